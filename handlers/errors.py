@@ -1,0 +1,131 @@
+"""Every error that a caller can tell apart, by class and never by text.
+
+::
+
+    PaperfleetError
+    ├── UsageError                 a flag, setting or file is wrong: exit 2
+    │   ├── SourceError            a corpus cannot be read or has no good line
+    │   ├── RunChangedError        a fixed setting differs from the run's: carries the diff
+    │   └── UnknownRunError        no such run in this state
+    ├── BadMessageError            a queue message that no delivery can mend
+    ├── CorpusChangedError         the corpus object is gone or is not what the message says
+    ├── StoppedError               the job was told to stop: the paper stays pending
+    ├── BudgetSpentError           nothing can be reserved and nothing is outstanding: parks the run
+    └── ModelCallError             one call to the API did not give an answer
+        ├── ThrottledError         429 and the like: slow down, never charged
+        ├── TransientError         5xx, resets, timeouts: try again, perhaps charged
+        ├── FatalError             401, 402, 403, unknown model, no credit: parks the run
+        └── RejectedError          this request is refused, others are not
+            ├── TooLongError       the prompt is over the context window: split it
+            └── ContentFilteredError   the provider's filter refused the text
+"""
+
+from __future__ import annotations
+
+
+class PaperfleetError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UsageError(PaperfleetError):
+    """Something the user gave is wrong; the message names it, the place and the fix."""
+
+
+class SourceError(UsageError):
+    """A corpus source cannot be read, or not one of its lines is a paper."""
+
+
+class UnknownRunError(UsageError):
+    """The state holds no run of this id."""
+
+
+class RunChangedError(UsageError):
+    """A run's fixed settings cannot change under the same id.
+
+    ``diff`` maps each setting to (value of the run, value asked for).
+    """
+
+    def __init__(self, run_id: str, diff: dict[str, tuple[object, object]]) -> None:
+        self.diff = diff
+        rows = "; ".join(f"{key}: {was!r} there, {now!r} asked for" for key, (was, now) in diff.items())
+        super().__init__(
+            f"run {run_id!r} exists with other settings ({rows}). "
+            "Give the same settings to go on with it, or another --run-id to start anew"
+        )
+
+
+class BadMessageError(PaperfleetError):
+    """A message that is not a batch of a known version; it ends in the dead-letter queue."""
+
+
+class CorpusChangedError(PaperfleetError):
+    """The corpus that a message points at is gone, or a line of it is not the paper expected."""
+
+
+class StoppedError(PaperfleetError):
+    """The job drains: no call starts any more and the paper stays pending."""
+
+
+class BudgetSpentError(PaperfleetError):
+    """The budget's remainder is smaller than one call and nothing is outstanding."""
+
+
+class ModelCallError(PaperfleetError):
+    """One HTTP call that gave no usable answer.
+
+    ``indeterminate`` is True when the provider may have charged for it all the same (cut off, timed
+    out); then it is booked at its estimate. ``code`` is a stable word for reports: ``http_503``,
+    ``read_timeout``, ``connect``, ``insufficient_quota`` ...
+    """
+
+    def __init__(
+        self, message: str, *, code: str, status: int | None = None, indeterminate: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.indeterminate = indeterminate
+
+
+class ThrottledError(ModelCallError):
+    """The API asks to slow down. ``retry_after`` is in seconds, None if it did not say."""
+
+    def __init__(
+        self, message: str, *, code: str = "throttled", status: int | None = 429, retry_after: float | None
+    ) -> None:
+        super().__init__(message, code=code, status=status)
+        self.retry_after = retry_after
+
+
+class TransientError(ModelCallError):
+    """Worth another try. ``reached`` is False when no connection came about (refused, DNS, TLS)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status: int | None = None,
+        indeterminate: bool = False,
+        reached: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, status=status, indeterminate=indeterminate)
+        self.reached = reached
+        self.retry_after = retry_after
+
+
+class FatalError(ModelCallError):
+    """No call of this run can succeed until somebody acts: key, credit, model name, permission."""
+
+
+class RejectedError(ModelCallError):
+    """The API refuses this request for good (another 4xx); other papers may pass."""
+
+
+class TooLongError(RejectedError):
+    """The prompt is over the model's context window."""
+
+
+class ContentFilteredError(RejectedError):
+    """The provider's content filter refused the text."""

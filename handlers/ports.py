@@ -1,0 +1,320 @@
+"""What the pipeline needs of the world. Each port has one contract suite in ``tests/contract``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from handlers.models import (
+    BatchMessage,
+    CallTotals,
+    ChatAnswer,
+    ChatRequest,
+    Commit,
+    ControlState,
+    DeadLetter,
+    Paper,
+    PaperStatus,
+    PartPointer,
+    QueueCounts,
+    QueueMessage,
+    RunSpec,
+    TaskResult,
+)
+
+
+class Clock(Protocol):
+    """Time and chance, passed in so that tests and the simulator own them."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds that never step back."""
+
+    def sleep(self, seconds: float) -> None: ...
+
+    def random(self) -> float:
+        """Uniform in [0, 1)."""
+
+
+class ChatModel(Protocol):
+    """One HTTP call, never retried inside."""
+
+    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
+        """The answer within ``timeout`` seconds, or one of ``ModelCallError``'s classes."""
+
+
+Ask = Callable[[ChatRequest], ChatAnswer]
+"""How a task calls the model: retried, limited, paid for and booked. Raises RejectedError's classes
+for the task to mend (split, flag); whatever else it raises is not the task's business."""
+
+
+class Task(Protocol):
+    """What is done with each paper. Pure but for ``ask``; the same paper and answers give the same result."""
+
+    def skip_reason(self, paper: Paper) -> str | None:
+        """Why the paper needs no call, or None."""
+
+    def run(self, paper: Paper, ask: Ask) -> TaskResult:
+        """Make calls until the gate is content or every repair is tried."""
+
+    def first_request(self, paper: Paper) -> ChatRequest:
+        """The request that ``run`` asks first (for ``paperfleet try`` and for estimates)."""
+
+
+class BatchQueue(Protocol):
+    """At-least-once delivery with a visibility timeout, like SQS."""
+
+    def send(self, messages: Iterable[tuple[str, str]]) -> int:
+        """Enqueue (deduplication key, body) pairs. A queue that can leaves out keys that it holds
+        already (making their messages visible). Returns the number handed over."""
+
+    def receive(self, *, limit: int, visibility: float) -> list[QueueMessage]:
+        """Up to ``limit`` messages, hidden from others for ``visibility`` seconds. One received more
+        often than the queue's maximum goes to the dead letters in place of being delivered."""
+
+    def extend(self, receipt: str, seconds: float) -> bool:
+        """Hide for ``seconds`` from now; False if the receipt is void."""
+
+    def release(self, receipt: str, *, delay: float, reason: str = "", blame: bool = True) -> None:
+        """Make it visible after ``delay``. Without ``blame`` the receive is not counted, where the
+        queue can undo that (SQS cannot)."""
+
+    def delete(self, receipt: str) -> None: ...
+
+    def dead_letters(self) -> list[DeadLetter]: ...
+
+    def redrive(self) -> int:
+        """Send all dead letters back with a receive count of 0; returns how many."""
+
+    def counts(self) -> QueueCounts: ...
+
+    def purge(self) -> None:
+        """Drop every message (a cancelled run)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Lines to be made durable together; ``name`` is unique over jobs and epochs."""
+
+    run_id: str
+    name: str
+    lines: tuple[bytes, ...]
+    """Each ends in a newline."""
+
+
+class ObjectStore(Protocol):
+    """Immutable objects under keys such as ``corpora/<sha256>.jsonl``."""
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Store a file's content under a key; a key that exists is left as it is."""
+
+    def exists(self, key: str) -> bool: ...
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        """Exactly that byte range. CorpusChangedError if the object is missing or shorter."""
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        """All lines of an object, streamed."""
+
+    def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[tuple[PartPointer, ...]]:
+        """Durable when it returns; one pointer per line, per part. Each part name is written once."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    run_id: str
+    spec: RunSpec
+    papers: int
+    """All papers of the corpus, ``same_as`` followers included."""
+    same_as: int
+    created_at: float
+    budget: int | None
+    """nano-USD, cumulative over sessions; None is no limit."""
+
+
+@dataclass(frozen=True)
+class Control:
+    state: ControlState
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """What the ledger knows of a paper. ``pending`` rows point at the answers got so far."""
+
+    paper_id: str
+    generation: int
+    status: PaperStatus
+    error: str | None
+    pointer: PartPointer | None
+    weight: int
+    reused: bool
+    cost: int
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reusable:
+    run_id: str
+    paper_id: str
+    pointer: PartPointer
+
+
+@dataclass(frozen=True)
+class BudgetState:
+    """nano-USD. ``held`` is drawn and not given back; held - spend is outstanding with jobs."""
+
+    budget: int | None
+    held: int
+    spend: int
+
+
+@dataclass(frozen=True)
+class JobStats:
+    """What a job says of itself at each heartbeat; absolute, not increments."""
+
+    papers: int = 0
+    busy: float = 0.0
+    """Worker-seconds spent on papers, waiting for slots, backoff and budget left out."""
+    throttle_wait: float = 0.0
+    slots: int = 0
+    in_flight: int = 0
+    latency: dict[int, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    job_id: str
+    run_id: str
+    session_id: str
+    owner: str
+    """``host:pid:process start`` of the process, so that a restart can tell whether it lives."""
+    workers: int
+    started_at: float
+    heartbeat_at: float
+    ended_at: float | None
+    outcome: str
+    """"" while it runs; then ``finished``, ``drained``, ``killed`` ..."""
+    stats: JobStats
+    lost: int = 0
+    """nano-USD booked as indeterminate because the job died holding them."""
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    session_id: str
+    run_id: str
+    jobs: int
+    workers: int
+    started_at: float
+    ended_at: float | None
+    outcome: str
+    limit: int | None = None
+    """Papers that may be started in this session."""
+    started: int = 0
+
+
+@dataclass(frozen=True)
+class RunTotals:
+    """Sums over batches and parts, never over papers."""
+
+    counts: dict[PaperStatus, int]
+    reused: int
+    calls: CallTotals
+    batches: int
+    batches_finished: int
+
+
+class Ledger(Protocol):
+    """What became of each paper, and what each call cost. Every method is atomic, on every backend."""
+
+    # runs
+    def create_run(self, record: RunRecord) -> RunRecord:
+        """Put if absent; returns the run as it stands, which may have other settings."""
+
+    def run(self, run_id: str) -> RunRecord:
+        """UnknownRunError if there is none."""
+
+    def run_ids(self) -> list[str]: ...
+
+    def set_control(self, run_id: str, control: Control) -> None: ...
+
+    def control(self, run_id: str) -> Control: ...
+
+    # batches
+    def add_batches(self, messages: Iterable[BatchMessage]) -> int:
+        """Put each if absent; returns how many were new."""
+
+    def unfinished_batches(self, run_id: str) -> Iterator[BatchMessage]:
+        """In the order of the cut, each with its current generation."""
+
+    def lease(self, run_id: str, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:
+        """Claim a batch and return the lease's epoch; None if it is finished or another lease is live."""
+
+    def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
+        """False if the lease has passed to another epoch."""
+
+    def end_lease(self, run_id: str, batch_id: str, epoch: int) -> None: ...
+
+    def finish_batch(self, run_id: str, batch_id: str, *, now: float) -> bool:
+        """Mark it finished if all its papers are in a terminal state; False if some are not."""
+
+    # papers
+    def paper_rows(self, run_id: str, paper_ids: Sequence[str]) -> dict[str, PaperRow]:
+        """The rows that exist; a paper without one is pending."""
+
+    def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
+        """Book the parts: put-if-absent for each part's calls, and for each paper without a terminal
+        state in its generation its outcome. Returns the (run, paper) pairs whose outcome was taken."""
+
+    def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
+        """Results of earlier runs by fingerprint."""
+
+    def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
+        """Open the next generation for the papers in these states (and of that error class, if given).
+        Returns how many papers, followers included."""
+
+    def entries(self, run_id: str) -> Iterator[PaperRow]:
+        """Every row of a run, ordered by paper id, streamed."""
+
+    # money
+    def set_budget(self, run_id: str, budget: int | None) -> None: ...
+
+    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+        """Take a grant from the budget; False if less than ``amount`` remains. ``seq`` grows with
+        every draw or return of a job, so that a repeated request changes nothing twice."""
+
+    def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None: ...
+
+    def budget_state(self, run_id: str) -> BudgetState: ...
+
+    # jobs and sessions
+    def open_session(self, session: SessionRecord) -> None: ...
+
+    def close_session(self, session_id: str, *, at: float, outcome: str) -> None: ...
+
+    def take_start(self, session_id: str) -> bool:
+        """Count one paper as started; False once the session's limit is reached."""
+
+    def start_job(self, job: JobRecord) -> None: ...
+
+    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> None: ...
+
+    def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
+        """Close a job. What it holds of the budget and did not book is booked as indeterminate and
+        returned (nano-USD; 0 for a job that gave everything back). Closing twice changes nothing."""
+
+    def free_leases(self, run_id: str, owner: str) -> int:
+        """End all leases of a dead owner; returns how many."""
+
+    def jobs(self, run_id: str) -> list[JobRecord]: ...
+
+    def sessions(self, run_id: str) -> list[SessionRecord]: ...
+
+    def totals(self, run_id: str) -> RunTotals: ...
