@@ -74,7 +74,8 @@ class Usage(Frozen):
     def cost(self, price: Price) -> int:
         """nano-USD, rounded up: money is integers."""
         fresh = self.prompt_tokens - self.cached_tokens
-        pico = fresh * price.prompt + self.cached_tokens * price.cached + self.completion_tokens * price.completion
+        pico = fresh * price.prompt + self.cached_tokens * price.cached
+        pico += self.completion_tokens * price.completion
         return -(-pico // 1000)
 
 
@@ -173,6 +174,8 @@ class PartLine(BaseModel):
     fields: dict[str, Any] = Field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     calls: tuple[CallRecord, ...] = ()
+    carried: tuple[CallRecord, ...] = ()
+    """Calls of earlier, interrupted attempts, booked in their own parts and not counted here."""
     model: str = ""
     prompt_version: str = ""
     fingerprint: str = ""

@@ -46,6 +46,11 @@ class ChatModel(Protocol):
     def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
         """The answer within ``timeout`` seconds, or one of ``ModelCallError``'s classes."""
 
+    def abort(self) -> None:
+        """Make the calls in flight fail soon, from another thread."""
+
+    def close(self) -> None: ...
+
 
 Ask = Callable[[ChatRequest], ChatAnswer]
 """How a task calls the model: retried, limited, paid for and booked. Raises RejectedError's classes
@@ -69,8 +74,8 @@ class BatchQueue(Protocol):
     """At-least-once delivery with a visibility timeout, like SQS."""
 
     def send(self, messages: Iterable[tuple[str, str]]) -> int:
-        """Enqueue (deduplication key, body) pairs. A queue that can leaves out keys that it holds
-        already (making their messages visible). Returns the number handed over."""
+        """Enqueue (deduplication key, body) pairs; returns how many. Where the queue can, a key that
+        it holds already is made visible in place of being added (receives keep their count)."""
 
     def receive(self, *, limit: int, visibility: float) -> list[QueueMessage]:
         """Up to ``limit`` messages, hidden from others for ``visibility`` seconds. One received more
@@ -93,7 +98,7 @@ class BatchQueue(Protocol):
     def counts(self) -> QueueCounts: ...
 
     def purge(self) -> None:
-        """Drop every message (a cancelled run)."""
+        """Drop every message but the dead letters."""
 
 
 @dataclass(frozen=True)
@@ -310,8 +315,8 @@ class Ledger(Protocol):
         """Close a job. What it holds of the budget and did not book is booked as indeterminate and
         returned (nano-USD; 0 for a job that gave everything back). Closing twice changes nothing."""
 
-    def free_leases(self, run_id: str, owner: str) -> int:
-        """End all leases of a dead owner; returns how many."""
+    def free_leases(self, run_id: str, owner: str) -> list[BatchMessage]:
+        """End all leases of a dead job; returns its unfinished batches, to be emitted again."""
 
     def jobs(self, run_id: str) -> list[JobRecord]: ...
 

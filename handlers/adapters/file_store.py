@@ -1,0 +1,145 @@
+"""The embedded ``ObjectStore``: a folder; parts are stretches of a job's own segment file."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from handlers.errors import CorpusChangedError, UsageError
+from handlers.models import PartPointer
+from handlers.ports import Part
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+class FileStore:
+    """Objects are files under ``root``; keys are relative paths without dots at a name's start."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._readers: dict[str, int] = {}
+        self._segments: dict[str, _Segment] = {}
+
+    def path(self, key: str) -> Path:
+        """Where an object lies. UsageError for a key that is no plain relative path."""
+        if not _KEY.fullmatch(key):
+            raise UsageError(
+                f"object key {key!r}: only letters, digits, dots, dashes and slashes between names"
+            )
+        return self._root / key
+
+    def put_file(self, key: str, path: Path) -> None:
+        target = self.path(key)
+        if target.exists():
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+        with path.open("rb") as source, scratch.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        scratch.replace(target)
+
+    def exists(self, key: str) -> bool:
+        return self.path(key).is_file()
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        data = os.pread(self._reader(key), length, offset)
+        if len(data) != length:
+            raise CorpusChangedError(
+                f"{self.path(key)}: {length} bytes at offset {offset} wanted, {len(data)} there: "
+                "the file was cut short or replaced; put the original back and resume"
+            )
+        return data
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        try:
+            with self.path(key).open("rb") as file:
+                yield from file
+        except FileNotFoundError as error:
+            raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
+
+    def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[tuple[PartPointer, ...]]:
+        pointers: list[tuple[PartPointer, ...]] = []
+        touched: dict[str, _Segment] = {}
+        for part in parts:
+            key = f"runs/{part.run_id}/segments/{job_id}.jsonl"
+            segment = touched.setdefault(key, self._segment(key))
+            pointers.append(tuple(segment.append(part.lines)))
+        for segment in touched.values():
+            segment.sync()
+        return pointers
+
+    def _segment(self, key: str) -> _Segment:
+        with self._lock:
+            if key not in self._segments:
+                self._segments[key] = _Segment(key, self.path(key))
+            return self._segments[key]
+
+    def _reader(self, key: str) -> int:
+        with self._lock:
+            if key not in self._readers:
+                try:
+                    self._readers[key] = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
+                except FileNotFoundError as error:
+                    raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
+            return self._readers[key]
+
+    def close(self) -> None:
+        with self._lock:
+            for descriptor in self._readers.values():
+                os.close(descriptor)
+            for segment in self._segments.values():
+                segment.close()
+            self._readers.clear()
+            self._segments.clear()
+
+
+class _Segment:
+    """A file that only one job appends to. Bytes of a failed write are cut off again."""
+
+    def __init__(self, key: str, path: Path) -> None:
+        self._key = key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._end = os.lseek(self._descriptor, 0, os.SEEK_END)
+        _sync_directory(path.parent)
+
+    def append(self, lines: Sequence[bytes]) -> Iterator[PartPointer]:
+        start, block = self._end, b"".join(lines)
+        try:
+            self._write(block)
+        except OSError:
+            os.ftruncate(self._descriptor, start)
+            os.lseek(self._descriptor, start, os.SEEK_SET)
+            self._end = start
+            raise
+        for line in lines:
+            yield PartPointer(key=self._key, offset=start, length=len(line))
+            start += len(line)
+
+    def _write(self, block: bytes) -> None:
+        view = memoryview(block)
+        while view:
+            written = os.write(self._descriptor, view)
+            self._end += written
+            view = view[written:]
+
+    def sync(self) -> None:
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,90 @@
+"""One SQLite file shared by the threads of a process and by the processes of a machine."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from handlers.errors import UsageError
+
+SCHEMA_VERSION = 1
+
+
+class Database:
+    """A connection in WAL mode behind a lock; writes are short ``BEGIN IMMEDIATE`` transactions.
+
+    A plain write survives a killed process; a ``durable`` one is also synced to disk before it
+    returns (and with it every write before). UsageError if the file is damaged or of another version.
+    """
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = self._connect()
+            self._prepare(schema)
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise UsageError(f"{path}: cannot be used as a ledger or queue: {error}") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        return connection
+
+    def _prepare(self, schema: str) -> None:
+        found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        if found not in (0, SCHEMA_VERSION):
+            raise UsageError(
+                f"{self.path}: made by another version (schema {found}, this one reads {SCHEMA_VERSION})"
+            )
+        if found == 0:
+            with self.write() as db:
+                for statement in filter(str.strip, schema.split(";")):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it or nothing."""
+        with self._lock:
+            db = self._connection
+            if durable:
+                db.execute("PRAGMA synchronous=FULL")
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                except BaseException:
+                    db.execute("ROLLBACK")
+                    raise
+                db.execute("COMMIT")
+            finally:
+                if durable:
+                    db.execute("PRAGMA synchronous=NORMAL")
+
+    def rows(self, sql: str, arguments: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._connection.execute(sql, arguments).fetchall()
+
+    def row(self, sql: str, arguments: Sequence[Any] = ()) -> sqlite3.Row | None:
+        found = self.rows(sql, arguments)
+        return found[0] if found else None
+
+    def stream(self, sql: str, arguments: Sequence[Any] = ()) -> Iterator[sqlite3.Row]:
+        """Rows of a long read, on a connection of its own so that writers are not held up."""
+        connection = self._connect()
+        try:
+            yield from connection.execute(sql, arguments)
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()

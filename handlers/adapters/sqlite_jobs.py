@@ -1,0 +1,136 @@
+"""Jobs and the sessions they belong to."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict
+
+from handlers.adapters.sqlite_database import Database
+from handlers.adapters.sqlite_papers import book_part
+from handlers.models import CallTotals
+from handlers.ports import JobRecord, JobStats, SessionRecord
+
+
+class JobTables:
+    _db: Database
+
+    def open_session(self, session: SessionRecord) -> None:
+        with self._db.write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO session (session_id, run_id, jobs, workers, started_at, max_papers)"
+                " VALUES (?,?,?,?,?,?)",
+                (
+                    session.session_id,
+                    session.run_id,
+                    session.jobs,
+                    session.workers,
+                    session.started_at,
+                    session.limit,
+                ),
+            )
+
+    def close_session(self, session_id: str, *, at: float, outcome: str) -> None:
+        with self._db.write(durable=True) as db:
+            db.execute(
+                "UPDATE session SET ended_at = ?, outcome = ? WHERE session_id = ? AND ended_at IS NULL",
+                (at, outcome, session_id),
+            )
+
+    def take_start(self, session_id: str) -> bool:
+        with self._db.write() as db:
+            taken = db.execute(
+                "UPDATE session SET started = started + 1"
+                " WHERE session_id = ? AND (max_papers IS NULL OR started < max_papers)",
+                (session_id,),
+            )
+            return taken.rowcount == 1
+
+    def start_job(self, job: JobRecord) -> None:
+        with self._db.write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO job (job_id, run_id, session_id, owner, workers, started_at,"
+                " heartbeat_at)"
+                " VALUES (?,?,?,?,?,?,?)",
+                (
+                    job.job_id,
+                    job.run_id,
+                    job.session_id,
+                    job.owner,
+                    job.workers,
+                    job.started_at,
+                    job.heartbeat_at,
+                ),
+            )
+
+    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> None:
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE job SET heartbeat_at = ?, stats = ? WHERE job_id = ? AND run_id = ?",
+                (at, json.dumps(asdict(stats)), job_id, run_id),
+            )
+
+    def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
+        with self._db.write(durable=True) as db:
+            job = db.execute(
+                "SELECT * FROM job WHERE job_id = ? AND run_id = ? AND ended_at IS NULL", (job_id, run_id)
+            ).fetchone()
+            if job is None:
+                return 0
+            lost = job["held"] - job["spent"]
+            if lost > 0:
+                book_part(db, run_id, f"lost/{job_id}", job_id, at, CallTotals(cost=lost, indeterminate=lost))
+            elif lost < 0:  # calls dearer than their reservation: the budget hears of it all the same
+                db.execute("UPDATE run SET held = held - ? WHERE run_id = ?", (lost, run_id))
+            db.execute(
+                "UPDATE job SET ended_at = ?, outcome = ?, lost = ?, stats = COALESCE(?, stats)"
+                " WHERE run_id = ? AND job_id = ?",
+                (
+                    at,
+                    outcome,
+                    max(0, lost),
+                    None if stats is None else json.dumps(asdict(stats)),
+                    run_id,
+                    job_id,
+                ),
+            )
+            return int(max(0, lost))
+
+    def jobs(self, run_id: str) -> list[JobRecord]:
+        rows = self._db.rows("SELECT * FROM job WHERE run_id = ? ORDER BY started_at, job_id", (run_id,))
+        return [_job(row) for row in rows]
+
+    def sessions(self, run_id: str) -> list[SessionRecord]:
+        rows = self._db.rows("SELECT * FROM session WHERE run_id = ? ORDER BY started_at", (run_id,))
+        return [
+            SessionRecord(
+                row["session_id"],
+                row["run_id"],
+                row["jobs"],
+                row["workers"],
+                row["started_at"],
+                row["ended_at"],
+                row["outcome"],
+                row["max_papers"],
+                row["started"],
+            )
+            for row in rows
+        ]
+
+
+def _job(row: sqlite3.Row) -> JobRecord:
+    stats = json.loads(row["stats"])
+    stats["latency"] = {int(bucket): n for bucket, n in stats.get("latency", {}).items()}
+    return JobRecord(
+        row["job_id"],
+        row["run_id"],
+        row["session_id"],
+        row["owner"],
+        row["workers"],
+        row["started_at"],
+        row["heartbeat_at"],
+        row["ended_at"],
+        row["outcome"],
+        JobStats(**stats),
+        row["lost"],
+    )

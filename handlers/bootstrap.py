@@ -1,0 +1,234 @@
+"""The composition root: settings, adapters, logger, clock; wired when called, once a process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import random
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from aws_lambda_powertools import Logger
+from pydantic import SecretStr
+
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.errors import UsageError
+from handlers.llm.aimd import AimdLimit
+from handlers.llm.client import ClientSettings, HttpChatModel
+from handlers.llm.limiter import Limiter
+from handlers.llm.pricing import CostEstimator, price_of
+from handlers.llm.token_bucket import TokenBucket
+from handlers.models import Price, RunSpec
+from handlers.pipeline.breaker import Breaker
+from handlers.pipeline.budget import Purse
+from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.job import Job
+from handlers.ports import Clock, Task
+from handlers.settings import Settings, load_settings
+from handlers.tasks.translate import TranslateTask
+
+
+class SystemClock:
+    """The real clock and real chance."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def random(self) -> float:
+        return random.random()  # noqa: S311 - jitter, not secrets
+
+
+@dataclass(frozen=True)
+class State:
+    """The adapters of one state folder, and the queue of one run in it."""
+
+    directory: Path
+    ledger: SqliteLedger
+    queue: SqliteQueue
+    store: FileStore
+    clock: Clock
+
+    def close(self) -> None:
+        self.ledger.close()
+        self.queue.close()
+        self.store.close()
+
+
+@contextmanager
+def open_state(run_id: str | None = None, settings: Settings | None = None) -> Iterator[State]:
+    """The state of the settings (read from flags, environment and file if not given)."""
+    adapters = connect(settings or load_settings(), run_id)
+    try:
+        yield adapters
+    finally:
+        adapters.close()
+
+
+def connect(settings: Settings, run_id: str | None = None) -> State:
+    """The adapters of the settings' state folder; the caller closes them."""
+    root = settings.state
+    clock = SystemClock()
+    return State(
+        directory=root,
+        ledger=SqliteLedger(root / "ledger.sqlite3"),
+        queue=SqliteQueue(root / "queue.sqlite3", run_id or settings.run_id, clock),
+        store=FileStore(root),
+        clock=clock,
+    )
+
+
+def task_of(spec: RunSpec) -> Task:
+    """The task that a run is about."""
+    if spec.task != "translate":
+        raise UsageError(f"unknown task {spec.task!r}: this version knows translate")
+    return TranslateTask(spec)
+
+
+def price(settings: Settings, model: str) -> Price:
+    """The price of a model; UsageError if neither table nor settings have one."""
+    return price_of(
+        model, price_in=settings.price_in, price_out=settings.price_out, price_cached=settings.price_cached
+    )
+
+
+def endpoint(settings: Settings) -> str:
+    """UsageError if no endpoint is set."""
+    if settings.base_url is None:
+        raise UsageError("no endpoint: set --base-url or PAPERFLEET_BASE_URL")
+    return settings.base_url
+
+
+def chat_model(
+    settings: Settings, spec: RunSpec, clock: Clock, limiter: Limiter | None = None
+) -> HttpChatModel:
+    """The client for a run's model at the endpoint of the settings."""
+    client = ClientSettings(
+        base_url=endpoint(settings),
+        model=spec.model,
+        temperature=spec.temperature,
+        max_tokens_field=spec.max_tokens_field,
+        json_mode=spec.json_mode,
+        extra_body=spec.extra_body,
+        auth_header=settings.auth_header,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+    )
+    on_headers = limiter.hint if limiter is not None else None
+    return HttpChatModel(client, settings.api_key or SecretStr(""), clock, on_headers=on_headers)
+
+
+@cache
+def job() -> Job:
+    """This process's job, by the environment: the same in Lambda and in a local process."""
+    settings = load_settings()
+    adapters = connect(settings)
+    _, workers = settings.shape
+    limiter = _limiter(settings, workers, adapters.clock)
+
+    def make_context(run_id: str, owner: Job) -> RunContext:
+        record = adapters.ledger.run(run_id)
+        return RunContext(
+            record=record,
+            job_id=owner.id,
+            session_id=owner.session_id,
+            task=task_of(record.spec),
+            model=chat_model(settings, record.spec, adapters.clock, limiter),
+            price=price(settings, record.spec.model),
+            estimator=CostEstimator(),
+            limiter=limiter,
+            purse=Purse(adapters.ledger, run_id, owner.id),
+            breaker=Breaker(adapters.clock),
+            meter=JobMeter(),
+            ledger=adapters.ledger,
+            clock=adapters.clock,
+            stop=owner.stop,
+            deadline=owner.deadline,
+            call_timeout=settings.call_timeout,
+            limited=settings.limit is not None,
+            force=settings.force,
+        )
+
+    return Job(
+        settings.job_id or new_id("job"),
+        session_id=settings.session_id,
+        owner=process_owner(os.getpid()),
+        workers=workers,
+        ledger=adapters.ledger,
+        queue=adapters.queue,
+        store=adapters.store,
+        clock=adapters.clock,
+        make_context=make_context,
+    )
+
+
+def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:
+    requests = (
+        TokenBucket(rate=settings.rpm / 60, burst=max(1.0, settings.rpm / 60)) if settings.rpm else None
+    )
+    tokens = TokenBucket(rate=settings.tpm / 60, burst=max(1.0, settings.tpm / 60)) if settings.tpm else None
+    return Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
+
+
+def new_id(prefix: str) -> str:
+    """A name that no other process of the fleet has: part of paths and keys."""
+    return f"{prefix}-{secrets.token_hex(5)}"
+
+
+def process_owner(pid: int) -> str:
+    """``host:pid:start``, so that a later process under the same pid is not taken for this one."""
+    return f"{platform.node()}:{pid}:{_started(pid)}"
+
+
+def is_alive(owner: str) -> bool:
+    """Whether the process of a ``process_owner`` string runs on this machine (other hosts: assumed to)."""
+    host, pid, started = owner.rsplit(":", 2)
+    if host != platform.node():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return _started(int(pid)) == started
+
+
+def _started(pid: int) -> str:
+    """Start time in clock ticks since boot (proc(5), field 22); "0" where there is no /proc, "" for
+    a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "0"
+    return "" if fields[0] == "Z" else fields[19]
+
+
+@cache
+def logger() -> Logger:
+    """Structured lines on stderr; the loggers of the parts below write through it."""
+    powertools = Logger(service="paperfleet", stream=sys.stderr, level=os.environ.get("LOG_LEVEL", "INFO"))
+    below = logging.getLogger("handlers")
+    below.handlers = list(powertools.handlers)
+    below.setLevel(powertools.log_level)
+    below.propagate = False
+    return powertools
+
+
+def set_environment(values: dict[str, str]) -> None:
+    """Give this process its settings (a forked job's)."""
+    os.environ.update(values)

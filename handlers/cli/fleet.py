@@ -1,0 +1,191 @@
+"""The parent of a machine's jobs: starts them, watches them, replaces those that die."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import FrameType
+
+from handlers import bootstrap
+from handlers.bootstrap import State, is_alive, new_id, open_state
+from handlers.cli.job import FAILED, job_main
+from handlers.errors import UsageError
+from handlers.pipeline.submit import keyed
+from handlers.ports import SessionRecord
+from handlers.reporting.progress import Progress
+from handlers.settings import Settings, to_environment
+
+_TICK = 0.2
+_RESTARTS_PER_JOB = 5
+
+
+@contextmanager
+def only_parent(state: Path) -> Iterator[None]:
+    """Hold the state folder; UsageError if another ``paperfleet run`` works on it."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "parent.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise UsageError(
+                f"{state}: another `paperfleet run` works on this state (process"
+                f" {lock.read().strip() or '?'}); "
+                "`paperfleet status --watch` shows it, `paperfleet work` joins it"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def bury_the_dead(state: State, run_id: str) -> list[str]:
+    """Close the jobs whose process is gone: free their leases, emit their batches again, book as
+    indeterminate what they held. Returns their ids."""
+    buried = []
+    for job in state.ledger.jobs(run_id):
+        if job.ended_at is None and not is_alive(job.owner):
+            _bury(state, run_id, job.job_id)
+            buried.append(job.job_id)
+    return buried
+
+
+def _bury(state: State, run_id: str, job_id: str) -> None:
+    freed = state.ledger.free_leases(run_id, job_id)
+    state.ledger.end_job(run_id, job_id, at=state.clock.now(), outcome="killed", stats=None)
+    state.queue.send(map(keyed, freed))
+
+
+class Fleet:
+    """A session of local jobs. SQLite is closed whenever a process is forked."""
+
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        self._settings = settings
+        self._progress = progress
+        self._run_id = settings.run_id
+        self._jobs, self._workers = settings.shape
+        self._session_id = new_id("session")
+        self._processes: dict[str, BaseProcess] = {}
+        self._restarts = self._jobs * _RESTARTS_PER_JOB
+        self._signals = 0
+        self._failure = ""
+        self._context = multiprocessing.get_context(
+            "fork"
+        )  # a warm import: first call in a third of the time
+        self._parent_end, self._own_end = os.pipe()
+
+    def run(self) -> str:
+        """Work until nothing is left, or something stops it; returns the session's outcome."""
+        self._open_session()
+        gc.freeze()  # the forks share these pages as long as no collection touches them
+        with self._signals_handled():
+            for _ in range(self._jobs):
+                self._start()
+            self._watch()
+        outcome = self._outcome()
+        with open_state(self._run_id, self._settings) as state:
+            bury_the_dead(state, self._run_id)
+            state.ledger.close_session(self._session_id, at=state.clock.now(), outcome=outcome)
+        return outcome
+
+    def _open_session(self) -> None:
+        with open_state(self._run_id, self._settings) as state:
+            now = state.clock.now()
+            limit = self._settings.limit
+            state.ledger.open_session(
+                SessionRecord(self._session_id, self._run_id, self._jobs, self._workers, now, None, "", limit)
+            )
+            if self._settings.deadline is not None:
+                self._settings = self._settings.model_copy(update={"ends_at": now + self._settings.deadline})
+
+    def _start(self) -> None:
+        job_id = new_id("job")
+        changed = {"session_id": self._session_id, "job_id": job_id, "workers": self._workers}
+        environment = to_environment(self._settings.model_copy(update=changed))
+        log = self._settings.state / "runs" / self._run_id / "logs" / f"{job_id}.log"
+        process = self._context.Process(target=self._job, args=(environment, log), name=job_id)
+        process.start()
+        self._processes[job_id] = process
+
+    def _job(self, environment: dict[str, str], log: Path) -> None:
+        """In the child: the writing end belongs to the parent alone, so that its death is heard."""
+        os.close(self._own_end)
+        job_main(environment, log, self._parent_end)
+
+    def _watch(self) -> None:
+        state: State | None = None
+        while self._processes:
+            ended = [job_id for job_id, process in self._processes.items() if not process.is_alive()]
+            if ended and state is not None:
+                state.close()
+                state = None
+            for job_id in ended:
+                self._end(job_id)
+            state = state or bootstrap.connect(self._settings, self._run_id)
+            self._progress.update(state.ledger, self._run_id, now=state.clock.now())
+            state.clock.sleep(_TICK)
+        if state is not None:
+            state.close()
+
+    def _end(self, job_id: str) -> None:
+        process = self._processes.pop(job_id)
+        process.join()
+        if process.exitcode == 0:
+            return
+        with open_state(self._run_id, self._settings) as state:
+            _bury(state, self._run_id, job_id)
+        log = self._settings.state / "runs" / self._run_id / "logs" / f"{job_id}.log"
+        if process.exitcode == FAILED:
+            self._failure = f"job {job_id} could not keep its results; see {log}"
+            self._drain()
+        elif self._restarts and not self._signals:
+            self._restarts -= 1
+            self._progress.say(
+                f"{job_id} died (exit {process.exitcode}); another takes its place; log: {log}"
+            )
+            self._start()
+
+    @contextmanager
+    def _signals_handled(self) -> Iterator[None]:
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
+            self._signals += 1
+            self._progress.say(
+                "draining: calls in flight finish, nothing new starts; once more to cut them off"
+                if self._signals == 1
+                else "cutting off: calls in flight are booked at their estimate"
+            )
+            self._drain()
+
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _drain(self) -> None:
+        for process in self._processes.values():
+            if process.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGTERM)
+
+    def _outcome(self) -> str:
+        if self._failure:
+            return self._failure
+        if self._signals:
+            return "interrupted"
+        with open_state(self._run_id, self._settings) as state:
+            ends = {
+                job.outcome for job in state.ledger.jobs(self._run_id) if job.session_id == self._session_id
+            }
+        for word in ("limit", "deadline"):
+            if word in ends:
+                return word
+        return "finished"

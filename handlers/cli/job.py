@@ -1,0 +1,74 @@
+"""A local job: one process that feeds the process handler from the queue."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from handlers import bootstrap, process
+from handlers.pipeline.job import Job
+from handlers.pipeline.source import EventSource
+from handlers.settings import load_settings
+
+FAILED = 5
+"""Exit code of a job that could not keep its results."""
+
+
+def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
+    """The whole life of a job's process. ``parent`` is a pipe's end that closes when the parent dies."""
+    _redirect(log)
+    bootstrap.set_environment(environment)
+    job = bootstrap.job()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGTERM, _on_signal(job))
+    threading.Thread(target=_watch, args=(parent, job), name="parent", daemon=True).start()
+    sys.exit(work(job))
+
+
+def work(job: Job) -> int:
+    """Take batches until the queue is empty or the job drains; returns the exit code."""
+    ends_at = load_settings().ends_at or math.inf
+    source = EventSource(
+        job.queue,
+        process.handler,
+        backlog=lambda: job.pool.backlog,
+        workers=job.pool.workers,
+        clock=job.clock,
+        stop=job.stop,
+        ends_at=ends_at,
+        on_abandon=job.cut_off,
+    )
+    source.run()
+    job.close(job.failure or job.stop.reason or "finished")
+    return FAILED if job.failure else 0
+
+
+def _on_signal(job: Job) -> Callable[[int, FrameType | None], None]:
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if job.stop.draining:
+            job.stop.abandon("interrupted")
+        else:
+            job.stop.drain("interrupted")
+
+    return on_signal
+
+
+def _watch(parent: int, job: Job) -> None:
+    """Without a parent nobody would free this job's leases or restart it: cut off, commit and end."""
+    os.read(parent, 1)
+    job.stop.abandon("the parent process died")
+
+
+def _redirect(log: Path) -> None:
+    """Logs go to a file of the job's own; the terminal is the progress display's."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

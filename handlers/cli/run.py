@@ -1,0 +1,163 @@
+"""``paperfleet run``: the whole way on this machine."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+
+from handlers import bootstrap, shard
+from handlers.bootstrap import State, is_alive, open_state
+from handlers.cli import options
+from handlers.cli.corpus import ingested
+from handlers.cli.endpoint import endpoint
+from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
+from handlers.cli.specification import specification
+from handlers.pipeline.export import export
+from handlers.pipeline.source import LocalContext
+from handlers.pipeline.submit import RunRequest, Submitted
+from handlers.pipeline.summarise import RunReport, summarise
+from handlers.ports import Control
+from handlers.reporting.markdown import to_markdown
+from handlers.reporting.progress import Progress
+from handlers.reporting.terminal import render
+from handlers.settings import Settings, load_settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "run", epilog="Example: `paperfleet run papers.jsonl --model NAME --budget 45 --tier parallel`"
+    )(run)
+
+
+def run(
+    source: options.Source,
+    state: options.State = None,
+    run_id: options.RunId = None,
+    base_url: options.BaseUrl = None,
+    model: options.Model = None,
+    price_in: options.PriceIn = None,
+    price_out: options.PriceOut = None,
+    price_cached: options.PriceCached = None,
+    jobs: options.Jobs = None,
+    workers: options.Workers = None,
+    tier: options.Tier = None,
+    budget: options.Budget = None,
+    limit: options.Limit = None,
+    rpm: options.Rpm = None,
+    tpm: options.Tpm = None,
+    deadline: options.Deadline = None,
+    full_text: options.FullText = None,
+    temperature: options.Temperature = None,
+    max_tokens: options.MaxTokens = None,
+    max_tokens_field: options.MaxTokensField = None,
+    json_mode: options.JsonMode = None,
+    extra_body: options.ExtraBody = None,
+    auth_header: options.AuthHeader = None,
+    call_timeout: options.CallTimeout = None,
+    read_timeout: options.ReadTimeout = None,
+    target_language: options.TargetLanguage = None,
+    glossary: options.Glossary = None,
+    skip_no_derivatives: options.SkipNoDerivatives = None,
+    batch_papers: options.BatchPapers = None,
+    force: options.Force = None,
+    mapping: options.Mapping = None,
+    source_format: options.SourceFormat = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Ingest SOURCE, translate it with a fleet of local jobs, report. The same command goes on where
+    it stood. The API key is read from PAPERFLEET_API_KEY. Without --base-url a built-in model server
+    makes a word-by-word gloss, which shows the way and is no translation.
+    """
+    given = {
+        name: value
+        for name, value in locals().items()
+        if name not in ("source", "mapping", "source_format", "as_json")
+    }
+    settings = load_settings(**given)
+    console = Console(stderr=True, highlight=False)
+    with only_parent(settings.state):
+        report = _run(settings, source, mapping, source_format, console)
+    print_report(report, as_json=as_json)
+    raise typer.Exit(exit_code(report))
+
+
+def _run(
+    settings: Settings, source: str, mapping: list[str] | None, source_format: str | None, console: Console
+) -> RunReport:
+    found = ingested(source, settings, mapping or [], source_format, console)
+    with endpoint(settings, console) as ready:
+        spec = specification(ready, found)
+        bootstrap.price(ready, spec.model)
+        request = RunRequest(
+            run_id=ready.run_id,
+            spec=spec,
+            papers=found.papers,
+            same_as=found.same_as,
+            budget=ready.budget_nano,
+        )
+        with open_state(ready.run_id, ready) as adapters:
+            _clear(adapters, ready.run_id)
+        shard_through_handler(request, ready)
+        with Progress(console) as progress:
+            outcome = Fleet(ready, progress).run()
+        return _finish(ready, outcome, console)
+
+
+def _clear(adapters: State, run_id: str) -> None:
+    """What a session that died left behind: leases, grants and messages of jobs that are gone."""
+    bury_the_dead(adapters, run_id)
+    adapters.queue.purge()
+
+
+def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
+    """As Lambda would: a JSON event in, a JSON answer out."""
+    bootstrap.set_environment({"PAPERFLEET_STATE": str(settings.state)})
+    context = LocalContext("local-shard", lambda: 900.0, function_name="paperfleet-shard")
+    return Submitted.model_validate(shard.handler(request.model_dump(mode="json"), context))
+
+
+def _finish(settings: Settings, outcome: str, console: Console) -> RunReport:
+    folder = settings.state / "runs" / settings.run_id
+    with open_state(settings.run_id, settings) as adapters:
+        if outcome.startswith("job "):
+            adapters.ledger.set_control(settings.run_id, Control("parked", outcome, adapters.clock.now()))
+        report = summarise(
+            settings.run_id,
+            ledger=adapters.ledger,
+            queue=adapters.queue,
+            now=adapters.clock.now(),
+            is_alive=is_alive,
+            detail=True,
+        )
+        (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
+        (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
+        if report.state == "finished":
+            results = folder / "results.jsonl"
+            export(
+                settings.run_id, ledger=adapters.ledger, store=adapters.store, format="jsonl", output=results
+            )
+            console.print(f"results: {results}", soft_wrap=True)
+    console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
+    if report.state != "finished":
+        console.print(
+            f"{report.counts['pending']} papers are pending ({report.reason}); the same command goes on."
+        )
+    return report
+
+
+def exit_code(report: RunReport) -> int:
+    """0 all is well (or as far as asked), 3 with failed or flagged papers, 4 parked, 130 resumable."""
+    if report.state == "finished":
+        return 3 if report.counts["failed"] or report.counts["flagged"] else 0
+    if report.state == "parked":
+        return 4
+    if report.state == "paused" and report.outcome in ("limit", "deadline"):
+        return 0
+    return 3 if report.queue and report.queue.dead else 130
+
+
+def print_report(report: RunReport, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(report.model_dump_json())
+    else:
+        render(report, Console())

@@ -1,0 +1,68 @@
+"""``paperfleet model-server``: a simulated API with latency, limits, faults and a bill."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from handlers.errors import UsageError
+from handlers.server.running import serve
+from handlers.server.settings import ServerSettings
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "model-server",
+        epilog=(
+            "Example: `paperfleet model-server --port 8080 --mode canned --latency 1 --rpm 3000"
+            " --faults 0.01`"
+        ),
+    )(_command())
+
+
+def model_server(**flags: Any) -> None:
+    """Serve an OpenAI-compatible API on loopback: word-by-word glosses or canned answers, never a
+    translation. GET /stats has the bill it would send; POST /control changes settings in mid-run.
+    """
+    try:
+        settings = ServerSettings(**flags)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = (
+            "--" + "-".join(str(step) for step in first["loc"]).replace("_", "-") if first["loc"] else "flags"
+        )
+        raise UsageError(f"{where}: {first['msg']}") from error
+    serve(settings, ready=lambda url: typer.echo(f"serving {settings.model_name} on {url}", err=True))
+
+
+def _command() -> Any:
+    """The function with one flag for each field of ``ServerSettings``; numbers travel as text, exact."""
+
+    def command(**flags: Any) -> None:
+        given = {name: value for name, value in flags.items() if value not in (None, [], ())}
+        if "models" in given:
+            given["models"] = tuple(given["models"].split(","))
+        model_server(**given)
+
+    command.__doc__ = model_server.__doc__
+    parameters = []
+    for name, field in ServerSettings.model_fields.items():
+        default = field.get_default()
+        shown = (
+            f"{field.description} [default: {default}]" if default not in (None, ()) else field.description
+        )
+        flag = "--" + name.replace("_", "-")
+        switch = field.annotation is bool
+        kind: Any = bool | None if switch else str | None
+        option = typer.Option(f"{flag}/--no-{flag[2:]}" if switch else flag, help=shown)
+        parameters.append(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
+            )
+        )
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command

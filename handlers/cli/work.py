@@ -1,0 +1,100 @@
+"""``paperfleet shard`` and ``paperfleet work``: the two halves of ``run``, for a queue and jobs elsewhere."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+
+from handlers import bootstrap
+from handlers.bootstrap import is_alive, open_state
+from handlers.cli import options
+from handlers.cli.corpus import ingested
+from handlers.cli.fleet import Fleet, bury_the_dead
+from handlers.cli.run import exit_code, print_report, shard_through_handler
+from handlers.cli.specification import specification
+from handlers.pipeline.submit import RunRequest
+from handlers.pipeline.summarise import summarise
+from handlers.reporting.progress import Progress
+from handlers.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command("shard", epilog="Example: `paperfleet shard papers.jsonl --run-id june --model NAME`")(shard)
+    app.command("work", epilog="Example: `paperfleet work --run-id june --base-url URL --jobs 2`")(work)
+
+
+def shard(
+    source: options.Source,
+    state: options.State = None,
+    run_id: options.RunId = None,
+    model: options.Model = None,
+    budget: options.Budget = None,
+    temperature: options.Temperature = None,
+    max_tokens: options.MaxTokens = None,
+    max_tokens_field: options.MaxTokensField = None,
+    json_mode: options.JsonMode = None,
+    extra_body: options.ExtraBody = None,
+    target_language: options.TargetLanguage = None,
+    glossary: options.Glossary = None,
+    skip_no_derivatives: options.SkipNoDerivatives = None,
+    batch_papers: options.BatchPapers = None,
+    full_text: options.FullText = None,
+    mapping: options.Mapping = None,
+    source_format: options.SourceFormat = None,
+) -> None:
+    """Ingest SOURCE, create the run (or re-arm it) and emit a message per unfinished batch."""
+    given = {
+        key: value for key, value in locals().items() if key not in ("source", "mapping", "source_format")
+    }
+    settings = load_settings(**given)
+    found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
+    request = RunRequest(
+        run_id=settings.run_id,
+        spec=specification(settings, found),
+        papers=found.papers,
+        same_as=found.same_as,
+        budget=settings.budget_nano,
+    )
+    typer.echo(shard_through_handler(request, settings).model_dump_json())
+
+
+def work(
+    state: options.State = None,
+    run_id: options.RunId = None,
+    base_url: options.BaseUrl = None,
+    price_in: options.PriceIn = None,
+    price_out: options.PriceOut = None,
+    price_cached: options.PriceCached = None,
+    jobs: options.Jobs = None,
+    workers: options.Workers = None,
+    tier: options.Tier = None,
+    limit: options.Limit = None,
+    rpm: options.Rpm = None,
+    tpm: options.Tpm = None,
+    deadline: options.Deadline = None,
+    auth_header: options.AuthHeader = None,
+    call_timeout: options.CallTimeout = None,
+    read_timeout: options.ReadTimeout = None,
+    force: options.Force = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Work on the queue of a run that `shard` or `run` has filled, until it is empty."""
+    given = {key: value for key, value in locals().items() if key != "as_json"}
+    settings = load_settings(**given)
+    with open_state(settings.run_id, settings) as adapters:
+        bootstrap.price(settings, adapters.ledger.run(settings.run_id).spec.model)
+        bootstrap.endpoint(settings)
+        bury_the_dead(adapters, settings.run_id)
+    with Progress(Console(stderr=True, highlight=False)) as progress:
+        Fleet(settings, progress).run()
+    with open_state(settings.run_id, settings) as adapters:
+        report = summarise(
+            settings.run_id,
+            ledger=adapters.ledger,
+            queue=adapters.queue,
+            now=adapters.clock.now(),
+            is_alive=is_alive,
+            detail=True,
+        )
+    print_report(report, as_json=as_json)
+    raise typer.Exit(exit_code(report))

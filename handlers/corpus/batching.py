@@ -1,0 +1,159 @@
+"""Cutting a corpus into batches, and reading the papers that a batch points at."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from handlers.corpus.index import IndexEntry
+from handlers.errors import CorpusChangedError
+from handlers.models import BatchMessage, Paper
+
+MAX_MESSAGE_BYTES = 60_000
+MIN_MESSAGE_BYTES = 8_000
+"""One paper with the longest id allowed must fit."""
+TAIL_SHARES = 40
+"""Towards the end a batch takes at most this fraction of what is left, so that many jobs share the tail
+(guided self-scheduling, Polychronopoulos and Kuck 1987)."""
+TAIL_FRACTION = 5
+"""No batch of the tail is cut below a fifth of the full size: each costs a lease and a message."""
+_CUT_VERSION = 1
+_FRAME_BYTES = 512
+_CACHE_KIB = 8 * 1024
+
+
+def cut(
+    entries: Iterable[IndexEntry],
+    *,
+    run_id: str,
+    corpus_key: str,
+    corpus_sha256: str,
+    max_papers: int,
+    max_tokens: int,
+    max_bytes: int = MAX_MESSAGE_BYTES,
+    full_text: bool = False,
+    costs_nothing: Callable[[IndexEntry], bool] | None = None,
+) -> Iterator[BatchMessage]:
+    """Batches of generation 1, heaviest papers first, followers left out and counted in their leaders.
+
+    A batch closes at ``max_papers`` ranges, ``max_tokens`` estimated tokens (a heavier paper travels
+    alone) or ``max_bytes`` of JSON. ``costs_nothing`` names papers that need no call: they count no
+    tokens and come last. The same entries and bounds give the same batches. Sorted on disk: memory does
+    not grow with the corpus.
+    """
+    if max_papers < 1 or max_tokens < 1 or max_bytes < MIN_MESSAGE_BYTES:
+        raise ValueError(
+            f"batch bounds too small: {max_papers} papers, {max_tokens} tokens, {max_bytes} bytes"
+        )
+    settings = [_CUT_VERSION, run_id, corpus_sha256, max_papers, max_tokens, max_bytes, full_text]
+    mark = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:6]
+    with closing(sqlite3.connect("", isolation_level=None)) as db:
+        left = _fill(db, entries, full_text=full_text, costs_nothing=costs_nothing or _is_empty)
+        frame = _FRAME_BYTES + len(json.dumps([run_id, corpus_key, corpus_sha256]))
+        groups = _grouped(db, left, max_papers, max_tokens, max_bytes - frame)
+        for position, group in enumerate(groups):
+            yield BatchMessage(
+                run_id=run_id,
+                batch_id=f"b{position:06d}-{mark}",
+                generation=1,
+                corpus=corpus_key,
+                corpus_sha256=corpus_sha256,
+                ranges=tuple(group.ranges),
+                ids=tuple(group.ids),
+                weights=tuple(group.weights) if any(weight != 1 for weight in group.weights) else (),
+                papers=sum(group.weights),
+                tokens=group.tokens,
+            )
+
+
+def read_paper(line: bytes, expected_id: str) -> Paper:
+    """The paper of one corpus line. CorpusChangedError if it is another paper or none."""
+    try:
+        paper = Paper.model_validate_json(line)
+    except ValidationError as error:
+        raise CorpusChangedError(f"paper {expected_id!r}: its bytes of the corpus are no paper") from error
+    if paper.id != expected_id:
+        raise CorpusChangedError(f"paper {expected_id!r}: its bytes of the corpus are paper {paper.id!r}")
+    return paper
+
+
+@dataclass
+class _Group:
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    weights: list[int] = field(default_factory=list)
+    tokens: int = 0
+    bytes: int = 0
+
+    def add(self, row: tuple[int, int, int, int, str], size: int) -> None:
+        tokens, offset, length, weight, paper_id = row
+        self.ranges.append((offset, length))
+        self.ids.append(paper_id)
+        self.weights.append(weight)
+        self.tokens += tokens
+        self.bytes += size
+
+
+def _fill(
+    db: sqlite3.Connection,
+    entries: Iterable[IndexEntry],
+    *,
+    full_text: bool,
+    costs_nothing: Callable[[IndexEntry], bool],
+) -> int:
+    """The papers to send into a temporary database (sorted on disk when large); returns how many."""
+    db.executescript(
+        f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB};"
+        "CREATE TABLE papers (seq INTEGER PRIMARY KEY, tokens INTEGER, offset INTEGER, length INTEGER,"
+        " weight INTEGER, id TEXT);"
+    )
+    rows = (
+        (
+            0 if costs_nothing(entry) else entry.tokens + (entry.body_tokens if full_text else 0),
+            entry.offset, entry.length, entry.weight, entry.id,
+        )
+        for entry in entries
+        if not entry.follower
+    )  # fmt: skip
+    db.execute("BEGIN")
+    cursor = db.executemany(
+        "INSERT INTO papers (tokens, offset, length, weight, id) VALUES (?, ?, ?, ?, ?)", rows
+    )
+    db.execute("COMMIT")
+    return max(0, cursor.rowcount)
+
+
+def _grouped(
+    db: sqlite3.Connection, left: int, max_papers: int, max_tokens: int, max_bytes: int
+) -> Iterator[_Group]:
+    group = _Group()
+    size = _size(left, max_papers)
+    for row in db.execute("SELECT tokens, offset, length, weight, id FROM papers ORDER BY tokens DESC, seq"):
+        width = _width(*row[1:])
+        full = len(group.ids) >= size or group.tokens + row[0] > max_tokens or group.bytes + width > max_bytes
+        if group.ids and full:
+            yield group
+            left -= len(group.ids)
+            group, size = _Group(), _size(left, max_papers)
+        group.add(row, width)
+    if group.ids:
+        yield group
+
+
+def _width(offset: int, length: int, weight: int, paper_id: str) -> int:
+    """Bytes of one paper in a message. ASCII escapes: an upper bound, whoever writes the JSON."""
+    return len(f"[{offset}, {length}], {weight}, {json.dumps(paper_id)}, ")
+
+
+def _size(left: int, max_papers: int) -> int:
+    return min(max_papers, max(-(-max_papers // TAIL_FRACTION), -(-left // TAIL_SHARES)))
+
+
+def _is_empty(entry: IndexEntry) -> bool:
+    return entry.empty

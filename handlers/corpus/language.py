@@ -1,0 +1,93 @@
+"""Language of a text by the shares of its scripts, and by function words where the script is Latin.
+
+A small detector for records that do not say: it tells apart what a corpus of papers is made of, not
+the languages of the world. Anything undecided is None, and then nothing is skipped because of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+SAMPLE_CHARACTERS = 4000
+
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
+_SCRIPTS = {
+    "ko": re.compile("[\uac00-\ud7a3\u1100-\u11ff]"),
+    "ru": re.compile("[\u0400-\u04ff]"),
+    "ar": re.compile("[\u0620-\u06ff]"),
+    "he": re.compile("[\u05d0-\u05ea]"),
+    "el": re.compile("[\u0370-\u03ff]"),
+    "hi": re.compile("[\u0904-\u0939]"),
+    "th": re.compile("[\u0e01-\u0e3a]"),
+}
+_LATIN_WORD = re.compile("[a-z\u00df-\u00ff]+")
+_UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
+# Commands and formulas are Latin whatever the language around them.
+_MARKUP = re.compile(r"\$[^$\n]{0,400}\$|\\[A-Za-z]+|<[^<>]{0,200}>|https?://\S{1,300}")
+_FUNCTION_WORDS = {
+    "en": "the of and in is are to for with that by this we from was were as on at which",
+    "de": "der die das und ist von mit den für eine auf dem nicht werden wird zur im ein",
+    "fr": "le la les des et une est dans pour sur par que nous du aux cette qui sont un",
+    "es": "el los las del y una es en para con por se que como son esta un entre su",
+    "pt": "os as do da dos e uma é em para com por que não são foi um no na pelo",
+    "it": "il di che e una è per con della del dei nel sono le gli un alla questo da",
+}
+_WORD_LANGUAGES: dict[str, list[str]] = {}
+for _language, _words in _FUNCTION_WORDS.items():
+    for _word in _words.split():
+        _WORD_LANGUAGES.setdefault(_word, []).append(_language)
+
+_NAMES = {
+    "chi": "zh", "zho": "zh", "cmn": "zh", "chinese": "zh", "mandarin": "zh", "中文": "zh", "汉语": "zh",
+    "eng": "en", "english": "en", "英文": "en", "英语": "en", "jpn": "ja", "japanese": "ja", "日本語": "ja",
+    "kor": "ko", "korean": "ko", "rus": "ru", "russian": "ru", "ger": "de", "deu": "de", "german": "de",
+    "fre": "fr", "fra": "fr", "french": "fr", "spa": "es", "spanish": "es", "por": "pt", "portuguese": "pt",
+    "ita": "it", "italian": "it",
+}  # fmt: skip
+_CODE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]{1,8}){0,3}")
+
+
+def normalise_language(given: str) -> str | None:
+    """Primary subtag of a BCP 47 tag (``zh-Hans-CN`` → ``zh``), also from names and ISO 639-2 codes.
+
+    None if it is no language tag.
+    """
+    word = given.strip().lower()[:64]
+    if word in _NAMES:
+        return _NAMES[word]
+    match = _CODE.fullmatch(word)
+    if match is None or match[1] == "und":
+        return None
+    return _NAMES.get(match[1], match[1])
+
+
+def detect_language(text: str) -> str | None:
+    """ISO 639-1 code, or None if there is too little to go by. Reads the first 4,000 characters."""
+    sample = _MARKUP.sub(" ", text[:SAMPLE_CHARACTERS])
+    counts = {code: len(pattern.findall(sample)) for code, pattern in _SCRIPTS.items()}
+    counts["zh"] = len(_HAN.findall(sample))
+    kana = len(_KANA.findall(sample))
+    words = _LATIN_WORD.findall(sample.lower())
+    best = max(counts, key=lambda code: (counts[code], code))
+    if kana >= counts[best]:
+        best = "zh"
+    # A Han character or a syllable carries about what a Latin word does, letters of alphabets a fifth.
+    weight = counts[best] + kana if best in ("zh", "ko") else counts[best] // 5
+    if weight * 2 < max(1, len(words)):
+        return _latin_language(words)
+    if best in ("zh", "ko") and kana and kana * 20 >= counts[best]:
+        return "ja"
+    return "uk" if best == "ru" and len(_UKRAINIAN.findall(sample)) * 50 >= counts["ru"] else best
+
+
+def _latin_language(words: list[str]) -> str | None:
+    votes: Counter[str] = Counter()
+    for word in words:
+        for language in _WORD_LANGUAGES.get(word, ()):
+            votes[language] += 1
+    ranked = votes.most_common(2)
+    if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
+        return None
+    return ranked[0][0]

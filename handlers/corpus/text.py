@@ -1,0 +1,57 @@
+"""Text as every later step may rely on it: NFC, no control characters, no direction overrides."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# NUL and the other controls but tab and newline, C1, direction marks and isolates, BOM, interlinear
+# and tag characters (invisible, yet a model reads them), non-characters, lone surrogates.
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
+    "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f\ud800-\udfff]"
+)
+_CARRIAGE_RETURN = re.compile("\r\n?")
+_MAX_MARKS = 30
+# Scripts in which no character has a combining class are left out, so that a long run is rare.
+_MAYBE_MARKS = re.compile(
+    "[^\x00-\u02ff\u2e00-\u3029\u3030-\u3098\u309b-\ua66e\uac00-\ufb1d\uff00-\uffff]{31,}"
+)
+
+
+def clean_text(text: str) -> str:
+    """NFC without control characters, direction overrides and lone surrogates, stripped at both ends.
+
+    Linear on any input: normalisation sorts runs of combining marks in quadratic time, so runs are
+    first cut to 30 marks, the bound of Unicode's stream-safe text (UAX #15, section 13).
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    if "\r" in text:
+        text = _CARRIAGE_RETURN.sub("\n", text)
+    if _UNWANTED.search(text):
+        text = _UNWANTED.sub("", text)
+    if _MAYBE_MARKS.search(text):
+        text = _MAYBE_MARKS.sub(lambda run: _short_runs(run[0]), text)
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def _short_runs(text: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= _MAX_MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+def clean_value(value: object) -> object:
+    """A JSON value with every string in it cleaned."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, list):
+        return [clean_value(item) for item in value]
+    if isinstance(value, dict):
+        return {clean_text(str(key)): clean_value(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,44 @@
+"""Tells an API that fails now and then from one that is not there."""
+
+from __future__ import annotations
+
+import threading
+
+from handlers.ports import Clock
+
+
+class Breaker:
+    """Opens after ``threshold`` failures in a row. While it is open, failures are the API's and not
+    the papers': they use up no paper's tries. After ``patience`` seconds without one success (a
+    tenth of it when there never was one in this job) the run is better parked than burnt through.
+    """
+
+    def __init__(self, clock: Clock, *, threshold: int = 20, patience: float = 300.0) -> None:
+        self._clock = clock
+        self._threshold = threshold
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._first_failure = 0.0
+        self._ever = False
+
+    @property
+    def open(self) -> bool:
+        return self._failures >= self._threshold
+
+    def succeeded(self) -> None:
+        with self._lock:
+            self._failures = 0
+            self._ever = True
+
+    def failed(self) -> None:
+        with self._lock:
+            if self._failures == 0:
+                self._first_failure = self._clock.monotonic()
+            self._failures += 1
+
+    @property
+    def hopeless(self) -> bool:
+        """Open for longer than patience lasts."""
+        patience = self._patience if self._ever else self._patience / 10
+        return self.open and self._clock.monotonic() - self._first_failure > patience

@@ -1,0 +1,190 @@
+"""The calls of one paper: limited, paid for, retried and booked, each of them exactly once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from handlers.errors import (
+    BudgetSpentError,
+    FatalError,
+    ModelCallError,
+    RejectedError,
+    StoppedError,
+    ThrottledError,
+    TransientError,
+)
+from handlers.llm.backoff import delay
+from handlers.llm.pricing import worst_cost
+from handlers.models import CallOutcome, CallRecord, ChatAnswer, ChatRequest
+from handlers.pipeline.context import RunContext
+
+MAX_TRIES = 6
+"""Transient failures of one request before its paper is failed."""
+_BASE, _CAP = 0.5, 20.0
+
+
+@dataclass(frozen=True)
+class _Quote:
+    """nano-USD: what a call may cost at most, and what it is expected to cost."""
+
+    worst: int
+    expected: int
+
+
+class PaperCalls:
+    """``ask`` for one paper. Answers that an interrupted attempt paid for are given again for nothing."""
+
+    def __init__(self, context: RunContext, carried: Iterable[CallRecord] = ()) -> None:
+        self._context = context
+        self._clock = context.clock
+        self.carried = tuple(carried)
+        self.records: list[CallRecord] = []
+        self.waited = 0.0
+        """Seconds spent waiting for slots, budget and backoff."""
+        self._replay = {call.request: call for call in self.carried if call.outcome == "ok"}
+        self._started = bool(self.carried)
+
+    def ask(self, request: ChatRequest) -> ChatAnswer:
+        """ports.Ask. StoppedError: the job drains or the run is parked, and the paper stays pending."""
+        digest = request.digest()
+        if (known := self._replay.get(digest)) is not None:
+            return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
+        tries = 0
+        for attempt in range(1, 1_000_000):
+            try:
+                return self._one_call(request, digest, attempt)
+            except ThrottledError as error:
+                self._wait(delay(attempt, _BASE, _CAP, self._clock.random, retry_after=error.retry_after))
+            except TransientError as error:
+                tries += not self._context.breaker.open
+                if self._context.breaker.hopeless:
+                    self._park(f"endpoint_unavailable: no answer for minutes; last error: {error}")
+                if tries >= MAX_TRIES:
+                    raise
+                self._wait(delay(tries + 1, _BASE, _CAP, self._clock.random, retry_after=error.retry_after))
+            except FatalError as error:
+                self._park(f"{error.code}: {error}")
+        raise StoppedError("out of attempts")
+
+    def _park(self, reason: str) -> None:
+        self._context.park(reason)
+        raise StoppedError(reason)
+
+    def _one_call(self, request: ChatRequest, digest: str, attempt: int) -> ChatAnswer:
+        context = self._context
+        context.deadline.timeout(context.call_timeout, context.meter.usual_latency)
+        self._start()
+        quote = self._quote(request)
+        before = self._clock.monotonic()
+        try:
+            context.purse.reserve(quote.worst, context.give_up)
+        except BudgetSpentError as error:
+            self._park(f"budget_spent: {error}; run again with a larger --budget to go on")
+        cost = 0
+        try:
+            with context.limiter.slot(context.estimator.tokens(request), context.give_up) as slot:
+                self.waited += self._clock.monotonic() - before
+                if context.give_up():
+                    raise StoppedError(context.why())
+                timeout = context.deadline.timeout(context.call_timeout, context.meter.usual_latency)
+                record, outcome = self._send(request, digest, attempt, timeout, quote)
+                cost = record.cost
+                if isinstance(outcome, ThrottledError):
+                    slot.throttled(outcome.retry_after)
+                elif isinstance(outcome, ChatAnswer):
+                    slot.succeeded()
+        finally:
+            context.purse.settle(quote.worst, cost)
+        if isinstance(outcome, ModelCallError):
+            raise outcome
+        return outcome
+
+    def _start(self) -> None:
+        """Count the paper against the session's limit before its first call."""
+        context = self._context
+        if context.give_up():
+            raise StoppedError(context.why())
+        if not self._started and context.limited and not context.ledger.take_start(context.session_id):
+            context.stop.drain("limit")
+            raise StoppedError("limit")
+        self._started = True
+
+    def _quote(self, request: ChatRequest) -> _Quote:
+        size = sum(len(message.content.encode("utf-8", "surrogatepass")) for message in request.messages)
+        worst = worst_cost(size, request.max_tokens, self._context.price)
+        expected = self._context.estimator.expect(request, self._context.price)
+        return _Quote(max(worst, expected), expected)
+
+    def _send(
+        self, request: ChatRequest, digest: str, attempt: int, timeout: float, quote: _Quote
+    ) -> tuple[CallRecord, ChatAnswer | ModelCallError]:
+        """One HTTP call and its record, whatever became of it."""
+        context = self._context
+        started_at, start = self._clock.now(), self._clock.monotonic()
+        outcome: ChatAnswer | ModelCallError
+        try:
+            outcome = context.model.complete(request, timeout=timeout)
+        except ModelCallError as error:
+            outcome = error
+        record = CallRecord(
+            id=secrets.token_hex(8),
+            kind=request.kind,
+            attempt=attempt,
+            request=digest,
+            estimate=quote.expected,
+            started_at=started_at,
+            latency=self._clock.monotonic() - start,
+            **_verdict(outcome, quote, context),
+        )
+        self.records.append(record)
+        context.meter.call(record)
+        if isinstance(outcome, ChatAnswer):
+            context.breaker.succeeded()
+            if outcome.usage is not None:
+                context.estimator.learn(request, outcome.usage)
+        elif isinstance(outcome, TransientError):
+            context.breaker.failed()
+        return record, outcome
+
+    def _wait(self, seconds: float) -> None:
+        before = self._clock.monotonic()
+        try:
+            self._context.pacer.pause(seconds)
+        finally:
+            self.waited += self._clock.monotonic() - before
+
+
+def _verdict(outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext) -> dict[str, object]:
+    """The fields of a record that depend on how the call ended; cost in nano-USD."""
+    if isinstance(outcome, ChatAnswer):
+        known = outcome.usage is not None
+        return {
+            "outcome": "ok",
+            "code": None if known else "usage_missing",
+            "usage": outcome.usage,
+            "cost": outcome.usage.cost(context.price) if outcome.usage is not None else quote.expected,
+            "indeterminate": not known,
+            "raw": outcome.content,
+            "finish_reason": outcome.finish_reason,
+        }
+    return {
+        "outcome": _outcome(outcome),
+        "code": outcome.code,
+        "cost": quote.expected if outcome.indeterminate else 0,
+        "indeterminate": outcome.indeterminate,
+    }
+
+
+def _outcome(error: ModelCallError) -> CallOutcome:
+    match error:
+        case ThrottledError():
+            return "throttled"
+        case TransientError():
+            return "transient"
+        case FatalError():
+            return "fatal"
+        case RejectedError():
+            return "refused"
+    return "transient"

@@ -1,0 +1,143 @@
+"""Group commit: what the workers finished becomes durable first, and then true."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from handlers.models import CallTotals, Commit, LedgerEntry, PartLine, PartPointer
+from handlers.ports import Clock, Ledger, ObjectStore, Part
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A paper's line on its way to disk. ``landed`` is called once the ledger has it."""
+
+    line: PartLine
+    epoch: int
+    weight: int
+    landed: Callable[[], None]
+
+
+class Committer:
+    """A thread that writes parts and then books them, at most ``delay`` seconds or ``papers`` apart."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        ledger: Ledger,
+        clock: Clock,
+        job_id: str,
+        *,
+        delay: float = 0.25,
+        papers: int = 25,
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._clock = clock
+        self._job_id = job_id
+        self._delay = delay
+        self._papers = papers
+        self._on_failure = on_failure
+        self._changed = threading.Condition()
+        self._waiting: list[Finished] = []
+        self._closing = False
+        self._parts = 0
+        self.failure: str | None = None
+        self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
+        self._thread.start()
+
+    def add(self, finished: Finished) -> None:
+        with self._changed:
+            self._waiting.append(finished)
+            if len(self._waiting) == 1 or len(self._waiting) >= self._papers:
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Commit what waits and stop."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closing:
+                    self._changed.wait()
+                if not self._waiting:
+                    return
+                self._fill()
+                group, self._waiting = self._waiting, []
+            self._flush(group)
+
+    def _fill(self) -> None:
+        """Wait for company, at most ``delay`` from the group's first paper."""
+        until = self._clock.monotonic() + self._delay
+        while len(self._waiting) < self._papers and not self._closing:
+            left = until - self._clock.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(left)
+
+    def _flush(self, group: list[Finished]) -> None:
+        if self.failure is None:
+            try:
+                self._commit(group)
+            except Exception as error:
+                # A full disk or a broken ledger: nothing more may be started, for it could not be kept.
+                logger.exception("results cannot be kept")
+                self.failure = f"results cannot be written: {error}"
+                self._on_failure(self.failure)
+        for finished in group:
+            finished.landed()
+
+    def _commit(self, group: list[Finished]) -> None:
+        batches: dict[tuple[str, str, int], list[Finished]] = {}
+        for finished in group:
+            key = (finished.line.run_id, finished.line.batch_id, finished.epoch)
+            batches.setdefault(key, []).append(finished)
+        parts: list[Part] = []
+        for (run_id, batch_id, epoch), members in batches.items():
+            self._parts += 1
+            lines = tuple(member.line.model_dump_json().encode() + b"\n" for member in members)
+            parts.append(Part(run_id, f"{batch_id}/{epoch}-{self._job_id}-{self._parts}", lines))
+        pointers = self._store.write_parts(self._job_id, parts)
+        commits = [
+            Commit(
+                run_id=run_id,
+                batch_id=batch_id,
+                part_id=part.name,
+                job_id=self._job_id,
+                entries=tuple(
+                    _entry(member, pointer) for member, pointer in zip(members, where, strict=True)
+                ),
+                calls=CallTotals.of([call for member in members for call in member.line.calls]),
+                at=self._clock.now(),
+            )
+            for ((run_id, batch_id, _), members), part, where in zip(
+                batches.items(), parts, pointers, strict=True
+            )
+        ]
+        self._ledger.commit(commits)
+
+
+def _entry(finished: Finished, pointer: PartPointer) -> LedgerEntry:
+    line = finished.line
+    return LedgerEntry(
+        paper_id=line.id,
+        generation=line.generation,
+        status=line.status,
+        weight=finished.weight,
+        error=line.error,
+        fingerprint=line.fingerprint,
+        reused=line.reused_from is not None,
+        pointer=pointer,
+        cost=sum(call.cost for call in line.calls),
+        flags=tuple(check.name for check in line.checks if check.verdict == "fail"),
+    )

@@ -1,0 +1,132 @@
+"""What the papers of one run share within a job."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from handlers.llm.limiter import Limiter
+from handlers.llm.pricing import CostEstimator
+from handlers.models import CallRecord, Price, bucket_seconds, latency_bucket
+from handlers.pipeline.breaker import Breaker
+from handlers.pipeline.budget import Purse
+from handlers.pipeline.stop import Deadline, Pacer, StopSignal
+from handlers.ports import ChatModel, Clock, Control, JobStats, Ledger, RunRecord, Task
+
+logger = logging.getLogger(__name__)
+
+
+class JobMeter:
+    """Counts what a job does, for its heartbeat. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._papers = 0
+        self._busy = 0.0
+        self._waited = 0.0
+        self._latency: dict[int, int] = {}
+        self._errors: dict[str, int] = {}
+        self._mean = 0.0
+
+    def paper(self, *, held: float, waited: float, finished: bool) -> None:
+        """A worker let go of a paper that it held for ``held`` seconds, ``waited`` of them idle."""
+        with self._lock:
+            self._papers += finished
+            self._busy += max(0.0, held - waited)
+            self._waited += waited
+
+    def call(self, record: CallRecord) -> None:
+        with self._lock:
+            if record.outcome == "ok":
+                bucket = latency_bucket(record.latency)
+                self._latency[bucket] = self._latency.get(bucket, 0) + 1
+                self._mean += (record.latency - self._mean) * (0.02 if self._mean else 1.0)
+            if record.code is not None:
+                self._errors[record.code] = self._errors.get(record.code, 0) + 1
+
+    @property
+    def usual_latency(self) -> float:
+        """Three times the moving mean of answered calls: few take longer."""
+        return 3 * self._mean
+
+    def snapshot(self, limiter: Limiter) -> JobStats:
+        with self._lock:
+            return JobStats(
+                papers=self._papers,
+                busy=self._busy,
+                throttle_wait=self._waited,
+                slots=limiter.slots,
+                in_flight=limiter.in_flight,
+                latency=dict(self._latency),
+                errors=dict(self._errors),
+            )
+
+
+@dataclass
+class RunContext:
+    """One run as a job sees it; ``control`` is refreshed by the heartbeat."""
+
+    record: RunRecord
+    job_id: str
+    session_id: str
+    task: Task
+    model: ChatModel
+    price: Price
+    estimator: CostEstimator
+    limiter: Limiter
+    purse: Purse
+    breaker: Breaker
+    meter: JobMeter
+    ledger: Ledger
+    clock: Clock
+    stop: StopSignal
+    deadline: Deadline
+    call_timeout: float
+    limited: bool = False
+    """True when the session may start only so many papers."""
+    force: bool = False
+    """True to pay again for what an earlier run has translated already."""
+    control: Control = field(default_factory=lambda: Control("active", "", 0.0))
+
+    def __post_init__(self) -> None:
+        self.pacer = Pacer(self.clock, self.stop, self.give_up)
+
+    @property
+    def run_id(self) -> str:
+        return self.record.run_id
+
+    def give_up(self) -> bool:
+        """True when no further call of this run may start."""
+        return self.stop.draining or self.control.state != "active"
+
+    def why(self) -> str:
+        return self.stop.reason or f"{self.control.state}: {self.control.reason}"
+
+    def park(self, reason: str) -> None:
+        """Stop the run for every job, once: the first reason stands."""
+        if self.control.state != "active":
+            return
+        parked = Control("parked", reason, self.clock.now())
+        self.control = parked
+        self.ledger.set_control(self.run_id, parked)
+        logger.error("run %s parked: %s", self.run_id, reason)
+
+    def refresh(self) -> None:
+        self.control = self.ledger.control(self.run_id)
+
+
+Contexts = Callable[[str], RunContext]
+"""run id → its context in this job, made at first use."""
+
+
+def quantile(histogram: dict[int, int], share: float) -> float:
+    """Seconds below which that share of a latency histogram lies (upper bucket edge); 0 if empty."""
+    total = sum(histogram.values())
+    seen = 0
+    for bucket in sorted(histogram):
+        seen += histogram[bucket]
+        if seen >= share * total:
+            return bucket_seconds(bucket)
+    return 0.0

@@ -1,0 +1,93 @@
+"""One thread a job: keeps leases alive, hears of pauses and fatal stops, says how the job stands."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from handlers.pipeline.context import RunContext
+from handlers.ports import BatchQueue, Clock, Ledger
+
+logger = logging.getLogger(__name__)
+
+LEASE_TTL = 120.0
+_EXTEND_EVERY = 30.0
+_BEAT_EVERY = 2.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lease and the delivery that goes with it: both are extended together."""
+
+    run_id: str
+    batch_id: str
+    epoch: int
+    receipt: str
+
+
+class Heartbeat:
+    def __init__(
+        self, ledger: Ledger, queue: BatchQueue, clock: Clock, contexts: Callable[[], Iterable[RunContext]]
+    ) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._clock = clock
+        self._contexts = contexts
+        self._held: set[Held] = set()
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._extended_at = clock.monotonic()
+        self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def holding(self, held: Held) -> Iterator[None]:
+        with self._lock:
+            self._held.add(held)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.discard(held)
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._stopped.wait(_BEAT_EVERY / 2):
+            try:
+                self.beat()
+            except Exception:
+                # The ledger may be busy or throttled; leases last four missed beats.
+                logger.warning("heartbeat missed", exc_info=True)
+
+    def beat(self) -> None:
+        """What is done each second or so."""
+        now = self._clock.now()
+        for context in self._contexts():
+            context.refresh()
+            context.purse.trim()
+            context.limiter.set_share(self._live_jobs(context, now))
+            self._ledger.beat(
+                context.run_id, context.job_id, at=now, stats=context.meter.snapshot(context.limiter)
+            )
+        if self._clock.monotonic() - self._extended_at >= _EXTEND_EVERY:
+            self._extended_at = self._clock.monotonic()
+            self._extend(now)
+
+    def _live_jobs(self, context: RunContext, now: float) -> int:
+        jobs = self._ledger.jobs(context.run_id)
+        return max(1, sum(job.ended_at is None and now - job.heartbeat_at < LEASE_TTL for job in jobs))
+
+    def _extend(self, now: float) -> None:
+        with self._lock:
+            held = list(self._held)
+        for lease in held:
+            if self._ledger.extend_lease(lease.run_id, lease.batch_id, lease.epoch, now=now, ttl=LEASE_TTL):
+                self._queue.extend(lease.receipt, LEASE_TTL)
+            else:
+                logger.warning("lease of batch %s passed to another job", lease.batch_id)

@@ -1,0 +1,109 @@
+"""A job: one process's share of the fleet, wired once and kept warm."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from handlers.pipeline.committer import Committer
+from handlers.pipeline.context import RunContext
+from handlers.pipeline.heartbeat import Heartbeat
+from handlers.pipeline.pool import WorkerPool
+from handlers.pipeline.run_batch import BatchRunner, Delivery
+from handlers.pipeline.stop import Deadline, StopSignal
+from handlers.ports import BatchQueue, Clock, JobRecord, Ledger, ObjectStore
+
+logger = logging.getLogger(__name__)
+
+
+class Job:
+    """Pool, committer and heartbeat of a process; contexts are made as runs turn up in its batches."""
+
+    def __init__(
+        self,
+        job_id: str,
+        *,
+        session_id: str,
+        owner: str,
+        workers: int,
+        ledger: Ledger,
+        queue: BatchQueue,
+        store: ObjectStore,
+        clock: Clock,
+        make_context: Callable[[str, Job], RunContext],
+    ) -> None:
+        self.id = job_id
+        self.session_id = session_id
+        self.ledger = ledger
+        self.queue = queue
+        self.clock = clock
+        self.stop = StopSignal()
+        self.deadline = Deadline()
+        self.pool = WorkerPool(workers)
+        self._owner = owner
+        self._make_context = make_context
+        self._contexts: dict[str, RunContext] = {}
+        self._lock = threading.Lock()
+        self._committer = Committer(store, ledger, clock, job_id, on_failure=self.stop.abandon)
+        self._heartbeat = Heartbeat(ledger, queue, clock, lambda: list(self._contexts.values()))
+        self._runner = BatchRunner(
+            self.context, ledger, queue, store, self._committer, self.pool, self._heartbeat, clock
+        )
+
+    @property
+    def failure(self) -> str | None:
+        """Why results could not be kept, if they could not."""
+        return self._committer.failure
+
+    def run(self, deliveries: Sequence[Delivery], remaining: Callable[[], float]) -> list[str]:
+        """One invocation; returns the ids of messages to be delivered again.
+
+        ``remaining`` gives the seconds that the platform leaves it.
+        """
+        self.deadline.use(remaining)
+        return self._runner.run(deliveries)
+
+    def context(self, run_id: str) -> RunContext:
+        with self._lock:
+            if run_id not in self._contexts:
+                now = self.clock.now()
+                context = self._make_context(run_id, self)
+                self.ledger.start_job(
+                    JobRecord(
+                        self.id,
+                        run_id,
+                        self.session_id,
+                        self._owner,
+                        self.pool.workers,
+                        now,
+                        now,
+                        None,
+                        "",
+                        context.meter.snapshot(context.limiter),
+                    )
+                )
+                context.refresh()
+                self._contexts[run_id] = context
+            return self._contexts[run_id]
+
+    def cut_off(self) -> None:
+        """Make the calls in flight fail now; they are booked as indeterminate."""
+        self.stop.wake()
+        for context in list(self._contexts.values()):
+            context.model.abort()
+
+    def close(self, outcome: str) -> None:
+        """Commit what waits, give the rest of the budget back and say how it ended."""
+        self.pool.close()
+        self._committer.close()
+        self._heartbeat.close()
+        for context in self._contexts.values():
+            context.purse.trim()
+            stats = context.meter.snapshot(context.limiter)
+            lost = self.ledger.end_job(
+                context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=stats
+            )
+            if lost:
+                logger.warning("job %s ends holding %d nano-USD", self.id, lost)
+            context.model.close()

@@ -1,0 +1,191 @@
+"""What a job does with a delivered batch."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pydantic import ValidationError
+
+from handlers.corpus.batching import read_paper
+from handlers.errors import BadMessageError, CorpusChangedError, UsageError
+from handlers.models import TERMINAL, BatchMessage, CallRecord, Paper, PartLine
+from handlers.pipeline.committer import Committer, Finished
+from handlers.pipeline.context import Contexts, RunContext
+from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
+from handlers.pipeline.pool import WorkerPool
+from handlers.pipeline.run_paper import run_paper, take_over
+from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore, PaperRow
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One SQS record: what is needed to work on it and to give it back."""
+
+    id: str
+    receipt: str
+    body: str
+    receives: int
+
+
+@dataclass(frozen=True)
+class Todo:
+    """A paper of a batch that has no terminal state yet."""
+
+    paper: Paper
+    weight: int
+    carried: tuple[CallRecord, ...]
+
+
+class _Open:
+    """Counts down the papers of a batch that workers and committer still have."""
+
+    def __init__(self, papers: int) -> None:
+        self._left = papers
+        self._changed = threading.Condition()
+
+    def landed(self) -> None:
+        with self._changed:
+            self._left -= 1
+            if self._left <= 0:
+                self._changed.notify_all()
+
+    def wait(self) -> None:
+        with self._changed:
+            while self._left > 0:
+                self._changed.wait(1.0)
+
+
+class BatchRunner:
+    """Leases batches, leaves out what is finished, and hands the rest to the pool."""
+
+    def __init__(
+        self,
+        contexts: Contexts,
+        ledger: Ledger,
+        queue: BatchQueue,
+        store: ObjectStore,
+        committer: Committer,
+        pool: WorkerPool,
+        heartbeat: Heartbeat,
+        clock: Clock,
+    ) -> None:
+        self._contexts = contexts
+        self._ledger = ledger
+        self._queue = queue
+        self._store = store
+        self._committer = committer
+        self._pool = pool
+        self._heartbeat = heartbeat
+        self._clock = clock
+
+    def run(self, deliveries: Sequence[Delivery]) -> list[str]:
+        """Work on each batch; returns the ids of messages to be delivered again."""
+        return [delivery.id for delivery in deliveries if not self._accept(delivery)]
+
+    def _accept(self, delivery: Delivery) -> bool:
+        """True if the message has served its purpose and can be deleted."""
+        try:
+            message = _parse(delivery.body)
+            context = self._contexts(message.run_id)
+            return self._batch(context, message, delivery)
+        except (BadMessageError, CorpusChangedError, UsageError) as error:
+            logger.error("message %s: %s", delivery.id, error)
+            delay = min(30.0, 0.25 * 2**delivery.receives)
+            self._queue.release(delivery.receipt, delay=delay, reason=f"{type(error).__name__}: {error}")
+            return False
+
+    def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery) -> bool:
+        if context.control.state != "active":
+            return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
+        now = self._clock.now()
+        epoch = self._ledger.lease(message.run_id, message.batch_id, context.job_id, now=now, ttl=LEASE_TTL)
+        if epoch is None:
+            if self._ledger.finish_batch(message.run_id, message.batch_id, now=now):
+                return True
+            self._queue.release(delivery.receipt, delay=10, reason="leased by another job", blame=False)
+            return False
+        try:
+            with self._heartbeat.holding(Held(message.run_id, message.batch_id, epoch, delivery.receipt)):
+                self._work(context, message, epoch)
+        finally:
+            self._ledger.end_lease(message.run_id, message.batch_id, epoch)
+        return self._settle(context, message, delivery)
+
+    def _settle(self, context: RunContext, message: BatchMessage, delivery: Delivery) -> bool:
+        if self._ledger.finish_batch(message.run_id, message.batch_id, now=self._clock.now()):
+            return True
+        if self._superseded(message):
+            return True
+        context.refresh()
+        if context.control.state != "active":
+            return True
+        reason = context.stop.reason or "some papers are still pending"
+        self._queue.release(
+            delivery.receipt,
+            delay=0 if context.stop.draining else 1,
+            reason=reason,
+            blame=not context.stop.draining,
+        )
+        return False
+
+    def _superseded(self, message: BatchMessage) -> bool:
+        """True if a retry has opened a later generation, which has a message of its own."""
+        rows = self._ledger.paper_rows(message.run_id, message.ids)
+        return any(row.generation > message.generation for row in rows.values())
+
+    def _work(self, context: RunContext, message: BatchMessage, epoch: int) -> None:
+        rows = self._ledger.paper_rows(message.run_id, message.ids)
+        todo = [
+            position
+            for position, paper_id in enumerate(message.ids)
+            if (row := rows.get(paper_id)) is None
+            or (row.status not in TERMINAL and row.generation <= message.generation)
+        ]
+        papers = [self._todo(message, position, rows) for position in todo]
+        opened = _Open(len(papers))
+        reused = take_over(context, self._store, message, [each.paper for each in papers])
+        for each in papers:
+            line = reused.get(each.paper.id)
+            if line is not None:
+                self._committer.add(Finished(line, epoch, each.weight, opened.landed))
+            else:
+                self._pool.submit(partial(self._paper, context, message, epoch, each, opened))
+        opened.wait()
+
+    def _paper(
+        self, context: RunContext, message: BatchMessage, epoch: int, todo: Todo, opened: _Open
+    ) -> None:
+        line = run_paper(context, message, todo.paper, todo.carried)
+        if line is None:
+            opened.landed()
+        else:
+            self._committer.add(Finished(line, epoch, todo.weight, opened.landed))
+
+    def _todo(self, message: BatchMessage, position: int, rows: dict[str, PaperRow]) -> Todo:
+        offset, length = message.ranges[position]
+        paper_id = message.ids[position]
+        paper = read_paper(self._store.read(message.corpus, offset, length), paper_id)
+        return Todo(paper, message.weight(position), self._carried(rows.get(paper_id)))
+
+    def _carried(self, row: PaperRow | None) -> tuple[CallRecord, ...]:
+        """Calls of an interrupted attempt, whose answers need not be paid for again."""
+        if row is None or row.pointer is None:
+            return ()
+        where = row.pointer
+        line = PartLine.model_validate_json(self._store.read(where.key, where.offset, where.length))
+        return line.carried + line.calls
+
+
+def _parse(body: str) -> BatchMessage:
+    try:
+        return BatchMessage.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"]) or "the message"
+        raise BadMessageError(f"no batch message of version 1: {where}: {first['msg']}") from error

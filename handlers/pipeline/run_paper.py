@@ -1,0 +1,114 @@
+"""One paper in a worker's hands: from its text to the line that says what became of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from handlers.errors import CorpusChangedError, ModelCallError, StoppedError
+from handlers.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLine
+from handlers.pipeline.calls import PaperCalls
+from handlers.pipeline.context import RunContext
+from handlers.ports import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+NOTICE = "Machine translation; not reviewed by the authors."
+
+
+def run_paper(
+    context: RunContext, message: BatchMessage, paper: Paper, carried: Iterable[CallRecord]
+) -> PartLine | None:
+    """The paper's line; None if it stays pending and no call was made for it.
+
+    Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
+    """
+    calls = PaperCalls(context, carried)
+    start = context.clock.monotonic()
+    line: PartLine | None = None
+    try:
+        line = _outcome(context, message, paper, calls)
+    except StoppedError:
+        if calls.records:
+            line = _line(context, message, paper, calls, "pending")
+    except ModelCallError as error:
+        line = _line(context, message, paper, calls, "failed", error=error.code, reason=str(error))
+    except Exception as error:
+        logger.exception("paper %s of run %s", paper.id, context.run_id)
+        name = type(error).__name__
+        line = _line(context, message, paper, calls, "failed", error=name, reason=f"{name}: {error}"[:500])
+    held = context.clock.monotonic() - start
+    context.meter.paper(
+        held=held, waited=calls.waited, finished=line is not None and line.status != "pending"
+    )
+    return line.model_copy(update={"latency": held}) if line is not None else None
+
+
+def _outcome(context: RunContext, message: BatchMessage, paper: Paper, calls: PaperCalls) -> PartLine:
+    if (reason := context.task.skip_reason(paper)) is not None:
+        return _line(context, message, paper, calls, "skipped", reason=reason)
+    result = context.task.run(paper, calls.ask)
+    failed = "; ".join(f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail")
+    line = _line(context, message, paper, calls, result.status, error=result.error, reason=failed or None)
+    return line.model_copy(update={"fields": result.fields, "checks": result.checks})
+
+
+def _line(
+    context: RunContext,
+    message: BatchMessage,
+    paper: Paper,
+    calls: PaperCalls,
+    status: PaperStatus,
+    *,
+    error: str | None = None,
+    reason: str | None = None,
+) -> PartLine:
+    spec = context.record.spec
+    return PartLine(
+        id=paper.id,
+        run_id=message.run_id,
+        batch_id=message.batch_id,
+        generation=message.generation,
+        status=status,
+        error=error,
+        reason=reason,
+        calls=tuple(calls.records),
+        carried=calls.carried,
+        model=spec.model,
+        prompt_version=spec.prompt_version,
+        fingerprint=spec.fingerprint(paper.text_digest()),
+        at=context.clock.now(),
+        url=paper.url,
+        license=paper.license,
+        notice=NOTICE,
+    )
+
+
+def take_over(
+    context: RunContext, store: ObjectStore, message: BatchMessage, papers: list[Paper]
+) -> dict[str, PartLine]:
+    """Results of earlier runs for the same text and settings, as lines of this run, by paper id."""
+    if context.force or not papers:
+        return {}
+    spec = context.record.spec
+    by_fingerprint = {spec.fingerprint(paper.text_digest()): paper for paper in papers}
+    lines: dict[str, PartLine] = {}
+    for fingerprint, found in context.ledger.reusable(list(by_fingerprint)).items():
+        paper = by_fingerprint[fingerprint]
+        where = found.pointer
+        try:
+            old = PartLine.model_validate_json(store.read(where.key, where.offset, where.length))
+        except (CorpusChangedError, ValueError):
+            logger.warning(
+                "result of %s in run %s cannot be read: it is made anew", found.paper_id, found.run_id
+            )
+            continue
+        fresh = _line(context, message, paper, PaperCalls(context), "done")
+        lines[paper.id] = fresh.model_copy(
+            update={
+                "fields": old.fields,
+                "checks": old.checks,
+                "reused_from": f"{found.run_id}/{found.paper_id}",
+            }
+        )
+    return lines

@@ -1,0 +1,144 @@
+"""The local event source: for a queue what Lambda's event source mapping is for SQS.
+
+It receives a message, wraps it in an SQS event, calls the process handler with the job's deadline as
+remaining time, deletes what succeeded and leaves the rest to become visible again. It fetches the next
+batch before the job's pool runs dry, so several invocations of the handler share the pool.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from handlers.models import QueueMessage
+from handlers.pipeline.heartbeat import LEASE_TTL
+from handlers.pipeline.stop import StopSignal
+from handlers.ports import BatchQueue, Clock
+
+logger = logging.getLogger(__name__)
+
+_TICK = 0.02
+_IDLE = 0.2
+
+
+class Handle(Protocol):
+    """A Lambda handler for SQS events."""
+
+    def __call__(self, event: dict[str, Any], context: Any, /) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class LocalContext:
+    """What a handler reads of a Lambda context."""
+
+    aws_request_id: str
+    remaining: Callable[[], float]
+    function_name: str = "paperfleet-process"
+    function_version: str = "$LATEST"
+    memory_limit_in_mb: int = 0
+    invoked_function_arn: str = "arn:aws:lambda:local:000000000000:function:paperfleet-process"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(1000 * min(self.remaining(), 10**9))
+
+
+def sqs_event(message: QueueMessage) -> dict[str, Any]:
+    """The message as Lambda would deliver it."""
+    return {
+        "Records": [
+            {
+                "messageId": message.id,
+                "receiptHandle": message.receipt,
+                "body": message.body,
+                "attributes": {"ApproximateReceiveCount": str(message.receives)},
+                "messageAttributes": {},
+                "md5OfBody": "",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:local:000000000000:paperfleet",
+                "awsRegion": "local",
+            }
+        ]
+    }
+
+
+class EventSource:
+    def __init__(
+        self,
+        queue: BatchQueue,
+        handle: Handle,
+        *,
+        backlog: Callable[[], int],
+        workers: int,
+        clock: Clock,
+        stop: StopSignal,
+        ends_at: float = math.inf,
+        on_abandon: Callable[[], None],
+    ) -> None:
+        self._queue = queue
+        self._handle = handle
+        self._backlog = backlog
+        self._low_water = max(1, workers // 4)
+        self._most_open = workers + 2
+        self._clock = clock
+        self._stop = stop
+        self._ends_at = ends_at
+        self._on_abandon = on_abandon
+        self._open: list[threading.Thread] = []
+
+    def run(self) -> None:
+        """Until the queue is empty (nothing in flight elsewhere either), or the job drains."""
+        while not self._stop.draining:
+            self._open = [thread for thread in self._open if thread.is_alive()]
+            if self._backlog() >= self._low_water or len(self._open) >= self._most_open:
+                self._stop.wait(_TICK)
+            elif not self._next() and not self._open and self._exhausted():
+                return
+        self._finish()
+
+    def _remaining(self) -> float:
+        return self._ends_at - self._clock.now()
+
+    def _next(self) -> bool:
+        if self._remaining() <= 0:
+            self._stop.drain("deadline")
+            return False
+        messages = self._queue.receive(limit=1, visibility=LEASE_TTL)
+        for message in messages:
+            thread = threading.Thread(target=self._invoke, args=(message,), name=f"batch-{message.id}")
+            thread.daemon = True
+            self._open.append(thread)
+            thread.start()
+        if not messages:
+            self._stop.wait(_IDLE)
+        return bool(messages)
+
+    def _invoke(self, message: QueueMessage) -> None:
+        """One invocation. A handler that raises leaves its message to be delivered again, as on Lambda."""
+        context = LocalContext(aws_request_id=f"local-{message.receipt}", remaining=self._remaining)
+        try:
+            response = self._handle(sqs_event(message), context)
+        except Exception as error:
+            logger.exception("invocation for message %s failed", message.id)
+            self._queue.release(message.receipt, delay=1, reason=f"{type(error).__name__}: {error}"[:500])
+            return
+        failed = {item["itemIdentifier"] for item in response["batchItemFailures"]}
+        if message.id not in failed:
+            self._queue.delete(message.receipt)
+
+    def _exhausted(self) -> bool:
+        counts = self._queue.counts()
+        return counts.visible == 0 and counts.in_flight == 0
+
+    def _finish(self) -> None:
+        """Let the invocations end; cut their calls off once the stop says so."""
+        cut_off = False
+        for thread in self._open:
+            while thread.is_alive():
+                if self._stop.abandoned and not cut_off:
+                    cut_off = True
+                    self._on_abandon()
+                thread.join(0.05)

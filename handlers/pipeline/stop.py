@@ -1,0 +1,92 @@
+"""When a job must stop starting calls: a signal, its deadline, or what the run's control item says."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+
+from handlers.errors import StoppedError
+from handlers.ports import Clock
+
+
+class StopSignal:
+    """Drain (no new call, those in flight finish) or abandon (those in flight are cut off and booked).
+
+    Safe to set from a signal handler: it takes no lock that the interrupted thread may hold.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock_free_reason = ""
+        self.abandoned = False
+
+    @property
+    def draining(self) -> bool:
+        return bool(self._lock_free_reason)
+
+    @property
+    def reason(self) -> str:
+        return self._lock_free_reason
+
+    def drain(self, reason: str) -> None:
+        """Ask for a drain; the first reason stands."""
+        self._lock_free_reason = self._lock_free_reason or reason
+
+    def abandon(self, reason: str) -> None:
+        self.drain(reason)
+        self.abandoned = True
+
+    def wake(self) -> None:
+        """Wake all who wait (from an ordinary thread, not from a signal handler)."""
+        self._event.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until somebody wakes the sleepers."""
+        self._event.wait(seconds)
+
+
+class Deadline:
+    """No call starts that could outlast the job."""
+
+    MARGIN = 1.0
+    """Seconds kept for the last commit."""
+    SHORTEST = 5.0
+    """Seconds that a call is given at least, before anything is known of the API's latency."""
+
+    def __init__(self) -> None:
+        self._remaining: Callable[[], float] = lambda: math.inf
+
+    def use(self, remaining: Callable[[], float]) -> None:
+        """``remaining`` gives the seconds that the platform leaves this invocation."""
+        self._remaining = remaining
+
+    def timeout(self, call_timeout: float, usual_latency: float) -> float:
+        """Seconds for a call that starts now; StoppedError if it would probably be cut off.
+
+        ``usual_latency`` is a high quantile of the calls seen so far (0 before the first).
+        """
+        left = self._remaining() - self.MARGIN
+        needed = min(call_timeout, max(self.SHORTEST, 1.5 * usual_latency))
+        if left < needed:
+            raise StoppedError("deadline")
+        return min(call_timeout, left)
+
+
+class Pacer:
+    """Waits that end early when the job drains; their sum is time in which no worker was busy."""
+
+    SLICE = 0.25
+
+    def __init__(self, clock: Clock, stop: StopSignal, give_up: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._stop = stop
+        self._give_up = give_up
+
+    def pause(self, seconds: float) -> None:
+        """Wait; StoppedError as soon as the job gives up."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            if self._give_up():
+                raise StoppedError("stopped while waiting")
+            self._stop.wait(min(left, self.SLICE))

@@ -1,0 +1,29 @@
+"""Lambda: an SQS event of batches in, the messages to deliver again out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.data_classes import SQSEvent
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handlers import bootstrap
+from handlers.pipeline.run_batch import Delivery
+
+logger = bootstrap.logger()
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Partial batch response: ``{"batchItemFailures": [{"itemIdentifier": messageId}, ...]}``."""
+    deliveries = [
+        Delivery(
+            id=record.message_id,
+            receipt=record.receipt_handle,
+            body=record.body,
+            receives=int(record.attributes.approximate_receive_count or 1),
+        )
+        for record in SQSEvent(event).records
+    ]
+    failed = bootstrap.job().run(deliveries, lambda: context.get_remaining_time_in_millis() / 1000)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -1,0 +1,35 @@
+"""How the model server counts tokens: one for each Han character, one for every four others begun.
+
+A message costs four more. No real tokenizer counts like this; it is integer, fast and the same everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Inside of a character class: Han ideographs, the iteration mark and the ideographic zero."""
+
+PER_MESSAGE = 4
+_HAN_RUN = re.compile(f"[{HAN}]+")
+
+
+def count(text: str) -> int:
+    """Tokens of a text."""
+    others = len(text) if text.isascii() else len(_HAN_RUN.sub("", text))
+    return len(text) - others + -(-others // 4)
+
+
+def count_messages(contents: Iterable[str]) -> int:
+    """Tokens of a prompt made of these messages."""
+    return sum(PER_MESSAGE + count(content) for content in contents)
+
+
+def cut(text: str, limit: int) -> str:
+    """The longest beginning that counts at most ``limit`` tokens."""
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if count(text[:middle]) <= limit else (low, middle - 1)
+    return text[:low]

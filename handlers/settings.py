@@ -1,0 +1,148 @@
+"""Flags, then ``PAPERFLEET_*``, then ``paperfleet.toml``, as one frozen model."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from handlers.errors import UsageError
+from handlers.models import NANO, RunId
+
+PREFIX = "PAPERFLEET_"
+Tier = Literal["standard", "parallel", "ultra", "extreme"]
+TIERS: dict[str, tuple[int, int]] = {
+    "standard": (1, 10),
+    "parallel": (5, 20),
+    "ultra": (10, 50),
+    "extreme": (20, 100),
+}
+"""Tier → (jobs, workers per job)."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Fields of the run itself are fixed once the run exists."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", toml_file="paperfleet.toml", env_ignore_empty=True
+    )
+
+    state: Path = Path("paperfleet-state")
+    run_id: RunId = "default"
+
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    auth_header: str = "Authorization: Bearer"
+    model: str | None = None
+    price_in: Decimal | None = Field(default=None, ge=0)
+    price_out: Decimal | None = Field(default=None, ge=0)
+    price_cached: Decimal | None = Field(default=None, ge=0)
+    temperature: float | None = Field(default=0.0, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, gt=0)
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    json_mode: Literal["auto", "on", "off"] = "auto"
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    connect_timeout: float = Field(default=10.0, gt=0)
+    read_timeout: float = Field(default=120.0, gt=0)
+    call_timeout: float = Field(default=180.0, gt=0)
+
+    target_language: str = "en"
+    glossary: Path | None = None
+    skip_no_derivatives: bool = True
+    full_text: bool = False
+    batch_papers: int = Field(default=20, ge=1)
+
+    tier: Tier | None = None
+    jobs: int | None = Field(default=None, ge=1, le=1000)
+    workers: int | None = Field(default=None, ge=1, le=1000)
+    rpm: float | None = Field(default=None, gt=0)
+    tpm: float | None = Field(default=None, gt=0)
+    budget: Decimal | None = Field(default=None, ge=0)
+    limit: int | None = Field(default=None, ge=0)
+    deadline: float | None = Field(default=None, gt=0)
+    force: bool = False
+
+    session_id: str = ""
+    """Set for the jobs of a session by whoever starts them."""
+    job_id: str = ""
+    ends_at: float | None = None
+    """Unix seconds at which the session's deadline passes."""
+
+    @field_validator("state")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("base_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(jobs, workers per job): the tier's unless given one by one."""
+        jobs, workers = TIERS[self.tier or "standard"]
+        return self.jobs or jobs, self.workers or workers
+
+    @property
+    def budget_nano(self) -> int | None:
+        return None if self.budget is None else int(self.budget * NANO)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _NoSecrets(settings_cls)
+
+
+class _NoSecrets(TomlConfigSettingsSource):
+    """The file next to a project, which is committed sooner or later: no key may lie in it."""
+
+    def __call__(self) -> dict[str, Any]:
+        found = super().__call__()
+        if "api_key" in found:
+            raise UsageError(
+                f"paperfleet.toml: api_key does not belong in a file; set {PREFIX}API_KEY instead"
+            )
+        return found
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Flags that are None count as not given. UsageError names the setting that is wrong."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(step) for step in first["loc"]) or "settings"
+        flag = "--" + name.replace("_", "-")
+        raise UsageError(
+            f"{name}: {first['msg']} (flag {flag}, {PREFIX}{name.upper()} or paperfleet.toml)"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"paperfleet.toml or the environment: {error}") from error
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """The settings as ``PAPERFLEET_*`` for a job's process; the key stays where it is."""
+    values = settings.model_dump(mode="json", exclude={"api_key"}, exclude_none=True)
+    return {
+        PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }

@@ -1,0 +1,188 @@
+"""Which dollars open and close formulas, in text where OCR lost, escaped or doubled some of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+Span = tuple[int, int]
+
+PROSE_RUN = re.compile(
+    r"[\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+"""Letters of scripts in which no mathematics is written, as runs."""
+
+_RUN = re.compile(r"\$+")
+_TEXT_ARGUMENT = re.compile(
+    r"\\(?:text|mathrm|mathit|mathbf|mathsf|mathtt|mathcal|mbox|hbox|fbox|operatorname|boldsymbol|bf|rm|it)"
+    r"[a-z]{0,8}+\s{0,4}+\{[^{}$]*+(?:\{[^{}$]*+\}[^{}$]*+)*+\}"
+)
+_BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
+_WORD = re.compile(r"(?<![A-Za-z\\{])[A-Za-z]?[a-z]{3,}+(?![A-Za-z])")
+_FORMULA_SIGN = re.compile(r"[A-Za-z0-9\\=<>+±×÷~∼^_|∞∑∫≤≥≈→←↑↓°%Α-ω]")
+_EDGE = re.compile(r"\A\s*+[，。；：、！？）】》,;)]|[，。；：、（【《(]\s*+\Z")
+_PRICE = re.compile(r"\A\s?\d[\d,.]*+\s+[A-Za-z]")
+
+_NEVER = 1e9
+_STRAY = 3.0
+_ESCAPED_CLOSER = 1.0
+_LEFT_ESCAPED = 0.5
+_PROSE_AFTER_ESCAPED = 2.0
+_LONGEST_RUN = 4
+"""More dollars in a row than `$a$$$b$$` has are nobody's formula."""
+_MOST_DOLLARS = 50_000
+"""Beyond it the cheapest pairing is not sought, and unpaired ones stay text: no paper has as many."""
+_LOOKAHEAD = 4
+"""Dollars that an opener looks at for its closer: escaped ones, and the first that is not."""
+_LONGEST_GAP = 40
+_GAP_SIGN = re.compile(r"[A-Za-z0-9\\=<>+±]")
+_QUICK = re.compile(r"\$[^$\n\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,2000}+\$")
+
+
+def dollar_spans(text: str) -> list[Span]:
+    """Disjoint (start, end) of formulas, of dollars that belong to none, and of escaped dollars.
+
+    The pairing with the least total badness is taken, so a stray dollar costs its own reading and
+    does not shift those after it. Linear in the text.
+    """
+    if text.count("$") > _MOST_DOLLARS:
+        return [match.span() for match in _QUICK.finditer(text)]
+    places, escaped, opaque = _dollars(text)
+    if not places:
+        return opaque
+    spans = list(_cheapest(text, places, escaped))
+    return sorted(_seen_by_counting(text, places, escaped, spans) + opaque)
+
+
+def is_formula(body: str) -> bool:
+    """True unless the text reads as prose: a long run of letters no mathematics is written in."""
+    return _badness(body, display=True) < _NEVER
+
+
+def _dollars(text: str) -> tuple[list[int], list[bool], list[Span]]:
+    """Positions of single dollars, whether a backslash escapes each, and runs too long to be any."""
+    places: list[int] = []
+    escaped: list[bool] = []
+    opaque: list[Span] = []
+    for match in _RUN.finditer(text):
+        start, end = match.span()
+        if end - start > _LONGEST_RUN:
+            opaque.append((start, end))
+            continue
+        slash = start
+        while slash and text[slash - 1] == "\\":
+            slash -= 1
+        places.extend(range(start, end))
+        escaped.extend([bool((start - slash) % 2)] + [False] * (end - start - 1))
+    return places, escaped, opaque
+
+
+def _cheapest(text: str, places: list[int], escaped: list[bool]) -> Iterator[Span]:
+    """Viterbi from the end: each dollar is escaped, stray, or the opener of a formula."""
+    count = len(places)
+    best = [0.0] * (count + 1)
+    choice = [0] * count
+    """Index of the dollar at which the reading of this one ends."""
+    for at in range(count - 1, -1, -1):
+        if escaped[at]:
+            best[at], choice[at] = _LEFT_ESCAPED + best[at + 1], at
+            continue
+        best[at], choice[at] = _STRAY + best[at + 1], at
+        for last, cost in _closers(text, places, escaped, at):
+            if cost + best[last + 1] < best[at]:
+                best[at], choice[at] = cost + best[last + 1], last
+    at = 0
+    while at < count:
+        start = places[at] - escaped[at]
+        yield start, places[choice[at]] + 1
+        at = choice[at] + 1
+
+
+def _closers(text: str, places: list[int], escaped: list[bool], at: int) -> Iterator[tuple[int, float]]:
+    """(index of the last dollar, badness) of each formula that could open here."""
+    count = len(places)
+    double = at + 1 < count and places[at + 1] == places[at] + 1
+    first = at + 1 + double
+    start = places[first - 1] + 1
+    for last in range(first, min(count, first + _LOOKAHEAD)):
+        body = text[start : places[last]]
+        if escaped[last]:
+            if not double:
+                yield last, _badness(body[:-1], display=False) + _ESCAPED_CLOSER
+            continue
+        if not double:
+            bad = _badness(body, display=False) + _priced(text, body, places[last])
+            yield last, bad + _PROSE_AFTER_ESCAPED * (last > first and _prose_after(text, places, last))
+        elif last + 1 < count and places[last + 1] == places[last] + 1:
+            yield last + 1, _badness(body, display=True)
+        return
+
+
+def _badness(body: str, *, display: bool) -> float:
+    """0 for what is surely a formula, up to _NEVER for prose."""
+    if not body or body.isspace() or (not display and _BLANK_LINE.search(body)):
+        return _NEVER
+    bare = _TEXT_ARGUMENT.sub("", body) if "{" in body else body
+    bad = 0.0
+    if not bare.isascii():
+        runs = [len(run) for run in PROSE_RUN.findall(bare)]
+        if runs and (max(runs) > 6 or sum(runs) > 12 or not _FORMULA_SIGN.search(bare)):
+            return _NEVER
+        bad += min(5.0, 1.5 * sum(runs))
+    words = len(_WORD.findall(bare))
+    if words > 4 and not display:
+        return _NEVER
+    bad += 1.0 * max(0, words - 1)
+    if not _FORMULA_SIGN.search(body):
+        bad += 2.5
+    if _EDGE.search(body):
+        bad += 1.0
+    if abs(body.count("{") - body.count("}")) > 0:
+        bad += 1.0
+    return bad
+
+
+def _priced(text: str, body: str, closer: int) -> float:
+    """`$5 and $10` are two prices."""
+    follows = text[closer + 1 : closer + 2]
+    return _NEVER if follows.isdecimal() and _PRICE.match(body) else 0.0
+
+
+def _prose_after(text: str, places: list[int], last: int) -> bool:
+    return PROSE_RUN.search(text, places[last - 1], places[last]) is not None
+
+
+def _seen_by_counting(text: str, places: list[int], escaped: list[bool], spans: list[Span]) -> list[Span]:
+    """The spans, joined where a reader who pairs unescaped dollars by counting would see a formula.
+
+    Both readings' formulas survive then. Only text with a stray or escaped dollar is concerned.
+    """
+    plain = [place for place, slashed in zip(places, escaped, strict=True) if not slashed]
+    ours = {start for start, _ in spans}
+    gaps = [
+        (start, end + 1)
+        for start, end in zip(plain[::2], plain[1::2], strict=False)
+        if start not in ours and 1 < end - start <= _LONGEST_GAP and _is_formula_like(text[start + 1 : end])
+    ]
+    return _union(text, sorted(spans + gaps))
+
+
+def _is_formula_like(gap: str) -> bool:
+    if "\n" in gap or PROSE_RUN.search(gap) or _WORD.search(gap):
+        return False
+    return _GAP_SIGN.search(gap) is not None
+
+
+def _union(text: str, spans: list[Span]) -> list[Span]:
+    """Overlapping spans joined, and stray dollars side by side."""
+    merged: list[Span] = []
+    for start, end in spans:
+        if merged and (start < merged[-1][1] or _two_strays(text, merged[-1], start, end)):
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _two_strays(text: str, before: Span, start: int, end: int) -> bool:
+    return before[1] == start and end - start == 1 and not text[before[0] : start].strip("$")

@@ -1,0 +1,54 @@
+"""Terms of a run's glossary that occur in a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+
+class Glossary:
+    """Finds terms of any number at the cost of reading the text: by first character, then by length."""
+
+    def __init__(self, terms: Mapping[str, str]) -> None:
+        self._terms = {term: target for term, target in terms.items() if term.strip()}
+        lengths: dict[str, set[int]] = {}
+        for term in self._terms:
+            lengths.setdefault(term[0], set()).add(len(term))
+        self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
+
+    def occurring(self, texts: Iterable[str]) -> dict[str, str]:
+        """The terms in these texts, in the glossary's order; inside a longer term none counts.
+
+        A term that begins or ends in a Latin letter or digit has to stand as a word there.
+        """
+        if not self._terms:
+            return {}
+        found: set[str] = set()
+        for text in texts:
+            self._collect(text, found)
+        return {term: target for term, target in self._terms.items() if term in found}
+
+    def _collect(self, text: str, found: set[str]) -> None:
+        at = 0
+        while at < len(text):
+            term = self._longest_at(text, at)
+            if term:
+                found.add(term)
+            at += len(term) or 1
+
+    def _longest_at(self, text: str, at: int) -> str:
+        for length in self._lengths.get(text[at], ()):
+            term = text[at : at + length]
+            if term in self._terms and _stands_alone(text, at, at + length):
+                return term
+        return ""
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return not (_is_word(before) and _is_word(text[start])) and not (
+        _is_word(after) and _is_word(text[end - 1])
+    )
+
+
+def _is_word(character: str) -> bool:
+    return character.isascii() and character.isalnum()

@@ -1,0 +1,72 @@
+"""What must come back byte for byte is taken out of the text before a model sees it.
+
+A masked span is replaced by ``⟦N⟧``. Nested constructs are one span, the outermost. Each finder
+lists its constructs in one linear pass; overlaps go to the one that starts first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from handlers.tasks import markup
+from handlers.tasks.dollars import Span, dollar_spans
+
+MASKING_VERSION = "1"
+
+PLACEHOLDER = re.compile(r"⟦(\d+)⟧", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Masked:
+    """``spans[i]`` stands in ``text`` as placeholder ``first + i``, in reading order."""
+
+    text: str
+    spans: tuple[str, ...]
+
+
+def mask(text: str, first: int = 1) -> Masked:
+    """Replace mathematics, citations, references, links, code and tags by numbered placeholders.
+
+    What is left of hostile or broken markup stays text. Linear in the text; ``unmask`` undoes it
+    for every string.
+    """
+    pieces: list[str] = []
+    spans: list[str] = []
+    at = 0
+    for number, (start, end) in enumerate(_outermost(text), start=first):
+        pieces += (text[at:start], f"⟦{number}⟧")
+        spans.append(text[start:end])
+        at = end
+    pieces.append(text[at:])
+    return Masked("".join(pieces), tuple(spans))
+
+
+def unmask(text: str, spans: Sequence[str], first: int = 1) -> str:
+    """Put the spans back. Placeholders with a number that was not given out are left as they are."""
+    by_number = {str(number): span for number, span in enumerate(spans, start=first)}
+    return PLACEHOLDER.sub(lambda match: by_number.get(match[1], match[0]), text)
+
+
+def placeholders(text: str) -> list[str]:
+    """All placeholders of a text in reading order, as they are written."""
+    return [match[0] for match in PLACEHOLDER.finditer(text)]
+
+
+def _outermost(text: str) -> Iterator[Span]:
+    """Disjoint spans in reading order: of two that overlap, the one that starts first, then the longer."""
+    found = sorted((start, -end) for start, end in _constructs(text))
+    reached = 0
+    for start, end in found:
+        if start >= reached:
+            yield start, -end
+            reached = -end
+
+
+def _constructs(text: str) -> Iterator[Span]:
+    if "$" in text:
+        yield from dollar_spans(text)
+    for finder in markup.FINDERS:
+        if any(sign in text for sign in finder.signs):
+            yield from finder.spans(text)

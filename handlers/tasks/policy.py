@@ -1,0 +1,55 @@
+"""Papers that are not translated, and why."""
+
+from __future__ import annotations
+
+import re
+
+from handlers.models import Paper, RunSpec
+from handlers.tasks.masking import PLACEHOLDER, mask
+from handlers.tasks.scripts import letters, scripts_of
+
+_NO_DERIVATIVES = re.compile(r"(?<![a-z])nd(?![a-z])|by-?(?:nc-?)?nd(?![a-z])|no[\s_-]?deriv", re.IGNORECASE)
+_EVIDENCE = (("ja", "kana"), ("ko", "hangul"), ("zh", "han"), ("ru", "cyrillic"))
+
+
+def skip_reason(paper: Paper, spec: RunSpec) -> str | None:
+    """One sentence why no call is made for a paper, or None."""
+    if not paper.title.strip() and not paper.abstract.strip():
+        return "no title and no abstract"
+    if spec.skip_no_derivatives and forbids_derivatives(paper.license):
+        return f"licence {paper.license} forbids derivatives"
+    language = source_language(paper)
+    if subtag(language) == subtag(spec.target_language):
+        return f"already in {spec.target_language}"
+    texts = [paper.title, paper.abstract, *paper.keywords]
+    if spec.full_text and paper.body:
+        texts.append(paper.body)
+    if not any(has_words(mask(text).text, language) for text in texts):
+        return f"no text in {language}"
+    return None
+
+
+def forbids_derivatives(licence: str | None) -> bool:
+    """Whether a licence's name or URL says so: CC BY-ND, CC-BY-NC-ND-4.0, .../by-nc-nd/3.0/ ..."""
+    return licence is not None and _NO_DERIVATIVES.search(licence) is not None
+
+
+def source_language(paper: Paper) -> str:
+    """The paper's own tag, else what its script tells, else English."""
+    if paper.language:
+        return paper.language
+    text = f"{paper.title} {paper.abstract}"
+    for language, script in _EVIDENCE:
+        if letters(text, (script,)):
+            return language
+    return "en"
+
+
+def has_words(masked: str, language: str) -> bool:
+    """Whether a masked text holds a letter of the language's script outside of its placeholders."""
+    return letters(PLACEHOLDER.sub("", masked), scripts_of(language)) > 0
+
+
+def subtag(language: str) -> str:
+    """``zh`` of ``zh-Hans-CN``."""
+    return re.split("[-_]", language.lower())[0]

@@ -1,0 +1,113 @@
+"""Writing systems of languages: what of the source's script may stand in a translation, and what may not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
+_RANGES = {
+    "han": _HAN,
+    "kana": "\u3041-\u30ff\uff66-\uff9f",
+    "hangul": "\uac00-\ud7af\u1100-\u11ff\u3130-\u318f",
+    "cyrillic": "\u0400-\u052f",
+    "greek": "\u0370-\u03ff",
+    "arabic": "\u0600-\u06ff\u0750-\u077f",
+    "hebrew": "\u0590-\u05ff",
+    "devanagari": "\u0900-\u097f",
+    "thai": "\u0e00-\u0e7f",
+    "latin": "A-Za-z\u00c0-\u024f",
+}
+_SCRIPTS: dict[str, tuple[str, ...]] = {
+    "zh": ("han",),
+    "yue": ("han",),
+    "ja": ("kana", "han"),
+    "ko": ("hangul", "han"),
+    "ru": ("cyrillic",),
+    "uk": ("cyrillic",),
+    "be": ("cyrillic",),
+    "bg": ("cyrillic",),
+    "sr": ("cyrillic", "latin"),
+    "kk": ("cyrillic",),
+    "el": ("greek",),
+    "ar": ("arabic",),
+    "fa": ("arabic",),
+    "ur": ("arabic",),
+    "he": ("hebrew",),
+    "hi": ("devanagari",),
+    "th": ("thai",),
+}
+_OPENING = "(（[\"'“‘「『《〈"
+_MAX_BARE_RUN = 1
+_MAX_BARE = 3
+_MAX_BRACKETED_RUN = 12
+_MAX_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Source script found in an answer. ``tolerable``: a term given in brackets or quotes beside its
+    translation, or a single character that is spoken of."""
+
+    runs: tuple[str, ...]
+    share: float
+    """Of the answer's letters."""
+    tolerable: bool
+
+
+@lru_cache(maxsize=256)
+def scripts_of(language: str) -> tuple[str, ...]:
+    """Of a BCP 47 tag; Latin when nothing else is known."""
+    return _SCRIPTS.get(re.split("[-_]", language.lower())[0], ("latin",))
+
+
+def letters(text: str, scripts: tuple[str, ...]) -> int:
+    """Characters of these scripts."""
+    if text.isascii() and "latin" not in scripts:
+        return 0
+    return sum(map(len, _pattern(scripts, "+").findall(text)))
+
+
+def leftover(text: str, source_language: str, target_language: str) -> Leftover | None:
+    """What is left of the source's script in a text without placeholders; None if nothing is, or if
+    the two languages share it. Latin is never left over: names and units are written in it."""
+    if text.isascii():
+        return None
+    kept = (*scripts_of(target_language), "latin")
+    scripts = tuple(script for script in scripts_of(source_language) if script not in kept)
+    if not scripts or not _pattern(scripts, "").search(text):
+        return None
+    found = list(_pattern(scripts, "+").finditer(text))
+    bare = [run for run in found if not _is_bracketed(text, run)]
+    total = sum(len(run[0]) for run in found)
+    share = total / max(1, sum(map(str.isalpha, text)))
+    tolerable = (
+        all(len(run[0]) <= _MAX_BARE_RUN for run in bare)
+        and len(bare) <= _MAX_BARE
+        and all(len(run[0]) <= _MAX_BRACKETED_RUN for run in found)
+        and share <= _MAX_SHARE
+    )
+    return Leftover(tuple(run[0][:20] for run in sorted(found, key=_length)[:3]), share, tolerable)
+
+
+def is_foreign(text: str, target_language: str) -> bool:
+    """Whether a text of some length has hardly a letter of the target language's script."""
+    scripts = scripts_of(target_language)
+    if "latin" in scripts:
+        return False
+    total = sum(map(str.isalpha, text))
+    return total > 20 and letters(text, scripts) < 0.2 * total
+
+
+def _length(run: re.Match[str]) -> int:
+    return -len(run[0])
+
+
+def _is_bracketed(text: str, run: re.Match[str]) -> bool:
+    return run.start() > 0 and text[run.start() - 1] in _OPENING
+
+
+@lru_cache(maxsize=64)
+def _pattern(scripts: tuple[str, ...], repeat: str) -> re.Pattern[str]:
+    return re.compile(f"[{''.join(_RANGES[script] for script in scripts)}]{repeat}")

@@ -1,0 +1,178 @@
+"""A whole corpus through ``paperfleet run`` and the model server; prints the figures as a table.
+
+    python -m tests.benchmarks.whole_run CORPUS.jsonl.gz [--faults 0.03] [--mode gloss] [--latency 1] [--jobs 4] [--workers 100]
+
+Checked on the way, with exit code 1 if one fails: counts add up; the bill equals the ledger to the
+nano-dollar (under faults: within what is booked as indeterminate); no text is paid for twice that had
+been delivered; no accepted paper has a formula changed; a second run sends nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from handlers.server import RunningServer, ServerSettings, start
+from tests.command import Ran, Running, run_flags
+
+
+@dataclass
+class Memory:
+    """Peak proportional set size of a process and its children, sampled four times a second (MB)."""
+
+    total: float = 0.0
+    largest: float = 0.0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def watch(self, pid: int) -> None:
+        while not self.stop.wait(0.25):
+            sizes = [_pss(each) for each in (pid, *_children(pid))]
+            self.total = max(self.total, sum(sizes))
+            self.largest = max(self.largest, *sizes)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _pss(pid: int) -> float:
+    try:
+        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+    except OSError:
+        return 0.0
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def timed(flags: list[object]) -> tuple[Ran, float, float, Memory]:
+    """Run the command; returns it with wall seconds, CPU seconds of it and its jobs, and memory."""
+    memory = Memory()
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    running = Running(*flags)
+    watcher = threading.Thread(target=memory.watch, args=(running.pid,), daemon=True)
+    watcher.start()
+    ran = running.end(timeout=3600)
+    wall = time.monotonic() - began
+    memory.stop.set()
+    watcher.join()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return ran, wall, cpu, memory
+
+
+_FORMULA = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
+
+
+def formulas(text: str) -> Counter[str]:
+    """Formulas between dollars, by a pattern that knows nothing of the masking. Texts with escaped or an
+    odd number of dollars are left to other tests: there two readers may differ on what is a formula."""
+    if "\\$" in text or text.count("$") % 2:
+        return Counter()
+    return Counter(found for found in _FORMULA.findall(text) if not re.search(r"[\u4e00-\u9fff]{6}", found))
+
+
+def changed_formulas(corpus: Path, results: Path) -> list[str]:
+    """Ids of accepted papers in which a formula of the source is missing, doubled or altered."""
+    wrong = []
+    sources = {paper["id"]: paper for paper in _lines(corpus)}
+    for line in _lines(results):
+        source = sources.get(line["id"])
+        if line["status"] != "done" or source is None:
+            continue
+        for name in ("title", "abstract"):
+            if formulas(source.get(name) or "") - formulas(line[name] or ""):
+                wrong.append(line["id"])
+                break
+    return wrong
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        for line in file:
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue
+
+
+def measure(options: argparse.Namespace, server: RunningServer, state: Path) -> list[tuple[str, object, bool]]:
+    flags = run_flags(options.corpus, state, server)
+    flags += ["--jobs", options.jobs, "--workers", options.workers, *options.extra]
+    ran, wall, cpu, memory = timed(flags)
+    report, stats = ran.report, server.stats()
+    results = state / "runs" / "r" / "results.jsonl"
+    changed = changed_formulas(options.corpus, results) if results.exists() else ["no results"]
+    again, *_ = timed(flags)
+    sent_again = server.stats()["requests"] - stats["requests"]
+    bill, ledger = stats["bill_nano_usd"], report["spend_nano_usd"]
+    indeterminate = round(report["indeterminate_usd"] * 1e9)
+    terminal = report["papers"] - report["counts"]["pending"]
+    calls = report["calls"]["sent"]
+    bound = stats["latency_sum"] / (options.jobs * options.workers)
+    return [
+        ("papers", report["papers"], True),
+        ("counts", json.dumps(report["counts"]), sum(report["counts"].values()) == report["papers"]),
+        ("in a terminal state", terminal, terminal == report["papers"]),
+        ("bill, nano-USD", bill, True),
+        ("ledger, nano-USD", ledger, abs(ledger - bill) <= indeterminate),
+        ("of it indeterminate", indeterminate, True),
+        ("ledger over bill", round(ledger / bill, 6), abs(ledger / bill - 1) <= 0.02),
+        ("calls", calls, True),
+        ("paid for again after delivery", stats["duplicates_of_delivered"], stats["duplicates_of_delivered"] == 0),
+        ("papers with a formula changed", len(changed), not changed),
+        ("calls of a second run", sent_again, sent_again == 0 and again.code == ran.code),
+        ("wall of the session, s", round(report["wall_s"], 1), True),
+        ("wall of the command, s", round(wall, 1), True),
+        ("latency bound, s", round(bound, 1), True),
+        ("utilization", round(report["worker_utilization"], 3), True),
+        ("latency p50/p90/p99, s", json.dumps(report["latency_s"]), True),
+        ("CPU a call, ms", round(1000 * cpu / max(1, calls), 2), True),
+        ("peak memory of all, MB", round(memory.total), True),
+        ("peak memory of one job, MB", round(memory.largest), True),
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--mode", default="canned", choices=["canned", "gloss"])
+    parser.add_argument("--latency", type=float, default=1.0)
+    parser.add_argument("--latency-model", default="lognormal", choices=["lognormal", "length"])
+    parser.add_argument("--sigma", type=float, default=0.4)
+    parser.add_argument("--faults", type=float, default=0.0)
+    parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=100)
+    options, options.extra = parser.parse_known_args()
+    settings = ServerSettings(
+        mode=options.mode,
+        latency=options.latency,
+        latency_model=options.latency_model,
+        sigma=options.sigma,
+        faults=options.faults,
+        price_in=Decimal("0.15"),
+        price_out=Decimal("0.60"),
+    )
+    with tempfile.TemporaryDirectory() as state, start(settings) as server:
+        rows = measure(options, server, Path(state))
+    for name, value, good in rows:
+        print(f"{'  ' if good else '✗ '}{name:32}{value}")
+    return 0 if all(good for *_, good in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

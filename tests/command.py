@@ -1,0 +1,133 @@
+"""The ``paperfleet`` command as a user starts it, and corpora to start it on."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handlers.server import RunningServer
+
+PRICES = ("--price-in", "0.15", "--price-out", "0.60")
+_WORDS = "模型方法实验结果数据温度结构样品算法系统过程特征分布区域土壤细胞光谱粒子能量材料".strip()
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The JSON that ``--json`` printed."""
+        report: dict[str, Any] = json.loads(self.out)
+        return report
+
+
+def paperfleet(*arguments: object, timeout: float = 90, **environment: str) -> Ran:
+    """Run the command to its end."""
+    done = subprocess.run(
+        _command(arguments), capture_output=True, text=True, timeout=timeout, env=_environment(environment)
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+class Running:
+    """The command in the background, in a process group of its own, as a terminal would have it."""
+
+    def __init__(self, *arguments: object, **environment: str) -> None:
+        self._process = subprocess.Popen(
+            _command(arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(environment),
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def children(self) -> list[int]:
+        """Process ids of its jobs: Python processes forked from it (the model server is elsewhere)."""
+        listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [int(pid) for pid in listed]
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the whole group hears it."""
+        os.killpg(self.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """``kill -9`` of the parent alone."""
+        self._process.kill()
+
+    def end(self, timeout: float = 60) -> Ran:
+        out, err = self._process.communicate(timeout=timeout)
+        return Ran(self._process.returncode, out, err)
+
+
+def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Wait for something that other processes bring about."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.01)
+
+
+def run_flags(source: Path, state: Path, server: RunningServer, *, run_id: str = "r") -> list[object]:
+    """``run SOURCE`` against a model server, with the prices that the server bills."""
+    return [
+        "run", source, "--state", state, "--run-id", run_id, "--base-url", server.base_url,
+        "--model", "paperfleet-canned", *PRICES, "--json",
+    ]  # fmt: skip
+
+
+def corpus(path: Path, papers: int, *, seed: int = 1) -> Path:
+    """Chinese papers with mathematics and numbers, every text its own."""
+    chance = random.Random(seed)
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(papers):
+            file.write(json.dumps(_paper(number, chance), ensure_ascii=False) + "\n")
+    return path
+
+
+def _paper(number: int, chance: random.Random) -> dict[str, Any]:
+    def prose(length: int) -> str:
+        return "".join(chance.choice(_WORDS) for _ in range(length))
+
+    abstract = (
+        f"本文研究第{number + 100}组样品，{prose(30)}。在温度$T = {number}.5 \\pm 0.1$下，{prose(20 + number % 60)}，"
+        f"满足$$E_{{{number}}} = m c^{{2}}$$，{prose(15)}，准确率为{50 + number % 50}%。"
+    )
+    return {
+        "id": f"paper-{number:05d}",
+        "title": f"{prose(8)}的研究",
+        "abstract": abstract,
+        "keywords": [prose(3), prose(4)],
+        "language": "zh",
+        "license": "CC-BY-4.0",
+        "url": f"https://example.org/{number}",
+    }
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _command(arguments: tuple[object, ...]) -> list[str]:
+    return [sys.executable, "-m", "handlers.cli.main", *map(str, arguments)]
+
+
+def _environment(extra: dict[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PAPERFLEET_")}
+    return kept | {"PAPERFLEET_API_KEY": "test-key"} | extra

@@ -1,0 +1,117 @@
+"""``kill -9`` of jobs and parents: nothing is lost, and little is paid twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.server import RunningServer, ServerSettings, start
+from tests.command import Running, corpus, paperfleet, run_flags, until
+
+PAPERS = 300
+JOBS, WORKERS = 2, 10
+FLEET = ("--jobs", JOBS, "--workers", WORKERS)
+FLUSH_PAPERS = 25
+"""A group commit holds at most this many papers of a job."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    settings = ServerSettings(
+        mode="canned", latency=0.3, sigma=0.4, price_in=Decimal("0.15"), price_out=Decimal("0.60")
+    )
+    with start(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return corpus(tmp_path_factory.mktemp("corpus") / "papers.jsonl", PAPERS)
+
+
+def half_way(server: RunningServer) -> bool:
+    requests: int = server.stats()["requests"]
+    return requests >= PAPERS // 2
+
+
+def assert_whole(report: dict[str, Any], stats: dict[str, Any], *, in_flight: int) -> None:
+    assert report["counts"] == {"done": PAPERS, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
+    assert stats["duplicates"] <= in_flight + FLUSH_PAPERS
+    unseen = stats["bill_nano_usd"] - report["spend_nano_usd"] + report["indeterminate_usd"] * 1e9
+    assert unseen >= -1, "more was booked as certain than was billed"
+    assert stats["bill_nano_usd"] <= report["spend_nano_usd"], "calls that died with a job were not booked"
+
+
+def test_a_killed_job_is_replaced_and_repeats_only_what_it_had_in_flight(
+    papers: Path, tmp_path: Path, server: RunningServer
+) -> None:
+    running = Running(*run_flags(papers, tmp_path, server), *FLEET)
+    until(lambda: half_way(server))
+    os.kill(_jobs(tmp_path)[0], signal.SIGKILL)
+    ran = running.end()
+    assert ran.code == 0, ran.err
+    assert_whole(ran.report, server.stats(), in_flight=WORKERS)
+    assert [job["outcome"] for job in ran.report["jobs"]].count("killed") == 1
+
+
+def test_a_killed_parent_takes_its_jobs_along_and_the_same_command_finishes(
+    papers: Path, tmp_path: Path, server: RunningServer
+) -> None:
+    flags = run_flags(papers, tmp_path, server)
+    running = Running(*flags, *FLEET)
+    until(lambda: half_way(server))
+    jobs = _jobs(tmp_path)
+    running.kill()
+    running.end()
+    until(lambda: not any(_lives(pid) for pid in jobs), seconds=10)
+    ran = paperfleet(*flags, *FLEET)
+    assert ran.code == 0, ran.err
+    assert_whole(ran.report, server.stats(), in_flight=JOBS * WORKERS)
+
+
+def test_parent_and_jobs_killed_at_one_blow_leave_a_state_that_resumes(
+    papers: Path, tmp_path: Path, server: RunningServer
+) -> None:
+    flags = run_flags(papers, tmp_path, server)
+    running = Running(*flags, *FLEET)
+    until(lambda: half_way(server))
+    os.killpg(running.pid, signal.SIGKILL)
+    running.end()
+    ran = paperfleet(*flags, *FLEET)
+    assert ran.code == 0, ran.err
+    stats = server.stats()
+    assert_whole(ran.report, stats, in_flight=JOBS * WORKERS + JOBS * FLUSH_PAPERS)
+    assert ran.report["indeterminate_usd"] > 0
+
+
+def _jobs(state: Path) -> list[int]:
+    """Process ids of the jobs, as the state folder's log names and /proc tell."""
+    logs = {path.stem for path in (state / "runs" / "r" / "logs").iterdir()}
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and logs & _environment(process):
+            found.append(int(process.name))
+    return found
+
+
+def _environment(process: Path) -> set[str]:
+    try:
+        targets = {os.readlink(process / "fd" / "2")}
+    except OSError:
+        return set()
+    return {Path(target).stem for target in targets}
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

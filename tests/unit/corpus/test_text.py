@@ -1,0 +1,142 @@
+"""Text and labels: cleaning, languages, licences, estimates."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.corpus.language import detect_language, normalise_language
+from handlers.corpus.licenses import forbids_derivatives, normalise_license
+from handlers.corpus.profile import estimate_answer_tokens, estimate_tokens
+from handlers.corpus.text import clean_text, clean_value
+
+HOSTILE = ["$", "\\begin{", "<", "[", "{", "̖́", "á", "\x00", "\u202e", "ऄ", "\r", " ", "https://", "i̇"]
+
+
+@given(st.text())
+def test_cleaning_is_idempotent_nfc_and_free_of_controls(text: str) -> None:
+    cleaned = clean_text(text)
+    assert clean_text(cleaned) == cleaned
+    assert unicodedata.is_normalized("NFC", cleaned)
+    assert all(unicodedata.category(char) != "Cc" or char in "\t\n" for char in cleaned)
+    cleaned.encode("utf-8")
+
+
+@given(st.text(alphabet=st.characters(categories=["Lo", "Lu", "Ll", "Nd"]), max_size=60))
+def test_cleaning_ordinary_letters_is_plain_nfc(text: str) -> None:
+    assert clean_text(text) == unicodedata.normalize("NFC", text)
+
+
+def test_controls_direction_marks_bom_and_lone_surrogates_are_removed() -> None:
+    assert clean_text("\ufeff中\x00文\u202e\u2066\u200f\x85 a\ud800b\U000e0041\x7f") == "中文 ab"
+
+
+def test_line_ends_become_newlines_and_tabs_stay() -> None:
+    assert clean_text("a\r\nb\rc\td ") == "a\nb\nc\td"
+
+
+def test_decomposed_letters_are_composed() -> None:
+    assert clean_text("étude") == "étude"
+
+
+def test_a_long_run_of_marks_is_cut_to_thirty() -> None:
+    cleaned = clean_text("q" + "̖́" * 5000 + "é中")
+    assert len(cleaned) == 33
+    assert cleaned.endswith("é中")
+
+
+def test_values_are_cleaned_at_every_depth() -> None:
+    assert clean_value({"a\x00": ["x\ud800", {"b": "\u202ec"}], "n": 1}) == {"a": ["x", {"b": "c"}], "n": 1}
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_megabyte_of_anything_takes_less_than_a_second(piece: str) -> None:
+    text = piece * (1_000_000 // len(piece.encode("utf-8", "surrogatepass")))
+    start = time.perf_counter()
+    detect_language(clean_text(text))
+    normalise_license(text)
+    normalise_language(text)
+    estimate_tokens(text)
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("本文研究了石墨烯的热导率 $\\kappa _ { x } = \\frac { a } { b } \\mathrm { W }$ 及其尺寸效应", "zh"),
+        ("基于RDF和OWL的国史本体检索平台 Neo4j Solr STKOS API 构建研究", "zh"),
+        ("We study the thermal conductivity of graphene and its dependence on size.", "en"),
+        ("The term 物理 appears in the title of this paper, which is in English and rather long", "en"),
+        ("グラフェンの熱伝導率とその大きさへの依存性について研究した", "ja"),
+        ("그래핀의 열전도율과 크기 의존성을 연구하였다", "ko"),
+        ("Мы исследуем теплопроводность графена и её зависимость от размера", "ru"),
+        ("Ми досліджуємо теплопровідність графену та її залежність від розміру зразків", "uk"),
+        ("Wir untersuchen die Wärmeleitfähigkeit von Graphen und das Verhalten der Probe", "de"),
+        ("Nous étudions la conductivité thermique du graphène et une dépendance dans la taille", "fr"),
+        ("Estudiamos la conductividad del grafeno y su dependencia con el tamaño de las muestras", "es"),
+        ("نحن ندرس التوصيل الحراري للجرافين", "ar"),
+        ("", None),
+        ("12.5 % $x$ <p> \\alpha", None),
+        ("Quux frobnicate", None),
+    ],
+)
+def test_languages_are_told_by_script_and_function_words(text: str, language: str | None) -> None:
+    assert detect_language(text) == language
+
+
+@pytest.mark.parametrize(
+    ("given_tag", "language"),
+    [
+        ("zh", "zh"), ("zh-Hans-CN", "zh"), ("ZH_cn", "zh"), ("chi", "zh"), ("Chinese", "zh"), ("中文", "zh"),
+        ("eng", "en"), ("en-GB", "en"), ("und", None), ("", None), ("??", None), ("klingon language", None),
+    ],
+)  # fmt: skip
+def test_language_tags_are_reduced_to_their_primary_subtag(given_tag: str, language: str | None) -> None:
+    assert normalise_language(given_tag) == language
+
+
+@pytest.mark.parametrize(
+    ("spelling", "license_id"),
+    [
+        ("CC BY 4.0", "CC-BY-4.0"),
+        ("cc-by-4.0", "CC-BY-4.0"),
+        ("CC_BY", "CC-BY"),
+        ("CC BY-NC-ND 4.0 International", "CC-BY-NC-ND-4.0"),
+        ("https://creativecommons.org/licenses/by-nc-sa/3.0/deed.zh", "CC-BY-NC-SA-3.0"),
+        ("http://creativecommons.org/licenses/by/4.0/", "CC-BY-4.0"),
+        ("Creative Commons Attribution-NonCommercial-NoDerivatives 4.0", "CC-BY-NC-ND-4.0"),
+        ("Creative Commons Attribution 4.0 International Public License", "CC-BY-4.0"),
+        ("知识共享署名-非商业性使用-禁止演绎 4.0", "CC-BY-NC-ND-4.0"),
+        ("CC0", "CC0-1.0"),
+        ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
+        ("MIT License", "MIT"),
+        ("http://arxiv.org/licenses/nonexclusive-distrib/1.0/", "http://arxiv.org/licenses/nonexclusive-distrib/1.0/"),
+        ("all rights reserved", "all rights reserved"),
+        ("  ", None),
+    ],
+)  # fmt: skip
+def test_licences_have_one_spelling_each(spelling: str, license_id: str | None) -> None:
+    assert normalise_license(spelling) == license_id
+
+
+def test_only_nd_licences_forbid_derivatives() -> None:
+    assert forbids_derivatives("CC-BY-NC-ND-4.0")
+    assert forbids_derivatives("CC-BY-ND")
+    assert not any(map(forbids_derivatives, [None, "CC-BY-4.0", "CC-BY-NC-SA-4.0", "END-USER-ND"]))
+
+
+@given(st.text(), st.text())
+def test_estimates_grow_with_the_text(left: str, right: str) -> None:
+    assert 0 <= estimate_tokens(left) <= estimate_tokens(left + right)
+    assert estimate_tokens(left + right) <= estimate_tokens(left) + estimate_tokens(right)
+
+
+def test_estimates_count_han_at_three_quarters_and_others_at_a_quarter() -> None:
+    assert estimate_tokens("汉" * 100) == 75
+    assert estimate_tokens("abcd" * 25) == 25
+    assert estimate_tokens("") == estimate_answer_tokens(0) == 0
+    assert estimate_answer_tokens(100) == 140

@@ -1,0 +1,106 @@
+"""The purse: reserved before, settled after, never passed and not given up early."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.errors import BudgetSpentError, StoppedError
+from handlers.models import CallTotals, Commit
+from handlers.pipeline.budget import Purse
+from handlers.ports import JobRecord, JobStats, RunRecord
+from tests.builders import run_spec
+
+
+def ledger_with(tmp_path: Path, budget: int | None, *jobs: str) -> SqliteLedger:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
+    ledger.create_run(RunRecord("r", run_spec(), 10, 0, 0.0, budget))
+    for job in jobs:
+        ledger.start_job(JobRecord(job, "r", "s", "host:1:1", 1, 0.0, 0.0, None, "", JobStats()))
+    return ledger
+
+
+def book(ledger: SqliteLedger, job: str, cost: int, part: str) -> None:
+    ledger.commit([Commit("r", "b", part, job, (), CallTotals(sent=1, ok=1, cost=cost), 0.0)])
+
+
+def never() -> bool:
+    return False
+
+
+def test_a_reservation_is_drawn_from_the_budget_and_the_rest_given_back(tmp_path: Path) -> None:
+    ledger = ledger_with(tmp_path, 1000, "a")
+    purse = Purse(ledger, "r", "a")
+    purse.reserve(100, never)
+    purse.settle(100, 30)
+    book(ledger, "a", 30, "p1")
+    purse.trim()
+    state = ledger.budget_state("r")
+    assert (state.held, state.spend) == (30, 30)
+
+
+def test_the_budget_is_spent_only_when_nothing_is_outstanding(tmp_path: Path) -> None:
+    ledger = ledger_with(tmp_path, 100, "a")
+    purse = Purse(ledger, "r", "a")
+    purse.reserve(80, never)
+    waiting = threading.Thread(target=purse.reserve, args=(80, never), daemon=True)
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive(), "80 of 100 are outstanding: they may come back"
+    purse.settle(80, 10)
+    book(ledger, "a", 10, "p1")
+    waiting.join(2)
+    assert not waiting.is_alive()
+    purse.settle(80, 80)
+    book(ledger, "a", 80, "p2")
+    with pytest.raises(BudgetSpentError):
+        purse.reserve(80, never)
+
+
+def test_a_waiting_reservation_gives_up_when_the_job_drains(tmp_path: Path) -> None:
+    ledger = ledger_with(tmp_path, 100, "a")
+    purse = Purse(ledger, "r", "a")
+    purse.reserve(100, never)
+    with pytest.raises(StoppedError):
+        purse.reserve(50, lambda: True)
+
+
+def test_money_that_another_job_holds_is_waited_for(tmp_path: Path) -> None:
+    ledger = ledger_with(tmp_path, 100, "a", "b")
+    first, second = Purse(ledger, "r", "a"), Purse(ledger, "r", "b")
+    first.reserve(90, never)
+    waiting = threading.Thread(target=second.reserve, args=(50, never), daemon=True)
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    first.settle(90, 0)
+    first.trim()
+    waiting.join(2)
+    assert not waiting.is_alive()
+
+
+def test_many_threads_and_jobs_never_hold_more_than_the_budget(tmp_path: Path) -> None:
+    ledger = ledger_with(tmp_path, 500, "a", "b")
+    purses = {"a": Purse(ledger, "r", "a"), "b": Purse(ledger, "r", "b")}
+    spent: list[int] = []
+
+    def worker(job: str, number: int) -> None:
+        for turn in range(50):
+            try:
+                purses[job].reserve(20, never)
+            except BudgetSpentError:
+                return
+            assert ledger.budget_state("r").held <= 500
+            purses[job].settle(20, 7)
+            spent.append(7)
+            book(ledger, job, 7, f"{job}-{number}-{turn}")
+
+    threads = [threading.Thread(target=worker, args=(job, number)) for job in "ab" for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert 500 - 20 < sum(spent) <= 500

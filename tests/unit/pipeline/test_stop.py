@@ -1,0 +1,84 @@
+"""No call starts that could outlast the job; an API that is not there is told from one that stumbles."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from handlers.errors import StoppedError
+from handlers.pipeline.breaker import Breaker
+from handlers.pipeline.stop import Deadline, Pacer, StopSignal
+from tests.fakes import FakeClock
+
+
+def test_without_a_deadline_a_call_has_its_whole_timeout() -> None:
+    assert Deadline().timeout(180, usual_latency=9) == 180
+
+
+def test_a_call_near_the_deadline_is_given_what_is_left() -> None:
+    deadline = Deadline()
+    deadline.use(lambda: 61.0)
+    assert deadline.timeout(180, usual_latency=9) == 60
+
+
+def test_a_call_that_would_probably_be_cut_off_is_not_started() -> None:
+    deadline = Deadline()
+    deadline.use(lambda: 40.0)
+    with pytest.raises(StoppedError):
+        deadline.timeout(180, usual_latency=30)
+
+
+def test_a_pause_ends_as_soon_as_the_job_gives_up() -> None:
+    stop = StopSignal()
+    pacer = Pacer(FakeClock(), stop, lambda: stop.draining)
+    stop.drain("interrupted")
+    with pytest.raises(StoppedError):
+        pacer.pause(3600)
+
+
+def test_the_first_reason_to_stop_stands() -> None:
+    stop = StopSignal()
+    stop.drain("limit")
+    stop.abandon("interrupted")
+    assert (stop.reason, stop.abandoned) == ("limit", True)
+
+
+def test_failures_now_and_then_leave_the_breaker_closed() -> None:
+    breaker = Breaker(FakeClock(), threshold=3)
+    for _ in range(10):
+        breaker.failed()
+        breaker.failed()
+        breaker.succeeded()
+    assert not breaker.open
+
+
+def test_an_api_that_never_answered_is_hopeless_after_a_tenth_of_the_patience() -> None:
+    clock = FakeClock()
+    breaker = Breaker(clock, threshold=3, patience=300)
+    for _ in range(3):
+        breaker.failed()
+    assert breaker.open
+    assert not breaker.hopeless
+    clock.advance(31)
+    assert breaker.hopeless
+
+
+def test_an_api_that_answered_before_is_given_the_whole_patience() -> None:
+    clock = FakeClock()
+    breaker = Breaker(clock, threshold=3, patience=300)
+    breaker.succeeded()
+    for _ in range(3):
+        breaker.failed()
+    clock.advance(299)
+    assert not breaker.hopeless
+    clock.advance(2)
+    assert breaker.hopeless
+    breaker.succeeded()
+    assert not breaker.open
+
+
+def test_the_timeout_is_finite_whenever_the_platform_has_a_deadline() -> None:
+    deadline = Deadline()
+    deadline.use(lambda: 900.0)
+    assert deadline.timeout(math.inf, usual_latency=0) == 899
