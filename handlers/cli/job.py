@@ -38,6 +38,7 @@ def work(job: Job) -> int:
         job.queue,
         process.handler,
         backlog=lambda: job.pool.backlog,
+        taken=lambda: job.taken,
         workers=job.pool.workers,
         clock=job.clock,
         stop=job.stop,

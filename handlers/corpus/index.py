@@ -52,9 +52,12 @@ class IndexEntry(NamedTuple):
 
 def index_lines(entries: Iterable[IndexEntry], *, corpus_sha256: str, papers: int) -> Iterator[bytes]:
     """The index as lines, each with its newline."""
-    yield _line({"v": _VERSION, "corpus_sha256": corpus_sha256, "papers": papers})
+    header = {"v": _VERSION, "corpus_sha256": corpus_sha256, "papers": papers}
+    yield _ENCODER.encode(header).encode() + b"\n"
     for entry in entries:
-        yield _line(entry)
+        numbers = ",".join(map(str, entry[:6]))
+        language = _ENCODER.encode(entry.language) if entry.language else "null"
+        yield f"[{numbers},{language},{_ENCODER.encode(entry.id)}]\n".encode()
 
 
 def parse_index(lines: Iterable[bytes], *, corpus_sha256: str | None = None) -> Iterator[IndexEntry]:
@@ -85,7 +88,3 @@ def _papers_of(header: bytes, corpus_sha256: str | None) -> int:
             f"the index is of corpus {owner!r} (version {version}), not of {corpus_sha256!r}"
         )
     return papers
-
-
-def _line(value: object) -> bytes:
-    return _ENCODER.encode(value).encode("utf-8") + b"\n"

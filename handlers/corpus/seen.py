@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from handlers.corpus.index import EMPTY, FOLLOWER, IndexEntry
 
-_CACHE_KIB = 16 * 1024
+_CACHE_KIB = 32 * 1024
+"""The memory bound of an ingest: it fills with the first 200,000 papers or so and then stays."""
 
 # No journal and no sync: the file is thrown away after this ingest, whatever becomes of it.
 _SCHEMA = f"""

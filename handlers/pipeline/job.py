@@ -52,6 +52,11 @@ class Job:
         )
 
     @property
+    def taken(self) -> int:
+        """Deliveries whose papers are all with the pool, or that needed none."""
+        return self._runner.taken
+
+    @property
     def failure(self) -> str | None:
         """Why results could not be kept, if they could not."""
         return self._committer.failure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,6 +61,18 @@ class _Open:
                 self._changed.wait(1.0)
 
 
+class _Once:
+    """Calls what it wraps the first time and never again."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call: Callable[[], None] | None = call
+
+    def __call__(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call()
+
+
 class BatchRunner:
     """Leases batches, leaves out what is finished, and hands the rest to the pool."""
 
@@ -83,6 +95,9 @@ class BatchRunner:
         self._pool = pool
         self._heartbeat = heartbeat
         self._clock = clock
+        self._lock = threading.Lock()
+        self.taken = 0
+        """Deliveries whose papers are all with the pool, or that needed none."""
 
     def run(self, deliveries: Sequence[Delivery]) -> list[str]:
         """Work on each batch; returns the ids of messages to be delivered again."""
@@ -90,17 +105,30 @@ class BatchRunner:
 
     def _accept(self, delivery: Delivery) -> bool:
         """True if the message has served its purpose and can be deleted."""
+        took = _Once(self._take)
+        try:
+            return self._try(delivery, took)
+        finally:
+            took()
+
+    def _take(self) -> None:
+        with self._lock:
+            self.taken += 1
+
+    def _try(self, delivery: Delivery, took: _Once) -> bool:
         try:
             message = _parse(delivery.body)
             context = self._contexts(message.run_id)
-            return self._batch(context, message, delivery)
+            return self._batch(context, message, delivery, took)
         except (BadMessageError, CorpusChangedError, UsageError) as error:
             logger.error("message %s: %s", delivery.id, error)
             delay = min(30.0, 0.25 * 2**delivery.receives)
             self._queue.release(delivery.receipt, delay=delay, reason=f"{type(error).__name__}: {error}")
             return False
 
-    def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery) -> bool:
+    def _batch(
+        self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once
+    ) -> bool:
         if context.control.state != "active":
             return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
         now = self._clock.now()
@@ -112,7 +140,9 @@ class BatchRunner:
             return False
         try:
             with self._heartbeat.holding(Held(message.run_id, message.batch_id, epoch, delivery.receipt)):
-                self._work(context, message, epoch)
+                opened = self._hand_out(context, message, epoch)
+                took()
+                opened.wait()
         finally:
             self._ledger.end_lease(message.run_id, message.batch_id, epoch)
         return self._settle(context, message, delivery)
@@ -139,7 +169,7 @@ class BatchRunner:
         rows = self._ledger.paper_rows(message.run_id, message.ids)
         return any(row.generation > message.generation for row in rows.values())
 
-    def _work(self, context: RunContext, message: BatchMessage, epoch: int) -> None:
+    def _hand_out(self, context: RunContext, message: BatchMessage, epoch: int) -> _Open:
         rows = self._ledger.paper_rows(message.run_id, message.ids)
         todo = [
             position
@@ -156,7 +186,7 @@ class BatchRunner:
                 self._committer.add(Finished(line, epoch, each.weight, opened.landed))
             else:
                 self._pool.submit(partial(self._paper, context, message, epoch, each, opened))
-        opened.wait()
+        return opened
 
     def _paper(
         self, context: RunContext, message: BatchMessage, epoch: int, todo: Todo, opened: _Open

@@ -21,7 +21,7 @@ from handlers.ports import BatchQueue, Clock
 
 logger = logging.getLogger(__name__)
 
-_TICK = 0.02
+_TICK = 0.005
 _IDLE = 0.2
 
 
@@ -72,6 +72,7 @@ class EventSource:
         handle: Handle,
         *,
         backlog: Callable[[], int],
+        taken: Callable[[], int],
         workers: int,
         clock: Clock,
         stop: StopSignal,
@@ -81,6 +82,8 @@ class EventSource:
         self._queue = queue
         self._handle = handle
         self._backlog = backlog
+        self._taken = taken
+        self._invoked = 0
         self._low_water = max(1, workers // 4)
         self._most_open = workers + 2
         self._clock = clock
@@ -93,11 +96,18 @@ class EventSource:
         """Until the queue is empty (nothing in flight elsewhere either), or the job drains."""
         while not self._stop.draining:
             self._open = [thread for thread in self._open if thread.is_alive()]
-            if self._backlog() >= self._low_water or len(self._open) >= self._most_open:
+            if self._has_enough():
                 self._stop.wait(_TICK)
             elif not self._next() and not self._open and self._exhausted():
                 return
         self._finish()
+
+    def _has_enough(self) -> bool:
+        """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
+        on_the_way = self._invoked - self._taken()
+        return (
+            on_the_way > 0 or self._backlog() >= self._low_water or len(self._open) >= self._most_open
+        )
 
     def _remaining(self) -> float:
         return self._ends_at - self._clock.now()
@@ -111,6 +121,7 @@ class EventSource:
             thread = threading.Thread(target=self._invoke, args=(message,), name=f"batch-{message.id}")
             thread.daemon = True
             self._open.append(thread)
+            self._invoked += 1
             thread.start()
         if not messages:
             self._stop.wait(_IDLE)

@@ -35,7 +35,6 @@ _MOST_DOLLARS = 50_000
 _LOOKAHEAD = 4
 """Dollars that an opener looks at for its closer: escaped ones, and the first that is not."""
 _LONGEST_GAP = 40
-_GAP_SIGN = re.compile(r"[A-Za-z0-9\\=<>+±]")
 _QUICK = re.compile(r"\$[^$\n\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,2000}+\$")
 
 
@@ -158,19 +157,20 @@ def _seen_by_counting(text: str, places: list[int], escaped: list[bool], spans: 
     Both readings' formulas survive then. Only text with a stray or escaped dollar is concerned.
     """
     plain = [place for place, slashed in zip(places, escaped, strict=True) if not slashed]
-    ours = {start for start, _ in spans}
+    ours = dict(spans)
     gaps = [
         (start, end + 1)
         for start, end in zip(plain[::2], plain[1::2], strict=False)
-        if start not in ours and 1 < end - start <= _LONGEST_GAP and _is_formula_like(text[start + 1 : end])
+        if ours.get(start, 0) <= end and _is_short_gap(text, max(start + 1, ours.get(start, 0)), end)
     ]
     return _union(text, sorted(spans + gaps))
 
 
-def _is_formula_like(gap: str) -> bool:
-    if "\n" in gap or PROSE_RUN.search(gap) or _WORD.search(gap):
+def _is_short_gap(text: str, start: int, end: int) -> bool:
+    if not 0 < end - start <= _LONGEST_GAP:
         return False
-    return _GAP_SIGN.search(gap) is not None
+    gap = text[start:end]
+    return not (PROSE_RUN.search(gap) or _WORD.search(gap) or _BLANK_LINE.search(gap))
 
 
 def _union(text: str, spans: list[Span]) -> list[Span]:

@@ -34,6 +34,8 @@ class Reading:
     problems: tuple[str, ...] = ()
     error: str | None = None
     raw: str = ""
+    judged: frozenset[str] = frozenset()
+    """Segments that ``checks`` are about."""
 
     def merged(self, later: Reading) -> Reading:
         """With a later answer for some of the keys; its verdict is the one that counts."""
@@ -66,7 +68,8 @@ class Exchange:
             except TooLongError:
                 continue
             except ContentFilteredError:
-                return replace(reading, error="content_filter")
+                refused = Check(name="content_filter", verdict="fail")
+                return replace(reading, error=refused.name, checks=(*reading.checks, refused))
         return reading
 
     def judge(self, asked: Mapping[str, str], fields: Mapping[str, str]) -> Reading:
@@ -102,7 +105,8 @@ class Exchange:
         failed = (*verdict.failed, *((MARKUP,) if added else ()))
         problems = (*verdict.problems, *((markup.detail,) if added else ()))
         checks = (*verdict.checks, markup)
-        return Reading(fields, bad, checks, problems, failed[0] if failed else None, content)
+        error = failed[0] if failed else None
+        return Reading(fields, bad, checks, problems, error, content, frozenset(asked))
 
     def _repaired(self, asked: Mapping[str, str], refused: Reading) -> Reading:
         again = {key: asked[key] for key in asked if key in refused.bad}
@@ -125,16 +129,7 @@ class Exchange:
             if all(piece.key is None or piece.key in answered.fields for piece in pieces)
         }
         judged = self.judge({key: asked[key] for key in whole}, whole)
-        return self._best(asked, refused, judged)
-
-    def _best(self, asked: Mapping[str, str], refused: Reading, judged: Reading) -> Reading:
-        """What passes is taken from the pieces, the rest as it was."""
-        good = {key: text for key, text in judged.fields.items() if key not in judged.bad}
-        bad = refused.bad - frozenset(good)
-        if not bad:
-            fields = {**refused.fields, **good}
-            return replace(judged, fields=fields, bad=frozenset(), error=None, problems=())
-        return replace(refused, fields={**refused.fields, **good}, bad=bad)
+        return _best(refused, judged)
 
     def _shorter(self, asked: Mapping[str, str], depth: int) -> Reading:
         """Halves as requests of their own: of the segments, or of the one segment's text."""
@@ -176,6 +171,16 @@ def groups(texts: Mapping[str, str]) -> Iterator[dict[str, str]]:
         yield group
 
 
+def _best(refused: Reading, judged: Reading) -> Reading:
+    """What passes is taken from the pieces, the rest stays as it was."""
+    good = {key: text for key, text in judged.fields.items() if key not in judged.bad}
+    fields = {**refused.fields, **good}
+    bad = refused.bad - frozenset(good)
+    if bad:
+        return replace(refused, fields=fields, bad=bad)
+    return replace(judged, fields=fields, bad=bad, error=None, problems=())
+
+
 def _both(left: Reading, right: Reading) -> Reading:
     first = left if left.error else right
     fields = {**left.fields, **right.fields}
@@ -183,7 +188,7 @@ def _both(left: Reading, right: Reading) -> Reading:
 
 
 def _refused(asked: Mapping[str, str], error: str) -> Reading:
-    return Reading({}, frozenset(asked), error=error)
+    return Reading({}, frozenset(asked), (Check(name=error, verdict="fail"),), error=error)
 
 
 def _markup_check(added: Mapping[str, str]) -> Check:

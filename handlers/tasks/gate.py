@@ -249,11 +249,11 @@ def _length(pair: _Pair) -> Iterator[_Finding]:
 
 
 def _repetition(pair: _Pair) -> Iterator[_Finding]:
-    loop = loop_in(pair.given)
+    loop = loop_in(pair.text)  # with its placeholders: without them a list of formulas looks like a loop
     if loop is None:
         return
     told = f"“{loop[:_QUOTED]}” is repeated again and again"
-    in_source = loop_in(pair.asked) is not None
+    in_source = loop_in(pair.source) is not None
     yield pair.warn("repetition", told) if in_source else pair.fail("repetition", told)
 
 

@@ -10,45 +10,52 @@ from functools import lru_cache
 _HEAD = 240
 _BRIEFEST = 4
 """A refusal stands at the beginning; later in a text the same words are the paper's."""
-_REFUSALS = (
-    "i cannot",
-    "i can't",
-    "i can not",
-    "i am unable",
-    "i'm unable",
-    "i am not able",
-    "i'm not able",
-    "i won't",
-    "i will not translate",
-    "i'm sorry",
-    "i am sorry",
-    "i apologize",
-    "i apologise",
-    "sorry, i",
-    "sorry, but",
-    "as an ai",
-    "as a language model",
-    "as a large language model",
-    "unable to translate",
-    "cannot be translated",
-    "cannot assist",
-    "can't assist",
-    "cannot fulfill",
+_UNWILLING = (" i cannot ", " i can't ", " unable to ", " not able to ", " i won't ", " i will not ")
+_OF_WHAT = (
+    "translate this",
+    "translate the",
+    "translate it",
+    "help with",
+    "help you",
+    "assist",
+    "provide",
+    "fulfil",
+    "comply",
+    "process this",
+    "complete this",
+    "answer this",
+    "access",
+    "translating",
+)
+_SAYINGS = (
+    " i'm sorry",
+    " i am sorry",
+    " i apologize",
+    " i apologise",
+    " sorry, i",
+    " sorry, but",
+    " as an ai language model",
+    " as an ai model, i",
+    " as an ai assistant, i",
+    " as an ai, i",
+    " as a language model, i",
+    " as a large language model, i",
     "please provide the text",
 )
-_ALL_REFUSALS = (
-    *_REFUSALS,
-    "我无法",
-    "我不能",
-    "很抱歉",
-    "抱歉，",
-    "抱歉,",
+_OTHER_SAYINGS = (
+    "我无法翻译",
+    "我无法提供",
+    "我无法协助",
+    "我无法完成",
+    "我不能翻译",
+    "抱歉，我",
+    "抱歉,我",
     "对不起，我",
     "作为一个人工智能",
+    "作为人工智能助手",
     "作为一个ai",
     "作为ai",
-    "无法翻译",
-    "申し訳",
+    "申し訳ありません",
     "죄송합니다",
 )
 _CHATTER = (
@@ -70,14 +77,30 @@ _MAX_PROBES = 200
 
 
 def refusal_in(text: str, source: str) -> str | None:
-    """The words of a refusal or of chatter at the head of an answer that the source has not itself."""
-    head = text[:_HEAD].lower().replace("’", "'")
-    if len(head) < _BRIEFEST:
+    """The words of a refusal or of chatter at the head of an answer. A paper may say sorry and a model
+    in it may be unable to do something: the words must be about this task, and not the source's own."""
+    if len(text) < _BRIEFEST:
         return None
-    for phrase in _REFUSALS if head.isascii() else _ALL_REFUSALS:
-        if phrase in head and phrase not in source.lower():
-            return phrase
-    return next((phrase for phrase in _CHATTER if head.startswith(phrase)), None)
+    head = " " + text[:_HEAD].lower().replace("’", "'")
+    found = next((phrase for phrase in _SAYINGS if phrase in head), None) or _declined(head)
+    if found is None and not head.isascii():
+        found = next((phrase for phrase in _OTHER_SAYINGS if phrase in head), None)
+    if found is not None and found.strip() in source.lower():
+        return None
+    found = found or next((phrase for phrase in _CHATTER if head.startswith(phrase, 1)), None)
+    return found and found.strip()
+
+
+def _declined(head: str) -> str | None:
+    for subject in _UNWILLING:
+        at = head.find(subject)
+        if at >= 0 and head.startswith(_OF_WHAT, at + len(subject)) and _of_oneself(head, at, subject):
+            return head[at : at + 40]
+    return None
+
+
+def _of_oneself(head: str, at: int, subject: str) -> bool:
+    return " i " in subject or head[:at].endswith((" i am", " i'm", " we are"))
 
 
 def prompt_in(text: str, prompt: str) -> str | None:

@@ -68,8 +68,11 @@ def request(
     problems: Sequence[str] = (),
     previous: object = None,
 ) -> ChatRequest:
-    """One call for masked ``segments``. ``cap`` bounds ``max_tokens``, ``headroom`` multiplies it; ``problems`` and ``previous``
-    (the refused texts by key, or the raw answer) are of a repair."""
+    """One call for masked ``segments``.
+
+    ``cap`` bounds ``max_tokens`` and ``headroom`` multiplies it; ``problems`` and ``previous`` (the
+    refused texts by key, or the raw answer) are of a repair.
+    """
     body: dict[str, object] = {"target_language": target_language}
     if glossary:
         body["glossary"] = dict(glossary)

@@ -1,16 +1,18 @@
 """Loops, as small or badly sampled models fall into: a run of one character, a phrase or a sentence again
-and again. Linear: a loop is an n-gram that comes back several times at the same distance."""
+and again. Linear in the text."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 _RUN = 23
 _CHARACTER_RUN = re.compile(rf"(\S)\1{{{_RUN}}}")
 _WORDS, _CHARACTERS = 3, 12
-_RETURNS = 4
-"""Equal distances in a row that make a loop: the n-gram stands there one time more."""
+_TIMES = 5
+"""A stretch that stands there this often in a row is a loop."""
+_SHORTEST = 6
 _LONG_WORD = 80
 _MOST_WORDS, _MOST_CHARACTERS = 200_000, 60_000
 """No more than this is looked at."""
@@ -30,26 +32,26 @@ def loop_in(text: str) -> str | None:
 
 
 def _loop(units: Sequence[str], size: int) -> Sequence[str] | None:
-    most = len(units) - size + 1
-    if most - len(set(_grams(units, size))) < _RETURNS:
+    counts = Counter(_grams(units, size))
+    if max(counts.values(), default=0) < _TIMES:
         return None
-    return _at_equal_distance(units, size)
+    return _repeated_stretch(units, size)
 
 
 def _grams(units: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
     return zip(*(units[start:] for start in range(size)), strict=False)
 
 
-def _at_equal_distance(units: Sequence[str], size: int) -> Sequence[str] | None:
+def _repeated_stretch(units: Sequence[str], size: int) -> Sequence[str] | None:
+    """A stretch that follows upon itself: every n-gram in it was last seen at the same distance.
+    Lists (``30 cases in group A, 30 cases in group B``) repeat words and not stretches."""
     last: dict[tuple[str, ...], int] = {}
-    distance: dict[tuple[str, ...], int] = {}
-    returns: dict[tuple[str, ...], int] = {}
+    distance = streak = 0
     for place, gram in enumerate(_grams(units, size)):
-        if gram in last:
-            gap = place - last[gram]
-            returns[gram] = returns.get(gram, 0) + 1 if distance.get(gram) == gap else 1
-            distance[gram] = gap
-            if returns[gram] >= _RETURNS:
-                return units[place : place + max(size, min(gap, 12))]
+        gap = place - last.get(gram, place)
+        streak = streak + 1 if gap and gap == distance else int(gap > 0)
+        distance = gap
+        if gap and streak >= max(_SHORTEST, (_TIMES - 1) * gap - size):
+            return units[place : place + max(size, min(gap, 12))]
         last[gram] = place
     return None

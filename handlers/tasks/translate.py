@@ -65,7 +65,7 @@ class TranslateTask:
         readings = [exchange.translate(group) for group in groups(work.asked)]
         fields = {key: text for reading in readings for key, text in reading.fields.items()}
         error = next((reading.error for reading in readings if reading.error), None)
-        if error is None and (len(readings) > 1 or any(not reading.checks for reading in readings)):
+        if error is None and any(reading.judged != frozenset(work.asked) for reading in readings):
             readings = [exchange.judge(work.asked, fields)]
             error = readings[0].error
         return self._result(paper, work, fields, _checks(readings), error)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.corpus.batching import cut, read_paper
-from handlers.corpus.index import EMPTY, FOLLOWER, IndexEntry
+from handlers.corpus.index import EMPTY, FOLLOWER, IndexEntry, index_lines, parse_index
 from handlers.errors import CorpusChangedError
 from handlers.models import BatchMessage
 
@@ -120,3 +120,14 @@ def test_a_line_is_read_only_as_the_paper_expected() -> None:
     for line in (b'{"id":"2"}\n', b'{"id":"1', b"", b"\xff"):
         with pytest.raises(CorpusChangedError, match="paper '1'"):
             read_paper(line, "1")
+
+
+def test_an_index_of_another_corpus_or_cut_off_is_refused() -> None:
+    entry = IndexEntry(0, 10, 1, 0, 1, 0, "zh", "甲")
+    lines = list(index_lines([entry], corpus_sha256="a", papers=1))
+    assert list(parse_index(lines, corpus_sha256="a")) == [entry]
+    for bad in (lines[:1], [b"", lines[1]], [lines[0], b"[1]"], [lines[0], lines[1][:9]]):
+        with pytest.raises(CorpusChangedError):
+            list(parse_index(bad))
+    with pytest.raises(CorpusChangedError, match="is of corpus 'a'"):
+        list(parse_index(lines, corpus_sha256="b"))

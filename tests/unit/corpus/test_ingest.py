@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from handlers.corpus.batching import read_paper
 from handlers.corpus.formats import open_source
-from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines, parse_index
+from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, parse_index
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.profile import Profile
 from handlers.corpus.reader import BadLine
-from handlers.errors import CorpusChangedError, SourceError, UsageError
+from handlers.errors import SourceError, UsageError
 from handlers.models import Paper
 
 ROOT = Path(__file__).parents[3]
@@ -256,17 +256,6 @@ def test_the_profile_adds_up(tmp_path: Path) -> None:
     assert profile.licenses == {"CC-BY-4.0": 1, "unknown": 2}
     assert profile.filled["body"] == 2
     assert profile.sizes == {2: 1, 512: 2}
-
-
-def test_an_index_of_another_corpus_or_cut_off_is_refused() -> None:
-    entry = IndexEntry(0, 10, 1, 0, 1, 0, "zh", "甲")
-    lines = list(index_lines([entry], corpus_sha256="a", papers=1))
-    assert list(parse_index(lines, corpus_sha256="a")) == [entry]
-    for bad in (lines[:1], [b"", lines[1]], [lines[0], b"[1]"], [lines[0], lines[1][:9]]):
-        with pytest.raises(CorpusChangedError):
-            list(parse_index(bad))
-    with pytest.raises(CorpusChangedError, match="is of corpus 'a'"):
-        list(parse_index(lines, corpus_sha256="b"))
 
 
 def test_memory_does_not_grow_with_the_number_of_papers(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import ingest
+from handlers.corpus.language import detect_language
 from handlers.models import Paper
 
 ROOT = Path(__file__).parents[3]
@@ -60,8 +61,6 @@ def test_every_real_full_text_is_a_paper(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real corpus in {REAL.name}; set PAPERFLEET_CORPUS_DIR")
 def test_the_detector_agrees_with_the_real_corpus_on_almost_every_paper() -> None:
-    from handlers.corpus.language import detect_language
-
     agree = total = 0
     for number, record in open_source(str(REAL / "chinaxiv-abstracts.jsonl.gz")).records():
         if isinstance(record, dict) and number % 10 == 0 and record["abstract"]:

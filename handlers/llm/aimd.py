@@ -1,0 +1,78 @@
+"""How many calls may be in flight: additive increase, multiplicative decrease. It knows no threads."""
+
+from __future__ import annotations
+
+import math
+
+_BUSY = 0.9
+"""Share of the slots that must be in use before a success says that more would be good."""
+_FAR = 0.9
+"""Below this share of the level that was refused last, slots come back faster."""
+_FAST = 4.0
+
+
+class AimdLimit:
+    """Slots for one job, found by trying (Chiu and Jain, 1989; the memory follows TCP CUBIC, RFC 9438).
+
+    Slow start: slots open by time, half of the ceiling a second, until the first refusal. Given a
+    ``start`` (the last session's level), it begins there. Then each round of successes adds one slot,
+    or four while far below the level that was last refused. A refusal multiplies by ``decrease``, at
+    most once a ``burst`` of seconds; calls that started before a cut move nothing after it.
+    """
+
+    def __init__(
+        self, ceiling: int, *, start: float | None = None, decrease: float = 0.85, burst: float = 5.0
+    ) -> None:
+        if ceiling < 1:
+            raise ValueError("ceiling must be at least 1")
+        self.ceiling = ceiling
+        self._level = 1.0 if start is None else min(float(ceiling), max(1.0, start))
+        self._opening = start is None
+        self._opened_at: float | None = None
+        self._decrease = decrease
+        self._burst = burst
+        self._cut_at = -math.inf
+        self._refused_level = math.inf
+
+    def slots(self, now: float) -> int:
+        """Calls that may be in flight at ``now`` (monotonic seconds); at least 1."""
+        self._open(now)
+        return int(self._level + 1e-9)
+
+    def next_open(self, now: float) -> float:
+        """Seconds until time alone opens another slot; infinite unless in slow start."""
+        self._open(now)
+        if not self._opening:
+            return math.inf
+        missing = math.floor(self._level + 1e-9) + 1 - self._level
+        return missing / (self.ceiling / 2)
+
+    def on_success(self, started_at: float, in_flight: int, now: float) -> None:
+        """An answer came in for a call started at ``started_at``; ``in_flight`` includes it."""
+        self._open(now)
+        if self._opening or started_at < self._cut_at or in_flight < int(self._level * _BUSY):
+            return
+        step = _FAST if self._level < _FAR * self._refused_level and self._cut_at > -math.inf else 1.0
+        self._level = min(float(self.ceiling), self._level + step / self._level)
+
+    def on_throttle(self, started_at: float, in_flight: int, now: float) -> bool:
+        """The API refused a call for its rate; True if the slots were cut for it."""
+        self._open(now)
+        if started_at < self._cut_at or now - self._cut_at < self._burst:
+            return False
+        # Slots that nobody used were never tried: the refusal is about the calls that were there.
+        self._refused_level = max(1.0, min(self._level, float(in_flight)))
+        self._level = max(1.0, self._refused_level * self._decrease)
+        self._cut_at = now
+        self._opening = False
+        return True
+
+    def _open(self, now: float) -> None:
+        if not self._opening:
+            return
+        if self._opened_at is not None:
+            self._level += max(0.0, now - self._opened_at) * self.ceiling / 2
+        self._opened_at = now
+        if self._level >= self.ceiling:
+            self._level = float(self.ceiling)
+            self._opening = False

@@ -1,0 +1,279 @@
+"""HTTP/1.1 exchanges with one origin: deadlines, bounds, and sockets that can be cut off.
+
+This is one level below ``httpx.Client``, on the transport that httpx itself uses: a call costs half
+the CPU there, and a whole-call deadline and ``abort`` need the sockets.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import zlib
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpcore
+
+from handlers.errors import TransientError
+from handlers.ports import Clock
+
+_KEEP_ALIVE = 55.0
+"""Seconds that a connection may idle: below the 60 s after which AWS's load balancers drop it."""
+_SLICE = 65_536
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Seconds and bytes of one exchange."""
+
+    connect: float
+    read: float
+    answer_bytes: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A response, read to its end. Header names are in lower case; ``body`` is not encoded any more."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class _Wire(httpcore.NetworkBackend):
+    """Opens one connection's socket, and fits each of its waits into the call's deadline."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._socket: socket.socket | None = None
+        self._backend = httpcore.SyncBackend()
+        self.deadline = 0.0
+        self.cut = False
+        self.connected = False
+
+    @property
+    def left(self) -> float:
+        """Seconds to the deadline; 0 once it was cut off."""
+        return 0.0 if self.cut else max(0.0, self.deadline - self._clock.monotonic())
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        if not self.left:
+            raise httpcore.ConnectTimeout("no time left to connect")
+        wait = min(self.left, timeout or self.left)
+        stream = self._backend.connect_tcp(host, port, wait, local_address, socket_options)
+        return self.watch(stream)
+
+    def watch(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
+        self._socket = stream.get_extra_info("socket")
+        return _TimedStream(stream, self)
+
+    def cut_off(self) -> None:
+        """Wake whoever waits on the socket; from any thread."""
+        self.cut = True
+        if (wire := self._socket) is not None:
+            with suppress(OSError):
+                # Not SSLSocket's own method, which pulls the session from under the reading thread.
+                socket.socket.shutdown(wire, socket.SHUT_RDWR)
+
+
+class _TimedStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, wire: _Wire) -> None:
+        self._stream = stream
+        self._wire = wire
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = self._wire.left
+        if not left:
+            raise httpcore.ReadTimeout("the call's time is up")
+        return self._stream.read(max_bytes, min(left, timeout or left))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._wire.connected = True
+        for start in range(0, len(buffer), _SLICE):
+            left = self._wire.left
+            if not left:
+                raise httpcore.WriteTimeout("the call's time is up")
+            self._stream.write(buffer[start : start + _SLICE], min(left, timeout or left))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = self._wire.left
+        if not left:
+            raise httpcore.ConnectTimeout("no time left to connect")
+        stream = self._stream.start_tls(ssl_context, server_hostname, min(left, timeout or left))
+        return self._wire.watch(stream)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+@dataclass(frozen=True)
+class _Connection:
+    wire: _Wire
+    http: httpcore.HTTPConnection
+
+    @property
+    def is_usable(self) -> bool:
+        return self.http.is_available() and not self.http.has_expired()
+
+
+class Connections:
+    """Keep-alive connections to one origin: as many as there are calls at a time, the last used first."""
+
+    def __init__(
+        self, url: httpcore.URL, bounds: Bounds, clock: Clock, ssl_context: ssl.SSLContext | None
+    ) -> None:
+        self._url = url
+        self._bounds = bounds
+        self._clock = clock
+        self._ssl_context = ssl_context
+        self._idle: deque[_Connection] = deque()
+        self._busy: set[_Connection] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def post(self, headers: list[tuple[bytes, bytes]], content: bytes, *, timeout: float) -> Reply:
+        """One attempt, ``timeout`` seconds for all of it; TransientError if no whole reply came."""
+        connection = self._checkout()
+        wire = connection.wire
+        wire.deadline = self._clock.monotonic() + timeout
+        wire.connected = False
+        status: int | None = None
+        try:
+            response = connection.http.handle_request(self._request(headers, content))
+            status = response.status
+            names = {
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+            }
+            body = self._read(response, names.get("content-encoding", ""), status)
+            response.close()
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+            # The text may hold the request's headers: only its class goes on.
+            raise _failure(error, wire, status) from None
+        finally:
+            self._checkin(connection)
+        return Reply(status, names, body)
+
+    def abort(self) -> None:
+        """Cut off the calls in flight; later ones are not touched."""
+        with self._lock:
+            busy = list(self._busy)
+        for connection in busy:
+            connection.wire.cut_off()
+
+    def close(self) -> None:
+        """Close what idles now, and what is busy when its call ends."""
+        self._closed = True
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().http.close()
+
+    def _request(self, headers: list[tuple[bytes, bytes]], content: bytes) -> httpcore.Request:
+        bounds = self._bounds
+        waits = {"connect": bounds.connect, "read": bounds.read, "write": bounds.read, "pool": None}
+        length = (b"Content-Length", str(len(content)).encode())
+        return httpcore.Request(
+            b"POST", self._url, headers=[*headers, length], content=content, extensions={"timeout": waits}
+        )
+
+    def _read(self, response: httpcore.Response, encoding: str, status: int) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            for chunk in response.iter_stream():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self._bounds.answer_bytes:
+                    raise _too_large(status)
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, TransientError):
+            # A refusal stands even if its text was cut off.
+            if status < 400:
+                raise
+        return _decoded(b"".join(chunks), encoding, self._bounds.answer_bytes, status)
+
+    def _checkout(self) -> _Connection:
+        connection = None
+        while connection is None:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._fresh()
+                break
+            if not connection.is_usable:
+                connection.http.close()
+                connection = None
+        with self._lock:
+            self._busy.add(connection)
+        return connection
+
+    def _checkin(self, connection: _Connection) -> None:
+        with self._lock:
+            self._busy.discard(connection)
+        if self._closed or connection.wire.cut or not connection.http.is_available():
+            connection.http.close()
+        else:
+            self._idle.append(connection)
+
+    def _fresh(self) -> _Connection:
+        wire = _Wire(self._clock)
+        http = httpcore.HTTPConnection(
+            self._url.origin, self._ssl_context, keepalive_expiry=_KEEP_ALIVE, network_backend=wire
+        )
+        return _Connection(wire, http)
+
+
+def _failure(error: Exception, wire: _Wire, status: int | None) -> TransientError:
+    """Before the request was written nothing can have been charged; after it, nobody knows."""
+    if not wire.connected:
+        code = "aborted" if wire.cut else "connect"
+        code = "connect_timeout" if isinstance(error, httpcore.TimeoutException) and not wire.cut else code
+        detail = f": {error}"[:120] if isinstance(error, httpcore.ConnectError) else ""
+        return TransientError(f"could not connect ({code}){detail}", code=code, reached=False)
+    if wire.cut:
+        code, text = "aborted", "the call was cut off"
+    elif not wire.left:
+        code, text = "call_timeout", "no whole answer within the call's time"
+    elif isinstance(error, httpcore.TimeoutException):
+        code, text = "read_timeout", "the API fell silent"
+    elif status is not None:
+        code, text = "truncated", "the answer broke off"
+    else:
+        code, text = "reset", "the connection broke before an answer"
+    return TransientError(f"{text} ({code})", code=code, status=status, indeterminate=True)
+
+
+def _too_large(status: int) -> TransientError:
+    message = f"HTTP {status} with an answer over the size bound"
+    return TransientError(message, code="answer_too_large", status=status, indeterminate=True)
+
+
+def _decoded(body: bytes, encoding: str, bound: int, status: int) -> bytes:
+    """The body without its content encoding, unpacked to ``bound`` bytes at most."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity") or not body:
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return body if status >= 400 else b""
+    unpack = zlib.decompressobj(wbits=47 if encoding != "deflate" else zlib.MAX_WBITS)
+    try:
+        plain = unpack.decompress(body, bound + 1)
+    except zlib.error:
+        return b""
+    if len(plain) > bound and status < 400:
+        raise _too_large(status)
+    return plain[:bound]

@@ -1,0 +1,205 @@
+"""What a call costs: known prices, the most it can cost, and what it will probably cost."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import threading
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_CEILING, Decimal
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+
+from handlers.errors import UsageError
+from handlers.models import CallKind, ChatRequest, Price, Usage
+
+_PICO_PER_TOKEN = 1_000_000
+"""pico-USD per token at 1 USD per million tokens."""
+_MAX_USD = Decimal(100_000)
+_FRAMING = 256
+"""Tokens that roles, separators and the start of the answer may add to a prompt."""
+_PER_MESSAGE = 4.0
+_PER_WIDE, _PER_NARROW = 0.75, 0.28
+"""Tokens a character, before anything is learned: Chinese in today's vocabularies, English."""
+_COMPLETION_PER_TOKEN = 0.9
+"""Answer tokens for each token of the last message, before anything is learned."""
+_PRIOR_TOKENS = 200.0
+"""Weight of that guess, in estimated tokens: less than one call's."""
+_MEMORY = 0.998
+"""Weight that a call loses with each later one: the mean of the last 500 or so counts."""
+_SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$")
+
+
+@dataclass(frozen=True)
+class ListPrice:
+    """A table entry: the price, the vendor's page that it comes from, and when it stood there."""
+
+    price: Price
+    vendor: str
+    source: str
+    date: date
+
+
+@cache
+def price_table() -> Mapping[str, ListPrice]:
+    """Model name → list price, from ``prices.toml``."""
+    text = resources.files("handlers.llm").joinpath("prices.toml").read_text("utf-8")
+    table = {}
+    for name, row in tomllib.loads(text, parse_float=Decimal).items():
+        price = _price(row["in"], row["out"], row.get("cached", row["in"]))
+        table[name] = ListPrice(price, row["vendor"], row["source"], row["date"])
+    return MappingProxyType(table)
+
+
+def price_of(
+    model: str, *, price_in: Decimal | None, price_out: Decimal | None, price_cached: Decimal | None
+) -> Price:
+    """The price of a model; the arguments, in USD per million tokens, go before the table.
+
+    Cached tokens cost ``price_in`` unless said otherwise. UsageError if a part of the price is
+    neither given nor known.
+    """
+    _check(price_in=price_in, price_out=price_out, price_cached=price_cached)
+    if price_in is not None and price_out is not None:
+        return _price(price_in, price_out, price_in if price_cached is None else price_cached)
+    listed = list_price(model)
+    if listed is None:
+        raise UsageError(_unknown(model))
+    prompt = listed.price.prompt if price_in is None else _pico(price_in)
+    completion = listed.price.completion if price_out is None else _pico(price_out)
+    cached = prompt if price_in is not None else listed.price.cached
+    return Price(
+        prompt=prompt,
+        completion=completion,
+        cached=cached if price_cached is None else _pico(price_cached),
+    )
+
+
+def list_price(model: str) -> ListPrice | None:
+    """The table's entry for a name, its dated snapshot (``gpt-4o-mini-2024-07-18``) or its vendor's
+    path (``openai/gpt-4o-mini``, ``models/gemini-2.5-flash``); None if there is none.
+
+    No other prefix counts: ``gpt-4o-mini-audio-preview`` has a price of its own.
+    """
+    table = price_table()
+    name = model.strip().lower()
+    for known in (name, _SNAPSHOT.sub("", name)):
+        if known in table:
+            return table[known]
+        vendor, _, short = known.rpartition("/")
+        entry = table.get(short)
+        if entry is not None and vendor in (entry.vendor, "models"):
+            return entry
+    return None
+
+
+def worst_cost(request_bytes: int, max_tokens: int, price: Price) -> int:
+    """nano-USD that a call cannot exceed: a byte-level vocabulary makes at most one token of a byte.
+
+    ``request_bytes``: UTF-8 length of all messages' texts.
+    """
+    prompt = (request_bytes + _FRAMING) * max(price.prompt, price.cached)
+    return -(-(prompt + max_tokens * price.completion) // 1000)
+
+
+class CostEstimator:
+    """What calls will probably cost, learned from those that were answered. Thread-safe.
+
+    A call whose usage nobody knows is booked at this, so the sum over many calls must be right: it
+    learns ratios of sums (actual over guessed tokens), not means of ratios.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._prompt = _Ratio(1.0)
+        self._cached = _Ratio(0.0)
+        self._completion: dict[CallKind, _Ratio] = {}
+
+    def tokens(self, request: ChatRequest) -> int:
+        """Prompt and answer tokens to expect."""
+        prompt, completion, _ = self._tokens(request)
+        return max(1, round(prompt + completion))
+
+    def expect(self, request: ChatRequest, price: Price) -> int:
+        """nano-USD to expect."""
+        prompt, completion, cached = self._tokens(request)
+        pico = (prompt - cached) * price.prompt + cached * price.cached + completion * price.completion
+        return max(0, round(pico / 1000))
+
+    def learn(self, request: ChatRequest, usage: Usage) -> None:
+        """Take in what an answered call used."""
+        prompt, source = _guess(request)
+        with self._lock:
+            self._prompt.add(usage.prompt_tokens, prompt)
+            self._cached.add(usage.cached_tokens, usage.prompt_tokens)
+            self._ratio(request.kind).add(usage.completion_tokens, source)
+
+    def _tokens(self, request: ChatRequest) -> tuple[float, float, float]:
+        """(prompt, completion, cached part of the prompt)."""
+        prompt, source = _guess(request)
+        with self._lock:
+            prompt *= self._prompt.value
+            completion = source * self._ratio(request.kind).value
+            return prompt, min(completion, float(request.max_tokens)), prompt * self._cached.value
+
+    def _ratio(self, kind: CallKind) -> _Ratio:
+        """Repairs and splits start from what translations taught."""
+        if kind not in self._completion:
+            known = self._completion.get("translate")
+            self._completion[kind] = _Ratio(known.value if known else _COMPLETION_PER_TOKEN)
+        return self._completion[kind]
+
+
+class _Ratio:
+    """A ratio of two sums with a fading memory, begun with a guess."""
+
+    def __init__(self, guess: float) -> None:
+        self._actual = guess * _PRIOR_TOKENS
+        self._guessed = _PRIOR_TOKENS
+
+    @property
+    def value(self) -> float:
+        return self._actual / self._guessed
+
+    def add(self, actual: float, guessed: float) -> None:
+        self._actual = self._actual * _MEMORY + actual
+        self._guessed = self._guessed * _MEMORY + guessed
+
+
+def _guess(request: ChatRequest) -> tuple[float, float]:
+    """Tokens by character counts: of the whole prompt, and of the last message, which is translated."""
+    last = total = 0.0
+    for message in request.messages:
+        text = message.content
+        wide = (len(text.encode("utf-8", "surrogatepass")) - len(text)) / 2
+        last = wide * _PER_WIDE + max(0.0, len(text) - wide) * _PER_NARROW + _PER_MESSAGE
+        total += last
+    return total, last
+
+
+def _price(prompt: Decimal | int, completion: Decimal | int, cached: Decimal | int) -> Price:
+    return Price(prompt=_pico(prompt), completion=_pico(completion), cached=_pico(cached))
+
+
+def _pico(usd: Decimal | int) -> int:
+    return int((Decimal(usd) * _PICO_PER_TOKEN).to_integral_value(ROUND_CEILING))
+
+
+def _check(**prices: Decimal | None) -> None:
+    for name, usd in prices.items():
+        if usd is not None and not (usd.is_finite() and 0 <= usd <= _MAX_USD):
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"{flag} {usd} is no price: give USD per million tokens, 0 to {_MAX_USD}")
+
+
+def _unknown(model: str) -> str:
+    names = difflib.get_close_matches(model[:100].lower(), price_table(), n=3, cutoff=0.5)
+    nearest = f" Known names near it: {', '.join(names)}." if names else ""
+    return (
+        f"no price is known for model {model[:100]!r}: give --price-in and --price-out, in USD per million "
+        f"tokens (and --price-cached, if cached tokens cost less).{nearest}"
+    )

@@ -1,0 +1,82 @@
+"""What response headers say of the API's rate limits: how long to wait, what is left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+MAX_WAIT = 300.0
+"""Seconds that a header can make a call wait at most: a wrong clock must not stop a fleet for a day."""
+_MAX_RESET = 60.0
+"""The same for ``x-ratelimit-reset-*``, which tells of a full bucket and not of the next call."""
+_MAX_CHARACTERS = 64
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|us|µs|ns|s|m|h|d)")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_EPOCH, _EPOCH_MS = 1e9, 1e12
+"""Numbers as large as these are points in time, in seconds or milliseconds."""
+
+
+@dataclass(frozen=True)
+class RateHint:
+    """``remaining`` calls or tokens of a limit's window, whichever is scarcer, and the seconds until
+    that window starts anew (0 if it was not said or has passed)."""
+
+    remaining: int
+    reset: float
+
+
+def duration(text: str, *, now: float) -> float | None:
+    """Seconds of ``6m0s``, ``20ms``, ``1.5``, a Unix time or a date; None if it is none of these.
+
+    ``now`` in Unix seconds. Never negative.
+    """
+    text = text.strip()
+    if not text or len(text) > _MAX_CHARACTERS:
+        return None
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        if number >= _EPOCH_MS:
+            number /= 1000
+        return max(0.0, number - now) if number >= _EPOCH else number
+    parts = _DURATION.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return _until(text, now)
+
+
+def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Seconds to wait before the next try, from ``retry-after-ms``, ``Retry-After`` (RFC 9110, 10.2.3:
+    seconds or a date) or, failing these, the reset time of a spent ``x-ratelimit``; None if unsaid."""
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if _NUMBER.fullmatch(milliseconds):
+        return min(MAX_WAIT, float(milliseconds) / 1000)
+    seconds = duration(headers.get("retry-after", ""), now=now)
+    if seconds is not None:
+        return min(MAX_WAIT, seconds)
+    hint = rate_hint(headers, now=now)
+    return hint.reset if hint is not None and hint.remaining == 0 and hint.reset > 0 else None
+
+
+def rate_hint(headers: Mapping[str, str], *, now: float, age: float = 0.0) -> RateHint | None:
+    """The scarcest of the ``x-ratelimit-*`` limits; None if there are no such headers.
+
+    ``age``: seconds since the request was sent. APIs count when they let a call in, so the window
+    has run that long already.
+    """
+    hints: list[RateHint] = []
+    for kind in ("-requests", "-tokens", ""):
+        left = headers.get(f"x-ratelimit-remaining{kind}", "").strip()
+        if _NUMBER.fullmatch(left):
+            reset = duration(headers.get(f"x-ratelimit-reset{kind}", ""), now=now) or 0.0
+            hints.append(RateHint(int(float(left)), max(0.0, min(_MAX_RESET, reset) - age)))
+    return min(hints, key=lambda hint: (hint.remaining, -hint.reset), default=None)
+
+
+def _until(text: str, now: float) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError, OSError):
+        return None
