@@ -1,8 +1,11 @@
-"""In-memory stand-ins for the world's edges: time and chance."""
+"""In-memory stand-ins for the world's edges: time, chance and the API."""
 
 from __future__ import annotations
 
 import random
+
+from handlers.errors import ModelCallError
+from handlers.models import ChatAnswer, ChatRequest
 
 
 class FakeClock:
@@ -26,3 +29,27 @@ class FakeClock:
 
     def random(self) -> float:
         return self._random.random()
+
+
+class ScriptedModel:
+    """A ``ChatModel`` that gives the outcomes it was told, in turn; the last one for ever."""
+
+    def __init__(self, *outcomes: ChatAnswer | ModelCallError, clock: FakeClock, latency: float = 1.0) -> None:
+        self._outcomes = list(outcomes)
+        self._clock = clock
+        self._latency = latency
+        self.requests: list[ChatRequest] = []
+
+    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
+        self.requests.append(request)
+        self._clock.advance(min(self._latency, timeout))
+        outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
+        if isinstance(outcome, ModelCallError):
+            raise outcome
+        return outcome
+
+    def abort(self) -> None:
+        """Nothing is ever in flight."""
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -15,6 +15,9 @@ from handlers.ports import Part
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
+_OPEN_FILES = 64
+"""Read at a time: a run of many sessions has a segment for each of their jobs."""
+
 
 class FileStore:
     """Objects are files under ``root``; keys are relative paths without dots at a name's start."""
@@ -49,7 +52,8 @@ class FileStore:
         return self.path(key).is_file()
 
     def read(self, key: str, offset: int, length: int) -> bytes:
-        data = os.pread(self._reader(key), length, offset)
+        with self._lock:
+            data = os.pread(self._reader_unlocked(key), length, offset)
         if len(data) != length:
             raise CorpusChangedError(
                 f"{self.path(key)}: {length} bytes at offset {offset} wanted, {len(data)} there: "
@@ -81,14 +85,18 @@ class FileStore:
                 self._segments[key] = _Segment(key, self.path(key))
             return self._segments[key]
 
-    def _reader(self, key: str) -> int:
-        with self._lock:
-            if key not in self._readers:
-                try:
-                    self._readers[key] = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
-                except FileNotFoundError as error:
-                    raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
-            return self._readers[key]
+    def _reader_unlocked(self, key: str) -> int:
+        """A descriptor that is open while the lock is held; the least lately used one makes room."""
+        descriptor = self._readers.pop(key, None)
+        if descriptor is None:
+            try:
+                descriptor = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError as error:
+                raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
+            if len(self._readers) >= _OPEN_FILES:
+                os.close(self._readers.pop(next(iter(self._readers))))
+        self._readers[key] = descriptor
+        return descriptor
 
     def close(self) -> None:
         with self._lock:

@@ -43,7 +43,8 @@ class PaperTables:
         accepted: set[tuple[str, str]] = set()
         with self._db.write(durable=True) as db:
             for commit in commits:
-                _book_calls(db, commit)
+                if not _book_calls(db, commit):
+                    continue  # the part came before, and its papers with it
                 for entry in commit.entries:
                     if _take(db, commit, entry):
                         accepted.add((commit.run_id, entry.paper_id))
@@ -91,25 +92,16 @@ class PaperTables:
         return sum(row["n"] for row in rows)
 
 
-def _book_calls(db: sqlite3.Connection, commit: Commit) -> None:
+def _book_calls(db: sqlite3.Connection, commit: Commit) -> bool:
+    """False if the part is booked already."""
     calls = commit.calls
     if not book_part(db, commit.run_id, commit.part_id, commit.job_id, commit.at, calls):
-        return
+        return False
     where = (commit.run_id, commit.job_id)
-    job = db.execute("SELECT lost, ended_at FROM job WHERE run_id = ? AND job_id = ?", where).fetchone()
+    job = db.execute("SELECT ended_at FROM job WHERE run_id = ? AND job_id = ?", where).fetchone()
     if job is None:
-        return
-    # A job given up for dead turns out to live: its calls take the place of what was booked as lost.
-    returned = min(job["lost"], calls.cost)
-    if returned:
-        db.execute("UPDATE job SET lost = lost - ? WHERE run_id = ? AND job_id = ?", (returned, *where))
-        lost = f"lost/{commit.job_id}"
-        db.execute(
-            "UPDATE part SET cost = cost - ?, indeterminate = indeterminate - ? WHERE run_id = ? AND"
-            " part_id = ?",
-            (returned, returned, commit.run_id, lost),
-        )
-        add_to_tally(db, commit.run_id, CallTotals(cost=-returned, indeterminate=-returned))
+        return True
+    returned = take_back_lost(db, commit.run_id, commit.job_id, calls.cost)
     late = calls.cost - returned if job["ended_at"] is not None else 0
     if late:  # it was settled when the job was closed: what it spent since comes on top
         db.execute("UPDATE run SET held = held + ? WHERE run_id = ?", (late, commit.run_id))
@@ -117,6 +109,24 @@ def _book_calls(db: sqlite3.Connection, commit: Commit) -> None:
         "UPDATE job SET held = held + ?, spent = spent + ? WHERE run_id = ? AND job_id = ?",
         (late, calls.cost, *where),
     )
+    return True
+
+
+def take_back_lost(db: sqlite3.Connection, run_id: str, job_id: str, amount: int) -> int:
+    """A job given up for dead turns out to live: what it books or returns takes the place of what was
+    booked as lost. Returns how much of ``amount`` (nano-USD) did."""
+    where = (run_id, job_id)
+    job = db.execute("SELECT lost FROM job WHERE run_id = ? AND job_id = ?", where).fetchone()
+    returned = min(int(job["lost"]), amount)
+    if returned:
+        db.execute("UPDATE job SET lost = lost - ? WHERE run_id = ? AND job_id = ?", (returned, *where))
+        db.execute(
+            "UPDATE part SET cost = cost - ?, indeterminate = indeterminate - ? WHERE run_id = ? AND"
+            " part_id = ?",
+            (returned, returned, run_id, f"lost/{job_id}"),
+        )
+        add_to_tally(db, run_id, CallTotals(cost=-returned, indeterminate=-returned))
+    return returned
 
 
 def book_part(

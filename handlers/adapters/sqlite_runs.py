@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from handlers.adapters.sqlite_database import Database
+from handlers.adapters.sqlite_papers import take_back_lost
 from handlers.errors import UnknownRunError
 from handlers.models import TERMINAL, CallTotals, PaperStatus, RunSpec
 from handlers.ports import BudgetState, Control, RunRecord, RunTotals
@@ -62,10 +63,12 @@ class RunTables:
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
         with self._db.write() as db:
             known = db.execute(
-                "SELECT seq FROM job WHERE run_id = ? AND job_id = ?", (run_id, job_id)
+                "SELECT seq, ended_at FROM job WHERE run_id = ? AND job_id = ?", (run_id, job_id)
             ).fetchone()
             if known is not None and known["seq"] >= seq:
                 return True
+            if known is None or known["ended_at"] is not None:
+                return False  # nobody would settle this grant: the job was given up
             taken = db.execute(
                 "UPDATE run SET held = held + :amount"
                 " WHERE run_id = :run AND (budget IS NULL OR budget - held >= :amount)",
@@ -87,6 +90,7 @@ class RunTables:
             )
             if given.rowcount == 1:
                 db.execute("UPDATE run SET held = held - ? WHERE run_id = ?", (amount, run_id))
+                take_back_lost(db, run_id, job_id, amount)
 
     def budget_state(self, run_id: str) -> BudgetState:
         row = self._db.row(

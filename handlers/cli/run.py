@@ -97,9 +97,10 @@ def _run(
         )
         with open_state(ready.run_id, ready) as adapters:
             _clear(adapters, ready.run_id)
-        shard_through_handler(request, ready)
-        with Progress(console) as progress:
-            outcome = Fleet(ready, progress).run()
+        outcome = "finished"
+        if shard_through_handler(request, ready).emitted:
+            with Progress(console) as progress:
+                outcome = Fleet(ready, progress).run()
         return _finish(ready, outcome, console)
 
 
@@ -118,6 +119,7 @@ def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
 
 def _finish(settings: Settings, outcome: str, console: Console) -> RunReport:
     folder = settings.state / "runs" / settings.run_id
+    folder.mkdir(parents=True, exist_ok=True)
     with open_state(settings.run_id, settings) as adapters:
         if outcome.startswith("job "):
             adapters.ledger.set_control(settings.run_id, Control("parked", outcome, adapters.clock.now()))

@@ -51,11 +51,16 @@ class ClientSettings(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _is_http_url(cls, url: str) -> str:
+        url = url.strip()
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"--base-url {url[:200]!r} must begin with http:// or https:// and name a host")
         if parts.username is not None or parts.password is not None:
             raise UsageError("--base-url must not hold a user or password: the key is PAPERFLEET_API_KEY")
+        try:
+            httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise UsageError(f"--base-url {url[:200]!r} is no URL: {error}") from None
         return url
 
     @field_validator("extra_body")
@@ -68,7 +73,7 @@ class ClientSettings(BaseModel):
     @property
     def endpoint(self) -> str:
         """The URL that requests go to."""
-        parts = urlsplit(self.base_url.strip())
+        parts = urlsplit(self.base_url)
         path = parts.path.rstrip("/")
         path = path if path.endswith(_PATH) else path + _PATH
         return parts._replace(path=path, fragment="").geturl()

@@ -19,7 +19,7 @@ class RunRequest(Frozen):
     papers: int = 0
     same_as: int = 0
     budget: int | None = None
-    """nano-USD, cumulative for the run; None is no limit."""
+    """nano-USD, cumulative for the run; None keeps what the run has (a new one: no limit)."""
 
 
 class Submitted(Frozen):
@@ -43,7 +43,8 @@ def submit(
     record = _known(ledger, request) or _create(request, ledger, store, clock)
     if request.spec is not None and (diff := record.spec.diff(request.spec)):
         raise RunChangedError(request.run_id, diff)
-    ledger.set_budget(request.run_id, request.budget)
+    if request.budget is not None:
+        ledger.set_budget(request.run_id, request.budget)
     if ledger.control(request.run_id).state == "cancelled":
         raise UsageError(
             f"run {request.run_id!r} was cancelled; `paperfleet resume` re-arms it, or give another --run-id"

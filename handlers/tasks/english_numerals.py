@@ -53,6 +53,7 @@ _SCALES = {
 _CARDINALS = {word: value for value, word in enumerate(_SMALL)} | {
     word: 20 + 10 * place for place, word in enumerate(_TENS)
 }
+_CARDINALS |= {word[:-1] + "ies": 20 + 10 * place for place, word in enumerate(_TENS)}
 _PARTS = {word: place + 1 for place, word in enumerate(_ORDINALS)} | {
     word[:-1] + "ieth": 20 + 10 * place for place, word in enumerate(_TENS)
 }

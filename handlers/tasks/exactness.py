@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from handlers.models import Check
@@ -55,11 +56,11 @@ def exactness(pairs: Iterator[tuple[str, str, str, Masked]]) -> Check:
     """Verdict over (key, source, result, the source masked): counts of every span in both texts."""
     wrong: list[str] = []
     for key, source, result, masked in pairs:
-        wrong += [
-            f"{key}: {span[:60]!r} stands {result.count(span)} times, {source.count(span)} in the source"
-            for span in dict.fromkeys(masked.spans)
-            if result.count(span) != source.count(span)
-        ]
+        for span, least in Counter(masked.spans).items():
+            # A joined span can stand once more in the source by chance, over the edges of others.
+            found, most = result.count(span), max(least, source.count(span))
+            if not least <= found <= most:
+                wrong.append(f"{key}: {span[:60]!r} stands {found} times, {most} in the source")
     if wrong:
         return Check(name=CHECK, verdict="fail", detail="; ".join(wrong[:8]))
     return Check(name=CHECK, verdict="pass")

@@ -36,7 +36,7 @@ CHECKS = (
 )
 _CUT = frozenset({"length", "max_tokens", "model_length", "truncated", "incomplete"})
 _SPACED = re.compile(r"⟦\s*+([0-9]+)\s*+⟧")
-_BETWEEN = "\n"
+_BETWEEN = "\x1f"
 """Stands for a placeholder where only the text counts: it joins no numbers and no words."""
 _LONG = 40
 _QUOTED = 80

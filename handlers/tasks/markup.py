@@ -31,6 +31,7 @@ def _all(pattern: str, flags: int = 0) -> Callable[[str], Iterator[Span]]:
 
 _NUMBERS = r"\s{0,3}\d{1,4}[a-z]?(?:\s{0,3}[-–—−~～,，、;；]\s{0,3}\d{1,4}[a-z]?){0,200}+\s{0,3}"
 _CITATION = rf"\[{_NUMBERS}\]|［{_NUMBERS}］"
+_LONG_PROSE = re.compile(rf"(?:{PROSE_RUN.pattern[:-1]}){{7}}")
 _IMAGE = r"!\[[^\[\]\n]{0,1000}+\]\([^()\n]{0,2000}+(?:\([^()\n]{0,2000}+\)[^()\n]{0,2000}+){0,20}+\)"
 _MAIL = r"(?<![\w.%+-])[A-Za-z0-9._%+-]{1,64}+@[A-Za-z0-9-]{1,63}+(?:\.[A-Za-z0-9-]{1,63}+){1,8}+"
 _NAMES = (
@@ -128,7 +129,7 @@ _ARGUMENT = (
     r"\{[^{}]{0,2000}+(?:\{[^{}]{0,500}+(?:\{[^{}]{0,200}+\}[^{}]{0,200}+){0,50}+\}[^{}]{0,500}+){0,100}+\}"
 )
 _COMMAND = re.compile(
-    rf"\\[A-Za-z]{{1,40}}+\*?(?:\s?\[[^\[\]{{}}$]{{0,200}}+\])?+(?:\s?(?:[_^]\s?)?+{_ARGUMENT}){{0,20}}+"
+    rf"\\[A-Za-z]{{1,40}}+\*?(?:\s?\[[^\[\]{{}}$]{{0,200}}+\]){{0,2}}+(?:\s?(?:[_^]\s?)?+{_ARGUMENT}){{0,20}}+"
 )
 _BARE_COMMAND = re.compile(r"\\[A-Za-z]{1,40}+\*?")
 
@@ -136,49 +137,37 @@ _BARE_COMMAND = re.compile(r"\\[A-Za-z]{1,40}+\*?")
 def _commands(text: str) -> Iterator[Span]:
     """LaTeX commands with their arguments (`\\cite{a,b}`), the bare name if prose is in them."""
     for match in _COMMAND.finditer(text):
-        if PROSE_RUN.search(match[0]):
+        start, end = match.span()
+        if text[end - 1] in "}]" and PROSE_RUN.search(text, start, end):
             bare = _BARE_COMMAND.match(text, match.start())
-            yield bare.span() if bare else match.span()
+            yield bare.span() if bare else (start, end)
         else:
-            yield match.span()
+            yield start, end
 
 
-_TICKS = re.compile(r"`++")
+_INLINE_CODE = re.compile(r"(?<!`)(`{1,3})(?!`)([^`]{1,1000}+)\1(?!`)")
+_FENCE = re.compile(r"^ {0,3}+(```|~~~)[^\n]*+$", re.MULTILINE)
 
 
 def _code(text: str) -> Iterator[Span]:
-    """Backtick spans (equal runs open and close) of one paragraph, and fenced blocks."""
-    runs = [match.span() for match in _TICKS.finditer(text)]
-    following: dict[int, int] = {}
-    closer: list[int | None] = [None] * len(runs)
-    for index in range(len(runs) - 1, -1, -1):
-        start, end = runs[index]
-        closer[index] = following.get(end - start)
-        following[end - start] = index
-    index = 0
-    while index < len(runs):
-        start, end = runs[index]
-        last = closer[index]
-        if last is not None and _is_code(text, start, end, runs[last][0]):
-            yield start, runs[last][1]
-            index = last
-        index += 1
-
-
-def _is_code(text: str, start: int, end: int, close: int) -> bool:
-    if end - start >= 3 and (start == 0 or text[start - 1] == "\n"):
-        return True
-    if close - end > 1000:
-        return False
-    body = text[end:close]
-    return "\n\n" not in body and max(map(len, PROSE_RUN.findall(body)), default=0) <= 6
+    """Fenced blocks, and code between backticks unless prose stands there."""
+    opener: re.Match[str] | None = None
+    for fence in _FENCE.finditer(text):
+        if opener is None:
+            opener = fence
+        elif fence[1] == opener[1]:
+            yield opener.start(), fence.end()
+            opener = None
+    for match in _INLINE_CODE.finditer(text):
+        if not match[2].isspace() and not _LONG_PROSE.search(match[2]) and "\n\n" not in match[2]:
+            yield match.span()
 
 
 FINDERS = (
     Finder(("⟦", "⟧"), _all("⟦[0-9]{1,9}⟧|[⟦⟧]+")),
     Finder(("\\(", "\\["), _brackets),
     Finder(("\\begin", "\\end"), _environments),
-    Finder(("`",), _code),
+    Finder(("`", "~~~"), _code),
     Finder(("![",), _all(_IMAGE)),
     Finder(("[", "［"), _all(_CITATION)),
     Finder(("<",), _all(_TAG, re.IGNORECASE)),

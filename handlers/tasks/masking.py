@@ -49,11 +49,6 @@ def unmask(text: str, spans: Sequence[str], first: int = 1) -> str:
     return PLACEHOLDER.sub(lambda match: by_number.get(match[1], match[0]), text)
 
 
-def placeholders(text: str) -> list[str]:
-    """All placeholders of a text in reading order, as they are written."""
-    return [match[0] for match in PLACEHOLDER.finditer(text)]
-
-
 def _outermost(text: str) -> Iterator[Span]:
     """Disjoint spans in reading order: of two that overlap, the one that starts first, then the longer."""
     found = sorted((start, -end) for start, end in _constructs(text))

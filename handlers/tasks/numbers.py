@@ -27,7 +27,7 @@ _SCALE = (
     r"(?:\s?[多余来几]?\s?([百千万亿]{1,4})(?!分)([克米瓦伏帕卡焦赫升]?)"
     r"|[ -]?((?:ten |hundred )?(?:hundred|thousand|million|billion|trillion|dozen))s?\b)?"
 )
-_TAIL = r"(年代|世纪|[个年]半|倍|成|后|年|半|‰|[)）]|[个种次项例名条类位篇只](?!月)|d(?![a-z])|[a-z]{2})?"
+_TAIL = r"(年代|世纪|[个年]半|倍|成|后|年|半|‰| per (?:thousand|mille)|[)）]|[个种次项例名条类位篇只](?!月)|d(?![a-z])|[a-z]{2})?"
 _CONNECTOR = r"\s?(?:[-~～–—−‒至到、和或]{1,2}|to|and|or|per|in|out of)\s?"
 # The context is looked up behind the first digit, not before it: so the search runs from digit to digit.
 _MENTION = re.compile(
@@ -41,6 +41,8 @@ _PLAIN |= {chr(ord("①") + place): f"({place + 1})" for place in range(20)}
 _PLAIN |= {"½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4"}
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:[, ][0-9]{3})+(?:\.[0-9]+)?")
 _YEAR_MONTH = re.compile(r"((?:19|20)[0-9]{2})\.(0?[1-9]|1[0-2])")
+_LINE_NUMBER = re.compile(r"\n\s?[0-9]{1,3}號? +")
+"""A manuscript's numbers of lines, that text recognition took along: never demanded."""
 _ZEROS = re.compile("[, ]0")
 _POWERS = {"百": 2, "千": 3, "万": 4, "亿": 8}
 _WORD_POWERS = {"ten": 1, "hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
@@ -77,15 +79,17 @@ _SAME = Comparison((), (), ())
 def compare(source: str, answer: str) -> Comparison:
     """Compare two texts without placeholders. Linear in their length."""
     source, answer = _flat(source), _flat(answer)
-    asked, given = mentions(source), mentions(answer)
-    lost, new = asked - given, given - asked
+    known_to_source, given = mentions(source), mentions(answer)
+    asked = mentions(_LINE_NUMBER.sub("\n", source)) if "\n" in source else known_to_source
+    known_to_source |= asked
+    lost, new = asked - given, given - known_to_source
     missing = _unaccounted(lost, given, answer) if lost else []
-    unexplained = _unaccounted(new, asked, source) if new else []
+    unexplained = _unaccounted(new, known_to_source, source) if new else []
     if not missing and not unexplained:
         return _SAME
     if not unexplained:
         return Comparison(_texts(missing), (), ())
-    known = _values(asked) | _spelled(source)
+    known = _values(known_to_source) | _spelled(source)
     invented = [mention for mention in unexplained if not _holds(mention.rest, known)]
     doubtful = [mention for mention in unexplained if mention not in invented]
     return Comparison(_texts(missing), _texts(invented), _texts(doubtful))
@@ -194,7 +198,7 @@ def _side(number: str, marks: str, unit: str, words: str, tail: str) -> tuple[Re
     if marks or words:
         scaled = tuple(reading for base in plain for reading in _scaled(base, marks, words))
         return (*scaled, *plain) if unit else scaled
-    if not tail or tail in ")）" or tail.isascii():
+    if not tail or tail in ")）" or (tail.isascii() and tail[0] != " "):
         return plain
     last = plain[0][-1]
     more = tuple((*plain[0][:-1], value) for value in with_tail(last, tail))

@@ -35,7 +35,7 @@ def with_tail(value: str, tail: str) -> Iterator[str]:
         yield from (str(century + int(number)) for century in (1900, 2000, 1800))
     elif tail == "世纪" and "." not in value:
         yield from (str(100 * (int(number) - 1) + decade) for decade in range(0, 100, 10))
-    elif tail == "‰":
+    elif tail == "‰" or tail.startswith(" per"):
         yield canonical(f"{number / 10:f}")
     elif tail == "成":
         yield canonical(f"{number * 10:f}")

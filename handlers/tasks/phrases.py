@@ -27,13 +27,8 @@ _OF_WHAT = (
     "access",
     "translating",
 )
+_OPENINGS = ("i'm sorry", "i am sorry", "i apologize", "i apologise", "sorry, i", "sorry, but", "sorry,but")
 _SAYINGS = (
-    " i'm sorry",
-    " i am sorry",
-    " i apologize",
-    " i apologise",
-    " sorry, i",
-    " sorry, but",
     " as an ai language model",
     " as an ai model, i",
     " as an ai assistant, i",
@@ -87,7 +82,7 @@ def refusal_in(text: str, source: str) -> str | None:
         found = next((phrase for phrase in _OTHER_SAYINGS if phrase in head), None)
     if found is not None and found.strip() in source.lower():
         return None
-    found = found or next((phrase for phrase in _CHATTER if head.startswith(phrase, 1)), None)
+    found = found or next((p for p in (*_CHATTER, *_OPENINGS) if head.startswith(p, 1)), None)
     return found and found.strip()
 
 

@@ -25,6 +25,7 @@ _WIDE = str.maketrans(
     }
     | {"“": '"', "”": '"', "‘": "'", "’": "'", "《": '"', "》": '"', "\u3000": " "}
 )
+_GAP_BEFORE_MARK = re.compile(r"(?<! ) {1,20}+([,.;:!?)])")
 _HEAD = re.compile(r"\A[\W_]++")
 _NO_GAP_BEFORE = frozenset(" \n\t,.;:!?)]}%'\"-/")
 _NO_GAP_AFTER = frozenset(" \n\t([{'\"-/")
@@ -55,7 +56,7 @@ def compose(pieces: Sequence[Piece], translated: Mapping[str, str]) -> str:
     joined: list[str] = []
     last = " "
     for piece in pieces:
-        text = piece.text.translate(_WIDE) if piece.key is None else translated[piece.key].strip()
+        text = translated[piece.key].strip() if piece.key else _narrowed(piece.text)
         if not text:
             continue
         if last in " \n\t":
@@ -66,6 +67,10 @@ def compose(pieces: Sequence[Piece], translated: Mapping[str, str]) -> str:
             joined.append(text)
             last = text[-1]
     return "".join(joined).strip(" ")
+
+
+def _narrowed(text: str) -> str:
+    return _GAP_BEFORE_MARK.sub(r"\1", text.translate(_WIDE))
 
 
 def _numbered(key: str, parts: Iterator[tuple[str, str]], scripts: tuple[str, ...]) -> Iterator[Piece]:

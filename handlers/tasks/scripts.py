@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
 _RANGES = {
@@ -43,6 +44,8 @@ _MAX_BARE_RUN = 1
 _MAX_BARE = 3
 _MAX_BRACKETED_RUN = 12
 _MAX_SHARE = 0.2
+_MOST_RUNS = 200
+"""More are not looked at: so many are never tolerable."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def leftover(text: str, source_language: str, target_language: str) -> Leftover 
     scripts = tuple(script for script in scripts_of(source_language) if script not in kept)
     if not scripts or not _pattern(scripts, "").search(text):
         return None
-    found = list(_pattern(scripts, "+").finditer(text))
+    found = list(islice(_pattern(scripts, "+").finditer(text), _MOST_RUNS))
     bare = [run for run in found if not _is_bracketed(text, run)]
     total = sum(len(run[0]) for run in found)
     share = total / max(1, sum(map(str.isalpha, text)))
@@ -87,6 +90,7 @@ def leftover(text: str, source_language: str, target_language: str) -> Leftover 
         and len(bare) <= _MAX_BARE
         and all(len(run[0]) <= _MAX_BRACKETED_RUN for run in found)
         and share <= _MAX_SHARE
+        and len(found) < _MOST_RUNS
     )
     return Leftover(tuple(run[0][:20] for run in sorted(found, key=_length)[:3]), share, tolerable)
 

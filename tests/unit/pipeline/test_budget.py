@@ -12,7 +12,7 @@ from handlers.errors import BudgetSpentError, StoppedError
 from handlers.models import CallTotals, Commit
 from handlers.pipeline.budget import Purse
 from handlers.ports import JobRecord, JobStats, RunRecord
-from tests.builders import run_spec
+from tests.builders import spec as run_spec
 
 
 def ledger_with(tmp_path: Path, budget: int | None, *jobs: str) -> SqliteLedger:

@@ -76,5 +76,3 @@ def _segments(paper: object) -> Iterator[tuple[str, str]]:
     yield "abstract", paper["abstract"]
     for place, keyword in enumerate(paper["keywords"]):
         yield f"keywords/{place}", keyword
-
-

@@ -1,0 +1,186 @@
+"""``Ledger``: what became of papers, reuse across runs, and generations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from handlers.models import PartPointer
+from handlers.ports import Ledger
+from tests import builders
+from tests.builders import RUN, call, commit, entry
+
+
+def test_a_commit_is_taken_once_and_the_losers_calls_are_booked_all_the_same(ledger: Ledger) -> None:
+    first = commit(entry("p1", cost=1000), calls=[call("a")])
+    second = commit(entry("p1", "failed", cost=1000), job="job-b", calls=[call("b")])
+    assert ledger.commit([first]) == {(RUN, "p1")}
+    assert ledger.commit([second]) == set()
+    totals = ledger.totals(RUN)
+    assert (totals.counts["done"], totals.counts["failed"]) == (1, 0)
+    assert (totals.calls.sent, totals.calls.cost) == (2, 2000)
+    assert ledger.paper_rows(RUN, ["p1"])["p1"].cost == 1000
+
+
+def test_a_repeated_part_doubles_nothing(ledger: Ledger) -> None:
+    part = commit(entry("p1", cost=1000), entry("p2", "pending", cost=500), calls=[call("a"), call("b")])
+    ledger.commit([part])
+    assert ledger.commit([part]) == set()
+    assert ledger.totals(RUN).calls.sent == 2
+    assert ledger.budget_state(RUN).spend == 2000
+    rows = ledger.paper_rows(RUN, ["p1", "p2"])
+    assert (rows["p1"].cost, rows["p2"].cost) == (1000, 500)
+
+
+def test_a_part_repeated_within_one_commit_doubles_nothing(ledger: Ledger) -> None:
+    part = commit(entry("p2", "pending", cost=500), calls=[call("a")])
+    ledger.commit([part, part])
+    assert ledger.totals(RUN).calls.sent == 1
+    assert ledger.paper_rows(RUN, ["p2"])["p2"].cost == 500
+
+
+def test_counts_weigh_papers_and_add_up_to_the_corpus(ledger: Ledger) -> None:
+    ledger.add_batches([builders.batch("b3", ["p5", "p6"], weights=(3, 1), run_id="w")])
+    ledger.create_run(builders.run_record("w", papers=4, same_as=2))
+    ledger.commit([commit(entry("p5", weight=3, reused=True), batch_id="b3", run_id="w")])
+    totals = ledger.totals("w")
+    assert totals.counts == {"done": 3, "flagged": 0, "failed": 0, "skipped": 0, "pending": 1}
+    assert totals.reused == 3
+    ledger.commit([commit(entry("p6", "skipped"), batch_id="b3", run_id="w", part="2")])
+    assert ledger.finish_batch("w", "b3", now=1)
+
+
+def test_a_pending_paper_keeps_its_answers_and_its_cost_grows(ledger: Ledger) -> None:
+    where = PartPointer(key="runs/r/segments/job-a.jsonl", offset=50, length=20)
+    ledger.commit([commit(entry("p1", "pending", cost=300, pointer=where))])
+    row = ledger.paper_rows(RUN, ["p1"])["p1"]
+    assert (row.status, row.pointer, ledger.totals(RUN).counts["pending"]) == ("pending", where, 4)
+    ledger.commit([commit(entry("p1", cost=200), part="2")])
+    row = ledger.paper_rows(RUN, ["p1"])["p1"]
+    assert (row.status, row.cost) == ("done", 500)
+
+
+def test_a_finished_paper_does_not_become_pending_again(ledger: Ledger) -> None:
+    ledger.commit([commit(entry("p1"))])
+    assert ledger.commit([commit(entry("p1", "pending"), part="2")]) == set()
+    assert ledger.paper_rows(RUN, ["p1"])["p1"].status == "done"
+
+
+def test_rows_are_found_by_the_thousand_and_strange_ids_are_only_text(ledger: Ledger) -> None:
+    ids = [f"x{n}" for n in range(1200)] + ["a'; DROP TABLE paper; --", "../../etc/passwd", "‮,\n\x00"]
+    ledger.commit([commit(*(entry(paper_id) for paper_id in ids), batch_id="b9")])
+    assert set(ledger.paper_rows(RUN, [*ids, "not there"])) == set(ids)
+    assert [row.paper_id for row in ledger.entries(RUN)] == sorted(ids)
+
+
+def test_entries_can_be_streamed_while_others_commit(ledger: Ledger) -> None:
+    ledger.commit([commit(entry("p1"), entry("p2"))])
+    stream = ledger.entries(RUN)
+    first = next(stream)
+    ledger.commit([commit(entry("p3"), batch_id="b2")])
+    assert [first.paper_id, *(row.paper_id for row in stream)][:2] == ["p1", "p2"]
+
+
+def test_totals_add_up_calls_latencies_and_errors_over_parts(ledger: Ledger) -> None:
+    one = [call("a", latency=0.5), call("b", outcome="throttled", code="http_429", usage=None, cost=0)]
+    two = [call("c", latency=0.5, kind="repair"), call("d", outcome="transient", code="read_timeout",
+           usage=None, cost=70, indeterminate=True)]  # fmt: skip
+    ledger.commit([commit(calls=one), commit(calls=two, part="2")])
+    assert ledger.totals(RUN).calls == commit(calls=[*one, *two]).calls
+
+
+def test_only_done_papers_can_be_reused_and_the_first_result_stands(ledger: Ledger) -> None:
+    ledger.commit([commit(entry("p1", fingerprint="f1"), entry("p2", "flagged", fingerprint="f2"))])
+    ledger.commit([commit(entry("p3", fingerprint="f1"), batch_id="b2")])
+    found = ledger.reusable(["f1", "f2", "f3"])
+    assert {key: each.paper_id for key, each in found.items()} == {"f1": "p1"}
+
+
+def finished(ledger: Ledger) -> None:
+    ledger.commit([commit(entry("p1"), entry("p2", "failed", error="http_500", cost=7))])
+    ledger.commit([commit(entry("p3", "failed", error="empty"), entry("p4", "flagged", flags=("numbers",)),
+                          batch_id="b2")])  # fmt: skip
+    assert ledger.finish_batch(RUN, "b1", now=1)
+    assert ledger.finish_batch(RUN, "b2", now=1)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "error", "reopened"),
+    [
+        (["failed"], None, ["p2", "p3"]),
+        (["failed", "flagged"], None, ["p2", "p3", "p4"]),
+        (["failed"], "http_500", ["p2"]),
+        (["failed"], "no such class", []),
+        ([], None, []),
+    ],
+)
+def test_chosen_papers_are_reopened_with_their_batches(
+    ledger: Ledger, statuses: Sequence[str], error: str | None, reopened: list[str]
+) -> None:
+    finished(ledger)
+    assert ledger.reopen(RUN, statuses=statuses, error=error) == len(reopened)  # type: ignore[arg-type]
+    pending = [row for row in ledger.entries(RUN) if row.status == "pending"]
+    assert [row.paper_id for row in pending] == reopened
+    assert all((row.generation, row.error, row.pointer, row.flags) == (2, None, None, ()) for row in pending)
+    batches = {"b1" if paper_id in ("p1", "p2") else "b2" for paper_id in reopened}
+    assert {(each.batch_id, each.generation) for each in ledger.unfinished_batches(RUN)} == {
+        (batch_id, 2) for batch_id in batches
+    }
+    totals = ledger.totals(RUN)
+    assert totals.counts["pending"] == len(reopened)
+    assert sum(totals.counts.values()) == 4
+
+
+def test_a_late_commit_of_an_earlier_generation_is_refused(ledger: Ledger) -> None:
+    finished(ledger)
+    ledger.reopen(RUN, statuses=["failed"], error=None)
+    assert ledger.commit([commit(entry("p2", "failed"), part="2")]) == set()
+    assert ledger.commit([commit(entry("p2", generation=2, cost=5), part="3")]) == {(RUN, "p2")}
+    row = ledger.paper_rows(RUN, ["p2"])["p2"]
+    assert (row.status, row.generation, row.cost) == ("done", 2, 12)
+    assert ledger.finish_batch(RUN, "b1", now=2)
+
+
+def test_of_many_racing_to_commit_a_paper_one_is_taken_and_all_are_paid(
+    ledger: Ledger, open_ledger: Callable[[], Ledger]
+) -> None:
+    ledgers = [open_ledger() for _ in range(6)]
+
+    def book(number: int) -> int:
+        part = commit(entry("p1", cost=1000), job=f"job-{number}", calls=[call(str(number))])
+        return len(ledgers[number].commit([part]))
+
+    with ThreadPoolExecutor(len(ledgers)) as pool:
+        assert sum(pool.map(book, range(len(ledgers)))) == 1
+    totals = ledger.totals(RUN)
+    assert (totals.counts["done"], totals.calls.sent, totals.calls.cost) == (1, 6, 6000)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(["p1", "p2", "p3"]), st.sampled_from(["done", "failed", "pending"]),
+                          st.integers(0, 3), st.integers(0, 4)), max_size=12))  # fmt: skip
+def test_whatever_is_committed_in_whatever_order_counts_add_up(
+    open_ledger: Callable[[], Ledger], steps: list[tuple[str, str, int, int]]
+) -> None:
+    ledger = open_ledger()
+    run_id = f"run-{len(ledger.run_ids())}"
+    ledger.add_batches([builders.batch("b1", ["p1", "p2", "p3"], run_id=run_id)])
+    ledger.create_run(builders.run_record(run_id, papers=3))
+    costs: dict[str, int] = {}
+    for paper_id, status, part, cost in steps:
+        if cost == 4:
+            ledger.reopen(run_id, statuses=["failed"], error=None)
+        made = commit(entry(paper_id, status, cost=cost), part=str(part), run_id=run_id,
+                      calls=[call("c", cost=cost)])  # type: ignore[arg-type]  # fmt: skip
+        ledger.commit([made])
+        costs.setdefault(made.part_id, cost)
+    totals = ledger.totals(run_id)
+    rows = list(ledger.entries(run_id))
+    assert sum(totals.counts.values()) == 3
+    assert totals.calls.cost == sum(costs.values()) == ledger.budget_state(run_id).spend
+    for status in ("done", "failed"):
+        assert totals.counts[status] == sum(row.status == status for row in rows)

@@ -1,0 +1,184 @@
+"""``BatchQueue``: at-least-once delivery with a visibility timeout, like SQS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from handlers.ports import BatchQueue, QueueCounts, QueueMessage
+from tests.contract.conftest import MAX_RECEIVES
+from tests.fakes import FakeClock
+
+
+def receive(queue: BatchQueue, *, visibility: float = 30) -> QueueMessage:
+    (message,) = queue.receive(limit=1, visibility=visibility)
+    return message
+
+
+def counts(visible: int = 0, in_flight: int = 0, dead: int = 0) -> QueueCounts:
+    return QueueCounts(visible, in_flight, dead)
+
+
+def kill(queue: BatchQueue, *, reason: str = "bad") -> None:
+    """Receive the only message until it is a dead letter."""
+    for _ in range(MAX_RECEIVES):
+        queue.release(receive(queue).receipt, delay=0, reason=reason)
+    assert queue.receive(limit=1, visibility=30) == []
+
+
+def test_messages_come_in_the_order_they_were_sent(queue: BatchQueue) -> None:
+    assert queue.send([("a", "one"), ("b", "two"), ("c", "three")]) == 3
+    assert [each.body for each in queue.receive(limit=2, visibility=30)] == ["one", "two"]
+    assert [each.body for each in queue.receive(limit=2, visibility=30)] == ["three"]
+    assert queue.counts() == counts(in_flight=3)
+
+
+def test_a_received_message_is_hidden_until_its_visibility_ends(queue: BatchQueue, clock: FakeClock) -> None:
+    queue.send([("a", "one")])
+    first = receive(queue, visibility=30)
+    clock.advance(29.9)
+    assert queue.receive(limit=1, visibility=30) == []
+    clock.advance(0.1)
+    second = receive(queue)
+    assert (first.receives, second.receives, second.id) == (1, 2, first.id)
+    assert second.receipt != first.receipt
+
+
+def test_a_void_receipt_can_do_nothing(queue: BatchQueue, clock: FakeClock) -> None:
+    queue.send([("a", "one")])
+    first = receive(queue)
+    clock.advance(30)
+    receive(queue)
+    assert not queue.extend(first.receipt, 60)
+    queue.release(first.receipt, delay=0)
+    queue.delete(first.receipt)
+    assert queue.counts() == counts(in_flight=1)
+
+
+def test_an_unknown_receipt_can_do_nothing(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    assert not queue.extend("no such receipt", 60)
+    queue.release("no such receipt", delay=0)
+    queue.delete("no such receipt")
+    assert queue.counts() == counts(visible=1)
+
+
+def test_an_extension_counts_from_now(queue: BatchQueue, clock: FakeClock) -> None:
+    queue.send([("a", "one")])
+    message = receive(queue)
+    clock.advance(20)
+    assert queue.extend(message.receipt, 30)
+    clock.advance(29)
+    assert queue.counts() == counts(in_flight=1)
+    clock.advance(1)
+    assert queue.counts() == counts(visible=1)
+
+
+def test_a_deleted_message_is_gone_and_its_key_can_be_sent_again(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    queue.delete(receive(queue).receipt)
+    assert queue.counts() == counts()
+    assert queue.send([("a", "again")]) == 1
+    assert receive(queue).receives == 1
+
+
+def test_a_released_message_comes_back_after_its_delay(queue: BatchQueue, clock: FakeClock) -> None:
+    queue.send([("a", "one")])
+    queue.release(receive(queue).receipt, delay=5)
+    assert queue.receive(limit=1, visibility=30) == []
+    clock.advance(5)
+    assert receive(queue).receives == 2
+
+
+def test_a_release_without_blame_does_not_count_as_a_receive(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    for _ in range(3 * MAX_RECEIVES):
+        message = receive(queue)
+        assert message.receives == 1
+        queue.release(message.receipt, delay=0, blame=False)
+
+
+def test_a_message_received_too_often_is_dead_with_the_last_reason_given(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    kill(queue, reason="not a batch")
+    (letter,) = queue.dead_letters()
+    assert (letter.body, letter.receives, letter.reason) == ("one", MAX_RECEIVES, "not a batch")
+    assert queue.counts() == counts(dead=1)
+
+
+def test_a_message_whose_holders_die_is_dead_too(queue: BatchQueue, clock: FakeClock) -> None:
+    queue.send([("a", "one")])
+    for _ in range(MAX_RECEIVES):
+        receive(queue, visibility=30)
+        clock.advance(30)
+    assert queue.receive(limit=1, visibility=30) == []
+    assert queue.counts() == counts(dead=1)
+
+
+def test_a_dead_letter_does_not_hide_those_behind_it(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    for _ in range(MAX_RECEIVES):
+        queue.release(receive(queue).receipt, delay=0)
+    queue.send([("b", "two")])
+    assert receive(queue).body == "two"
+
+
+def test_redriven_letters_start_anew(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    kill(queue)
+    assert queue.redrive() == 1
+    assert queue.dead_letters() == []
+    assert receive(queue).receives == 1
+
+
+def test_a_known_key_is_not_added_but_made_visible(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    held = receive(queue, visibility=900)
+    queue.send([("a", "one")])
+    assert queue.counts() == counts(visible=1)
+    assert not queue.extend(held.receipt, 60)
+    assert receive(queue).receives == 2
+
+
+def test_sending_a_dead_letters_key_leaves_it_dead(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    kill(queue)
+    assert queue.send([("a", "one")]) == 0
+    assert queue.counts() == counts(dead=1)
+
+
+def test_a_purge_drops_all_but_the_dead_letters(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    kill(queue)
+    queue.send([("b", "two"), ("c", "three")])
+    receive(queue)
+    queue.purge()
+    assert queue.counts() == counts(dead=1)
+
+
+def test_queues_of_other_names_are_other_queues(
+    queue: BatchQueue, open_queue: Callable[[str], BatchQueue]
+) -> None:
+    other = open_queue("other")
+    queue.send([("a", "mine")])
+    other.send([("a", "theirs")])
+    assert receive(queue).body == "mine"
+    other.purge()
+    assert queue.counts() == counts(in_flight=1)
+
+
+def test_of_many_racing_for_messages_each_is_delivered_once(
+    queue: BatchQueue, open_queue: Callable[[str], BatchQueue]
+) -> None:
+    queue.send((str(n), str(n)) for n in range(60))
+    queues = [open_queue("r") for _ in range(4)]
+
+    def drain(mine: BatchQueue) -> list[str]:
+        bodies = []
+        while found := mine.receive(limit=3, visibility=900):
+            bodies += [message.body for message in found]
+        return bodies
+
+    with ThreadPoolExecutor(len(queues)) as pool:
+        received = [body for bodies in pool.map(drain, queues) for body in bodies]
+    assert sorted(received, key=int) == [str(n) for n in range(60)]

@@ -1,0 +1,141 @@
+"""``ObjectStore``: immutable objects, byte ranges, and parts that are durable when written."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from handlers.errors import CorpusChangedError, UsageError
+from handlers.models import PartPointer
+from handlers.ports import ObjectStore, Part
+
+KEY = "corpora/abc.jsonl"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.jsonl"
+    path.write_bytes("第一\nsecond\nthird\n".encode())
+    return path
+
+
+def read(store: ObjectStore, where: PartPointer) -> bytes:
+    return store.read(where.key, where.offset, where.length)
+
+
+def part(name: str, *lines: bytes) -> Part:
+    return Part("r", name, lines)
+
+
+def test_a_stored_file_is_read_by_byte_ranges_and_by_lines(store: ObjectStore, source: Path) -> None:
+    assert not store.exists(KEY)
+    store.put_file(KEY, source)
+    assert store.exists(KEY)
+    assert store.read(KEY, 7, 6) == b"second"
+    assert list(store.lines(KEY)) == ["第一\n".encode(), b"second\n", b"third\n"]
+
+
+def test_a_key_that_exists_is_left_as_it_is(store: ObjectStore, source: Path) -> None:
+    store.put_file(KEY, source)
+    source.write_bytes(b"other\n")
+    store.put_file(KEY, source)
+    assert store.read(KEY, 7, 6) == b"second"
+
+
+def test_a_missing_object_says_so(store: ObjectStore) -> None:
+    with pytest.raises(CorpusChangedError, match="ingest"):
+        store.read(KEY, 0, 1)
+    with pytest.raises(CorpusChangedError, match="ingest"):
+        next(store.lines(KEY))
+
+
+def test_a_range_past_the_end_says_that_the_object_was_cut(store: ObjectStore, source: Path) -> None:
+    store.put_file(KEY, source)
+    with pytest.raises(CorpusChangedError, match="wanted"):
+        store.read(KEY, 15, 50)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["../x", "a/../../x", "/etc/passwd", "a//b", "", ".", "a/.hidden", "a\n", "a/b\x00", "C:\\x", "a/ü"],
+)
+def test_a_key_that_is_no_plain_path_is_refused(store: ObjectStore, source: Path, key: str) -> None:
+    for use in (
+        lambda: store.exists(key),
+        lambda: store.read(key, 0, 1),
+        lambda: next(store.lines(key)),
+        lambda: store.put_file(key, source),
+    ):
+        with pytest.raises(UsageError):
+            use()
+
+
+def test_parts_come_back_line_by_line_from_their_pointers(store: ObjectStore) -> None:
+    parts = [part("b1/1-job-1", b"one\n", "二\n".encode()), part("b2/1-job-2", b"three\n")]
+    pointers = store.write_parts("job", parts)
+    assert [[read(store, where) for where in each] for each in pointers] == [
+        [b"one\n", "二\n".encode()],
+        [b"three\n"],
+    ]
+    (more,) = store.write_parts("job", [part("b1/1-job-3", b"four\n")])
+    assert read(store, more[0]) == b"four\n"
+    assert read(store, pointers[0][0]) == b"one\n"
+
+
+def test_a_job_that_starts_again_adds_to_what_it_wrote(
+    store: ObjectStore, open_store: Callable[[], ObjectStore]
+) -> None:
+    ((first,),) = store.write_parts("job", [part("b1/1-job-1", b"one\n")])
+    ((second,),) = open_store().write_parts("job", [part("b1/2-job-1", b"two\n")])
+    assert (read(store, first), read(store, second)) == (b"one\n", b"two\n")
+
+
+def test_another_process_reads_what_was_written(
+    store: ObjectStore, open_store: Callable[[], ObjectStore]
+) -> None:
+    reader = open_store()
+    ((first,),) = store.write_parts("job", [part("b1/1-job-1", b"one\n")])
+    assert read(reader, first) == b"one\n"
+    ((second,),) = store.write_parts("job", [part("b1/1-job-2", b"two\n")])
+    assert read(reader, second) == b"two\n"
+
+
+def test_jobs_that_write_at_once_do_not_disturb_each_other(open_store: Callable[[], ObjectStore]) -> None:
+    def write(number: int) -> list[tuple[PartPointer, bytes]]:
+        mine, found = open_store(), []
+        for n in range(20):
+            line = f"{number}/{n}/{'x' * (n * 7)}\n".encode()
+            ((where,),) = mine.write_parts(f"job-{number}", [part(f"b/{n}-{number}", line)])
+            found.append((where, line))
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        written = [pair for pairs in pool.map(write, range(4)) for pair in pairs]
+    reader = open_store()
+    assert all(read(reader, where) == line for where, line in written)
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[int]:
+    """At most so many open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    yield 256
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_segments_of_more_jobs_than_open_files_can_be_read(
+    open_store: Callable[[], ObjectStore], few_descriptors: int
+) -> None:
+    pointers = []
+    for number in range(few_descriptors + 50):
+        writer = open_store()
+        ((where,),) = writer.write_parts(f"job-{number}", [part("b/1", f"{number}\n".encode())])
+        writer.close()  # type: ignore[attr-defined]
+        pointers.append(where)
+    reader = open_store()
+    assert [int(read(reader, where)) for where in pointers] == list(range(len(pointers)))

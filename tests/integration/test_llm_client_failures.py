@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import datetime
+import gzip
+import ipaddress
+import json
+import socket
+import ssl
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import SecretStr
+
+from handlers.errors import (
+    ContentFilteredError,
+    ModelCallError,
+    ThrottledError,
+    TransientError,
+)
+from handlers.llm.client import ClientSettings, HttpChatModel
+from tests.integration.llm_calls import KEY, REQUEST, failure, model
+from tests.wire import (
+    Conversation,
+    RealClock,
+    WireRequest,
+    WireServer,
+    always,
+    completion,
+    error,
+    response,
+)
+
+
+def test_a_connection_that_breaks_before_any_answer_may_have_cost_something() -> None:
+    def hang_up(_: WireRequest, conversation: Conversation) -> None:
+        conversation.close()
+
+    with WireServer(hang_up) as server:
+        problem = failure(model(server))
+    assert isinstance(problem, TransientError)
+    assert (problem.code, problem.indeterminate, problem.reached) == ("reset", True, True)
+    assert len(server.requests) == 1, "one attempt is one request"
+
+
+def test_a_reset_may_have_cost_something() -> None:
+    with WireServer(lambda _, conversation: conversation.reset()) as server:
+        problem = failure(model(server))
+    assert (problem.code, problem.indeterminate) == ("reset", True)
+
+
+def test_a_refused_connection_cost_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    settings = ClientSettings(base_url=f"http://127.0.0.1:{port}", model="m")
+    problem = failure(HttpChatModel(settings, SecretStr(KEY), RealClock()))
+    assert isinstance(problem, TransientError)
+    assert (problem.code, problem.indeterminate, problem.reached) == ("connect", False, False)
+
+
+@pytest.mark.parametrize("head", [b"", response(200, b"x" * 500)[:-500]], ids=["headers", "body"])
+def test_a_slow_drip_is_cut_off_at_the_calls_time(head: bytes) -> None:
+    def drip(_: WireRequest, conversation: Conversation) -> None:
+        conversation.send(head)
+        conversation.drip(response(200, b"x" * 500), 0.02)
+
+    with WireServer(drip) as server:
+        before = time.monotonic()
+        problem = failure(model(server), timeout=0.3)
+    assert 0.25 < time.monotonic() - before < 2
+    assert (problem.code, problem.indeterminate) == ("call_timeout", True)
+
+
+def test_endless_interim_responses_are_cut_off_at_the_calls_time() -> None:
+    def interim(_: WireRequest, conversation: Conversation) -> None:
+        conversation.drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.001)
+
+    with WireServer(interim) as server:
+        assert failure(model(server), timeout=0.3).code == "call_timeout"
+
+
+def test_silence_is_a_read_timeout() -> None:
+    with WireServer(lambda _, conversation: conversation.be_silent()) as server:
+        problem = failure(model(server, read_timeout=0.1))
+    assert (problem.code, problem.indeterminate) == ("read_timeout", True)
+
+
+def test_an_answer_that_breaks_off_may_have_cost_something() -> None:
+    def cut(_: WireRequest, conversation: Conversation) -> None:
+        conversation.send(response(200, completion("a" * 1000))[:-400])
+        conversation.close()
+
+    with WireServer(cut) as server:
+        problem = failure(model(server))
+    assert (problem.code, problem.indeterminate) == ("truncated", True)
+
+
+def test_a_refusal_stands_even_if_its_text_breaks_off() -> None:
+    def cut(_: WireRequest, conversation: Conversation) -> None:
+        conversation.send(response(429, error("slow down"), {"retry-after": "2"})[:-5])
+        conversation.close()
+
+    with WireServer(cut) as server:
+        problem = failure(model(server))
+    assert isinstance(problem, ThrottledError)
+    assert problem.retry_after == 2.0
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_an_answer_over_the_bound_is_not_read_to_its_end(packed: bool) -> None:
+    body = json.dumps(completion("a" * 3_000_000)).encode()
+    headers = {"content-encoding": "gzip"} if packed else {}
+    data = response(200, gzip.compress(body) if packed else body, headers)
+    with WireServer(always(data)) as server:
+        problem = failure(model(server, max_answer_bytes=100_000))
+    assert (problem.code, problem.indeterminate) == ("answer_too_large", True)
+
+
+def test_a_web_page_is_no_answer() -> None:
+    with WireServer(always(response(200, b"<html>Welcome to nginx</html>"))) as server:
+        problem = failure(model(server))
+    assert isinstance(problem, TransientError)
+    assert (problem.code, problem.indeterminate, problem.status) == ("bad_body", True, 200)
+
+
+def test_an_answer_cut_off_by_the_content_filter_may_have_cost_something() -> None:
+    body = completion("a")
+    body["choices"][0]["finish_reason"] = "content_filter"
+    with WireServer(always(response(200, body))) as server:
+        problem = failure(model(server))
+    assert isinstance(problem, ContentFilteredError)
+    assert problem.indeterminate
+
+
+def abort_while_waiting(server: WireServer, client: HttpChatModel) -> list[ModelCallError]:
+    """Abort three silent calls; returns their errors and how the call after them went."""
+    problems: list[ModelCallError] = []
+
+    def call() -> None:
+        try:
+            client.complete(REQUEST, timeout=30)
+        except ModelCallError as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert server.arrived.acquire(timeout=5)
+    client.abort()
+    for thread in threads:
+        thread.join(timeout=5)
+        assert not thread.is_alive()
+    assert client.complete(REQUEST, timeout=5).content == "after"
+    client.close()
+    return problems
+
+
+def silent_thrice(request: WireRequest, conversation: Conversation) -> None:
+    if request.number < 3:
+        conversation.be_silent()
+    else:
+        conversation.send(response(200, completion("after")))
+
+
+def test_an_abort_ends_the_calls_in_flight_and_no_later_one() -> None:
+    with WireServer(silent_thrice) as server:
+        problems = abort_while_waiting(server, model(server))
+    assert [(problem.code, problem.indeterminate) for problem in problems] == [("aborted", True)] * 3
+
+
+def test_tls_calls_work_and_can_be_aborted(tmp_path: Path) -> None:
+    server_side, client_side = tls_contexts(tmp_path)
+    with WireServer(silent_thrice, tls=server_side) as server:
+        problems = abort_while_waiting(server, model(server, ssl_context=client_side))
+    assert [problem.code for problem in problems] == ["aborted"] * 3
+
+
+def test_a_certificate_that_is_not_trusted_ends_the_call_before_the_key_is_sent(tmp_path: Path) -> None:
+    server_side, _ = tls_contexts(tmp_path)
+    with WireServer(always(response(200, completion())), tls=server_side) as server:
+        problem = failure(model(server))
+    assert isinstance(problem, TransientError)
+    assert (problem.code, problem.reached) == ("connect", False)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("unit", [b"[", b"{", b'{"a":', b"<", b"$", b"\\begin{", b'"\\ud800', b"1"])
+@pytest.mark.parametrize("status", [200, 400, 429])
+def test_a_megabyte_of_anything_is_refused_within_a_second(unit: bytes, status: int) -> None:
+    body = unit * (1_000_000 // len(unit))
+    with WireServer(always(response(status, body))) as server:
+        before = time.monotonic()
+        problem = failure(model(server))
+    assert time.monotonic() - before < 1
+    assert len(str(problem)) < 400
+
+
+def tls_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context for 127.0.0.1, and a client's that trusts it alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wire")])
+    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(start).not_valid_after(start.replace(year=2099))
+    builder = builder.add_extension(address, critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    certificate = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / "wire.pem"
+    file.write_bytes(private + certificate)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    client = ssl.create_default_context(cadata=certificate.decode())
+    return server, client

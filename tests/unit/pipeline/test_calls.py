@@ -1,0 +1,166 @@
+"""The calls of one paper: each booked once, whatever became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.errors import FatalError, ModelCallError, StoppedError, ThrottledError, TransientError
+from handlers.llm.aimd import AimdLimit
+from handlers.llm.limiter import Limiter
+from handlers.llm.pricing import CostEstimator
+from handlers.models import ChatAnswer, ChatRequest, Message, Price, Usage
+from handlers.pipeline.breaker import Breaker
+from handlers.pipeline.budget import Purse
+from handlers.pipeline.calls import MAX_TRIES, PaperCalls
+from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.stop import Deadline, StopSignal
+from handlers.ports import JobRecord, JobStats, RunRecord
+from handlers.tasks.translate import TranslateTask
+from tests.builders import spec as run_spec
+from tests.fakes import FakeClock, ScriptedModel
+
+REQUEST = ChatRequest(messages=(Message(role="user", content="text"),), max_tokens=50)
+GOOD = ChatAnswer(content="answer", finish_reason="stop", usage=Usage(prompt_tokens=10, completion_tokens=20))
+PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
+
+
+class Bench:
+    """A run's context over a real ledger, with a scripted API and a clock of its own."""
+
+    def __init__(self, folder: Path, *outcomes: ChatAnswer | ModelCallError, limit: int | None = None) -> None:
+        self.clock = FakeClock()
+        self.ledger = SqliteLedger(folder / "ledger.sqlite3")
+        record = self.ledger.create_run(RunRecord("r", run_spec(), 10, 0, 0.0, None))
+        self.ledger.start_job(JobRecord("j", "r", "s", "host:1:1", 1, 0.0, 0.0, None, "", JobStats()))
+        self.model = ScriptedModel(*outcomes, clock=self.clock)
+        self.stop = StopSignal()
+        self.context = RunContext(
+            record=record,
+            job_id="j",
+            session_id="s",
+            task=TranslateTask(record.spec),
+            model=self.model,
+            price=PRICE,
+            estimator=CostEstimator(),
+            limiter=Limiter(AimdLimit(ceiling=4, start=4), self.clock),
+            purse=Purse(self.ledger, "r", "j"),
+            breaker=Breaker(self.clock),
+            meter=JobMeter(),
+            ledger=self.ledger,
+            clock=self.clock,
+            stop=self.stop,
+            deadline=Deadline(),
+            call_timeout=60,
+            limited=limit is not None,
+        )
+        # Sleeping moves the clock: no test waits for real.
+        self.stop.wait = self.clock.sleep  # type: ignore[method-assign]
+
+    def settled(self) -> int:
+        self.context.purse.trim()
+        return self.ledger.budget_state("r").held
+
+
+def transient(*, indeterminate: bool) -> TransientError:
+    return TransientError("cut off", code="read_timeout", indeterminate=indeterminate)
+
+
+def test_an_answer_is_booked_at_what_its_usage_costs(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD)
+    calls = PaperCalls(bench.context)
+    assert calls.ask(REQUEST) == GOOD
+    assert [(call.outcome, call.cost) for call in calls.records] == [("ok", 50_000)]
+    assert bench.settled() == 50_000
+
+
+def test_a_throttled_call_costs_nothing_and_is_tried_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, ThrottledError("slow down", retry_after=0.5), GOOD)
+    calls = PaperCalls(bench.context)
+    calls.ask(REQUEST)
+    assert [call.outcome for call in calls.records] == ["throttled", "ok"]
+    assert calls.records[0].cost == 0
+    assert calls.waited >= 0.5
+
+
+def test_a_call_that_was_cut_off_is_booked_at_its_estimate_as_indeterminate(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, transient(indeterminate=True), GOOD)
+    calls = PaperCalls(bench.context)
+    calls.ask(REQUEST)
+    lost = calls.records[0]
+    assert lost.indeterminate
+    assert lost.cost == lost.estimate > 0
+    assert bench.settled() == lost.cost + 50_000
+
+
+def test_a_server_error_is_free_and_given_up_after_some_tries(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, transient(indeterminate=False))
+    calls = PaperCalls(bench.context)
+    with pytest.raises(TransientError):
+        calls.ask(REQUEST)
+    assert len(calls.records) == MAX_TRIES
+    assert bench.settled() == 0
+
+
+def test_an_answer_without_usage_is_booked_at_its_estimate(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, ChatAnswer(content="answer"))
+    calls = PaperCalls(bench.context)
+    calls.ask(REQUEST)
+    only = calls.records[0]
+    assert (only.outcome, only.indeterminate, only.code) == ("ok", True, "usage_missing")
+    assert only.cost == only.estimate > 0
+
+
+def test_a_fatal_error_parks_the_run_for_every_job(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FatalError("no credit", code="http_402"))
+    calls = PaperCalls(bench.context)
+    with pytest.raises(StoppedError):
+        calls.ask(REQUEST)
+    control = bench.ledger.control("r")
+    assert control.state == "parked"
+    assert "http_402" in control.reason
+    with pytest.raises(StoppedError):
+        PaperCalls(bench.context).ask(REQUEST)
+    assert len(bench.model.requests) == 1
+
+
+def test_an_api_that_never_answers_parks_the_run_and_fails_no_paper(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, TransientError("refused", code="connect", reached=False))
+    ends = []
+    for _ in range(30):
+        with pytest.raises((StoppedError, TransientError)) as caught:
+            PaperCalls(bench.context).ask(REQUEST)
+        ends.append(caught.type)
+    assert bench.ledger.control("r").state == "parked"
+    assert "endpoint_unavailable" in bench.ledger.control("r").reason
+    assert ends.count(TransientError) <= 3, "only those before the breaker opened may fail"
+
+
+def test_answers_of_an_interrupted_attempt_are_given_again_for_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD)
+    first = PaperCalls(bench.context)
+    first.ask(REQUEST)
+    second = PaperCalls(bench.context, carried=first.records)
+    assert second.ask(REQUEST).content == "answer"
+    assert second.records == []
+    assert second.carried == tuple(first.records)
+    assert len(bench.model.requests) == 1
+
+
+def test_a_draining_job_starts_no_call(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD)
+    bench.stop.drain("interrupted")
+    with pytest.raises(StoppedError):
+        PaperCalls(bench.context).ask(REQUEST)
+    assert bench.model.requests == []
+    assert bench.settled() == 0
+
+
+def test_no_call_starts_that_could_outlast_the_deadline(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD)
+    bench.context.deadline.use(lambda: 3.0)
+    with pytest.raises(StoppedError):
+        PaperCalls(bench.context).ask(REQUEST)
+    assert bench.model.requests == []
