@@ -25,5 +25,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         )
         for record in SQSEvent(event).records
     ]
-    failed = bootstrap.job().run(deliveries, lambda: context.get_remaining_time_in_millis() / 1000)
+    with bootstrap.invocation() as job:
+        failed = job.run(deliveries, lambda: context.get_remaining_time_in_millis() / 1000)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

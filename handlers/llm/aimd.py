@@ -9,6 +9,8 @@ _BUSY = 0.9
 _FAR = 0.9
 """Below this share of the level that was refused last, slots come back faster."""
 _FAST = 4.0
+_LULL = 0.5
+"""Share of the slots that one cut leaves at least."""
 
 
 class AimdLimit:
@@ -60,9 +62,11 @@ class AimdLimit:
         self._open(now)
         if started_at < self._cut_at or now - self._cut_at < self._burst:
             return False
-        # Slots that nobody used were never tried: the refusal is about the calls that were there.
-        self._refused_level = max(1.0, min(self._level, float(in_flight)))
-        self._level = max(1.0, self._refused_level * self._decrease)
+        # Slots that nobody used were never tried: the refusal is about the calls that were there. But
+        # one refusal in a lull says little about the rest: never below half.
+        tried = min(self._level, max(in_flight, self._level * _LULL / self._decrease))
+        self._refused_level = tried
+        self._level = max(1.0, tried * self._decrease)
         self._cut_at = now
         self._opening = False
         return True

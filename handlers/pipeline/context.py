@@ -29,6 +29,10 @@ class JobMeter:
         self._latency: dict[int, int] = {}
         self._errors: dict[str, int] = {}
         self._mean = 0.0
+        self.sent = 0
+        self.throttled = 0
+        self.cost = 0
+        """nano-USD booked for the calls of this job."""
 
     def paper(self, *, held: float, waited: float, finished: bool) -> None:
         """A worker let go of a paper that it held for ``held`` seconds, ``waited`` of them idle."""
@@ -39,6 +43,9 @@ class JobMeter:
 
     def call(self, record: CallRecord) -> None:
         with self._lock:
+            self.sent += 1
+            self.throttled += record.outcome == "throttled"
+            self.cost += record.cost
             if record.outcome == "ok":
                 bucket = latency_bucket(record.latency)
                 self._latency[bucket] = self._latency.get(bucket, 0) + 1

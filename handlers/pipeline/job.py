@@ -61,6 +61,11 @@ class Job:
         """Why results could not be kept, if they could not."""
         return self._committer.failure
 
+    @property
+    def contexts(self) -> list[RunContext]:
+        """The runs whose batches it has worked on."""
+        return list(self._contexts.values())
+
     def run(self, deliveries: Sequence[Delivery], remaining: Callable[[], float]) -> list[str]:
         """One invocation; returns the ids of messages to be delivered again.
 

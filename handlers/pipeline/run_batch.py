@@ -126,9 +126,7 @@ class BatchRunner:
             self._queue.release(delivery.receipt, delay=delay, reason=f"{type(error).__name__}: {error}")
             return False
 
-    def _batch(
-        self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once
-    ) -> bool:
+    def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once) -> bool:
         if context.control.state != "active":
             return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
         now = self._clock.now()

@@ -105,9 +105,7 @@ class EventSource:
     def _has_enough(self) -> bool:
         """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
         on_the_way = self._invoked - self._taken()
-        return (
-            on_the_way > 0 or self._backlog() >= self._low_water or len(self._open) >= self._most_open
-        )
+        return on_the_way > 0 or self._backlog() >= self._low_water or len(self._open) >= self._most_open
 
     def _remaining(self) -> float:
         return self._ends_at - self._clock.now()

@@ -27,7 +27,10 @@ _SCALE = (
     r"(?:\s?[多余来几]?\s?([百千万亿]{1,4})(?!分)([克米瓦伏帕卡焦赫升]?)"
     r"|[ -]?((?:ten |hundred )?(?:hundred|thousand|million|billion|trillion|dozen))s?\b)?"
 )
-_TAIL = r"(年代|世纪|[个年]半|倍|成|后|年|半|‰| per (?:thousand|mille)|[)）]|[个种次项例名条类位篇只](?!月)|d(?![a-z])|[a-z]{2})?"
+_TAIL = (
+    r"(年代|世纪|[个年]半|倍|成|后|年|半|‰| per (?:thousand|mille)|[)）]|[个种次项例名条类位篇只](?!月)"
+    r"|d(?![a-z])|[a-z]{2})?"
+)
 _CONNECTOR = r"\s?(?:[-~～–—−‒至到、和或]{1,2}|to|and|or|per|in|out of)\s?"
 # The context is looked up behind the first digit, not before it: so the search runs from digit to digit.
 _MENTION = re.compile(
@@ -155,6 +158,8 @@ def _mention(found: _Found) -> Mention:
     first, letter, hyphen, dot = found[:4]
     number = f"0.{first}" if dot and first.isdigit() else first
     left = _side(number, found[4], found[5], found[6], found[7])
+    if dot:
+        left = (*left, *_plain_readings(first))  # a full stop with its space on the wrong side
     if letter == "×" and first.startswith("10") and len(first) in (3, 4):
         left = (*left, ("10", canonical(first[2:])))
     if first in ("0", "1") and letter.isalpha() and found[7].isalpha() and found[7].isascii():

@@ -13,6 +13,7 @@ _WORDS, _CHARACTERS = 3, 12
 _TIMES = 5
 """A stretch that stands there this often in a row is a loop."""
 _SHORTEST = 6
+_IN_A_ROW = bytes([True] * (_SHORTEST + _WORDS - 1))
 _LONG_WORD = 80
 _MOST_WORDS, _MOST_CHARACTERS = 200_000, 60_000
 """No more than this is looked at."""
@@ -24,11 +25,18 @@ def loop_in(text: str) -> str | None:
     longest = max(map(len, words), default=0)
     if longest > _RUN and (run := _CHARACTER_RUN.search(text)):
         return run[0]
-    if found := _loop(words[:_MOST_WORDS], _WORDS):
+    words = words[:_MOST_WORDS]
+    if _may_loop(words) and (found := _loop(words, _WORDS)):
         return " ".join(found)
     if longest > _LONG_WORD and (found := _loop(text[:_MOST_CHARACTERS], _CHARACTERS)):
         return "".join(found)
     return None
+
+
+def _may_loop(words: list[str]) -> bool:
+    """Whether several words in a row are all frequent. Cheap, and hardly a text without a loop has it."""
+    frequent = {word for word, count in Counter(words).items() if count >= _TIMES - 1}
+    return _IN_A_ROW in bytes(map(frequent.__contains__, words)) if frequent else False
 
 
 def _loop(units: Sequence[str], size: int) -> Sequence[str] | None:

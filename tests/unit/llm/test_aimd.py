@@ -32,6 +32,12 @@ def test_a_refusal_ends_slow_start_and_cuts_what_was_in_use() -> None:
     assert limit.slots(5.0) == 34
 
 
+def test_a_refusal_in_a_lull_leaves_half_of_the_slots() -> None:
+    limit = at_level(80)
+    limit.on_throttle(1.0, 2, 2.0)
+    assert limit.slots(2.0) == 40
+
+
 def test_a_burst_of_refusals_cuts_once() -> None:
     limit = at_level(80)
     assert [limit.on_throttle(9.9, 80, 10.0 + n / 10) for n in range(40)] == [True] + [False] * 39
@@ -89,12 +95,10 @@ def test_it_settles_around_a_hidden_limit() -> None:
     assert sum(seen[50:]) / len(seen[50:]) > 0.85 * hidden
 
 
-events = st.lists(
-    st.tuples(st.booleans(), st.floats(0, 3), st.floats(0, 3), st.integers(0, 300)), max_size=80
-)
+event = st.tuples(st.booleans(), st.floats(0, 3), st.floats(0, 3), st.integers(0, 300))
 
 
-@given(ceiling=st.integers(1, 200), start=st.none() | st.floats(0, 500), moves=events)
+@given(ceiling=st.integers(1, 200), start=st.none() | st.floats(0, 500), moves=st.lists(event, max_size=80))
 def test_slots_stay_between_one_and_the_ceiling(
     ceiling: int, start: float | None, moves: list[tuple[bool, float, float, int]]
 ) -> None:

@@ -26,14 +26,35 @@ def usage_of(usage: Any) -> Usage | None:
     [
         ({"prompt_tokens": 9, "completion_tokens": 4}, (9, 4, 0, 0)),
         ({"input_tokens": 9, "output_tokens": 4}, (9, 4, 0, 0)),
-        ({"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 8}}, (9, 4, 8, 0)),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 8}},
+            (9, 4, 8, 0),
+        ),
         ({"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": None}, (9, 4, 0, 0)),
-        ({"prompt_tokens": 9, "completion_tokens": 4, "prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 3}, (9, 4, 6, 0)),
-        ({"prompt_tokens": 9, "completion_tokens": 4, "completion_tokens_details": {"reasoning_tokens": 3}}, (9, 4, 0, 3)),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 4,
+                "prompt_cache_hit_tokens": 6,
+                "prompt_cache_miss_tokens": 3,
+            },
+            (9, 4, 6, 0),
+        ),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 4,
+                "completion_tokens_details": {"reasoning_tokens": 3},
+            },
+            (9, 4, 0, 3),
+        ),
         ({"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 113}, (9, 104, 0, 100)),
-        ({"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 10}}, (9, 4, 0, 0)),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 10}},
+            (9, 4, 0, 0),
+        ),
     ],
-)  # fmt: skip
+)
 def test_usage_has_many_forms(usage: dict[str, Any], expected: tuple[int, int, int, int]) -> None:
     prompt, answer, cached, reasoning = expected
     assert usage_of(usage) == Usage(

@@ -40,10 +40,20 @@ CASES: list[tuple[int, Any, type[ModelCallError], str]] = [
     (429, said("Rate limit reached", code="rate_limit_exceeded"), ThrottledError, "throttled"),
     (429, GOOGLE_RATE, ThrottledError, "throttled"),
     (429, "too many", ThrottledError, "throttled"),
-    (429, said("You exceeded your current quota, please check", type="insufficient_quota"), FatalError, "insufficient_quota"),
+    (
+        429,
+        said("You exceeded your current quota, please check", type="insufficient_quota"),
+        FatalError,
+        "insufficient_quota",
+    ),
     (429, said("You exceeded your current quota, please check your plan"), FatalError, "insufficient_quota"),
     (429, said("余额不足", code="1113"), FatalError, "insufficient_quota"),
-    (400, {"code": "Arrearage", "message": "Access denied, make sure your account is in good standing"}, FatalError, "insufficient_quota"),
+    (
+        400,
+        {"code": "Arrearage", "message": "Access denied, make sure your account is in good standing"},
+        FatalError,
+        "insufficient_quota",
+    ),
     (403, said("Your credit balance is too low"), FatalError, "insufficient_quota"),
     (402, said("Insufficient Balance"), FatalError, "insufficient_quota"),
     (402, "", FatalError, "insufficient_quota"),
@@ -55,12 +65,32 @@ CASES: list[tuple[int, Any, type[ModelCallError], str]] = [
     (405, "", FatalError, "not_found"),
     (302, "", FatalError, "redirect"),
     (400, said("too long", code="context_length_exceeded"), TooLongError, "too_long"),
-    (400, said("the request exceeds the available context size", type="exceed_context_size_error"), TooLongError, "too_long"),
+    (
+        400,
+        said("the request exceeds the available context size", type="exceed_context_size_error"),
+        TooLongError,
+        "too_long",
+    ),
     (400, said("This model's maximum context length is 8192 tokens."), TooLongError, "too_long"),
-    (400, {"code": "InvalidParameter", "message": "Range of input length should be [1, 8192]"}, TooLongError, "too_long"),
+    (
+        400,
+        {"code": "InvalidParameter", "message": "Range of input length should be [1, 8192]"},
+        TooLongError,
+        "too_long",
+    ),
     (413, "", TooLongError, "too_long"),
-    (400, {"code": "data_inspection_failed", "message": "Input data may contain inappropriate content."}, ContentFilteredError, "content_filter"),
-    (400, said("filtered", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}), ContentFilteredError, "content_filter"),
+    (
+        400,
+        {"code": "data_inspection_failed", "message": "Input data may contain inappropriate content."},
+        ContentFilteredError,
+        "content_filter",
+    ),
+    (
+        400,
+        said("filtered", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}),
+        ContentFilteredError,
+        "content_filter",
+    ),
     (400, said("Content Exists Risk"), ContentFilteredError, "content_filter"),
     (403, said("Your input was flagged: it requires moderation"), ContentFilteredError, "content_filter"),
     (400, said("max_tokens must be positive"), RejectedError, "http_400"),
@@ -72,7 +102,7 @@ CASES: list[tuple[int, Any, type[ModelCallError], str]] = [
     (500, said("oops"), TransientError, "http_500"),
     (503, "overloaded", TransientError, "http_503"),
     (529, said("Overloaded", type="overloaded_error"), TransientError, "http_529"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("status", "body", "kind", "code"), CASES)

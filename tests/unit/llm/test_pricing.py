@@ -28,16 +28,32 @@ def test_every_price_says_where_it_is_from_and_when() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["gpt-4o-mini", "GPT-4o-mini", "gpt-4o-mini-2024-07-18", "openai/gpt-4o-mini", "paperfleet-gloss", "paperfleet-canned"],
-)  # fmt: skip
+    [
+        "gpt-4o-mini",
+        "GPT-4o-mini",
+        "gpt-4o-mini-2024-07-18",
+        "openai/gpt-4o-mini",
+        "paperfleet-gloss",
+        "paperfleet-canned",
+    ],
+)
 def test_a_known_name_its_snapshots_and_its_vendors_path_have_a_price(name: str) -> None:
     assert listed(name) == MINI
 
 
 @pytest.mark.parametrize(
     "name",
-    ["gpt-4o-mini-audio-preview", "gpt-4o", "gpt-4o-mini:free", "ft:gpt-4o-mini", "evil/gpt-4o-mini", "", "/", "x" * 10_000],
-)  # fmt: skip
+    [
+        "gpt-4o-mini-audio-preview",
+        "gpt-4o",
+        "gpt-4o-mini:free",
+        "ft:gpt-4o-mini",
+        "evil/gpt-4o-mini",
+        "",
+        "/",
+        "x" * 10_000,
+    ],
+)
 def test_a_name_that_is_merely_alike_has_none(name: str) -> None:
     assert list_price(name) is None
 

@@ -1,0 +1,78 @@
+"""What people do to a run: pause, resume, cancel, retry, redrive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handlers.errors import UsageError
+from handlers.models import DeadLetter, Frozen, PaperStatus
+from handlers.pipeline.submit import emit
+from handlers.ports import BatchQueue, Control, Ledger
+
+
+class Steered(Frozen):
+    """What a command did to a run."""
+
+    run_id: str
+    state: str
+    """The control item's: ``active``, ``paused``, ``parked`` or ``cancelled``."""
+    reopened: int = 0
+    """Papers, followers included."""
+    redriven: int = 0
+    """Dead letters sent back."""
+    emitted: int = 0
+    """Messages sent: one for each unfinished batch."""
+
+
+def pause(run_id: str, *, ledger: Ledger, now: float) -> Steered:
+    """Jobs start no further call of the run; those in flight finish. Its messages are kept or, once
+    received, dropped: ``resume`` and ``run`` emit them again."""
+    _not_cancelled(run_id, ledger, "pause")
+    ledger.set_control(run_id, Control("paused", "paused by hand", now))
+    return Steered(run_id=run_id, state="paused")
+
+
+def resume(run_id: str, *, ledger: Ledger, queue: BatchQueue, now: float) -> Steered:
+    """Re-arm a paused, parked or cancelled run and emit its unfinished batches."""
+    ledger.run(run_id)
+    ledger.set_control(run_id, Control("active", "", now))
+    return Steered(run_id=run_id, state="active", emitted=emit(run_id, ledger=ledger, queue=queue))
+
+
+def cancel(run_id: str, *, ledger: Ledger, queue: BatchQueue, now: float) -> Steered:
+    """Stop the run for good: what is done stays, messages are dropped."""
+    ledger.run(run_id)
+    ledger.set_control(run_id, Control("cancelled", "cancelled by hand", now))
+    queue.purge()
+    return Steered(run_id=run_id, state="cancelled")
+
+
+def retry(
+    run_id: str, *, statuses: Sequence[PaperStatus], error: str | None, ledger: Ledger, queue: BatchQueue
+) -> Steered:
+    """Open the next generation for the papers in these states, of that error class if given, and emit
+    their batches. The run's control state stays: a parked run is resumed by whoever mended it."""
+    state = _not_cancelled(run_id, ledger, "retry")
+    reopened = ledger.reopen(run_id, statuses=statuses, error=error)
+    emitted = emit(run_id, ledger=ledger, queue=queue) if reopened else 0
+    return Steered(run_id=run_id, state=state, reopened=reopened, emitted=emitted)
+
+
+def redrive(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> Steered:
+    """Send the dead letters back with a receive count of 0."""
+    state = _not_cancelled(run_id, ledger, "redrive")
+    return Steered(run_id=run_id, state=state, redriven=queue.redrive())
+
+
+def dead_letters(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> list[DeadLetter]:
+    """The dead letters of a run's queue. UnknownRunError if there is no such run."""
+    ledger.run(run_id)
+    return queue.dead_letters()
+
+
+def _not_cancelled(run_id: str, ledger: Ledger, verb: str) -> str:
+    """The control state. UnknownRunError if there is no such run."""
+    state = ledger.control(run_id).state
+    if state == "cancelled":
+        raise UsageError(f"run {run_id!r} is cancelled: `paperfleet resume` re-arms it, then {verb} it")
+    return state

@@ -1,0 +1,66 @@
+"""The state of a run, why it is in it, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handlers.models import QueueCounts, RunState
+from handlers.pipeline.sessions import IsAlive
+from handlers.ports import Control, JobRecord, RunTotals, SessionRecord
+
+_STARTING = 30.0
+"""Seconds that a session may take until its first job is heard of."""
+_NEXT = {
+    "limit": "limit: the session started as many papers as --limit allows; the same command goes on",
+    "deadline": "deadline: the session's time was up; the same command goes on",
+    "interrupted": "interrupted; the same command goes on",
+    "finished": "the queue ran dry with papers pending; the same command sends their batches again",
+}
+
+
+def standing(
+    control: Control,
+    totals: RunTotals,
+    jobs: Sequence[JobRecord],
+    sessions: Sequence[SessionRecord],
+    waiting: QueueCounts | None,
+    alive: IsAlive,
+    now: float,
+) -> tuple[RunState, str]:
+    """(state, reason). What somebody or a fatal error decided comes first, then whether work is left,
+    then whether anybody works on it."""
+    if control.state == "cancelled":
+        return "cancelled", f"{control.reason or 'cancelled'}; `paperfleet resume` re-arms it"
+    if totals.counts["pending"] == 0:
+        return "finished", ""
+    if control.state == "parked":
+        return "parked", control.reason
+    if control.state == "paused":
+        return "paused", f"{control.reason or 'paused'}; `paperfleet resume`, then work on it again"
+    if any(alive(job) for job in jobs):
+        return "running", ""
+    if _is_starting(jobs, sessions, now):
+        return "running", "starting"
+    return "paused", _why_nobody_works(sessions, waiting)
+
+
+def _is_starting(jobs: Sequence[JobRecord], sessions: Sequence[SessionRecord], now: float) -> bool:
+    """A session just opened whose jobs have not had a batch yet."""
+    if not sessions or sessions[-1].ended_at is not None:
+        return False
+    last = sessions[-1]
+    return now - last.started_at < _STARTING and not any(job.session_id == last.session_id for job in jobs)
+
+
+def _why_nobody_works(sessions: Sequence[SessionRecord], waiting: QueueCounts | None) -> str:
+    if waiting is not None and waiting.dead:
+        return (
+            f"{waiting.dead} batches are dead letters: `paperfleet redrive --list` shows why, "
+            "`paperfleet redrive` sends them back"
+        )
+    if not sessions:
+        return "not started: no session has worked on it yet; `paperfleet run` or `paperfleet work` does"
+    last = sessions[-1]
+    if last.ended_at is None:
+        return "stopped without a word: no live job; the same command goes on"
+    return _NEXT.get(last.outcome, f"{last.outcome}; the same command goes on")

@@ -1,0 +1,270 @@
+"""How a run stands: sums of the ledger as one report, whatever the number of papers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from handlers.models import NANO, TERMINAL, CallTotals, Frozen, PaperStatus, QueueCounts, RunState
+from handlers.pipeline.context import quantile
+from handlers.pipeline.sessions import IsAlive, Stretch, job_end, stretches
+from handlers.pipeline.standing import standing
+from handlers.ports import BatchQueue, JobRecord, Ledger, RunRecord, RunTotals
+
+_ENOUGH_FLAGGED = 0.05
+"""Share of answered papers above which the gate or the model deserves a look."""
+
+
+class CallCounts(Frozen):
+    """Calls by how they ended; ``repairs`` is a kind and counts across the others."""
+
+    sent: int
+    ok: int
+    throttled: int
+    transient: int
+    fatal: int
+    refused: int
+    repairs: int
+
+
+class TokenCounts(Frozen):
+    """Tokens as the API reported them; ``cached`` is part of ``prompt``, ``reasoning`` of ``completion``."""
+
+    prompt: int
+    completion: int
+    cached: int
+    reasoning: int
+
+
+class Latency(Frozen):
+    """Seconds below which that share of answered calls lies (5% resolution); 0 without any."""
+
+    p50: float
+    p90: float
+    p99: float
+
+
+class JobReport(Frozen):
+    """One job: a process, with its share of the work."""
+
+    id: str
+    session: str
+    outcome: str
+    """"" while it runs."""
+    workers: int
+    started_at: str
+    ended_at: str | None
+    wall_s: float
+    papers: int
+    utilization: float
+    throttle_wait_s: float
+    """Worker-seconds spent waiting for slots, budget and backoff."""
+    latency_s: Latency
+    errors: dict[str, int]
+    lost_usd: float
+    """Booked as indeterminate because the job died holding it."""
+
+
+class QueueReport(Frozen):
+    visible: int
+    in_flight: int
+    dead: int
+
+
+class RunReport(Frozen):
+    """A run in figures. Times are ISO 8601 in UTC, durations seconds, money USD exact to the nano."""
+
+    run_id: str
+    state: RunState
+    reason: str
+    """Why it is in this state and what to do next; "" when there is nothing to do."""
+    outcome: str
+    """How its last session ended: ``finished``, ``limit``, ``deadline``, ``interrupted`` ...; "" if open."""
+    model: str
+    papers: int
+    counts: dict[PaperStatus, int]
+    same_as: int
+    reused: int
+    spend_usd: float
+    spend_nano_usd: int
+    indeterminate_usd: float
+    budget_usd: float | None
+    calls: CallCounts
+    tokens: TokenCounts
+    latency_s: Latency
+    papers_per_hour: float
+    worker_utilization: float
+    jobs: tuple[JobReport, ...]
+    lost_jobs: tuple[str, ...]
+    """Ids of the jobs that died holding money."""
+    queue: QueueReport | None
+    errors: dict[str, int]
+    """Class → calls that ended in it, most frequent first."""
+    failed_checks: dict[str, int] | None
+    """Gate check → papers that failed it; None unless asked for in detail."""
+    paper_errors: dict[str, int] | None
+    """Error class → failed and flagged papers; None unless asked for in detail."""
+    warnings: tuple[str, ...]
+    started_at: str | None
+    finished_at: str | None
+    wall_s: float
+    """Sum of the sessions' times."""
+
+
+def summarise(
+    run_id: str,
+    *,
+    ledger: Ledger,
+    queue: BatchQueue | None,
+    now: float,
+    is_alive: Callable[[str], bool],
+    detail: bool = False,
+) -> RunReport:
+    """The report of a run. Reads sums and jobs, never papers, unless ``detail`` asks for the papers'
+    error classes and failed checks (then every row is streamed). UnknownRunError if there is none.
+    """
+    record, totals = ledger.run(run_id), ledger.totals(run_id)
+    jobs, sessions = ledger.jobs(run_id), ledger.sessions(run_id)
+    waiting = None if queue is None else queue.counts()
+    alive = IsAlive(is_alive, sessions, now)
+    times = stretches(sessions, jobs, alive, now)
+    state, reason = standing(ledger.control(run_id), totals, jobs, sessions, waiting, alive, now)
+    errors, checks = _papers_by_class(ledger, run_id) if detail else (None, None)
+    return RunReport(
+        run_id=run_id,
+        state=state,
+        reason=reason,
+        outcome=sessions[-1].outcome if sessions else "",
+        model=record.spec.model,
+        reused=totals.reused,
+        queue=None
+        if waiting is None
+        else QueueReport(visible=waiting.visible, in_flight=waiting.in_flight, dead=waiting.dead),
+        jobs=tuple(_job(job, job_end(job, alive, now)) for job in jobs),
+        lost_jobs=tuple(job.job_id for job in jobs if job.lost),
+        failed_checks=checks,
+        paper_errors=errors,
+        warnings=_warnings(totals, waiting, jobs),
+        started_at=_iso(min((each.start for each in times), default=None)),
+        finished_at=_iso(max((each.end for each in times), default=None)) if state == "finished" else None,
+        **_money(record, totals),
+        **_calls(totals.calls),
+        **_pace(totals, jobs, times),
+    )
+
+
+def _money(record: RunRecord, totals: RunTotals) -> dict[str, Any]:
+    return {
+        "papers": record.papers,
+        "counts": {status: totals.counts[status] for status in (*TERMINAL, "pending")},
+        "same_as": record.same_as,
+        "spend_usd": _usd(totals.calls.cost),
+        "spend_nano_usd": totals.calls.cost,
+        "indeterminate_usd": _usd(totals.calls.indeterminate),
+        "budget_usd": None if record.budget is None else _usd(record.budget),
+    }
+
+
+def _calls(calls: CallTotals) -> dict[str, Any]:
+    sums = calls.model_dump(exclude={"latency", "errors"})
+    return {
+        "calls": CallCounts(**{name: sums[name] for name in CallCounts.model_fields}),
+        "tokens": TokenCounts(**{name: sums[name] for name in TokenCounts.model_fields}),
+        "latency_s": _latency(calls.latency),
+        "errors": _ranked(calls.errors),
+    }
+
+
+def _pace(totals: RunTotals, jobs: Sequence[JobRecord], times: Sequence[Stretch]) -> dict[str, Any]:
+    wall = sum(each.wall for each in times)
+    capacity = sum(each.wall * each.workers for each in times)
+    finished = sum(totals.counts[status] for status in TERMINAL)
+    return {
+        "wall_s": round(wall, 3),
+        "papers_per_hour": round(3600 * finished / wall, 1) if wall else 0.0,
+        "worker_utilization": _share(sum(job.stats.busy for job in jobs), capacity),
+    }
+
+
+def _job(job: JobRecord, end: float) -> JobReport:
+    wall = max(0.0, end - job.started_at)
+    return JobReport(
+        id=job.job_id,
+        session=job.session_id,
+        outcome=job.outcome,
+        workers=job.workers,
+        started_at=_iso(job.started_at) or "",
+        ended_at=_iso(job.ended_at and end),
+        wall_s=round(wall, 3),
+        papers=job.stats.papers,
+        utilization=_share(job.stats.busy, job.workers * wall),
+        throttle_wait_s=round(job.stats.throttle_wait, 3),
+        latency_s=_latency(job.stats.latency),
+        errors=_ranked(job.stats.errors),
+        lost_usd=_usd(job.lost),
+    )
+
+
+def _warnings(totals: RunTotals, waiting: QueueCounts | None, jobs: Sequence[JobRecord]) -> tuple[str, ...]:
+    return tuple(_about_money(totals.calls, jobs)) + tuple(_about_papers(totals, waiting))
+
+
+def _about_money(calls: CallTotals, jobs: Sequence[JobRecord]) -> Iterator[str]:
+    if calls.reasoning:
+        yield (
+            f"{calls.reasoning:,} of {calls.completion:,} completion tokens are reasoning, paid for and not "
+            "part of any result: see --extra-body to turn it off"
+        )
+    if calls.indeterminate:
+        yield (
+            f"${_usd(calls.indeterminate):.6f} of the spend is indeterminate: calls that may not have been "
+            "charged, booked at their estimate"
+        )
+    if lost := sum(job.lost for job in jobs):
+        yield f"${_usd(lost):.6f} was held by jobs that died and is booked in full"
+
+
+def _about_papers(totals: RunTotals, waiting: QueueCounts | None) -> Iterator[str]:
+    if waiting is not None and waiting.dead:
+        yield f"{waiting.dead} dead letters in the queue: `paperfleet redrive --list` shows why"
+    flagged = totals.counts["flagged"]
+    answered = flagged + totals.counts["done"]
+    if flagged > _ENOUGH_FLAGGED * answered:
+        yield f"{flagged:,} of {answered:,} answered papers are flagged: see the failed checks"
+
+
+def _papers_by_class(ledger: Ledger, run_id: str) -> tuple[dict[str, int], dict[str, int]]:
+    """(error class → papers, failed check → papers); followers are counted with their leader."""
+    errors: Counter[str] = Counter()
+    checks: Counter[str] = Counter()
+    for row in ledger.entries(run_id):
+        if row.error is not None and row.status in ("failed", "flagged"):
+            errors[row.error] += row.weight
+        for name in row.flags:
+            checks[name] += row.weight
+    return _ranked(errors), _ranked(checks)
+
+
+def _ranked(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _latency(histogram: dict[int, int]) -> Latency:
+    p50, p90, p99 = (round(quantile(histogram, share), 4) for share in (0.5, 0.9, 0.99))
+    return Latency(p50=p50, p90=p90, p99=p99)
+
+
+def _usd(nano: int) -> float:
+    """The double nearest to the exact amount, whose shortest form has nine decimals at most."""
+    return nano / NANO
+
+
+def _share(part: float, whole: float) -> float:
+    return round(part / whole, 4) if whole > 0 else 0.0
+
+
+def _iso(at: float | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,38 @@
+"""What a figure of a run's page is, and the money words that the page shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Report = Mapping[str, Any]
+"""A run's report as ``paperfleet report --json`` prints it, parsed."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``chart`` is trusted HTML of our own making; everything else is text to be escaped."""
+
+    key: str
+    title: str
+    says: str
+    chart: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def projected_usd(report: Report) -> float:
+    """What the whole corpus will have cost: the spend, and as much again for each pending paper as a
+    finished one cost on average (skipped ones included, since pending ones will be skipped too)."""
+    pending = report["counts"]["pending"]
+    finished = report["papers"] - pending
+    spend: float = report["spend_usd"]
+    return spend + spend / finished * pending if finished else spend
+
+
+def usd(amount: float) -> str:
+    """Cents where they tell enough, more digits for small amounts."""
+    if amount == 0 or amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if amount >= 0.01 else f"${amount:.6f}"
