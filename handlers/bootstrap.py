@@ -150,7 +150,7 @@ def invocation() -> Iterator[Job]:
     On Lambda it ends with the invocation: a process that is frozen between two of them cannot keep a
     grant, a heartbeat or a connection alive. Adapters and the limiter's ceiling stay warm.
     """
-    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+    if not on_lambda():
         yield job()
         return
     adapters, limiter = _kept()
@@ -236,6 +236,11 @@ def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:
     return Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
 
 
+def on_lambda() -> bool:
+    """Whether Lambda's runtime calls the handlers of this process."""
+    return "AWS_LAMBDA_RUNTIME_API" in os.environ or "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
 def new_id(prefix: str) -> str:
     """A name that no other process of the fleet has: part of paths and keys."""
     return f"{prefix}-{secrets.token_hex(5)}"
@@ -247,9 +252,10 @@ def process_owner(pid: int) -> str:
 
 
 def is_alive(owner: str) -> bool:
-    """Whether the process of a ``process_owner`` string runs on this machine (other hosts: assumed to)."""
+    """Whether the process of a ``process_owner`` string runs on this machine (other hosts: assumed to;
+    Lambda's sandboxes share a name)."""
     host, pid, started = owner.rsplit(":", 2)
-    if host != platform.node():
+    if host != platform.node() or on_lambda():
         return True
     try:
         os.kill(int(pid), 0)

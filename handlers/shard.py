@@ -1,4 +1,4 @@
-"""Lambda: a run request in, one SQS message per unfinished batch out."""
+"""Lambda: a run request or an upload in, one SQS message per unfinished batch out."""
 
 from __future__ import annotations
 
@@ -10,19 +10,32 @@ from pydantic import ValidationError
 from handlers import bootstrap
 from handlers.errors import UsageError
 from handlers.pipeline.submit import RunRequest, submit
+from handlers.pipeline.upload import request_of_upload, uploaded_key
+from handlers.settings import load_settings
 
 logger = bootstrap.logger()
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """``RunRequest`` as JSON in, ``Submitted`` as JSON out. UsageError names what is wrong with it."""
-    try:
-        request = RunRequest.model_validate(event)
-    except ValidationError as error:
-        raise UsageError(f"not a run request: {error}") from error
+    """``RunRequest`` as JSON, or EventBridge's event of an upload under ``incoming/``, in; ``Submitted``
+    as JSON out. UsageError names what is wrong with it.
+    """
+    key = uploaded_key(event)
+    if key is not None:
+        with bootstrap.open_state() as state:
+            request = request_of_upload(key, store=state.store, settings=load_settings())
+    else:
+        request = _parsed(event)
     with bootstrap.open_state(request.run_id) as state:
         submitted = submit(
             request, ledger=state.ledger, queue=state.queue, store=state.store, clock=state.clock
         )
     return submitted.model_dump()
+
+
+def _parsed(event: dict[str, Any]) -> RunRequest:
+    try:
+        return RunRequest.model_validate(event)
+    except ValidationError as error:
+        raise UsageError(f"not a run request: {error}") from error

@@ -13,11 +13,11 @@ from rich.markup import escape
 from handlers import bootstrap
 from handlers.cli import options
 from handlers.cli.endpoint import endpoint
-from handlers.cli.specification import specification
 from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.errors import ModelCallError, UsageError
 from handlers.models import NANO, ChatAnswer, ChatRequest, Paper
+from handlers.pipeline.specification import specification
 from handlers.settings import Settings, load_settings
 
 

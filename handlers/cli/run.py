@@ -11,9 +11,9 @@ from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
-from handlers.cli.specification import specification
 from handlers.pipeline.export import export
 from handlers.pipeline.source import LocalContext
+from handlers.pipeline.specification import specification
 from handlers.pipeline.submit import RunRequest, Submitted
 from handlers.pipeline.summarise import RunReport, summarise
 from handlers.ports import Control

@@ -11,7 +11,7 @@ from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.fleet import Fleet, bury_the_dead
 from handlers.cli.run import exit_code, print_report, shard_through_handler
-from handlers.cli.specification import specification
+from handlers.pipeline.specification import specification
 from handlers.pipeline.submit import RunRequest
 from handlers.pipeline.summarise import summarise
 from handlers.reporting.progress import Progress

@@ -111,19 +111,26 @@ def _fill(
     db.executescript(
         f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB};"
         "CREATE TABLE papers (seq INTEGER PRIMARY KEY, tokens INTEGER, offset INTEGER, length INTEGER,"
-        " weight INTEGER, id TEXT);"
+        " weight INTEGER, id TEXT, twin INTEGER, rank INTEGER);"
     )
     rows = (
         (
             0 if costs_nothing(entry) else entry.tokens + (entry.body_tokens if full_text else 0),
-            entry.offset, entry.length, entry.weight, entry.id,
+            entry.offset, entry.length, entry.weight, entry.id, entry.twin,
         )
         for entry in entries
         if not entry.follower
     )  # fmt: skip
     db.execute("BEGIN")
     cursor = db.executemany(
-        "INSERT INTO papers (tokens, offset, length, weight, id) VALUES (?, ?, ?, ?, ?)", rows
+        "INSERT INTO papers (tokens, offset, length, weight, id, twin, rank)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1)",
+        rows,
+    )
+    db.execute("CREATE INDEX twins ON papers (twin) WHERE twin > 0")
+    db.execute(
+        "UPDATE papers SET rank = (SELECT MAX(tokens) FROM papers AS other WHERE other.twin = papers.twin"
+        " AND other.twin > 0) WHERE twin > 0"
     )
     db.execute("COMMIT")
     return max(0, cursor.rowcount)
@@ -134,14 +141,18 @@ def _grouped(
 ) -> Iterator[_Group]:
     group = _Group()
     size = _size(left, max_papers)
-    for row in db.execute("SELECT tokens, offset, length, weight, id FROM papers ORDER BY tokens DESC, seq"):
+    last = 0
+    rows = "SELECT twin, tokens, offset, length, weight, id FROM papers ORDER BY rank DESC, twin, seq"
+    for twin, *row in db.execute(rows):
         width = _width(*row[1:])
-        full = len(group.ids) >= size or group.tokens + row[0] > max_tokens or group.bytes + width > max_bytes
-        if group.ids and full:
+        full = len(group.ids) >= size or group.tokens + row[0] > max_tokens
+        apart = twin == 0 or twin != last
+        last = twin
+        if group.ids and ((full and apart) or group.bytes + width > max_bytes):
             yield group
             left -= len(group.ids)
             group, size = _Group(), _size(left, max_papers)
-        group.add(row, width)
+        group.add(tuple(row), width)
     if group.ids:
         yield group
 

@@ -1,7 +1,7 @@
 """The index: what sharding needs to know of each paper without reading its text.
 
 JSON Lines. The first line is a header, ``{"v":1,"corpus_sha256":...,"papers":N}``; then one array a
-paper, in the corpus's order: ``[offset,length,tokens,body_tokens,weight,flags,language,id]``.
+paper, in the corpus's order: ``[offset,length,tokens,body_tokens,weight,flags,language,id,twin]``.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ class IndexEntry(NamedTuple):
     flags: int
     language: str | None
     id: str
+    twin: int = 0
+    """Equal and not 0 for papers that share title and abstract: they travel in one batch, so that a
+    request which comes out the same for them is sent once."""
 
     @property
     def follower(self) -> bool:

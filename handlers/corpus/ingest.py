@@ -177,7 +177,9 @@ def _flags(draft: Draft, measure: Measure) -> int:
 def _entry(draft: Draft, measure: Measure, flags: int, *, offset: int, length: int) -> IndexEntry:
     weight = 0 if flags & FOLLOWER else 1
     language = draft.text("language") or None
-    return IndexEntry(offset, length, measure.tokens, measure.body_tokens, weight, flags, language, draft.id)
+    return IndexEntry(
+        offset, length, measure.tokens, measure.body_tokens, weight, flags, language, draft.id, draft.twin()
+    )
 
 
 def _nothing_good(name: str, intake: _Intake) -> str:

@@ -54,6 +54,11 @@ class Draft:
         joined = "\x1e".join((self.text("title"), self.text("abstract"), keywords, self.text("body")))
         return hashlib.sha256(joined.encode()).digest()[:16]
 
+    def twin(self) -> int:
+        """53 bits of sha256 over title and abstract: papers that share it may need the very same request."""
+        joined = "\x1e".join((self.text("title"), self.text("abstract")))
+        return int.from_bytes(hashlib.sha256(joined.encode()).digest()[:7]) >> 3
+
     def line(self, *, same_as: str | None) -> bytes:
         """The canonical line: equal papers give equal bytes. Read back and validated before it is given."""
         fields = self.fields if same_as is None else self.fields | {"same_as": same_as}

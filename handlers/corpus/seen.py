@@ -21,7 +21,7 @@ PRAGMA cache_size = -{_CACHE_KIB};
 CREATE TABLE papers (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, text BLOB NOT NULL, line INTEGER NOT NULL,
     offset INTEGER NOT NULL, length INTEGER NOT NULL, tokens INTEGER NOT NULL, body_tokens INTEGER NOT NULL,
-    weight INTEGER NOT NULL, flags INTEGER NOT NULL, language TEXT
+    weight INTEGER NOT NULL, flags INTEGER NOT NULL, language TEXT, twin INTEGER NOT NULL
 );
 CREATE TABLE leaders (text BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -67,9 +67,9 @@ class SeenPapers:
         """``digest`` is compared for equal ids; ``text`` is what leaders are found by."""
         cursor = self._db.execute(
             "INSERT INTO papers"
-            " (id, text, line, offset, length, tokens, body_tokens, weight, flags, language)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (entry.id, digest, line, *entry[:7]),
+            " (id, text, line, offset, length, tokens, body_tokens, weight, flags, language, twin)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (entry.id, digest, line, *entry[:7], entry.twin),
         )
         if entry.flags & FOLLOWER and leader is not None:
             self._db.execute("UPDATE papers SET weight = weight + 1 WHERE seq = ?", (leader.seq,))
@@ -77,8 +77,12 @@ class SeenPapers:
             self._db.execute("INSERT INTO leaders VALUES (?, ?)", (text, cursor.lastrowid))
 
     def entries(self) -> Iterator[IndexEntry]:
-        """In the corpus's order, with the weights as they came out."""
+        """In the corpus's order, with the weights as they came out; ``twin`` is 0 for the only one of its
+        kind."""
         rows = self._db.execute(
-            "SELECT offset, length, tokens, body_tokens, weight, flags, language, id FROM papers ORDER BY seq"
+            "WITH shared AS (SELECT twin, MIN(seq) AS first FROM papers WHERE weight > 0"
+            " GROUP BY twin HAVING COUNT(*) > 1)"
+            " SELECT offset, length, tokens, body_tokens, weight, flags, language, id, COALESCE(first, 0)"
+            " FROM papers LEFT JOIN shared USING (twin) ORDER BY seq"
         )
         return (IndexEntry(*row) for row in rows)

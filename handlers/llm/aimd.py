@@ -6,9 +6,9 @@ import math
 
 _BUSY = 0.9
 """Share of the slots that must be in use before a success says that more would be good."""
-_FAR = 0.9
-"""Below this share of the level that was refused last, slots come back faster."""
-_FAST = 4.0
+_PACE = ((0.9, 4.0), (1.0, 0.5), (1.1, 0.2))
+"""Slots that a round of successes adds below these shares of the level that was refused last: quickly
+back to where it was, slowly past it; one a round beyond, where the limit must have moved."""
 _LULL = 0.5
 """Share of the slots that one cut leaves at least."""
 
@@ -17,9 +17,10 @@ class AimdLimit:
     """Slots for one job, found by trying (Chiu and Jain, 1989; the memory follows TCP CUBIC, RFC 9438).
 
     Slow start: slots open by time, half of the ceiling a second, until the first refusal. Given a
-    ``start`` (the last session's level), it begins there. Then each round of successes adds one slot,
-    or four while far below the level that was last refused. A refusal multiplies by ``decrease``, at
-    most once a ``burst`` of seconds; calls that started before a cut move nothing after it.
+    ``start`` (the last session's level), it begins there. Then each round of successes adds one slot;
+    after a cut four while far below the level that was refused, and a part of one near it. A refusal
+    multiplies by ``decrease``, at most once a ``burst`` of seconds; calls that started before a cut
+    move nothing after it.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class AimdLimit:
         self._burst = burst
         self._cut_at = -math.inf
         self._refused_level = math.inf
+        self._cut = False
 
     def slots(self, now: float) -> int:
         """Calls that may be in flight at ``now`` (monotonic seconds); at least 1."""
@@ -54,8 +56,9 @@ class AimdLimit:
         self._open(now)
         if self._opening or started_at < self._cut_at or in_flight < int(self._level * _BUSY):
             return
-        step = _FAST if self._level < _FAR * self._refused_level and self._cut_at > -math.inf else 1.0
-        self._level = min(float(self.ceiling), self._level + step / self._level)
+        share = self._level / self._refused_level
+        pace = next((slots for below, slots in _PACE if share < below), 1.0) if self._cut else 1.0
+        self._level = min(float(self.ceiling), self._level + pace / self._level)
 
     def on_throttle(self, started_at: float, in_flight: int, now: float) -> bool:
         """The API refused a call for its rate; True if the slots were cut for it."""
@@ -67,7 +70,7 @@ class AimdLimit:
         tried = min(self._level, max(in_flight, self._level * _LULL / self._decrease))
         self._refused_level = tried
         self._level = max(1.0, tried * self._decrease)
-        self._cut_at = now
+        self._cut_at, self._cut = now, True
         self._opening = False
         return True
 

@@ -136,6 +136,10 @@ class HttpChatModel:
             key=self._key,
         )
 
+    def body(self, request: ChatRequest) -> bytes:
+        """The JSON that ``complete`` would send."""
+        return self._dialect.body(request).content
+
     def abort(self) -> None:
         """Make the calls in flight fail soon, from another thread; later calls are not touched."""
         self._connections.abort()

@@ -16,9 +16,10 @@ from handlers.ports import Clock
 _POLL = 0.25
 """Seconds between two looks at whether to give up."""
 _SHORTEST = 0.001
-_MAX_BRAKE = 10.0
-"""Seconds that ``x-ratelimit-remaining: 0`` holds calls back at most; the 429 after it says the rest."""
-_SPREAD = 1.0
+_MAX_BRAKE = 2.0
+"""Seconds that ``x-ratelimit-remaining: 0`` holds calls back at most. The reset it tells of is that of
+the whole window; where calls are let in earlier, waiting for it would let them in by bursts."""
+_SPREAD = 0.5
 """Seconds over which the slots fill again after a pause."""
 
 

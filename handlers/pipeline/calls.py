@@ -51,6 +51,16 @@ class PaperCalls:
         digest = request.digest()
         if (known := self._replay.get(digest)) is not None:
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
+        before = self._clock.monotonic()
+        with self._context.flights.board(digest, self._context.give_up) as flight:
+            if flight.answer is not None:
+                self.waited += self._clock.monotonic() - before
+                return flight.answer
+            flight.answer = self._persist(request, digest)
+            return flight.answer
+
+    def _persist(self, request: ChatRequest, digest: str) -> ChatAnswer:
+        """Call until there is an answer, or no hope of one."""
         tries = 0
         for attempt in range(1, 1_000_000):
             try:

@@ -12,6 +12,7 @@ from handlers.llm.pricing import CostEstimator
 from handlers.models import CallRecord, Price, bucket_seconds, latency_bucket
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
+from handlers.pipeline.flights import Flights
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
 from handlers.ports import ChatModel, Clock, Control, JobStats, Ledger, RunRecord, Task
 
@@ -99,6 +100,7 @@ class RunContext:
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.clock, self.stop, self.give_up)
+        self.flights = Flights()
 
     @property
     def run_id(self) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from handlers.errors import UsageError
-from handlers.models import DeadLetter, Frozen, PaperStatus
+from handlers.models import BatchMessage, DeadLetter, Frozen, PaperStatus
 from handlers.pipeline.submit import emit
 from handlers.ports import BatchQueue, Control, Ledger
 
@@ -22,6 +24,16 @@ class Steered(Frozen):
     """Dead letters sent back."""
     emitted: int = 0
     """Messages sent: one for each unfinished batch."""
+
+
+class ToldLetter(Frozen):
+    """A dead letter for people: which batch, how often delivered, and the last reason given."""
+
+    id: str
+    batch_id: str | None
+    """None when the body is no batch message."""
+    receives: int
+    reason: str
 
 
 def pause(run_id: str, *, ledger: Ledger, now: float) -> Steered:
@@ -68,6 +80,15 @@ def dead_letters(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> list[Dead
     """The dead letters of a run's queue. UnknownRunError if there is no such run."""
     ledger.run(run_id)
     return queue.dead_letters()
+
+
+def told(letter: DeadLetter) -> ToldLetter:
+    """Without its body, which may be anything."""
+    try:
+        batch_id = BatchMessage.model_validate_json(letter.body).batch_id
+    except ValidationError:
+        batch_id = None
+    return ToldLetter(id=letter.id, batch_id=batch_id, receives=letter.receives, reason=letter.reason)
 
 
 def _not_cancelled(run_id: str, ledger: Ledger, verb: str) -> str:

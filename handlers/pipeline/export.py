@@ -53,10 +53,12 @@ def export(
     counts: dict[PaperStatus, int] = {"done": 0, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
     with _replacing(output) as file:
         lines = CsvLines(file, COLUMNS) if format == "csv" else _JsonLines(file)
-        for record in _records(run_id, spec, ledger, store, drafts=drafts):
-            counts[record["status"]] += 1
-            lines.write(record)
-        lines.finish()
+        try:
+            for record in _records(run_id, spec, ledger, store, drafts=drafts):
+                counts[record["status"]] += 1
+                lines.write(record)
+        finally:
+            lines.finish()
     return counts
 
 

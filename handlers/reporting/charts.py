@@ -12,6 +12,8 @@ from handlers.reporting.palette import LIGHT
 WIDE, NARROW = 700, 330
 """Widths in pixels: one drawing for screens and paper, one for telephones."""
 
+_AMOUNTS = ",~r"
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -79,7 +81,9 @@ class Pen:
         names = [label for label, _ in series.values()]
         colours = alt.Scale(domain=names, range=[colour for _, colour in series.values()])
         dashes = alt.Scale(domain=names, range=[[1, 0], [6, 3], [2, 2]][: len(names)])
-        legend = alt.Legend(orient="top", title=None, symbolType="stroke", symbolStrokeWidth=2, columns=3)
+        legend = alt.Legend(
+            orient="top", title=None, symbolType="stroke", symbolStrokeWidth=2, columns=3, columnPadding=28
+        )
         chart = (
             alt.Chart(alt.Data(values=long))
             .mark_line(strokeWidth=2, interpolate="linear")
@@ -102,11 +106,12 @@ class Pen:
         alt = self._alt
         scale = alt.Scale(type="log", nice=False, padding=6)
         axis = alt.Axis(format="~g", tickCount=6 if self.wide else 4, labelOverlap=True, grid=False)
+        room = 1.25 * max(row["count"] for row in rows)  # above the bars, for the rules' names
         x = alt.X("low:Q", title=x_title, scale=scale, axis=axis)
         bars = (
             alt.Chart(alt.Data(values=list(rows)))
             .mark_rect(color=LIGHT["blue"], opacity=0.75, stroke=None)
-            .encode(x=x, x2="high:Q", y=self._amount("count", y_title), y2=alt.Y2(datum=0))
+            .encode(x=x, x2="high:Q", y=self._amount("count", y_title, top=room), y2=alt.Y2(datum=0))
         )
         named = alt.Chart(alt.Data(values=list(marks)))
         rules = named.mark_rule(color=LIGHT["failed"], strokeWidth=1.5).encode(x=alt.X("at:Q", scale=scale))
@@ -144,19 +149,20 @@ class Pen:
         return self._alt.Axis(labelLimit=220 if self.wide else 110, ticks=False, domain=False)
 
     def _counts(self) -> Any:
-        return self._alt.Axis(format="~s", tickCount=5 if self.wide else 3, tickMinStep=1)
+        return self._alt.Axis(format=_AMOUNTS, tickCount=5 if self.wide else 3, tickMinStep=1)
 
     def _time(self, column: str, title: str) -> Any:
         axis = self._alt.Axis(tickCount=8 if self.wide else 4, grid=False)
         return self._alt.X(f"{column}:Q", title=title, axis=axis, scale=self._alt.Scale(nice=False))
 
-    def _amount(self, column: str, title: str) -> Any:
-        axis = self._alt.Axis(tickCount=5, format="~s" if not title.startswith("USD") else "~g")
-        return self._alt.Y(f"{column}:Q", title=title, axis=axis, scale=self._alt.Scale(zero=True))
+    def _amount(self, column: str, title: str, top: float | None = None) -> Any:
+        axis = self._alt.Axis(tickCount=5, format=_AMOUNTS if title != "USD" else "~g")
+        scale = self._alt.Scale(zero=True) if top is None else self._alt.Scale(domain=[0, top], nice=False)
+        return self._alt.Y(f"{column}:Q", title=title, axis=axis, scale=scale)
 
     def _svg(self, chart: Any, *, height: int) -> str:
         sized = chart.properties(
-            width=self.width, height=height, background="transparent", padding=4,
+            width=self.width, height=height, background="transparent", padding={"left": 10, "right": 6, "top": 4, "bottom": 4},
             autosize=self._alt.AutoSizeParams(type="fit-x", contains="padding"),
         ).configure(**_LOOK)  # fmt: skip
         major, minor = self._alt.SCHEMA_VERSION.lstrip("v").split(".")[:2]

@@ -31,7 +31,10 @@ def throughput(report: Report, survey: Survey) -> Figure | None:
     name, unit = time_unit(survey.moments)
     rows = [{"t": 0.0, "papers_per_hour": 0.0}, *_time_rows(survey.moments, unit)]
     seams = [seam / unit for seam in survey.seams]
-    says = f"{report['papers_per_hour']:,.0f} papers an hour over {report['wall_s']:,.0f} s of sessions."
+    says = (
+        f"{report['papers_per_hour']:,.0f} papers an hour over {report['wall_s']:,.0f} s of sessions. "
+        "The chart leaves out skipped papers, which take no call."
+    )
     merged = _merged(survey.moments)
     return Figure(
         "throughput",

@@ -119,7 +119,8 @@ class _Gathered:
             self.timeline.call(call)
         if row.status == "pending":
             return
-        self.timeline.paper(line.at, row.weight)
+        if row.status != "skipped":  # no call is made for them: they pass in bursts
+            self.timeline.paper(line.at, row.weight)
         paper = _notable(row, line)
         if line.calls:
             self.slowest.offer(line.latency, paper)

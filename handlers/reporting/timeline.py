@@ -89,7 +89,7 @@ class Moment:
     worked_s: float
     """Seconds worked at the column's end."""
     papers: float
-    """Papers that reached a terminal state in the column."""
+    """Papers that were done, flagged or failed in the column."""
     papers_per_hour: float
     calls_in_flight: float
     workers: float

@@ -1,6 +1,6 @@
 """Results a second that ``export`` writes, and its peak memory; prints them as a table.
 
-    python -m tests.benchmarks.export_rate [PAPERS]
+python -m tests.benchmarks.export_rate [PAPERS]
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from handlers.adapters.file_store import FileStore
@@ -61,7 +62,9 @@ def main() -> None:
         key = f"corpora/{hashlib.sha256(source.read_bytes()).hexdigest()}.jsonl"
         store.put_file(key, source)
         ledger.create_run(builders.run_record(papers=papers, corpus=key))
-        ledger.commit(list(commits(store, papers)))
+        parts = commits(store, papers)
+        while group := list(islice(parts, 100)):
+            ledger.commit(group)
         formats: tuple[ExportFormat, ...] = ("jsonl", "csv")
         for kind in formats:
             began = time.monotonic()

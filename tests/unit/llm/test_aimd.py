@@ -81,6 +81,21 @@ def test_far_below_the_level_last_refused_slots_come_back_faster() -> None:
     assert near.slots(4.0) == 85
 
 
+def test_past_the_level_last_refused_slots_come_slowly() -> None:
+    limit = at_level(100, ceiling=200)
+    limit.on_throttle(1.0, 100, 2.0)
+    levels = []
+    for second in range(200):
+        now = 10.0 + second
+        for _ in range(limit.slots(now)):
+            limit.on_success(now - 0.5, limit.slots(now), now)
+        levels.append(limit.slots(now))
+    assert levels[1] >= 90
+    assert levels[15] < 100 < levels[40]
+    assert levels[60] < 110
+    assert levels[199] > 150, "a limit that moved away is followed"
+
+
 def test_it_settles_around_a_hidden_limit() -> None:
     limit, now, hidden, seen = AimdLimit(200), 0.0, 60, []
     for _ in range(300):

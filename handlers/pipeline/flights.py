@@ -1,0 +1,56 @@
+"""Equal requests of a job are sent once: whoever comes second waits for the first one's answer."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from handlers.errors import StoppedError
+from handlers.models import ChatAnswer
+
+_KEPT = 200
+"""Answers remembered after they landed; papers that share a request are in one batch."""
+_POLL = 0.25
+
+
+@dataclass
+class Flight:
+    """One request under way; ``answer`` is set by whoever sends it."""
+
+    answer: ChatAnswer | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Flights:
+    """Thread-safe; the waiting is bounded by ``give_up``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flights: OrderedDict[str, Flight] = OrderedDict()
+
+    @contextmanager
+    def board(self, digest: str, give_up: Callable[[], bool]) -> Iterator[Flight]:
+        """The flight of a request, alone: with an answer already, or to be given one. If the sender
+        fails, the next in turn sends. StoppedError if the job gives up first."""
+        with self._lock:
+            flight = self._flights.setdefault(digest, Flight())
+            self._flights.move_to_end(digest)
+            self._forget()
+        while not flight.turn.acquire(timeout=_POLL):
+            if give_up():
+                raise StoppedError("stopped while waiting for an equal request")
+        try:
+            yield flight
+        finally:
+            flight.turn.release()
+
+    def _forget(self) -> None:
+        """Drop the oldest that landed; those under way are never dropped."""
+        while len(self._flights) > _KEPT:
+            oldest = next((key for key, flight in self._flights.items() if flight.answer is not None), None)
+            if oldest is None:
+                return
+            del self._flights[oldest]

@@ -1,0 +1,60 @@
+"""Lambda: a run id in, the run's report out; by the schedule's event all open runs are reported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
+
+from handlers import bootstrap
+from handlers.errors import UsageError
+from handlers.metrics import publish_report
+from handlers.models import Frozen, RunId
+from handlers.pipeline.summarise import summarise
+from handlers.pipeline.watch import watch
+
+logger = bootstrap.logger()
+SCHEDULE = "aws.scheduler"
+
+
+class ReportRequest(Frozen):
+    """What the report handler is asked."""
+
+    run_id: RunId
+    detail: bool = True
+    """Also count the papers' error classes and failed checks, which reads every row of the run."""
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """``ReportRequest`` as JSON in, ``RunReport`` as JSON out. UsageError names what is wrong with it.
+
+    EventBridge's schedule in, ``{"reported": [run id, ...]}`` out; the reports lie in the object store.
+    """
+    return _watch() if event.get("source") == SCHEDULE else _report(event)
+
+
+def _watch() -> dict[str, Any]:
+    with bootstrap.open_state() as state:
+        reports = watch(ledger=state.ledger, queue=state.queue, store=state.store, clock=state.clock)
+    for report in reports:
+        publish_report(report)
+    return {"reported": [report.run_id for report in reports]}
+
+
+def _report(event: dict[str, Any]) -> dict[str, Any]:
+    try:
+        request = ReportRequest.model_validate(event)
+    except ValidationError as error:
+        raise UsageError(f"not a report request: {error}") from error
+    with bootstrap.open_state(request.run_id) as state:
+        report = summarise(
+            request.run_id,
+            ledger=state.ledger,
+            queue=state.queue,
+            now=state.clock.now(),
+            is_alive=bootstrap.is_alive,
+            detail=request.detail,
+        )
+    return report.model_dump(mode="json")

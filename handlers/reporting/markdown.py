@@ -1,0 +1,44 @@
+"""A report as Markdown: for files, pull requests and job summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from handlers.reporting.plain import markdown
+from handlers.reporting.tables import Table, left_out, tables
+from handlers.run_report import RunReport
+
+
+def to_markdown(report: RunReport) -> str:
+    """A page with a table for each group of figures. Nothing in it from outside is markup."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: RunReport) -> Iterator[str]:
+    finished = report.papers - report.counts["pending"]
+    yield f"# Run {markdown(report.run_id)}: {report.state}"
+    yield ""
+    yield f"{finished:,} of {report.papers:,} papers finished, ${report.spend_usd:,.4f} spent."
+    yield f"Model: {markdown(report.model)}. Started: {report.started_at or '-'}."
+    if report.finished_at:
+        yield f"Finished: {report.finished_at}."
+    if report.reason:
+        yield f"\nWhy it is {report.state}: {markdown(report.reason)}"
+    for warning in report.warnings:
+        yield f"\n> **Warning:** {markdown(warning)}"
+    for table in tables(report):
+        yield from _table(table)
+    if note := left_out(report):
+        yield f"\n{note}"
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"\n## {table.title}\n"
+    yield _row(table.columns)
+    yield _row([" --- ", *[" ---: " for _ in table.columns[1:]]], padded=False)
+    for row in table.rows:
+        yield _row([markdown(cell) for cell in row])
+
+
+def _row(cells: tuple[str, ...] | list[str], *, padded: bool = True) -> str:
+    return "|" + "|".join(f" {cell} " if padded else cell for cell in cells) + "|"

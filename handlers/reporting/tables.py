@@ -1,0 +1,143 @@
+"""A report's figures in words, the same on a terminal and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from handlers.run_report import JobReport, Latency, RunReport
+
+_MOST_JOBS = 30
+_MOST_CLASSES = 20
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells are unescaped text. The first column is text, the others are figures."""
+
+    title: str
+    columns: Row
+    rows: Sequence[Row]
+
+
+def tables(report: RunReport) -> list[Table]:
+    """Those that have something to say: key metrics, papers, calls, jobs, errors."""
+    found = [
+        Table("Key metrics", ("metric", "value"), key_metrics(report)),
+        Table("Papers", ("status", "papers", "share"), _papers(report)),
+        Table("Calls", ("outcome", "calls", "share"), _calls(report)),
+        Table("Jobs", _JOB_COLUMNS, [_job(each) for each in report.jobs[-_MOST_JOBS:]]),
+        Table("Call errors", ("class", "calls"), _ranked(report.errors)),
+        Table("Papers failed or flagged", ("class", "papers"), _ranked(report.paper_errors)),
+        Table("Failed checks", ("check", "papers"), _ranked(report.failed_checks)),
+    ]
+    return [table for table in found if table.rows]
+
+
+def key_metrics(report: RunReport) -> list[Row]:
+    calls, tokens = report.calls, report.tokens
+    failures = calls.sent - calls.ok
+    return [
+        ("completion time", duration(report.wall_s)),
+        ("completion time per job", _spread([job.wall_s for job in report.jobs])),
+        ("worker utilization", f"{report.worker_utilization:.1%}"),
+        ("papers per hour", f"{report.papers_per_hour:,.0f}"),
+        ("API response time p50 / p90 / p99", latency(report.latency_s)),
+        ("API error rate", f"{_percent(failures, calls.sent)} ({calls.throttled:,} throttled)"),
+        ("cost", _cost(report)),
+        ("cost per finished paper", _per_paper(report)),
+        ("tokens", f"{tokens.prompt:,} prompt ({tokens.cached:,} cached), {tokens.completion:,} completion"),
+        ("reused / equal texts", f"{report.reused:,} / {report.same_as:,} papers without a call"),
+        ("queue", _queue(report)),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """``1 h 02 min``, ``3 min 05 s`` or ``4.2 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def latency(quantiles: Latency) -> str:
+    return f"{quantiles.p50:.2f} / {quantiles.p90:.2f} / {quantiles.p99:.2f} s"
+
+
+def left_out(report: RunReport) -> str:
+    """What the tables do not show, "" if nothing."""
+    jobs = len(report.jobs) - _MOST_JOBS
+    return f"{jobs:,} earlier jobs are in the JSON report." if jobs > 0 else ""
+
+
+def _spread(walls: list[float]) -> str:
+    if not walls:
+        return "-"
+    middle = sorted(walls)[len(walls) // 2]
+    return f"{duration(min(walls))} to {duration(max(walls))}, median {duration(middle)}, {len(walls)} jobs"
+
+
+def _cost(report: RunReport) -> str:
+    spent = f"${report.spend_usd:,.4f}"
+    if report.indeterminate_usd:
+        spent += f" (${report.indeterminate_usd:,.4f} of it indeterminate)"
+    if report.budget_usd is None:
+        return f"{spent}, no budget set"
+    return f"{spent} of ${report.budget_usd:,.4f} ({_percent(report.spend_usd, report.budget_usd)})"
+
+
+def _per_paper(report: RunReport) -> str:
+    finished = report.papers - report.counts["pending"]
+    return f"${report.spend_usd / finished:.6f}" if finished else "-"
+
+
+def _queue(report: RunReport) -> str:
+    if report.queue is None:
+        return "-"
+    return (
+        f"{report.queue.visible:,} batches visible, {report.queue.in_flight:,} in flight, "
+        f"{report.queue.dead:,} dead"
+    )
+
+
+def _papers(report: RunReport) -> list[Row]:
+    rows = [(status, f"{n:,}", _percent(n, report.papers)) for status, n in report.counts.items()]
+    return [*rows, ("all", f"{report.papers:,}", _percent(report.papers, report.papers))]
+
+
+def _calls(report: RunReport) -> list[Row]:
+    counts = report.calls.model_dump()
+    return [(name, f"{n:,}", _percent(n, report.calls.sent)) for name, n in counts.items() if n]
+
+
+_JOB_COLUMNS = (
+    "job", "ended", "time", "papers", "utilization", "p50 / p90 / p99", "waited", "errors", "lost",
+)  # fmt: skip
+
+
+def _job(job: JobReport) -> Row:
+    return (
+        job.id,
+        job.outcome or "running",
+        duration(job.wall_s),
+        f"{job.papers:,}",
+        f"{job.utilization:.1%}",
+        latency(job.latency_s),
+        duration(job.throttle_wait_s),
+        f"{sum(job.errors.values()):,}",
+        f"${job.lost_usd:.4f}" if job.lost_usd else "-",
+    )
+
+
+def _ranked(counts: Mapping[str, int] | None) -> list[Row]:
+    """The most frequent ones; the rest in one row."""
+    pairs = list((counts or {}).items())
+    rows: list[Row] = [(name, f"{n:,}") for name, n in pairs[:_MOST_CLASSES]]
+    rest = pairs[_MOST_CLASSES:]
+    return [*rows, (f"{len(rest)} others", f"{sum(n for _, n in rest):,}")] if rest else rows
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{part / whole:.1%}" if whole else "-"

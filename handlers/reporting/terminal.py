@@ -1,0 +1,56 @@
+"""A report on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table as Grid
+from rich.text import Text
+
+from handlers.reporting.plain import plain
+from handlers.reporting.tables import Table, left_out, tables
+from handlers.run_report import RunReport
+
+_COLOURS = {
+    "finished": "green",
+    "running": "cyan",
+    "parked": "red",
+    "paused": "yellow",
+    "cancelled": "magenta",
+}
+
+
+def render(report: RunReport, console: Console) -> None:
+    """Print it. Nothing of it is read as markup."""
+    console.print(as_renderable(report))
+
+
+def as_renderable(report: RunReport) -> RenderableType:
+    parts: list[RenderableType] = [_head(report)]
+    parts += [_grid(table) for table in tables(report)]
+    if note := left_out(report):
+        parts.append(Text(note, style="dim"))
+    parts += [Text.assemble(("warning: ", "yellow"), plain(warning)) for warning in report.warnings]
+    return Group(*parts)
+
+
+def _head(report: RunReport) -> Panel:
+    colour = _COLOURS[report.state]
+    finished = report.papers - report.counts["pending"]
+    head = Text.assemble(
+        (report.state, f"bold {colour}"),
+        f": {finished:,} of {report.papers:,} papers, ${report.spend_usd:,.4f}, model {plain(report.model)}",
+    )
+    if report.reason:
+        head.append(f"\n{plain(report.reason)}")
+    return Panel(head, title=Text(f"run {plain(report.run_id)}"), border_style=colour)
+
+
+def _grid(table: Table) -> Grid:
+    grid = Grid(title=Text(table.title), title_justify="left", title_style="bold")
+    for position, column in enumerate(table.columns):
+        figures = position > 0 and table.columns != ("metric", "value")
+        grid.add_column(Text(column), justify="right" if figures else "left", overflow="fold")
+    for row in table.rows:
+        grid.add_row(*(Text(plain(cell)) for cell in row))
+    return grid

@@ -1,0 +1,225 @@
+"""A run that is over, put into real embedded adapters without making a call: for pages and exports."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.corpus.formats import open_source
+from handlers.corpus.ingest import ingest
+from handlers.models import (
+    BatchMessage,
+    CallRecord,
+    CallTotals,
+    Check,
+    Commit,
+    LedgerEntry,
+    Paper,
+    PaperStatus,
+    PartLine,
+    RunSpec,
+    Usage,
+)
+from handlers.pipeline.submit import RunRequest, submit
+from handlers.pipeline.summarise import summarise
+from handlers.ports import JobRecord, JobStats, Part, SessionRecord
+from handlers.run_report import RunReport
+from tests.fakes import FakeClock
+
+RUN = "backfill"
+START = 1_700_000_000.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one paper: the answer's fields, verdicts, and what its one call took."""
+
+    status: PaperStatus = "done"
+    fields: dict[str, Any] | None = None
+    checks: tuple[Check, ...] = (Check(name="numbers", verdict="pass"),)
+    error: str | None = None
+    reason: str | None = None
+    cost: int = 1_300_000
+    latency: float = 1.0
+
+
+Decide = Callable[[Paper, int], Outcome]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    directory: Path
+    ledger: SqliteLedger
+    queue: SqliteQueue
+    store: FileStore
+    end: float
+
+    def report(self) -> RunReport:
+        return summarise(
+            RUN, ledger=self.ledger, queue=self.queue, now=self.end, is_alive=lambda _: False, detail=True
+        )
+
+
+@contextmanager
+def finished_run(
+    directory: Path, papers: Iterable[dict[str, Any]], decide: Decide, *, jobs: int = 3, workers: int = 10
+) -> Iterator[FinishedRun]:
+    """Ingest the papers, cut batches, and commit ``decide``'s outcomes as ``jobs`` jobs would have."""
+    source = directory / "source.jsonl"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(paper, ensure_ascii=False) + "\n" for paper in papers)
+    clock = FakeClock(START)
+    ledger = SqliteLedger(directory / "ledger.sqlite3")
+    queue = SqliteQueue(directory / "queue.sqlite3", RUN, clock)
+    store = FileStore(directory)
+    found = ingest(open_source(str(source)), directory)
+    spec = RunSpec(
+        corpus_sha256=found.sha256, corpus=found.key, prompt_version="p", masking_version="1", model="model-a"
+    )
+    request = RunRequest(
+        run_id=RUN, spec=spec, papers=found.papers, same_as=found.same_as, budget=45_000_000_000
+    )
+    submit(request, ledger=ledger, queue=queue, store=store, clock=clock)
+    queue.purge()
+    fleet = _Fleet(ledger, store, decide, jobs, workers)
+    try:
+        yield FinishedRun(directory, ledger, queue, store, fleet.work())
+    finally:
+        ledger.close()
+        queue.close()
+        store.close()
+
+
+class _Fleet:
+    """Plays a session: papers one after the other on the least busy of all workers."""
+
+    def __init__(
+        self, ledger: SqliteLedger, store: FileStore, decide: Decide, jobs: int, workers: int
+    ) -> None:
+        self._ledger, self._store, self._decide, self._workers = ledger, store, decide, workers
+        self._names = [f"job-{number:02d}" for number in range(jobs)]
+        self._free = {name: [START + 0.1 * n] * workers for n, name in enumerate(self._names)}
+        self._busy = dict.fromkeys(self._names, 0.0)
+        self._papers = dict.fromkeys(self._names, 0)
+        self._calls = {name: CallTotals() for name in self._names}
+        self._chance = random.Random(1)
+        self._count = 0
+
+    def work(self) -> float:
+        """Unix seconds at the end."""
+        self._ledger.open_session(
+            SessionRecord("s1", RUN, len(self._names), self._workers, START, None, "", None)
+        )
+        for name in self._names:
+            self._ledger.start_job(self._job(name, None))
+        for message in list(self._ledger.unfinished_batches(RUN)):
+            self._batch(message)
+        end = max(max(times) for times in self._free.values())
+        for name in self._names:
+            stats = JobStats(
+                papers=self._papers[name],
+                busy=self._busy[name],
+                latency=dict(self._calls[name].latency),
+                errors=dict(self._calls[name].errors),
+            )
+            self._ledger.end_job(RUN, name, at=max(self._free[name]), outcome="finished", stats=stats)
+        self._ledger.close_session("s1", at=end, outcome="finished")
+        return end
+
+    def _job(self, name: str, ended: float | None) -> JobRecord:
+        started = min(self._free[name])
+        return JobRecord(
+            name, RUN, "s1", f"h:1:{name}", self._workers, started, started, ended, "", JobStats()
+        )
+
+    def _batch(self, message: BatchMessage) -> None:
+        name = min(self._names, key=lambda each: min(self._free[each]))
+        lines, weights = [], []
+        for position, (offset, length) in enumerate(message.ranges):
+            paper = Paper.model_validate_json(self._store.read(message.corpus, offset, length))
+            lines.append(self._line(name, message, paper))
+            weights.append(message.weight(position))
+        part = Part(RUN, f"{message.batch_id}/1-{name}-1", tuple(_encoded(line) for line in lines))
+        (pointers,) = self._store.write_parts(name, [part])
+        entries = tuple(
+            LedgerEntry(
+                paper_id=line.id,
+                generation=1,
+                status=line.status,
+                weight=weight,
+                error=line.error,
+                pointer=pointer,
+                cost=sum(call.cost for call in line.calls),
+                flags=tuple(check.name for check in line.checks if check.verdict == "fail"),
+            )
+            for line, weight, pointer in zip(lines, weights, pointers, strict=True)
+        )
+        calls = CallTotals.of([call for line in lines for call in line.calls])
+        self._calls[name] = self._calls[name].plus(calls)
+        at = max(line.at for line in lines)
+        self._ledger.commit([Commit(RUN, message.batch_id, part.name, name, entries, calls, at)])
+        self._ledger.finish_batch(RUN, message.batch_id, now=at)
+
+    def _line(self, job: str, message: BatchMessage, paper: Paper) -> PartLine:
+        outcome = self._decide(paper, self._count)
+        self._count += 1
+        calls: tuple[CallRecord, ...] = ()
+        at = min(self._free[job])
+        if outcome.status != "skipped":
+            call = self._call(paper, outcome, at)
+            worker = self._free[job].index(at)
+            at += call.latency
+            self._free[job][worker] = at
+            self._busy[job] += call.latency
+            calls = (call,)
+        self._papers[job] += 1
+        return PartLine(
+            id=paper.id,
+            run_id=RUN,
+            batch_id=message.batch_id,
+            generation=1,
+            status=outcome.status,
+            error=outcome.error,
+            reason=outcome.reason,
+            fields=outcome.fields or {},
+            checks=outcome.checks if outcome.status in ("done", "flagged") else (),
+            calls=calls,
+            model="model-a",
+            prompt_version="p",
+            latency=sum(call.latency for call in calls),
+            at=at,
+            url=paper.url,
+            license=paper.license,
+            notice="Machine translation; not reviewed by the authors.",
+        )
+
+    def _call(self, paper: Paper, outcome: Outcome, at: float) -> CallRecord:
+        latency = outcome.latency * self._chance.lognormvariate(0, 0.4)
+        failed = outcome.status == "failed"
+        return CallRecord(
+            id=f"call-{self._count}",
+            kind="translate",
+            attempt=1,
+            outcome="transient" if failed else "ok",
+            code=outcome.error if failed else None,
+            request="digest",
+            usage=None if failed else Usage(prompt_tokens=600, completion_tokens=400),
+            cost=outcome.cost,
+            estimate=outcome.cost,
+            started_at=at,
+            latency=latency,
+            raw=json.dumps(outcome.fields or {}, ensure_ascii=False),
+        )
+
+
+def _encoded(line: PartLine) -> bytes:
+    return line.model_dump_json().encode() + b"\n"
