@@ -7,16 +7,13 @@ import os
 import platform
 import random
 import secrets
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import FrameType
 
 from aws_lambda_powertools import Logger
 from pydantic import SecretStr
@@ -30,7 +27,6 @@ from handlers.llm.client import ClientSettings, HttpChatModel
 from handlers.llm.limiter import Limiter
 from handlers.llm.pricing import CostEstimator, price_of
 from handlers.llm.token_bucket import TokenBucket
-from handlers.metrics import publish_invocation
 from handlers.models import Price, RunSpec
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
@@ -139,56 +135,20 @@ def chat_model(
 @cache
 def job() -> Job:
     """This process's job, by the environment."""
-    settings = load_settings()
-    return _new_job(settings, settings.job_id or new_id("job"), *_kept())
-
-
-@contextmanager
-def invocation() -> Iterator[Job]:
-    """The job of one invocation of the process handler.
-
-    On Lambda it ends with the invocation: a process that is frozen between two of them cannot keep a
-    grant, a heartbeat or a connection alive. Adapters and the limiter's ceiling stay warm.
-    """
-    if not on_lambda():
-        yield job()
-        return
-    adapters, limiter = _kept()
-    started, since = _new_job(load_settings(), new_id("job"), adapters, limiter), time.monotonic()
-    outcome = "failed"
-    try:
-        with _drained_by_sigterm(started):
-            yield started
-        outcome = started.failure or started.stop.reason or "finished"
-    finally:
-        started.close(outcome)
-        publish_invocation(started.contexts, workers=started.pool.workers, wall=time.monotonic() - since)
+    return new_job(load_settings().job_id or new_id("job"))
 
 
 @cache
 def _kept() -> tuple[State, Limiter]:
-    """What outlives an invocation: the adapters' clients, and what is known of the API's limits."""
+    """What outlives a job: the adapters' clients, and what is known of the API's limits."""
     settings = load_settings()
     adapters = connect(settings)
     return adapters, _limiter(settings, settings.shape[1], adapters.clock)
 
 
-@contextmanager
-def _drained_by_sigterm(started: Job) -> Iterator[None]:
-    """Lambda warns a process that it ends: cut the calls off while there is time to book them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        started.stop.abandon("the platform ends this job")
-        threading.Thread(target=started.cut_off, name="cut-off", daemon=True).start()
-
-    before = signal.signal(signal.SIGTERM, on_signal)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def new_job(job_id: str) -> Job:
+    """A job of its own, with the process's adapters and limiter."""
+    return _new_job(load_settings(), job_id, *_kept())
 
 
 def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter) -> Job:

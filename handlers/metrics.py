@@ -6,7 +6,8 @@ one, so it is metadata, for Logs Insights to ask for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
@@ -17,20 +18,61 @@ from handlers.pipeline.summarise import RunReport
 _SHARES = (0.5, 0.9, 0.99)
 
 
-def publish_invocation(contexts: Sequence[RunContext], *, workers: int, wall: float) -> None:
-    """What one invocation did for each run: ``wall`` seconds with ``workers`` threads."""
+@dataclass(frozen=True)
+class Figures:
+    """What a job has done for a run so far."""
+
+    papers: int = 0
+    calls: int = 0
+    throttles: int = 0
+    cost: int = 0
+    """nano-USD."""
+    busy: float = 0.0
+    """Worker-seconds."""
+    latency: Mapping[int, int] = field(default_factory=dict)
+    """Histogram of answered calls."""
+
+    def since(self, before: Figures) -> Figures:
+        return Figures(
+            papers=self.papers - before.papers,
+            calls=self.calls - before.calls,
+            throttles=self.throttles - before.throttles,
+            cost=self.cost - before.cost,
+            busy=self.busy - before.busy,
+            latency={
+                bucket: more
+                for bucket, count in self.latency.items()
+                if (more := count - before.latency.get(bucket, 0))
+            },
+        )
+
+
+def figures(context: RunContext) -> Figures:
+    stats, meter = context.meter.snapshot(context.limiter), context.meter
+    return Figures(stats.papers, meter.sent, meter.throttled, meter.cost, stats.busy, stats.latency)
+
+
+def publish_invocation(
+    contexts: Sequence[RunContext], before: Mapping[str, Figures], *, workers: int, wall: float
+) -> None:
+    """What one invocation did for each run in ``wall`` seconds with ``workers`` threads.
+
+    ``before`` is run id → what the job had done when it began.
+    """
     for context in contexts:
-        stats = context.meter.snapshot(context.limiter)
+        done = figures(context).since(before.get(context.run_id, Figures()))
+        if not done.papers and not done.calls:
+            continue
         metrics = EphemeralMetrics()
-        metrics.add_metric("Papers", MetricUnit.Count, stats.papers)
-        metrics.add_metric("Calls", MetricUnit.Count, context.meter.sent)
-        metrics.add_metric("Throttles", MetricUnit.Count, context.meter.throttled)
-        metrics.add_metric("SpendUsd", MetricUnit.NoUnit, context.meter.cost / NANO)
-        metrics.add_metric("Utilization", MetricUnit.Percent, _percent(stats.busy, workers * wall))
-        if stats.latency:
+        metrics.add_metric("Papers", MetricUnit.Count, done.papers)
+        metrics.add_metric("Calls", MetricUnit.Count, done.calls)
+        metrics.add_metric("Throttles", MetricUnit.Count, done.throttles)
+        metrics.add_metric("SpendUsd", MetricUnit.NoUnit, done.cost / NANO)
+        metrics.add_metric("Utilization", MetricUnit.Percent, _percent(done.busy, workers * wall))
+        if done.latency:
             for share in _SHARES:
                 name = f"LatencyP{share * 100:.0f}"
-                metrics.add_metric(name, MetricUnit.Milliseconds, 1000 * quantile(stats.latency, share))
+                metrics.add_metric(name, MetricUnit.Milliseconds, 1000 * quantile(dict(done.latency), share))
         _flush(metrics, context.run_id)
 
 

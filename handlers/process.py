@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers import bootstrap
+from handlers import bootstrap, sandbox
 from handlers.pipeline.run_batch import Delivery
 
 logger = bootstrap.logger()
@@ -25,6 +25,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         )
         for record in SQSEvent(event).records
     ]
-    with bootstrap.invocation() as job:
+    with sandbox.invocation() as job:
         failed = job.run(deliveries, lambda: context.get_remaining_time_in_millis() / 1000)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -8,11 +8,13 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from handlers.server import RunningServer
 
@@ -42,7 +44,8 @@ def paperfleet(*arguments: object, timeout: float = 90, **environment: str) -> R
 
 
 class Running:
-    """The command in the background, in a process group of its own, as a terminal would have it."""
+    """The command in the background, in a process group of its own, as a terminal would have it.
+    A context manager that leaves nothing of the group alive."""
 
     def __init__(self, *arguments: object, **environment: str) -> None:
         self._process = subprocess.Popen(
@@ -53,15 +56,29 @@ class Running:
             env=_environment(environment),
             start_new_session=True,
         )
+        self._heard: dict[str, str] = {"out": "", "err": ""}
+        self._listeners = [
+            threading.Thread(target=self._listen, args=(name, stream), daemon=True)
+            for name, stream in (("out", self._process.stdout), ("err", self._process.stderr))
+        ]
+        for listener in self._listeners:
+            listener.start()
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.end()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def children(self) -> list[int]:
-        """Process ids of its jobs: Python processes forked from it (the model server is elsewhere)."""
-        listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [int(pid) for pid in listed]
+    def said(self, words: str) -> bool:
+        """Whether it has said so on stderr by now."""
+        return words in self._heard["err"]
 
     def interrupt(self) -> None:
         """Ctrl-C: the whole group hears it."""
@@ -72,8 +89,17 @@ class Running:
         self._process.kill()
 
     def end(self, timeout: float = 60) -> Ran:
-        out, err = self._process.communicate(timeout=timeout)
-        return Ran(self._process.returncode, out, err)
+        """Wait for its end, and for that of whoever else holds its output."""
+        code = self._process.wait(timeout)
+        for listener in self._listeners:
+            listener.join(timeout)
+        return Ran(code, self._heard["out"], self._heard["err"])
+
+    def _listen(self, name: str, stream: IO[str] | None) -> None:
+        assert stream is not None
+        with stream:
+            for line in stream:
+                self._heard[name] += line
 
 
 def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:

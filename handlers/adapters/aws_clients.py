@@ -36,7 +36,9 @@ _MISSING = frozenset(
         "ResourceNotFoundException",
     }
 )
-_ELSEWHERE = frozenset({"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"})
+_ELSEWHERE = frozenset(
+    {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+)
 _SETTINGS = {"sqs": "PAPERFLEET_QUEUE_URL", "dynamodb": "PAPERFLEET_TABLE", "s3": "PAPERFLEET_BUCKET"}
 
 
@@ -74,7 +76,9 @@ def explained(error: BotoCoreError | ClientError, client: Any, thing: str) -> Pa
     if isinstance(error, NoCredentialsError):
         return UsageError(f"no AWS credentials for {thing}: set AWS_PROFILE, or log in with `aws sso login`")
     if isinstance(error, EndpointConnectionError):
-        return UsageError(f"{thing}: {meta.endpoint_url} does not answer: check AWS_REGION and AWS_ENDPOINT_URL")
+        return UsageError(
+            f"{thing}: {meta.endpoint_url} does not answer: check AWS_REGION and AWS_ENDPOINT_URL"
+        )
     if not isinstance(error, ClientError):
         return PaperfleetError(f"{thing}: {error}")
     service, code = meta.service_model.service_name, code_of(error)
@@ -82,7 +86,9 @@ def explained(error: BotoCoreError | ClientError, client: Any, thing: str) -> Pa
     if code in _DENIED:
         return UsageError(f"{thing}: no permission for {action}: add it to the role's policy ({error})")
     if code in _CREDENTIALS:
-        return UsageError(f"{thing}: AWS refuses the credentials ({code}): log in again, or check AWS_PROFILE")
+        return UsageError(
+            f"{thing}: AWS refuses the credentials ({code}): log in again, or check AWS_PROFILE"
+        )
     if code in _ELSEWHERE:
         return UsageError(f"{thing} is not in region {meta.region_name}: set AWS_REGION to its own ({code})")
     if code in _MISSING:

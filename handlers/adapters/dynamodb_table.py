@@ -1,7 +1,7 @@
 """One DynamoDB table with the keys ``pk`` and ``sk``: plain values in and out, conditions decide.
 
 Every write that must not happen twice carries a condition, so that a request which the SDK repeats
-after a lost answer finds its own work done. Batch calls send again what DynamoDB left unprocessed.
+after a lost answer finds its own work done. Batch reads ask again for what DynamoDB left unprocessed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
@@ -21,14 +21,16 @@ from handlers.ports import Clock
 
 BUCKETS = 32
 """Partitions that the many items of a run are spread over."""
-_READ, _WRITTEN = 100, 25
-"""Items that one BatchGetItem or BatchWriteItem may have."""
+_READ = 100
+"""Items that one BatchGetItem may ask for."""
 _PATIENCE = 12
 """Tries with nothing processed before a batch call is given up; about a minute."""
 _NAME = re.compile(r"#(\w+)")
 
 Item = dict[str, Any]
 Key = tuple[str, str]
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def run_key(run_id: str) -> str:
@@ -89,19 +91,6 @@ class Table:
         except _ConditionFailedError:
             return False
         return True
-
-    def put_many(self, items: Iterable[Item]) -> None:
-        """Put or replace; items of equal keys must not be given together."""
-        self.map(self._put_chunk, list(_chunks(items, _WRITTEN)))
-
-    def _put_chunk(self, items: Sequence[Item]) -> None:
-        waiting: dict[str, Any] = {self.name: [{"PutRequest": {"Item": _tagged_item(item)}} for item in items]}
-        for tried in range(_PATIENCE):
-            waiting = self._call("batch_write_item", RequestItems=waiting).get("UnprocessedItems") or {}
-            if not waiting:
-                return
-            self._back_off(tried)
-        raise PaperfleetError(f"table {self.name!r}: BatchWriteItem stays throttled; raise its write capacity")
 
     def update(
         self,
@@ -186,7 +175,7 @@ class Table:
         for items in self.map(bucket, bucket_keys(run_id)):
             yield from items
 
-    def map[A, B](self, work: Callable[[A], B], inputs: Sequence[A]) -> list[B]:
+    def map(self, work: Callable[[A], B], inputs: Sequence[A]) -> list[B]:
         """Several requests at a time; results in the order of the inputs."""
         if len(inputs) <= 1:
             return [work(each) for each in inputs]
@@ -291,7 +280,7 @@ def _value(tagged: Mapping[str, Any]) -> Any:
     return [_value(each) for each in value] if tag == "L" else value
 
 
-def _chunks[A](items: Iterable[A], size: int) -> Iterator[list[A]]:
+def _chunks(items: Iterable[A], size: int) -> Iterator[list[A]]:
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk

@@ -39,6 +39,7 @@ def work(job: Job) -> int:
         process.handler,
         backlog=lambda: job.pool.backlog,
         taken=lambda: job.taken,
+        out_of_time=lambda: job.out_of_time,
         workers=job.pool.workers,
         clock=job.clock,
         stop=job.stop,

@@ -84,7 +84,7 @@ class PaperCalls:
 
     def _one_call(self, request: ChatRequest, digest: str, attempt: int) -> ChatAnswer:
         context = self._context
-        context.deadline.timeout(context.call_timeout, context.meter.usual_latency)
+        context.call_seconds()
         self._start()
         quote = self._quote(request)
         before = self._clock.monotonic()
@@ -98,8 +98,7 @@ class PaperCalls:
                 self.waited += self._clock.monotonic() - before
                 if context.give_up():
                     raise StoppedError(context.why())
-                timeout = context.deadline.timeout(context.call_timeout, context.meter.usual_latency)
-                record, outcome = self._send(request, digest, attempt, timeout, quote)
+                record, outcome = self._send(request, digest, attempt, context.call_seconds(), quote)
                 cost = record.cost
                 if isinstance(outcome, ThrottledError):
                     slot.throttled(outcome.retry_after)
@@ -116,8 +115,12 @@ class PaperCalls:
         context = self._context
         if context.give_up():
             raise StoppedError(context.why())
-        if not self._started and context.limited and not context.ledger.take_start(context.session_id):
-            context.stop.drain("limit")
+        if self._started:
+            return
+        if context.stop.closed:
+            raise StoppedError(context.why())
+        if context.limited and not context.ledger.take_start(context.session_id):
+            context.stop.close("limit")
             raise StoppedError("limit")
         self._started = True
 

@@ -110,6 +110,15 @@ class RunContext:
         """True when no further call of this run may start."""
         return self.stop.draining or self.control.state != "active"
 
+    @property
+    def out_of_time(self) -> bool:
+        """No call fits any more before the deadline of this invocation."""
+        return self.deadline.is_near(self.call_timeout, self.meter.usual_latency)
+
+    def call_seconds(self) -> float:
+        """Seconds that a call may take which starts now; StoppedError if none fits."""
+        return self.deadline.timeout(self.call_timeout, self.meter.usual_latency)
+
     def why(self) -> str:
         return self.stop.reason or f"{self.control.state}: {self.control.reason}"
 

@@ -17,7 +17,7 @@ class CsvLines:
 
     def __init__(self, file: IO[bytes], columns: Iterable[str]) -> None:
         self._text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
-        self._writer = csv.writer(self._text, lineterminator="\n")
+        self._writer = csv.writer(self._text)  # ends rows with CRLF, and so quotes a lone CR too
         self._writer.writerow(columns)
 
     def write(self, record: Mapping[str, Any]) -> None:

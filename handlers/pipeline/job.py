@@ -57,6 +57,11 @@ class Job:
         return self._runner.taken
 
     @property
+    def out_of_time(self) -> bool:
+        """No call of a run at hand fits any more before the deadline."""
+        return any(context.out_of_time for context in list(self._contexts.values()))
+
+    @property
     def failure(self) -> str | None:
         """Why results could not be kept, if they could not."""
         return self._committer.failure
@@ -96,6 +101,13 @@ class Job:
                 context.refresh()
                 self._contexts[run_id] = context
             return self._contexts[run_id]
+
+    def rest(self) -> None:
+        """Between two invocations: hold no money, and say how it stands."""
+        for context in self.contexts:
+            context.purse.trim()
+            stats = context.meter.snapshot(context.limiter)
+            self.ledger.beat(context.run_id, self.id, at=self.clock.now(), stats=stats)
 
     def cut_off(self) -> None:
         """Make the calls in flight fail now; they are booked as indeterminate."""

@@ -128,6 +128,8 @@ class BatchRunner:
 
     def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once) -> bool:
         if context.control.state != "active":
+            context.refresh()  # a run may have been resumed since the heartbeat last looked
+        if context.control.state != "active":
             return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
         now = self._clock.now()
         epoch = self._ledger.lease(message.run_id, message.batch_id, context.job_id, now=now, ttl=LEASE_TTL)
@@ -153,12 +155,13 @@ class BatchRunner:
         context.refresh()
         if context.control.state != "active":
             return True
-        reason = context.stop.reason or "some papers are still pending"
+        stopped = context.stop.closed or context.out_of_time
+        reason = context.stop.reason or ("deadline" if stopped else "some papers are still pending")
         self._queue.release(
             delivery.receipt,
-            delay=0 if context.stop.draining else 1,
+            delay=0 if stopped else 1,
             reason=reason,
-            blame=not context.stop.draining,
+            blame=not stopped,
         )
         return False
 

@@ -51,18 +51,16 @@ def job_end(job: JobRecord, alive: IsAlive, now: float) -> float:
 def stretches(
     sessions: Sequence[SessionRecord], jobs: Sequence[JobRecord], alive: IsAlive, now: float
 ) -> list[Stretch]:
-    """One for each session, and one for the jobs of none (of a platform that starts jobs by itself)."""
+    """One for each session that a job took part in, and one for the jobs of none (of a platform that
+    starts jobs by itself). A session that found nothing to do is none: it changes no figure."""
     members: dict[str, list[JobRecord]] = {each.session_id: [] for each in sessions}
     others: list[JobRecord] = []
     for job in jobs:
         members.get(job.session_id, others).append(job)
     found = [
-        Stretch(
-            each.started_at,
-            _session_end(each, members[each.session_id], alive, now),
-            each.jobs * each.workers,
-        )
+        Stretch(each.started_at, _session_end(each, mine, alive, now), each.jobs * each.workers)
         for each in sessions
+        if (mine := members[each.session_id])
     ]
     if others:
         found.append(_without_session(others, alive, now))
@@ -73,7 +71,7 @@ def _session_end(session: SessionRecord, jobs: list[JobRecord], alive: IsAlive, 
     """An open session without a live job ended with the last sign of one."""
     if session.ended_at is not None:
         return session.ended_at
-    return max((job_end(job, alive, now) for job in jobs), default=session.started_at)
+    return max(job_end(job, alive, now) for job in jobs)
 
 
 def _without_session(jobs: list[JobRecord], alive: IsAlive, now: float) -> Stretch:

@@ -73,6 +73,7 @@ class EventSource:
         *,
         backlog: Callable[[], int],
         taken: Callable[[], int],
+        out_of_time: Callable[[], bool],
         workers: int,
         clock: Clock,
         stop: StopSignal,
@@ -83,6 +84,7 @@ class EventSource:
         self._handle = handle
         self._backlog = backlog
         self._taken = taken
+        self._out_of_time = out_of_time
         self._invoked = 0
         self._low_water = max(1, workers // 4)
         self._most_open = workers + 2
@@ -94,7 +96,7 @@ class EventSource:
 
     def run(self) -> None:
         """Until the queue is empty (nothing in flight elsewhere either), or the job drains."""
-        while not self._stop.draining:
+        while not self._stop.closed:
             self._open = [thread for thread in self._open if thread.is_alive()]
             if self._has_enough():
                 self._stop.wait(_TICK)
@@ -111,8 +113,8 @@ class EventSource:
         return self._ends_at - self._clock.now()
 
     def _next(self) -> bool:
-        if self._remaining() <= 0:
-            self._stop.drain("deadline")
+        if self._remaining() <= 0 or self._out_of_time():
+            self._stop.close("deadline")
             return False
         messages = self._queue.receive(limit=1, visibility=LEASE_TTL)
         for message in messages:

@@ -11,27 +11,37 @@ from handlers.ports import Clock
 
 
 class StopSignal:
-    """Drain (no new call, those in flight finish) or abandon (those in flight are cut off and booked).
+    """Close (no new paper), drain (no new call, those in flight finish) or abandon (those in flight are
+    cut off and booked).
 
     Safe to set from a signal handler: it takes no lock that the interrupted thread may hold.
     """
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._lock_free_reason = ""
+        self._draining_for = ""
+        self._closed_for = ""
         self.abandoned = False
 
     @property
     def draining(self) -> bool:
-        return bool(self._lock_free_reason)
+        return bool(self._draining_for)
+
+    @property
+    def closed(self) -> bool:
+        """No further paper is started; those that are go on to their end."""
+        return bool(self._closed_for) or self.draining
 
     @property
     def reason(self) -> str:
-        return self._lock_free_reason
+        return self._draining_for or self._closed_for
+
+    def close(self, reason: str) -> None:
+        self._closed_for = self._closed_for or reason
 
     def drain(self, reason: str) -> None:
         """Ask for a drain; the first reason stands."""
-        self._lock_free_reason = self._lock_free_reason or reason
+        self._draining_for = self._draining_for or reason
 
     def abandon(self, reason: str) -> None:
         self.drain(reason)
@@ -66,11 +76,14 @@ class Deadline:
 
         ``usual_latency`` is a high quantile of the calls seen so far (0 before the first).
         """
-        left = self._remaining() - self.MARGIN
-        needed = min(call_timeout, max(self.SHORTEST, 1.5 * usual_latency))
-        if left < needed:
+        if self.is_near(call_timeout, usual_latency):
             raise StoppedError("deadline")
-        return min(call_timeout, left)
+        return min(call_timeout, self._remaining() - self.MARGIN)
+
+    def is_near(self, call_timeout: float, usual_latency: float) -> bool:
+        """True when a call that started now would probably be cut off."""
+        needed = min(call_timeout, max(self.SHORTEST, 1.5 * usual_latency))
+        return self._remaining() - self.MARGIN < needed
 
 
 class Pacer:

@@ -14,7 +14,7 @@ from handlers.pipeline.standing import standing
 from handlers.ports import BatchQueue, JobRecord, Ledger, RunRecord, RunTotals
 from handlers.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
 
-__all__ = ["RunReport", "summarise"]
+__all__ = ["RunReport", "summarise", "usd"]
 
 _ENOUGH_FLAGGED = 0.05
 """Share of answered papers above which the gate or the model deserves a look."""
@@ -67,10 +67,10 @@ def _money(record: RunRecord, totals: RunTotals) -> dict[str, Any]:
         "papers": record.papers,
         "counts": {status: totals.counts[status] for status in (*TERMINAL, "pending")},
         "same_as": record.same_as,
-        "spend_usd": _usd(totals.calls.cost),
+        "spend_usd": usd(totals.calls.cost),
         "spend_nano_usd": totals.calls.cost,
-        "indeterminate_usd": _usd(totals.calls.indeterminate),
-        "budget_usd": None if record.budget is None else _usd(record.budget),
+        "indeterminate_usd": usd(totals.calls.indeterminate),
+        "budget_usd": None if record.budget is None else usd(record.budget),
     }
 
 
@@ -110,7 +110,7 @@ def _job(job: JobRecord, end: float) -> JobReport:
         throttle_wait_s=round(job.stats.throttle_wait, 3),
         latency_s=_latency(job.stats.latency),
         errors=_ranked(job.stats.errors),
-        lost_usd=_usd(job.lost),
+        lost_usd=usd(job.lost),
     )
 
 
@@ -126,11 +126,11 @@ def _about_money(calls: CallTotals, jobs: Sequence[JobRecord]) -> Iterator[str]:
         )
     if calls.indeterminate:
         yield (
-            f"${_usd(calls.indeterminate):.6f} of the spend is indeterminate: calls that may not have been "
+            f"${usd(calls.indeterminate):.6f} of the spend is indeterminate: calls that may not have been "
             "charged, booked at their estimate"
         )
     if lost := sum(job.lost for job in jobs):
-        yield f"${_usd(lost):.6f} was held by jobs that died and is booked in full"
+        yield f"${usd(lost):.6f} was held by jobs that died and is booked in full"
 
 
 def _about_papers(totals: RunTotals, waiting: QueueCounts | None) -> Iterator[str]:
@@ -163,7 +163,7 @@ def _latency(histogram: dict[int, int]) -> Latency:
     return Latency(p50=p50, p90=p90, p99=p99)
 
 
-def _usd(nano: int) -> float:
+def usd(nano: int) -> float:
     """The double nearest to the exact amount, whose shortest form has nine decimals at most."""
     return nano / NANO
 

@@ -162,7 +162,7 @@ class Pen:
 
     def _svg(self, chart: Any, *, height: int) -> str:
         sized = chart.properties(
-            width=self.width, height=height, background="transparent", padding={"left": 10, "right": 6, "top": 4, "bottom": 4},
+            width=self.width, height=height, background="transparent", padding=_PADDING,
             autosize=self._alt.AutoSizeParams(type="fit-x", contains="padding"),
         ).configure(**_LOOK)  # fmt: skip
         major, minor = self._alt.SCHEMA_VERSION.lstrip("v").split(".")[:2]
@@ -172,11 +172,13 @@ class Pen:
         )
 
 
+_PADDING = {"left": 10, "right": 6, "top": 4, "bottom": 4}
 _FONT = "system-ui, sans-serif"
 _AXIS = {
     "labelColor": LIGHT["muted"], "titleColor": LIGHT["muted"], "gridColor": LIGHT["grid"],
     "domainColor": LIGHT["muted"], "tickColor": LIGHT["muted"], "labelFont": _FONT, "titleFont": _FONT,
-    "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+    "labelFontSize": 12, "labelSeparation": 8, "titleFontSize": 12, "titlePadding": 12,
+    "titleFontWeight": "normal",
 }  # fmt: skip
 _LOOK: dict[str, Any] = {
     "aria": False,

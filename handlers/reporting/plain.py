@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
+from unicodedata import category
 
 _LONGEST = 300
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-"""Control characters, separators, marks that are not seen or turn the direction of writing."""
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+!|~&$@]")
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+"""Unicode categories of what is not seen: controls, marks that turn the direction of writing, separators."""
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>#~&$]")
 
 
 def plain(text: str) -> str:
     """One line without control characters (they are shown as ``\\x1b``), cut off at 300 characters."""
-    shown = _UNSEEN.sub(_code, text[: _LONGEST + 1].replace("\r\n", " ").replace("\n", " "))
-    return shown if len(text) <= _LONGEST else shown[: _LONGEST - 1] + "…"
+    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return "".join(_code(char) if category(char) in _UNSEEN else char for char in cut.replace("\n", " "))
 
 
 def markdown(text: str) -> str:
-    """The same as text of a Markdown table cell: no markup, HTML, link, mention or formula of its own."""
-    return _MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", plain(text)).replace("://", ":&#47;&#47;")
+    """The same as text of a Markdown table cell: no markup, HTML, link or formula of its own."""
+    escaped = _MARKDOWN.sub(lambda found: f"\\{found[0]}", plain(text))
+    return escaped.replace("|", "&#124;").replace("://", ":\\/\\/")
 
 
-def _code(found: re.Match[str]) -> str:
-    point = ord(found[0])
+def _code(char: str) -> str:
+    point = ord(char)
     return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}"

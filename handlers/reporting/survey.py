@@ -16,7 +16,7 @@ from handlers.reporting.timeline import Moment, Timeline
 
 NOTABLE = 10
 """Papers in each list: slowest, dearest, and flagged by one check."""
-_COST_BUCKETS_PER_DECADE = 8
+_COST_BUCKETS_PER_DECADE = 16
 _TITLE = 160
 
 
@@ -69,8 +69,8 @@ def survey(run_id: str, *, ledger: Ledger, store: ObjectStore) -> Survey:
 
 
 def cost_bucket(nano_usd: int) -> int:
-    """Index of a geometric histogram with eight buckets a decade: bucket b holds costs up to
-    10**(b/8) nano-USD."""
+    """Index of a geometric histogram with 16 buckets a decade: bucket b holds costs up to
+    10**(b/16) nano-USD."""
     return math.ceil(math.log10(max(1, nano_usd)) * _COST_BUCKETS_PER_DECADE)
 
 

@@ -63,7 +63,11 @@ def duration(seconds: float) -> str:
 
 
 def latency(quantiles: Latency) -> str:
-    return f"{quantiles.p50:.2f} / {quantiles.p90:.2f} / {quantiles.p99:.2f} s"
+    """In seconds, or in milliseconds when all are short."""
+    values = (quantiles.p50, quantiles.p90, quantiles.p99)
+    if 0 < quantiles.p99 < 0.1:
+        return " / ".join(f"{1000 * value:.1f}" for value in values) + " ms"
+    return " / ".join(f"{value:.2f}" for value in values) + " s"
 
 
 def left_out(report: RunReport) -> str:
@@ -75,6 +79,8 @@ def left_out(report: RunReport) -> str:
 def _spread(walls: list[float]) -> str:
     if not walls:
         return "-"
+    if len(walls) == 1:
+        return f"{duration(walls[0])}, 1 job"
     middle = sorted(walls)[len(walls) // 2]
     return f"{duration(min(walls))} to {duration(max(walls))}, median {duration(middle)}, {len(walls)} jobs"
 
@@ -112,22 +118,19 @@ def _calls(report: RunReport) -> list[Row]:
     return [(name, f"{n:,}", _percent(n, report.calls.sent)) for name, n in counts.items() if n]
 
 
-_JOB_COLUMNS = (
-    "job", "ended", "time", "papers", "utilization", "p50 / p90 / p99", "waited", "errors", "lost",
-)  # fmt: skip
+_JOB_COLUMNS = ("job", "ended", "time", "papers", "busy", "p50 / p90 / p99", "errors")
 
 
 def _job(job: JobReport) -> Row:
+    lost = f", ${job.lost_usd:.4f} lost" if job.lost_usd else ""
     return (
         job.id,
-        job.outcome or "running",
+        (job.outcome or "running") + lost,
         duration(job.wall_s),
         f"{job.papers:,}",
         f"{job.utilization:.1%}",
         latency(job.latency_s),
-        duration(job.throttle_wait_s),
         f"{sum(job.errors.values()):,}",
-        f"${job.lost_usd:.4f}" if job.lost_usd else "-",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table as Grid
@@ -47,7 +48,7 @@ def _head(report: RunReport) -> Panel:
 
 
 def _grid(table: Table) -> Grid:
-    grid = Grid(title=Text(table.title), title_justify="left", title_style="bold")
+    grid = Grid(title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for position, column in enumerate(table.columns):
         figures = position > 0 and table.columns != ("metric", "value")
         grid.add_column(Text(column), justify="right" if figures else "left", overflow="fold")

@@ -63,10 +63,10 @@ def timed(flags: list[object]) -> tuple[Ran, float, float, Memory]:
     """Run the command; returns it with wall seconds, CPU seconds of it and its jobs, and memory."""
     memory = Memory()
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    running = Running(*flags)
-    watcher = threading.Thread(target=memory.watch, args=(running.pid,), daemon=True)
-    watcher.start()
-    ran = running.end(timeout=3600)
+    with Running(*flags) as running:
+        watcher = threading.Thread(target=memory.watch, args=(running.pid,), daemon=True)
+        watcher.start()
+        ran = running.end(timeout=3600)
     wall = time.monotonic() - began
     memory.stop.set()
     watcher.join()
@@ -102,7 +102,11 @@ def changed_formulas(corpus: Path, results: Path) -> list[str]:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+    with (
+        gzip.open(path, "rt", encoding="utf-8")
+        if path.suffix == ".gz"
+        else path.open(encoding="utf-8") as file
+    ):
         for line in file:
             try:
                 yield json.loads(line)
@@ -110,7 +114,9 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 continue
 
 
-def measure(options: argparse.Namespace, server: RunningServer, state: Path) -> list[tuple[str, object, bool]]:
+def measure(
+    options: argparse.Namespace, server: RunningServer, state: Path
+) -> list[tuple[str, object, bool]]:
     flags = run_flags(options.corpus, state, server)
     flags += ["--jobs", options.jobs, "--workers", options.workers, *options.extra]
     ran, wall, cpu, memory = timed(flags)
@@ -133,7 +139,11 @@ def measure(options: argparse.Namespace, server: RunningServer, state: Path) -> 
         ("of it indeterminate", indeterminate, True),
         ("ledger over bill", round(ledger / bill, 6), abs(ledger / bill - 1) <= 0.02),
         ("calls", calls, True),
-        ("paid for again after delivery", stats["duplicates_of_delivered"], stats["duplicates_of_delivered"] == 0),
+        (
+            "paid for again after delivery",
+            stats["duplicates_of_delivered"],
+            stats["duplicates_of_delivered"] == 0,
+        ),
         ("papers with a formula changed", len(changed), not changed),
         ("calls of a second run", sent_again, sent_again == 0 and again.code == ran.code),
         ("wall of the session, s", round(report["wall_s"], 1), True),
@@ -148,7 +158,9 @@ def measure(options: argparse.Namespace, server: RunningServer, state: Path) -> 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--mode", default="canned", choices=["canned", "gloss"])
     parser.add_argument("--latency", type=float, default=1.0)

@@ -20,7 +20,14 @@ def environment(name: str, *requirements: str) -> Path:
     if not ready.exists() or ready.read_text() != wanted:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         for requirement in requirements:
-            pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip = [
+                folder / "bin" / "python",
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+            ]
             subprocess.run([*pip, *requirement.split()], check=True)
         ready.write_text(wanted)
     return folder / "bin"

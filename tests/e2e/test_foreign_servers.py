@@ -35,7 +35,9 @@ def free_port() -> int:
 @contextmanager
 def serving(port: int, *command: object) -> Iterator[str]:
     """Run a server until the block ends; yields its base URL once it takes connections."""
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         until(lambda: _accepts(port), seconds=60)
         yield f"http://127.0.0.1:{port}/v1"

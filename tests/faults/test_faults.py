@@ -49,9 +49,7 @@ def test_under_every_fault_each_paper_ends_in_one_state_with_its_formulas_exact(
         assert formulas(line["abstract"]) == formulas(sources[line["id"]]["abstract"])
 
 
-def test_an_endpoint_that_is_not_there_parks_the_run_and_fails_no_paper(
-    papers: Path, tmp_path: Path
-) -> None:
+def test_an_endpoint_that_is_not_there_parks_the_run_and_fails_no_paper(papers: Path, tmp_path: Path) -> None:
     with start(ServerSettings(**PRICED)) as server:
         flags = run_flags(papers, tmp_path, server)
     ran = paperfleet(*flags, "--workers", 20)
@@ -63,7 +61,9 @@ def test_an_endpoint_that_is_not_there_parks_the_run_and_fails_no_paper(
 
 def test_a_wrong_key_parks_the_run_after_the_calls_in_flight(papers: Path, tmp_path: Path) -> None:
     with start(ServerSettings(**PRICED, api_key="right")) as server:
-        ran = paperfleet(*run_flags(papers, tmp_path, server), "--workers", 10, PAPERFLEET_API_KEY="wrong-key")
+        ran = paperfleet(
+            *run_flags(papers, tmp_path, server), "--workers", 10, PAPERFLEET_API_KEY="wrong-key"
+        )
         requests = server.stats()["requests"]
     assert ran.code == 4
     assert ran.report["counts"] == {"done": 0, "flagged": 0, "failed": 0, "skipped": 0, "pending": PAPERS}
@@ -97,10 +97,10 @@ def test_a_corpus_that_changed_under_the_run_dead_letters_its_batch_until_it_is_
 def test_a_pause_from_another_shell_stops_the_jobs_and_burns_no_receive(papers: Path, tmp_path: Path) -> None:
     with start(ServerSettings(**PRICED, latency=0.5)) as server:
         flags = run_flags(papers, tmp_path, server)
-        running = Running(*flags, "--workers", 10)
-        until(lambda: server.stats()["requests"] >= 20)
-        assert paperfleet("pause", *flags[2:6]).code == 0
-        paused = running.end()
+        with Running(*flags, "--workers", 10) as running:
+            until(lambda: server.stats()["requests"] >= 20)
+            assert paperfleet("pause", *flags[2:6]).code == 0
+            paused = running.end()
         assert paused.code == 130, paused.err
         assert paused.report["state"] == "paused"
         assert paused.report["counts"]["pending"] > 0

@@ -53,10 +53,10 @@ def assert_whole(report: dict[str, Any], stats: dict[str, Any], *, in_flight: in
 def test_a_killed_job_is_replaced_and_repeats_only_what_it_had_in_flight(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
-    running = Running(*run_flags(papers, tmp_path, server), *FLEET)
-    until(lambda: half_way(server))
-    os.kill(_jobs(tmp_path)[0], signal.SIGKILL)
-    ran = running.end()
+    with Running(*run_flags(papers, tmp_path, server), *FLEET) as running:
+        until(lambda: half_way(server))
+        os.kill(_jobs(tmp_path)[0], signal.SIGKILL)
+        ran = running.end()
     assert ran.code == 0, ran.err
     assert_whole(ran.report, server.stats(), in_flight=WORKERS)
     assert [job["outcome"] for job in ran.report["jobs"]].count("killed") == 1
@@ -66,11 +66,11 @@ def test_a_killed_parent_takes_its_jobs_along_and_the_same_command_finishes(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
     flags = run_flags(papers, tmp_path, server)
-    running = Running(*flags, *FLEET)
-    until(lambda: half_way(server))
-    jobs = _jobs(tmp_path)
-    running.kill()
-    running.end()
+    with Running(*flags, *FLEET) as running:
+        until(lambda: half_way(server))
+        jobs = _jobs(tmp_path)
+        running.kill()
+        running.end()
     until(lambda: not any(_lives(pid) for pid in jobs), seconds=10)
     ran = paperfleet(*flags, *FLEET)
     assert ran.code == 0, ran.err
@@ -81,10 +81,10 @@ def test_parent_and_jobs_killed_at_one_blow_leave_a_state_that_resumes(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
     flags = run_flags(papers, tmp_path, server)
-    running = Running(*flags, *FLEET)
-    until(lambda: half_way(server))
-    os.killpg(running.pid, signal.SIGKILL)
-    running.end()
+    with Running(*flags, *FLEET) as running:
+        until(lambda: half_way(server))
+        os.killpg(running.pid, signal.SIGKILL)
+        running.end()
     ran = paperfleet(*flags, *FLEET)
     assert ran.code == 0, ran.err
     stats = server.stats()

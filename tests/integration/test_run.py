@@ -13,6 +13,7 @@ from handlers.server import RunningServer, ServerSettings, start
 from tests.command import Running, corpus, lines, paperfleet, run_flags, until
 
 PAPERS = 60
+MANY = 200
 PRICED = {"mode": "canned", "price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
 
 
@@ -80,23 +81,28 @@ def test_a_limit_starts_so_many_papers_and_leaves_the_rest_pending(
 
 
 def test_a_budget_is_not_passed_and_a_larger_one_finishes_the_run(
-    papers: Path, tmp_path: Path, server: RunningServer
+    tmp_path: Path, server: RunningServer
 ) -> None:
-    need = paperfleet(*run_flags(papers, tmp_path / "whole", server)).report["spend_usd"]
-    server_before = server.stats()["bill_nano_usd"]
-    flags = run_flags(papers, tmp_path / "tight", server)
+    server.control(latency=0.02)
+    many = corpus(tmp_path / "many.jsonl", MANY)
+    need = paperfleet(*run_flags(many, tmp_path / "whole", server)).report["spend_usd"]
+    before = server.stats()["bill_nano_usd"]
+    flags = run_flags(many, tmp_path / "tight", server)
     tight = paperfleet(*flags, "--budget", f"{need / 3:.9f}", "--jobs", 4, "--workers", 4)
     assert tight.code == 4, tight.err
     spent = tight.report["spend_usd"]
     assert tight.report["state"] == "parked"
     assert "budget" in tight.report["reason"]
     assert need / 3 * 0.85 <= spent <= need / 3
-    assert server.stats()["bill_nano_usd"] - server_before == tight.report["spend_nano_usd"]
+    assert server.stats()["bill_nano_usd"] - before == tight.report["spend_nano_usd"]
     assert tight.report["counts"]["failed"] == 0
+    forgetful = paperfleet(*flags)
+    assert forgetful.code == 4, "a run keeps its budget until it is given another"
+    assert forgetful.report["spend_usd"] <= need / 3
     whole = paperfleet(*flags, "--budget", "10")
     assert whole.code == 0
-    assert whole.report["counts"]["done"] == PAPERS
-    assert server.stats()["duplicates"] == PAPERS  # the first run's texts, once more and no more
+    assert whole.report["counts"]["done"] == MANY
+    assert server.stats()["duplicates"] == MANY  # the first run's texts, once more and no more
 
 
 def test_an_account_without_credit_parks_the_run_and_fails_no_paper(papers: Path, tmp_path: Path) -> None:
@@ -152,10 +158,10 @@ def test_ctrl_c_drains_and_the_same_command_goes_on(
 ) -> None:
     server.control(latency=0.5, sigma=0)
     flags = run_flags(papers, tmp_path, server)
-    running = Running(*flags, "--jobs", 2, "--workers", 4)
-    until(lambda: server.stats()["requests"] >= 16)
-    running.interrupt()
-    stopped = running.end()
+    with Running(*flags, "--jobs", 2, "--workers", 4) as running:
+        until(lambda: server.stats()["requests"] >= 16)
+        running.interrupt()
+        stopped = running.end()
     assert stopped.code == 130, stopped.err
     assert stopped.report["counts"]["done"] >= 8
     assert stopped.report["counts"]["pending"] > 0
@@ -170,20 +176,15 @@ def test_a_second_ctrl_c_cuts_calls_off_and_books_them_as_indeterminate(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
     server.control(latency=30, sigma=0)
-    running = Running(*run_flags(papers, tmp_path, server), "--jobs", 1, "--workers", 5)
-    until(lambda: server.stats()["requests"] >= 5)
-    running.interrupt()
-    until(lambda: "draining" in _log_of(tmp_path, running))
-    running.interrupt()
-    stopped = running.end(timeout=15)
+    with Running(*run_flags(papers, tmp_path, server), "--jobs", 1, "--workers", 5) as running:
+        until(lambda: server.stats()["requests"] >= 5)
+        running.interrupt()
+        until(lambda: running.said("draining"))
+        running.interrupt()
+        stopped = running.end(timeout=15)
     assert stopped.code == 130
     assert stopped.report["calls"]["transient"] == 5
     assert stopped.report["indeterminate_usd"] > 0
-
-
-def _log_of(_state: Path, running: Running) -> str:
-    """Ctrl-C is heard by the parent at once; its children are told in the same breath."""
-    return "draining" if running.pid else ""
 
 
 def test_a_second_parent_on_the_same_state_is_refused(
@@ -191,12 +192,12 @@ def test_a_second_parent_on_the_same_state_is_refused(
 ) -> None:
     server.control(latency=3, sigma=0)
     flags = run_flags(papers, tmp_path, server)
-    running = Running(*flags, "--limit", 4)
-    until(lambda: server.stats()["requests"] >= 1)
-    second = paperfleet(*flags)
-    assert second.code == 2
-    assert "another" in second.err
-    assert running.end().code == 0
+    with Running(*flags, "--limit", 4) as running:
+        until(lambda: server.stats()["requests"] >= 1)
+        second = paperfleet(*flags)
+        assert second.code == 2
+        assert "another" in second.err
+        assert running.end().code == 0
 
 
 def test_the_built_in_server_glosses_the_shipped_corpus_and_says_so(tmp_path: Path) -> None:
@@ -209,4 +210,6 @@ def test_the_built_in_server_glosses_the_shipped_corpus_and_says_so(tmp_path: Pa
     assert report["same_as"] == 1
     results = lines(tmp_path / "runs" / "default" / "results.jsonl")
     assert len(results) == report["papers"]
-    assert json.loads((tmp_path / "runs" / "default" / "report.json").read_text())["counts"] == report["counts"]
+    assert (
+        json.loads((tmp_path / "runs" / "default" / "report.json").read_text())["counts"] == report["counts"]
+    )

@@ -1,0 +1,80 @@
+"""``paperfleet review``, and the HTML page of ``paperfleet report``: what people look at."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from handlers.bootstrap import State, open_state
+from handlers.cli import options
+from handlers.errors import UsageError
+from handlers.reporting.html import to_html
+from handlers.reporting.review import PAPERS_PER_PAGE, write_site
+from handlers.reporting.reviewed import Selection
+from handlers.reporting.survey import survey
+from handlers.run_report import RunReport
+from handlers.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command("review", epilog="Example: `paperfleet review --run-id june --output site --drafts`")(review)
+
+
+def review(
+    output: Annotated[Path, typer.Option(help="Folder of the site; an earlier site in it is replaced.")],
+    state: options.State = None,
+    run_id: options.RunId = None,
+    drafts: Annotated[
+        bool, typer.Option("--drafts", help="Show flagged papers too; such a site is not for publication.")
+    ] = False,
+    page_papers: Annotated[
+        int, typer.Option("--page-papers", min=1, max=500, help="Papers on a page.")
+    ] = PAPERS_PER_PAGE,
+) -> None:
+    """Write a static site with each paper beside its translation, formulas drawn, what the gate saw marked,
+    and a search. Papers whose licence forbids derivatives are never in it. Needs the extra `report`.
+    """
+    settings = load_settings(state=state, run_id=run_id)
+    if not settings.state.is_dir():
+        raise UsageError(f"{settings.state}: no such folder; give the --state that the run has")
+    with open_state(settings.run_id, settings) as adapters:
+        selection = Selection(settings.run_id, adapters.ledger, adapters.store, drafts)
+        site = write_site(selection, output.absolute(), per_page=page_papers)
+    console = Console(stderr=True, highlight=False)
+    for reason, count in site.left_out.items():
+        console.print(f"not shown: {count:,} {reason}")
+    console.print(f"{site.papers:,} papers on {site.pages:,} pages", soft_wrap=True)
+    typer.echo(output / "index.html")
+
+
+def write_page(adapters: State, report: RunReport, path: Path, plan: Path | None = None) -> None:
+    """The run's page, whole or not at all. UsageError if a file cannot be read or written."""
+    page = to_html(
+        report,
+        survey(report.run_id, ledger=adapters.ledger, store=adapters.store),
+        plan=read_plan(plan) if plan is not None else None,
+    )
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(page, encoding="utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise UsageError(f"--html {path}: cannot be written ({error.strerror})") from error
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """The JSON of ``paperfleet plan --json``."""
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--plan {path}: cannot be read as JSON: {error}") from error
+    if not isinstance(plan, dict):
+        raise UsageError(f"--plan {path}: a JSON object wanted, as `paperfleet plan --json` prints it")
+    return plan

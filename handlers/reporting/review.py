@@ -1,0 +1,205 @@
+"""The review site: static pages of papers side by side with their translations, and a search index.
+
+Pages and index are written while the papers stream by, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from handlers.errors import UsageError
+from handlers.reporting.html import environment, page_style
+from handlers.reporting.reviewed import Reviewed, Selection
+
+PAPERS_PER_PAGE = 20
+_SHARD = 1_000
+"""Papers in one file of the search index."""
+_MARKER = "paperfleet-review.txt"
+_MOST_CHOICES = 60
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What was written. ``left_out``: reason → papers that are not on the site."""
+
+    papers: int
+    pages: int
+    left_out: dict[str, int]
+
+
+def write_site(selection: Selection, output: Path, *, per_page: int = PAPERS_PER_PAGE) -> Site:
+    """Write the site in place of what was there; UsageError if that is not an earlier review site.
+
+    The folder appears whole: nothing of an earlier site stays behind in it.
+    """
+    _refuse_strangers(output)
+    scratch = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        site = _Writer(selection, scratch, per_page).write()
+        _replace(scratch, output)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return site
+
+
+def _refuse_strangers(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output}: that is a file; give a folder")
+    if output.is_dir() and any(output.iterdir()) and not (output / _MARKER).is_file():
+        raise UsageError(
+            f"--output {output}: the folder has other files in it, which would be lost; give a new one"
+        )
+
+
+def _replace(scratch: Path, output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    old = scratch.with_suffix(".old")
+    if output.exists():
+        output.rename(old)
+    scratch.rename(output)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@dataclass
+class _Choices:
+    """What the filters offer: value → papers, bounded."""
+
+    checks: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    subjects: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+
+    def add(self, paper: Reviewed) -> None:
+        for check in paper.checks:
+            _bounded(self.checks, f"{check.name} {check.verdict}")
+        _bounded(self.languages, paper.language)
+        _bounded(self.statuses, paper.status)
+        if paper.subject:
+            _bounded(self.subjects, paper.subject)
+
+
+def _bounded(counter: Counter[str], value: str) -> None:
+    if value in counter or len(counter) < _MOST_CHOICES:
+        counter[value] += 1
+
+
+class _Writer:
+    def __init__(self, selection: Selection, folder: Path, per_page: int) -> None:
+        self._selection = selection
+        self._folder = folder
+        self._per_page = per_page
+        self._jinja = environment()
+        self._choices = _Choices()
+        self._index = _SearchIndex(folder / "search")
+        self._papers = 0
+        self._pages = 0
+
+    def write(self) -> Site:
+        for name in ("pages", "search", "assets"):
+            (self._folder / name).mkdir(parents=True)
+        self._assets()
+        page: list[tuple[int, Reviewed]] = []
+        for number, paper in zip(count(1), self._selection.papers(), strict=False):
+            if len(page) == self._per_page:
+                self._page(page, more=True)
+                page = []
+            page.append((number, paper))
+            self._papers = number
+            self._choices.add(paper)
+            self._index.add(self._pages + 1, number, paper)
+        if page:
+            self._page(page, more=False)
+        self._index.close()
+        self._front()
+        return Site(self._papers, self._pages, dict(self._selection.left_out))
+
+    def _assets(self) -> None:
+        templates = Path(__file__).parent / "templates"
+        (self._folder / _MARKER).write_text("A review site: it may be written anew.\n", encoding="utf-8")
+        (self._folder / "assets" / "site.css").write_text(page_style("review.css"), encoding="utf-8")
+        shutil.copyfile(templates / "review.js", self._folder / "assets" / "site.js")
+
+    def _page(self, papers: list[tuple[int, Reviewed]], *, more: bool) -> None:
+        self._pages += 1
+        self._render(
+            "review_page.html",
+            self._folder / "pages" / page_name(self._pages),
+            papers=papers,
+            page=self._pages,
+            before=page_name(self._pages - 1) if self._pages > 1 else None,
+            after=page_name(self._pages + 1) if more else None,
+        )
+
+    def _front(self) -> None:
+        self._render(
+            "review_index.html",
+            self._folder / "index.html",
+            papers=self._papers,
+            pages=[(number, page_name(number)) for number in range(1, self._pages + 1)],
+            per_page=self._per_page,
+            shards=self._index.shards,
+            choices=self._choices,
+            left_out=self._selection.left_out,
+        )
+
+    def _render(self, template: str, path: Path, **values: Any) -> None:
+        spec = self._selection.ledger.run(self._selection.run_id).spec
+        page = self._jinja.get_template(template).stream(
+            run_id=self._selection.run_id,
+            target=spec.target_language,
+            model=spec.model,
+            drafts=self._selection.drafts,
+            policy=POLICY,
+            **values,
+        )
+        with path.open("w", encoding="utf-8") as file:
+            page.dump(file)
+
+
+def page_name(number: int) -> str:
+    """File name of a page; pages are counted from 1."""
+    return f"{number:04d}.html"
+
+
+class _SearchIndex:
+    """Scripts of a thousand papers each, loaded one by one when somebody searches."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rows: list[list[Any]] = []
+        self.shards = 0
+
+    def add(self, page: int, number: int, paper: Reviewed) -> None:
+        checks = [f"{check.name} {check.verdict}" for check in paper.checks]
+        self._rows.append(
+            [page, number, paper.id, paper.title[:300], paper.source_title[:300], paper.keywords[:300],
+             paper.status, paper.language, paper.subject, round(paper.cost_usd, 9), checks]
+        )  # fmt: skip
+        if len(self._rows) == _SHARD:
+            self.close()
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._rows:
+            path = self._folder / f"{self.shards:04d}.js"
+            path.write_text("".join(self._script()), encoding="ascii")
+            self.shards += 1
+            self._rows = []
+
+    def _script(self) -> Iterator[str]:
+        """ASCII without ``<``: no text of a paper can end the script or begin markup."""
+        rows = json.dumps(self._rows, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+        yield f"paperfleetIndex({self.shards},{rows});\n"

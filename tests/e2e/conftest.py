@@ -1,0 +1,15 @@
+"""What is built once for all end-to-end tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.artifact import build
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built stack: ``template.yaml`` and a folder for each function."""
+    return build(tmp_path_factory.mktemp("clone"))

@@ -1,0 +1,209 @@
+"""The commands that read or steer a run, and ``invoke``, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.bootstrap import SystemClock
+from handlers.models import BatchMessage
+from handlers.pipeline.submit import emit
+from handlers.ports import Part
+from handlers.server import ServerSettings, start
+from tests import builders
+from tests.builders import RUN
+from tests.command import PRICES, Ran, corpus, paperfleet, run_flags
+
+EVENTS = Path(__file__).parents[2] / "events"
+PAPERS = [{"id": name, "title": f"题 {name}", "language": "zh"} for name in ("p1", "p2", "p3", "p4")]
+
+
+@contextmanager
+def opened(state: Path, run_id: str = RUN) -> Iterator[tuple[SqliteLedger, SqliteQueue]]:
+    ledger = SqliteLedger(state / "ledger.sqlite3")
+    queue = SqliteQueue(state / "queue.sqlite3", run_id, SystemClock())
+    yield ledger, queue
+    ledger.close()
+    queue.close()
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A run of four papers: one done, one flagged, one failed, one pending; its open batch is queued."""
+    folder = tmp_path / "state"
+    source = tmp_path / "source.jsonl"
+    source.write_text("".join(json.dumps(paper) + "\n" for paper in PAPERS))
+    store = FileStore(folder)
+    store.put_file(builders.CORPUS, source)
+    lines = [
+        builders.part_line("p1"),
+        builders.part_line("p2", "flagged", error="numbers"),
+        builders.part_line("p3", "failed", error="http_500", fields={}),
+    ]
+    part = Part(RUN, "b1/1-job-1", tuple(line.model_dump_json().encode() + b"\n" for line in lines))
+    (pointers,) = store.write_parts("job-a", [part])
+    store.close()
+    with opened(folder) as (ledger, queue):
+        ledger.add_batches([builders.batch("b1", ["p1", "p2"]), builders.batch("b2", ["p3", "p4"])])
+        ledger.create_run(builders.run_record())
+        entries = [
+            builders.entry(line.id, line.status, pointer=where, error=line.error)
+            for line, where in zip(lines, pointers, strict=True)
+        ]
+        ledger.commit([builders.commit(*entries[:2], calls=[builders.call("a")])])
+        ledger.commit([builders.commit(entries[2], batch_id="b2", part="2")])
+        ledger.finish_batch(RUN, "b1", now=1.0)
+        emit(RUN, ledger=ledger, queue=queue)
+    return folder
+
+
+def run(state: Path, command: str, *flags: object) -> Ran:
+    return paperfleet(command, "--state", state, "--run-id", RUN, *flags)
+
+
+def answer(ran: Ran) -> dict[str, Any]:
+    assert ran.code == 0, ran.err
+    found: dict[str, Any] = json.loads(ran.out)
+    return found
+
+
+def test_status_and_report_tell_how_a_run_stands(state: Path, tmp_path: Path) -> None:
+    status = answer(run(state, "status", "--json"))
+    assert status["counts"] == {"done": 1, "flagged": 1, "failed": 1, "skipped": 0, "pending": 1}
+    assert (status["state"], status["queue"]["visible"], status["paper_errors"]) == ("paused", 1, None)
+    output = tmp_path / "report.md"
+    written = run(state, "report", "--output", output)
+    assert (written.code, written.out) == (0, "")
+    assert output.read_text().startswith("# Run r: paused")
+    detailed = answer(run(state, "report", "--json"))
+    assert detailed["paper_errors"] == {"http_500": 1, "numbers": 1}
+    shown = run(state, "status")
+    assert "not started" in shown.out
+
+
+def test_export_writes_results_on_standard_output_and_counts_on_the_other(state: Path) -> None:
+    ran = run(state, "export")
+    records = [json.loads(line) for line in ran.out.splitlines()]
+    assert [(record["id"], record["status"]) for record in records] == [
+        ("p1", "done"),
+        ("p2", "flagged"),
+        ("p3", "failed"),
+        ("p4", "pending"),
+    ]
+    assert "1 done, 1 flagged, 1 failed, 1 pending" in ran.err
+
+
+def test_retry_opens_the_papers_of_a_class_and_sends_their_batches(state: Path) -> None:
+    assert run(state, "retry").code == 2
+    done = answer(run(state, "retry", "--class", "numbers", "--json"))
+    assert (done["reopened"], done["emitted"]) == (1, 2)
+    with opened(state) as (ledger, queue):
+        assert ledger.paper_rows(RUN, ["p2"])["p2"].generation == 2
+        assert queue.counts().visible == 2
+    both = answer(run(state, "retry", "--failed", "--flagged", "--json"))
+    assert both["reopened"] == 1
+
+
+def test_pause_resume_and_cancel_change_the_runs_state(state: Path) -> None:
+    assert answer(run(state, "pause", "--json"))["state"] == "paused"
+    assert answer(run(state, "status", "--json"))["reason"].startswith("paused by hand")
+    assert answer(run(state, "resume", "--json")) == {
+        "run_id": RUN, "state": "active", "reopened": 0, "redriven": 0, "emitted": 1,
+    }  # fmt: skip
+    assert "cancelled" in run(state, "cancel").out
+    with opened(state) as (ledger, queue):
+        assert (ledger.control(RUN).state, queue.counts().visible) == ("cancelled", 0)
+    for command in ("pause", "redrive"):
+        refused = run(state, command)
+        assert (refused.code, refused.out) == (2, "")
+        assert "resume" in refused.err
+
+
+def test_dead_letters_are_listed_and_sent_back(state: Path) -> None:
+    with opened(state) as (_, queue):
+        for _ in range(5):
+            (message,) = queue.receive(limit=1, visibility=60)
+            queue.release(message.receipt, delay=0, reason="CorpusChangedError: gone")
+        assert queue.receive(limit=1, visibility=60) == []
+    assert answer(run(state, "redrive", "--list")) == {
+        "id": "1", "batch_id": "b2", "receives": 5, "reason": "CorpusChangedError: gone",
+    }  # fmt: skip
+    assert answer(run(state, "redrive", "--json"))["redriven"] == 1
+    with opened(state) as (_, queue):
+        assert queue.counts().visible == 1
+
+
+@pytest.mark.parametrize("command", ["status", "export", "pause", "resume", "cancel"])
+def test_a_run_that_is_not_there_is_an_error_that_changes_nothing(
+    state: Path, tmp_path: Path, command: str
+) -> None:
+    wrong = tmp_path / "typo"
+    nowhere = paperfleet(command, "--state", wrong, "--run-id", RUN)
+    assert (nowhere.code, nowhere.out, wrong.exists()) == (2, "", False)
+    assert nowhere.err.startswith("error: no state folder")
+    unknown = paperfleet(command, "--state", state, "--run-id", "nobody")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "no run 'nobody'" in unknown.err
+
+
+def test_settings_come_from_the_environment_too(state: Path) -> None:
+    ran = paperfleet("status", "--json", PAPERFLEET_STATE=str(state), PAPERFLEET_RUN_ID=RUN)
+    assert answer(ran)["run_id"] == RUN
+
+
+def test_handlers_are_invoked_with_event_files(tmp_path: Path) -> None:
+    """The three handlers by hand: what ``run --limit 0`` prepared is finished batch by batch."""
+    priced = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
+    papers = corpus(tmp_path / "papers.jsonl", 3)
+    folder, event = tmp_path / "state", tmp_path / "event.json"
+    with start(ServerSettings(mode="canned", latency=0.01, **priced)) as server:
+        paperfleet(*run_flags(papers, folder, server, run_id="sample"), "--limit", 0)
+        sharded = answer(paperfleet("invoke", "shard", EVENTS / "shard.json", "--state", folder))
+        assert (sharded["run_id"], sharded["papers"]) == ("sample", 3)
+        with opened(folder, "sample") as (ledger, _):
+            bodies = [message.model_dump_json() for message in ledger.unfinished_batches("sample")]
+        template = json.loads((EVENTS / "process.json").read_text())
+        records = [
+            template["Records"][0] | {"messageId": str(n), "body": body} for n, body in enumerate(bodies)
+        ]
+        event.write_text(json.dumps({"Records": records}))
+        process = ("invoke", "process", event, "--state", folder, "--base-url", server.base_url, *PRICES)
+        assert answer(paperfleet(*process)) == {"batchItemFailures": []}
+    report = answer(paperfleet("invoke", "report", EVENTS / "report.json", "--state", folder))
+    assert (report["state"], report["counts"]["done"], report["budget_usd"]) == ("finished", 3, 45)
+    assert [job["outcome"] for job in report["jobs"]][-1] == "finished"
+
+
+def test_a_poisoned_event_is_returned_for_redelivery(tmp_path: Path) -> None:
+    ran = paperfleet("invoke", "process", EVENTS / "poison.json", "--state", tmp_path)
+    poison = json.loads((EVENTS / "poison.json").read_text())["Records"][0]
+    assert answer(ran) == {"batchItemFailures": [{"itemIdentifier": poison["messageId"]}]}
+    assert "no batch message" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "No such file"), ("{", "no JSON"), ("[]", "JSON object"), ('{"Records": [{}]}', "no SQS event")],
+)
+def test_a_wrong_event_file_is_one_clear_error(tmp_path: Path, content: str | None, words: str) -> None:
+    event = tmp_path / "event.json"
+    if content is not None:
+        event.write_text(content)
+    ran = paperfleet("invoke", "process", event, "--state", tmp_path / "state")
+    assert (ran.code, ran.out) == (2, "")
+    assert words in ran.err
+    assert ran.err.count("error:") == 1
+
+
+def test_the_shipped_process_event_is_a_batch_of_this_version() -> None:
+    body = json.loads((EVENTS / "process.json").read_text())["Records"][0]["body"]
+    assert BatchMessage.model_validate_json(body).run_id == "sample"

@@ -1,0 +1,247 @@
+"""``export`` out of a real ledger and store: order, outcomes, formats, and a file that is whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.errors import CorpusChangedError, UnknownRunError, UsageError
+from handlers.models import Check, PartLine, Usage
+from handlers.pipeline.csv_lines import CsvLines
+from handlers.pipeline.export import COLUMNS, export
+from handlers.ports import Part
+from tests import builders
+from tests.builders import RUN, call, part_line
+
+PAPERS: list[dict[str, Any]] = [
+    {"id": "zeta", "title": "甲", "abstract": "乙", "language": "zh", "license": "CC-BY-4.0",
+     "url": "https://example.org/z"},
+    {"id": "flagged", "title": "甲二", "language": "zh"},
+    {"id": "failed", "title": "甲三", "language": "zh"},
+    {"id": "english", "title": "Title", "abstract": "Text", "keywords": ["k"], "body": "Body",
+     "language": "en"},
+    {"id": "closed", "title": "甲四", "language": "zh", "license": "CC-BY-ND"},
+    {"id": "pending", "title": "甲五", "language": "zh"},
+    {"id": "alpha", "title": "甲", "abstract": "乙", "language": "zh", "same_as": "zeta",
+     "url": "https://example.org/a"},
+    {"id": "waiting", "title": "甲六", "language": "zh"},
+]  # fmt: skip
+LINES: list[PartLine] = [
+    part_line("zeta", calls=(call("1"), call("2", kind="repair")), reused_from="old/zeta"),
+    part_line("flagged", "flagged", error="numbers", reason="numbers: 3 lost",
+              checks=(Check(name="numbers", verdict="fail", detail="3 lost"),)),
+    part_line("failed", "failed", error="http_500", reason="the API failed", fields={}, checks=()),
+    part_line("english", "skipped", reason="already in en", fields={}, checks=(), calls=()),
+    part_line("closed", "skipped", reason="licence forbids", fields={}, checks=(), calls=()),
+    part_line("pending", "pending", fields={}, checks=(),
+              calls=(call("9", usage=Usage(prompt_tokens=7, completion_tokens=3)),)),
+]  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FileStore]:
+    store = FileStore(tmp_path / "state")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, store: FileStore) -> Iterator[SqliteLedger]:
+    source = tmp_path / "source.jsonl"
+    source.write_text("".join(json.dumps(paper) + "\n" for paper in PAPERS))
+    store.put_file(builders.CORPUS, source)
+    ledger = SqliteLedger(tmp_path / "state" / "ledger.sqlite3")
+    ledger.create_run(builders.run_record(papers=len(PAPERS), same_as=1))
+    part = Part(RUN, "b1/1-job-1", tuple(line.model_dump_json().encode() + b"\n" for line in LINES))
+    (pointers,) = store.write_parts("job-a", [part])
+    entries = [
+        builders.entry(line.id, line.status, pointer=where, error=line.error, cost=1500)
+        for line, where in zip(LINES, pointers, strict=True)
+    ]
+    ledger.commit([builders.commit(*entries)])
+    yield ledger
+    ledger.close()
+
+
+Export = Callable[..., dict[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def exported(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> Export:
+    """The records by id, in the file's order."""
+
+    def run(**flags: Any) -> dict[str, dict[str, Any]]:
+        output = tmp_path / "out.jsonl"
+        export(RUN, ledger=ledger, store=store, format="jsonl", output=output, **flags)
+        records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+        return {record["id"]: record for record in records}
+
+    return run
+
+
+def test_there_is_a_line_a_paper_in_the_order_of_the_corpus(exported: Export) -> None:
+    records = exported()
+    assert list(records) == [paper["id"] for paper in PAPERS]
+    assert all(tuple(record) == COLUMNS for record in records.values())
+    assert [record["status"] for record in records.values()] == [
+        "done", "flagged", "failed", "skipped", "skipped", "pending", "done", "pending",
+    ]  # fmt: skip
+
+
+def test_a_done_paper_has_its_translation_and_where_it_comes_from(exported: Export) -> None:
+    record = exported()["zeta"]
+    assert (record["title"], record["abstract"], record["body"]) == ("A title", "An abstract.", None)
+    assert (record["keywords"], record["source_title"]) == (["one", "two"], "甲")
+    assert (record["language"], record["source_language"]) == ("en", "zh")
+    assert record["usage"] == {"calls": 2, "prompt_tokens": 200, "completion_tokens": 100, "cached_tokens": 0,
+                               "reasoning_tokens": 0}  # fmt: skip
+    assert (record["cost_usd"], record["reused_from"], record["notice"]) == (
+        1.5e-06, "old/zeta", "Machine translation.",
+    )  # fmt: skip
+    assert (record["license"], record["url"]) == ("CC-BY-4.0", "https://example.org/z")
+
+
+def test_a_paper_of_equal_text_shares_the_outcome_under_its_own_id_and_at_no_cost(exported: Export) -> None:
+    records = exported()
+    leader, follower = records["zeta"], records["alpha"]
+    assert (follower["title"], follower["same_as"], follower["url"]) == (
+        "A title", "zeta", "https://example.org/a",
+    )  # fmt: skip
+    assert (follower["cost_usd"], follower["usage"]["calls"]) == (0, 0)
+    assert (follower["fingerprint"], follower["checks"]) == (leader["fingerprint"], leader["checks"])
+
+
+def test_what_the_gate_refused_is_shown_only_as_a_draft(exported: Export) -> None:
+    record = exported()["flagged"]
+    assert (record["title"], record["error"], record["reason"]) == (None, "numbers", "numbers: 3 lost")
+    assert record["checks"] == [{"name": "numbers", "verdict": "fail", "detail": "3 lost"}]
+    draft = exported(drafts=True)["flagged"]
+    assert (draft["title"], draft["status"]) == ("A title", "flagged")
+
+
+def test_a_paper_in_the_target_language_keeps_its_own_text(exported: Export) -> None:
+    record = exported()["english"]
+    assert (record["status"], record["reason"], record["language"]) == ("skipped", "already in en", "en")
+    assert (record["title"], record["abstract"], record["body"], record["keywords"]) == (
+        "Title", "Text", "Body", ["k"],
+    )  # fmt: skip
+    assert record["notice"] is None
+
+
+@pytest.mark.parametrize("paper_id", ["failed", "closed", "pending", "waiting"])
+def test_a_paper_without_a_result_has_no_text(exported: Export, paper_id: str) -> None:
+    record = exported(drafts=True)[paper_id]
+    assert [record[name] for name in ("title", "abstract", "body", "keywords", "language", "notice")] == [
+        None
+    ] * 6
+
+
+def test_tokens_of_an_unfinished_paper_are_told(exported: Export) -> None:
+    record = exported()["pending"]
+    assert (record["usage"]["prompt_tokens"], record["cost_usd"], record["reason"]) == (7, 1.5e-06, None)
+
+
+def test_the_counts_are_those_of_the_ledger(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> None:
+    counts = export(RUN, ledger=ledger, store=store, format="csv", output=tmp_path / "x.csv")
+    assert counts == {"done": 2, "flagged": 1, "failed": 1, "skipped": 2, "pending": 2}
+
+
+def test_csv_has_the_same_columns_and_texts(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    export(RUN, ledger=ledger, store=store, format="csv", output=output)
+    rows = list(csv.DictReader(io.StringIO(output.read_bytes().decode(), newline="")))
+    assert tuple(rows[0]) == COLUMNS
+    assert (rows[0]["id"], rows[0]["keywords"], rows[0]["body"]) == ("zeta", "one; two", "")
+    assert json.loads(rows[0]["usage"])["calls"] == 2
+    assert json.loads(rows[0]["checks"]) == [{"name": "placeholders", "verdict": "pass", "detail": ""}]
+
+
+def cells(*values: object) -> list[str]:
+    file = io.BytesIO()
+    lines = CsvLines(file, ["c"] * len(values))
+    lines.write({str(position): value for position, value in enumerate(values)})
+    lines.finish()
+    return list(csv.reader(io.StringIO(file.getvalue().decode(), newline="")))[1]
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
+def test_a_cell_is_never_a_formula(cell: str) -> None:
+    assert cells(cell) == [f"'{cell}"]
+    assert cells([cell, "b"]) == [f"'{cell}; b"]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_csv_gives_any_text_back(text: str) -> None:
+    assert cells("x", text) in (["x", text], ["x", f"'{text}"])
+
+
+def test_a_result_that_cannot_be_read_names_its_paper(
+    exported: Export, ledger: SqliteLedger, store: FileStore
+) -> None:
+    line = part_line("waiting").model_dump_json().replace("A title", "A \\ud800 title")
+    ((where,),) = store.write_parts("job-b", [Part(RUN, "b1/2-job-1", (line.encode() + b"\n",))])
+    ledger.commit([builders.commit(builders.entry("waiting", pointer=where), part="9")])
+    with pytest.raises(CorpusChangedError, match="waiting"):
+        exported()
+
+
+def test_an_old_file_is_replaced_and_one_that_fails_leaves_the_old_one(
+    ledger: SqliteLedger, store: FileStore, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.jsonl"
+    output.write_text("old")
+    (tmp_path / "state" / "runs" / RUN / "segments" / "job-a.jsonl").write_bytes(b"cut")
+    with pytest.raises(CorpusChangedError):
+        export(RUN, ledger=ledger, store=store, format="jsonl", output=output)
+    assert output.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "source.jsonl", "state"]
+
+
+def test_a_result_of_another_paper_is_never_given_out(
+    exported: Export, ledger: SqliteLedger, store: FileStore
+) -> None:
+    where = ledger.paper_rows(RUN, ["zeta"])["zeta"].pointer
+    assert where is not None
+    ledger.commit([builders.commit(builders.entry("waiting", pointer=where), part="9")])
+    with pytest.raises(CorpusChangedError, match="in the place of 'waiting'"):
+        exported()
+
+
+def test_a_folder_or_a_place_that_is_not_there_is_refused(
+    ledger: SqliteLedger, store: FileStore, tmp_path: Path
+) -> None:
+    for output in (tmp_path, tmp_path / "no" / "such" / "folder.jsonl"):
+        with pytest.raises(UsageError, match="--output"):
+            export(RUN, ledger=ledger, store=store, format="jsonl", output=output)
+    with pytest.raises(UnknownRunError):
+        export("nowhere", ledger=ledger, store=store, format="jsonl", output=tmp_path / "x")
+
+
+def test_a_pipe_is_written_to_and_a_link_followed(
+    ledger: SqliteLedger, store: FileStore, tmp_path: Path
+) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    export(RUN, ledger=ledger, store=store, format="jsonl", output=pipe)
+    reader.join()
+    assert read[0].count(b"\n") == len(PAPERS)
+    target, link = tmp_path / "target.jsonl", tmp_path / "link.jsonl"
+    target.write_text("old")
+    link.symlink_to(target)
+    export(RUN, ledger=ledger, store=store, format="jsonl", output=link)
+    assert link.is_symlink()
+    assert target.read_bytes() == read[0]

@@ -1,0 +1,132 @@
+"""The report on a terminal and as Markdown: complete, and deaf to what outside text would like to do."""
+
+from __future__ import annotations
+
+import io
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from handlers.reporting.markdown import to_markdown
+from handlers.reporting.plain import markdown, plain
+from handlers.reporting.tables import duration, tables
+from handlers.reporting.terminal import render
+from handlers.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
+
+HOSTILE = "[red]x[/red] <script>alert(1)</script> | a | `b` \x1b[31m \u202e $x$ [l](http://e.org)"
+
+
+def report(**changes: object) -> RunReport:
+    job = JobReport(
+        id="job-1", session="s1", outcome="finished", workers=10, started_at="2024-01-01T00:00:00+00:00",
+        ended_at="2024-01-01T00:01:40+00:00", wall_s=100.0, papers=7, utilization=0.9, throttle_wait_s=3.0,
+        latency_s=Latency(p50=1.0, p90=2.0, p99=3.0), errors={"http_500": 2}, lost_usd=0.0,
+    )  # fmt: skip
+    whole = RunReport(
+        run_id="june", state="finished", reason="", outcome="finished", model="model-a", papers=10,
+        counts={"done": 7, "flagged": 1, "failed": 1, "skipped": 1, "pending": 0}, same_as=1, reused=2,
+        spend_usd=0.5, spend_nano_usd=500_000_000, indeterminate_usd=0.25, budget_usd=2.0,
+        calls=CallCounts(sent=12, ok=8, throttled=2, transient=2, fatal=0, refused=0, repairs=1),
+        tokens=TokenCounts(prompt=1000, completion=500, cached=100, reasoning=0),
+        latency_s=Latency(p50=1.0, p90=2.0, p99=3.0), papers_per_hour=360.0, worker_utilization=0.875,
+        jobs=(job,), lost_jobs=(), queue=QueueReport(visible=0, in_flight=0, dead=1),
+        errors={"http_500": 2}, failed_checks={"numbers": 1}, paper_errors={"numbers": 1},
+        warnings=("1 dead letters in the queue",), started_at="2024-01-01T00:00:00+00:00",
+        finished_at="2024-01-01T00:01:40+00:00", wall_s=100.0,
+    )  # fmt: skip
+    return whole.model_copy(update=changes)
+
+
+def terminal(shown: RunReport, *, width: int = 100) -> str:
+    file = io.StringIO()
+    render(shown, Console(file=file, width=width, force_terminal=True, color_system=None))
+    return file.getvalue()
+
+
+KEY_FIGURES = (
+    "87.5%",
+    "1.00 / 2.00 / 3.00 s",
+    "33.3%",
+    "0.5000",
+    "2.0000",
+    "25.0%",
+    "1 min 40 s",
+    "360",
+    "job-1",
+)
+
+
+@pytest.mark.parametrize("show", [terminal, to_markdown])
+def test_the_key_metrics_are_all_there(show: object) -> None:
+    text = show(report())  # type: ignore[operator]
+    for figure in (*KEY_FIGURES, "numbers", "dead letters"):
+        assert figure in text, figure
+
+
+def test_markdown_tables_have_as_many_cells_in_every_row() -> None:
+    text = to_markdown(report(errors={HOSTILE: 3, "a|b": 1}, model=HOSTILE, reason=HOSTILE, state="parked"))
+    widths = []
+    for line in text.splitlines():
+        if line.startswith("|"):
+            widths.append(line.count("|"))
+        else:
+            assert len(set(widths)) <= 1
+            widths = []
+
+
+def test_nothing_from_outside_is_markup_in_markdown() -> None:
+    text = to_markdown(report(errors={HOSTILE: 3}, model=HOSTILE, reason=HOSTILE, run_id=HOSTILE))
+    assert "<script" not in text.replace("\\<", "")
+    assert "[l](" not in text.replace("\\[", "")
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "http://" not in text
+
+
+def test_nothing_from_outside_is_markup_on_a_terminal() -> None:
+    text = terminal(report(errors={HOSTILE: 3}, model=HOSTILE, reason=HOSTILE, run_id=HOSTILE), width=300)
+    assert text.count("[red]x[/red]") == 4
+    assert "\x1b[31m" not in text
+    assert "\u202e" not in text
+
+
+@given(st.text())
+def test_a_shown_text_is_one_line_without_control_characters(text: str) -> None:
+    shown = plain(text)
+    assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert "|" not in markdown(text)
+    assert "\n" not in markdown(text)
+
+
+@pytest.mark.parametrize("char", ["$", "\\begin{", "<", "[", "{", "\x1b", "://", "\u202e"])
+def test_a_megabyte_of_anything_takes_no_time(char: str) -> None:
+    began = time.monotonic()
+    assert len(markdown(char * 1_000_000)) < 5000
+    assert time.monotonic() - began < 1
+
+
+def test_tables_stay_short_however_many_jobs_and_classes_there_are() -> None:
+    job = report().jobs[0]
+    many = report(jobs=(job,) * 500, errors={f"class-{n}": 1 for n in range(100)})
+    assert all(len(table.rows) <= 30 for table in tables(many))
+    assert "470 earlier jobs" in to_markdown(many)
+    assert "80 others" in terminal(many)
+
+
+def test_a_run_that_has_not_begun_has_a_report_too() -> None:
+    empty = report(jobs=(), errors={}, queue=None, failed_checks=None, paper_errors=None, warnings=(),
+                   counts=dict.fromkeys(report().counts, 0), papers=0,
+                   calls=CallCounts(**dict.fromkeys(CallCounts.model_fields, 0)), budget_usd=0.0)  # fmt: skip
+    assert "no budget" not in terminal(empty)
+    assert "nan" not in to_markdown(empty).lower()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0.0 s"), (59.94, "59.9 s"), (185, "3 min 05 s"), (7320, "2 h 02 min")]
+)
+def test_durations_are_told_in_two_units(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

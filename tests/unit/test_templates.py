@@ -1,0 +1,185 @@
+"""What the templates promise, read from them; whether they are valid is for the linters to say."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers import metrics
+from handlers.settings import PREFIX, TIERS, Settings
+from tests.unit.cloudformation import ROOT, as_list, inside, of_type, statements, template
+
+STACK = template("template.yaml")
+ALARMS = template("infra/observability.yaml")
+GITHUB = template("infra/github-role.yaml")
+FUNCTIONS = of_type(STACK, "AWS::Serverless::Function")
+ROLES = of_type(STACK, "AWS::IAM::Role")
+RESOURCES = {name: resource.get("Properties", {}) for name, resource in STACK["Resources"].items()}
+LONGEST = 900
+
+
+def test_every_function_is_there_and_has_a_role_of_its_own() -> None:
+    roles = [function["Role"]["Fn::GetAtt"][0] for function in FUNCTIONS.values()]
+    assert len(set(roles)) == len(FUNCTIONS) == 3
+    for function in FUNCTIONS.values():
+        module, _, name = function["Handler"].rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+@pytest.mark.parametrize("role", [*ROLES.values(), *of_type(GITHUB, "AWS::IAM::Role").values()])
+def test_no_role_may_do_everything_or_on_everything(role: dict[str, Any]) -> None:
+    for statement in statements(role):
+        assert "*" not in as_list(statement["Resource"])
+        assert not any("*" in action for action in as_list(statement["Action"]))
+
+
+def test_only_the_process_function_reads_the_key() -> None:
+    readers = [
+        name
+        for name, role in ROLES.items()
+        for statement in statements(role)
+        if "secretsmanager:GetSecretValue" in as_list(statement["Action"])
+    ]
+    assert readers == ["ProcessRole"]
+    with_secret = [
+        name for name, each in FUNCTIONS.items() if f"{PREFIX}API_KEY_SECRET" in _environment(each)
+    ]
+    assert with_secret == ["ProcessFunction"]
+
+
+def test_no_function_may_delete_results_or_rows() -> None:
+    actions = {
+        action for role in ROLES.values() for each in statements(role) for action in as_list(each["Action"])
+    }
+    assert not {action for action in actions if "Delete" in action} - {"sqs:DeleteMessage"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_every_variable_is_a_setting(function: dict[str, Any]) -> None:
+    everywhere = STACK["Globals"]["Function"]
+    names = {*_environment(function), *_environment(everywhere)}
+    settings = {name.removeprefix(PREFIX).lower() for name in names if name.startswith(PREFIX)}
+    assert settings <= set(Settings.model_fields)
+
+
+def test_the_event_source_takes_one_batch_and_hears_of_partial_failures() -> None:
+    source = FUNCTIONS["ProcessFunction"]["Events"]["Batches"]["Properties"]
+    assert source["BatchSize"] == 1
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"]["MaximumConcurrency"] == {
+        "Fn::FindInMap": ["Tiers", {"Ref": "Tier"}, "Jobs"]
+    }
+
+
+def test_tiers_are_the_documented_ones_but_for_the_smallest() -> None:
+    tiers = STACK["Mappings"]["Tiers"]
+    shapes = {name: (tier["Jobs"], tier["Workers"]) for name, tier in tiers.items()}
+    assert shapes == TIERS | {"standard": (2, 5)}, "an event source's concurrency is 2 at least"
+    assert STACK["Parameters"]["Tier"]["AllowedValues"] == list(tiers)
+    for tier in tiers.values():
+        assert tier["BatchPapers"] >= 10 * tier["Workers"]
+
+
+def test_a_message_stays_hidden_as_long_as_an_invocation_may_take() -> None:
+    assert STACK["Parameters"]["FunctionTimeout"]["MaxValue"] == LONGEST
+    assert RESOURCES["Queue"]["VisibilityTimeout"] >= LONGEST
+    assert RESOURCES["Queue"]["RedrivePolicy"]["maxReceiveCount"] == {"Ref": "MaxReceives"}
+    kept = RESOURCES["DeadLetterQueue"]["MessageRetentionPeriod"]
+    assert kept >= RESOURCES["Queue"]["MessageRetentionPeriod"]
+
+
+def test_the_table_can_be_restored_and_is_kept() -> None:
+    table = RESOURCES["Table"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
+    for name in ("Table", "Bucket"):
+        assert STACK["Resources"][name]["DeletionPolicy"] == "Retain"
+        assert STACK["Resources"][name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_bucket_is_encrypted_and_private() -> None:
+    bucket = RESOURCES["Bucket"]
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert bucket["BucketEncryption"]
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["uploads"]["Prefix"] == "incoming/"
+    expired = [rule["Prefix"] for rule in rules.values() if "ExpirationInDays" in rule]
+    assert expired == ["incoming/"], "corpora and results stay"
+
+
+@pytest.mark.parametrize("policy", ["BucketPolicy", "QueuePolicy"])
+def test_plain_http_is_refused(policy: str) -> None:
+    (statement,) = RESOURCES[policy]["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Principal"] == "*"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_every_function_logs_into_a_group_that_forgets() -> None:
+    for function in FUNCTIONS.values():
+        group = RESOURCES[function["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_no_secret_is_a_parameter_or_a_variable() -> None:
+    assert not [
+        name for name in STACK["Parameters"] if name.lower() in ("apikey", "key", "token", "password")
+    ]
+    assert f"{PREFIX}API_KEY" not in {name for each in FUNCTIONS.values() for name in _environment(each)}
+
+
+def test_the_artifact_is_this_project_and_nothing_else() -> None:
+    folder = ROOT / STACK["Globals"]["Function"]["CodeUri"]
+    assert [path.name for path in folder.iterdir()] == ["requirements.txt"]
+    assert (folder / "requirements.txt").read_text().split() == ["."]
+
+
+def test_the_github_role_trusts_one_repository_and_branch() -> None:
+    (role,) = of_type(GITHUB, "AWS::IAM::Role").values()
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {
+        "StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": {
+                "Fn::Sub": "repo:${Repository}:ref:refs/heads/${Branch}"
+            },
+        }
+    }
+    for name in ("Repository", "Branch"):
+        assert not re.fullmatch(GITHUB["Parameters"][name]["AllowedPattern"], "*")
+
+
+@pytest.mark.parametrize("loaded", [ALARMS, GITHUB], ids=["observability", "github-role"])
+def test_what_the_other_templates_import_is_exported(loaded: dict[str, Any]) -> None:
+    exported = {
+        output["Export"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+        for output in STACK["Outputs"].values()
+    }
+    imported = {name["Fn::Sub"].removeprefix("${Stack}-") for name in inside(loaded, "Fn::ImportValue")}
+    assert imported
+    assert imported <= exported
+
+
+def test_alarms_and_dashboard_ask_for_metrics_that_are_published() -> None:
+    published = set(re.findall(r'"([A-Z][A-Za-z0-9]+)", MetricUnit', Path(metrics.__file__).read_text()))
+    published |= {"LatencyP50", "LatencyP90", "LatencyP99"}
+    ours = [
+        each
+        for each in of_type(ALARMS, "AWS::CloudWatch::Alarm").values()
+        if each["Namespace"] == "Paperfleet"
+    ]
+    assert {alarm["MetricName"] for alarm in ours} <= published
+    body = of_type(ALARMS, "AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"][0]
+    shown = set(re.findall(r'\["Paperfleet", "(\w+)"|\[".", "(\w+)", ".", "."', body))
+    names = {name for pair in shown for name in pair if name}
+    assert names - {"ApproximateNumberOfMessagesNotVisible", "Errors", "Throttles"} <= published
+
+
+def _environment(function: dict[str, Any]) -> dict[str, Any]:
+    variables: dict[str, Any] = function.get("Environment", {}).get("Variables", {})
+    return variables
