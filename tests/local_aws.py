@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -48,6 +53,7 @@ class LocalAws:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+        self._made: dict[tuple[str, str], tuple[str, ...]] = {}
         self.environment = ENVIRONMENT | {"AWS_ENDPOINT_URL": endpoint}
 
     def client(self, service: str) -> Any:
@@ -61,13 +67,14 @@ class LocalAws:
         )
 
     def stack(self, name: str, *, max_receives: int = 5) -> Stack:
-        """As the template makes them."""
-        self.make_table(name)
-        queue_url, dead_url = self.make_queues(name, max_receives=max_receives)
-        self.make_bucket(name)
-        return Stack(name, queue_url, dead_url, name)
+        """As the template makes them. Asked for twice, they are the same."""
+        queue_url, dead_url = self.queues(name, max_receives=max_receives)
+        return Stack(self.table(name), queue_url, dead_url, self.bucket(name))
 
-    def make_table(self, name: str) -> None:
+    def table(self, name: str) -> str:
+        if ("table", name) in self._made:
+            return name
+        self._made["table", name] = ()
         keys = [{"AttributeName": key, "KeyType": kind} for key, kind in (("pk", "HASH"), ("sk", "RANGE"))]
         self.client("dynamodb").create_table(
             TableName=name,
@@ -75,28 +82,59 @@ class LocalAws:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
             BillingMode="PAY_PER_REQUEST",
         )
+        return name
 
-    def make_queues(self, name: str, *, max_receives: int) -> tuple[str, str]:
+    def queues(self, name: str, *, max_receives: int) -> tuple[str, str]:
+        """URLs of a queue and of its dead-letter queue."""
+        if ("queue", name) not in self._made:
+            self._made["queue", name] = self._make_queues(name, max_receives)
+        url, dead_url = self._made["queue", name]
+        return url, dead_url
+
+    def _make_queues(self, name: str, max_receives: int) -> tuple[str, str]:
         sqs = self.client("sqs")
         dead_url = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": max_receives})
         made = sqs.create_queue(
             QueueName=name, Attributes={"RedrivePolicy": redrive, "VisibilityTimeout": "900"}
         )
         return made["QueueUrl"], dead_url
 
-    def make_bucket(self, name: str) -> None:
-        self.client("s3").create_bucket(Bucket=name)
+    def bucket(self, name: str) -> str:
+        if ("bucket", name) not in self._made:
+            self._made["bucket", name] = ()
+            self.client("s3").create_bucket(Bucket=name)
+        return name
+
+
+def name_of(folder: Path) -> str:
+    """A name that AWS allows for a bucket, a table and a queue, one for each test's folder."""
+    return f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:20]}"
+
+
+def _one_at_a_time(app: Any) -> Any:
+    """moto's backends are not thread-safe: two conditional writes at once can both succeed."""
+    lock = threading.Lock()
+
+    def locked(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        with lock:
+            return [b"".join(app(environ, start_response))]
+
+    return locked
 
 
 @contextmanager
 def moto_server() -> Iterator[LocalAws]:
     """In a thread of this process, on loopback; the environment points at it meanwhile."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    local = LocalAws(f"http://127.0.0.1:{port}")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    app = _one_at_a_time(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, name="moto", daemon=True)
+    thread.start()
+    local = LocalAws(f"http://127.0.0.1:{server.server_port}")
     before = {name: os.environ.get(name) for name in local.environment}
     os.environ.update(local.environment)
     try:
@@ -107,4 +145,6 @@ def moto_server() -> Iterator[LocalAws]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        server.stop()
+        server.shutdown()
+        thread.join()
+        server.server_close()

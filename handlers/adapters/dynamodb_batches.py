@@ -112,7 +112,7 @@ class BatchItems:
         item = self._table.update(
             *batch_key(run_id, batch_id),
             values={"finished_at": now, "lease_until": 0.0},
-            condition="#terminal = #papers AND attribute_not_exists(#finished_at)",
+            condition="attribute_exists(pk) AND #terminal = #papers AND attribute_not_exists(#finished_at)",
         )
         return item is not None
 

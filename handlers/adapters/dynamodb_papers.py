@@ -42,32 +42,36 @@ class PaperItems(BatchItems):
         return {(commit.run_id, entry.paper_id) for commit, entry in accepted}
 
     def _take(self, commit: Commit, entry: LedgerEntry) -> bool:
-        key = paper_key(commit.run_id, entry.paper_id)
+        pk, sk = paper_key(commit.run_id, entry.paper_id)
         part = f"{commit.job_id}#{commit.part_id}"
+        values = {
+            "id": entry.paper_id,
+            "batch": commit.batch_id,
+            "generation": entry.generation,
+            "status": entry.status,
+            "error": entry.error,
+            "key": entry.pointer.key,
+            "offset": entry.pointer.offset,
+            "length": entry.pointer.length,
+            "weight": entry.weight,
+            "reused": entry.reused,
+            "flags": entry.flags,
+            "part": part,
+        }
+        if self._table.put_new({"pk": pk, "sk": sk, "cost": entry.cost, **values}):
+            return True
         item = self._table.update(
-            *key,
-            values={
-                "id": entry.paper_id,
-                "batch": commit.batch_id,
-                "generation": entry.generation,
-                "status": entry.status,
-                "error": entry.error,
-                "key": entry.pointer.key,
-                "offset": entry.pointer.offset,
-                "length": entry.pointer.length,
-                "weight": entry.weight,
-                "reused": entry.reused,
-                "flags": entry.flags,
-                "part": part,
-            },
+            pk,
+            sk,
+            values=values,
             plus={"cost": entry.cost},
-            condition="attribute_not_exists(pk) OR (#status = :pending AND #generation <= :generation AND"
-            " (attribute_not_exists(#part) OR #part <> :part))",
+            condition="#status = :pending AND #generation <= :generation AND"
+            " (attribute_not_exists(#part) OR #part <> :part)",
             arguments={"pending": "pending", "generation": entry.generation, "part": part},
         )
         if item is not None:
             return True
-        item = self._table.get(*key)  # a repeated request finds its own part
+        item = self._table.get(pk, sk)  # a repeated request finds its own part
         return item is not None and item.get("part") == part and item["status"] == entry.status
 
     def _put_fingerprints(self, accepted: Sequence[tuple[Commit, LedgerEntry]]) -> None:

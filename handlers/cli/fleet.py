@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
@@ -96,18 +97,22 @@ class Fleet:
         self._parent_end, self._own_end = os.pipe()
 
     def run(self) -> str:
-        """Work until nothing is left, or something stops it; returns the session's outcome."""
+        """Work until nothing is left, or something stops it; returns why results could not be kept,
+        "" if they could."""
         self._open_session()
         gc.freeze()  # the forks share these pages as long as no collection touches them
         with self._signals_handled():
             for _ in range(self._jobs):
                 self._start()
             self._watch()
-        outcome = self._outcome()
-        with open_state(self._run_id, self._settings) as state:
-            bury_the_dead(state, self._run_id)
-            state.ledger.close_session(self._session_id, at=state.clock.now(), outcome=outcome)
-        return outcome
+        try:
+            with open_state(self._run_id, self._settings) as state:
+                bury_the_dead(state, self._run_id)
+                outcome = self._outcome(state)
+                state.ledger.close_session(self._session_id, at=state.clock.now(), outcome=outcome)
+        except sqlite3.Error as error:
+            self._failure = self._failure or f"the ledger cannot be written: {error}"
+        return self._failure
 
     def _open_session(self) -> None:
         with open_state(self._run_id, self._settings) as state:
@@ -153,11 +158,10 @@ class Fleet:
         process.join()
         if process.exitcode == 0:
             return
-        with open_state(self._run_id, self._settings) as state:
-            _bury(state, self._run_id, job_id)
+        self._give_up_for_dead(job_id)
         log = self._settings.state / "runs" / self._run_id / "logs" / f"{job_id}.log"
         if process.exitcode == FAILED:
-            self._failure = f"job {job_id} could not keep its results; see {log}"
+            self._failure = f"job {job_id} could not keep its results: make room, then run again; see {log}"
             self._drain()
         elif self._restarts and not self._signals:
             self._restarts -= 1
@@ -165,6 +169,13 @@ class Fleet:
                 f"{job_id} died (exit {process.exitcode}); another takes its place; log: {log}"
             )
             self._start()
+
+    def _give_up_for_dead(self, job_id: str) -> None:
+        try:
+            with open_state(self._run_id, self._settings) as state:
+                _bury(state, self._run_id, job_id)
+        except sqlite3.Error as error:  # buried by the next session
+            self._failure = f"the ledger cannot be written: {error}"
 
     @contextmanager
     def _signals_handled(self) -> Iterator[None]:
@@ -190,16 +201,10 @@ class Fleet:
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGTERM)
 
-    def _outcome(self) -> str:
+    def _outcome(self, state: State) -> str:
         if self._failure:
             return self._failure
         if self._signals:
             return "interrupted"
-        with open_state(self._run_id, self._settings) as state:
-            ends = {
-                job.outcome for job in state.ledger.jobs(self._run_id) if job.session_id == self._session_id
-            }
-        for word in ("limit", "deadline"):
-            if word in ends:
-                return word
-        return "finished"
+        ends = {job.outcome for job in state.ledger.jobs(self._run_id) if job.session_id == self._session_id}
+        return next((word for word in ("limit", "deadline") if word in ends), "finished")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from handlers import bootstrap, process
 from handlers.pipeline.job import Job
 from handlers.pipeline.source import EventSource
 from handlers.settings import load_settings
+
+logger = bootstrap.logger()
 
 FAILED = 5
 """Exit code of a job that could not keep its results."""
@@ -28,7 +31,12 @@ def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, _on_signal(job))
     threading.Thread(target=_watch, args=(parent, job), name="parent", daemon=True).start()
-    sys.exit(work(job))
+    try:
+        sys.exit(work(job))
+    except (sqlite3.Error, OSError):
+        # A full disk, as a rule: another job would fare no better.
+        logger.exception("ledger, queue or store cannot be used")
+        os._exit(FAILED)
 
 
 def work(job: Job) -> int:

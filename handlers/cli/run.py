@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import suppress
+from typing import cast
+
 import typer
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from rich.console import Console
 
 from handlers import bootstrap, shard
@@ -97,11 +102,11 @@ def _run(
         )
         with open_state(ready.run_id, ready) as adapters:
             _clear(adapters, ready.run_id)
-        outcome = "finished"
+        failure = ""
         if shard_through_handler(request, ready).emitted:
             with Progress(console) as progress:
-                outcome = Fleet(ready, progress).run()
-        return _finish(ready, outcome, console)
+                failure = Fleet(ready, progress).run()
+        return _finish(ready, failure, console)
 
 
 def _clear(adapters: State, run_id: str) -> None:
@@ -114,15 +119,17 @@ def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
     """As Lambda would: a JSON event in, a JSON answer out."""
     bootstrap.set_environment({"PAPERFLEET_STATE": str(settings.state)})
     context = LocalContext("local-shard", lambda: 900.0, function_name="paperfleet-shard")
-    return Submitted.model_validate(shard.handler(request.model_dump(mode="json"), context))
+    answer = shard.handler(request.model_dump(mode="json"), cast("LambdaContext", context))
+    return Submitted.model_validate(answer)
 
 
-def _finish(settings: Settings, outcome: str, console: Console) -> RunReport:
-    folder = settings.state / "runs" / settings.run_id
-    folder.mkdir(parents=True, exist_ok=True)
+def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
+    """Report, and results once the run is finished. ``failure``: why results could not be kept."""
     with open_state(settings.run_id, settings) as adapters:
-        if outcome.startswith("job "):
-            adapters.ledger.set_control(settings.run_id, Control("parked", outcome, adapters.clock.now()))
+        if failure:
+            with suppress(sqlite3.Error):  # on a full disk the report alone must say it
+                parked = Control("parked", failure, adapters.clock.now())
+                adapters.ledger.set_control(settings.run_id, parked)
         report = summarise(
             settings.run_id,
             ledger=adapters.ledger,
@@ -131,20 +138,30 @@ def _finish(settings: Settings, outcome: str, console: Console) -> RunReport:
             is_alive=is_alive,
             detail=True,
         )
-        (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
-        (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
-        if report.state == "finished":
-            results = folder / "results.jsonl"
-            export(
-                settings.run_id, ledger=adapters.ledger, store=adapters.store, format="jsonl", output=results
-            )
-            console.print(f"results: {results}", soft_wrap=True)
-    console.print(f"report:  {folder / 'report.md'}", soft_wrap=True)
+        if failure:
+            report = report.model_copy(update={"state": "parked", "reason": failure})
+        try:
+            _write(report, settings, adapters, console)
+        except OSError as error:
+            console.print(f"report and results cannot be written: {error}", markup=False)
     if report.state != "finished":
-        console.print(
+        sentence = (
             f"{report.counts['pending']} papers are pending ({report.reason}); the same command goes on."
         )
+        console.print(sentence, markup=False, soft_wrap=True)
     return report
+
+
+def _write(report: RunReport, settings: Settings, adapters: State, console: Console) -> None:
+    folder = settings.state / "runs" / settings.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
+    (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    if report.state == "finished":
+        results = folder / "results.jsonl"
+        export(settings.run_id, ledger=adapters.ledger, store=adapters.store, format="jsonl", output=results)
+        console.print(f"results: {results}", markup=False, soft_wrap=True)
+    console.print(f"report:  {folder / 'report.md'}", markup=False, soft_wrap=True)
 
 
 def exit_code(report: RunReport) -> int:

@@ -15,6 +15,7 @@ from rich.live import Live
 from handlers import bootstrap
 from handlers.bootstrap import State
 from handlers.cli import options
+from handlers.cli.review import write_page
 from handlers.errors import UnknownRunError, UsageError
 from handlers.models import PaperStatus
 from handlers.pipeline import control
@@ -68,10 +69,20 @@ def report(
     ] = None,
     output: Output = None,
     as_json: options.AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Also write a page with charts; needs the extra `report`.")
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", help="JSON of `paperfleet plan`, to set against the run in --html."),
+    ] = None,
 ) -> None:
     """The whole report: with error classes of papers and failed checks, counted over every paper."""
     with _run(state, run_id) as (adapters, run):
         found = _summary(adapters, run, detail=True)
+        if html is not None:
+            write_page(adapters, found, html, plan)
+            _say(f"page: {html}")
     form = "json" if as_json else form or ("md" if output and output.suffix == ".md" else "terminal")
     if form == "md":
         _write(to_markdown(found), output)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote_plus
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -43,7 +42,7 @@ def uploaded_key(event: dict[str, object]) -> str | None:
     if event.get("source") != "aws.s3":
         return None
     try:
-        key = unquote_plus(_Upload.model_validate(event).detail.object.key)
+        key = _Upload.model_validate(event).detail.object.key
     except ValidationError as error:
         raise UsageError(f"not an Object Created event: {error}") from error
     if not key.startswith(INCOMING):

@@ -36,3 +36,8 @@ def usd(amount: float) -> str:
     if amount == 0 or amount >= 1:
         return f"${amount:,.2f}"
     return f"${amount:.4f}" if amount >= 0.01 else f"${amount:.6f}"
+
+
+def seconds(duration: float) -> str:
+    """``1.44 s``, and milliseconds where those tell more."""
+    return f"{duration:.2f} s" if duration >= 0.1 else f"{1000 * duration:.1f} ms"

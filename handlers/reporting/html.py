@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.reporting import palette
-from handlers.reporting.figure import Report, projected_usd, usd
+from handlers.reporting.figure import Report, projected_usd, seconds, usd
 from handlers.reporting.optional import load
 from handlers.reporting.page_figures import figures
 from handlers.reporting.survey import Survey
@@ -93,7 +93,11 @@ def _facts(report: Report) -> list[tuple[str, str, str]]:
         ("papers an hour", f"{report['papers_per_hour']:,.0f}", f"in {_duration(report['wall_s'])}"),
         ("spent", usd(report["spend_usd"]), spent),
         ("utilization", f"{100 * report['worker_utilization']:.1f}%", f"{len(report['jobs']):,} jobs"),
-        ("response time", f"{latency['p50']:.2f} s", f"p90 {latency['p90']:.2f}, p99 {latency['p99']:.2f} s"),
+        (
+            "response time",
+            seconds(latency["p50"]),
+            f"p90 {seconds(latency['p90'])}, p99 {seconds(latency['p99'])}",
+        ),
         ("calls", f"{calls['sent']:,}", f"{calls['throttled']:,} throttled, {faults:,} failed"),
     ]
 

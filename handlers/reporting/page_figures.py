@@ -7,7 +7,7 @@ from typing import Any
 
 from handlers.models import bucket_seconds
 from handlers.reporting.charts import drawn
-from handlers.reporting.figure import Figure, Report, usd
+from handlers.reporting.figure import Figure, Report, seconds, usd
 from handlers.reporting.figures_over_time import slots, spend, throughput, time_unit
 from handlers.reporting.palette import LIGHT
 from handlers.reporting.survey import Survey, cost_bucket_usd
@@ -55,9 +55,8 @@ def _latency(report: Report, survey: Survey) -> Figure | None:
     p = report["latency_s"]
     rows = _grouped(survey.latency, bucket_seconds)
     marks = [{"at": max(1e-4, p[name]), "name": name, "row": 2 + 14 * n} for n, name in enumerate(p)]
-    says = (
-        f"Half of the answered calls took up to {p['p50']:.2f} s, 90% {p['p90']:.2f} s, 99% {p['p99']:.2f} s."
-    )
+    half, most, nearly_all = (seconds(p[name]) for name in ("p50", "p90", "p99"))
+    says = f"Half of the answered calls took up to {half}, 90% {most}, 99% {nearly_all}."
     return Figure(
         "latency",
         "API response times",

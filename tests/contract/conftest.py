@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
+from handlers.adapters.aws_clients import aws_client
+from handlers.adapters.dynamodb_ledger import DynamoDbLedger
+from handlers.adapters.dynamodb_reasons import DynamoDbReasons
 from handlers.adapters.file_store import FileStore
+from handlers.adapters.s3_store import S3Store
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.adapters.sqs_queue import SqsQueue
 from handlers.ports import BatchQueue, Ledger, ObjectStore
 from tests import builders
 from tests.fakes import FakeClock
+from tests.local_aws import LocalAws, moto_server, name_of
 
 MAX_RECEIVES = 3
 
@@ -40,15 +47,51 @@ class Opened:
             adapter.close()
 
 
-LEDGERS: dict[str, Callable[[Path], SqliteLedger]] = {
-    "sqlite": lambda folder: SqliteLedger(folder / "ledger.sqlite3")
+@cache
+def shared_client(service: str) -> Any:
+    """Clients are made to be shared, and take long to make."""
+    return aws_client(service, path_style=True)
+
+
+class ClosingLedger(Ledger, Closing, Protocol): ...
+
+
+class ClosingQueue(BatchQueue, Closing, Protocol): ...
+
+
+class ClosingStore(ObjectStore, Closing, Protocol): ...
+
+
+def _dynamodb(folder: Path, aws: LocalAws) -> DynamoDbLedger:
+    return DynamoDbLedger(shared_client("dynamodb"), aws.table(name_of(folder)), FakeClock())
+
+
+def _sqs(folder: Path, aws: LocalAws, name: str, clock: FakeClock) -> SqsQueue:
+    reasons = DynamoDbReasons(shared_client("dynamodb"), aws.table(name_of(folder)), clock)
+    url, dead_url = aws.queues(f"{name_of(folder)}-{name}", max_receives=MAX_RECEIVES)
+    return SqsQueue(shared_client("sqs"), url, dead_url, reasons, clock)
+
+
+LEDGERS: dict[str, Callable[[Path, LocalAws], ClosingLedger]] = {
+    "sqlite": lambda folder, _: SqliteLedger(folder / "ledger.sqlite3"),
+    "dynamodb": _dynamodb,
 }
-QUEUES: dict[str, Callable[[Path, str, FakeClock], SqliteQueue]] = {
-    "sqlite": lambda folder, name, clock: SqliteQueue(
+QUEUES: dict[str, Callable[[Path, LocalAws, str, FakeClock], ClosingQueue]] = {
+    "sqlite": lambda folder, _, name, clock: SqliteQueue(
         folder / "queue.sqlite3", name, clock, max_receives=MAX_RECEIVES
-    )
+    ),
+    "sqs": _sqs,
 }
-STORES: dict[str, Callable[[Path], FileStore]] = {"file": lambda folder: FileStore(folder / "objects")}
+STORES: dict[str, Callable[[Path, LocalAws], ClosingStore]] = {
+    "file": lambda folder, _: FileStore(folder / "objects"),
+    "s3": lambda folder, aws: S3Store(shared_client("s3"), aws.bucket(name_of(folder))),
+}
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    with moto_server() as local:
+        yield local
 
 
 @pytest.fixture
@@ -64,9 +107,11 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=LEDGERS)
-def open_ledger(request: pytest.FixtureRequest, tmp_path: Path, opened: Opened) -> Callable[[], Ledger]:
+def open_ledger(
+    request: pytest.FixtureRequest, tmp_path: Path, aws: LocalAws, opened: Opened
+) -> Callable[[], Ledger]:
     """Each call opens the same ledger once more, as another process would."""
-    return lambda: opened.keep(LEDGERS[request.param](tmp_path))
+    return lambda: opened.keep(LEDGERS[request.param](tmp_path, aws))
 
 
 @pytest.fixture
@@ -80,10 +125,17 @@ def ledger(open_ledger: Callable[[], Ledger]) -> Ledger:
 
 @pytest.fixture(params=QUEUES)
 def open_queue(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock, opened: Opened
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    aws: LocalAws,
+    clock: FakeClock,
+    opened: Opened,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str], BatchQueue]:
-    """Each call opens the queue of that name once more."""
-    return lambda name: opened.keep(QUEUES[request.param](tmp_path, name, clock))
+    """Each call opens the queue of that name once more. The emulated queue goes by the test's clock."""
+    monkeypatch.setattr("moto.sqs.models.unix_time", clock.now)
+    monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: 1000 * clock.now())
+    return lambda name: opened.keep(QUEUES[request.param](tmp_path, aws, name, clock))
 
 
 @pytest.fixture
@@ -92,8 +144,10 @@ def queue(open_queue: Callable[[str], BatchQueue]) -> BatchQueue:
 
 
 @pytest.fixture(params=STORES)
-def open_store(request: pytest.FixtureRequest, tmp_path: Path, opened: Opened) -> Callable[[], ObjectStore]:
-    return lambda: opened.keep(STORES[request.param](tmp_path))
+def open_store(
+    request: pytest.FixtureRequest, tmp_path: Path, aws: LocalAws, opened: Opened
+) -> Callable[[], ObjectStore]:
+    return lambda: opened.keep(STORES[request.param](tmp_path, aws))
 
 
 @pytest.fixture

@@ -160,10 +160,36 @@ def test_of_many_racing_to_commit_a_paper_one_is_taken_and_all_are_paid(
     assert (totals.counts["done"], totals.calls.sent, totals.calls.cost) == (1, 6, 6000)
 
 
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["p1", "p2", "p3"]),
+        st.sampled_from(["done", "failed", "pending"]),
+        st.integers(0, 3),
+        st.integers(0, 4),
+    ),
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize("open_ledger", ["sqlite"], indirect=True)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sampled_from(["p1", "p2", "p3"]), st.sampled_from(["done", "failed", "pending"]),
-                          st.integers(0, 3), st.integers(0, 4)), max_size=12))  # fmt: skip
+@given(STEPS)
 def test_whatever_is_committed_in_whatever_order_counts_add_up(
+    open_ledger: Callable[[], Ledger], steps: list[tuple[str, str, int, int]]
+) -> None:
+    check_that_counts_add_up(open_ledger, steps)
+
+
+@pytest.mark.parametrize("open_ledger", ["dynamodb"], indirect=True)
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_on_a_slow_emulator_a_few_orders_must_do(
+    open_ledger: Callable[[], Ledger], steps: list[tuple[str, str, int, int]]
+) -> None:
+    check_that_counts_add_up(open_ledger, steps)
+
+
+def check_that_counts_add_up(
     open_ledger: Callable[[], Ledger], steps: list[tuple[str, str, int, int]]
 ) -> None:
     ledger = open_ledger()

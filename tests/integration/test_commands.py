@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -10,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.bootstrap import SystemClock
+from handlers.cli.main import app
+from handlers.errors import UnknownRunError, UsageError
 from handlers.models import BatchMessage
 from handlers.pipeline.submit import emit
 from handlers.ports import Part
@@ -66,8 +70,20 @@ def state(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PAPERFLEET_")]:
+        monkeypatch.delenv(name)
+
+
+def here(*arguments: object) -> Ran:
+    """The command within this process: its errors come out as they are raised."""
+    result = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+    return Ran(result.exit_code, result.stdout, result.stderr)
+
+
 def run(state: Path, command: str, *flags: object) -> Ran:
-    return paperfleet(command, "--state", state, "--run-id", RUN, *flags)
+    return here(command, "--state", state, "--run-id", RUN, *flags)
 
 
 def answer(ran: Ran) -> dict[str, Any]:
@@ -103,7 +119,8 @@ def test_export_writes_results_on_standard_output_and_counts_on_the_other(state:
 
 
 def test_retry_opens_the_papers_of_a_class_and_sends_their_batches(state: Path) -> None:
-    assert run(state, "retry").code == 2
+    with pytest.raises(UsageError, match="--failed, --flagged or --class"):
+        run(state, "retry")
     done = answer(run(state, "retry", "--class", "numbers", "--json"))
     assert (done["reopened"], done["emitted"]) == (1, 2)
     with opened(state) as (ledger, queue):
@@ -123,9 +140,8 @@ def test_pause_resume_and_cancel_change_the_runs_state(state: Path) -> None:
     with opened(state) as (ledger, queue):
         assert (ledger.control(RUN).state, queue.counts().visible) == ("cancelled", 0)
     for command in ("pause", "redrive"):
-        refused = run(state, command)
-        assert (refused.code, refused.out) == (2, "")
-        assert "resume" in refused.err
+        with pytest.raises(UsageError, match="resume"):
+            run(state, command)
 
 
 def test_dead_letters_are_listed_and_sent_back(state: Path) -> None:
@@ -142,22 +158,35 @@ def test_dead_letters_are_listed_and_sent_back(state: Path) -> None:
         assert queue.counts().visible == 1
 
 
-@pytest.mark.parametrize("command", ["status", "export", "pause", "resume", "cancel"])
+@pytest.mark.parametrize("command", ["status", "report", "export", "redrive", "pause", "resume", "cancel"])
 def test_a_run_that_is_not_there_is_an_error_that_changes_nothing(
     state: Path, tmp_path: Path, command: str
 ) -> None:
     wrong = tmp_path / "typo"
-    nowhere = paperfleet(command, "--state", wrong, "--run-id", RUN)
-    assert (nowhere.code, nowhere.out, wrong.exists()) == (2, "", False)
-    assert nowhere.err.startswith("error: no state folder")
-    unknown = paperfleet(command, "--state", state, "--run-id", "nobody")
+    with pytest.raises(UnknownRunError, match="no state folder"):
+        here(command, "--state", wrong, "--run-id", RUN)
+    assert not wrong.exists()
+    with pytest.raises(UnknownRunError, match="no run 'nobody'"):
+        here(command, "--state", state, "--run-id", "nobody")
+
+
+def test_an_error_is_one_sentence_on_standard_error_and_exit_code_2(state: Path) -> None:
+    unknown = paperfleet("status", "--state", state, "--run-id", "nobody")
     assert (unknown.code, unknown.out) == (2, "")
-    assert "no run 'nobody'" in unknown.err
+    assert unknown.err.startswith("error: no run 'nobody'")
 
 
-def test_settings_come_from_the_environment_too(state: Path) -> None:
-    ran = paperfleet("status", "--json", PAPERFLEET_STATE=str(state), PAPERFLEET_RUN_ID=RUN)
-    assert answer(ran)["run_id"] == RUN
+def test_settings_come_from_the_environment_too(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERFLEET_STATE", str(state))
+    monkeypatch.setenv("PAPERFLEET_RUN_ID", RUN)
+    assert answer(here("status", "--json"))["run_id"] == RUN
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "report", "export", "retry", "redrive", "pause", "resume", "cancel", "invoke"]
+)
+def test_every_command_shows_an_example(command: str) -> None:
+    assert f"Example: paperfleet {command}" in here(command, "--help").out
 
 
 def test_handlers_are_invoked_with_event_files(tmp_path: Path) -> None:
@@ -191,17 +220,22 @@ def test_a_poisoned_event_is_returned_for_redelivery(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
-    [(None, "No such file"), ("{", "no JSON"), ("[]", "JSON object"), ('{"Records": [{}]}', "no SQS event")],
+    ("content", "words"), [(None, "No such file"), ("{", "no JSON"), ("[]", "JSON object")]
 )
-def test_a_wrong_event_file_is_one_clear_error(tmp_path: Path, content: str | None, words: str) -> None:
+def test_a_wrong_event_file_is_named(tmp_path: Path, content: str | None, words: str) -> None:
     event = tmp_path / "event.json"
     if content is not None:
         event.write_text(content)
+    with pytest.raises(UsageError, match=f"event.json.*{words}"):
+        here("invoke", "process", event, "--state", tmp_path / "state")
+
+
+def test_a_file_that_is_no_sqs_event_is_one_clear_error(tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text('{"Records": [{}]}')
     ran = paperfleet("invoke", "process", event, "--state", tmp_path / "state")
     assert (ran.code, ran.out) == (2, "")
-    assert words in ran.err
-    assert ran.err.count("error:") == 1
+    assert ran.err.startswith("error: no SQS event")
 
 
 def test_the_shipped_process_event_is_a_batch_of_this_version() -> None:

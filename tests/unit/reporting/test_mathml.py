@@ -1,0 +1,75 @@
+"""Formulas of strangers become MathML and nothing else."""
+
+from __future__ import annotations
+
+import re
+import time
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.reporting.mathml import is_formula, to_mathml
+
+_ELEMENT = re.compile(r"<(/?)(m[a-z]*)((?: [a-z]+=\"[A-Za-z0-9 .%+-]*\")*)>")
+LATEX = st.text(alphabet=r"\{}$^_&<>\"'=()[]abxfrcsqtleih 01;#", max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("formula", "inside"),
+    [
+        (r"$E = m c ^ { 2 }$", "<msup><mi>c</mi><mrow><mn>2</mn></mrow></msup>"),
+        (r"$T = 8 7 3 \ \mathrm { K }$", "<mn>873</mn>"),
+        (r"$$ \frac { a } { b } \tag { 1 } $$", 'display="block"'),
+        (r"\(a < b\)", "<mo>&lt;</mo>"),
+        (r"$\text {温度}$", "<mtext>温度</mtext>"),
+    ],
+)
+def test_formulas_as_papers_have_them_are_drawn(formula: str, inside: str) -> None:
+    assert is_formula(formula)
+    assert inside in (to_mathml(formula) or "")
+
+
+@pytest.mark.parametrize("formula", [r"$\textcircled{1}$", r"$a ^ { b$", r"$\frac$", "$" + "x" * 3000 + "$"])
+def test_what_cannot_be_drawn_faithfully_is_left_as_its_source(formula: str) -> None:
+    assert to_mathml(formula) is None or "textcircled" not in (to_mathml(formula) or "")
+    if "^" not in formula:
+        assert to_mathml(formula) is None
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"$\text{<script>alert(1)</script>}$",
+        r"$\text{&lt;img src=x onerror=alert(1)&gt;}$",
+        r"$\href{javascript:alert(1)}{x}$",
+        r'$\class{a" onclick="alert(1)}{y}$',
+        r"$\style{background:url(//evil.example)}{y}$",
+        r'$\color{red" onload="alert(1)}{y}$',
+    ],
+)
+def test_hostile_formulas_keep_no_markup_link_style_or_handler(formula: str) -> None:
+    made = to_mathml(formula) or ""
+    assert "<script" not in made
+    assert "<img" not in made
+    for word in ("href", "class", "style=", "onclick", "onload", "mathcolor", "evil"):
+        assert not re.search(rf"<[^>]*{word}", made)
+
+
+@given(LATEX.map(lambda body: f"${body}$"))
+def test_only_known_elements_and_harmless_attributes_come_out(formula: str) -> None:
+    made = to_mathml(formula)
+    if made is not None:
+        ElementTree.fromstring(made)
+        assert "<" not in _ELEMENT.sub("", made)
+
+
+@pytest.mark.parametrize(
+    "piece", ["{", r"\frac", r"\left(", "x_{", r"\begin{matrix}", r"\tag{", "1 ", "$", "<"]
+)
+def test_a_megabyte_of_anything_is_answered_at_once(piece: str) -> None:
+    started = time.perf_counter()
+    to_mathml("$" + piece * (1_000_000 // len(piece)) + "$")
+    to_mathml("$" + (piece * 2000)[:1990] + "$")
+    assert time.perf_counter() - started < 1
