@@ -70,9 +70,18 @@ class FinishedRun:
 
 @contextmanager
 def finished_run(
-    directory: Path, papers: Iterable[dict[str, Any]], decide: Decide, *, jobs: int = 3, workers: int = 10
+    directory: Path,
+    papers: Iterable[dict[str, Any]],
+    decide: Decide,
+    *,
+    jobs: int = 3,
+    workers: int = 10,
+    play: bool = True,
 ) -> Iterator[FinishedRun]:
-    """Ingest the papers, cut batches, and commit ``decide``'s outcomes as ``jobs`` jobs would have."""
+    """Ingest the papers, cut batches, and commit ``decide``'s outcomes as ``jobs`` jobs would have.
+
+    Without ``play`` the run is only created.
+    """
     source = directory / "source.jsonl"
     source.parent.mkdir(parents=True, exist_ok=True)
     with source.open("w", encoding="utf-8") as file:
@@ -92,7 +101,7 @@ def finished_run(
     queue.purge()
     fleet = _Fleet(ledger, store, decide, jobs, workers)
     try:
-        yield FinishedRun(directory, ledger, queue, store, fleet.work())
+        yield FinishedRun(directory, ledger, queue, store, fleet.work() if play else START)
     finally:
         ledger.close()
         queue.close()

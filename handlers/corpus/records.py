@@ -22,6 +22,9 @@ FIELDS = ("id", "title", "abstract", "body", "keywords", "language", "license", 
 """Fields of a paper that a source may fill, in the order of the canonical line."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_ASCII = re.compile(r"[\x00-\x7f]+")
+_ENOUGH_PROSE = 16
+"""Characters other than ASCII that tell one text from another."""
 _DOI = re.compile(r"10\.\d{4,9}/\S{1,300}")
 _URL = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
 
@@ -55,8 +58,11 @@ class Draft:
         return hashlib.sha256(joined.encode()).digest()[:16]
 
     def twin(self) -> int:
-        """53 bits of sha256 over title and abstract: papers that share it may need the very same request."""
+        """53 bits of sha256 over title and abstract: papers that share it may need the very same request.
+        Two texts that differ in their formulas alone do, so where it can it looks at the prose only."""
         joined = "\x1e".join((self.text("title"), self.text("abstract")))
+        prose = _ASCII.sub("", joined)
+        joined = prose if len(prose) >= _ENOUGH_PROSE else joined
         return int.from_bytes(hashlib.sha256(joined.encode()).digest()[:7]) >> 3
 
     def line(self, *, same_as: str | None) -> bytes:

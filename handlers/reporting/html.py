@@ -15,6 +15,7 @@ from handlers.reporting.page_figures import figures
 from handlers.reporting.survey import Survey
 from handlers.run_report import RunReport
 
+_NOWHERE = "base-uri 'none'; form-action 'none'"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -33,7 +34,7 @@ def to_html(run: RunReport, survey: Survey, *, plan: Mapping[str, Any] | None = 
             figures=figures(report, survey),
             facts=_facts(report),
             predictions=_predictions(report, plan) if plan else [],
-            policy=f"default-src 'none'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'",
+            policy=f"default-src 'none'; style-src '{_hash(style)}'; img-src data:; {_NOWHERE}",
             style=load("markupsafe", extra="report").Markup(style),  # ours alone: no text of a paper
         )
     )

@@ -50,7 +50,7 @@ class _Needles:
         self._pattern = re.compile("|".join(map(_whole, texts)), re.IGNORECASE) if texts else None
 
     def marked(self, prose: str) -> str:
-        if self._pattern is None:
+        if self._pattern is None or not prose:
             return escape(prose)
         return "".join(self._pieces(prose, self._pattern))
 

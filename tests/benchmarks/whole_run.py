@@ -76,14 +76,18 @@ def timed(flags: list[object]) -> tuple[Ran, float, float, Memory]:
 
 
 _FORMULA = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
+_WORDS = re.compile(r"\\(?:text|mathrm|mbox|textrm|textbf|mathbf|rm)\s*\{[^{}]*\}")
+_HAN = re.compile("[\u4e00-\u9fff]")
 
 
 def formulas(text: str) -> Counter[str]:
     """Formulas between dollars, by a pattern that knows nothing of the masking. Texts with escaped or an
-    odd number of dollars are left to other tests: there two readers may differ on what is a formula."""
+    odd number of dollars are left to other tests: there two readers may differ on what is a formula. A
+    span with Chinese outside ``\\text{}`` and the like is prose between two formulas, or an arrow that
+    came out of a PDF as ``$$``."""
     if "\\$" in text or text.count("$") % 2:
         return Counter()
-    return Counter(found for found in _FORMULA.findall(text) if not re.search(r"[\u4e00-\u9fff]{6}", found))
+    return Counter(found for found in _FORMULA.findall(text) if not _HAN.search(_WORDS.sub("", found)))
 
 
 def changed_formulas(corpus: Path, results: Path) -> list[str]:

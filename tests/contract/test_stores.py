@@ -134,7 +134,7 @@ def test_segments_of_more_jobs_than_open_files_can_be_read(
     pointers = []
     for number in range(few_descriptors + 50):
         writer = open_store()
-        ((where,),) = writer.write_parts(f"job-{number}", [part("b/1", f"{number}\n".encode())])
+        ((where,),) = writer.write_parts(f"job-{number}", [part(f"b/1-job-{number}", f"{number}\n".encode())])
         writer.close()  # type: ignore[attr-defined]
         pointers.append(where)
     reader = open_store()

@@ -1,20 +1,41 @@
-"""What is built once for all end-to-end tests."""
+"""A real browser: Chromium of the system, driven by playwright."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import shutil
+import subprocess
+from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.artifact import build
+_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+_PACKAGES = ("chromium", "fonts-noto-cjk")
+"""Without the font Chinese is drawn as empty boxes."""
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the built stack: ``template.yaml`` and a folder for each function.
+def chromium() -> str:
+    """Path of the browser. Installed from Debian where the tests may do so: as root, with apt-get."""
+    if (found := _found()) is not None:
+        return found
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update", "-qq"], ["install", "-y", "-qq", *_PACKAGES]):
+            subprocess.run(["apt-get", *command], env=environment, capture_output=True, timeout=900)
+        if (found := _found()) is not None:
+            return found
+    pytest.skip(f"no Chromium: install it with `apt-get install {' '.join(_PACKAGES)}`")
 
-    PAPERFLEET_TEST_BUILT names one that is built already.
-    """
-    ready = os.environ.get("PAPERFLEET_TEST_BUILT")
-    return Path(ready) if ready else build(tmp_path_factory.mktemp("clone"))
+
+def _found() -> str | None:
+    return next((path for name in _NAMES if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()

@@ -65,7 +65,8 @@ def fleet(
             "r",
             "--model",
             "paperfleet-canned",
-            "--batch-papers", str(5 * batch),
+            "--batch-papers",
+            str(5 * batch),
         )
         assert ran.code == 0, ran.err
         variables = {
@@ -128,7 +129,10 @@ def test_an_upload_becomes_a_run(built: Path, tmp_path: Path) -> None:
 
 
 def test_a_hundred_threads_fit_into_half_a_gigabyte(built: Path, tmp_path: Path) -> None:
-    with fleet(built, tmp_path, 300, canned(latency=0.3), batch=300, PAPERFLEET_WORKERS="100") as (function, server):
+    with fleet(built, tmp_path, 300, canned(latency=0.3), batch=300, PAPERFLEET_WORKERS="100") as (
+        function,
+        server,
+    ):
         with function.running("process") as process:
             for event in function.events():
                 assert process.invoke(event).value == {"batchItemFailures": []}
@@ -138,10 +142,13 @@ def test_a_hundred_threads_fit_into_half_a_gigabyte(built: Path, tmp_path: Path)
 
 
 def test_no_call_starts_that_would_outlast_the_function(built: Path, tmp_path: Path) -> None:
-    with fleet(built, tmp_path, 40, canned(latency=2.5, sigma=0), PAPERFLEET_WORKERS="4") as (
-        function,
-        server,
-    ), function.running("process") as process:
+    with (
+        fleet(built, tmp_path, 40, canned(latency=2.5, sigma=0), PAPERFLEET_WORKERS="4") as (
+            function,
+            server,
+        ),
+        function.running("process") as process,
+    ):
         (event,) = function.events()
         answer = process.invoke(event, seconds=12)
         stats = server.stats()

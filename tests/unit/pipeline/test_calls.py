@@ -30,7 +30,9 @@ PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
 class Bench:
     """A run's context over a real ledger, with a scripted API and a clock of its own."""
 
-    def __init__(self, folder: Path, *outcomes: ChatAnswer | ModelCallError, limit: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *outcomes: ChatAnswer | ModelCallError, limit: int | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.ledger = SqliteLedger(folder / "ledger.sqlite3")
         record = self.ledger.create_run(RunRecord("r", run_spec(), 10, 0, 0.0, None))

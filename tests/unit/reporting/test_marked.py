@@ -80,7 +80,10 @@ def test_formulas_are_drawn_and_prose_stands_around_them() -> None:
 
 
 def test_numbers_that_the_gate_missed_are_marked_in_the_source() -> None:
-    detail = 'In "abstract" numbers of the source are missing or changed: 3万, 12.5. In "title" numbers stand that the source has not: 7.'
+    detail = (
+        'In "abstract" numbers of the source are missing or changed: 3万, 12.5. '
+        'In "title" numbers stand that the source has not: 7.'
+    )
     source, result, _ = marks(check("numbers", detail))
     assert source == ["3万", "12.5"]
     assert result == ["7"]
@@ -110,15 +113,15 @@ def test_a_check_that_passed_marks_nothing() -> None:
 
 
 @pytest.mark.parametrize("piece", ["$", r"\begin{", "<", "[", "{", "“", "⟦1⟧", "1,", "的"])
-def test_a_megabyte_of_anything_is_written_within_a_second_or_two(piece: str) -> None:
+def test_a_megabyte_of_anything_is_written_in_little_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece.encode()))
-    started = time.perf_counter()
+    started = time.process_time()
     findings(
         [check("numbers", text), check("echo", text), check("mathematics", text)],
         Paper(id="p"),
         full_text=False,
     )
-    assert time.perf_counter() - started < 1
-    started = time.perf_counter()
+    assert time.process_time() - started < 1
+    started = time.process_time()
     to_marked_html(text, [Mark("1", "numbers"), Mark("的", "echo")])
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 1

@@ -31,11 +31,11 @@ def test_formulas_as_papers_have_them_are_drawn(formula: str, inside: str) -> No
     assert inside in (to_mathml(formula) or "")
 
 
-@pytest.mark.parametrize("formula", [r"$\textcircled{1}$", r"$a ^ { b$", r"$\frac$", "$" + "x" * 3000 + "$"])
+@pytest.mark.parametrize(
+    "formula", [r"$\textcircled{1}$", r"$a ^ b ^ c$", r"$\frac$", "$" + "x" * 3000 + "$"]
+)
 def test_what_cannot_be_drawn_faithfully_is_left_as_its_source(formula: str) -> None:
-    assert to_mathml(formula) is None or "textcircled" not in (to_mathml(formula) or "")
-    if "^" not in formula:
-        assert to_mathml(formula) is None
+    assert to_mathml(formula) is None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_only_known_elements_and_harmless_attributes_come_out(formula: str) -> N
     "piece", ["{", r"\frac", r"\left(", "x_{", r"\begin{matrix}", r"\tag{", "1 ", "$", "<"]
 )
 def test_a_megabyte_of_anything_is_answered_at_once(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     to_mathml("$" + piece * (1_000_000 // len(piece)) + "$")
     to_mathml("$" + (piece * 2000)[:1990] + "$")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -1,0 +1,176 @@
+"""The built stack, deployed on this machine: ministack in place of AWS, the real code in its functions."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tests.command import Ran, paperfleet, until
+from tests.e2e.artifact import OVERRIDES, sam, sam_environment
+from tests.e2e.environments import environment
+
+NAME = "paperfleet"
+_SERVICES = "s3,sqs,dynamodb,lambda,cloudformation,iam,sts,logs,secretsmanager,events,scheduler"
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """An endpoint that speaks AWS, and the log of whoever does."""
+
+    endpoint: str
+    log: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return _CREDENTIALS | {"AWS_ENDPOINT_URL": self.endpoint}
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 3}, read_timeout=120),
+        )
+
+
+@contextmanager
+def ministack(folder: Path, *, functions_call: str | None = None) -> Iterator[Cloud]:
+    """A cloud of its own, on loopback. ``functions_call`` is the endpoint that functions are told of, if
+    it is another (a proxy in front)."""
+    tools = environment("ministack", "ministack==1.5.33 aws-sam-translator boto3")
+    port = free_port() if functions_call is None else int(os.environ.get("A2_PORT", free_port()))
+    log = folder / "ministack.log"
+    variables = (
+        sam_environment()
+        | _CREDENTIALS
+        | {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "LAMBDA_EXECUTOR": "local",
+            "LAMBDA_WARM_TTL_SECONDS": "60",
+            "SERVICES": _SERVICES,
+            "LOG_LEVEL": "INFO",
+        }
+    )
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [tools / "ministack"],
+            stdout=output,
+            stderr=output,
+            env=variables,
+            cwd=folder,
+            start_new_session=True,
+        )
+    try:
+        until(lambda: _accepts(port), seconds=60)
+        yield Cloud(f"http://127.0.0.1:{port}", log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Stack:
+    """A deployed stack: its outputs, its queue, and the command that works on it."""
+
+    def __init__(self, cloud: Cloud, outputs: Mapping[str, str]) -> None:
+        self.cloud = cloud
+        self.outputs = outputs
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a command on this stack, as the runbook sets it."""
+        return self.cloud.environment | {
+            "PAPERFLEET_BACKEND": "aws",
+            "PAPERFLEET_QUEUE_URL": self.outputs["QueueUrl"],
+            "PAPERFLEET_DEAD_LETTER_URL": self.outputs["DeadLetterUrl"],
+            "PAPERFLEET_TABLE": self.outputs["TableName"],
+            "PAPERFLEET_BUCKET": self.outputs["BucketName"],
+        }
+
+    def command(self, *arguments: object, **more: str) -> Ran:
+        """``paperfleet ... `` against the stack."""
+        return paperfleet(*arguments, timeout=240, **self.environment | more)
+
+    def report(self, run_id: str) -> dict[str, Any]:
+        ran = self.command("report", "--run-id", run_id, "--json")
+        assert ran.code == 0, ran.err
+        return ran.report
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        """Call a function and wait for its answer."""
+        answer = self.cloud.client("lambda").invoke(
+            FunctionName=self.outputs[f"{function}FunctionName"], Payload=json.dumps(event).encode()
+        )
+        value = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, value
+        return value
+
+    def send(self, body: str) -> None:
+        self.cloud.client("sqs").send_message(QueueUrl=self.outputs["QueueUrl"], MessageBody=body)
+
+    def dead(self) -> int:
+        answer = self.cloud.client("sqs").get_queue_attributes(
+            QueueUrl=self.outputs["DeadLetterUrl"], AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+    def finished(self, run_id: str, *, seconds: float) -> dict[str, Any]:
+        """The report once no paper is pending."""
+        end = time.monotonic() + seconds
+        while (report := self.report(run_id))["counts"]["pending"]:
+            assert time.monotonic() < end, report
+            time.sleep(0.5)
+        return report
+
+
+def deploy(cloud: Cloud, built: Path, **parameters: object) -> Stack:
+    """``sam deploy`` of what ``sam build`` made."""
+    cloud.client("s3").create_bucket(Bucket="artifacts")
+    given = " ".join(f"{name}={value}" for name, value in parameters.items())
+    sam(
+        "deploy", "-t", built / "template.yaml", "--stack-name", NAME, "--s3-bucket", "artifacts",
+        "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--region", "us-east-1",
+        "--parameter-overrides", f"{OVERRIDES} {given}",
+        cwd=built.parent, **cloud.environment,
+    )  # fmt: skip
+    stack = cloud.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    secret = outputs["ApiKeySecret"]
+    cloud.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="test-key")
+    return Stack(cloud, outputs)

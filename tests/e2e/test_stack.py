@@ -1,0 +1,193 @@
+"""The built stack, deployed: papers go through it while messages are doubled, poisoned, lost and redriven."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.server import RunningServer, ServerSettings, start
+from tests.command import corpus, lines, until
+from tests.e2e.environments import ROOT
+from tests.e2e.stack import Stack, deploy, ministack
+
+pytestmark = pytest.mark.slow
+MODEL = "paperfleet-canned"
+FUNCTION_SECONDS = 25
+RECEIVES = 3
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    settings = ServerSettings(
+        mode="canned", price_in="0.15", price_out="0.60", latency=0.2, api_key="test-key"
+    )
+    with start(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack(built: Path, server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with ministack(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield deploy(
+            cloud, built, BaseUrl=server.base_url, Model=MODEL, PriceIn="0.15", PriceOut="0.60", Workers=8,
+            BatchPapers=100, FunctionTimeout=FUNCTION_SECONDS, MaxReceives=RECEIVES, Budget="1",
+        )  # fmt: skip
+
+
+def _shard(stack: Stack, tmp_path: Path, run_id: str, papers: int, *, seed: int) -> dict[str, Any]:
+    source = corpus(tmp_path / f"{run_id}.jsonl", papers, seed=seed)
+    ran = stack.command(
+        "shard",
+        source,
+        "--run-id",
+        run_id,
+        "--model",
+        MODEL,
+        "--batch-papers",
+        "100",
+        "--state",
+        tmp_path / "state",
+    )
+    assert ran.code == 0, ran.err
+    submitted: dict[str, Any] = json.loads(ran.out)
+    return submitted
+
+
+def test_three_hundred_papers_end_once_and_the_ledger_equals_the_bill(
+    stack: Stack, server: RunningServer, tmp_path: Path
+) -> None:
+    """With every message delivered twice, a poison message, and a pause in the middle."""
+    before = server.stats()
+    submitted = _shard(stack, tmp_path, "main", 300, seed=1)
+    assert submitted["emitted"] == submitted["batches"] > 5
+    stack.send(json.loads((ROOT / "events" / "poison.json").read_text())["Records"][0]["body"])
+    assert stack.command("resume", "--run-id", "main").code == 0, "emits every batch once more"
+    until(lambda: server.stats()["delivered"] - before["delivered"] > 60, seconds=90)
+
+    assert stack.command("pause", "--run-id", "main").code == 0
+    until(lambda: _quiet(server), seconds=30)
+    paused = server.stats()
+    time.sleep(4)
+    assert server.stats()["requests"] == paused["requests"], "no call starts while it is paused"
+    report = stack.report("main")
+    assert report["state"] == "paused"
+    assert report["counts"]["pending"] > 0
+
+    assert stack.command("resume", "--run-id", "main").code == 0
+    report = stack.finished("main", seconds=120)
+    bill = server.stats()
+    assert report["state"] == "finished"
+    assert sum(report["counts"].values()) == report["papers"] == 300
+    assert report["counts"]["failed"] == report["counts"]["pending"] == 0
+    assert bill["duplicates"] == before["duplicates"], "no text is paid twice"
+    assert report["spend_nano_usd"] == bill["bill_nano_usd"] - before["bill_nano_usd"]
+    assert report["calls"]["sent"] == bill["requests"] - before["requests"]
+    _exported(stack, tmp_path, 300)
+    until(lambda: stack.dead() == 1, seconds=60)
+    listed = stack.command("redrive", "--run-id", "main", "--list")
+    assert "no batch message of version 1" in listed.out + listed.err
+    stack.cloud.client("sqs").purge_queue(QueueUrl=stack.outputs["DeadLetterUrl"])
+
+
+def _quiet(server: RunningServer) -> bool:
+    return bool(server.stats()["in_flight"] == 0)
+
+
+def _exported(stack: Stack, tmp_path: Path, papers: int) -> None:
+    output = tmp_path / "results.jsonl"
+    assert stack.command("export", "--run-id", "main", "--output", output).code == 0
+    results = lines(output)
+    assert len({line["id"] for line in results}) == papers
+    assert all(line["title"] for line in results if line["status"] == "done")
+
+
+def test_a_call_that_outlasts_the_function_is_cut_off_booked_and_made_again(
+    stack: Stack, server: RunningServer, tmp_path: Path
+) -> None:
+    before = server.stats()
+    server.control(latency=120, sigma=0)
+    _shard(stack, tmp_path, "slow", 4, seed=2)
+    until(lambda: server.stats()["in_flight"] >= 4, seconds=60)
+    server.control(latency=0.1)
+    report = stack.finished("slow", seconds=4 * FUNCTION_SECONDS)
+    bill = server.stats()
+    assert report["counts"]["failed"] == 0
+    assert report["calls"]["transient"] >= 4
+    assert report["indeterminate_usd"] > 0
+    certain = report["spend_nano_usd"] - round(report["indeterminate_usd"] * 10**9)
+    charged = bill["bill_nano_usd"] - before["bill_nano_usd"]
+    assert certain <= charged <= report["spend_nano_usd"], "what was cut off may be on the bill, or not yet"
+    assert report["calls"]["sent"] == bill["requests"] - before["requests"]
+
+
+def test_a_vanished_corpus_kills_the_message_and_a_redrive_finishes_the_run(
+    stack: Stack, server: RunningServer, tmp_path: Path
+) -> None:
+    server.control(latency=0.1)
+    s3, bucket = stack.cloud.client("s3"), stack.outputs["BucketName"]
+    assert stack.command("ingest", corpus(tmp_path / "gone.jsonl", 20, seed=3), "--state", tmp_path).code == 0
+    (kept,) = (tmp_path / "corpora").glob("*.jsonl")
+    held = stack.cloud.client("lambda")
+    (mapping,) = held.list_event_source_mappings()["EventSourceMappings"]
+    held.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    _shard(stack, tmp_path, "gone", 20, seed=3)
+    s3.delete_object(Bucket=bucket, Key=f"corpora/{kept.name}")
+    held.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    until(lambda: stack.dead() >= 1, seconds=60)
+    listed = stack.command("redrive", "--run-id", "gone", "--list")
+    assert "is gone" in listed.out + listed.err
+    s3.upload_file(str(kept), bucket, f"corpora/{kept.name}")
+    assert stack.command("redrive", "--run-id", "gone").code == 0
+    assert stack.finished("gone", seconds=60)["counts"]["failed"] == 0
+
+
+def test_an_upload_starts_a_run_and_the_schedule_reports_its_end(
+    stack: Stack, server: RunningServer, tmp_path: Path
+) -> None:
+    server.control(latency=0.1)
+    s3, bucket = stack.cloud.client("s3"), stack.outputs["BucketName"]
+    s3.upload_file(str(corpus(tmp_path / "july.jsonl", 30, seed=4)), bucket, "incoming/july.jsonl")
+    until(lambda: _runs(stack, "july-") != [], seconds=60)
+    (run_id,) = _runs(stack, "july-")
+    report = stack.finished(run_id, seconds=60)
+    assert report["papers"] == 30
+    assert report["budget_usd"] == 1
+    schedule = json.loads((ROOT / "events" / "schedule.json").read_text())
+    reported = stack.invoke("Report", schedule)["reported"]
+    kept = s3.list_objects_v2(Bucket=bucket, Prefix=f"runs/{run_id}/reports/")["Contents"]
+    assert run_id in reported or kept
+    assert json.loads(s3.get_object(Bucket=bucket, Key=kept[-1]["Key"])["Body"].read())["run_id"] == run_id
+    assert stack.invoke("Report", {"run_id": run_id})["state"] == "finished"
+
+
+def _runs(stack: Stack, prefix: str) -> list[str]:
+    found = stack.cloud.client("dynamodb").query(
+        TableName=stack.outputs["TableName"],
+        KeyConditionExpression="pk = :runs AND begins_with(sk, :prefix)",
+        ExpressionAttributeValues={":runs": {"S": "RUNS"}, ":prefix": {"S": f"RUN#{prefix}"}},
+    )
+    return [item["run_id"]["S"] for item in found["Items"]]
+
+
+def test_a_spent_budget_parks_its_run_and_no_other(
+    stack: Stack, server: RunningServer, tmp_path: Path
+) -> None:
+    server.control(latency=0.1)
+    source = corpus(tmp_path / "poor.jsonl", 60, seed=5)
+    ran = stack.command(
+        "shard", source, "--run-id", "poor", "--model", MODEL, "--batch-papers", "100", "--budget", "0.002",
+        "--state", tmp_path / "state",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    _shard(stack, tmp_path, "rich", 30, seed=6)
+    until(lambda: stack.report("poor")["state"] == "parked", seconds=60)
+    assert stack.finished("rich", seconds=60)["counts"]["failed"] == 0
+    report = stack.report("poor")
+    assert report["counts"]["failed"] == 0
+    assert 0 < report["spend_usd"] <= 0.002
+    assert stack.dead() == 0, "a parked batch is no failure"
