@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STATE ?= paperfleet-state
+STACK ?= paperfleet
+SAM ?= sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick check format clean
+.PHONY: help run test quick check format clean build environment output local-aws
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +39,22 @@ check: $(VENV)/.ready ## Format, lint, types, imports.
 format: $(VENV)/.ready ## Put the code in shape.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+build: ## The Lambda artifact (sam build); PARAMETERS="Architecture=x86_64" and the like.
+	rm -rf build *.egg-info
+	$(SAM) build $(if $(PARAMETERS),--parameter-overrides "$(PARAMETERS)")
+
+environment: ## Settings of the deployed STACK, for `eval`.
+	@aws cloudformation describe-stacks --stack-name $(STACK) --output text --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]' \
+	| awk 'BEGIN { print "export PAPERFLEET_BACKEND=aws" } \
+	$$1 == "QueueUrl" { print "export PAPERFLEET_QUEUE_URL=" $$2 } $$1 == "DeadLetterUrl" { print "export PAPERFLEET_DEAD_LETTER_URL=" $$2 } \
+	$$1 == "TableName" { print "export PAPERFLEET_TABLE=" $$2 } $$1 == "BucketName" { print "export PAPERFLEET_BUCKET=" $$2 }'
+
+output: ## One output of the deployed STACK: make output KEY=ApiKeySecret
+	@aws cloudformation describe-stacks --stack-name $(STACK) --output text --query "Stacks[0].Outputs[?OutputKey=='$(KEY)'].OutputValue"
+
+local-aws: $(VENV)/.ready ## The shipped corpus through SQS, DynamoDB and S3 of a local server.
+	@$(BIN)/python -m tests.e2e.local_aws_run
 
 clean: ## Remove the environment and what tests left.
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

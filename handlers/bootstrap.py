@@ -9,8 +9,8 @@ import random
 import secrets
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,8 +32,9 @@ from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.job import Job
-from handlers.ports import Clock, Task
-from handlers.settings import Settings, load_settings
+from handlers.pipeline.pace import AWS, EMBEDDED
+from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore, Task
+from handlers.settings import PREFIX, Settings, load_settings
 from handlers.tasks.translate import TranslateTask
 
 
@@ -55,18 +56,14 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class State:
-    """The adapters of one state folder, and the queue of one run in it."""
+    """The adapters of a state folder and the queue of one run in it, or those of a stack on AWS."""
 
     directory: Path
-    ledger: SqliteLedger
-    queue: SqliteQueue
-    store: FileStore
+    ledger: Ledger
+    queue: BatchQueue
+    store: ObjectStore
     clock: Clock
-
-    def close(self) -> None:
-        self.ledger.close()
-        self.queue.close()
-        self.store.close()
+    close: Callable[[], None]
 
 
 @contextmanager
@@ -80,16 +77,63 @@ def open_state(run_id: str | None = None, settings: Settings | None = None) -> I
 
 
 def connect(settings: Settings, run_id: str | None = None) -> State:
-    """The adapters of the settings' state folder; the caller closes them."""
-    root = settings.state
+    """The adapters of the settings' backend; the caller closes them."""
     clock = SystemClock()
-    return State(
-        directory=root,
-        ledger=SqliteLedger(root / "ledger.sqlite3"),
-        queue=SqliteQueue(root / "queue.sqlite3", run_id or settings.run_id, clock),
-        store=FileStore(root),
-        clock=clock,
-    )
+    if settings.backend == "aws":
+        return _connect_aws(settings, clock)
+    root = settings.state
+    ledger = SqliteLedger(root / "ledger.sqlite3")
+    queue = SqliteQueue(root / "queue.sqlite3", run_id or settings.run_id, clock)
+    store = FileStore(root)
+    closing = ExitStack()
+    for adapter in (store, queue, ledger):
+        closing.callback(adapter.close)
+    return State(root, ledger, queue, store, clock, closing.close)
+
+
+def _connect_aws(settings: Settings, clock: Clock) -> State:
+    # The SDK takes a third of a second to import: nobody else should wait for it.
+    from handlers.adapters.aws_clients import aws_client
+    from handlers.adapters.dynamodb_ledger import DynamoDbLedger
+    from handlers.adapters.dynamodb_reasons import DynamoDbReasons
+    from handlers.adapters.s3_store import S3Store
+    from handlers.adapters.sqs_queue import SqsQueue
+
+    table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")
+    queue_url = _needed(settings.queue_url, "queue_url")
+    elsewhere = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
+    dynamodb = aws_client("dynamodb")
+    ledger = DynamoDbLedger(dynamodb, table, clock)
+    reasons = DynamoDbReasons(dynamodb, table, clock)
+    queue = SqsQueue(aws_client("sqs"), queue_url, settings.dead_letter_url, reasons, clock)
+    store = S3Store(aws_client("s3", path_style=elsewhere), bucket)
+    closing = ExitStack()
+    for adapter in (store, queue, ledger):
+        closing.callback(adapter.close)
+    return State(settings.state, ledger, queue, store, clock, closing.close)
+
+
+def _needed(value: str | None, name: str) -> str:
+    if value is None:
+        raise UsageError(
+            f"the aws backend needs {name}: set {PREFIX}{name.upper()} (or {name} in paperfleet.toml) to "
+            "the stack's output"
+        )
+    return value
+
+
+@cache
+def _secret(name: str) -> SecretStr:
+    from handlers.adapters.aws_clients import read_secret
+
+    return SecretStr(read_secret(name))
+
+
+def api_key(settings: Settings) -> SecretStr:
+    """Given, or read from Secrets Manager once a process; empty if neither is set."""
+    if settings.api_key is None and settings.api_key_secret is not None:
+        return _secret(settings.api_key_secret)
+    return settings.api_key or SecretStr("")
 
 
 def task_of(spec: RunSpec) -> Task:
@@ -129,7 +173,7 @@ def chat_model(
         read_timeout=settings.read_timeout,
     )
     on_headers = limiter.hint if limiter is not None else None
-    return HttpChatModel(client, settings.api_key or SecretStr(""), clock, on_headers=on_headers)
+    return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers)
 
 
 @cache
@@ -185,6 +229,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         store=adapters.store,
         clock=adapters.clock,
         make_context=make_context,
+        pace=AWS if settings.backend == "aws" else EMBEDDED,
     )
 
 

@@ -84,9 +84,11 @@ class BatchQueue(Protocol):
     def extend(self, receipt: str, seconds: float) -> bool:
         """Hide for ``seconds`` from now; False if the receipt is void."""
 
-    def release(self, receipt: str, *, delay: float, reason: str = "", blame: bool = True) -> None:
-        """Make it visible after ``delay``. Without ``blame`` the receive is not counted, where the
-        queue can undo that (SQS cannot)."""
+    def release(
+        self, receipt: str, *, delay: float, reason: str = "", blame: bool = True, body: str = ""
+    ) -> None:
+        """Make it visible after ``delay``. Without ``blame`` the receive is not counted. ``body`` is the
+        message's, for queues that keep no reasons and cannot take back a receive."""
 
     def delete(self, receipt: str) -> None: ...
 

@@ -36,8 +36,17 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", toml_file="paperfleet.toml", env_ignore_empty=True
     )
 
+    backend: Literal["embedded", "aws"] = "embedded"
     state: Path = Path("paperfleet-state")
     run_id: RunId = "default"
+
+    table: str | None = None
+    """DynamoDB table of the ledger. The endpoint of all AWS services is boto3's own AWS_ENDPOINT_URL."""
+    queue_url: str | None = None
+    dead_letter_url: str | None = None
+    bucket: str | None = None
+    api_key_secret: str | None = None
+    """Name or ARN in Secrets Manager, read once a process; ``api_key`` goes before it."""
 
     base_url: str | None = None
     api_key: SecretStr | None = None
@@ -124,8 +133,11 @@ class _NoSecrets(TomlConfigSettingsSource):
         return found
 
 
-def load_settings(**flags: Any) -> Settings:
-    """Flags that are None count as not given. UsageError names the setting that is wrong."""
+def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
+    """Flags that are None count as not given; ``aws`` is short for the backend. UsageError names the
+    setting that is wrong."""
+    if aws:
+        flags["backend"] = "aws"
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:

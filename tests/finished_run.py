@@ -76,11 +76,11 @@ def finished_run(
     *,
     jobs: int = 3,
     workers: int = 10,
-    play: bool = True,
+    batches: int | None = None,
 ) -> Iterator[FinishedRun]:
     """Ingest the papers, cut batches, and commit ``decide``'s outcomes as ``jobs`` jobs would have.
 
-    Without ``play`` the run is only created.
+    ``batches``: so many are worked on, the papers of the others stay pending; None: all.
     """
     source = directory / "source.jsonl"
     source.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def finished_run(
     queue.purge()
     fleet = _Fleet(ledger, store, decide, jobs, workers)
     try:
-        yield FinishedRun(directory, ledger, queue, store, fleet.work() if play else START)
+        yield FinishedRun(directory, ledger, queue, store, fleet.work(batches) if batches != 0 else START)
     finally:
         ledger.close()
         queue.close()
@@ -123,14 +123,14 @@ class _Fleet:
         self._chance = random.Random(1)
         self._count = 0
 
-    def work(self) -> float:
+    def work(self, batches: int | None = None) -> float:
         """Unix seconds at the end."""
         self._ledger.open_session(
             SessionRecord("s1", RUN, len(self._names), self._workers, START, None, "", None)
         )
         for name in self._names:
             self._ledger.start_job(self._job(name, None))
-        for message in list(self._ledger.unfinished_batches(RUN)):
+        for message in list(self._ledger.unfinished_batches(RUN))[:batches]:
             self._batch(message)
         end = max(max(times) for times in self._free.values())
         for name in self._names:

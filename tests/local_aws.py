@@ -1,4 +1,4 @@
-"""AWS on this machine: moto's server in a process of its own or of the tests, and what a fleet needs in it."""
+"""AWS on this machine: moto's server, and what a fleet needs in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,7 @@ class LocalAws:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+        self._lock = threading.Lock()
         self._made: dict[tuple[str, str], tuple[str, ...]] = {}
         self.environment = ENVIRONMENT | {"AWS_ENDPOINT_URL": endpoint}
 
@@ -72,9 +73,9 @@ class LocalAws:
         return Stack(self.table(name), queue_url, dead_url, self.bucket(name))
 
     def table(self, name: str) -> str:
-        if ("table", name) in self._made:
-            return name
-        self._made["table", name] = ()
+        return self._once("table", name, lambda: self._make_table(name))[0]
+
+    def _make_table(self, name: str) -> tuple[str, ...]:
         keys = [{"AttributeName": key, "KeyType": kind} for key, kind in (("pk", "HASH"), ("sk", "RANGE"))]
         self.client("dynamodb").create_table(
             TableName=name,
@@ -82,13 +83,11 @@ class LocalAws:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
             BillingMode="PAY_PER_REQUEST",
         )
-        return name
+        return (name,)
 
     def queues(self, name: str, *, max_receives: int) -> tuple[str, str]:
         """URLs of a queue and of its dead-letter queue."""
-        if ("queue", name) not in self._made:
-            self._made["queue", name] = self._make_queues(name, max_receives)
-        url, dead_url = self._made["queue", name]
+        url, dead_url = self._once("queue", name, lambda: self._make_queues(name, max_receives))
         return url, dead_url
 
     def _make_queues(self, name: str, max_receives: int) -> tuple[str, str]:
@@ -104,10 +103,17 @@ class LocalAws:
         return made["QueueUrl"], dead_url
 
     def bucket(self, name: str) -> str:
-        if ("bucket", name) not in self._made:
-            self._made["bucket", name] = ()
+        def make() -> tuple[str, ...]:
             self.client("s3").create_bucket(Bucket=name)
-        return name
+            return (name,)
+
+        return self._once("bucket", name, make)[0]
+
+    def _once(self, kind: str, name: str, make: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+        with self._lock:
+            if (kind, name) not in self._made:
+                self._made[kind, name] = make()
+            return self._made[kind, name]
 
 
 def name_of(folder: Path) -> str:

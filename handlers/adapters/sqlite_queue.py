@@ -80,7 +80,10 @@ class SqliteQueue:
             updated = db.execute("UPDATE message SET visible_at = ? WHERE receipt = ?", (until, receipt))
             return updated.rowcount == 1
 
-    def release(self, receipt: str, *, delay: float, reason: str = "", blame: bool = True) -> None:
+    def release(
+        self, receipt: str, *, delay: float, reason: str = "", blame: bool = True, body: str = ""
+    ) -> None:
+        del body
         with self._db.write() as db:
             db.execute(
                 "UPDATE message SET visible_at = ?, receipt = NULL, receives = receives - ?,"

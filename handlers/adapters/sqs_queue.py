@@ -21,8 +21,6 @@ _ENTRIES, _BYTES = 10, 256 * 1024
 """What one SendMessageBatch may carry."""
 _TRIES = 8
 _SENDERS = 8
-_LONG_POLL = 1
-"""Seconds that a receive waits for a message to come: an empty answer then means an empty queue."""
 _LISTED = 30
 """Seconds that dead letters are hidden from others while they are read."""
 _REMEMBERED = 2048
@@ -50,13 +48,22 @@ class SqsQueue:
     and its lease tells."""
 
     def __init__(
-        self, client: Any, queue_url: str, dead_letter_url: str | None, reasons: Reasons, clock: Clock
+        self,
+        client: Any,
+        queue_url: str,
+        dead_letter_url: str | None,
+        reasons: Reasons,
+        clock: Clock,
+        *,
+        long_poll: int = 1,
     ) -> None:
+        """``long_poll`` is in seconds: with it an empty answer means that no server has a message."""
         self._client = client
         self._url = queue_url
         self._dead_url = dead_letter_url
         self._reasons = reasons
         self._clock = clock
+        self._long_poll = long_poll
         self._lock = threading.Lock()
         self._bodies: OrderedDict[str, str] = OrderedDict()
 
@@ -91,17 +98,15 @@ class SqsQueue:
             QueueUrl=self._url,
             MaxNumberOfMessages=min(10, limit),
             VisibilityTimeout=math.ceil(visibility),
-            WaitTimeSeconds=_LONG_POLL,
+            WaitTimeSeconds=self._long_poll,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )
         found = [_message(each) for each in answer.get("Messages", [])]
         for message in found:
-            self.remember(message.receipt, message.body)
+            self._remember(message.receipt, message.body)
         return found
 
-    def remember(self, receipt: str, body: str) -> None:
-        """The body of a delivery that came another way (an event source mapping): needed to return it
-        without blame or with a reason."""
+    def _remember(self, receipt: str, body: str) -> None:
         with self._lock:
             self._bodies[receipt] = body
             while len(self._bodies) > _REMEMBERED:
@@ -115,15 +120,17 @@ class SqsQueue:
             VisibilityTimeout=math.ceil(seconds),
         )
 
-    def release(self, receipt: str, *, delay: float, reason: str = "", blame: bool = True) -> None:
+    def release(
+        self, receipt: str, *, delay: float, reason: str = "", blame: bool = True, body: str = ""
+    ) -> None:
         """Without blame a fresh copy takes the message's place, for SQS cannot take back a receive."""
-        body = self._bodies.get(receipt)
-        if body is not None and not blame:
+        body = body or self._bodies.get(receipt, "")
+        if body and not blame:
             wait = min(900, math.ceil(delay))
             self._call("send_message", QueueUrl=self._url, MessageBody=body, DelaySeconds=wait)
             self.delete(receipt)
             return
-        if body is not None and reason:
+        if body and reason:
             self._reasons.put(body, reason)
         self.extend(receipt, delay)
 
@@ -167,7 +174,7 @@ class SqsQueue:
                 QueueUrl=self._dead_url,
                 MaxNumberOfMessages=10,
                 VisibilityTimeout=_LISTED,
-                WaitTimeSeconds=_LONG_POLL,
+                WaitTimeSeconds=self._long_poll,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
             fresh = [each for each in map(_message, answer.get("Messages", [])) if each.id not in seen]

@@ -60,7 +60,7 @@ def index_lines(entries: Iterable[IndexEntry], *, corpus_sha256: str, papers: in
     for entry in entries:
         numbers = ",".join(map(str, entry[:6]))
         language = _ENCODER.encode(entry.language) if entry.language else "null"
-        yield f"[{numbers},{language},{_ENCODER.encode(entry.id)}]\n".encode()
+        yield f"[{numbers},{language},{_ENCODER.encode(entry.id)},{entry.twin}]\n".encode()
 
 
 def parse_index(lines: Iterable[bytes], *, corpus_sha256: str | None = None) -> Iterator[IndexEntry]:

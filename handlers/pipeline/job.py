@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.heartbeat import Heartbeat
+from handlers.pipeline.pace import EMBEDDED, Pace
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_batch import BatchRunner, Delivery
 from handlers.pipeline.stop import Deadline, StopSignal
@@ -32,6 +33,7 @@ class Job:
         store: ObjectStore,
         clock: Clock,
         make_context: Callable[[str, Job], RunContext],
+        pace: Pace = EMBEDDED,
     ) -> None:
         self.id = job_id
         self.session_id = session_id
@@ -45,8 +47,18 @@ class Job:
         self._make_context = make_context
         self._contexts: dict[str, RunContext] = {}
         self._lock = threading.Lock()
-        self._committer = Committer(store, ledger, clock, job_id, on_failure=self.stop.abandon)
-        self._heartbeat = Heartbeat(ledger, queue, clock, lambda: list(self._contexts.values()))
+        self._committer = Committer(
+            store,
+            ledger,
+            clock,
+            job_id,
+            delay=pace.commit_delay,
+            papers=pace.commit_papers,
+            on_failure=self.stop.abandon,
+        )
+        self._heartbeat = Heartbeat(
+            ledger, queue, clock, lambda: self.contexts, report_every=pace.report_every
+        )
         self._runner = BatchRunner(
             self.context, ledger, queue, store, self._committer, self.pool, self._heartbeat, clock
         )

@@ -123,7 +123,8 @@ class BatchRunner:
         except (BadMessageError, CorpusChangedError, UsageError) as error:
             logger.error("message %s: %s", delivery.id, error)
             delay = min(30.0, 0.25 * 2**delivery.receives)
-            self._queue.release(delivery.receipt, delay=delay, reason=f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            self._queue.release(delivery.receipt, delay=delay, reason=reason, body=delivery.body)
             return False
 
     def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once) -> bool:
@@ -136,7 +137,9 @@ class BatchRunner:
         if epoch is None:
             if self._ledger.finish_batch(message.run_id, message.batch_id, now=now):
                 return True
-            self._queue.release(delivery.receipt, delay=10, reason="leased by another job", blame=False)
+            self._queue.release(
+                delivery.receipt, delay=10, reason="leased by another job", blame=False, body=delivery.body
+            )
             return False
         try:
             with self._heartbeat.holding(Held(message.run_id, message.batch_id, epoch, delivery.receipt)):
@@ -162,6 +165,7 @@ class BatchRunner:
             delay=0 if stopped else 1,
             reason=reason,
             blame=not stopped,
+            body=delivery.body,
         )
         return False
 

@@ -105,7 +105,7 @@ class Pen:
         """Rows ``low high count`` on a logarithmic axis, with rules at ``at``, named ``name``."""
         alt = self._alt
         scale = alt.Scale(type="log", nice=False, padding=6)
-        axis = alt.Axis(format="~g", tickCount=6 if self.wide else 4, labelOverlap=True, grid=False)
+        axis = alt.Axis(format=_AMOUNTS, tickCount=6 if self.wide else 4, labelOverlap=True, grid=False)
         room = 1.25 * max(row["count"] for row in rows)  # above the bars, for the rules' names
         x = alt.X("low:Q", title=x_title, scale=scale, axis=axis)
         bars = (
@@ -156,7 +156,7 @@ class Pen:
         return self._alt.X(f"{column}:Q", title=title, axis=axis, scale=self._alt.Scale(nice=False))
 
     def _amount(self, column: str, title: str, top: float | None = None) -> Any:
-        axis = self._alt.Axis(tickCount=5, format=_AMOUNTS if title != "USD" else "~g")
+        axis = self._alt.Axis(tickCount=5, format=_AMOUNTS)
         scale = self._alt.Scale(zero=True) if top is None else self._alt.Scale(domain=[0, top], nice=False)
         return self._alt.Y(f"{column}:Q", title=title, axis=axis, scale=scale)
 

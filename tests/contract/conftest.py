@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -69,7 +70,7 @@ def _dynamodb(folder: Path, aws: LocalAws) -> DynamoDbLedger:
 def _sqs(folder: Path, aws: LocalAws, name: str, clock: FakeClock) -> SqsQueue:
     reasons = DynamoDbReasons(shared_client("dynamodb"), aws.table(name_of(folder)), clock)
     url, dead_url = aws.queues(f"{name_of(folder)}-{name}", max_receives=MAX_RECEIVES)
-    return SqsQueue(shared_client("sqs"), url, dead_url, reasons, clock)
+    return SqsQueue(shared_client("sqs"), url, dead_url, reasons, clock, long_poll=0)
 
 
 LEDGERS: dict[str, Callable[[Path, LocalAws], ClosingLedger]] = {
@@ -132,9 +133,11 @@ def open_queue(
     opened: Opened,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str], BatchQueue]:
-    """Each call opens the queue of that name once more. The emulated queue goes by the test's clock."""
+    """Each call opens the queue of that name once more. The emulated queue goes by the test's clock,
+    which ticks a little at each look: moto shows a message only after its time, not at it."""
+    ticks = itertools.count()
     monkeypatch.setattr("moto.sqs.models.unix_time", clock.now)
-    monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: 1000 * clock.now())
+    monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: 1000 * clock.now() + next(ticks) / 1000)
     return lambda name: opened.keep(QUEUES[request.param](tmp_path, aws, name, clock))
 
 

@@ -105,8 +105,10 @@ def test_another_process_reads_what_was_written(
 
 
 def test_jobs_that_write_at_once_do_not_disturb_each_other(open_store: Callable[[], ObjectStore]) -> None:
+    stores = [open_store() for _ in range(4)]
+
     def write(number: int) -> list[tuple[PartPointer, bytes]]:
-        mine, found = open_store(), []
+        mine, found = stores[number], []
         for n in range(20):
             line = f"{number}/{n}/{'x' * (n * 7)}\n".encode()
             ((where,),) = mine.write_parts(f"job-{number}", [part(f"b/{n}-{number}", line)])

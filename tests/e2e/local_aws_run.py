@@ -1,17 +1,17 @@
 """``make local-aws``: a corpus through SQS, DynamoDB and S3 of moto's server; nothing is deployed.
 
-    python -m tests.e2e.local_aws_run [SOURCE]
+python -m tests.e2e.local_aws_run [SOURCE]
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from handlers.server import ServerSettings, start
-from tests.command import command_environment
 from tests.e2e.environments import ROOT
 from tests.local_aws import moto_server
 
@@ -21,7 +21,7 @@ _PRICES = ("--price-in", "0.15", "--price-out", "0.60")
 def main(source: str) -> int:
     """Exit code of the last command."""
     with moto_server() as aws, start(ServerSettings(price_in="0.15", price_out="0.60", latency=0.2)) as model:
-        environment = command_environment(aws.environment | aws.stack("paperfleet").settings())
+        environment = dict(os.environ) | aws.stack("paperfleet").settings() | {"PAPERFLEET_API_KEY": "none"}
         with tempfile.TemporaryDirectory() as state:
             for command in (
                 ["shard", source, "--run-id", "local", "--model", "paperfleet-gloss", "--state", state],
@@ -31,7 +31,9 @@ def main(source: str) -> int:
             ):
                 sys.stdout.write(f"$ paperfleet {' '.join(command)}\n")
                 sys.stdout.flush()
-                code = subprocess.run([sys.executable, "-m", "handlers.cli.main", *command], env=environment).returncode
+                code = subprocess.run(
+                    [sys.executable, "-m", "handlers.cli.main", *command], env=environment
+                ).returncode
                 if code not in (0, 3):
                     return code
     return 0

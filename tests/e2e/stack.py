@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import time
@@ -61,11 +60,10 @@ class Cloud:
 
 
 @contextmanager
-def ministack(folder: Path, *, functions_call: str | None = None) -> Iterator[Cloud]:
-    """A cloud of its own, on loopback. ``functions_call`` is the endpoint that functions are told of, if
-    it is another (a proxy in front)."""
+def ministack(folder: Path) -> Iterator[Cloud]:
+    """A cloud of its own, on loopback."""
     tools = environment("ministack", "ministack==1.5.33 aws-sam-translator boto3")
-    port = free_port() if functions_call is None else int(os.environ.get("A2_PORT", free_port()))
+    port = free_port()
     log = folder / "ministack.log"
     variables = (
         sam_environment()
@@ -89,7 +87,7 @@ def ministack(folder: Path, *, functions_call: str | None = None) -> Iterator[Cl
             start_new_session=True,
         )
     try:
-        until(lambda: _accepts(port), seconds=60)
+        until(lambda: accepts(port), seconds=60)
         yield Cloud(f"http://127.0.0.1:{port}", log)
     finally:
         process.terminate()
@@ -100,7 +98,7 @@ def ministack(folder: Path, *, functions_call: str | None = None) -> Iterator[Cl
             process.wait()
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

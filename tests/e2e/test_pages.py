@@ -291,7 +291,7 @@ def test_keys_move_through_papers_pages_results_and_back_to_the_search(browser: 
         page.keyboard.press("/")
         page.wait_for_url("**/index.html*")
         expect(page.locator("input[name=q]")).to_be_focused()
-        page.keyboard.type("method")
+        page.keyboard.type("optical")
         found(page, 15)
         page.keyboard.press("Escape")
         for _ in range(2):

@@ -138,6 +138,7 @@
     const articles = [...document.querySelectorAll("article")];
     const place = () => {
       const hash = location.hash.slice(1);
+      if (hash === "first") return 0;
       if (hash === "last") return articles.length - 1;
       return articles.findIndex((article) => article.id === hash);
     };
@@ -158,7 +159,7 @@
       move(step) {
         const to = at + step;
         if (to >= 0 && to < articles.length) go(to);
-        else if (to >= articles.length) turn("next", `#first`);
+        else if (to >= articles.length) turn("next", "#first");
         else if (at >= 0) turn("prev", "#last");
         else go(0);
       },

@@ -1,0 +1,19 @@
+"""How often a job writes: a ledger on this machine is told at once, one that bills by the write in groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds, but for ``commit_papers``. What a kill can lose is bounded by the commit's two."""
+
+    commit_delay: float
+    commit_papers: int
+    report_every: float
+    """Between two heartbeats in the ledger, and two looks at the other jobs'."""
+
+
+EMBEDDED = Pace(commit_delay=0.25, commit_papers=25, report_every=0.0)
+AWS = Pace(commit_delay=2.0, commit_papers=50, report_every=5.0)
