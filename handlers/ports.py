@@ -100,7 +100,8 @@ class BatchQueue(Protocol):
     def counts(self) -> QueueCounts: ...
 
     def purge(self) -> None:
-        """Drop every message but the dead letters."""
+        """Drop every message but the dead letters; none where several runs share the queue: those of a
+        cancelled run are dropped when they are received."""
 
 
 @dataclass(frozen=True)

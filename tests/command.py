@@ -102,6 +102,21 @@ class Running:
                 self._heard[name] += line
 
 
+def job_processes(state: Path, run_id: str = "r") -> list[int]:
+    """Process ids of a run's live jobs: those whose log is one of the run's."""
+    logs = {path.stem for path in (state / "runs" / run_id / "logs").iterdir()}
+    return [
+        int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and _log_of(each) in logs
+    ]
+
+
+def _log_of(process: Path) -> str:
+    try:
+        return (process / "fd" / "2").readlink().stem
+    except OSError:
+        return ""
+
+
 def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
     """Wait for something that other processes bring about."""
     end = time.monotonic() + seconds
@@ -132,7 +147,8 @@ def _paper(number: int, chance: random.Random) -> dict[str, Any]:
         return "".join(chance.choice(_WORDS) for _ in range(length))
 
     abstract = (
-        f"本文研究第{number + 100}组样品，{prose(30)}。在温度$T = {number}.5 \\pm 0.1$下，{prose(20 + number % 60)}，"
+        f"本文研究第{number + 100}组样品，{prose(30)}。在温度$T = {number}.5 \\pm 0.1$下，"
+        f"{prose(20 + number % 60)}，"
         f"满足$$E_{{{number}}} = m c^{{2}}$$，{prose(15)}，准确率为{50 + number % 50}%。"
     )
     return {

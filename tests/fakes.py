@@ -34,7 +34,9 @@ class FakeClock:
 class ScriptedModel:
     """A ``ChatModel`` that gives the outcomes it was told, in turn; the last one for ever."""
 
-    def __init__(self, *outcomes: ChatAnswer | ModelCallError, clock: FakeClock, latency: float = 1.0) -> None:
+    def __init__(
+        self, *outcomes: ChatAnswer | ModelCallError, clock: FakeClock, latency: float = 1.0
+    ) -> None:
         self._outcomes = list(outcomes)
         self._clock = clock
         self._latency = latency

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,11 +53,18 @@ class Stack:
 class LocalAws:
     """Whatever speaks AWS at an endpoint."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, wire: Wire | None = None) -> None:
         self.endpoint = endpoint
+        self._wire = wire
         self._lock = threading.Lock()
         self._made: dict[tuple[str, str], tuple[str, ...]] = {}
         self.environment = ENVIRONMENT | {"AWS_ENDPOINT_URL": endpoint}
+
+    @property
+    def wire(self) -> Wire:
+        """Of moto's server alone."""
+        assert self._wire is not None
+        return self._wire
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -121,26 +130,49 @@ def name_of(folder: Path) -> str:
     return f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:20]}"
 
 
-def _one_at_a_time(app: Any) -> Any:
-    """moto's backends are not thread-safe: two conditional writes at once can both succeed."""
-    lock = threading.Lock()
+class Wire:
+    """Counts what comes over the wire, and can lose an answer after the work is done."""
 
-    def locked(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        with lock:
-            return [b"".join(app(environ, start_response))]
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self.operations: Counter[str] = Counter()
+        self.loses: Callable[[str, bytes], bool] = lambda _operation, _body: False
 
-    return locked
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        # One at a time: moto is not thread-safe, and two conditional writes at once can both succeed.
+        operation, body = (
+            _operation(environ),
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)),
+        )
+        environ["wsgi.input"] = io.BytesIO(body)
+        head: list[Any] = []
+        with self._lock:
+            answer = b"".join(self._app(environ, lambda *given: head.append(given)))
+            self.operations[operation] += 1
+            lost = self.loses(operation, body)
+        if not lost:
+            start_response(*head[0])
+            return [answer]
+        start_response("500 Internal Server Error", [("Content-Type", "application/x-amz-json-1.0")])
+        return [b'{"__type": "InternalServerError", "message": "the answer was lost"}']
+
+
+def _operation(environ: dict[str, Any]) -> str:
+    """``UpdateItem``, ``SendMessage`` ...; of S3 ``GET``, ``PUT`` ..."""
+    target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
+    return target.rpartition(".")[2] or str(environ["REQUEST_METHOD"])
 
 
 @contextmanager
 def moto_server() -> Iterator[LocalAws]:
     """In a thread of this process, on loopback; the environment points at it meanwhile."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app = _one_at_a_time(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    wire = Wire(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, wire, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="moto", daemon=True)
     thread.start()
-    local = LocalAws(f"http://127.0.0.1:{server.server_port}")
+    local = LocalAws(f"http://127.0.0.1:{server.server_port}", wire)
     before = {name: os.environ.get(name) for name in local.environment}
     os.environ.update(local.environment)
     try:

@@ -124,6 +124,8 @@ class BatchItems:
             if before is None:
                 return False
             counts = self._counted(run_id, batch_id)
+            if all(before.get(name) == n for name, n in counts.items()):
+                return bool(before["terminal"] == before["papers"])
             open_again = {"finished_at": None} if counts["terminal"] < before["papers"] else {}
             item = self._table.update(
                 *key,

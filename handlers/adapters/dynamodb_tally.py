@@ -81,14 +81,17 @@ class Tallies:
     def rebuild(self, run_id: str, job_id: str) -> JobTally:
         """Add the job's parts up anew."""
         while True:
-            before = JobTally.of(self._table.get(run_key(run_id), f"TALLY#{job_id}")).parts
+            before = self.of(run_id, job_id)
             parts, calls = 0, CallTotals()
             for item in self._table.query(
                 bucket_key(run_id, job_id), f"CALLS#{job_id}#", attributes=["calls"]
             ):
                 parts += 1
                 calls = calls.plus(CallTotals.model_validate_json(item["calls"]))
-            written = self._write(run_id, job_id, JobTally(parts, calls), before=before)
+            if (before.parts, before.calls) == (parts, calls):
+                self._known[run_id, job_id] = before
+                return before
+            written = self._write(run_id, job_id, JobTally(parts, calls), before=before.parts)
             if written is not None:
                 return written
 

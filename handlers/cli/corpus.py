@@ -18,6 +18,7 @@ from handlers.corpus.ingest import IngestResult, ingest
 from handlers.errors import ModelCallError, UsageError
 from handlers.models import NANO, ChatAnswer, ChatRequest, Paper
 from handlers.pipeline.specification import specification
+from handlers.pipeline.upload import store_corpus
 from handlers.settings import Settings, load_settings
 
 
@@ -47,7 +48,8 @@ class Ingested(BaseModel):
 def ingested(
     source: str, settings: Settings, mapping: list[str], source_format: str | None, console: Console
 ) -> IngestResult:
-    """Ingest into the settings' state folder and say what came of it."""
+    """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
+    what came of it."""
     pairs = dict(_pair(given) for given in mapping)
     result = ingest(open_source(source, format_name=source_format), settings.state, mapping=pairs)
     console.print(
@@ -56,6 +58,9 @@ def ingested(
     )
     if result.rejects:
         console.print(f"[yellow]rejected lines:[/] {escape(str(result.rejects_path))}", soft_wrap=True)
+    if settings.backend == "aws":
+        with bootstrap.open_state(settings.run_id, settings) as adapters:
+            store_corpus(result, adapters.store)
     return result
 
 
@@ -69,13 +74,14 @@ def _pair(given: str) -> tuple[str, str]:
 def ingest_source(
     source: options.Source,
     state: options.State = None,
+    aws: options.Aws = None,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
 ) -> None:
     """Make the canonical corpus of SOURCE: validated, normalised, deduplicated; with index, profile and
     the rejected lines. Prints where they lie as JSON.
     """
-    settings = load_settings(state=state)
+    settings = load_settings(state=state, aws=aws)
     found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
     shown = Ingested(
         corpus=str(found.corpus),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import math
 import multiprocessing
 import os
 import signal
@@ -25,6 +26,8 @@ from handlers.reporting.progress import Progress
 from handlers.settings import Settings, to_environment
 
 _TICK = 0.2
+_SHOWN_EVERY = {"embedded": 0.0, "aws": 5.0}
+"""Seconds between two looks at the ledger for the progress display."""
 _WIND_UP = 15.0
 _RESTARTS_PER_JOB = 5
 
@@ -140,6 +143,8 @@ class Fleet:
 
     def _watch(self) -> None:
         state: State | None = None
+        shown = -math.inf
+        every = _SHOWN_EVERY[self._settings.backend]
         while self._processes:
             ended = [job_id for job_id, process in self._processes.items() if not process.is_alive()]
             if ended and state is not None:
@@ -148,7 +153,9 @@ class Fleet:
             for job_id in ended:
                 self._end(job_id)
             state = state or bootstrap.connect(self._settings, self._run_id)
-            self._progress.update(state.ledger, self._run_id, now=state.clock.now())
+            if state.clock.monotonic() - shown >= every:
+                shown = state.clock.monotonic()
+                self._progress.update(state.ledger, self._run_id, now=state.clock.now())
             state.clock.sleep(_TICK)
         if state is not None:
             state.close()

@@ -16,6 +16,14 @@ State = Annotated[
 RunId = Annotated[
     str | None, Option("--run-id", help="Name of the run [default: default].", rich_help_panel=_RUN)
 ]
+Aws = Annotated[
+    bool | None,
+    Option(
+        "--aws",
+        help="On the stack that PAPERFLEET_TABLE, _QUEUE_URL, _DEAD_LETTER_URL and _BUCKET name.",
+        rich_help_panel="Where",
+    ),
+]
 AsJson = Annotated[bool, Option("--json", help="Print the report as JSON on stdout.")]
 
 BaseUrl = Annotated[

@@ -29,6 +29,7 @@ def review(
     output: Annotated[Path, typer.Option(help="Folder of the site; an earlier site in it is replaced.")],
     state: options.State = None,
     run_id: options.RunId = None,
+    aws: options.Aws = None,
     drafts: Annotated[
         bool, typer.Option("--drafts", help="Show flagged papers too; such a site is not for publication.")
     ] = False,
@@ -39,8 +40,8 @@ def review(
     """Write a static site with each paper beside its translation, formulas drawn, what the gate saw marked,
     and a search. Papers whose licence forbids derivatives are never in it. Needs the extra `report`.
     """
-    settings = load_settings(state=state, run_id=run_id)
-    if not settings.state.is_dir():
+    settings = load_settings(state=state, run_id=run_id, aws=aws)
+    if settings.backend == "embedded" and not settings.state.is_dir():
         raise UsageError(f"{settings.state}: no such folder; give the --state that the run has")
     with open_state(settings.run_id, settings) as adapters:
         selection = Selection(settings.run_id, adapters.ledger, adapters.store, drafts)

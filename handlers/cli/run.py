@@ -25,7 +25,7 @@ from handlers.ports import Control
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
-from handlers.settings import Settings, load_settings
+from handlers.settings import PREFIX, Settings, load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -117,7 +117,10 @@ def _clear(adapters: State, run_id: str) -> None:
 
 def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
     """As Lambda would: a JSON event in, a JSON answer out."""
-    bootstrap.set_environment({"PAPERFLEET_STATE": str(settings.state)})
+    where = settings.model_dump(
+        include={"backend", "state", "table", "queue_url", "dead_letter_url", "bucket"}
+    )
+    bootstrap.set_environment({PREFIX + name.upper(): str(value) for name, value in where.items() if value})
     context = LocalContext("local-shard", lambda: 900.0, function_name="paperfleet-shard")
     answer = shard.handler(request.model_dump(mode="json"), cast("LambdaContext", context))
     return Submitted.model_validate(answer)
@@ -145,9 +148,7 @@ def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
         except OSError as error:
             console.print(f"report and results cannot be written: {error}", markup=False)
     if report.state != "finished":
-        sentence = (
-            f"{report.counts['pending']} papers are pending ({report.reason}); the same command goes on."
-        )
+        sentence = f"{report.counts['pending']} papers are pending: {report.reason}"
         console.print(sentence, markup=False, soft_wrap=True)
     return report
 

@@ -15,6 +15,7 @@ from rich.live import Live
 from handlers import bootstrap
 from handlers.bootstrap import State
 from handlers.cli import options
+from handlers.cli.parquet import export_parquet
 from handlers.cli.review import write_page
 from handlers.errors import UnknownRunError, UsageError
 from handlers.models import PaperStatus
@@ -47,11 +48,12 @@ def register(app: typer.Typer) -> None:
 def status(
     state: options.State = None,
     run_id: options.RunId = None,
+    aws: options.Aws = None,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until nobody works on it.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """How a run stands: papers, pace, money, jobs, queue. Fast, however many papers there are."""
-    with _run(state, run_id) as (adapters, run):
+    with _run(state, run_id, aws) as (adapters, run):
         found = _summary(adapters, run)
         if as_json:
             typer.echo(found.model_dump_json())
@@ -64,6 +66,7 @@ def status(
 def report(
     state: options.State = None,
     run_id: options.RunId = None,
+    aws: options.Aws = None,
     form: Annotated[
         Literal["terminal", "md", "json"] | None, typer.Option("--format", help="[default: terminal]")
     ] = None,
@@ -78,7 +81,7 @@ def report(
     ] = None,
 ) -> None:
     """The whole report: with error classes of papers and failed checks, counted over every paper."""
-    with _run(state, run_id) as (adapters, run):
+    with _run(state, run_id, aws) as (adapters, run):
         found = _summary(adapters, run, detail=True)
         if html is not None:
             write_page(adapters, found, html, plan)
@@ -98,7 +101,11 @@ def report(
 def export_results(
     state: options.State = None,
     run_id: options.RunId = None,
-    form: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    aws: options.Aws = None,
+    form: Annotated[
+        Literal["jsonl", "csv", "parquet"],
+        typer.Option("--format", help="jsonl, csv, or parquet (needs the extra `parquet`)."),
+    ] = "jsonl",
     output: Output = None,
     drafts: Annotated[
         bool, typer.Option("--drafts", help="Also the texts that the gate refused (status flagged).")
@@ -106,16 +113,26 @@ def export_results(
 ) -> None:
     """Write the results, a line a paper, in the corpus's order. Says on stderr how many of each status."""
     target: Path | Literal["-"] = "-" if output is None or str(output) == "-" else output
-    with _run(state, run_id) as (adapters, run):
-        counts = export(
-            run, ledger=adapters.ledger, store=adapters.store, format=form, output=target, drafts=drafts
-        )
+    with _run(state, run_id, aws) as (adapters, run):
+        if form == "parquet":
+            counts = export_parquet(adapters, run, _file(target), drafts=drafts)
+        else:
+            counts = export(
+                run, ledger=adapters.ledger, store=adapters.store, format=form, output=target, drafts=drafts
+            )
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
+
+
+def _file(target: Path | Literal["-"]) -> Path:
+    if target == "-":
+        raise UsageError("--format parquet: give --output FILE; it cannot be streamed")
+    return target
 
 
 def retry(
     state: options.State = None,
     run_id: options.RunId = None,
+    aws: options.Aws = None,
     failed: Annotated[bool, typer.Option("--failed", help="Papers that failed.")] = False,
     flagged: Annotated[
         bool, typer.Option("--flagged", help="Papers whose answers the gate refused.")
@@ -130,7 +147,7 @@ def retry(
     chosen = [name for name, given in flags.items() if given]
     if not chosen and error is None:
         raise UsageError("say which papers: --failed, --flagged or --class ERROR")
-    with _run(state, run_id) as (adapters, run):
+    with _run(state, run_id, aws) as (adapters, run):
         done = control.retry(
             run,
             statuses=chosen or ["failed", "flagged"],
@@ -144,11 +161,12 @@ def retry(
 def redrive(
     state: options.State = None,
     run_id: options.RunId = None,
+    aws: options.Aws = None,
     listed: Annotated[bool, typer.Option("--list", help="Only show the dead letters.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Send the dead letters of the queue back, or list them with the last reason given."""
-    with _run(state, run_id) as (adapters, run):
+    with _run(state, run_id, aws) as (adapters, run):
         if listed:
             for letter in control.dead_letters(run, ledger=adapters.ledger, queue=adapters.queue):
                 typer.echo(control.told(letter).model_dump_json())
@@ -157,41 +175,57 @@ def redrive(
     _answer(done, f"{done.redriven:,} messages sent back; {_GO_ON}", as_json=as_json)
 
 
-def pause(state: options.State = None, run_id: options.RunId = None, as_json: options.AsJson = False) -> None:
+def pause(
+    state: options.State = None,
+    run_id: options.RunId = None,
+    aws: options.Aws = None,
+    as_json: options.AsJson = False,
+) -> None:
     """Stop a run within seconds: calls in flight finish, nothing new starts."""
-    with _run(state, run_id) as (adapters, run):
+    with _run(state, run_id, aws) as (adapters, run):
         done = control.pause(run, ledger=adapters.ledger, now=adapters.clock.now())
     _answer(done, "paused; `paperfleet resume` re-arms it", as_json=as_json)
 
 
 def resume(
-    state: options.State = None, run_id: options.RunId = None, as_json: options.AsJson = False
+    state: options.State = None,
+    run_id: options.RunId = None,
+    aws: options.Aws = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Re-arm a paused, parked or cancelled run and send the messages of its unfinished batches."""
-    with _run(state, run_id) as (adapters, run):
+    with _run(state, run_id, aws) as (adapters, run):
         done = control.resume(run, ledger=adapters.ledger, queue=adapters.queue, now=adapters.clock.now())
     _answer(done, f"{done.emitted:,} batches sent; {_GO_ON}", as_json=as_json)
 
 
 def cancel(
-    state: options.State = None, run_id: options.RunId = None, as_json: options.AsJson = False
+    state: options.State = None,
+    run_id: options.RunId = None,
+    aws: options.Aws = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Stop a run for good: results stay, the rest of its messages is dropped."""
-    with _run(state, run_id) as (adapters, run):
+    with _run(state, run_id, aws) as (adapters, run):
         done = control.cancel(run, ledger=adapters.ledger, queue=adapters.queue, now=adapters.clock.now())
     _answer(done, "cancelled; what is done stays and can be exported", as_json=as_json)
 
 
 @contextmanager
-def _run(state: Path | None, run_id: str | None) -> Iterator[tuple[State, str]]:
+def _run(state: Path | None, run_id: str | None, aws: bool | None) -> Iterator[tuple[State, str]]:
     """The adapters and the id of a run that exists: a wrong folder is not made into an empty state."""
-    settings = load_settings(state=state, run_id=run_id)
-    if not settings.state.is_dir():
-        raise UnknownRunError(f"no state folder {settings.state}: give --state DIR of a run")
-    if not any(settings.state.iterdir()):
-        raise UnknownRunError(f"{settings.state} is empty: no run was started there")
+    settings = load_settings(state=state, run_id=run_id, aws=aws)
+    if settings.backend == "embedded":
+        _check_folder(settings.state)
     with bootstrap.open_state(settings.run_id, settings) as adapters:
         yield adapters, settings.run_id
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UnknownRunError(f"no state folder {folder}: give --state DIR of a run")
+    if not any(folder.iterdir()):
+        raise UnknownRunError(f"{folder} is empty: no run was started there")
 
 
 def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:

@@ -27,6 +27,7 @@ def shard(
     source: options.Source,
     state: options.State = None,
     run_id: options.RunId = None,
+    aws: options.Aws = None,
     model: options.Model = None,
     budget: options.Budget = None,
     temperature: options.Temperature = None,
@@ -61,6 +62,7 @@ def shard(
 def work(
     state: options.State = None,
     run_id: options.RunId = None,
+    aws: options.Aws = None,
     base_url: options.BaseUrl = None,
     price_in: options.PriceIn = None,
     price_out: options.PriceOut = None,

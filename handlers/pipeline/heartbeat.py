@@ -92,14 +92,14 @@ class Heartbeat:
 
     def _report(self, context: RunContext, now: float) -> None:
         context.purse.trim()
-        context.limiter.set_share(self._live_jobs(context, now))
+        jobs = self._ledger.jobs(context.run_id)
+        if any(job.job_id == context.job_id and job.ended_at is not None for job in jobs):
+            context.stop.drain("this job was given up for dead")
+        live = sum(job.ended_at is None and now - job.heartbeat_at < LEASE_TTL for job in jobs)
+        context.limiter.set_share(max(1, live))
         self._ledger.beat(
             context.run_id, context.job_id, at=now, stats=context.meter.snapshot(context.limiter)
         )
-
-    def _live_jobs(self, context: RunContext, now: float) -> int:
-        jobs = self._ledger.jobs(context.run_id)
-        return max(1, sum(job.ended_at is None and now - job.heartbeat_at < LEASE_TTL for job in jobs))
 
     def _extend(self, now: float) -> None:
         with self._lock:

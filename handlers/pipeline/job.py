@@ -41,7 +41,7 @@ class Job:
         self.queue = queue
         self.clock = clock
         self.stop = StopSignal()
-        self.deadline = Deadline()
+        self.deadline = Deadline(pace.margin)
         self.pool = WorkerPool(workers)
         self._owner = owner
         self._make_context = make_context

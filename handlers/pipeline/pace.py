@@ -13,7 +13,9 @@ class Pace:
     commit_papers: int
     report_every: float
     """Between two heartbeats in the ledger, and two looks at the other jobs'."""
+    margin: float
+    """Between the end of the last call and that of the job: its commit, retries of the backend included."""
 
 
-EMBEDDED = Pace(commit_delay=0.25, commit_papers=25, report_every=0.0)
-AWS = Pace(commit_delay=2.0, commit_papers=50, report_every=5.0)
+EMBEDDED = Pace(commit_delay=0.25, commit_papers=25, report_every=0.0, margin=1.0)
+AWS = Pace(commit_delay=2.0, commit_papers=50, report_every=5.0, margin=6.0)

@@ -59,12 +59,12 @@ class StopSignal:
 class Deadline:
     """No call starts that could outlast the job."""
 
-    MARGIN = 1.0
-    """Seconds kept for the last commit."""
     SHORTEST = 5.0
     """Seconds that a call is given at least, before anything is known of the API's latency."""
 
-    def __init__(self) -> None:
+    def __init__(self, margin: float = 1.0) -> None:
+        """``margin`` is the seconds kept for the last commit."""
+        self._margin = margin
         self._remaining: Callable[[], float] = lambda: math.inf
 
     def use(self, remaining: Callable[[], float]) -> None:
@@ -78,12 +78,12 @@ class Deadline:
         """
         if self.is_near(call_timeout, usual_latency):
             raise StoppedError("deadline")
-        return min(call_timeout, self._remaining() - self.MARGIN)
+        return min(call_timeout, self._remaining() - self._margin)
 
     def is_near(self, call_timeout: float, usual_latency: float) -> bool:
         """True when a call that started now would probably be cut off."""
         needed = min(call_timeout, max(self.SHORTEST, 1.5 * usual_latency))
-        return self._remaining() - self.MARGIN < needed
+        return self._remaining() - self._margin < needed
 
 
 class Pacer:

@@ -61,9 +61,7 @@ def request_of_upload(key: str, *, store: ObjectStore, settings: Settings) -> Ru
         with source.open("wb") as copy:
             copy.writelines(store.lines(key))
         found = ingest(open_source(str(source)), Path(scratch))
-        # The index first: whoever finds the corpus finds its index.
-        store.put_file(found.key.removesuffix(".jsonl") + ".index", found.index)
-        store.put_file(found.key, found.corpus)
+        store_corpus(found, store)
         return RunRequest(
             run_id=run_id_of(key, found),
             spec=specification(settings, found),
@@ -71,6 +69,12 @@ def request_of_upload(key: str, *, store: ObjectStore, settings: Settings) -> Ru
             same_as=found.same_as,
             budget=settings.budget_nano,
         )
+
+
+def store_corpus(found: IngestResult, store: ObjectStore) -> None:
+    """The index first: whoever finds the corpus finds its index."""
+    store.put_file(found.key.removesuffix(".jsonl") + ".index", found.index)
+    store.put_file(found.key, found.corpus)
 
 
 def run_id_of(key: str, found: IngestResult) -> str:

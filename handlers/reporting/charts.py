@@ -66,40 +66,41 @@ class Pen:
         y_title: str,
         seams: Sequence[float] = (),
         top: float | None = None,
+        top_name: str = "",
     ) -> str:
         """Lines over time: column → (name, colour). Told apart by dashes as well as by colour.
 
-        ``top`` is a level drawn as a rule across the chart.
+        ``top`` is a level drawn as a rule across the chart, under its name.
         """
         alt = self._alt
-        long = [
-            {"x": row[x], "y": row[column], "series": label}
-            for column, (label, _) in series.items()
-            for row in rows
-            if row.get(column) is not None
-        ]
-        names = [label for label, _ in series.values()]
-        colours = alt.Scale(domain=names, range=[colour for _, colour in series.values()])
-        dashes = alt.Scale(domain=names, range=[[1, 0], [6, 3], [2, 2]][: len(names)])
-        legend = alt.Legend(
-            orient="top", title=None, symbolType="stroke", symbolStrokeWidth=2, columns=3, columnPadding=28
-        )
         chart = (
-            alt.Chart(alt.Data(values=long))
+            alt.Chart(alt.Data(values=_melted(rows, x, series)))
             .mark_line(strokeWidth=2, interpolate="linear")
             .encode(
                 x=self._time("x", x_title),
                 y=self._amount("y", y_title),
-                color=alt.Color("series:N", scale=colours, legend=legend),
-                strokeDash=alt.StrokeDash("series:N", scale=dashes, legend=legend),
+                **self._told_apart(dict(series.values())),
             )
         )
         if top is not None:
-            rule = alt.Chart(alt.Data(values=[{"y": top}])).mark_rule(
-                color=LIGHT["failed"], strokeDash=[4, 3]
-            )
-            chart = chart + rule.encode(y="y:Q")
+            level = alt.Chart(alt.Data(values=[{"y": top}]))
+            rule = level.mark_rule(color=LIGHT["failed"], strokeDash=[4, 3]).encode(y="y:Q")
+            name = level.mark_text(text=top_name, align="right", dy=-7, color=LIGHT["ink"])
+            chart = chart + rule + name.encode(y="y:Q", x=alt.value("width"))
         return self._svg(self._with_seams(chart, seams), height=180)
+
+    def _told_apart(self, colours: Mapping[str, str]) -> dict[str, Any]:
+        """Channels that tell series apart, by colour and by dashes, with one legend for both."""
+        alt, names = self._alt, list(colours)
+        legend = alt.Legend(
+            orient="top", title=None, symbolType="stroke", symbolStrokeWidth=2, columns=3, columnPadding=28
+        )
+        dashes = alt.Scale(domain=names, range=[[1, 0], [6, 3], [2, 2]][: len(names)])
+        scale = alt.Scale(domain=names, range=list(colours.values()))
+        return {
+            "color": alt.Color("series:N", scale=scale, legend=legend),
+            "strokeDash": alt.StrokeDash("series:N", scale=dashes, legend=legend),
+        }
 
     def histogram(self, rows: Rows, *, marks: Rows, x_title: str, y_title: str) -> str:
         """Rows ``low high count`` on a logarithmic axis, with rules at ``at``, named ``name``."""
@@ -188,6 +189,16 @@ _LOOK: dict[str, Any] = {
     "text": {"font": _FONT, "fontSize": 12},
     "view": {"stroke": None},
 }
+
+
+def _melted(rows: Rows, x: str, series: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    """A row for each point of each series."""
+    return [
+        {"x": row[x], "y": row[column], "series": label}
+        for column, (label, _) in series.items()
+        for row in rows
+        if row.get(column) is not None
+    ]
 
 
 def drawn(draw: Callable[[Pen], str], description: str) -> str:

@@ -96,46 +96,64 @@ def spend(report: Report, survey: Survey) -> Figure | None:
     if not survey.moments or not report["spend_usd"]:
         return None
     name, unit = time_unit(survey.moments)
-    rows: list[dict[str, Any]] = [
+    spent = [
         {"t": 0.0, "spend_usd": 0.0},
         *({"t": row["t"], "spend_usd": row["spend_usd"]} for row in _time_rows(survey.moments, unit)),
     ]
     series = {"spend_usd": ("spent", LIGHT["blue"])}
-    projected, pending = projected_usd(report), report["counts"]["pending"]
-    if pending and report["papers"] > pending:
-        last = rows[-1]
-        ahead = last["t"] * pending / (report["papers"] - pending)
-        rows[-1] = {**last, "ahead": last["spend_usd"]}
-        rows.append({"t": last["t"] + ahead, "ahead": projected})
+    ahead = _ahead(report, spent[-1])
+    if ahead:
         series["ahead"] = ("projected", LIGHT["purple"])
-    budget = report["budget_usd"]
-    says = _money_sentence(report, projected)
-    if survey.unplaced_usd > 0:
-        says += f" {usd(survey.unplaced_usd)} of it cannot be placed in time (attempts made void, lost jobs)."
     # A budget far above the spend would flatten the curve: then the sentence tells it alone.
-    near = budget if budget is not None and budget <= 3 * projected else None
-    spent = [row for row in rows if "spend_usd" in row]
+    budget = report["budget_usd"]
+    top = budget if budget is not None and budget <= 3 * projected_usd(report) else None
+    says = _money_sentence(report, survey)
     return Figure(
         "spend",
         "Spend, budget and projection",
         says,
         drawn(
             lambda pen: pen.lines(
-                rows, x="t", series=series, x_title=f"{name} worked", y_title="USD", seams=[], top=near
+                [*spent, *ahead],
+                x="t",
+                series=series,
+                x_title=f"{name} worked",
+                y_title="USD",
+                top=top,
+                top_name="budget",
             ),
             says,
         ),
         (f"{name} worked", "spent"),
-        tuple((f"{row['t']:,.1f}", usd(row["spend_usd"])) for row in spent[:: max(1, len(spent) // 24)]),
+        tuple((f"{row['t']:,.1f}", usd(row["spend_usd"])) for row in _thinned(spent)),
     )
 
 
-def _money_sentence(report: Report, projected: float) -> str:
+def _ahead(report: Report, last: dict[str, float]) -> list[dict[str, float]]:
+    """Both ends of the projection; none if nothing is pending or nothing is known yet."""
+    pending = report["counts"]["pending"]
+    finished = report["papers"] - pending
+    if not pending or not finished:
+        return []
+    end = last["t"] * (1 + pending / finished)
+    return [{"t": last["t"], "ahead": last["spend_usd"]}, {"t": end, "ahead": projected_usd(report)}]
+
+
+def _thinned(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """About two dozen rows, the last one among them."""
+    step = max(1, len(rows) // _TABLE_ROWS)
+    return rows[::-1][::step][::-1]
+
+
+def _money_sentence(report: Report, survey: Survey) -> str:
     budget = report["budget_usd"]
     parts = [f"{usd(report['spend_usd'])} spent"]
     if budget:
         share = f", {100 * report['spend_usd'] / budget:.1f}%" if report["spend_usd"] else ""
         parts.append(f"of a budget of {usd(budget)}{share}")
     if report["counts"]["pending"]:
-        parts.append(f"; {usd(projected)} expected for the whole corpus")
-    return " ".join(parts).replace(" ;", ";") + "."
+        parts.append(f"; {usd(projected_usd(report))} expected for the whole corpus")
+    sentence = " ".join(parts).replace(" ;", ";") + "."
+    if survey.unplaced_usd > 0:
+        sentence += f" {usd(survey.unplaced_usd)} of it is not in the curve: void attempts and lost jobs."
+    return sentence

@@ -1,6 +1,7 @@
 """A whole corpus through ``paperfleet run`` and the model server; prints the figures as a table.
 
-    python -m tests.benchmarks.whole_run CORPUS.jsonl.gz [--faults 0.03] [--mode gloss] [--latency 1] [--jobs 4] [--workers 100]
+    python -m tests.benchmarks.whole_run CORPUS.jsonl.gz [--faults 0.03] [--mode gloss] [--latency 1]
+        [--jobs 4] [--workers 100] [any flag of run]
 
 Checked on the way, with exit code 1 if one fails: counts add up; the bill equals the ledger to the
 nano-dollar (under faults: within what is booked as indeterminate); no text is paid for twice that had
@@ -53,7 +54,7 @@ def _children(pid: int) -> list[int]:
 
 def _pss(pid: int) -> float:
     try:
-        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
     except OSError:
         return 0.0
     return int(found[1]) / 1024 if found else 0.0

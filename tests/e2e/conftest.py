@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.artifact import build
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _PACKAGES = ("chromium", "fonts-noto-cjk")
@@ -39,3 +42,13 @@ def browser(chromium: str) -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built stack: ``template.yaml`` and a folder for each function.
+
+    PAPERFLEET_TEST_BUILT names one that is built already.
+    """
+    ready = os.environ.get("PAPERFLEET_TEST_BUILT")
+    return Path(ready) if ready else build(tmp_path_factory.mktemp("clone"))

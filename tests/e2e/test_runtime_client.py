@@ -18,7 +18,8 @@ from handlers.bootstrap import SystemClock
 from handlers.pipeline.source import sqs_event
 from handlers.server import RunningServer, ServerSettings, start
 from tests.command import corpus, paperfleet, until
-from tests.e2e.runtime_api import Sandbox, sandbox
+from tests.e2e.environments import ROOT
+from tests.e2e.runtime_api import Answer, Sandbox, sandbox
 
 pytestmark = pytest.mark.slow
 MEMORY = 512 << 20
@@ -162,15 +163,17 @@ def test_no_call_starts_that_would_outlast_the_function(built: Path, tmp_path: P
 
 
 def test_a_terminated_sandbox_books_its_calls_and_gives_the_batch_back(built: Path, tmp_path: Path) -> None:
-    with fleet(built, tmp_path, 20, canned(latency=20, sigma=0)) as (function, server):
-        with function.running("process") as process:
-            (event,) = function.events()
-            answers = []
-            thread = threading.Thread(target=lambda: answers.append(process.invoke(event)))
-            thread.start()
-            until(lambda: server.stats()["in_flight"] > 0)
-            process.process.send_signal(signal.SIGTERM)
-            thread.join(10)
+    answers: list[Answer] = []
+    with (
+        fleet(built, tmp_path, 20, canned(latency=20, sigma=0)) as (function, server),
+        function.running("process") as process,
+    ):
+        (event,) = function.events()
+        thread = threading.Thread(target=lambda: answers.append(process.invoke(event)))
+        thread.start()
+        until(lambda: server.stats()["in_flight"] > 0)
+        process.process.send_signal(signal.SIGTERM)
+        thread.join(10)
     assert len(answers) == 1
     assert answers[0].value["batchItemFailures"]
     told = paperfleet("status", "--state", function.state, "--run-id", "r", "--json").report
@@ -179,8 +182,6 @@ def test_a_terminated_sandbox_books_its_calls_and_gives_the_batch_back(built: Pa
 
 
 def test_poison_is_refused_and_named(built: Path, tmp_path: Path) -> None:
-    from tests.e2e.environments import ROOT
-
     event = json.loads((ROOT / "events" / "poison.json").read_text())
     with fleet(built, tmp_path, 5, canned()) as (function, _server), function.running("process") as process:
         answer = process.invoke(event)

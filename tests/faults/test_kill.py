@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from handlers.server import RunningServer, ServerSettings, start
-from tests.command import Running, corpus, paperfleet, run_flags, until
+from tests.command import Running, corpus, job_processes, paperfleet, run_flags, until
 
 PAPERS = 300
 JOBS, WORKERS = 2, 10
@@ -55,7 +55,7 @@ def test_a_killed_job_is_replaced_and_repeats_only_what_it_had_in_flight(
 ) -> None:
     with Running(*run_flags(papers, tmp_path, server), *FLEET) as running:
         until(lambda: half_way(server))
-        os.kill(_jobs(tmp_path)[0], signal.SIGKILL)
+        os.kill(job_processes(tmp_path)[0], signal.SIGKILL)
         ran = running.end()
     assert ran.code == 0, ran.err
     assert_whole(ran.report, server.stats(), in_flight=WORKERS)
@@ -68,7 +68,7 @@ def test_a_killed_parent_takes_its_jobs_along_and_the_same_command_finishes(
     flags = run_flags(papers, tmp_path, server)
     with Running(*flags, *FLEET) as running:
         until(lambda: half_way(server))
-        jobs = _jobs(tmp_path)
+        jobs = job_processes(tmp_path)
         running.kill()
         running.end()
     until(lambda: not any(_lives(pid) for pid in jobs), seconds=10)
@@ -90,24 +90,6 @@ def test_parent_and_jobs_killed_at_one_blow_leave_a_state_that_resumes(
     stats = server.stats()
     assert_whole(ran.report, stats, in_flight=JOBS * WORKERS + JOBS * FLUSH_PAPERS)
     assert ran.report["indeterminate_usd"] > 0
-
-
-def _jobs(state: Path) -> list[int]:
-    """Process ids of the jobs, as the state folder's log names and /proc tell."""
-    logs = {path.stem for path in (state / "runs" / "r" / "logs").iterdir()}
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and logs & _environment(process):
-            found.append(int(process.name))
-    return found
-
-
-def _environment(process: Path) -> set[str]:
-    try:
-        targets = {os.readlink(process / "fd" / "2")}
-    except OSError:
-        return set()
-    return {Path(target).stem for target in targets}
 
 
 def _lives(pid: int) -> bool:

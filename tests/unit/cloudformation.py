@@ -1,4 +1,4 @@
-"""A CloudFormation template as plain values: ``!Ref X`` becomes ``{"Ref": "X"}``, ``!Sub`` the same in long."""
+"""A CloudFormation template as plain values: ``!Ref X`` becomes ``{"Ref": "X"}``, ``!Sub`` likewise."""
 
 from __future__ import annotations
 

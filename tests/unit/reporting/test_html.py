@@ -31,7 +31,7 @@ _MISSING = Check(
 def paper(number: int, **changes: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "id": f"paper-{number:03d}",
-        "title": f"第{number}种方法的研究",
+        "title": f"第{number}种{chr(0x4E00 + number)}方法的研究",
         "abstract": f"在$T = {number}$下共有12组样品，编号{number}。",
         "keywords": ["方法"],
         "language": "zh",
@@ -154,7 +154,7 @@ def test_a_run_that_nobody_worked_on_has_a_page_too(tmp_path: Path) -> None:
 
 
 def test_what_is_left_is_projected_at_the_cost_so_far(tmp_path: Path) -> None:
-    with finished_run(tmp_path, papers(), decide, batches=2) as made:
+    with finished_run(tmp_path, papers(), decide, batches=1) as made:
         report = made.report()
         page = to_html(report, survey(RUN, ledger=made.ledger, store=made.store))
     finished = report.papers - report.counts["pending"]

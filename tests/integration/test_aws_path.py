@@ -1,0 +1,152 @@
+"""The whole path on SQS, DynamoDB and S3 (moto's server) by the commands that a user gives."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from handlers.server import RunningServer, ServerSettings, start
+from tests.command import PRICES, Ran, corpus, lines, paperfleet
+from tests.local_aws import LocalAws, Stack, moto_server, name_of
+
+PAPERS = 40
+PRICED = {"mode": "canned", "price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with moto_server() as local:
+        yield local
+
+
+@pytest.fixture
+def stack(aws: LocalAws, tmp_path: Path) -> Stack:
+    return aws.stack(name_of(tmp_path), max_receives=2)
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    with start(ServerSettings(**PRICED, latency=0.05)) as running:
+        yield running
+
+
+class Fleet:
+    """Commands on one stack, from one machine."""
+
+    def __init__(self, aws: LocalAws, stack: Stack, folder: Path) -> None:
+        self._environment = aws.environment | stack.settings()
+        self._folder = folder
+
+    def __call__(self, *arguments: object) -> Ran:
+        return paperfleet(*arguments, "--state", self._folder / "state", **self._environment)
+
+    def shard(self, source: Path, run_id: str = "r") -> Ran:
+        return self("shard", source, "--aws", "--run-id", run_id, "--model", "paperfleet-canned",
+                    "--batch-papers", 10)  # fmt: skip
+
+    def work(self, server: RunningServer, *flags: object) -> Ran:
+        return self("work", "--aws", "--run-id", "r", "--base-url", server.base_url, *PRICES, "--json",
+                    "--workers", 8, *flags)  # fmt: skip
+
+
+@pytest.fixture
+def fleet(aws: LocalAws, stack: Stack, tmp_path: Path) -> Fleet:
+    return Fleet(aws, stack, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return corpus(tmp_path_factory.mktemp("corpus") / "papers.jsonl", PAPERS)
+
+
+def per_paper(operations: Counter[str]) -> dict[str, float]:
+    return {name: round(n / PAPERS, 2) for name, n in sorted(operations.items())}
+
+
+def test_a_corpus_goes_through_the_stack_and_is_paid_once(
+    papers: Path, fleet: Fleet, aws: LocalAws, server: RunningServer, tmp_path: Path
+) -> None:
+    submitted = fleet.shard(papers)
+    assert submitted.code == 0, submitted.err
+    assert json.loads(submitted.out)["papers"] == PAPERS
+    before = Counter(aws.wire.operations)
+    worked = fleet.work(server)
+    assert worked.code == 0, worked.err
+    report = worked.report
+    assert report["counts"] == {"done": PAPERS, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
+    assert report["spend_nano_usd"] == server.stats()["bill_nano_usd"] > 0
+    assert report["queue"] == {"visible": 0, "in_flight": 0, "dead": 0}
+    calls = aws.wire.operations - before
+    assert sum(calls.values()) < 25 * PAPERS, per_paper(calls)
+
+    results = tmp_path / "results.jsonl"
+    assert fleet("export", "--aws", "--run-id", "r", "--output", results).code == 0
+    assert len(lines(results)) == PAPERS
+
+    again = fleet.shard(papers, run_id="second")
+    assert again.code == 0
+    calls_before = server.stats()["requests"]
+    assert fleet.work(server, "--run-id", "second").report["reused"] == PAPERS
+    assert server.stats()["requests"] == calls_before
+
+
+def test_a_paused_run_is_dropped_from_the_queue_and_resumed_from_the_ledger(
+    papers: Path, fleet: Fleet, server: RunningServer
+) -> None:
+    fleet.shard(papers)
+    assert fleet("pause", "--aws", "--run-id", "r").code == 0
+    paused = fleet.work(server).report
+    assert (paused["state"], paused["counts"]["pending"]) == ("paused", PAPERS)
+    assert paused["queue"] == {"visible": 0, "in_flight": 0, "dead": 0}
+    resumed = fleet("resume", "--aws", "--run-id", "r", "--json")
+    assert json.loads(resumed.out)["emitted"] > 0
+    assert fleet.work(server).report["counts"]["done"] == PAPERS
+
+
+def test_a_poison_message_is_a_dead_letter_with_its_reason(
+    papers: Path, fleet: Fleet, aws: LocalAws, stack: Stack, server: RunningServer
+) -> None:
+    fleet.shard(papers)
+    aws.client("sqs").send_message(QueueUrl=stack.queue_url, MessageBody='{"v": 7}')
+    assert fleet.work(server).report["counts"]["done"] == PAPERS
+    listed = json.loads(fleet("redrive", "--aws", "--run-id", "r", "--list").out)
+    assert "BadMessageError" in listed["reason"]
+    redriven = fleet("redrive", "--aws", "--run-id", "r", "--json")
+    assert json.loads(redriven.out)["redriven"] == 1
+
+
+def test_a_corpus_that_vanished_is_named(
+    papers: Path, fleet: Fleet, aws: LocalAws, stack: Stack, server: RunningServer
+) -> None:
+    fleet.shard(papers)
+    s3 = aws.client("s3")
+    for found in s3.list_objects_v2(Bucket=stack.bucket, Prefix="corpora/")["Contents"]:
+        s3.delete_object(Bucket=stack.bucket, Key=found["Key"])
+    report = fleet.work(server).report
+    assert report["counts"]["pending"] == PAPERS
+    assert report["queue"]["dead"] > 0
+    listed = fleet("redrive", "--aws", "--run-id", "r", "--list").out.splitlines()
+    assert all("CorpusChangedError" in json.loads(line)["reason"] for line in listed)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "named"),
+    [
+        ("PAPERFLEET_TABLE", "no-such-table", "table 'no-such-table' does not exist in region us-east-1"),
+        ("PAPERFLEET_BUCKET", "no-such-bucket", "bucket 'no-such-bucket' does not exist"),
+        ("PAPERFLEET_QUEUE_URL", "http://127.0.0.1:9/000000000000/none", "none does not exist"),
+        ("PAPERFLEET_TABLE", "", "set PAPERFLEET_TABLE"),
+    ],
+)
+def test_what_is_missing_is_named(
+    papers: Path, aws: LocalAws, stack: Stack, tmp_path: Path, setting: str, value: str, named: str
+) -> None:
+    environment = aws.environment | stack.settings() | {setting: value}
+    ran = paperfleet("shard", papers, "--aws", "--model", "m", "--state", tmp_path / "state", **environment)
+    assert ran.code == 2
+    assert named in ran.err
