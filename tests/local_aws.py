@@ -7,7 +7,10 @@ import io
 import json
 import logging
 import os
+import socket
+import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +31,16 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+
+_DYNALITE = "dynalite@4.0.0"
+_SERVE = (
+    "require(process.argv[1])({createTableMs: 0, deleteTableMs: 0}).listen(+process.argv[2], '127.0.0.1')"
+)
+
+
+Forward = Callable[[bytes], bytes]
+"""Does the work of a request's body and returns the answer's."""
 
 
 @dataclass(frozen=True)
@@ -131,31 +144,42 @@ def name_of(folder: Path) -> str:
 
 
 class Wire:
-    """Counts what comes over the wire, and can lose an answer after the work is done."""
+    """Counts what comes over the wire; can lose an answer after the work is done, or change it."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self._lock = threading.Lock()
         self.operations: Counter[str] = Counter()
         self.loses: Callable[[str, bytes], bool] = lambda _operation, _body: False
+        self.changes: Callable[[str, bytes, Forward], bytes] = lambda _operation, body, forward: forward(body)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        # One at a time: moto is not thread-safe, and two conditional writes at once can both succeed.
-        operation, body = (
-            _operation(environ),
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)),
-        )
-        environ["wsgi.input"] = io.BytesIO(body)
+        operation = _operation(environ)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         head: list[Any] = []
+
+        def forward(content: bytes) -> bytes:
+            environ.update({"wsgi.input": io.BytesIO(content), "CONTENT_LENGTH": str(len(content))})
+            return b"".join(self._app(environ, lambda *given: head.append(given)))
+
+        # One at a time: moto is not thread-safe, and two conditional writes at once can both succeed.
         with self._lock:
-            answer = b"".join(self._app(environ, lambda *given: head.append(given)))
+            answer = self.changes(operation, body, forward)
             self.operations[operation] += 1
             lost = self.loses(operation, body)
         if not lost:
-            start_response(*head[0])
+            status, headers = head[-1][:2]
+            kept = [each for each in headers if each[0].lower() not in ("content-length", "x-amz-crc32")]
+            start_response(status, [*kept, ("Content-Length", _length(headers, answer))])
             return [answer]
         start_response("500 Internal Server Error", [("Content-Type", "application/x-amz-json-1.0")])
         return [b'{"__type": "InternalServerError", "message": "the answer was lost"}']
+
+
+def _length(headers: list[tuple[str, str]], answer: bytes) -> str:
+    """Of the body; an answer to HEAD has none and tells the object's."""
+    told = [value for name, value in headers if name.lower() == "content-length"]
+    return str(len(answer)) if answer or not told else told[0]
 
 
 def _operation(environ: dict[str, Any]) -> str:
@@ -186,3 +210,48 @@ def moto_server() -> Iterator[LocalAws]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def dynalite_server() -> Iterator[LocalAws]:
+    """In a process of its own, on loopback; installed by npm when first needed."""
+    folder = Path(__file__).parents[1] / ".envs" / "dynalite"
+    if not (folder / "node_modules" / "dynalite").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        install = [
+            "npm",
+            "install",
+            "--silent",
+            "--no-fund",
+            "--no-audit",
+            "--prefix",
+            str(folder),
+            _DYNALITE,
+        ]
+        subprocess.run(install, check=True)
+    port = _free_port()
+    server = subprocess.Popen(["node", "-e", _SERVE, str(folder / "node_modules" / "dynalite"), str(port)])
+    try:
+        _until_open(port)
+        yield LocalAws(f"http://127.0.0.1:{port}")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _until_open(port: int) -> None:
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(f"nothing listens on port {port}")

@@ -56,6 +56,9 @@ class S3Store:
         except (BotoCoreError, ClientError) as error:
             raise self._explained(error, key) from error
         except S3UploadFailedError as error:
+            cause = error.__context__
+            if isinstance(cause, ClientError | BotoCoreError):
+                raise self._explained(cause, key) from error
             raise PaperfleetError(f"bucket {self._bucket!r}: {key} cannot be uploaded: {error}") from error
 
     def exists(self, key: str) -> bool:

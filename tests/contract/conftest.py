@@ -21,7 +21,7 @@ from handlers.adapters.sqs_queue import SqsQueue
 from handlers.ports import BatchQueue, Ledger, ObjectStore
 from tests import builders
 from tests.fakes import FakeClock
-from tests.local_aws import LocalAws, moto_server, name_of
+from tests.local_aws import LocalAws, dynalite_server, moto_server, name_of
 
 MAX_RECEIVES = 3
 
@@ -107,11 +107,22 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=LEDGERS)
+@pytest.fixture(scope="session")
+def dynalite() -> Iterator[LocalAws]:
+    """Another DynamoDB, in a process of its own, stricter than moto's and without a lock around it."""
+    with dynalite_server() as local:
+        yield local
+
+
+@pytest.fixture(params=[*LEDGERS, pytest.param("dynalite", marks=pytest.mark.slow)])
 def open_ledger(
     request: pytest.FixtureRequest, tmp_path: Path, aws: LocalAws, opened: Opened
 ) -> Callable[[], Ledger]:
     """Each call opens the same ledger once more, as another process would."""
+    if request.param == "dynalite":
+        other: LocalAws = request.getfixturevalue("dynalite")
+        client, table = other.client("dynamodb"), other.table(name_of(tmp_path))
+        return lambda: opened.keep(DynamoDbLedger(client, table, FakeClock()))
     return lambda: opened.keep(LEDGERS[request.param](tmp_path, aws))
 
 

@@ -34,8 +34,9 @@ def _fault(service: str, operation: str, passing: int, **fault: Any) -> dict[str
     }
 
 
-THROTTLED = {"error": {"code": "ProvisionedThroughputExceededException"}}
-SLOW_DOWN = {"error": {"code": "SlowDown", "status": 503}}
+THROTTLED = {"error": {"code": "ProvisionedThroughputExceededException"}, "times": 3}
+SLOW_DOWN = {"error": {"code": "SlowDown", "status": 503}, "times": 3}
+"""A few of each: after every one the SDK paces all its requests."""
 UNAVAILABLE = {"error": {"code": "ServiceUnavailable", "status": 503}}
 RESET = {"reset": True}
 LOST = {"response": {"abort_frac": 0.0}}

@@ -68,6 +68,7 @@ def per_paper(operations: Counter[str]) -> dict[str, float]:
     return {name: round(n / PAPERS, 2) for name, n in sorted(operations.items())}
 
 
+@pytest.mark.slow
 def test_a_corpus_goes_through_the_stack_and_is_paid_once(
     papers: Path, fleet: Fleet, aws: LocalAws, server: RunningServer, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_corpus_goes_through_the_stack_and_is_paid_once(
     assert server.stats()["requests"] == calls_before
 
 
+@pytest.mark.slow
 def test_a_paused_run_is_dropped_from_the_queue_and_resumed_from_the_ledger(
     papers: Path, fleet: Fleet, server: RunningServer
 ) -> None:
@@ -108,6 +110,7 @@ def test_a_paused_run_is_dropped_from_the_queue_and_resumed_from_the_ledger(
     assert fleet.work(server).report["counts"]["done"] == PAPERS
 
 
+@pytest.mark.slow
 def test_a_poison_message_is_a_dead_letter_with_its_reason(
     papers: Path, fleet: Fleet, aws: LocalAws, stack: Stack, server: RunningServer
 ) -> None:
@@ -120,6 +123,7 @@ def test_a_poison_message_is_a_dead_letter_with_its_reason(
     assert json.loads(redriven.out)["redriven"] == 1
 
 
+@pytest.mark.slow
 def test_a_corpus_that_vanished_is_named(
     papers: Path, fleet: Fleet, aws: LocalAws, stack: Stack, server: RunningServer
 ) -> None:
