@@ -98,7 +98,7 @@ class Selection:
             return row.status
         if line is None:
             return "result cannot be read"
-        return None if line.fields else "without a text"
+        return None if line.fields or row.status == "flagged" else "without a text"
 
 
 def _leader(paper: Paper) -> str:

