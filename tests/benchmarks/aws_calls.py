@@ -1,0 +1,72 @@
+"""AWS requests and messages per paper: counted by the SDK's own events while one job works on moto's server.
+
+python -m tests.benchmarks.aws_calls [PAPERS] [BATCH]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from handlers import bootstrap
+from handlers.cli.job import work
+from handlers.server import ServerSettings, start
+from tests.command import corpus, paperfleet
+from tests.local_aws import moto_server
+
+_WORKERS = 20
+
+
+def main(papers: int, batch: int) -> None:
+    """A row for each operation, with what it makes a paper."""
+    counts: Counter[str] = Counter()
+    settings = ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=1.0)
+    with tempfile.TemporaryDirectory() as folder, moto_server() as aws, start(settings) as model:
+        os.environ |= aws.stack("counted").settings() | {
+            "PAPERFLEET_STATE": folder, "PAPERFLEET_RUN_ID": "r", "PAPERFLEET_API_KEY": "none",
+            "PAPERFLEET_BASE_URL": model.base_url, "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
+            "PAPERFLEET_WORKERS": str(_WORKERS),
+        }  # fmt: skip
+        source = corpus(Path(folder) / "papers.jsonl", papers)
+        surroundings = {name: value for name, value in os.environ.items() if name.startswith("PAPERFLEET_")}
+        flags = ("--model", "paperfleet-canned", "--batch-papers", batch)
+        sharded = paperfleet("shard", source, *flags, **surroundings)
+        assert sharded.code == 0, sharded.err
+        _count(counts)
+        began = time.monotonic()
+        work(bootstrap.job())
+        seconds = time.monotonic() - began
+    for operation, count in counts.most_common():
+        sys.stdout.write(f"{operation:40} {count:7} {count / papers:8.3f}\n")
+    total = sum(counts.values())
+    sys.stdout.write(
+        f"{'together':40} {total:7} {total / papers:8.3f} a paper, {total / seconds:.1f} a second\n"
+    )
+    sys.stdout.write(f"{papers} papers, {_WORKERS} workers, {seconds:.1f} s; {sharded.out}")
+
+
+def _count(counts: Counter[str]) -> None:
+    """Every client made from now on counts its requests."""
+    session = boto3.session.Session()
+
+    class Counting(type(session)):  # type: ignore[misc]
+        def client(self, *arguments: Any, **options: Any) -> Any:
+            made = super().client(*arguments, **options)
+            made.meta.events.register("before-send.*.*", _heard)
+            return made
+
+    def _heard(event_name: str, **_: Any) -> None:
+        counts[event_name.removeprefix("before-send.")] += 1
+
+    boto3.session.Session = Counting
+
+
+if __name__ == "__main__":
+    main(*(int(given) for given in (sys.argv[1:] + ["400", "200"][len(sys.argv) - 1 :])))
