@@ -80,8 +80,8 @@ def parser() -> argparse.ArgumentParser:
         ("calls", 1.05, "calls a paper, repairs counted"),
         ("utilization", 0.85, "share of the time that a worker is busy"),
         ("papers-per-part", 20, "papers that one result object holds"),
-        ("writes-per-paper", 3.0, "DynamoDB write units a paper"),
-        ("reads-per-paper", 1.5, "DynamoDB read units a paper"),
+        ("writes-per-paper", 2.1, "DynamoDB write units a paper"),
+        ("reads-per-paper", 2.1, "DynamoDB read units a paper"),
         ("writes-per-second", 4.0, "DynamoDB write units a second of a function, by its heartbeat"),
         ("reads-per-second", 6.0, "DynamoDB read units a second of a function"),
     ):

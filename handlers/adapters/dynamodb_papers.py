@@ -100,11 +100,19 @@ class PaperItems(BatchItems):
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
         """Batch by batch: the next generation first, then its papers, then the counts. A crash in
         between leaves the batch unfinished, so that it is emitted again."""
+        if not statuses:
+            return 0
+        wanted = {f"status{n}": status for n, status in enumerate(statuses)}
+        chosen = self._table.query_buckets(
+            run_id,
+            "PAPER#",
+            attributes=["pk", "sk", "batch", "status", "error", "generation", "weight"],
+            only=f"#status IN ({', '.join(f':{name}' for name in wanted)})",
+            arguments=wanted,
+        )
         batches: dict[str, list[Item]] = {}
-        for item in self._table.query_buckets(
-            run_id, "PAPER#", attributes=["pk", "sk", "batch", "status", "error", "generation", "weight"]
-        ):
-            if item["status"] in statuses and error in (None, item.get("error")):
+        for item in chosen:
+            if error in (None, item.get("error")):
                 batches.setdefault(item["batch"], []).append(item)
         return sum(self._reopen_batch(run_id, batch_id, papers) for batch_id, papers in batches.items())
 

@@ -167,7 +167,7 @@ class Table:
         only: str | None = None,
         arguments: Mapping[str, Any] | None = None,
     ) -> Iterator[Item]:
-        """The same over all of a run's buckets at once, in no order; one bucket's items are in memory."""
+        """The same over all of a run's buckets at once, in no order. All of them are in memory."""
 
         def bucket(pk: str) -> list[Item]:
             return list(self.query(pk, prefix, attributes=attributes, only=only, arguments=arguments))

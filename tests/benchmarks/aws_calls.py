@@ -31,8 +31,8 @@ def main(papers: int, batch: int) -> None:
     with tempfile.TemporaryDirectory() as folder, moto_server() as aws, start(settings) as model:
         os.environ |= aws.stack("counted").settings() | {
             "PAPERFLEET_STATE": folder, "PAPERFLEET_RUN_ID": "r", "PAPERFLEET_API_KEY": "none",
-            "PAPERFLEET_BASE_URL": model.base_url, "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
-            "PAPERFLEET_WORKERS": str(_WORKERS),
+            "PAPERFLEET_BASE_URL": model.base_url, "PAPERFLEET_WORKERS": str(_WORKERS),
+            "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
         }  # fmt: skip
         source = corpus(Path(folder) / "papers.jsonl", papers)
         surroundings = {name: value for name, value in os.environ.items() if name.startswith("PAPERFLEET_")}

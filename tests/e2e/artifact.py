@@ -14,12 +14,13 @@ from tests.e2e.environments import ROOT, environment
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 OVERRIDES = f"Runtime={RUNTIME} Architecture={ARCHITECTURE}"
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "template.yaml", "infra", "handlers")
+_SAM = "aws-sam-cli==1.170.0"
+_SOURCES = ("Makefile", "pyproject.toml", "README.md", "LICENSE", "template.yaml", "infra", "handlers")
 
 
 def sam(*arguments: object, cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
     """The SAM command line, its output in the error if it fails."""
-    tool = environment("sam", "aws-sam-cli==1.170.0") / "sam"
+    tool = environment("sam", _SAM) / "sam"
     done = subprocess.run(
         [str(tool), *map(str, arguments)],
         cwd=cwd,
@@ -57,7 +58,15 @@ def copy_sources(folder: Path) -> Path:
 
 
 def build(folder: Path) -> Path:
-    """Copy the sources into a folder and build there; returns the folder of the built stack."""
+    """``make build`` on a copy of the sources; returns the folder of the built stack."""
     clone = copy_sources(folder)
-    sam("build", "--parameter-overrides", OVERRIDES, cwd=clone)
+    tool = environment("sam", _SAM) / "sam"
+    subprocess.run(
+        ["make", "build", f"SAM={tool}", f"PYTHON={sys.executable}", f"PARAMETERS={OVERRIDES}"],
+        cwd=clone,
+        check=True,
+        capture_output=True,
+        timeout=600,
+        env=sam_environment(),
+    )
     return clone / ".aws-sam" / "build"

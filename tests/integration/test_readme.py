@@ -41,7 +41,12 @@ def test_a_command_of_the_readme_does_what_it_says(line: str, tmp_path: Path) ->
     with start(ServerSettings(mode="canned")) as server:
         words = shlex.split(line.replace("https://api.example.com/v1", server.base_url))
         swapped = {"papers.jsonl": str(source), "PAPER-ID": "paper-00001", "NAME": "gpt-4o-mini"}
-        command = [sys.executable, "-m", "handlers.cli.main", *(swapped.get(word, word) for word in words[1:])]
+        command = [
+            sys.executable,
+            "-m",
+            "handlers.cli.main",
+            *(swapped.get(word, word) for word in words[1:]),
+        ]
         environment = os.environ | {"PAPERFLEET_API_KEY": "key", "PAPERFLEET_STATE": str(tmp_path / "state")}
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, cwd=ROOT)
     assert done.returncode in (0, 3), done.stderr

@@ -56,6 +56,7 @@ def test_a_second_run_of_the_same_id_sends_nothing(
     assert second.report["spend_nano_usd"] == first.report["spend_nano_usd"]
 
 
+@pytest.mark.slow
 def test_another_run_takes_results_over_at_no_cost_unless_forced(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_limit_starts_so_many_papers_and_leaves_the_rest_pending(
     assert server.stats()["requests"] == PAPERS
 
 
+@pytest.mark.slow
 def test_a_budget_is_not_passed_and_a_larger_one_finishes_the_run(
     tmp_path: Path, server: RunningServer
 ) -> None:
@@ -138,6 +140,7 @@ def test_a_model_without_a_price_is_refused_before_the_first_call(
     assert server.stats()["requests"] == 0
 
 
+@pytest.mark.slow
 def test_a_deadline_ends_the_session_in_time_and_the_next_goes_on(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
