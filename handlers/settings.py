@@ -27,6 +27,8 @@ TIERS: dict[str, tuple[int, int]] = {
     "extreme": (20, 100),
 }
 """Tier → (jobs, workers per job)."""
+_SECRETS = {"api_key", "webhook"}
+"""Read from the environment alone."""
 
 
 class Settings(BaseSettings):
@@ -80,6 +82,9 @@ class Settings(BaseSettings):
     deadline: float | None = Field(default=None, gt=0)
     force: bool = False
 
+    webhook: SecretStr | None = None
+    """Address that word of a run is posted to. Whoever knows it can post too: as secret as the key."""
+
     session_id: str = ""
     """Set for the jobs of a session by whoever starts them."""
     job_id: str = ""
@@ -97,6 +102,12 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return url
+
+    @field_validator("webhook")
+    @classmethod
+    def _http_too(cls, address: SecretStr | None) -> SecretStr | None:
+        cls._http(None if address is None else address.get_secret_value())
+        return address
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -122,13 +133,13 @@ class Settings(BaseSettings):
 
 
 class _NoSecrets(TomlConfigSettingsSource):
-    """The file next to a project, which is committed sooner or later: no key may lie in it."""
+    """The file next to a project, which is committed sooner or later: no secret may lie in it."""
 
     def __call__(self) -> dict[str, Any]:
         found = super().__call__()
-        if "api_key" in found:
+        for name in sorted(_SECRETS & found.keys()):
             raise UsageError(
-                f"paperfleet.toml: api_key does not belong in a file; set {PREFIX}API_KEY instead"
+                f"paperfleet.toml: {name} does not belong in a file; set {PREFIX}{name.upper()} instead"
             )
         return found
 
@@ -144,16 +155,16 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(step) for step in first["loc"]) or "settings"
         flag = "--" + name.replace("_", "-")
-        raise UsageError(
-            f"{name}: {first['msg']} (flag {flag}, {PREFIX}{name.upper()} or paperfleet.toml)"
-        ) from error
+        variable = PREFIX + name.upper()
+        places = variable if name in _SECRETS else f"flag {flag}, {variable} or paperfleet.toml"
+        raise UsageError(f"{name}: {first['msg']} ({places})") from error
     except ValueError as error:
         raise UsageError(f"paperfleet.toml or the environment: {error}") from error
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
-    """The settings as ``PAPERFLEET_*`` for a job's process; the key stays where it is."""
-    values = settings.model_dump(mode="json", exclude={"api_key"}, exclude_none=True)
+    """The settings as ``PAPERFLEET_*`` for a job's process; the secrets stay where they are."""
+    values = settings.model_dump(mode="json", exclude=_SECRETS, exclude_none=True)
     return {
         PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
         for name, value in values.items()

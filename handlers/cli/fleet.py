@@ -19,6 +19,7 @@ from typing import TextIO
 from handlers import bootstrap
 from handlers.bootstrap import State, is_alive, new_id, open_state, process_owner
 from handlers.cli.job import FAILED, job_main
+from handlers.cli.notifier_process import NotifierProcess
 from handlers.errors import UsageError
 from handlers.pipeline.submit import keyed
 from handlers.ports import SessionRecord
@@ -103,11 +104,21 @@ class Fleet:
         """Work until nothing is left, or something stops it; returns why results could not be kept,
         "" if they could."""
         self._open_session()
-        gc.freeze()  # the forks share these pages as long as no collection touches them
-        with self._signals_handled():
-            for _ in range(self._jobs):
-                self._start()
-            self._watch()
+        notifier = NotifierProcess(self._context, self._settings, self._session_id, lifeline=self._own_end)
+        outcome = "failed"
+        try:
+            gc.freeze()  # the forks share these pages as long as no collection touches them
+            with self._signals_handled():
+                for _ in range(self._jobs):
+                    self._start()
+                self._watch()
+            outcome = self._close_session()
+        finally:
+            notifier.end(outcome)
+        return self._failure
+
+    def _close_session(self) -> str:
+        """How the session ended."""
         try:
             with open_state(self._run_id, self._settings) as state:
                 bury_the_dead(state, self._run_id)
@@ -115,7 +126,8 @@ class Fleet:
                 state.ledger.close_session(self._session_id, at=state.clock.now(), outcome=outcome)
         except sqlite3.Error as error:
             self._failure = self._failure or f"the ledger cannot be written: {error}"
-        return self._failure
+            return self._failure
+        return outcome
 
     def _open_session(self) -> None:
         with open_state(self._run_id, self._settings) as state:

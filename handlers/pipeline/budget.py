@@ -10,6 +10,8 @@ from handlers.ports import Ledger
 
 _POLL = 0.1
 """Seconds between two looks at a budget that others hold."""
+_LOOK_UP = 0.5
+"""Seconds after which a waiting thread looks whether to give up; settled money wakes it sooner."""
 
 
 class Purse:
@@ -29,29 +31,39 @@ class Purse:
         self._seq = 0
         self._drawing = False
 
-    def reserve(self, amount: int, give_up: Callable[[], bool]) -> None:
+    def reserve(self, amount: int, give_up: Callable[[], bool], *, patient: bool = True) -> None:
         """Set ``amount`` aside. Waits while money is outstanding elsewhere that may come back.
 
-        BudgetSpentError if nothing can be reserved and nothing is outstanding; StoppedError if
-        ``give_up`` says so first.
+        BudgetSpentError if nothing can be reserved and nothing is outstanding. StoppedError if
+        ``give_up`` says so first, or if it would have to wait and is not ``patient``: a paper that has
+        calls to book must not wait, for what is not booked counts as outstanding, and all would wait for
+        each other.
         """
         with self._changed:
-            while True:
-                if self._pool >= amount:
-                    self._pool -= amount
-                    return
+            while self._pool < amount:
                 if give_up():
                     raise StoppedError("stopped while waiting for the budget")
                 if self._drawing:
-                    self._changed.wait(_POLL)
+                    self._changed.wait(_LOOK_UP)
                     continue
-                self._draw_unlocked(amount - self._pool, amount)
+                self._drawing = True
+                try:
+                    drawn = self._draw_unlocked(amount - self._pool, amount)
+                    if not drawn and not patient:
+                        raise StoppedError("the budget is short and calls of this paper are to be booked")
+                    if not drawn:
+                        self._changed.wait(_POLL)
+                finally:
+                    self._drawing = False
+                    self._changed.notify()
+            self._pool -= amount
+            self._changed.notify()
 
     def settle(self, reserved: int, cost: int) -> None:
         """Put back what a call did not cost (a dearer one makes the pool negative: drawn next)."""
         with self._changed:
             self._pool += reserved - cost
-            self._changed.notify_all()
+            self._changed.notify()
 
     def trim(self) -> None:
         """Give back what lies idle, so that other jobs can have it."""
@@ -62,24 +74,20 @@ class Purse:
             self._seq += 1
             self._ledger.give_back(self._run_id, self._job_id, self._seq, amount)
 
-    def _draw_unlocked(self, missing: int, amount: int) -> None:
-        """Called with the lock held; releases it while the ledger is asked."""
-        self._drawing = True
+    def _draw_unlocked(self, missing: int, amount: int) -> bool:
+        """Called with the lock held; releases it while the ledger is asked. False: nothing to be had now."""
         self._changed.release()
         try:
             drawn = self._try(missing + self._ahead * amount) or self._try(missing)
             spent = not drawn and self._is_spent(missing)
         finally:
             self._changed.acquire()
-            self._drawing = False
-            self._changed.notify_all()
-        if drawn:
-            self._pool += drawn
-        elif spent:
+        self._pool += drawn
+        if spent:
             raise BudgetSpentError("the budget's remainder is smaller than one call's reservation")
-        else:
+        if not drawn:
             self._return_pool()
-            self._changed.wait(_POLL)
+        return drawn > 0
 
     def _try(self, amount: int) -> int:
         self._seq += 1

@@ -88,10 +88,7 @@ class PaperCalls:
         self._start()
         quote = self._quote(request)
         before = self._clock.monotonic()
-        try:
-            context.purse.reserve(quote.worst, context.give_up)
-        except BudgetSpentError as error:
-            self._park(f"budget_spent: {error}; run again with a larger --budget to go on")
+        self._reserve(quote)
         cost = 0
         try:
             with context.limiter.slot(context.estimator.tokens(request), context.give_up) as slot:
@@ -109,6 +106,16 @@ class PaperCalls:
         if isinstance(outcome, ModelCallError):
             raise outcome
         return outcome
+
+    def _reserve(self, quote: _Quote) -> None:
+        context = self._context
+        try:
+            context.purse.reserve(quote.worst, context.give_up, patient=not self.records)
+        except StoppedError:
+            context.short_of_money = bool(self.records)
+            raise
+        except BudgetSpentError as error:
+            self._park(f"budget_spent: {error}; run again with a larger --budget to go on")
 
     def _start(self) -> None:
         """Count the paper against the session's limit before its first call."""

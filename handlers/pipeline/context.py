@@ -96,6 +96,8 @@ class RunContext:
     """True when the session may start only so many papers."""
     force: bool = False
     """True to pay again for what an earlier run has translated already."""
+    short_of_money: bool = False
+    """True once a paper was put back because the next call's reservation was not to be had."""
     control: Control = field(default_factory=lambda: Control("active", "", 0.0))
 
     def __post_init__(self) -> None:

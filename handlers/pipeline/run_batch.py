@@ -159,12 +159,13 @@ class BatchRunner:
         if context.control.state != "active":
             return True
         stopped = context.stop.closed or context.out_of_time
+        blame = not (stopped or context.short_of_money)
         reason = context.stop.reason or ("deadline" if stopped else "some papers are still pending")
         self._queue.release(
             delivery.receipt,
             delay=0 if stopped else 1,
             reason=reason,
-            blame=not stopped,
+            blame=blame,
             body=delivery.body,
         )
         return False

@@ -68,6 +68,8 @@ class Webhook:
         self._address = address
         self._host = parts.hostname
         self._client = client or httpx.Client(timeout=_TIMEOUT)
+        for name in ("httpx", "httpcore"):  # they log every request's address
+            logging.getLogger(name).setLevel(logging.WARNING)
 
     def send(self, event: Event) -> bool:
         """Whether it was taken."""
@@ -112,9 +114,11 @@ class Notifier:
                 self._webhook.send(event)
 
     def ended(self, ledger: Ledger, run_id: str, outcome: str) -> None:
-        """The session is over; ``outcome`` says how."""
+        """The session is over; ``outcome`` says how, unless the run was parked, paused or cancelled."""
         self.update(ledger, run_id)
-        text = f"Run {run_id}: session ended ({outcome}). {_standing(ledger.totals(run_id))}"
+        state = ledger.control(run_id).state
+        how = outcome if state == "active" else state
+        text = f"Run {run_id}: session ended ({how}). {_standing(ledger.totals(run_id))}"
         self._once(Event("end", f"end-{self._session_id}", run_id, text))
 
     def _once(self, event: Event) -> None:

@@ -104,3 +104,18 @@ def test_many_threads_and_jobs_never_hold_more_than_the_budget(tmp_path: Path) -
     for thread in threads:
         thread.join(30)
     assert 500 - 20 < sum(spent) <= 500
+
+
+def test_whoever_has_calls_to_book_does_not_wait_for_money(tmp_path: Path) -> None:
+    """Else the others would wait for what it has spent and not booked."""
+    ledger = ledger_with(tmp_path, 100, "a")
+    purse = Purse(ledger, "r", "a")
+    purse.reserve(90, never)
+    with pytest.raises(StoppedError):
+        purse.reserve(50, never, patient=False)
+    purse.settle(90, 60)
+    with pytest.raises(StoppedError):
+        purse.reserve(50, never, patient=False)
+    book(ledger, "a", 60, "p1")
+    with pytest.raises(BudgetSpentError):
+        purse.reserve(50, never)

@@ -1,0 +1,140 @@
+"""Word of a run by webhook, from ``paperfleet run`` to a real local server."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.server import RunningServer, ServerSettings, start
+from tests.command import corpus, paperfleet, run_flags
+
+PAPERS = 40
+
+
+@dataclass
+class Ear:
+    address: str = ""
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 200
+    answering: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [heard["event"] for heard in self.heard]
+
+
+@pytest.fixture
+def ear() -> Iterator[Ear]:
+    listening = Ear()
+    listening.answering.set()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            listening.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            listening.answering.wait(30)
+            self.send_response(listening.status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Nothing on stderr."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        listening.address = f"http://127.0.0.1:{server.server_address[1]}/secret-token"
+        yield listening
+        listening.answering.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    prices = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
+    with start(ServerSettings(mode="canned", latency=0.02, **prices)) as running:
+        yield running
+
+
+def flags(folder: Path, server: RunningServer) -> list[object]:
+    source = corpus(folder / "papers.jsonl", PAPERS)
+    return [*run_flags(source, folder / "state", server), "--jobs", 1, "--workers", 2]
+
+
+def test_each_event_of_a_run_is_one_message_over_all_its_sessions(
+    tmp_path: Path, server: RunningServer, ear: Ear
+) -> None:
+    command = flags(tmp_path, server)
+    first = paperfleet(*command, "--limit", 10, PAPERFLEET_WEBHOOK=ear.address)
+    assert first.code == 0, first.err
+    assert ear.kinds == ["start", "end"]
+    assert "session ended (limit)" in ear.heard[-1]["text"]
+    budget = f"{first.report['spend_usd'] * 1.9:.9f}"
+    spent = paperfleet(*command, "--budget", budget, PAPERFLEET_WEBHOOK=ear.address)
+    assert spent.code == 4, spent.err
+    assert ear.kinds[2] == "start"
+    assert set(ear.kinds[3:-2]) == {"budget"}
+    assert ear.kinds[-2:] == ["parked", "end"]
+    assert "session ended (parked)" in ear.heard[-1]["text"]
+    before = len(ear.heard)
+    assert paperfleet(*command, "--budget", budget, PAPERFLEET_WEBHOOK=ear.address).code == 4
+    assert ear.kinds[before:] == ["start", "parked", "end"]
+    keys = [heard["key"] for heard in ear.heard]
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.slow
+def test_a_webhook_that_never_answers_holds_up_neither_papers_nor_the_end(
+    tmp_path: Path, server: RunningServer, ear: Ear
+) -> None:
+    ear.answering.clear()
+    began = time.monotonic()
+    ran = paperfleet(*flags(tmp_path, server), PAPERFLEET_WEBHOOK=ear.address)
+    assert ran.code == 0, ran.err
+    assert ran.report["counts"]["done"] == PAPERS
+    assert ran.report["wall_s"] < 5
+    assert time.monotonic() - began < 20
+
+
+def test_a_webhook_that_refuses_harms_nothing_and_its_address_is_never_told(
+    tmp_path: Path, server: RunningServer, ear: Ear
+) -> None:
+    ear.status = 404
+    ran = paperfleet(*flags(tmp_path, server), PAPERFLEET_WEBHOOK=ear.address)
+    assert ran.code == 0, ran.err
+    assert ear.kinds == ["start", "end"]
+    assert "HTTP 404" in ran.err
+    texts = [path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert not any(b"secret-token" in text for text in [*texts, ran.err.encode(), ran.out.encode()])
+
+
+def test_a_wrong_address_stops_the_command_at_once_without_being_repeated(
+    tmp_path: Path, server: RunningServer
+) -> None:
+    ran = paperfleet(*flags(tmp_path, server), PAPERFLEET_WEBHOOK="ftp://secret-token")
+    assert ran.code == 2
+    assert "PAPERFLEET_WEBHOOK" in ran.err
+    assert "secret-token" not in ran.err
+    assert server.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("name", ["webhook", "api_key"])
+def test_a_secret_in_the_settings_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "paperfleet.toml").write_text(f'{name} = "https://secret-token"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2])]))
+    ran = paperfleet("status")
+    assert ran.code == 2
+    assert f"PAPERFLEET_{name.upper()}" in " ".join(ran.err.split())
+    assert "secret-token" not in ran.err
