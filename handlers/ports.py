@@ -253,6 +253,10 @@ class Ledger(Protocol):
 
     def set_control(self, run_id: str, control: Control) -> None: ...
 
+    def park(self, run_id: str, control: Control) -> None:
+        """Set the control item only if the run is active: the first reason stands, and a pause or a
+        cancel is never overwritten."""
+
     def control(self, run_id: str) -> Control: ...
 
     # batches

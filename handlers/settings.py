@@ -54,9 +54,9 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     auth_header: str = "Authorization: Bearer"
     model: str | None = None
-    price_in: Decimal | None = Field(default=None, ge=0)
-    price_out: Decimal | None = Field(default=None, ge=0)
-    price_cached: Decimal | None = Field(default=None, ge=0)
+    price_in: Decimal | None = Field(default=None, ge=0, le=10**5)
+    price_out: Decimal | None = Field(default=None, ge=0, le=10**5)
+    price_cached: Decimal | None = Field(default=None, ge=0, le=10**5)
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     max_tokens: int | None = Field(default=None, gt=0)
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     workers: int | None = Field(default=None, ge=1, le=1000)
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
-    budget: Decimal | None = Field(default=None, ge=0)
+    budget: Decimal | None = Field(default=None, ge=0, le=10**6)
     limit: int | None = Field(default=None, ge=0)
     deadline: float | None = Field(default=None, gt=0)
     force: bool = False

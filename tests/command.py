@@ -104,7 +104,7 @@ class Running:
 
 def job_processes(state: Path, run_id: str = "r") -> list[int]:
     """Process ids of a run's live jobs: those whose log is one of the run's."""
-    logs = {path.stem for path in (state / "runs" / run_id / "logs").iterdir()}
+    logs = {path.stem for path in (state / "runs" / run_id / "logs").glob("*.log")}
     return [
         int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and _log_of(each) in logs
     ]

@@ -66,6 +66,15 @@ class RunItems:
             condition="attribute_exists(pk)",
         )
 
+    def park(self, run_id: str, control: Control) -> None:
+        self._table.update(
+            run_key(run_id),
+            "CONTROL",
+            values={"state": control.state, "reason": control.reason, "at": control.at},
+            condition="#state = :active",
+            arguments={"active": "active"},
+        )
+
     def control(self, run_id: str) -> Control:
         item = self._table.get(run_key(run_id), "CONTROL")
         if item is None:

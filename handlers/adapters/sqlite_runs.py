@@ -50,6 +50,14 @@ class RunTables:
                 (control.state, control.reason, control.at, run_id),
             )
 
+    def park(self, run_id: str, control: Control) -> None:
+        with self._db.write(durable=True) as db:
+            db.execute(
+                "UPDATE run SET control = ?, reason = ?, control_at = ? WHERE run_id = ? AND control"
+                " = 'active'",
+                (control.state, control.reason, control.at, run_id),
+            )
+
     def control(self, run_id: str) -> Control:
         row = self._db.row("SELECT control, reason, control_at FROM run WHERE run_id = ?", (run_id,))
         if row is None:

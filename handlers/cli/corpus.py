@@ -13,7 +13,7 @@ from rich.markup import escape
 from handlers import bootstrap
 from handlers.cli import options
 from handlers.cli.endpoint import endpoint
-from handlers.corpus.formats import open_source
+from handlers.corpus.formats import Source, open_source
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.errors import ModelCallError, UsageError
 from handlers.models import NANO, ChatAnswer, ChatRequest, Paper
@@ -51,7 +51,7 @@ def ingested(
     """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
     what came of it."""
     pairs = dict(_pair(given) for given in mapping)
-    result = ingest(open_source(source, format_name=source_format), settings.state, mapping=pairs)
+    result = ingest(_opened(source, source_format, settings), settings.state, mapping=pairs)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
         f"{result.rejects} lines rejected)"
@@ -62,6 +62,19 @@ def ingested(
         with bootstrap.open_state(settings.run_id, settings) as adapters:
             store_corpus(result, adapters.store)
     return result
+
+
+def _opened(source: str, source_format: str | None, settings: Settings) -> Source:
+    if not source.startswith("oai+"):
+        return open_source(source, format_name=source_format)
+    try:
+        from handlers.adapters.oai_pmh import OaiPmhSource
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed: OAI-PMH needs the extra `oai`; "
+            "install it with `pip install 'paperfleet[oai]'`"
+        ) from error
+    return OaiPmhSource(source, settings.state / "harvests", bootstrap.SystemClock())
 
 
 def _pair(given: str) -> tuple[str, str]:

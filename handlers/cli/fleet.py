@@ -18,10 +18,11 @@ from typing import TextIO
 
 from handlers import bootstrap
 from handlers.bootstrap import State, is_alive, new_id, open_state, process_owner
-from handlers.cli.job import FAILED, job_main
+from handlers.cli.job import FAILED, SIGNALS, job_main
 from handlers.cli.notifier_process import NotifierProcess
 from handlers.errors import UsageError
 from handlers.pipeline.submit import keyed
+from handlers.pipeline.watch import DEAD_AFTER
 from handlers.ports import SessionRecord
 from handlers.reporting.progress import Progress
 from handlers.settings import Settings, to_environment
@@ -70,7 +71,8 @@ def bury_the_dead(state: State, run_id: str) -> list[str]:
     indeterminate what they held. Returns their ids."""
     buried = []
     for job in state.ledger.jobs(run_id):
-        if job.ended_at is None and not is_alive(job.owner):
+        silent = state.clock.now() - job.heartbeat_at > DEAD_AFTER  # another host's, or frozen for good
+        if job.ended_at is None and (silent or not is_alive(job.owner)):
             _bury(state, run_id, job.job_id)
             buried.append(job.job_id)
     return buried
@@ -110,7 +112,8 @@ class Fleet:
             gc.freeze()  # the forks share these pages as long as no collection touches them
             with self._signals_handled():
                 for _ in range(self._jobs):
-                    self._start()
+                    if not self._signals:
+                        self._start()
                 self._watch()
             outcome = self._close_session()
         finally:
@@ -124,7 +127,7 @@ class Fleet:
                 bury_the_dead(state, self._run_id)
                 outcome = self._outcome(state)
                 state.ledger.close_session(self._session_id, at=state.clock.now(), outcome=outcome)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UsageError) as error:
             self._failure = self._failure or f"the ledger cannot be written: {error}"
             return self._failure
         return outcome
@@ -145,8 +148,13 @@ class Fleet:
         environment = to_environment(self._settings.model_copy(update=changed))
         log = self._settings.state / "runs" / self._run_id / "logs" / f"{job_id}.log"
         process = self._context.Process(target=self._job, args=(environment, log), name=job_id)
-        process.start()
-        self._processes[job_id] = process
+        # A signal between fork and the child's own handlers would reach the parent's, in the child.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            process.start()
+            self._processes[job_id] = process
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _job(self, environment: dict[str, str], log: Path) -> None:
         """In the child: the writing end belongs to the parent alone, so that its death is heard."""
@@ -193,7 +201,7 @@ class Fleet:
         try:
             with open_state(self._run_id, self._settings) as state:
                 _bury(state, self._run_id, job_id)
-        except sqlite3.Error as error:  # buried by the next session
+        except (sqlite3.Error, UsageError) as error:  # buried by the next session
             self._failure = f"the ledger cannot be written: {error}"
 
     @contextmanager
@@ -207,7 +215,7 @@ class Fleet:
             )
             self._drain()
 
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, on_signal) for number in SIGNALS}
         try:
             yield
         finally:

@@ -19,17 +19,25 @@ from handlers.settings import load_settings
 
 logger = bootstrap.logger()
 
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+"""What asks a session to drain."""
 FAILED = 5
 """Exit code of a job that could not keep its results."""
 
 
 def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
     """The whole life of a job's process. ``parent`` is a pipe's end that closes when the parent dies."""
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
+    for number in SIGNALS - {signal.SIGTERM}:
+        signal.signal(number, signal.SIG_IGN)  # they reach the whole group; the parent decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     _redirect(log)
     bootstrap.set_environment(environment)
     job = bootstrap.job()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, _on_signal(job))
+    if told:  # while it was being wired
+        job.stop.drain("interrupted")
     threading.Thread(target=_watch, args=(parent, job), name="parent", daemon=True).start()
     try:
         sys.exit(work(job))

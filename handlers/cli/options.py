@@ -9,7 +9,13 @@ from typer import Argument, Option
 
 _ENDPOINT, _RUN, _FLEET, _TEXT = "Endpoint", "Run", "Fleet", "Text"
 
-Source = Annotated[str, Argument(help="JSONL, JSONL.gz or CSV file, or `-` for standard input.")]
+Source = Annotated[
+    str,
+    Argument(
+        help="JSONL, CSV (or .gz of them) or Parquet file, a folder of Markdown files, "
+        "oai+https://host/path?set=..&from=.., or `-` for standard input."
+    ),
+]
 State = Annotated[
     Path | None, Option(help="Folder of ledger, corpus and results [default: paperfleet-state].")
 ]
@@ -112,5 +118,10 @@ Mapping = Annotated[
     ),
 ]
 SourceFormat = Annotated[
-    str | None, Option("--format", help="jsonl or csv, if the name does not say it.", rich_help_panel=_TEXT)
+    str | None,
+    Option(
+        "--format",
+        help="jsonl, csv, parquet or markdown, if the name does not say it.",
+        rich_help_panel=_TEXT,
+    ),
 ]

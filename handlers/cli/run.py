@@ -129,20 +129,7 @@ def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
 def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
     """Report, and results once the run is finished. ``failure``: why results could not be kept."""
     with open_state(settings.run_id, settings) as adapters:
-        if failure:
-            with suppress(sqlite3.Error):  # on a full disk the report alone must say it
-                parked = Control("parked", failure, adapters.clock.now())
-                adapters.ledger.set_control(settings.run_id, parked)
-        report = summarise(
-            settings.run_id,
-            ledger=adapters.ledger,
-            queue=adapters.queue,
-            now=adapters.clock.now(),
-            is_alive=is_alive,
-            detail=True,
-        )
-        if failure:
-            report = report.model_copy(update={"state": "parked", "reason": failure})
+        report = final_report(settings, adapters, failure)
         try:
             _write(report, settings, adapters, console)
         except OSError as error:
@@ -151,6 +138,23 @@ def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
         sentence = f"{report.counts['pending']} papers are pending: {report.reason}"
         console.print(sentence, markup=False, soft_wrap=True)
     return report
+
+
+def final_report(settings: Settings, adapters: State, failure: str) -> RunReport:
+    """How a session's run stands; parked if its results could not be kept."""
+    if failure:
+        with suppress(sqlite3.Error):  # on a full disk the report alone must say it
+            parked = Control("parked", failure, adapters.clock.now())
+            adapters.ledger.park(settings.run_id, parked)
+    report = summarise(
+        settings.run_id,
+        ledger=adapters.ledger,
+        queue=adapters.queue,
+        now=adapters.clock.now(),
+        is_alive=is_alive,
+        detail=True,
+    )
+    return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report
 
 
 def _write(report: RunReport, settings: Settings, adapters: State, console: Console) -> None:

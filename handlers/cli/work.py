@@ -6,14 +6,13 @@ import typer
 from rich.console import Console
 
 from handlers import bootstrap
-from handlers.bootstrap import is_alive, open_state
+from handlers.bootstrap import open_state
 from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.fleet import Fleet, bury_the_dead
-from handlers.cli.run import exit_code, print_report, shard_through_handler
+from handlers.cli.run import exit_code, final_report, print_report, shard_through_handler
 from handlers.pipeline.specification import specification
 from handlers.pipeline.submit import RunRequest
-from handlers.pipeline.summarise import summarise
 from handlers.reporting.progress import Progress
 from handlers.settings import load_settings
 
@@ -88,15 +87,8 @@ def work(
         bootstrap.endpoint(settings)
         bury_the_dead(adapters, settings.run_id)
     with Progress(Console(stderr=True, highlight=False)) as progress:
-        Fleet(settings, progress).run()
+        failure = Fleet(settings, progress).run()
     with open_state(settings.run_id, settings) as adapters:
-        report = summarise(
-            settings.run_id,
-            ledger=adapters.ledger,
-            queue=adapters.queue,
-            now=adapters.clock.now(),
-            is_alive=is_alive,
-            detail=True,
-        )
+        report = final_report(settings, adapters, failure)
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))

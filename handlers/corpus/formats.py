@@ -10,12 +10,15 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol, cast
 
+from handlers.corpus.markdown_folder import MarkdownFolder
+from handlers.corpus.parquet import ParquetRows
 from handlers.corpus.reader import MAX_LINE_BYTES, BadLine, excerpt_of, numbered_lines, open_bytes, unpacked
 from handlers.errors import SourceError
 
 Record = dict[str, Any]
 _BOM = b"\xef\xbb\xbf"
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "csv"}
+_PLACE_SUFFIXES = {".parquet": "parquet"}
 
 
 class Source(Protocol):
@@ -98,8 +101,8 @@ def open_source(
 ) -> Source:
     """The source at a path, or standard input for ``-`` (JSON Lines unless ``format_name`` says otherwise).
 
-    ``format_name`` is a key of ``FORMATS``; without it the suffix decides. SourceError at once for a file
-    that is missing or of an unknown format.
+    ``format_name`` is a key of ``FORMATS`` or ``PLACES``; without it the suffix decides. SourceError
+    at once for a file that is missing or of an unknown format.
     """
     if location == "-":
         stream = stdin if stdin is not None else cast("BufferedReader", sys.stdin.buffer)
@@ -107,7 +110,10 @@ def open_source(
             "standard input", lambda: unpacked(stream, name="standard input"), limit=limit
         )
     path = Path(location)
-    make = _format_named(format_name or _format_of(path), location)
+    chosen = format_name or _format_of(path)
+    if chosen in PLACES:
+        return PLACES[chosen](path, limit=limit)
+    make = _format_named(chosen, location)
     if not path.is_fifo():  # whose bytes can be read only once
         open_bytes(path).close()
     return make(str(path), lambda: open_bytes(path), limit=limit)
@@ -117,14 +123,25 @@ class _Factory(Protocol):
     def __call__(self, name: str, opener: Opener, *, limit: int) -> Source: ...
 
 
+class _PlaceFactory(Protocol):
+    def __call__(self, path: Path, *, limit: int) -> Source: ...
+
+
 FORMATS: dict[str, _Factory] = {"jsonl": JsonlSource, "csv": CsvSource}
+"""Formats that are read as a stream."""
+PLACES: dict[str, _PlaceFactory] = {"parquet": ParquetRows, "markdown": MarkdownFolder}
+"""Formats that need a file or folder to go about in."""
 
 
 def _format_of(path: Path) -> str:
+    if path.is_dir():
+        return "markdown"
+    if path.suffix.lower() in _PLACE_SUFFIXES:
+        return _PLACE_SUFFIXES[path.suffix.lower()]
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     found = _SUFFIXES.get(suffix.lower())
     if found is None:
-        known = ", ".join(f"{known} and {known}.gz" for known in _SUFFIXES)
+        known = ", ".join([*(f"{known} and {known}.gz" for known in _SUFFIXES), *_PLACE_SUFFIXES])
         raise SourceError(
             f"{path}: no format goes by the suffix {suffix!r} (known: {known}). Say --format jsonl or csv"
         )
@@ -132,8 +149,12 @@ def _format_of(path: Path) -> str:
 
 
 def _format_named(name: str, location: str) -> _Factory:
+    if name in PLACES:
+        raise SourceError(f"{location}: {name} cannot be read from a stream; give its path")
     if name not in FORMATS:
-        raise SourceError(f"{location}: unknown format {name!r}; say --format {' or '.join(FORMATS)}")
+        raise SourceError(
+            f"{location}: unknown format {name!r}; say --format {' or '.join([*FORMATS, *PLACES])}"
+        )
     return FORMATS[name]
 
 

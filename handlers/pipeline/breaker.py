@@ -6,6 +6,9 @@ import threading
 
 from handlers.ports import Clock
 
+_NOBODY_THERE = 3
+"""Failed connections in a row that tell an endpoint which is not there, however few the workers."""
+
 
 class Breaker:
     """Opens after ``threshold`` failures in a row. While it is open, failures are the API's and not
@@ -19,6 +22,7 @@ class Breaker:
         self._patience = patience
         self._lock = threading.Lock()
         self._failures = 0
+        self._unreached = 0
         self._first_failure = 0.0
         self._ever = False
 
@@ -28,17 +32,20 @@ class Breaker:
 
     def succeeded(self) -> None:
         with self._lock:
-            self._failures = 0
+            self._failures = self._unreached = 0
             self._ever = True
 
-    def failed(self) -> None:
+    def failed(self, *, reached: bool = True) -> None:
+        """``reached`` is False when no connection came about: such a failure is never a paper's."""
         with self._lock:
+            self._unreached += not reached
             if self._failures == 0:
                 self._first_failure = self._clock.monotonic()
             self._failures += 1
 
     @property
     def hopeless(self) -> bool:
-        """Open for longer than patience lasts."""
+        """Open, or nobody there, for longer than patience lasts."""
         patience = self._patience if self._ever else self._patience / 10
-        return self.open and self._clock.monotonic() - self._first_failure > patience
+        gone = self.open or self._unreached >= _NOBODY_THERE
+        return gone and self._clock.monotonic() - self._first_failure > patience

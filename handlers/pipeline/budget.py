@@ -70,9 +70,7 @@ class Purse:
         with self._changed:
             if self._drawing or self._pool <= 0:
                 return
-            amount, self._pool = self._pool, 0
-            self._seq += 1
-            self._ledger.give_back(self._run_id, self._job_id, self._seq, amount)
+            self._return_pool()
 
     def _draw_unlocked(self, missing: int, amount: int) -> bool:
         """Called with the lock held; releases it while the ledger is asked. False: nothing to be had now."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from handlers.errors import (
     BudgetSpentError,
     FatalError,
     ModelCallError,
+    PaperfleetError,
     RejectedError,
     StoppedError,
     ThrottledError,
@@ -19,6 +22,8 @@ from handlers.llm.backoff import delay
 from handlers.llm.pricing import worst_cost
 from handlers.models import CallOutcome, CallRecord, ChatAnswer, ChatRequest
 from handlers.pipeline.context import RunContext
+
+logger = logging.getLogger(__name__)
 
 MAX_TRIES = 6
 """Transient failures of one request before its paper is failed."""
@@ -68,7 +73,7 @@ class PaperCalls:
             except ThrottledError as error:
                 self._wait(delay(attempt, _BASE, _CAP, self._clock.random, retry_after=error.retry_after))
             except TransientError as error:
-                tries += not self._context.breaker.open
+                tries += error.reached and not self._context.breaker.open
                 if self._context.breaker.hopeless:
                     self._park(f"endpoint_unavailable: no answer for minutes; last error: {error}")
                 if tries >= MAX_TRIES:
@@ -79,7 +84,8 @@ class PaperCalls:
         raise StoppedError("out of attempts")
 
     def _park(self, reason: str) -> None:
-        self._context.park(reason)
+        with _ledger_at_hand():
+            self._context.park(reason)
         raise StoppedError(reason)
 
     def _one_call(self, request: ChatRequest, digest: str, attempt: int) -> ChatAnswer:
@@ -110,7 +116,8 @@ class PaperCalls:
     def _reserve(self, quote: _Quote) -> None:
         context = self._context
         try:
-            context.purse.reserve(quote.worst, context.give_up, patient=not self.records)
+            with _ledger_at_hand():
+                context.purse.reserve(quote.worst, context.give_up, patient=not self.records)
         except StoppedError:
             context.short_of_money = bool(self.records)
             raise
@@ -126,7 +133,9 @@ class PaperCalls:
             return
         if context.stop.closed:
             raise StoppedError(context.why())
-        if context.limited and not context.ledger.take_start(context.session_id):
+        with _ledger_at_hand():
+            may_start = not context.limited or context.ledger.take_start(context.session_id)
+        if not may_start:
             context.stop.close("limit")
             raise StoppedError("limit")
         self._started = True
@@ -165,7 +174,7 @@ class PaperCalls:
             if outcome.usage is not None:
                 context.estimator.learn(request, outcome.usage)
         elif isinstance(outcome, TransientError):
-            context.breaker.failed()
+            context.breaker.failed(reached=outcome.reached)
         return record, outcome
 
     def _wait(self, seconds: float) -> None:
@@ -174,6 +183,18 @@ class PaperCalls:
             self._context.pacer.pause(seconds)
         finally:
             self.waited += self._clock.monotonic() - before
+
+
+@contextmanager
+def _ledger_at_hand() -> Iterator[None]:
+    """A hiccup of the ledger is no fault of the paper's: it stays pending."""
+    try:
+        yield
+    except PaperfleetError:
+        raise
+    except Exception as error:
+        logger.warning("the ledger cannot be used", exc_info=True)
+        raise StoppedError(f"the ledger cannot be used: {error}") from error
 
 
 def _verdict(outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext) -> dict[str, object]:

@@ -128,9 +128,8 @@ class RunContext:
         """Stop the run for every job, once: the first reason stands."""
         if self.control.state != "active":
             return
-        parked = Control("parked", reason, self.clock.now())
-        self.control = parked
-        self.ledger.set_control(self.run_id, parked)
+        self.control = Control("parked", reason, self.clock.now())
+        self.ledger.park(self.run_id, self.control)
         logger.error("run %s parked: %s", self.run_id, reason)
 
     def refresh(self) -> None:

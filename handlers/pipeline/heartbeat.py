@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from handlers.pipeline.context import RunContext
 from handlers.ports import BatchQueue, Clock, Ledger
@@ -27,6 +27,8 @@ class Held:
     batch_id: str
     epoch: int
     receipt: str
+    lost: threading.Event = field(default_factory=threading.Event, compare=False)
+    """Set once the lease has passed to another job: no further paper of the batch is started here."""
 
 
 class Heartbeat:
@@ -108,4 +110,5 @@ class Heartbeat:
             if self._ledger.extend_lease(lease.run_id, lease.batch_id, lease.epoch, now=now, ttl=LEASE_TTL):
                 self._queue.extend(lease.receipt, LEASE_TTL)
             else:
+                lease.lost.set()
                 logger.warning("lease of batch %s passed to another job", lease.batch_id)

@@ -142,8 +142,9 @@ class BatchRunner:
             )
             return False
         try:
-            with self._heartbeat.holding(Held(message.run_id, message.batch_id, epoch, delivery.receipt)):
-                opened = self._hand_out(context, message, epoch)
+            held = Held(message.run_id, message.batch_id, epoch, delivery.receipt)
+            with self._heartbeat.holding(held):
+                opened = self._hand_out(context, message, held)
                 took()
                 opened.wait()
         finally:
@@ -175,7 +176,7 @@ class BatchRunner:
         rows = self._ledger.paper_rows(message.run_id, message.ids)
         return any(row.generation > message.generation for row in rows.values())
 
-    def _hand_out(self, context: RunContext, message: BatchMessage, epoch: int) -> _Open:
+    def _hand_out(self, context: RunContext, message: BatchMessage, held: Held) -> _Open:
         rows = self._ledger.paper_rows(message.run_id, message.ids)
         todo = [
             position
@@ -189,19 +190,24 @@ class BatchRunner:
         for each in papers:
             line = reused.get(each.paper.id)
             if line is not None:
-                self._committer.add(Finished(line, epoch, each.weight, opened.landed))
+                self._committer.add(Finished(line, held.epoch, each.weight, opened.landed))
             else:
-                self._pool.submit(partial(self._paper, context, message, epoch, each, opened))
+                self._pool.submit(partial(self._paper, context, message, held, each, opened))
         return opened
 
     def _paper(
-        self, context: RunContext, message: BatchMessage, epoch: int, todo: Todo, opened: _Open
+        self, context: RunContext, message: BatchMessage, held: Held, todo: Todo, opened: _Open
     ) -> None:
-        line = run_paper(context, message, todo.paper, todo.carried)
-        if line is None:
-            opened.landed()
-        else:
-            self._committer.add(Finished(line, epoch, todo.weight, opened.landed))
+        """A worker's task: whatever happens, the batch hears that the paper is out of its hands."""
+        line = None
+        try:
+            if not held.lost.is_set():
+                line = run_paper(context, message, todo.paper, todo.carried)
+        finally:
+            if line is None:
+                opened.landed()
+            else:
+                self._committer.add(Finished(line, held.epoch, todo.weight, opened.landed))
 
     def _todo(self, message: BatchMessage, position: int, rows: dict[str, PaperRow]) -> Todo:
         offset, length = message.ranges[position]

@@ -91,10 +91,12 @@ def take_over(
     if context.force or not papers:
         return {}
     spec = context.record.spec
-    by_fingerprint = {spec.fingerprint(paper.text_digest()): paper for paper in papers}
+    by_fingerprint: dict[str, list[Paper]] = {}
+    for paper in papers:
+        if context.task.skip_reason(paper) is None:  # its licence may forbid what its twin's allows
+            by_fingerprint.setdefault(spec.fingerprint(paper.text_digest()), []).append(paper)
     lines: dict[str, PartLine] = {}
     for fingerprint, found in context.ledger.reusable(list(by_fingerprint)).items():
-        paper = by_fingerprint[fingerprint]
         where = found.pointer
         try:
             old = PartLine.model_validate_json(store.read(where.key, where.offset, where.length))
@@ -103,12 +105,12 @@ def take_over(
                 "result of %s in run %s cannot be read: it is made anew", found.paper_id, found.run_id
             )
             continue
-        fresh = _line(context, message, paper, PaperCalls(context), "done")
-        lines[paper.id] = fresh.model_copy(
-            update={
-                "fields": old.fields,
-                "checks": old.checks,
-                "reused_from": f"{found.run_id}/{found.paper_id}",
-            }
-        )
+        taken = {
+            "fields": old.fields,
+            "checks": old.checks,
+            "reused_from": f"{found.run_id}/{found.paper_id}",
+        }
+        for paper in by_fingerprint[fingerprint]:
+            fresh = _line(context, message, paper, PaperCalls(context), "done")
+            lines[paper.id] = fresh.model_copy(update=taken)
     return lines

@@ -86,6 +86,7 @@ class EventSource:
         self._taken = taken
         self._out_of_time = out_of_time
         self._invoked = 0
+        self._written_off = 0
         self._low_water = max(1, workers // 4)
         self._most_open = workers + 2
         self._clock = clock
@@ -106,7 +107,7 @@ class EventSource:
 
     def _has_enough(self) -> bool:
         """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
-        on_the_way = self._invoked - self._taken()
+        on_the_way = self._invoked - self._taken() - self._written_off
         return on_the_way > 0 or self._backlog() >= self._low_water or len(self._open) >= self._most_open
 
     def _remaining(self) -> float:
@@ -134,6 +135,7 @@ class EventSource:
             response = self._handle(sqs_event(message), context)
         except Exception as error:
             logger.exception("invocation for message %s failed", message.id)
+            self._written_off = self._invoked - self._taken()  # it took nothing to the pool
             self._queue.release(message.receipt, delay=1, reason=f"{type(error).__name__}: {error}"[:500])
             return
         failed = {item["itemIdentifier"] for item in response["batchItemFailures"]}

@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from handlers.models import NANO, TERMINAL
-from handlers.ports import Ledger, RunTotals
+from handlers.ports import BudgetState, JobRecord, Ledger, RunTotals
+from handlers.reporting.forecast import Forecast, span
+from handlers.reporting.plain import plain
 
 _PLAIN_EVERY = 5.0
-_WINDOW = 30.0
-"""Seconds over which the rate is measured."""
+_LATELY = 30.0
+"""Seconds for which an error is news."""
+_ERRORS_SHOWN = 3
+
+
+class _TwoLines(Bar):
+    """The bar, and below it what would not fit beside it."""
+
+    below = Text()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield self.below
 
 
 class Progress:
-    """Shows papers, rate, time left, slots, throttles and spend. Refreshed by its caller, no thread."""
+    """Papers, rate, time left, slots, throttles, spend, errors. Refreshed by its caller, no thread."""
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self._console = console
         self._quiet = quiet
-        self._seen: deque[tuple[float, int]] = deque()
+        self._forecast = Forecast()
+        self._errors: deque[tuple[float, dict[str, int]]] = deque()
         self._said_at = 0.0
-        self._bar: Bar | None = None
+        self._under_way = False
+        self._bar: _TwoLines | None = None
         if console.is_terminal and not quiet:
-            self._bar = Bar(
+            self._bar = _TwoLines(
                 BarColumn(bar_width=30),
                 MofNCompleteColumn(),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 console=console,
                 auto_refresh=False,
             )
@@ -53,35 +70,58 @@ class Progress:
         self._console.print(escape(sentence), highlight=False, soft_wrap=True)
 
     def update(self, ledger: Ledger, run_id: str, *, now: float) -> None:
+        """Nothing is shown before the first job is at work."""
         if self._quiet or (self._bar is None and now - self._said_at < _PLAIN_EVERY):
             return
-        self._said_at = now
-        totals = ledger.totals(run_id)
-        finished = sum(totals.counts[status] for status in TERMINAL)
-        papers = finished + totals.counts["pending"]
-        text = self._line(totals, self._rate(now, finished), ledger, run_id)
-        if self._bar is not None:
-            self._bar.update(self._task, total=papers, completed=finished, description=text, refresh=True)
-        else:
-            self.say(f"{finished}/{papers} papers, {text}")
-
-    def _rate(self, now: float, finished: int) -> float:
-        """Papers a second over the last half minute."""
-        self._seen.append((now, finished))
-        while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW:
-            self._seen.popleft()
-        since, before = self._seen[0]
-        return (finished - before) / (now - since) if now > since else 0.0
-
-    def _line(self, totals: RunTotals, rate: float, ledger: Ledger, run_id: str) -> str:
-        state = ledger.budget_state(run_id)
         live = [job for job in ledger.jobs(run_id) if job.ended_at is None]
-        left = f"{totals.counts['pending'] / rate:.0f} s left" if rate else "-"
-        budget = "" if state.budget is None else f" of ${state.budget / NANO:.2f}"
-        slots = sum(job.stats.slots for job in live)
-        busy = sum(job.stats.in_flight for job in live)
-        return (
-            f"{rate * 3600:,.0f}/h, {left}, {busy}/{slots} slots in {len(live)} jobs, "
-            f"{totals.calls.throttled} throttled, ${totals.calls.cost / NANO:.4f}{budget}, "
-            f"{totals.counts['flagged']} flagged, {totals.counts['failed']} failed"
-        )
+        self._under_way = self._under_way or bool(live)
+        if not self._under_way:
+            return
+        self._said_at = now
+        self._show(ledger.totals(run_id), live, ledger.budget_state(run_id), now)
+
+    def _show(self, totals: RunTotals, live: Sequence[JobRecord], budget: BudgetState, now: float) -> None:
+        pending = totals.counts["pending"]
+        finished = sum(totals.counts[status] for status in TERMINAL)
+        self._forecast.add(now, finished)
+        pace = f"{self._forecast.rate * 3600:,.0f} papers/h, {span(self._forecast.left(pending))}"
+        parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
+        parts += [_outcomes(totals), self._lately(totals, now)]
+        details = ", ".join(filter(None, parts))
+        if self._bar is not None:
+            self._bar.below = Text(details)
+            self._bar.update(
+                self._task, total=finished + pending, completed=finished, description=pace, refresh=True
+            )
+        else:
+            self.say(f"{finished:,}/{finished + pending:,} papers, {pace}, {details}")
+
+    def _lately(self, totals: RunTotals, now: float) -> str:
+        """The commonest error classes of the last half minute."""
+        self._errors.append((now, totals.calls.errors))
+        while len(self._errors) > 2 and now - self._errors[1][0] >= _LATELY:
+            self._errors.popleft()
+        before = self._errors[0][1]
+        new = {name: count - before.get(name, 0) for name, count in totals.calls.errors.items()}
+        worst = sorted((-count, name) for name, count in new.items() if count > 0)[:_ERRORS_SHOWN]
+        return "lately " + " ".join(f"{plain(name)} x{-count:,}" for count, name in worst) if worst else ""
+
+
+def _slots(live: Sequence[JobRecord]) -> str:
+    busy = sum(job.stats.in_flight for job in live)
+    slots, ceiling = sum(job.stats.slots for job in live), sum(job.workers for job in live)
+    return f"{busy:,} calls in {slots:,} of {ceiling:,} slots of {len(live)} jobs"
+
+
+def _money(totals: RunTotals, state: BudgetState) -> str:
+    spent = f"${totals.calls.cost / NANO:.4f}"
+    if not state.budget:
+        return spent
+    return f"{spent} of ${state.budget / NANO:.2f} ({totals.calls.cost / state.budget:.0%})"
+
+
+def _outcomes(totals: RunTotals) -> str:
+    flagged, failed = totals.counts["flagged"], totals.counts["failed"]
+    answered = flagged + totals.counts["done"]
+    share = f" ({flagged / answered:.1%})" if flagged else ""
+    return f"{flagged:,} flagged{share}, {failed:,} failed"

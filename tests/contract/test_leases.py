@@ -31,6 +31,15 @@ def test_a_new_run_is_active_and_its_control_item_is_kept(ledger: Ledger) -> Non
     assert ledger.control(RUN) == Control("parked", "no credit", 5.0)
 
 
+def test_only_an_active_run_is_parked_and_the_first_reason_stands(ledger: Ledger) -> None:
+    ledger.park(RUN, Control("parked", "no credit", 5.0))
+    ledger.park(RUN, Control("parked", "another reason", 6.0))
+    assert ledger.control(RUN).reason == "no credit"
+    ledger.set_control(RUN, Control("cancelled", "by hand", 7.0))
+    ledger.park(RUN, Control("parked", "too late", 8.0))
+    assert ledger.control(RUN).state == "cancelled"
+
+
 def test_batches_are_put_once_and_come_in_the_order_of_the_cut(ledger: Ledger) -> None:
     assert ledger.add_batches([builders.batch("b2", ["p9"]), builders.batch("b3", ["p5"])]) == 1
     assert [(each.batch_id, each.ids) for each in ledger.unfinished_batches(RUN)] == [

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handlers.server import RunningServer, ServerSettings, start
-from tests.command import Running, corpus, lines, paperfleet, run_flags, until
+from tests.command import Running, corpus, job_processes, lines, paperfleet, run_flags, until
 
 PAPERS = 60
 MANY = 200
@@ -216,3 +216,29 @@ def test_the_built_in_server_glosses_the_shipped_corpus_and_says_so(tmp_path: Pa
     assert (
         json.loads((tmp_path / "runs" / "default" / "report.json").read_text())["counts"] == report["counts"]
     )
+
+
+@pytest.mark.slow
+def test_a_ctrl_c_while_jobs_are_started_reaches_every_one_of_them(
+    papers: Path, tmp_path: Path, server: RunningServer
+) -> None:
+    server.control(latency=0.2)
+    with Running(*run_flags(papers, tmp_path, server), "--jobs", 8, "--workers", 2) as running:
+        until(lambda: len(job_processes(tmp_path)) >= 2)
+        running.interrupt()
+        stopped = running.end()
+    assert stopped.code == 130, stopped.err
+    assert stopped.report["counts"]["pending"] > PAPERS // 2
+
+
+def test_a_licence_that_forbids_derivatives_is_not_circumvented_by_reuse(
+    tmp_path: Path, server: RunningServer
+) -> None:
+    source = corpus(tmp_path / "one.jsonl", 1)
+    paper = lines(source)[0]
+    twins = [paper, paper | {"id": "twin", "license": "CC-BY-NC-ND-4.0"}]
+    source.write_text("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in twins))
+    for run_id in ("first", "second"):
+        counts = paperfleet(*run_flags(source, tmp_path / "state", server, run_id=run_id)).report["counts"]
+        assert (counts["done"], counts["skipped"]) == (1, 1)
+    assert server.stats()["requests"] == 1

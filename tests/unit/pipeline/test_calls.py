@@ -140,6 +140,21 @@ def test_an_api_that_never_answers_parks_the_run_and_fails_no_paper(tmp_path: Pa
     assert ends.count(TransientError) <= 3, "only those before the breaker opened may fail"
 
 
+def test_with_few_workers_too_an_endpoint_that_is_not_there_fails_no_paper(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, TransientError("refused", code="connect", reached=False))
+    with pytest.raises(StoppedError):
+        PaperCalls(bench.context).ask(REQUEST)
+    assert bench.ledger.control("r").state == "parked"
+
+
+def test_a_hiccup_of_the_ledger_leaves_the_paper_pending(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD)
+    bench.ledger.close()
+    with pytest.raises(StoppedError):
+        PaperCalls(bench.context).ask(REQUEST)
+    assert bench.model.requests == []
+
+
 def test_answers_of_an_interrupted_attempt_are_given_again_for_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path, GOOD)
     first = PaperCalls(bench.context)

@@ -1,0 +1,251 @@
+"""OAI-PMH against a local server that speaks it: paging, resuming, hostile XML."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from handlers.adapters.oai_pmh import OaiPmhSource
+from handlers.corpus.reader import BadLine
+from handlers.errors import SourceError
+from tests.command import paperfleet
+from tests.fakes import FakeClock
+
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
+DC = """<oai_dc:dc xmlns:oai_dc="http://www.openarchives.org/OAI/2.0/oai_dc/"
+ xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>第{n}个\n  题目 $x&lt;{n}$</dc:title>
+<dc:creator>王</dc:creator><dc:creator>李</dc:creator><dc:subject>物理</dc:subject><dc:subject>数学</dc:subject>
+<dc:description>摘要{n}</dc:description><dc:description>Comment: 3 pages</dc:description>
+<dc:identifier>hdl:1/{n}</dc:identifier><dc:identifier>https://example.org/{n}</dc:identifier>
+<dc:rights>CC-BY-4.0</dc:rights><dc:language>zh</dc:language><dc:date>2024-01-02</dc:date></oai_dc:dc>"""
+ARXIV = """<arXiv xmlns="http://arxiv.org/OAI/arXiv/"><id>2401.0000{n}</id><created>2024-01-02</created>
+<authors><author><keyname>Lee</keyname><forenames>A. B.</forenames></author></authors><title>A title</title>
+<categories>hep-th math.QA</categories><license>http://creativecommons.org/licenses/by/4.0/</license>
+<abstract>  An abstract\n of two lines. </abstract></arXiv>"""
+
+
+def record(number: int, metadata: str = DC, status: str = "") -> str:
+    inner = "" if status else f"<metadata>{metadata.replace('{n}', str(number))}</metadata>"
+    return f"<record><header{status}><identifier>oai:x:{number}</identifier></header>{inner}</record>"
+
+
+def page(*records: str, token: str = "") -> str:
+    listed = f"<ListRecords>{''.join(records)}<resumptionToken>{token}</resumptionToken></ListRecords>"
+    return wrapped(listed)
+
+
+def wrapped(content: str) -> str:
+    return f'{HEAD}<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">{content}</OAI-PMH>'
+
+
+EXPIRED = wrapped('<error code="badResumptionToken">expired</error>')
+
+
+@dataclass
+class Repository:
+    """Answers by resumption token ("" for the first request); ``asked`` are the queries it heard."""
+
+    location: str = ""
+    pages: dict[str, str] = field(default_factory=dict)
+    busy: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def repository() -> Iterator[Repository]:
+    found = Repository()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = dict(parse_qsl(urlsplit(self.path).query))
+            found.asked.append(query)
+            status, headers = found.busy.pop(0) if found.busy else (200, {})
+            body = b"" if status != 200 else found.pages[query.get("resumptionToken", "")].encode()
+            self.send_response(status)
+            for name, value in (headers | {"Content-Length": str(len(body))}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Nothing on stderr."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        found.location = f"oai+http://127.0.0.1:{server.server_address[1]}/oai"
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@dataclass
+class Harvest:
+    folder: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __call__(self, location: str) -> list[tuple[int, Any]]:
+        return list(OaiPmhSource(location, self.folder, self.clock).records())
+
+
+@pytest.fixture
+def harvest(tmp_path: Path) -> Harvest:
+    return Harvest(tmp_path)
+
+
+def three_pages(repository: Repository) -> None:
+    repository.pages = {
+        "": page(record(1), record(2, status=' status="deleted"'), token="t 1"),
+        "t 1": page(record(3), token="t&amp;2"),
+        "t&2": page(record(4)),
+    }
+
+
+def ids(rows: list[tuple[int, Any]]) -> list[str]:
+    return [row["id"] for _, row in rows]
+
+
+def test_a_list_is_followed_by_its_tokens_and_deleted_records_are_left_out(
+    repository: Repository, harvest: Harvest
+) -> None:
+    three_pages(repository)
+    rows = harvest(f"{repository.location}?set=phys&from=2024-01-01&until=2024-02-01")
+    assert [(number, row["id"]) for number, row in rows] == [(1, "oai:x:1"), (3, "oai:x:3"), (4, "oai:x:4")]
+    assert rows[0][1] == {
+        "id": "oai:x:1", "title": "第1个 题目 $x<1$", "abstract": "摘要1", "keywords": ["物理", "数学"],
+        "language": "zh", "license": "CC-BY-4.0", "date": "2024-01-02", "url": "https://example.org/1",
+        "authors": ["王", "李"],
+    }  # fmt: skip
+    first = {"set": "phys", "from": "2024-01-01", "until": "2024-02-01", "metadataPrefix": "oai_dc"}
+    assert repository.asked == [
+        {"verb": "ListRecords"} | first,
+        {"verb": "ListRecords", "resumptionToken": "t 1"},
+        {"verb": "ListRecords", "resumptionToken": "t&2"},
+    ]
+
+
+def test_arxiv_s_own_format_is_read(repository: Repository, harvest: Harvest) -> None:
+    repository.pages = {"": page(record(7, ARXIV))}
+    assert harvest(f"{repository.location}?metadataPrefix=arXiv")[0][1] == {
+        "id": "2401.00007", "title": "A title", "abstract": "An abstract of two lines.",
+        "license": "http://creativecommons.org/licenses/by/4.0/", "date": "2024-01-02",
+        "url": "https://arxiv.org/abs/2401.00007", "authors": ["A. B. Lee"],
+        "categories": ["hep-th", "math.QA"],
+    }  # fmt: skip
+
+
+def test_a_harvest_that_broke_off_goes_on_where_it_stood_and_a_complete_one_asks_nothing(
+    repository: Repository, harvest: Harvest
+) -> None:
+    three_pages(repository)
+    repository.busy = [(200, {}), (404, {})]
+    with pytest.raises(SourceError, match="HTTP 404"):
+        harvest(repository.location)
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:3", "oai:x:4"]
+    assert [query.get("resumptionToken", "") for query in repository.asked] == ["", "t 1", "t 1", "t&2"]
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:3", "oai:x:4"]
+    assert len(repository.asked) == 4
+
+
+def test_an_expired_token_begins_the_harvest_anew(repository: Repository, harvest: Harvest) -> None:
+    three_pages(repository)
+    repository.pages["t 1"] = EXPIRED
+    with pytest.raises(SourceError, match="badResumptionToken: expired"):
+        harvest(repository.location)
+    repository.pages |= {"": page(record(1), token="new"), "new": page(record(9))}
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:9"]
+
+
+def test_retry_after_is_honoured_and_patience_has_an_end(repository: Repository, harvest: Harvest) -> None:
+    repository.pages = {"": page(record(1))}
+    repository.busy = [(503, {"Retry-After": "40"}), (503, {}), (429, {"Retry-After": "99999"})]
+    began = harvest.clock.now()
+    assert ids(harvest(repository.location)) == ["oai:x:1"]
+    assert harvest.clock.now() - began == 40 + 2 + 900
+    repository.busy = [(503, {})] * 20
+    with pytest.raises(SourceError, match=r"given up after 6 tries \(HTTP 503\)"):
+        harvest(f"{repository.location}?set=other")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<!DOCTYPE a [<!ENTITY a "x"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>' + wrapped("&b;")[len(HEAD) :],
+        '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + wrapped("&e;")[len(HEAD) :],
+        '<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><a/>',
+        "<html><body>Login</body></html>",
+        "not XML",
+        "",
+        wrapped("<ListRecords><record>"),
+        wrapped("<Identify/>"),
+        '<?xml version="1.0" encoding="no-such"?><a/>',
+    ],
+)
+def test_hostile_and_foreign_answers_are_refused_and_not_kept(
+    repository: Repository, harvest: Harvest, content: str
+) -> None:
+    repository.pages = {"": content}
+    with pytest.raises(SourceError, match="oai"):
+        harvest(repository.location)
+    assert not list(harvest.folder.rglob("*.xml"))
+
+
+def test_records_that_are_no_papers_stop_nothing(repository: Repository, harvest: Harvest) -> None:
+    bare = "<record><header><identifier>b</identifier></header></record>"
+    repository.pages = {"": page("<record/>", bare, record(3, "<marc/>"), record(4, DC + "\x0b"))}
+    rows = harvest(repository.location)
+    assert [row.reason for _, row in rows if isinstance(row, BadLine)] == [
+        "a record without header", "b: a record without metadata", "oai:x:3: metadata of an unknown format"
+    ]  # fmt: skip
+    assert rows[3][1]["id"] == "oai:x:4"
+
+
+def test_tokens_that_go_in_a_circle_are_an_end(repository: Repository, harvest: Harvest) -> None:
+    repository.pages = {"": page(record(1), token="a"), "a": page(record(2), token="a")}
+    with pytest.raises(SourceError, match="circle"):
+        harvest(repository.location)
+
+
+@pytest.mark.parametrize("piece", ["$", "&lt;", "[", "{", "<a>", "<a/>", "&#65;"])
+def test_a_megabyte_of_anything_is_read_in_less_than_a_second(
+    repository: Repository, harvest: Harvest, piece: str
+) -> None:
+    times = 1_000_000 // (len(piece) + 4)
+    flood = piece * times + ("</a>" * times if piece == "<a>" else "")
+    repository.pages = {"": page(record(1, DC.replace("摘要{n}", flood)))}
+    began = time.perf_counter()
+    assert ids(harvest(repository.location)) == ["oai:x:1"]
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "oai+ftp://host/oai",
+        "oai+https://",
+        "oai+https://name:secret@host/oai",
+        "oai+https://host/oai?metadataPrefix=marc",
+        "oai+https://host/oai?verb=Identify",
+        "oai+https://host:port/oai",
+        "oai+https://[/oai",
+    ],
+)
+def test_a_wrong_location_is_refused_at_once(location: str, harvest: Harvest) -> None:
+    with pytest.raises(SourceError) as raised:
+        OaiPmhSource(location, harvest.folder, harvest.clock)
+    assert "secret" not in str(raised.value)
+
+
+def test_the_command_ingests_a_repository(repository: Repository, tmp_path: Path) -> None:
+    three_pages(repository)
+    ran = paperfleet("ingest", repository.location, "--state", tmp_path)
+    assert ran.code == 0, ran.err
+    assert ran.report["papers"] == 3
