@@ -9,5 +9,5 @@ Follow a paper::
 Imports point down only::
 
     cli → shard | process | report → bootstrap → pipeline | adapters | reporting | server
-        → corpus | tasks | llm → ports → models | settings → errors
+        → corpus | tasks | llm → ports → records → totals | settings → models → errors
 """

@@ -8,9 +8,7 @@ from typing import Any
 from handlers.models import (
     BatchMessage,
     CallRecord,
-    CallTotals,
     Check,
-    Commit,
     LedgerEntry,
     PaperStatus,
     PartLine,
@@ -18,7 +16,8 @@ from handlers.models import (
     RunSpec,
     Usage,
 )
-from handlers.ports import JobRecord, JobStats, RunRecord, SessionRecord
+from handlers.records import JobRecord, JobStats, RunRecord, SessionRecord
+from handlers.totals import CallTotals, Commit
 
 RUN = "r"
 SHA256 = "c" * 64

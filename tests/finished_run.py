@@ -18,9 +18,7 @@ from handlers.corpus.ingest import ingest
 from handlers.models import (
     BatchMessage,
     CallRecord,
-    CallTotals,
     Check,
-    Commit,
     LedgerEntry,
     Paper,
     PaperStatus,
@@ -30,8 +28,9 @@ from handlers.models import (
 )
 from handlers.pipeline.submit import RunRequest, submit
 from handlers.pipeline.summarise import summarise
-from handlers.ports import JobRecord, JobStats, Part, SessionRecord
+from handlers.records import JobRecord, JobStats, Part, SessionRecord
 from handlers.run_report import RunReport
+from handlers.totals import CallTotals, Commit
 from tests.fakes import FakeClock
 
 RUN = "backfill"

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from handlers.adapters.dynamodb_table import Item, Table, run_key
 from handlers.adapters.dynamodb_tally import JobTally, Tallies
 from handlers.errors import UnknownRunError
-from handlers.models import CallTotals
-from handlers.ports import BudgetState
+from handlers.records import BudgetState
+from handlers.totals import CallTotals
 
 _UNLIMITED = 10**30
 """nano-USD: what remains of no limit, so that one condition serves both cases."""

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from handlers.adapters.dynamodb_budget import Budgets
 from handlers.adapters.dynamodb_table import Item, Table, run_key
 from handlers.adapters.dynamodb_tally import Tallies
-from handlers.ports import BudgetState, JobRecord, JobStats, SessionRecord
+from handlers.records import BudgetState, JobRecord, JobStats, SessionRecord
 
 _KEPT = 90 * 86400
 """Seconds after its last heartbeat that a job's item may be dropped; its sums stay in its tally."""

@@ -9,8 +9,9 @@ from handlers.adapters.dynamodb_batches import BatchItems, batch_key, paper_key
 from handlers.adapters.dynamodb_budget import Budgets
 from handlers.adapters.dynamodb_table import Item, bucket_keys
 from handlers.adapters.dynamodb_tally import Tallies
-from handlers.models import Commit, LedgerEntry, PaperStatus, PartPointer
-from handlers.ports import PaperRow, Reusable
+from handlers.models import LedgerEntry, PaperStatus, PartPointer
+from handlers.records import PaperRow, Reusable
+from handlers.totals import Commit
 
 
 class PaperItems(BatchItems):

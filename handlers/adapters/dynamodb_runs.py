@@ -8,8 +8,9 @@ from handlers.adapters.dynamodb_budget import Budgets
 from handlers.adapters.dynamodb_table import Table, run_key
 from handlers.adapters.dynamodb_tally import Tallies
 from handlers.errors import UnknownRunError
-from handlers.models import TERMINAL, CallTotals, PaperStatus, RunSpec
-from handlers.ports import Control, RunRecord, RunTotals
+from handlers.models import TERMINAL, PaperStatus, RunSpec
+from handlers.records import Control, RunRecord, RunTotals
+from handlers.totals import CallTotals
 
 _COUNTS = (*TERMINAL, "reused")
 

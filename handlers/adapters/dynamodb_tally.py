@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handlers.adapters.dynamodb_table import Item, Table, bucket_key, run_key
-from handlers.models import CallTotals, Commit
+from handlers.totals import CallTotals, Commit
 
 
 @dataclass(frozen=True)

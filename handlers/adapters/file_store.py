@@ -11,7 +11,7 @@ from pathlib import Path
 
 from handlers.errors import CorpusChangedError, UsageError
 from handlers.models import PartPointer
-from handlers.ports import Part
+from handlers.records import Part
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 

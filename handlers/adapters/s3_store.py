@@ -24,7 +24,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
 from handlers.adapters.aws_clients import code_of, explained
 from handlers.errors import CorpusChangedError, PaperfleetError, UsageError
 from handlers.models import PartPointer
-from handlers.ports import Part
+from handlers.records import Part
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _PACKED = ".jsonl.gz"

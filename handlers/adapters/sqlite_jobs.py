@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 from handlers.adapters.sqlite_database import Database
 from handlers.adapters.sqlite_papers import book_part
-from handlers.models import CallTotals
-from handlers.ports import JobRecord, JobStats, SessionRecord
+from handlers.records import JobRecord, JobStats, SessionRecord
+from handlers.totals import CallTotals
 
 
 class JobTables:

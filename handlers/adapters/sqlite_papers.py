@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from handlers.adapters.sqlite_database import Database
-from handlers.models import CallTotals, Commit, LedgerEntry, PaperStatus, PartPointer
-from handlers.ports import PaperRow, Reusable
+from handlers.models import LedgerEntry, PaperStatus, PartPointer
+from handlers.records import PaperRow, Reusable
+from handlers.totals import CallTotals, Commit
 
 _CHUNK = 500
 _UPSERT = (

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from handlers.adapters.sqlite_database import Database
-from handlers.models import DeadLetter, QueueCounts, QueueMessage
 from handlers.ports import Clock
+from handlers.records import DeadLetter, QueueCounts, QueueMessage
 
 MAX_RECEIVES = 5
 

@@ -7,8 +7,9 @@ from typing import get_args
 from handlers.adapters.sqlite_database import Database
 from handlers.adapters.sqlite_papers import take_back_lost
 from handlers.errors import UnknownRunError
-from handlers.models import TERMINAL, CallTotals, PaperStatus, RunSpec
-from handlers.ports import BudgetState, Control, RunRecord, RunTotals
+from handlers.models import TERMINAL, PaperStatus, RunSpec
+from handlers.records import BudgetState, Control, RunRecord, RunTotals
+from handlers.totals import CallTotals
 
 _TALLIED = tuple(name for name in CallTotals.model_fields if name not in ("latency", "errors"))
 

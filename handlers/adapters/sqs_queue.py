@@ -14,8 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 
 from handlers.adapters.aws_clients import code_of, explained
 from handlers.errors import PaperfleetError, UsageError
-from handlers.models import DeadLetter, QueueCounts, QueueMessage
 from handlers.ports import Clock
+from handlers.records import DeadLetter, QueueCounts, QueueMessage
 
 _ENTRIES, _BYTES = 10, 256 * 1024
 """What one SendMessageBatch may carry."""

@@ -23,7 +23,7 @@ from handlers.cli.notifier_process import NotifierProcess
 from handlers.errors import UsageError
 from handlers.pipeline.submit import keyed
 from handlers.pipeline.watch import DEAD_AFTER
-from handlers.ports import SessionRecord
+from handlers.records import SessionRecord
 from handlers.reporting.progress import Progress
 from handlers.settings import Settings, to_environment
 

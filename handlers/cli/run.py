@@ -21,7 +21,7 @@ from handlers.pipeline.source import LocalContext
 from handlers.pipeline.specification import specification
 from handlers.pipeline.submit import RunRequest, Submitted
 from handlers.pipeline.summarise import RunReport, summarise
-from handlers.ports import Control
+from handlers.records import Control
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from handlers.models import CallTotals, Commit, LedgerEntry, PartLine, PartPointer
-from handlers.ports import Clock, Ledger, ObjectStore, Part
+from handlers.models import LedgerEntry, PartLine, PartPointer
+from handlers.ports import Clock, Ledger, ObjectStore
+from handlers.records import Part
+from handlers.totals import CallTotals, Commit
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 from handlers.llm.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
-from handlers.models import CallRecord, Price, bucket_seconds, latency_bucket
+from handlers.models import CallRecord, Price
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
 from handlers.pipeline.flights import Flights
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
-from handlers.ports import ChatModel, Clock, Control, JobStats, Ledger, RunRecord, Task
+from handlers.ports import ChatModel, Clock, Ledger, Task
+from handlers.records import Control, JobStats, RunRecord
+from handlers.totals import bucket_seconds, latency_bucket
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from handlers.errors import UsageError
-from handlers.models import BatchMessage, DeadLetter, Frozen, PaperStatus
+from handlers.models import BatchMessage, Frozen, PaperStatus
 from handlers.pipeline.submit import emit
-from handlers.ports import BatchQueue, Control, Ledger
+from handlers.ports import BatchQueue, Ledger
+from handlers.records import Control, DeadLetter
 
 
 class Steered(Frozen):

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from handlers.errors import CorpusChangedError, UsageError
 from handlers.models import NANO, CallRecord, Paper, PaperStatus, PartLine, RunSpec
 from handlers.pipeline.csv_lines import CsvLines
-from handlers.ports import Ledger, ObjectStore, PaperRow
+from handlers.ports import Ledger, ObjectStore
+from handlers.records import PaperRow
 from handlers.tasks.policy import source_language, subtag
 
 ExportFormat = Literal["jsonl", "csv"]

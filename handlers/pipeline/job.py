@@ -13,7 +13,8 @@ from handlers.pipeline.pace import EMBEDDED, Pace
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_batch import BatchRunner, Delivery
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import BatchQueue, Clock, JobRecord, Ledger, ObjectStore
+from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
+from handlers.records import JobRecord
 
 logger = logging.getLogger(__name__)
 

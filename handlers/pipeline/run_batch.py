@@ -18,7 +18,8 @@ from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import run_paper, take_over
-from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore, PaperRow
+from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
+from handlers.records import PaperRow
 
 logger = logging.getLogger(__name__)
 

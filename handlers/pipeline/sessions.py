@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from handlers.pipeline.heartbeat import LEASE_TTL
-from handlers.ports import JobRecord, SessionRecord
+from handlers.records import JobRecord, SessionRecord
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from handlers.models import QueueMessage
 from handlers.pipeline.heartbeat import LEASE_TTL
 from handlers.pipeline.stop import StopSignal
 from handlers.ports import BatchQueue, Clock
+from handlers.records import QueueMessage
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.models import QueueCounts, RunState
+from handlers.models import RunState
 from handlers.pipeline.sessions import IsAlive
-from handlers.ports import Control, JobRecord, RunTotals, SessionRecord
+from handlers.records import Control, JobRecord, QueueCounts, RunTotals, SessionRecord
 
 _STARTING = 30.0
 """Seconds that a session may take until its first job is heard of."""

@@ -8,7 +8,8 @@ from handlers.corpus.batching import cut
 from handlers.corpus.index import parse_index
 from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
 from handlers.models import BatchMessage, Frozen, RunId, RunSpec
-from handlers.ports import BatchQueue, Clock, Control, Ledger, ObjectStore, RunRecord
+from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
+from handlers.records import Control, RunRecord
 
 
 class RunRequest(Frozen):

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.models import NANO, TERMINAL, CallTotals, QueueCounts
+from handlers.models import NANO, TERMINAL
 from handlers.pipeline.context import quantile
 from handlers.pipeline.sessions import IsAlive, Stretch, job_end, stretches
 from handlers.pipeline.standing import standing
-from handlers.ports import BatchQueue, JobRecord, Ledger, RunRecord, RunTotals
+from handlers.ports import BatchQueue, Ledger
+from handlers.records import JobRecord, QueueCounts, RunRecord, RunTotals
 from handlers.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
+from handlers.totals import CallTotals
 
 __all__ = ["RunReport", "summarise", "usd"]
 

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from handlers.errors import UsageError
 from handlers.models import NANO, TERMINAL
-from handlers.ports import Ledger, RunTotals
+from handlers.ports import Ledger
+from handlers.records import RunTotals
 
 logger = logging.getLogger(__name__)
 

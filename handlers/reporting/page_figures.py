@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.models import bucket_seconds
 from handlers.reporting.charts import drawn
 from handlers.reporting.figure import Figure, Report, seconds, usd
 from handlers.reporting.figures_over_time import slots, spend, throughput, time_unit
 from handlers.reporting.palette import LIGHT
 from handlers.reporting.survey import Survey, cost_bucket_usd
+from handlers.totals import bucket_seconds
 
 STATUSES = ("done", "flagged", "failed", "skipped", "pending")
 MOST_JOBS = 60

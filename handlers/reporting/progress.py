@@ -13,7 +13,8 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from handlers.models import NANO, TERMINAL
-from handlers.ports import BudgetState, JobRecord, Ledger, RunTotals
+from handlers.ports import Ledger
+from handlers.records import BudgetState, JobRecord, RunTotals
 from handlers.reporting.forecast import Forecast, span
 from handlers.reporting.plain import plain
 

@@ -10,7 +10,8 @@ from itertools import islice
 from typing import Any
 
 from handlers.models import NANO, Check, Paper, PartLine, RunSpec
-from handlers.ports import Ledger, ObjectStore, PaperRow
+from handlers.ports import Ledger, ObjectStore
+from handlers.records import PaperRow
 from handlers.reporting.findings import findings
 from handlers.reporting.html import web_address
 from handlers.reporting.marked import to_marked_html

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from handlers.errors import CorpusChangedError
 from handlers.models import NANO, PartLine
-from handlers.ports import Ledger, ObjectStore, PaperRow
+from handlers.ports import Ledger, ObjectStore
+from handlers.records import PaperRow
 from handlers.reporting.timeline import Moment, Timeline
 
 NOTABLE = 10

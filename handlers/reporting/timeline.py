@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from handlers.models import CallRecord
-from handlers.ports import JobRecord
+from handlers.records import JobRecord
 
 BINS = 96
 """Columns of the charts over time."""

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.models import Commit
 from handlers.pipeline.export import ExportFormat, export
-from handlers.ports import Part
+from handlers.records import Part
+from handlers.totals import Commit
 from tests import builders
 
 _ABSTRACT = "本文研究了材料的结构与性能，结果表明该方法的准确率为百分之九十五。" * 8

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from handlers.adapters.aws_clients import aws_client, explained, read_secret
 from handlers.adapters.s3_store import S3Store
 from handlers.errors import CorpusChangedError, PaperfleetError, UsageError
-from handlers.ports import Part
+from handlers.records import Part
 from tests.local_aws import LocalAws, name_of
 
 

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from handlers.errors import UnknownRunError
-from handlers.ports import Control, Ledger
+from handlers.ports import Ledger
+from handlers.records import Control
 from tests import builders
 from tests.builders import RUN
 

@@ -13,7 +13,8 @@ from botocore.config import Config
 
 from handlers.adapters.dynamodb_ledger import DynamoDbLedger
 from handlers.adapters.s3_store import S3Store
-from handlers.ports import Ledger, Part
+from handlers.ports import Ledger
+from handlers.records import Part
 from tests import builders
 from tests.builders import RUN, call, commit, entry
 from tests.fakes import FakeClock

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.models import CallTotals
-from handlers.ports import JobStats, Ledger
+from handlers.ports import Ledger
+from handlers.records import JobStats
+from handlers.totals import CallTotals
 from tests import builders
 from tests.builders import RUN, call, commit
 

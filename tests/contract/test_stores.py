@@ -11,7 +11,8 @@ import pytest
 
 from handlers.errors import CorpusChangedError, UsageError
 from handlers.models import PartPointer
-from handlers.ports import ObjectStore, Part
+from handlers.ports import ObjectStore
+from handlers.records import Part
 
 KEY = "corpora/abc.jsonl"
 

@@ -21,7 +21,7 @@ from handlers.cli.main import app
 from handlers.errors import UnknownRunError, UsageError
 from handlers.models import BatchMessage
 from handlers.pipeline.submit import emit
-from handlers.ports import Part
+from handlers.records import Part
 from handlers.server import ServerSettings, start
 from tests import builders
 from tests.builders import RUN

@@ -21,7 +21,7 @@ from handlers.errors import CorpusChangedError, UnknownRunError, UsageError
 from handlers.models import Check, PartLine, Usage
 from handlers.pipeline.csv_lines import CsvLines
 from handlers.pipeline.export import COLUMNS, export
-from handlers.ports import Part
+from handlers.records import Part
 from tests import builders
 from tests.builders import RUN, call, part_line
 

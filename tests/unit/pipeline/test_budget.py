@@ -9,9 +9,9 @@ import pytest
 
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.errors import BudgetSpentError, StoppedError
-from handlers.models import CallTotals, Commit
 from handlers.pipeline.budget import Purse
-from handlers.ports import JobRecord, JobStats, RunRecord
+from handlers.records import JobRecord, JobStats, RunRecord
+from handlers.totals import CallTotals, Commit
 from tests.builders import spec as run_spec
 
 

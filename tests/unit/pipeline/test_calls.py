@@ -17,7 +17,7 @@ from handlers.pipeline.budget import Purse
 from handlers.pipeline.calls import MAX_TRIES, PaperCalls
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import JobRecord, JobStats, RunRecord
+from handlers.records import JobRecord, JobStats, RunRecord
 from handlers.tasks.translate import TranslateTask
 from tests.builders import spec as run_spec
 from tests.fakes import FakeClock, ScriptedModel

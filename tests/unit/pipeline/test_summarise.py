@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.errors import UnknownRunError
-from handlers.models import CallTotals, Commit, Usage
+from handlers.models import Usage
 from handlers.pipeline.summarise import RunReport, summarise, usd
-from handlers.ports import Control, JobStats
+from handlers.records import Control, JobStats
+from handlers.totals import CallTotals, Commit
 from tests import builders
 from tests.builders import RUN, call, commit, entry
 from tests.fakes import FakeClock

@@ -14,7 +14,7 @@ from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.pipeline.submit import keyed
 from handlers.pipeline.summarise import RunReport
 from handlers.pipeline.watch import DEAD_AFTER, watch
-from handlers.ports import Control
+from handlers.records import Control
 from tests import builders
 from tests.fakes import FakeClock
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.errors import UsageError
-from handlers.ports import Control
+from handlers.records import Control
 from handlers.reporting.notify import Event, Notifier, ToldFolder, Webhook
 from tests import builders
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.ports import JobStats
+from handlers.records import JobStats
 from handlers.reporting.forecast import Forecast, span
 from handlers.reporting.progress import Progress
 from tests import builders

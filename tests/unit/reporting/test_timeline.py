@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.ports import JobRecord, JobStats
+from handlers.records import JobRecord, JobStats
 from handlers.reporting.timeline import Axis, Columns, Timeline
 from tests import builders
 
