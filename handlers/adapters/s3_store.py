@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from boto3.exceptions import S3UploadFailedError  # type: ignore[import-untyped]
-from botocore.exceptions import (  # type: ignore[import-untyped]
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionClosedError,

@@ -105,4 +105,6 @@ def test_the_chaos_servers_verdict_on_the_client_is_clean(tmp_path: Path) -> Non
     assert report["calls"]["throttled"] > 0
     assert verdict["passed"], verdict
     assert verdict["findings"] == []
-    assert verdict["attempts"] == report["calls"]["sent"]
+    # What it saw is booked, each attempt once; a connection that it closed in between it did not see.
+    calls = report["calls"]
+    assert calls["ok"] + calls["throttled"] <= verdict["attempts"] <= calls["sent"]
