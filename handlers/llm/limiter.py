@@ -34,7 +34,8 @@ class _Waiter:
 
 
 class Slot:
-    """One call's permission; say within it how the call went."""
+    """One call's permission; say within it how the call went. The limiter's other half: it alone calls the
+    private methods."""
 
     __slots__ = ("_give_up", "_limiter", "_started_at", "_tokens")
 

@@ -22,7 +22,7 @@ def to_parquet(lines: Path, output: Path, columns: Mapping[str, str]) -> int:
     duckdb = load("duckdb", extra="parquet")
     scratch = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     source = "read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = 67108864)"
-    # DuckDB takes no parameter for the target of COPY: quoted as SQL asks.
+    # DuckDB takes no parameter for the target of COPY: quoted as SQL asks, hence the S608 below.
     target = str(scratch).replace("'", "''")
     copy = f"COPY (SELECT * FROM {source}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
     database = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "threads": 1})

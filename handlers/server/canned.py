@@ -24,7 +24,7 @@ _CYCLE = _WORDS * 2
 class Filler:
     """Han runs become neutral nouns, chosen by position; placeholders, digits and Latin stay."""
 
-    def translate(self, text: str, glossary: Mapping[str, str]) -> str:  # noqa: ARG002
+    def translate(self, text: str, glossary: Mapping[str, str]) -> str:  # noqa: ARG002 - Translator's
         """Filler of about three characters for each Han character, loosely spaced: it is for load."""
         start = 0
 
