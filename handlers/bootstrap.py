@@ -295,3 +295,8 @@ def logger() -> Logger:
 def set_environment(values: dict[str, str]) -> None:
     """Give this process its settings (a forked job's)."""
     os.environ.update(values)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
