@@ -99,6 +99,15 @@ def executed(plan: PlanFile, flags: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, **plan.run}
 
 
+def check_corpus(plan: PlanFile, sha256: str) -> None:
+    """UsageError if the plan is of another corpus."""
+    if plan.corpus.sha256 and plan.corpus.sha256 != sha256:
+        raise UsageError(
+            f"the plan is of another corpus ({plan.corpus.sha256[:12]}, this one is {sha256[:12]}):"
+            " plan again"
+        )
+
+
 def _as_json(name: str, value: Any) -> Any:
     return load_settings(**{name: value}).model_dump(mode="json", include={name})[name]
 

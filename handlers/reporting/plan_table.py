@@ -16,6 +16,8 @@ from handlers.reporting.tables import Table, duration
 Plan = Mapping[str, Any]
 """The JSON of ``paperfleet plan``."""
 _COLUMNS = ("fleet", "papers/hour", "time", "API cost (90%)", "bound by", "risk")
+_FOLDED = ("why", "API cost (90%)", "where", "bound by", "risk", "sessions")
+"""Columns that give way on a narrow terminal."""
 _BILLED = ("platform", "minutes", "sessions")
 
 
@@ -29,7 +31,7 @@ def plan_tables(plan: Plan) -> list[Table]:
         ),
         Table(
             f"The same fleet ({plan['chosen'] or plan['rows'][-1]['tier']}) elsewhere",
-            ("platform", "papers/hour", "time", "API cost", "platform", "minutes", "sessions", "bound by"),
+            ("where", "papers/hour", "time", "API", "platform", "minutes", "sessions", "bound by"),
             [_elsewhere(each) for each in plan["platforms"]],
         ),
         Table(
@@ -54,7 +56,7 @@ def plan_renderable(plan: Plan) -> RenderableType:
     for table in plan_tables(plan):
         grid = Grid(title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
         for column in table.columns:
-            grid.add_column(Text(column), overflow="fold", no_wrap=column not in ("why", "API cost (90%)"))
+            grid.add_column(Text(column), overflow="fold", no_wrap=column not in _FOLDED)
         for row in table.rows:
             grid.add_row(*(Text(plain(cell)) for cell in row))
         parts.append(grid)
