@@ -15,10 +15,10 @@ from handlers.reporting.tables import Table, duration
 
 Plan = Mapping[str, Any]
 """The JSON of ``paperfleet plan``."""
-_COLUMNS = ("fleet", "papers/hour", "time", "API cost (90%)", "bound by", "risk")
-_FOLDED = ("why", "API cost (90%)", "where", "bound by", "risk", "sessions")
+_COLUMNS = ("fleet", "papers/h", "time", "API cost", "bound by", "risk")
+_BILLED = "billed"
+_FOLDED = ("why", "risk", _BILLED)
 """Columns that give way on a narrow terminal."""
-_BILLED = ("platform", "minutes", "sessions")
 
 
 def plan_tables(plan: Plan) -> list[Table]:
@@ -26,12 +26,12 @@ def plan_tables(plan: Plan) -> list[Table]:
     return [
         Table(
             f"Plan on {_place(plan)}",
-            (*_COLUMNS, *(_BILLED if _is_billed(plan) else ())),
+            (*_COLUMNS, *((_BILLED,) if _is_billed(plan) else ())),
             [_row(each, plan) for each in plan["rows"]],
         ),
         Table(
             f"The same fleet ({plan['chosen'] or plan['rows'][-1]['tier']}) elsewhere",
-            ("where", "papers/hour", "time", "API", "platform", "minutes", "sessions", "bound by"),
+            ("where", "papers/h", "time", "API cost", "bound by", _BILLED),
             [_elsewhere(each) for each in plan["platforms"]],
         ),
         Table(
@@ -54,7 +54,10 @@ def plan_markdown(plan: Plan) -> str:
 def plan_renderable(plan: Plan) -> RenderableType:
     parts: list[RenderableType] = [Text(plain(line)) for line in _head(plan)]
     for table in plan_tables(plan):
-        grid = Grid(title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+        grid = Grid(
+            title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )  # fmt: skip
         for column in table.columns:
             grid.add_column(Text(column), overflow="fold", no_wrap=column not in _FOLDED)
         for row in table.rows:
@@ -92,6 +95,10 @@ def _head(plan: Plan) -> Iterator[str]:
         f" {corpus['tokens_prompt']:,} prompt and {corpus['tokens_completion']:,} completion tokens in"
         f" {corpus['calls']:,} calls; model {plan['model'] or '-'}."
     )
+    row = plan["rows"][0]
+    low, high = money(row["cost_low_usd"]), money(row["cost_high_usd"])
+    if low != high:
+        yield f"API cost: {money(row['cost_usd'])}, with 90% certainty {low} to {high}."
     if measured:
         yield (
             f"Measured on {measured['papers']:,} papers: cost to {measured['cost_error']:.1%}, a paper's time"
@@ -110,17 +117,22 @@ def _risks(plan: Plan) -> list[tuple[str, str]]:
 
 def _row(row: Mapping[str, Any], plan: Plan) -> tuple[str, ...]:
     mark = " *" if row["tier"] == plan["recommended"] else ""
-    spread = (row["cost_high_usd"] - row["cost_low_usd"]) / 2
-    cells = (
-        f"{row['tier']} {row['jobs']}x{row['workers']}{mark}",
+    cells = (f"{row['tier']} {row['jobs']}x{row['workers']}{mark}", *_pace(row), row["risk"])
+    return (*cells, *((_billed(row),) if _is_billed(plan) else ()))
+
+
+def _pace(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
         f"{row['papers_per_hour']:,.0f}",
         duration(row["hours"] * 3600),
-        f"{money(row['cost_usd'])} ± {money(spread)}" if spread else money(row["cost_usd"]),
+        money(row["cost_usd"]),
         row["binding"],
-        row["risk"],
     )
-    billed = (money(row["platform_usd"]), f"{row['platform_minutes']:,.0f}", f"{row['sessions']:,}")
-    return (*cells, *(billed if _is_billed(plan) else ()))
+
+
+def _billed(row: Mapping[str, Any]) -> str:
+    sessions = "" if row["sessions"] == 1 else f", {row['sessions']:,} sessions"
+    return f"{row['platform_minutes']:,.0f} min, {money(row['platform_usd'])}{sessions}"
 
 
 def _is_billed(plan: Plan) -> bool:
@@ -129,16 +141,7 @@ def _is_billed(plan: Plan) -> bool:
 
 
 def _elsewhere(each: Mapping[str, Any]) -> tuple[str, ...]:
-    return (
-        f"{each['platform']} {each['account']}".strip(),
-        f"{each['papers_per_hour']:,.0f}",
-        duration(each["hours"] * 3600),
-        money(each["cost_usd"]),
-        money(each["platform_usd"]),
-        f"{each['platform_minutes']:,.0f}",
-        f"{each['sessions']:,}",
-        each["binding"],
-    )
+    return (f"{each['platform']} {each['account']}".strip(), *_pace(each), _billed(each))
 
 
 def money(usd: float) -> str:
