@@ -51,6 +51,8 @@ class PlanCorpus(Frozen):
     tokens_prompt: int
     tokens_completion: int
     sha256: str = ""
+    sizes: tuple[float, ...] = ()
+    """Quantiles of a paper's size in tokens."""
 
 
 class Step(Frozen):
@@ -132,6 +134,7 @@ def make_plan(
             tokens_prompt=round(asked.prompt_tokens),
             tokens_completion=round(asked.completion_tokens),
             sha256=sha256,
+            sizes=rest.sizes,
         ),
         model=model,
         platform=wish.platform,
