@@ -255,8 +255,8 @@ def _warnings(
         yield "no rate limit is known: give the account's with --rpm and --tpm, or the plan cannot see it"
     if pilot is not None and pilot.throttled_share and assumed.rpm is None and assumed.tpm is None:
         yield (
-            f"{pilot.throttled_share:.0%} of the pilot's calls were refused for their rate: a limit binds that"
-            " this plan does not know, and every row is too fast; give --rpm or --tpm"
+            f"{pilot.throttled_share:.0%} of the pilot's calls were refused for their rate: a limit binds"
+            " that this plan does not know, and every row is too fast; give --rpm or --tpm"
         )
     if not workload.sent:
         yield "no paper of this corpus needs a call: all are skipped or finished"
