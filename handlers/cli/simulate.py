@@ -60,10 +60,11 @@ def simulate(**flags: Any) -> None:
         nonlocal told
         if clock.monotonic() - told >= _TOLD_EVERY:
             told = clock.monotonic()
-            console.print(f"{done / setup.papers:.0%} of the papers, {duration(at)} of the fleet's time")
+            console.print(f"{done / part.papers:.0%} of the papers, {duration(at)} of the fleet's time")
 
     began = bootstrap.cpu_seconds()
-    found = Simulation(setup, _limits(setup), progress=progress).run()
+    part = setup.part()
+    found = Simulation(part, _limits(part), progress=progress).run().of_whole(setup)
     used = {"cpu_s": round(bootstrap.cpu_seconds() - began, 2), "peak_mb": round(bootstrap.peak_mb(), 1)}
     found = found.model_copy(update=used)
     if own["charts"] is not None:
@@ -143,8 +144,8 @@ def _limits(setup: SimSetup) -> ApiLimits | None:
     if setup.api_rpm is None and setup.api_tpm is None and setup.api_in_flight is None:
         return None
     settings = ServerSettings(
-        rpm=setup.api_rpm and setup.api_rpm / setup.step,
-        tpm=setup.api_tpm and setup.api_tpm / setup.step,
+        rpm=setup.api_rpm,
+        tpm=setup.api_tpm,
         max_in_flight=setup.api_in_flight,
         burst=setup.api_burst,
     )
