@@ -15,7 +15,9 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.errors import UsageError
 from handlers.pipeline import plan_file
+from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.plan_file import PlanFile
+from handlers.pipeline.plan_rows import given_rate
 from handlers.pipeline.platform_limits import platform_limits
 from handlers.pipeline.sim_api import ApiLimits
 from handlers.pipeline.sim_setup import SimResult, SimSetup
@@ -114,8 +116,17 @@ def _planned(plan: PlanFile) -> dict[str, Any]:
         "tpm": assumed["tpm"],
         "batch_papers": plan.run.get("batch_papers"),
         **_of_platform(plan),
+        **_of_rate(plan),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _of_rate(plan: PlanFile) -> dict[str, Any]:
+    """Where a worker's rate was assumed outright, every paper takes the same."""
+    rate = given_rate(plan.row_chosen.tier, Assumptions(**plan.assumptions))
+    if rate is None:
+        return {}
+    return {"latency": 3600 / rate, "latency_per_token": 0.0, "sigma": 0.0, "worker_s": 0.0}
 
 
 def _of_platform(plan: PlanFile) -> dict[str, Any]:

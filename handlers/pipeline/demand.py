@@ -77,8 +77,7 @@ def demand(workload: Workload, assumed: Assumptions, price: Price | None) -> Dem
         cost_error=0.0 if given else cost * assumed.cost_error,
         hold=_hold(workload, assumed),
         last_hold=Hold(_seconds(workload, assumed, _size_at(workload, 0.05)), assumed.latency_sigma),
-        longest_call=assumed.longest_call_s
-        or Hold(_seconds(workload, assumed, _size_at(workload, 1.0)), assumed.latency_sigma).longest,
+        longest_call=assumed.longest_call_s or _longest(workload, assumed),
         cheapest_paper=_cheapest(workload, assumed, price),
     )
 
@@ -110,6 +109,15 @@ def _hold(workload: Workload, assumed: Assumptions) -> Hold:
     spread = sum((each - middle) ** 2 for each in logs) / len(logs) if logs else 0.0
     sigma = math.sqrt(assumed.latency_sigma**2 + spread)
     return Hold(max(1e-4, mean + assumed.worker_s_per_paper), sigma)
+
+
+def _longest(workload: Workload, assumed: Assumptions) -> float:
+    """Seconds that hardly any call of the largest paper exceeds."""
+    rate = assumed.papers_per_worker_hour
+    if rate is not None:
+        return 3600 / (min(rate.values()) if isinstance(rate, dict) else rate)
+    largest = _seconds(workload, assumed, _size_at(workload, 1.0))
+    return Hold(largest, assumed.latency_sigma).longest
 
 
 def _seconds(workload: Workload, assumed: Assumptions, size: float) -> float:

@@ -76,7 +76,7 @@ def row(
     workers = jobs * shape.workers
     ceilings = _ceilings(shape, jobs, asked, assumed, place)
     tightest = min(ceilings, key=lambda name: ceilings[name])
-    given = _given_rate(shape.tier, assumed)
+    given = given_rate(shape.tier, assumed)
     if given is None:
         work, error = _work(asked, workers, ceilings, tightest, place, jobs)
     else:
@@ -109,7 +109,7 @@ def row(
     )
 
 
-def _given_rate(tier: str, assumed: Assumptions) -> float | None:
+def given_rate(tier: str, assumed: Assumptions) -> float | None:
     """Papers an hour of one worker, where they are assumed outright."""
     rate = assumed.papers_per_worker_hour
     if isinstance(rate, Mapping):
@@ -122,7 +122,7 @@ def _ceilings(
 ) -> dict[str, float]:
     """Papers an hour that each limit alone would allow, in steady work."""
     per_sent = asked.papers / asked.sent if asked.sent else 1.0
-    given = _given_rate(shape.tier, assumed)
+    given = given_rate(shape.tier, assumed)
     one = given if given is not None else 3600 * per_sent / max(1e-9, asked.hold.mean)
     found = {"workers": jobs * shape.workers * one}
     if asked.sent and given is None:
