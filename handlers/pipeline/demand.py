@@ -12,6 +12,10 @@ from handlers.pipeline.waiting import Hold
 from handlers.pipeline.workload import Workload
 
 
+_MANY_CALLS = 1.5
+"""Calls a paper above which texts are split into pieces of about equal size."""
+
+
 @dataclass(frozen=True)
 class Demand:
     """USD, tokens, seconds; ``hold`` is the time that a worker has one paper."""
@@ -116,8 +120,11 @@ def _longest(workload: Workload, assumed: Assumptions) -> float:
     rate = assumed.papers_per_worker_hour
     if rate is not None:
         return 3600 / (min(rate.values()) if isinstance(rate, dict) else rate)
-    largest = _seconds(workload, assumed, _size_at(workload, 1.0))
-    return Hold(largest, assumed.latency_sigma).longest
+    size = _size_at(workload, 1.0)
+    if workload.requests > _MANY_CALLS * workload.sent:  # bodies: a paper's calls are of about one size
+        size = min(size, _MANY_CALLS * workload.size / workload.requests)
+    one = max(1e-4, assumed.latency_s_per_request + assumed.latency_s_per_token * size)
+    return Hold(one, assumed.latency_sigma).longest
 
 
 def _seconds(workload: Workload, assumed: Assumptions, size: float) -> float:
