@@ -11,7 +11,6 @@ from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.waiting import Hold
 from handlers.pipeline.workload import Workload
 
-
 _MANY_CALLS = 1.5
 """Calls a paper above which texts are split into pieces of about equal size."""
 
