@@ -19,6 +19,8 @@ Binding = Literal[
 Risk = Literal["low", "medium", "high"]
 _SLOW_START = 1.0
 """Seconds of the fleet's work lost while slots open, half of them a second (see llm/aimd.py)."""
+_START_ERROR = 0.5
+"""Share of a start's seconds by which one start differs from another."""
 _RAMP_BINDS = 0.25
 """Share of the time from which on a ramp counts as what binds."""
 _MANY_CALLS, _TOO_MANY_CALLS = 500, 3000
@@ -84,7 +86,7 @@ def row(
     span = place.span(jobs, shape.workers, work, asked.papers)
     start = place.start if given is None and asked.sent else 0.0
     wall = max(1e-9, span.wall + start)
-    spread = error * assumed.time_error
+    spread = error * assumed.time_error + start * _START_ERROR
     binding = _binding(asked, tightest, jobs, shape, place, span.sessions, span.minutes, wall, budget)
     risk, reason = _risk(asked, assumed, workers, wall, binding, span.sessions, given is not None)
     return PlanRow(
