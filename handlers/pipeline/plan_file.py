@@ -103,8 +103,8 @@ def check_settings(plan: PlanFile, settings: Settings) -> None:
     for name in _EXECUTED:
         if name not in plan.run and name not in _OPEN and getattr(settings, name) is not None:
             raise UsageError(
-                f"{PREFIX}{name.upper()} or paperfleet.toml sets {name} to {getattr(settings, name)}, which was"
-                " not planned: unset it, or make another plan with it"
+                f"{PREFIX}{name.upper()} or paperfleet.toml sets {name} to {getattr(settings, name)}, which"
+                " was not planned: unset it, or make another plan with it"
             )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from handlers.models import Frozen
 from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.demand import Demand
-from handlers.pipeline.platforms import Platform
+from handlers.pipeline.platforms import Platform, Span
 from handlers.pipeline.waiting import Hold
 
 Binding = Literal[
@@ -86,22 +86,14 @@ def row(
     span = place.span(jobs, shape.workers, work, asked.papers)
     start = place.start if given is None and asked.sent else 0.0
     wall = max(1e-9, span.wall + start)
-    spread = error * assumed.time_error + start * _START_ERROR
-    binding = _binding(asked, tightest, jobs, shape, place, span.sessions, span.minutes, wall, budget)
+    binding = _binding(asked, tightest, jobs, shape, place, span, wall, budget)
     risk, reason = _risk(asked, assumed, workers, wall, binding, span.sessions, given is not None)
     return PlanRow(
         tier=shape.tier,
         jobs=shape.jobs,
         workers=shape.workers,
-        papers_per_hour=round(asked.papers / wall * 3600, 2),
-        hours=round(wall / 3600, 6),
-        hours_low=round(max(0.0, wall - spread) / 3600, 6),
-        hours_high=round((wall + spread) / 3600, 6),
-        cost_usd=round(asked.cost, 6),
-        cost_low_usd=round(max(0.0, asked.cost - asked.cost_error), 6),
-        cost_high_usd=round(asked.cost + asked.cost_error, 6),
-        platform_usd=round(span.usd, 4),
-        platform_minutes=round(span.minutes, 1),
+        **_time(asked, wall, error * assumed.time_error + start * _START_ERROR),
+        **_money(asked, span),
         sessions=span.sessions,
         binding=binding,
         ceilings={name: round(limit, 1) for name, limit in ceilings.items()},
@@ -109,6 +101,25 @@ def row(
         risk=risk,
         risk_reason=reason,
     )
+
+
+def _time(asked: Demand, wall: float, spread: float) -> dict[str, float]:
+    return {
+        "papers_per_hour": round(asked.papers / wall * 3600, 2),
+        "hours": round(wall / 3600, 6),
+        "hours_low": round(max(0.0, wall - spread) / 3600, 6),
+        "hours_high": round((wall + spread) / 3600, 6),
+    }
+
+
+def _money(asked: Demand, span: Span) -> dict[str, float]:
+    return {
+        "cost_usd": round(asked.cost, 6),
+        "cost_low_usd": round(max(0.0, asked.cost - asked.cost_error), 6),
+        "cost_high_usd": round(asked.cost + asked.cost_error, 6),
+        "platform_usd": round(span.usd, 4),
+        "platform_minutes": round(span.minutes, 1),
+    }
 
 
 def given_rate(tier: str, assumed: Assumptions) -> float | None:
@@ -166,8 +177,7 @@ def _binding(
     jobs: int,
     shape: Shape,
     place: Platform,
-    sessions: int,
-    minutes: float,
+    span: Span,
     wall: float,
     budget: float | None,
 ) -> Binding:
@@ -176,9 +186,9 @@ def _binding(
         return "nothing"
     if budget is not None and asked.cost > budget:
         return "budget"
-    if place.free_minutes is not None and minutes > place.free_minutes:
+    if place.free_minutes is not None and span.minutes > place.free_minutes:
         return "minutes"
-    if sessions > 1:
+    if span.sessions > 1:
         return "job_time"
     if tightest != "workers":
         return tightest  # type: ignore[return-value]
