@@ -43,8 +43,8 @@ class Api:
         self._chance = chance
         self._limits = limits
         self._setup = setup
-        self._transient = setup.transient
-        self._failing = setup.transient + setup.stall
+        self._transient = setup.transient_rate
+        self._failing = setup.transient_rate + setup.stall_rate
         self.in_flight = 0
 
     def call(self, size: float, now: float) -> Outcome:

@@ -44,6 +44,7 @@ class Simulation:
     ) -> None:
         self._setup = setup
         self._chance = random.Random(setup.seed)  # noqa: S311 - a simulation, repeatable by its seed
+        self._repair = setup.repair_rate
         self._api = Api(setup, self._chance, limits)
         self._leases = MemoryLeases()
         self._progress = progress
@@ -261,7 +262,7 @@ class Simulation:
             self._admit(job)
 
     def _answered(self, job: Job, unit: Unit) -> None:
-        if self._setup.repair and self._chance.random() < self._setup.repair:
+        if self._repair and self._chance.random() < self._repair:
             self._figures.repairs += 1
             unit.fresh()
             self._back(job, unit)

@@ -76,6 +76,12 @@ def test_an_undeclared_limit_is_found_with_few_refusals_and_mostly_used() -> Non
     assert (3_000 - 500) / 50 <= found.wall_s < 1.35 * 3_000 / 50
 
 
+def test_the_model_servers_faults_are_met_at_their_rates() -> None:
+    found = simulated(papers=4_000, jobs=2, workers=50, faults=0.03, read_timeout=2.0)
+    assert found.transient / found.calls == pytest.approx(6 * 0.03, rel=0.15)
+    assert found.repairs / (found.calls - found.transient) == pytest.approx(0.18 / 0.82, rel=0.15)
+
+
 def test_processors_that_all_jobs_share_bind_when_calls_are_short() -> None:
     found = simulated(papers=5_000, jobs=4, workers=100, latency=0.01, cores=2, cpu_s=0.004)
     assert found.binding == "machine"
