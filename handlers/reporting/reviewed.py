@@ -30,6 +30,8 @@ class Pair:
     name: str
     source: str
     result: str
+    refused_by: tuple[str, ...]
+    """Checks that speak of the translation as a whole: text to be escaped."""
 
 
 @dataclass(frozen=True)
@@ -132,17 +134,17 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
 
 
 def _pairs(paper: Paper, line: PartLine, spec: RunSpec) -> tuple[Pair, ...]:
-    found = findings(line.checks, paper, full_text=spec.full_text)
+    by_field = findings(line.checks, paper, full_text=spec.full_text)
     pairs = []
     for name in _TEXTS:
-        source = _text(getattr(paper, name))
-        result = _text(line.fields.get(name))
+        source, result, found = _text(getattr(paper, name)), _text(line.fields.get(name)), by_field[name]
         if result or (source and name != "body"):
             pairs.append(
                 Pair(
                     name,
-                    to_marked_html(source, found.source, found.spans),
-                    to_marked_html(result, found.result, found.spans),
+                    to_marked_html(source, (), found.spans, found.source),
+                    to_marked_html(result, found.result, found.spans, found.numbers),
+                    found.whole,
                 )
             )
     return tuple(pairs)

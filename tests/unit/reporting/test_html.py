@@ -182,7 +182,7 @@ def test_drafts_show_flagged_papers_and_what_the_check_saw(run: FinishedRun, tmp
     site, pages = written(run, tmp_path / "site", drafts=True)
     assert site.papers == 63 - 1 - 1
     assert 'id="p9" tabindex="-1" class="flagged"' in pages
-    assert '共有<mark data-check="numbers">12</mark>组样品' in pages
+    assert '共有<mark data-check="numbers" title="numbers">12</mark>组样品' in pages
     assert "not for publication" in pages
 
 
