@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.reporting import palette
-from handlers.reporting.figure import Report, projected_usd, seconds, usd
+from handlers.reporting.figure import Figure, Report, projected_usd, seconds, usd
 from handlers.reporting.optional import load
 from handlers.reporting.page_figures import figures
 from handlers.reporting.survey import Survey
@@ -25,15 +25,18 @@ def to_html(run: RunReport, survey: Survey, *, plan: Mapping[str, Any] | None = 
     """
     report: Report = run.model_dump(mode="json")
     style = page_style("report.css", charts=True)
+    drawn = figures(report, survey)
+    predictions = _predictions(report, plan) if plan else []
     page: str = (
         environment()
         .get_template("report.html")
         .render(
             report=report,
             survey=survey,
-            figures=figures(report, survey),
+            figures=drawn,
+            contents=_contents(drawn, survey, planned=bool(predictions)),
             facts=_facts(report),
-            predictions=_predictions(report, plan) if plan else [],
+            predictions=predictions,
             policy=f"default-src 'none'; style-src '{_hash(style)}'; img-src data:; {_NOWHERE}",
             style=load("markupsafe", extra="report").Markup(style),  # ours alone: no text of a paper
         )
@@ -77,6 +80,20 @@ def web_address(url: object) -> str | None:
 def _hash(text: str) -> str:
     """CSP Level 3 hash source: the one style element that is allowed."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _contents(drawn: Sequence[Figure], survey: Survey, *, planned: bool) -> list[tuple[str, str]]:
+    """(id, title) of the page's sections, in its order."""
+    lists = {
+        ("plan", "Plan against run"): planned,
+        ("slowest", "Slowest papers"): survey.slowest,
+        ("dearest", "Dearest papers"): survey.dearest,
+        ("flagged", "Flagged papers"): survey.flagged,
+    }
+    return [
+        *((figure.key, figure.title) for figure in drawn),
+        *(name for name, there in lists.items() if there),
+    ]
 
 
 def _facts(report: Report) -> list[tuple[str, str, str]]:

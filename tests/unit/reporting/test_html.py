@@ -83,7 +83,7 @@ def cells(page: str, section: str) -> list[list[str]]:
     """Text of a section's table."""
     block = re.search(rf'<section id="{section}">(.*?)</section>', page, re.DOTALL)
     assert block, section
-    rows = re.findall(r"<tr>(.*?)</tr>", block[1], re.DOTALL)
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", block[1], re.DOTALL)
     return [
         [unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in re.findall(r"<t[dh].*?</t[dh]>", row)]
         for row in rows
