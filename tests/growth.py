@@ -11,8 +11,8 @@ MEGABYTE = 1_000_000
 _SMALLER = 16
 _SLACK = 4
 """Quadratic work takes 16 times as long as linear work here; caches and collections cost less than this."""
-_FLOOR = 0.002
-"""CPU seconds below which a measurement says nothing."""
+_FLOOR = 0.01
+"""CPU seconds below which a measurement says nothing; with it, two thirds of a second are always granted."""
 
 Input = TypeVar("Input")
 

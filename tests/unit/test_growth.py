@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests import growth
 from tests.growth import assert_linear
 
 
-def test_work_that_grows_with_the_square_is_caught() -> None:
+def test_work_that_grows_with_the_square_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "_FLOOR", 0.0001)
     with pytest.raises(AssertionError, match="for 4000"):
         assert_linear(range, lambda numbers: [None for _ in numbers for _ in numbers], size=4000)
 
