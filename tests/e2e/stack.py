@@ -115,9 +115,12 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of a command on this stack, as the runbook sets it."""
-        return self.cloud.environment | {
-            "PAPERFLEET_BACKEND": "aws",
+        """Of a command on this stack, as the runbook sets it: its name is the default."""
+        return self.cloud.environment | {"PAPERFLEET_BACKEND": "aws"}
+
+    def pieces(self) -> dict[str, str]:
+        """The same, each name set by itself: this machine shards, not the function."""
+        return {
             "PAPERFLEET_QUEUE_URL": self.outputs["QueueUrl"],
             "PAPERFLEET_DEAD_LETTER_URL": self.outputs["DeadLetterUrl"],
             "PAPERFLEET_TABLE": self.outputs["TableName"],

@@ -149,7 +149,7 @@ def test_a_vanished_corpus_kills_the_message_and_a_redrive_finishes_the_run(
     source = corpus(tmp_path / "gone.jsonl", 20, seed=3)
     kept = Path(json.loads(stack.command("ingest", source, "--state", tmp_path).out)["corpus"])
     elsewhere = stack.cloud.client("sqs").create_queue(QueueName="elsewhere")["QueueUrl"]
-    _shard(stack, tmp_path, "gone", 20, seed=3, PAPERFLEET_QUEUE_URL=elsewhere)
+    _shard(stack, tmp_path, "gone", 20, seed=3, **stack.pieces() | {"PAPERFLEET_QUEUE_URL": elsewhere})
     s3.delete_object(Bucket=bucket, Key=f"corpora/{kept.name}")
     assert stack.command("resume", "--run-id", "gone").code == 0
     until(lambda: stack.dead() >= 1, seconds=60)
