@@ -54,6 +54,10 @@ class SystemClock:
         return random.random()  # noqa: S311 - jitter, not secrets
 
 
+DEFAULT_STACK = "paperfleet"
+"""The name that the runbook deploys under."""
+
+
 @dataclass(frozen=True)
 class State:
     """The adapters of a state folder and the queue of one run in it, or those of a stack on AWS."""
@@ -64,6 +68,8 @@ class State:
     store: ObjectStore
     clock: Clock
     close: Callable[[], None]
+    by_itself: bool = False
+    """True where a platform starts jobs as long as messages wait."""
 
 
 @contextmanager
@@ -91,6 +97,27 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
     return State(root, ledger, queue, store, clock, closing.close)
 
 
+def located(settings: Settings) -> Settings:
+    """With the names of the deployed stack's parts, if the backend is AWS and none of them is set."""
+    if settings.backend != "aws" or settings.table or settings.queue_url or settings.bucket:
+        return settings
+    return settings.model_copy(update=_outputs(settings.stack or DEFAULT_STACK))
+
+
+@cache
+def _outputs(stack: str) -> dict[str, str]:
+    from handlers.adapters.aws_stack import stack_outputs
+
+    return stack_outputs(stack)
+
+
+def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
+    """A deployed function's answer."""
+    from handlers.adapters.aws_stack import invoke
+
+    return invoke(function, event)
+
+
 def _connect_aws(settings: Settings, clock: Clock) -> State:
     # The SDK takes a third of a second to import: nobody else should wait for it.
     from handlers.adapters.aws_clients import aws_client
@@ -99,6 +126,7 @@ def _connect_aws(settings: Settings, clock: Clock) -> State:
     from handlers.adapters.s3_store import S3Store
     from handlers.adapters.sqs_queue import SqsQueue
 
+    settings = located(settings)
     table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")
     queue_url = _needed(settings.queue_url, "queue_url")
     elsewhere = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
@@ -110,14 +138,14 @@ def _connect_aws(settings: Settings, clock: Clock) -> State:
     closing = ExitStack()
     for adapter in (store, queue, ledger):
         closing.callback(adapter.close)
-    return State(settings.state, ledger, queue, store, clock, closing.close)
+    return State(settings.state, ledger, queue, store, clock, closing.close, by_itself=True)
 
 
 def _needed(value: str | None, name: str) -> str:
     if value is None:
         raise UsageError(
             f"the aws backend needs {name}: set {PREFIX}{name.upper()} (or {name} in paperfleet.toml) to "
-            "the stack's output"
+            f"the stack's output, or none of these names and {PREFIX}STACK to the stack's"
         )
     return value
 

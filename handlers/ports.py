@@ -94,8 +94,9 @@ class BatchQueue(Protocol):
 
     def dead_letters(self) -> list[DeadLetter]: ...
 
-    def redrive(self) -> int:
-        """Send all dead letters back with a receive count of 0; returns how many."""
+    def redrive(self, wanted: Callable[[str], bool] = lambda _body: True) -> int:
+        """Send the dead letters whose body is ``wanted`` back with a receive count of 0; returns how
+        many. The others stay dead."""
 
     def counts(self) -> QueueCounts: ...
 
@@ -132,7 +133,8 @@ class Ledger(Protocol):
     def run(self, run_id: str) -> RunRecord:
         """UnknownRunError if there is none."""
 
-    def run_ids(self) -> list[str]: ...
+    def run_ids(self) -> list[str]:
+        """In the order of their creation; of the same instant, by id."""
 
     def set_control(self, run_id: str, control: Control) -> None: ...
 
@@ -208,8 +210,10 @@ class Ledger(Protocol):
     def free_leases(self, run_id: str, owner: str) -> list[BatchMessage]:
         """End all leases of a dead job; returns its unfinished batches, to be emitted again."""
 
-    def jobs(self, run_id: str) -> list[JobRecord]: ...
+    def jobs(self, run_id: str) -> list[JobRecord]:
+        """In the order of their start; of the same instant, by id."""
 
-    def sessions(self, run_id: str) -> list[SessionRecord]: ...
+    def sessions(self, run_id: str) -> list[SessionRecord]:
+        """In the order of their start, the latest last; of the same instant, by id."""
 
     def totals(self, run_id: str) -> RunTotals: ...

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     state: Path = Path("paperfleet-state")
     run_id: RunId = "default"
 
+    stack: str | None = None
+    """Name of the deployed stack whose outputs are taken where ``table``, ``queue_url`` and ``bucket`` are
+    not set; ``paperfleet`` if it is not set either."""
+    shard_function: str | None = None
+    """Lambda function that shards. Where the other names are set one by one and this one is not, the
+    machine at hand does."""
     table: str | None = None
     """DynamoDB table of the ledger. The endpoint of all AWS services is boto3's own AWS_ENDPOINT_URL."""
     queue_url: str | None = None
@@ -90,6 +96,11 @@ class Settings(BaseSettings):
     job_id: str = ""
     ends_at: float | None = None
     """Unix seconds at which the session's deadline passes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _where_the_stack_is(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {"backend": "aws"} | given if given.get("stack") else given
 
     @field_validator("state")
     @classmethod

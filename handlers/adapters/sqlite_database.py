@@ -50,6 +50,16 @@ class Database:
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
+    def ensure(self, statement: str) -> None:
+        """A ``CREATE TABLE IF NOT EXISTS`` that came after the file's schema."""
+        try:
+            name = statement.split("EXISTS", 1)[1].split()[0]
+            if self.row("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)) is None:
+                with self.write() as db:
+                    db.execute(statement)
+        except sqlite3.DatabaseError as error:
+            raise UsageError(f"{self.path}: cannot be used as a ledger or queue: {error}") from error
+
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it or nothing."""

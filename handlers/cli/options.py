@@ -26,7 +26,7 @@ Aws = Annotated[
     bool | None,
     Option(
         "--aws",
-        help="On the stack that PAPERFLEET_TABLE, _QUEUE_URL, _DEAD_LETTER_URL and _BUCKET name.",
+        help="On the deployed stack that PAPERFLEET_STACK names [default: paperfleet].",
         rich_help_panel="Where",
     ),
 ]

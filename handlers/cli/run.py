@@ -116,13 +116,16 @@ def _clear(adapters: State, run_id: str) -> None:
 
 
 def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
-    """As Lambda would: a JSON event in, a JSON answer out."""
+    """A JSON event in, a JSON answer out: the stack's shard function's, or that of the handler here."""
+    event = request.model_dump(mode="json")
+    if settings.backend == "aws" and settings.shard_function is not None:
+        return Submitted.model_validate(bootstrap.call_function(settings.shard_function, event))
     where = settings.model_dump(
         include={"backend", "state", "table", "queue_url", "dead_letter_url", "bucket"}
     )
     bootstrap.set_environment({PREFIX + name.upper(): str(value) for name, value in where.items() if value})
     context = LocalContext("local-shard", lambda: 900.0, function_name="paperfleet-shard")
-    answer = shard.handler(request.model_dump(mode="json"), cast("LambdaContext", context))
+    answer = shard.handler(event, cast("LambdaContext", context))
     return Submitted.model_validate(answer)
 
 

@@ -242,10 +242,17 @@ def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport
 def _watch(adapters: State, run_id: str, first: RunReport) -> None:
     found = first
     with Live(as_renderable(found), console=Console(), auto_refresh=False) as live:
-        while found.state == "running":
+        while _goes_on(adapters, found):
             adapters.clock.sleep(_WATCH_EVERY)
             found = _summary(adapters, run_id)
             live.update(as_renderable(found), refresh=True)
+
+
+def _goes_on(adapters: State, found: RunReport) -> bool:
+    """Whether it may get on without anybody's doing."""
+    if found.state == "paused" and adapters.by_itself:
+        return adapters.ledger.control(found.run_id).state == "active"
+    return found.state == "running"
 
 
 def _answer(done: control.Steered, sentence: str, *, as_json: bool) -> None:

@@ -42,11 +42,13 @@ def shard(
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
 ) -> None:
-    """Ingest SOURCE, create the run (or re-arm it) and emit a message per unfinished batch."""
+    """Ingest SOURCE, create the run (or re-arm it) and emit a message per unfinished batch. With --aws the
+    corpus goes to the stack's bucket and its shard function does the rest.
+    """
     given = {
         key: value for key, value in locals().items() if key not in ("source", "mapping", "source_format")
     }
-    settings = load_settings(**given)
+    settings = bootstrap.located(load_settings(**given))
     found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
     request = RunRequest(
         run_id=settings.run_id,
@@ -81,7 +83,7 @@ def work(
 ) -> None:
     """Work on the queue of a run that `shard` or `run` has filled, until it is empty."""
     given = {key: value for key, value in locals().items() if key != "as_json"}
-    settings = load_settings(**given)
+    settings = bootstrap.located(load_settings(**given))
     with open_state(settings.run_id, settings) as adapters:
         bootstrap.price(settings, adapters.ledger.run(settings.run_id).spec.model)
         bootstrap.endpoint(settings)

@@ -12,7 +12,6 @@ from handlers.errors import (
     BudgetSpentError,
     FatalError,
     ModelCallError,
-    PaperfleetError,
     RejectedError,
     StoppedError,
     ThrottledError,
@@ -190,7 +189,7 @@ def _ledger_at_hand() -> Iterator[None]:
     """A hiccup of the ledger is no fault of the paper's: it stays pending."""
     try:
         yield
-    except PaperfleetError:
+    except (BudgetSpentError, StoppedError):
         raise
     except Exception as error:
         logger.warning("the ledger cannot be used", exc_info=True)

@@ -129,8 +129,7 @@ class BatchRunner:
             return False
 
     def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once) -> bool:
-        if context.control.state != "active":
-            context.refresh()  # a run may have been resumed since the heartbeat last looked
+        context.refresh()  # a process may have been frozen since its heartbeat last looked
         if context.control.state != "active":
             return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
         now = self._clock.now()
