@@ -106,9 +106,9 @@ def located(settings: Settings) -> Settings:
 
 @cache
 def _outputs(stack: str) -> dict[str, str]:
-    from handlers.adapters.aws_stack import stack_outputs
+    from handlers.adapters.aws_stack import stack_settings
 
-    return stack_outputs(stack)
+    return stack_settings(stack)
 
 
 def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
