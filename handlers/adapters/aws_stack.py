@@ -17,6 +17,7 @@ OUTPUTS = {
     "dead_letter_url": "DeadLetterUrl",
     "bucket": "BucketName",
     "shard_function": "ShardFunctionName",
+    "batch_papers": "BatchPapers",
 }
 """Setting → output of ``template.yaml``."""
 KEY_OUTPUT = "ApiKeySecret"

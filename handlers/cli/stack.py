@@ -38,7 +38,7 @@ def stack(
         if settings.api_key is None:
             raise UsageError("no key to store: set PAPERFLEET_API_KEY")
         store_secret(outputs[KEY_OUTPUT], settings.api_key.get_secret_value())
-        typer.echo(f"the key is in {outputs[KEY_OUTPUT]}; functions that run have the old one", err=True)
+        typer.echo(f"the key is in {outputs[KEY_OUTPUT]}; jobs that are at work keep the old one", err=True)
     if env:
         typer.echo(f"{PREFIX}BACKEND=aws")
         for setting, output in OUTPUTS.items():

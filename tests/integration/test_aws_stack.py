@@ -44,7 +44,7 @@ def deploy(aws: LocalAws, name: str, outputs: dict[str, str]) -> None:
 
 def outputs_of(stack: Stack) -> dict[str, str]:
     found = {output: getattr(stack, field) for output, field in OUTPUTS.items()}
-    return found | {"ShardFunctionName": "shard", "ApiKeySecret": stack.table}
+    return found | {"ShardFunctionName": "shard", "ApiKeySecret": stack.table, "BatchPapers": "200"}
 
 
 def test_a_stack_is_found_by_its_name(aws: LocalAws, stack: Stack, tmp_path: Path) -> None:
@@ -101,4 +101,7 @@ def test_the_settings_are_printed_for_scripts(aws: LocalAws, stack: Stack, tmp_p
     deploy(aws, name, outputs_of(stack))
     printed = paperfleet("stack", "--env", **aws.environment, PAPERFLEET_STACK=name).out.split()
     settings = dict(line.split("=", 1) for line in printed)
-    assert settings == stack.settings() | {"PAPERFLEET_SHARD_FUNCTION": "shard"}
+    assert settings == stack.settings() | {
+        "PAPERFLEET_SHARD_FUNCTION": "shard",
+        "PAPERFLEET_BATCH_PAPERS": "200",
+    }
