@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from pydantic import SecretStr
@@ -98,17 +99,18 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
 
 
 def located(settings: Settings) -> Settings:
-    """With the names of the deployed stack's parts, if the backend is AWS and none of them is set."""
+    """With what the deployed stack says, if the backend is AWS and none of its parts is named."""
     if settings.backend != "aws" or settings.table or settings.queue_url or settings.bucket:
         return settings
-    return settings.model_copy(update=_outputs(settings.stack or DEFAULT_STACK))
+    given = settings.model_dump(include=settings.model_fields_set)
+    return Settings(**_outputs(settings.stack or DEFAULT_STACK) | given)
 
 
 @cache
-def _outputs(stack: str) -> dict[str, str]:
-    from handlers.adapters.aws_stack import stack_outputs
+def _outputs(stack: str) -> dict[str, Any]:
+    from handlers.adapters.aws_stack import stack_settings
 
-    return stack_outputs(stack)
+    return stack_settings(stack)
 
 
 def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
@@ -150,17 +152,13 @@ def _needed(value: str | None, name: str) -> str:
     return value
 
 
-@cache
-def _secret(name: str) -> SecretStr:
-    from handlers.adapters.aws_clients import read_secret
-
-    return SecretStr(read_secret(name))
-
-
 def api_key(settings: Settings) -> SecretStr:
-    """Given, or read from Secrets Manager once a process; empty if neither is set."""
+    """Given, or read from Secrets Manager; empty if neither is set. Read anew by each job, for a process
+    that stays warm outlives a key."""
     if settings.api_key is None and settings.api_key_secret is not None:
-        return _secret(settings.api_key_secret)
+        from handlers.adapters.aws_clients import read_secret
+
+        return SecretStr(read_secret(settings.api_key_secret))
     return settings.api_key or SecretStr("")
 
 

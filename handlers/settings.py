@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     dead_letter_url: str | None = None
     bucket: str | None = None
     api_key_secret: str | None = None
-    """Name or ARN in Secrets Manager, read once a process; ``api_key`` goes before it."""
+    """Name or ARN in Secrets Manager, read once a job and run; ``api_key`` goes before it."""
 
     base_url: str | None = None
     api_key: SecretStr | None = None
