@@ -321,3 +321,21 @@ def logger() -> Logger:
 def set_environment(values: dict[str, str]) -> None:
     """Give this process its settings (a forked job's)."""
     os.environ.update(values)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process so far."""
+    return time.process_time()
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    import resource  # not on Windows, and only asked for by a simulation
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if sys.platform != "darwin" else peak / 1024**2

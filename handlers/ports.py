@@ -69,6 +69,9 @@ class Task(Protocol):
     def first_request(self, paper: Paper) -> ChatRequest:
         """The request that ``run`` asks first (for ``paperfleet try`` and for estimates)."""
 
+    def requests(self, paper: Paper) -> Iterator[ChatRequest]:
+        """All that ``run`` asks if every answer passes at once (for plans)."""
+
 
 class BatchQueue(Protocol):
     """At-least-once delivery with a visibility timeout, like SQS."""

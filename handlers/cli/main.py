@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from handlers.cli import corpus, invoke, merge, review, run, runs, server, stack, work
+from handlers.cli import corpus, invoke, merge, pilot, plan, review, run, runs, server, simulate, stack, work
 from handlers.errors import PaperfleetError
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
         " --budget 45`"
     ),
 )
-for group in (corpus, run, work, merge, runs, review, server, invoke, stack):
+for group in (corpus, pilot, plan, simulate, run, work, merge, runs, review, server, invoke, stack):
     group.register(app)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from handlers.corpus.batching import cut
-from handlers.corpus.index import parse_index
+from handlers.corpus.index import IndexEntry, parse_index
 from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
 from handlers.models import BatchMessage, Frozen, RunId, RunSpec
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
@@ -102,9 +102,14 @@ def _cut(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[BatchMessag
         max_papers=spec.batch_papers,
         max_tokens=spec.batch_tokens,
         full_text=spec.full_text,
-        costs_nothing=lambda entry: (
-            entry.empty
-            or entry.language == spec.target_language
-            or (entry.no_derivatives and spec.skip_no_derivatives)
-        ),
+        costs_nothing=costs_nothing(spec),
+    )
+
+
+def costs_nothing(spec: RunSpec) -> Callable[[IndexEntry], bool]:
+    """Whether a paper needs no call, as far as the index tells."""
+    return lambda entry: (
+        entry.empty
+        or entry.language == spec.target_language
+        or (entry.no_derivatives and spec.skip_no_derivatives)
     )
