@@ -64,6 +64,7 @@ def run(
     glossary: options.Glossary = None,
     skip_no_derivatives: options.SkipNoDerivatives = None,
     batch_papers: options.BatchPapers = None,
+    max_failed: options.MaxFailed = None,
     force: options.Force = None,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,

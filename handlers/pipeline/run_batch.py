@@ -204,6 +204,7 @@ class BatchRunner:
         try:
             if not held.lost.is_set():
                 line = run_paper(context, message, todo.paper, todo.carried)
+                context.watch_failures(line)
         finally:
             if line is None:
                 opened.landed()
