@@ -16,6 +16,7 @@ from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
+from handlers.cli.repair import refuse_damaged
 from handlers.pipeline.export import export
 from handlers.pipeline.source import LocalContext
 from handlers.pipeline.specification import specification
@@ -82,6 +83,7 @@ def run(
     settings = load_settings(**given)
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state):
+        refuse_damaged(settings.state)
         report = _run(settings, source, mapping, source_format, console)
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))
