@@ -32,6 +32,7 @@ from handlers.models import Price, RunSpec
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
 from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job import Job
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore, Task
@@ -243,6 +244,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             call_timeout=settings.call_timeout,
             limited=settings.limit is not None,
             force=settings.force,
+            failures=_failures(run_id, settings.max_failed),
         )
 
     return Job(
@@ -257,6 +259,12 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         make_context=make_context,
         pace=AWS if settings.backend == "aws" else EMBEDDED,
     )
+
+
+@cache
+def _failures(_run_id: str, limit: float) -> FailureRate:
+    """A run's, for the life of the process: on Lambda one invocation ends too few papers to judge by."""
+    return FailureRate(limit)
 
 
 def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:

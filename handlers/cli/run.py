@@ -17,6 +17,7 @@ from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
+from handlers.cli.repair import refuse_damaged
 from handlers.corpus.ingest import IngestResult
 from handlers.pipeline import forecast, plan_file
 from handlers.pipeline.export import export
@@ -68,6 +69,7 @@ def run(
     glossary: options.Glossary = None,
     skip_no_derivatives: options.SkipNoDerivatives = None,
     batch_papers: options.BatchPapers = None,
+    max_failed: options.MaxFailed = None,
     force: options.Force = None,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
@@ -92,6 +94,7 @@ def run(
     settings = load_settings(**(given if planned is None else plan_file.executed(planned, given)))
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state):
+        refuse_damaged(settings.state)
         report = _run(settings, source, mapping, source_format, console, planned)
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))
