@@ -171,6 +171,7 @@ def chat_model(
         auth_header=settings.auth_header,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
+        ca_file=settings.ca_file,
     )
     on_headers = limiter.hint if limiter is not None else None
     return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers)
