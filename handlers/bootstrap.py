@@ -198,6 +198,7 @@ def chat_model(
         auth_header=settings.auth_header,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
+        ca_file=settings.ca_file,
     )
     on_headers = limiter.hint if limiter is not None else None
     return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers)
@@ -272,7 +273,9 @@ def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:
         TokenBucket(rate=settings.rpm / 60, burst=max(1.0, settings.rpm / 60)) if settings.rpm else None
     )
     tokens = TokenBucket(rate=settings.tpm / 60, burst=max(1.0, settings.tpm / 60)) if settings.tpm else None
-    return Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
+    limiter = Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
+    limiter.set_share(settings.shape[0])  # until the heartbeats tell how many jobs live
+    return limiter
 
 
 def on_lambda() -> bool:

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     base_url: str | None = None
     api_key: SecretStr | None = None
     auth_header: str = "Authorization: Bearer"
+    ca_file: Path | None = None
+    """PEM file of certificates to trust besides the usual ones (PAPERFLEET_CA_FILE or the file)."""
     model: str | None = None
     price_in: Decimal | None = Field(default=None, ge=0, le=10**5)
     price_out: Decimal | None = Field(default=None, ge=0, le=10**5)
