@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from handlers.cli import corpus, invoke, merge, review, run, runs, server, work
+from handlers.cli import actions, corpus, invoke, merge, review, run, runs, server, work
 from handlers.errors import PaperfleetError
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
         " --budget 45`"
     ),
 )
-for group in (corpus, run, work, merge, runs, review, server, invoke):
+for group in (corpus, run, work, merge, runs, review, server, invoke, actions):
     group.register(app)
 
 
