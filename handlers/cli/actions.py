@@ -64,9 +64,9 @@ def plan(
     rpm: options.Rpm = None,
     tpm: options.Tpm = None,
     account: Annotated[str, typer.Option(help="free, pro, team or enterprise.")] = "free",
-    private: Annotated[
-        bool, typer.Option("--private", help="Minutes of the repository are paid for.")
-    ] = False,
+    repository_private: Annotated[
+        str, typer.Option(help="true: minutes of the repository's runners are paid for.")
+    ] = "false",
     runs_on: Annotated[str, typer.Option(help="Label of the runners, or a JSON list of labels.")] = "",
     job_minutes: Annotated[str, typer.Option(help="Minutes of a job until it stops [default: 345].")] = "",
     checkpoint_minutes: Annotated[
@@ -80,7 +80,7 @@ def plan(
     the budget and the rates over jobs, and says what binds. Sets the step's outputs and summary.
     """
     github = github_environment()
-    settings = load_settings(state=state, model=model or None, budget=budget or None, rpm=rpm, tpm=tpm)
+    settings = load_settings(state=state, run_id=run_id or None, model=model, budget=budget, rpm=rpm, tpm=tpm)
     labels = _labels(runs_on)
     wish = Wish(
         corpus=corpus,
@@ -89,7 +89,7 @@ def plan(
         workers=_number(workers_per_job, "workers_per_job"),
         total_papers=_number(total_papers, "total_papers"),
         run_id=run_id or None,
-        account=Account(account or "free", private, self_hosted="self-hosted" in labels),
+        account=Account(account or "free", repository_private == "true", self_hosted="self-hosted" in labels),
         job_minutes=_minutes(job_minutes, "job_minutes", 345.0),
         checkpoint_minutes=_minutes(checkpoint_minutes, "checkpoint_minutes", 15.0, least=0.1),
     )
@@ -105,6 +105,8 @@ def plan(
         at_once=max(1, made.at_once),
         session=made.session,
         run_id=made.run_id,
+        workers=made.workers,
+        runs_on=json.dumps(labels or ["ubuntu-latest"]),
     )
     typer.echo(summary)
     if planned.parked:

@@ -17,17 +17,22 @@ from handlers.pipeline.actions_session import PLAN_FILE, SessionPlan
 from handlers.records import Part
 
 
-def write_folder(plan: SessionPlan, adapters: State, output: Path) -> None:
-    """The plan's folder: whole, or not there."""
+def write_folder(plan: SessionPlan, adapters: State | None, output: Path) -> None:
+    """The plan's folder, replaced. ``adapters``: of the state that travels with it; None on AWS."""
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
+    if adapters is not None:
+        _write_state(plan, adapters, output)
+    (output / PLAN_FILE).write_text(plan.model_dump_json(indent=2), encoding="utf-8")
+
+
+def _write_state(plan: SessionPlan, adapters: State, output: Path) -> None:
     record = adapters.ledger.run(plan.run_id)
     for name in (record.spec.corpus, record.spec.corpus.removesuffix(".jsonl") + ".index"):
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(adapters.directory / name, output / name)
     _copy_ledger(adapters.directory / LEDGER, output / LEDGER)
     _carry(plan, adapters, output)
-    (output / PLAN_FILE).write_text(plan.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _copy_ledger(source: Path, target: Path) -> None:

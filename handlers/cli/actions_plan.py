@@ -15,7 +15,7 @@ from handlers.cli.actions_shares import Planned, Planner, Wish
 from handlers.cli.corpus import ingested
 from handlers.cli.github_environment import GitHubEnvironment
 from handlers.corpus.ingest import IngestResult
-from handlers.errors import UnknownRunError
+from handlers.errors import UnknownRunError, UsageError
 from handlers.models import sha256_of
 from handlers.pipeline.actions_tiers import AUTO, shape_of
 from handlers.pipeline.specification import specification
@@ -38,6 +38,8 @@ def plan_session(
     history: bool = True,
 ) -> Planned:
     """Gather, ingest, shard, and write the plan's folder: ledger, corpus and what each job has to do."""
+    if wish.corpus in ("", "-"):
+        raise UsageError("no corpus: give a file of the repository, or set the variable PAPERFLEET_CORPUS")
     if history:
         gather_all(github, settings.state, console)
     found = ingested(wish.corpus, settings, [], None, console)
@@ -45,7 +47,7 @@ def plan_session(
     with bootstrap.open_state(settings.run_id, settings) as adapters:
         record = _submitted(adapters, settings, wish, found)
         planned = Planner(adapters, settings, wish, github, record).plan()
-        write_folder(planned.plan, adapters, output)
+        write_folder(planned.plan, adapters if settings.backend == "embedded" else None, output)
     return planned
 
 

@@ -142,9 +142,11 @@ class Planner:
         at_once = max(1, min(len(hands), row.at_once))
         now = self._adapters.clock.now()
         session = self._github.session
-        self._adapters.ledger.open_session(
-            SessionRecord(session, self._record.run_id, max(1, len(hands)), workers, now, None, "", None)
-        )
+        if settings.backend == "embedded":  # the jobs of a queue open their own
+            record = SessionRecord(
+                session, self._record.run_id, max(1, len(hands)), workers, now, None, "", None
+            )
+            self._adapters.ledger.open_session(record)
         return SessionPlan(
             session=session,
             run_id=self._record.run_id,
