@@ -9,7 +9,22 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from handlers.cli import corpus, invoke, merge, pilot, plan, repair, review, run, runs, server, simulate, stack, work
+from handlers.cli import (
+    actions,
+    corpus,
+    invoke,
+    merge,
+    pilot,
+    plan,
+    repair,
+    review,
+    run,
+    runs,
+    server,
+    simulate,
+    stack,
+    work,
+)
 from handlers.errors import PaperfleetError
 
 app = typer.Typer(
@@ -23,7 +38,22 @@ app = typer.Typer(
         " --budget 45`"
     ),
 )
-for group in (corpus, pilot, plan, simulate, run, work, merge, runs, review, repair, server, invoke, stack):
+for group in (
+    corpus,
+    pilot,
+    plan,
+    simulate,
+    run,
+    work,
+    merge,
+    runs,
+    review,
+    repair,
+    server,
+    invoke,
+    stack,
+    actions,
+):
     group.register(app)
 
 
