@@ -3,11 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STATE ?= paperfleet-state
-STACK ?= paperfleet
 SAM ?= sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage quick check format clean build environment output local-aws
+.PHONY: help run test coverage quick check format clean build local-aws
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,15 +47,6 @@ build: ## The Lambda artifact (sam build); PARAMETERS="Architecture=x86_64" and 
 	$(SAM) build $(if $(PARAMETERS),--parameter-overrides "$(PARAMETERS)")
 	@# A function cannot write bytecode, so each cold start would compile half a second's worth of modules.
 	$(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash .aws-sam/build/*Function
-
-environment: ## Settings of the deployed STACK, for `eval`.
-	@aws cloudformation describe-stacks --stack-name $(STACK) --output text --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]' \
-	| awk 'BEGIN { print "export PAPERFLEET_BACKEND=aws" } \
-	$$1 == "QueueUrl" { print "export PAPERFLEET_QUEUE_URL=" $$2 } $$1 == "DeadLetterUrl" { print "export PAPERFLEET_DEAD_LETTER_URL=" $$2 } \
-	$$1 == "TableName" { print "export PAPERFLEET_TABLE=" $$2 } $$1 == "BucketName" { print "export PAPERFLEET_BUCKET=" $$2 }'
-
-output: ## One output of the deployed STACK: make output KEY=ApiKeySecret
-	@aws cloudformation describe-stacks --stack-name $(STACK) --output text --query "Stacks[0].Outputs[?OutputKey=='$(KEY)'].OutputValue"
 
 local-aws: $(VENV)/.ready ## The shipped corpus through SQS, DynamoDB and S3 of a local server.
 	@$(BIN)/python -m tests.e2e.local_aws_run

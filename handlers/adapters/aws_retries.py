@@ -77,7 +77,7 @@ class Retries:
         age = self._now() - context.setdefault(_SINCE, self._now())
         if age > (_AWAY if isinstance(caught_exception, EndpointConnectionError) else PATIENCE):
             return None
-        return self._chance() * min(_CAP, _BASE * 2.0 ** min(attempts, 20))
+        return self._chance() * min(_CAP, _BASE * 2.0 ** min(attempts - 1, 20))
 
 
 def _may_pass(response: tuple[Any, dict[str, Any]] | None, error: Exception | None) -> bool:

@@ -17,16 +17,25 @@ OUTPUTS = {
     "dead_letter_url": "DeadLetterUrl",
     "bucket": "BucketName",
     "shard_function": "ShardFunctionName",
+    "batch_papers": "BatchPapers",
 }
 """Setting → output of ``template.yaml``."""
+KEY_OUTPUT = "ApiKeySecret"
+"""Name of the secret with the model's key."""
 _LONGEST = 900
 """Seconds that a function may take, whoever asked for it."""
 _MINE = frozenset({"CorpusChangedError", "RunChangedError", "SourceError", "UnknownRunError", "UsageError"})
 """What the function says in one sentence for the person who asked."""
 
 
+def stack_settings(name: str) -> dict[str, str]:
+    """Setting → value, of a deployed stack."""
+    outputs = stack_outputs(name)
+    return {setting: outputs[output] for setting, output in OUTPUTS.items()}
+
+
 def stack_outputs(name: str) -> dict[str, str]:
-    """Setting → value, of a stack that is deployed. UsageError if there is none, or it is another's."""
+    """Output → value, of a deployed stack. UsageError if there is none, or it is another's."""
     client, thing = aws_client("cloudformation"), f"stack {name!r}"
     try:
         (stack,) = client.describe_stacks(StackName=name)["Stacks"]
@@ -38,12 +47,21 @@ def stack_outputs(name: str) -> dict[str, str]:
             ) from error
         raise explained(error, client, thing) from error
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
-    if missing := [output for output in OUTPUTS.values() if output not in outputs]:
+    if missing := [output for output in (*OUTPUTS.values(), KEY_OUTPUT) if output not in outputs]:
         raise UsageError(
             f"{thing} ({stack['StackStatus']}) has no output {missing[0]}: it is not Paperfleet's, not "
             "deployed to its end, or of an older version; deploy it again, or correct PAPERFLEET_STACK"
         )
-    return {setting: outputs[output] for setting, output in OUTPUTS.items()}
+    return outputs
+
+
+def store_secret(secret: str, value: str) -> None:
+    """Make ``value`` what a secret that exists holds."""
+    client, thing = aws_client("secretsmanager"), f"secret {secret!r}"
+    try:
+        client.put_secret_value(SecretId=secret, SecretString=value)
+    except (BotoCoreError, ClientError) as error:
+        raise explained(error, client, thing) from error
 
 
 def invoke(function: str, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from itertools import islice
 from handlers.adapters.dynamodb_table import Item, Key, Table, bucket_key, bucket_keys
 from handlers.models import TERMINAL, BatchMessage
 
-_CHUNK = 400
-_READ_AHEAD = 100
+_CHUNK = 100
+_READ_AHEAD = 50
+"""Messages in memory at a time; each has up to 64 KiB."""
 _KNOWN = 512
 """Batches whose paper ids a process remembers; they never change."""
 

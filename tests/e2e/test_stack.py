@@ -19,6 +19,7 @@ MODEL = "paperfleet-canned"
 FUNCTION_SECONDS = 25
 RECEIVES = 3
 LATENCY = 0.1
+BATCH = 100
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def deployed(built: Path, server: RunningServer, tmp_path_factory: pytest.TempPa
     with ministack(tmp_path_factory.mktemp("cloud")) as cloud:
         yield deploy(
             cloud, built, BaseUrl=server.base_url, Model=MODEL, PriceIn="0.15", PriceOut="0.60", Workers=8,
-            BatchPapers=100, FunctionTimeout=FUNCTION_SECONDS, MaxReceives=RECEIVES, Budget="1",
+            BatchPapers=BATCH, FunctionTimeout=FUNCTION_SECONDS, MaxReceives=RECEIVES, Budget="1",
         )  # fmt: skip
 
 
@@ -60,8 +61,6 @@ def _shard(
         run_id,
         "--model",
         MODEL,
-        "--batch-papers",
-        "100",
         "--state",
         tmp_path / "state",
         **more,
@@ -90,6 +89,7 @@ def test_three_hundred_papers_end_once_and_the_ledger_equals_the_bill(
     assert report["state"] == "paused"
     assert report["counts"]["pending"] > 0
     with stack.ledger() as ledger:
+        assert ledger.run("main").spec.batch_papers == BATCH, "as large as the stack says"
         stack.send(next(ledger.unfinished_batches("main")).model_dump_json())
     until(stack.idle, seconds=60)
     assert server.stats()["requests"] == paused["requests"], "a message that comes late starts no call"
@@ -192,7 +192,7 @@ def test_a_spent_budget_parks_its_run_and_no_other(
 ) -> None:
     source = corpus(tmp_path / "poor.jsonl", 60, seed=5)
     ran = stack.command(
-        "shard", source, "--run-id", "poor", "--model", MODEL, "--batch-papers", "100", "--budget", "0.002",
+        "shard", source, "--run-id", "poor", "--model", MODEL, "--budget", "0.002",
         "--state", tmp_path / "state",
     )  # fmt: skip
     assert ran.code == 0, ran.err

@@ -43,9 +43,8 @@ def deploy(aws: LocalAws, name: str, outputs: dict[str, str]) -> None:
 
 
 def outputs_of(stack: Stack) -> dict[str, str]:
-    return {output: getattr(stack, field) for output, field in OUTPUTS.items()} | {
-        "ShardFunctionName": "shard"
-    }
+    found = {output: getattr(stack, field) for output, field in OUTPUTS.items()}
+    return found | {"ShardFunctionName": "shard", "ApiKeySecret": stack.table, "BatchPapers": "200"}
 
 
 def test_a_stack_is_found_by_its_name(aws: LocalAws, stack: Stack, tmp_path: Path) -> None:
@@ -82,3 +81,27 @@ def test_a_function_that_is_not_there_is_named(aws: LocalAws, stack: Stack, tmp_
     ran = paperfleet("shard", source, "--aws", "--model", "m", "--state", tmp_path / "s", **environment)
     assert ran.code == 2
     assert "function 'no-such-function' does not exist in region us-east-1" in ran.err
+
+
+def test_the_key_goes_from_the_environment_to_the_stacks_secret(
+    aws: LocalAws, stack: Stack, tmp_path: Path
+) -> None:
+    name = name_of(tmp_path)
+    deploy(aws, name, outputs_of(stack))
+    aws.client("secretsmanager").create_secret(Name=stack.table)
+    ran = paperfleet("stack", name, "--store-key", **aws.environment, PAPERFLEET_API_KEY="key-1")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["TableName"] == stack.table
+    assert "key-1" not in ran.out + ran.err
+    assert aws.client("secretsmanager").get_secret_value(SecretId=stack.table)["SecretString"] == "key-1"
+
+
+def test_the_settings_are_printed_for_scripts(aws: LocalAws, stack: Stack, tmp_path: Path) -> None:
+    name = name_of(tmp_path)
+    deploy(aws, name, outputs_of(stack))
+    printed = paperfleet("stack", "--env", **aws.environment, PAPERFLEET_STACK=name).out.split()
+    settings = dict(line.split("=", 1) for line in printed)
+    assert settings == stack.settings() | {
+        "PAPERFLEET_SHARD_FUNCTION": "shard",
+        "PAPERFLEET_BATCH_PAPERS": "200",
+    }
