@@ -92,6 +92,15 @@ def test_each_event_of_a_run_is_one_message_over_all_its_sessions(
     assert len(keys) == len(set(keys))
 
 
+def test_a_stop_for_too_many_refused_papers_is_one_message_of_its_own(tmp_path: Path, ear: Ear) -> None:
+    with start(ServerSettings(mode="canned", source_left=1.0)) as broken:
+        ran = paperfleet(*flags(tmp_path, broken), "--max-failed", "30%", PAPERFLEET_WEBHOOK=ear.address)
+    assert ran.code == 4, ran.err
+    assert ran.report["reason"].startswith("failure_rate")
+    assert ear.kinds == ["start", "failure_rate", "end"]
+    assert "--max-failed" in ear.heard[1]["text"]
+
+
 @pytest.mark.slow
 def test_a_webhook_that_never_answers_holds_up_neither_papers_nor_the_end(
     tmp_path: Path, server: RunningServer, ear: Ear

@@ -20,6 +20,7 @@ from handlers.reporting.optional import load
 from handlers.reporting.review import Site, write_site
 from handlers.reporting.reviewed import Selection
 from handlers.reporting.survey import survey
+from handlers.run_report import ForecastFigure, RunForecast
 from tests.finished_run import RUN, FinishedRun, Outcome, finished_run
 
 HOSTILE = "<script>window.hacked=1</script>\"'><img src=x onerror=alert(1)>"
@@ -144,6 +145,17 @@ def test_a_plan_is_set_against_the_run(run: FinishedRun) -> None:
         ["hours", "0.50"],
         ["cost in USD", "0.1000"],
     ]
+
+
+def test_the_forecast_of_the_run_s_own_plan_stands_beside_what_came(run: FinishedRun) -> None:
+    cost = ForecastFigure(name="cost_usd", predicted=0.1, low=0.09, high=0.12, actual=0.11, error=0.1)
+    forecast = RunForecast(
+        plan="0" * 64, tier="parallel", jobs=5, workers=20, binding="workers", complete=True, figures=(cost,)
+    )
+    report = run.report().model_copy(update={"forecast": forecast})
+    page = to_html(report, survey(RUN, ledger=run.ledger, store=run.store))
+    assert cells(page, "plan")[1:] == [["cost_usd", "$0.1000", "$0.0900 to $0.1200", "$0.1100", "+10.0%"]]
+    assert '<a href="#plan">' in page
 
 
 def test_a_run_that_nobody_worked_on_has_a_page_too(tmp_path: Path) -> None:
