@@ -227,6 +227,20 @@ def test_the_search_index_is_ascii_and_cannot_end_its_script(run: FinishedRun, t
     assert rows[-1][4].startswith("<script>")
 
 
+def test_every_page_has_a_policy_that_lets_nothing_of_a_stranger_in(
+    run: FinishedRun, page: str, tmp_path: Path
+) -> None:
+    written(run, tmp_path / "site", drafts=True)
+    pages = [path.read_text() for path in (tmp_path / "site").rglob("*.html")]
+    assert len(pages) > 2
+    for text in (page, *pages):
+        policy = re.findall('<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+        assert len(policy) == 1
+        assert policy[0].startswith("default-src 'none'; ".replace("'", "&#39;"))
+        assert "unsafe" not in policy[0]
+        assert "http" not in policy[0]
+
+
 def test_a_second_site_leaves_nothing_of_the_first(run: FinishedRun, tmp_path: Path) -> None:
     written(run, tmp_path / "site", drafts=True)
     (tmp_path / "site" / "pages" / "0999.html").write_text("old")
