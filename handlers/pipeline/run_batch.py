@@ -11,7 +11,7 @@ from functools import partial
 from pydantic import ValidationError
 
 from handlers.corpus.batching import read_paper
-from handlers.errors import BadMessageError, CorpusChangedError, UsageError
+from handlers.errors import BadMessageError, CorpusChangedError, PaperfleetError, UsageError
 from handlers.models import TERMINAL, BatchMessage, CallRecord, Paper, PartLine
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext
@@ -22,6 +22,9 @@ from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.records import PaperRow
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_DELAY = 900.0
+"""Seconds: no queue delays a message for longer."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,12 @@ class BatchRunner:
             delay = min(30.0, 0.25 * 2**delivery.receives)
             reason = f"{type(error).__name__}: {error}"
             self._queue.release(delivery.receipt, delay=delay, reason=reason, body=delivery.body)
+            return False
+        except PaperfleetError as error:
+            # The ledger or the store did not do it: most likely they will, in a while.
+            logger.exception("message %s", delivery.id)
+            delay = min(_LONGEST_DELAY, 30.0 * 2**delivery.receives)
+            self._queue.release(delivery.receipt, delay=delay, reason=str(error)[:500], body=delivery.body)
             return False
 
     def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once) -> bool:
