@@ -20,17 +20,17 @@ $(VENV)/.ready: pyproject.toml .ci/constraints.txt
 run: $(VENV)/.ready ## Translate the shipped corpus with the built-in model server (a gloss).
 	@$(BIN)/paperfleet run handlers/corpus/sample.jsonl --state $(STATE) --run-id sample || [ $$? -eq 3 ]
 
-test: $(VENV)/.ready check ## All checks and tests.
-	$(BIN)/python -m pytest
+test: check quick ## All checks and tests.
+	$(BIN)/python -m pytest -m slow
 
-coverage: $(VENV)/.ready ## What the tests reach; tracing slows them, so the tests that hold time to the text's length are left out.
+coverage: $(VENV)/.ready ## What the tests reach (all but the slow ones).
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m 'not slow' -k 'not megabyte and not hostile and not linear'
+	$(BIN)/coverage run -m pytest -m 'not slow'
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 quick: $(VENV)/.ready ## The tests without whole runs and kills.
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile
 
 check: $(VENV)/.ready ## Format, lint, types, imports.
 	$(BIN)/ruff format --check .

@@ -32,6 +32,7 @@ from handlers.models import Price, RunSpec
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
 from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job import Job
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore, Task
@@ -197,6 +198,7 @@ def chat_model(
         auth_header=settings.auth_header,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
+        ca_file=settings.ca_file,
     )
     on_headers = limiter.hint if limiter is not None else None
     return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers)
@@ -243,6 +245,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             call_timeout=settings.call_timeout,
             limited=settings.limit is not None,
             force=settings.force,
+            failures=_failures(run_id, settings.max_failed),
         )
 
     return Job(
@@ -259,12 +262,20 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
     )
 
 
+@cache
+def _failures(_run_id: str, limit: float) -> FailureRate:
+    """A run's, for the life of the process: on Lambda one invocation ends too few papers to judge by."""
+    return FailureRate(limit)
+
+
 def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:
     requests = (
         TokenBucket(rate=settings.rpm / 60, burst=max(1.0, settings.rpm / 60)) if settings.rpm else None
     )
     tokens = TokenBucket(rate=settings.tpm / 60, burst=max(1.0, settings.tpm / 60)) if settings.tpm else None
-    return Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
+    limiter = Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
+    limiter.set_share(settings.shape[0])  # until the heartbeats tell how many jobs live
+    return limiter
 
 
 def on_lambda() -> bool:
@@ -321,3 +332,21 @@ def logger() -> Logger:
 def set_environment(values: dict[str, str]) -> None:
     """Give this process its settings (a forked job's)."""
     os.environ.update(values)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process so far."""
+    return time.process_time()
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    import resource  # not on Windows, and only asked for by a simulation
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if sys.platform != "darwin" else peak / 1024**2

@@ -69,6 +69,9 @@ class Task(Protocol):
     def first_request(self, paper: Paper) -> ChatRequest:
         """The request that ``run`` asks first (for ``paperfleet try`` and for estimates)."""
 
+    def requests(self, paper: Paper) -> Iterator[ChatRequest]:
+        """All that ``run`` asks if every answer passes at once (for plans)."""
+
 
 class BatchQueue(Protocol):
     """At-least-once delivery with a visibility timeout, like SQS."""
@@ -117,7 +120,10 @@ class ObjectStore(Protocol):
         """Exactly that byte range. CorpusChangedError if the object is missing or shorter."""
 
     def lines(self, key: str) -> Iterator[bytes]:
-        """All lines of an object, streamed."""
+        """All lines of an object, streamed; those of a packed part, unpacked."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Keys of the objects that begin so, in order, streamed."""
 
     def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[tuple[PartPointer, ...]]:
         """Durable when it returns; one pointer per line, per part. Each part name is written once."""

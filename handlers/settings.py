@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     base_url: str | None = None
     api_key: SecretStr | None = None
     auth_header: str = "Authorization: Bearer"
+    ca_file: Path | None = None
+    """PEM file of certificates to trust besides the usual ones (PAPERFLEET_CA_FILE or the file)."""
     model: str | None = None
     price_in: Decimal | None = Field(default=None, ge=0, le=10**5)
     price_out: Decimal | None = Field(default=None, ge=0, le=10**5)
@@ -87,6 +89,8 @@ class Settings(BaseSettings):
     limit: int | None = Field(default=None, ge=0)
     deadline: float | None = Field(default=None, gt=0)
     force: bool = False
+    max_failed: float = Field(default=0.5, ge=0, le=1)
+    """Share of failed and flagged papers, of those that ended last, above which the run is parked."""
 
     webhook: SecretStr | None = None
     """Address that word of a run is posted to. Whoever knows it can post too: as secret as the key."""
@@ -106,6 +110,20 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("max_failed", mode="before")
+    @classmethod
+    def _share(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        number, sign, rest = given.strip().partition("%")
+        try:
+            share = float(number) / (100 if sign else 1)
+        except ValueError:
+            share = -1.0
+        if rest or not 0 <= share <= 1:
+            raise ValueError(f"{given!r} is no share of the papers: give a percentage such as 5%")
+        return share
 
     @field_validator("base_url")
     @classmethod

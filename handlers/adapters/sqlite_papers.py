@@ -140,8 +140,14 @@ def book_part(
     )
     if booked.rowcount == 0:
         return False
+    db.execute("INSERT OR IGNORE INTO part_calls VALUES (?,?,?)", (run_id, part_id, compact(calls)))
     add_to_tally(db, run_id, calls)
     return True
+
+
+def compact(calls: CallTotals) -> str:
+    """As JSON, without what is zero."""
+    return calls.model_dump_json(exclude_defaults=True)
 
 
 def add_to_tally(db: sqlite3.Connection, run_id: str, calls: CallTotals) -> None:

@@ -91,6 +91,14 @@ Budget = Annotated[
 ]
 Limit = Annotated[int | None, Option(help="Start at most so many papers this time.", rich_help_panel=_RUN)]
 Deadline = Annotated[float | None, Option(help="Seconds that this session may take.", rich_help_panel=_RUN)]
+MaxFailed = Annotated[
+    str | None,
+    Option(
+        help="Park the run once clearly more of its last 200 papers a job fail or are flagged, e.g. 5% "
+        "[default: 50%; 100% never].",
+        rich_help_panel=_RUN,
+    ),
+]
 Force = Annotated[
     bool | None, Option("--force", help="Pay again for results of earlier runs.", rich_help_panel=_RUN)
 ]

@@ -21,6 +21,7 @@ from handlers.errors import UnknownRunError, UsageError
 from handlers.models import PaperStatus
 from handlers.pipeline import control
 from handlers.pipeline.export import export
+from handlers.pipeline.forecast import with_forecast
 from handlers.pipeline.summarise import RunReport, summarise
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.terminal import as_renderable, render
@@ -229,7 +230,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:
-    return summarise(
+    found = summarise(
         run_id,
         ledger=adapters.ledger,
         queue=adapters.queue,
@@ -237,6 +238,7 @@ def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport
         is_alive=bootstrap.is_alive,
         detail=detail,
     )
+    return with_forecast(found, adapters.directory / "runs" / run_id)
 
 
 def _watch(adapters: State, run_id: str, first: RunReport) -> None:

@@ -93,6 +93,7 @@ def work(
     auth_header: options.AuthHeader = None,
     call_timeout: options.CallTimeout = None,
     read_timeout: options.ReadTimeout = None,
+    max_failed: options.MaxFailed = None,
     force: options.Force = None,
     as_json: options.AsJson = False,
 ) -> None:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from handlers.errors import CorpusChangedError, UsageError
 from handlers.models import NANO, CallRecord, Paper, PaperStatus, PartLine, RunSpec
+from handlers.part_lines import opened
 from handlers.pipeline.csv_lines import CsvLines
 from handlers.ports import Ledger, ObjectStore
 from handlers.records import PaperRow
@@ -100,9 +101,9 @@ def _line(row: PaperRow | None, store: ObjectStore) -> PartLine | None:
         return None
     where = row.pointer
     try:
-        line = PartLine.model_validate_json(store.read(where.key, where.offset, where.length))
-    except ValidationError as error:
-        raise CorpusChangedError(f"the result of paper {row.paper_id!r} in {where.key} is damaged") from error
+        line = opened(store.read(where.key, where.offset, where.length), where)
+    except CorpusChangedError as error:
+        raise CorpusChangedError(f"the result of paper {row.paper_id!r}: {error}") from error
     if line.id != row.paper_id:
         raise CorpusChangedError(f"{where.key} has paper {line.id!r} in the place of {row.paper_id!r}")
     return line

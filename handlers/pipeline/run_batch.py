@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from handlers.corpus.batching import read_paper
 from handlers.errors import BadMessageError, CorpusChangedError, PaperfleetError, UsageError
-from handlers.models import TERMINAL, BatchMessage, CallRecord, Paper, PartLine
+from handlers.models import TERMINAL, BatchMessage, CallRecord, Paper
+from handlers.part_lines import opened
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
@@ -212,6 +213,7 @@ class BatchRunner:
         try:
             if not held.lost.is_set():
                 line = run_paper(context, message, todo.paper, todo.carried)
+                context.watch_failures(line)
         finally:
             if line is None:
                 opened.landed()
@@ -229,7 +231,11 @@ class BatchRunner:
         if row is None or row.pointer is None:
             return ()
         where = row.pointer
-        line = PartLine.model_validate_json(self._store.read(where.key, where.offset, where.length))
+        try:
+            line = opened(self._store.read(where.key, where.offset, where.length), where)
+        except CorpusChangedError as error:
+            logger.warning("answers of an interrupted attempt are asked for anew: %s", error)
+            return ()
         return line.carried + line.calls
 
 

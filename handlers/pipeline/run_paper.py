@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from handlers.errors import CorpusChangedError, ModelCallError, StoppedError
 from handlers.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLine
+from handlers.part_lines import opened
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext
 from handlers.ports import ObjectStore
@@ -99,8 +100,8 @@ def take_over(
     for fingerprint, found in context.ledger.reusable(list(by_fingerprint)).items():
         where = found.pointer
         try:
-            old = PartLine.model_validate_json(store.read(where.key, where.offset, where.length))
-        except (CorpusChangedError, ValueError):
+            old = opened(store.read(where.key, where.offset, where.length), where)
+        except CorpusChangedError:
             logger.warning(
                 "result of %s in run %s cannot be read: it is made anew", found.paper_id, found.run_id
             )

@@ -1,0 +1,97 @@
+"""A session on GitHub Actions: what its plan gives each job, and what a job keeps of itself."""
+
+from __future__ import annotations
+
+from handlers.models import Frozen
+from handlers.pipeline.actions_tiers import Measured, Verdict
+
+PLAN_FILE = "plan.json"
+JOB_FILE = "job.json"
+MIN_STEP = 1.0
+"""Seconds below which another step is not worth its start."""
+
+
+class JobShare(Frozen):
+    """One job's part of a session. Money is nano-USD, rates are a minute's."""
+
+    job: int
+    batches: tuple[str, ...]
+    papers: int
+    tokens: int
+    budget: int | None
+    rpm: float | None
+    tpm: float | None
+    limit: int | None
+    """Papers that it may start; None: all."""
+
+
+class SessionPlan(Frozen):
+    """What all jobs of a session read. Its id says of which workflow run and attempt it is."""
+
+    session: str
+    run_id: str
+    tier: str
+    why: str
+    jobs: tuple[JobShare, ...]
+    workers: int
+    at_once: int
+    started_at: float
+    job_seconds: float
+    checkpoint_seconds: float
+    allowance: int
+    """nano-USD that a job may spend before its first checkpoint with results."""
+    budget: int | None
+    """Of the run, over all sessions."""
+    total_papers: int | None
+    papers: int
+    pending: int
+    """Of all papers, before this session."""
+    spent: int
+    """nano-USD, before this session."""
+    result_of: int
+    """Workflow run that the session belongs to; 0 outside of GitHub."""
+    verdict: Verdict
+    table: tuple[Verdict, ...]
+    last: Measured | None
+    private: bool
+    self_hosted: bool
+    account: str
+
+    def share(self, job: int) -> JobShare:
+        return next(each for each in self.jobs if each.job == job)
+
+
+class JobState(Frozen):
+    """Where a job stands, beside its ledger; carried along by each of its checkpoints."""
+
+    session: str
+    run_id: str
+    job: int
+    attempt: int
+    step: int
+    """Steps that have ended."""
+    started_at: float
+    ends_at: float
+    share: int | None
+    workers: int
+    rpm: float | None
+    tpm: float | None
+    limit: int | None
+    checkpoint_seconds: float
+    allowance: int
+    """nano-USD that the next step may spend; it is held in the ledger under ``grant``."""
+    least_allowance: int
+    grant: str
+    stopped: str = ""
+    """Why it goes no further; "" while it does."""
+
+
+def next_allowance(left: int | None, *, least: int, spent: int, seconds: float, checkpoint: float) -> int:
+    """nano-USD for the next step: twice what this one's pace comes to until the next checkpoint.
+
+    What a job can lose with its workspace is bounded by it, because it stands in the checkpoint that was
+    saved before the step began. ``left`` is what remains of the job's share; None: no budget.
+    """
+    expected = round(2 * spent * checkpoint / seconds) if seconds > 0 else 0
+    wanted = max(least, expected)
+    return wanted if left is None else max(0, min(left, wanted))
