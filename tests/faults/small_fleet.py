@@ -162,7 +162,7 @@ class SmallFleet:
     ):
         spec = RunSpec(
             corpus_sha256=self.found.sha256, corpus=self.found.key, prompt_version="p", masking_version="1",
-            model="model-a", batch_papers=3, **changes,
+            model="model-a", batch_papers=15, **changes,
         )  # fmt: skip
         see = (process or Process()).sees
         if run_id not in self.runs:

@@ -36,7 +36,7 @@ SCRIPT = st.lists(st.sampled_from(ANSWERS), max_size=6)
 CRASHES = st.builds(
     Point, st.sampled_from(POINTS), st.integers(1, 4), st.sampled_from(["before", "after", "frozen"])
 )
-RUNS = st.sampled_from(["first", "same-again", "other-settings"])
+RUNS = st.sampled_from(["first", "first", "first", "same-again", "other-settings"])
 SETTINGS: dict[str, dict[str, Any]] = {
     "first": {},
     "same-again": {},
@@ -83,6 +83,14 @@ class Promises(RuleBasedStateMachine):
         if run in self.fleet.runs:
             self.fleet.work(run, answers)
 
+    @rule(answers=SCRIPT)
+    def the_first_runs_paper_is_interrupted_between_two_calls(self, answers: list[Answer]) -> None:
+        self._may_wait_for_nobody("first")
+        self.fleet.work("first", ["flawed", "no_key"])
+        if self._state("first") != "cancelled":
+            self.fleet.submit("first", budget=self.budgets["first"])
+        self.fleet.work("first", answers)
+
     @rule(run=RUNS, answers=SCRIPT, point=CRASHES)
     def work_and_die(self, run: str, answers: list[Answer], point: Point) -> None:
         self._may_wait_for_nobody(run)
@@ -128,7 +136,7 @@ class Promises(RuleBasedStateMachine):
         if self._state("first") != "cancelled":
             self.fleet.submit("first", budget=self.budgets["first"])
 
-    @rule(run=RUNS, verb=st.sampled_from(["pause", "resume", "cancel", "redrive", "retry"]))
+    @rule(run=RUNS, verb=st.sampled_from(["pause", "resume", "cancel", "redrive", "retry", "retry"]))
     def steer(self, run: str, verb: str) -> None:
         if self._state(run) is None:
             return
@@ -223,12 +231,12 @@ EVERYWHERE = settings(
     deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, derandomize=True, database=None
 )
 TestPromises = Promises.TestCase
-TestPromises.settings = settings(EVERYWHERE, max_examples=25, stateful_step_count=15)
+TestPromises.settings = settings(EVERYWHERE, max_examples=30, stateful_step_count=25)
 
 
 @pytest.mark.slow
 class TestManyStories(Promises.TestCase):  # type: ignore[name-defined, misc]
-    settings = settings(EVERYWHERE, max_examples=150, stateful_step_count=40)
+    settings = settings(EVERYWHERE, max_examples=80, stateful_step_count=50)
 
 
 @pytest.mark.slow
