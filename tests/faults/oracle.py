@@ -30,6 +30,12 @@ class Oracle:
     parts: set[Key] = field(default_factory=set)
     jobs: defaultdict[Key, JobMoney] = field(default_factory=lambda: defaultdict(JobMoney))
     budgets: dict[str, int | None] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    """What did not hold in the middle of a step, where an error would be taken for a paper's."""
+
+    def must(self, holds: bool, what: str) -> None:
+        if not holds:
+            self.broken.append(what)
 
     def commit(self, commits: Sequence[Commit]) -> set[Key]:
         taken: set[Key] = set()
@@ -110,17 +116,17 @@ class Watched:
 
     def commit(self, commits: Sequence[Commit]) -> set[Key]:
         taken = self._ledger.commit(commits)  # type: ignore[attr-defined]
-        assert taken == self._oracle.commit(commits)
+        self._oracle.must(taken == self._oracle.commit(commits), "commit")
         return taken
 
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
         opened: int = self._ledger.reopen(run_id, statuses=statuses, error=error)  # type: ignore[attr-defined]
-        assert opened == self._oracle.reopen(run_id, statuses, error)
+        self._oracle.must(opened == self._oracle.reopen(run_id, statuses, error), "reopen")
         return opened
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
         drawn: bool = self._ledger.draw(run_id, job_id, seq, amount)  # type: ignore[attr-defined]
-        assert drawn == self._oracle.draw(run_id, job_id, amount)
+        self._oracle.must(drawn == self._oracle.draw(run_id, job_id, amount), "draw")
         return drawn
 
     def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
@@ -133,5 +139,5 @@ class Watched:
 
     def end_job(self, run_id: str, job_id: str, **how: object) -> int:
         lost: int = self._ledger.end_job(run_id, job_id, **how)  # type: ignore[attr-defined]
-        assert lost == self._oracle.end_job(run_id, job_id)
+        self._oracle.must(lost == self._oracle.end_job(run_id, job_id), "end_job")
         return lost

@@ -16,7 +16,7 @@ from handlers.errors import ContentFilteredError, FatalError, ThrottledError, Tr
 from handlers.llm.aimd import AimdLimit
 from handlers.llm.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
-from handlers.models import TERMINAL, ChatAnswer, ChatRequest, PartLine, Price, RunSpec, Usage
+from handlers.models import TERMINAL, ChatAnswer, ChatRequest, Paper, PartLine, Price, RunSpec, Usage
 from handlers.part_lines import opened
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
@@ -78,7 +78,7 @@ class Api:
     def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
         self.calls += 1
         self._fleet.clock.advance(1.0)
-        self._fleet.assert_never_answered(self.run_id, request)
+        self._fleet.look_for_answer(self.run_id, request)
         match self.script.popleft() if self.script else "ok":
             case "throttled":
                 raise ThrottledError("slow down", retry_after=None)
@@ -246,30 +246,33 @@ class SmallFleet:
 
     # what must hold
 
-    def assert_never_answered(self, run_id: str, request: ChatRequest) -> None:
+    def look_for_answer(self, run_id: str, request: ChatRequest) -> None:
         """Promise 2, asked at the moment of the call: what the ledger has is never sent again."""
-        number = _NUMBER.search(request.messages[-1].content) or _NUMBER.search(
-            "".join(message.content for message in request.messages)
-        )
-        assert number is not None, "every text has its number"
-        paper_id = next(
+        text = " ".join(message.content for message in request.messages)
+        numbers = set(_NUMBER.findall(text))
+        asked = [
             paper["id"]
             for paper in self.sources.values()
-            if f"第{number[1]}组样品" in paper.get("abstract", "")
-        )
-        row = self.raw.paper_rows(run_id, [paper_id]).get(paper_id)
+            if numbers & set(_NUMBER.findall(paper["abstract"])) and paper["id"] != "twin"
+        ]
+        self.oracle.must(len(asked) == 1, "every text has its number")
+        digest = Paper.model_validate(self.sources[asked[0]]).text_digest()
+        known = self.raw.reusable([self.runs[run_id].fingerprint(digest)])
+        self.oracle.must(not known, f"{asked[0]} is done in another run and was sent again")
+        row = self.raw.paper_rows(run_id, asked).get(asked[0])
         if row is None:
             return
-        assert row.status not in TERMINAL, f"{paper_id} is {row.status} and was sent again"
+        self.oracle.must(row.status not in TERMINAL, f"{row.paper_id} is {row.status} and was sent again")
         if row.pointer is not None:
             line = self._line(row.pointer)
             paid = {call.request for call in line.carried + line.calls if call.outcome == "ok"}
-            assert request.digest() not in paid, "an answer that was paid for is given again for nothing"
+            self.oracle.must(request.digest() not in paid, "an answer that was paid for is asked for again")
 
     def _line(self, where: Any) -> PartLine:
         return opened(self.store.read(where.key, where.offset, where.length), where)
 
     def check(self) -> None:
+        assert not self.oracle.broken
         for run_id in self.runs:
             if run_id in self.raw.run_ids():
                 self._check_papers(run_id)
