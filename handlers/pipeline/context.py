@@ -13,6 +13,7 @@ from handlers.models import CallRecord, Price
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
 from handlers.pipeline.flights import Flights
+from handlers.pipeline.latency import LatencyForecast
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
 from handlers.ports import ChatModel, Clock, Ledger, Task
 from handlers.records import Control, JobStats, RunRecord
@@ -100,6 +101,7 @@ class RunContext:
     """True to pay again for what an earlier run has translated already."""
     short_of_money: bool = False
     """True once a paper was put back because the next call's reservation was not to be had."""
+    forecast: LatencyForecast = field(default_factory=LatencyForecast)
     control: Control = field(default_factory=lambda: Control("active", "", 0.0))
 
     def __post_init__(self) -> None:
