@@ -17,6 +17,7 @@ from handlers.part_lines import opened
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
+from handlers.pipeline.latency import text_size
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import run_paper, take_over
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
@@ -202,7 +203,8 @@ class BatchRunner:
             if line is not None:
                 self._committer.add(Finished(line, held.epoch, each.weight, opened.landed))
             else:
-                self._pool.submit(partial(self._paper, context, message, held, each, opened))
+                task = partial(self._paper, context, message, held, each, opened)
+                self._pool.submit(task, seconds=_expected_seconds(context, each.paper))
         return opened
 
     def _paper(
@@ -237,6 +239,11 @@ class BatchRunner:
             logger.warning("answers of an interrupted attempt are asked for anew: %s", error)
             return ()
         return line.carried + line.calls
+
+
+def _expected_seconds(context: RunContext, paper: Paper) -> float:
+    size = text_size(paper, full_text=context.record.spec.full_text)
+    return context.forecast.seconds(size, paper.language)
 
 
 def _parse(body: str) -> BatchMessage:
