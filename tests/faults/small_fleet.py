@@ -49,7 +49,7 @@ _NUMBER = re.compile(r"第(\d+)组样品")
 class Inline(WorkerPool):
     """Does a paper when it is given one."""
 
-    def submit(self, task: Callable[[], None]) -> None:
+    def submit(self, task: Callable[[], None], *, seconds: float = 0.0) -> None:
         task()
 
 
