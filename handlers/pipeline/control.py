@@ -86,6 +86,12 @@ def dead_letters(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> list[Dead
     return [letter for letter in queue.dead_letters() if _concerns(run_id, letter.body)]
 
 
+def dead_batches(run_id: str, queue: BatchQueue) -> frozenset[str]:
+    """Ids of the run's batches that are dead letters."""
+    messages = [_batch_of(letter.body) for letter in queue.dead_letters()]
+    return frozenset(each.batch_id for each in messages if each is not None and each.run_id == run_id)
+
+
 def told(letter: DeadLetter) -> ToldLetter:
     """Without its body, which may be anything."""
     message = _batch_of(letter.body)

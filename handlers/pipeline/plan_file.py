@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from handlers.errors import UsageError
 from handlers.models import sha256_of
-from handlers.pipeline.plan import Plan
+from handlers.pipeline.plan import CUSTOM, Plan
 from handlers.pipeline.plan_rows import PlanRow
 from handlers.settings import Settings, load_settings
 
@@ -87,9 +87,8 @@ def executed(plan: PlanFile, flags: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("tier", *_EXECUTED):
         if name not in given or (name in _OPEN and name not in plan.run):
             continue
-        value = _as_json(name, given[name])
         planned = plan.chosen if name == "tier" else plan.run.get(name)
-        if value != planned:
+        if planned is None or _setting(name, given[name]) != _setting(name, planned):
             flag = "--" + name.replace("_", "-")
             raise UsageError(
                 f"{flag} {given[name]} is not what was planned ({'nothing' if planned is None else planned}):"
@@ -108,8 +107,9 @@ def check_corpus(plan: PlanFile, sha256: str) -> None:
         )
 
 
-def _as_json(name: str, value: Any) -> Any:
-    return load_settings(**{name: value}).model_dump(mode="json", include={name})[name]
+def _setting(name: str, value: Any) -> Any:
+    """As the settings read it; a custom fleet is no tier."""
+    return value if value == CUSTOM else getattr(load_settings(**{name: value}), name)
 
 
 def _hash(whole: Mapping[str, Any]) -> str:

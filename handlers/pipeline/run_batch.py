@@ -11,18 +11,22 @@ from functools import partial
 from pydantic import ValidationError
 
 from handlers.corpus.batching import read_paper
-from handlers.errors import BadMessageError, CorpusChangedError, UsageError
+from handlers.errors import BadMessageError, CorpusChangedError, PaperfleetError, UsageError
 from handlers.models import TERMINAL, BatchMessage, CallRecord, Paper
 from handlers.part_lines import opened
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
+from handlers.pipeline.latency import text_size
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import run_paper, take_over
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.records import PaperRow
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_DELAY = 900.0
+"""Seconds: no queue delays a message for longer."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,12 @@ class BatchRunner:
             reason = f"{type(error).__name__}: {error}"
             self._queue.release(delivery.receipt, delay=delay, reason=reason, body=delivery.body)
             return False
+        except PaperfleetError as error:
+            # The ledger or the store did not do it: most likely they will, in a while.
+            logger.exception("message %s", delivery.id)
+            delay = min(_LONGEST_DELAY, 30.0 * 2**delivery.receives)
+            self._queue.release(delivery.receipt, delay=delay, reason=str(error)[:500], body=delivery.body)
+            return False
 
     def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once) -> bool:
         context.refresh()  # a process may have been frozen since its heartbeat last looked
@@ -193,7 +203,8 @@ class BatchRunner:
             if line is not None:
                 self._committer.add(Finished(line, held.epoch, each.weight, opened.landed))
             else:
-                self._pool.submit(partial(self._paper, context, message, held, each, opened))
+                task = partial(self._paper, context, message, held, each, opened)
+                self._pool.submit(task, seconds=_expected_seconds(context, each.paper))
         return opened
 
     def _paper(
@@ -228,6 +239,11 @@ class BatchRunner:
             logger.warning("answers of an interrupted attempt are asked for anew: %s", error)
             return ()
         return line.carried + line.calls
+
+
+def _expected_seconds(context: RunContext, paper: Paper) -> float:
+    size = text_size(paper, full_text=context.record.spec.full_text)
+    return context.forecast.seconds(size, paper.language)
 
 
 def _parse(body: str) -> BatchMessage:

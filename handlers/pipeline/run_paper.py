@@ -10,6 +10,7 @@ from handlers.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLi
 from handlers.part_lines import opened
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext
+from handlers.pipeline.latency import text_size
 from handlers.ports import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,9 @@ def run_paper(
         name = type(error).__name__
         line = _line(context, message, paper, calls, "failed", error=name, reason=f"{name}: {error}"[:500])
     held = context.clock.monotonic() - start
+    if line is not None and line.calls and not line.carried:
+        size = text_size(paper, full_text=context.record.spec.full_text)
+        context.forecast.learn(size, paper.language, max(0.0, held - calls.waited))
     context.meter.paper(
         held=held, waited=calls.waited, finished=line is not None and line.status != "pending"
     )

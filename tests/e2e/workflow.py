@@ -43,6 +43,10 @@ class Repository:
         checkout.mkdir(parents=True)
         shutil.copytree(ROOT / ".github", checkout / ".github")
         shutil.copytree(ROOT / ".ci", checkout / ".ci")
+        backfill = checkout / ".github/workflows/backfill.yml"
+        # act reads max-parallel as it stands, and takes an expression for 1.
+        text = re.sub(r"max-parallel: \$\{\{.*?\}\}", "max-parallel: 8", backfill.read_text())
+        backfill.write_text(text)
         shutil.copy(ROOT / "handlers/corpus/sample.jsonl", checkout / "papers.jsonl")
         for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "papers"]):
             name = ["-c", "user.name=tests", "-c", "user.email=tests@example.org"]
@@ -177,6 +181,15 @@ class Session:
             if (match := re.search(r'"job":\s*(\d+)', path.read_text())) is not None:
                 found[int(match[1])] = path.parent
         return found
+
+    def lose(self, job: int) -> None:
+        """The job's runner dies: its workspace is gone, then its processes."""
+        folder = self.job_folders()[job]
+        shutil.rmtree(folder.rename(self.repository.folder / f"lost-{self.run_id}-{job}"))
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if str(folder).encode() in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def until_artifact(self, name: str, seconds: float = 90) -> None:
         until(

@@ -105,3 +105,10 @@ def test_the_settings_are_printed_for_scripts(aws: LocalAws, stack: Stack, tmp_p
         "PAPERFLEET_SHARD_FUNCTION": "shard",
         "PAPERFLEET_BATCH_PAPERS": "200",
     }
+
+
+def test_no_gloss_is_mixed_into_a_stacks_results(aws: LocalAws, stack: Stack, tmp_path: Path) -> None:
+    source = corpus(tmp_path / "papers.jsonl", 3)
+    ran = paperfleet("run", source, "--state", tmp_path / "s", **aws.environment, **stack.settings())
+    assert ran.code == 2
+    assert "paperfleet shard --aws" in ran.err
