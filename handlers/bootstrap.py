@@ -172,8 +172,8 @@ def task_of(spec: RunSpec) -> Task:
     if (spec.prompt_version, spec.masking_version) != (PROMPT_VERSION, MASKING_VERSION):
         raise UsageError(
             f"the run was made for prompt {spec.prompt_version} and masking {spec.masking_version}, this "
-            f"version has {PROMPT_VERSION} and {MASKING_VERSION}: use one version everywhere (deploy the stack "
-            "again), or give another --run-id"
+            f"version has {PROMPT_VERSION} and {MASKING_VERSION}: use one version everywhere (deploy the "
+            "stack again), or give another --run-id"
         )
     return TranslateTask(spec)
 
