@@ -13,7 +13,6 @@ from handlers.pipeline.submit import emit
 from handlers.ports import BatchQueue, Ledger
 from handlers.records import Control, DeadLetter
 
-
 _UNTOLD = "none was given: whoever held it died each time (out of time or memory, killed); see the log"
 
 
