@@ -122,7 +122,8 @@ def verdict(
         months_of_minutes=round(minutes / included, 2) if account.private and included else 0.0,
         binding="",
     )
-    return found.model_copy(update={"binding": "; ".join(_binding(found, account, fleet, rpm))})
+    binds = "; ".join(_binding(found, account, fleet, rpm)) or f"{jobs * workers:,} workers"
+    return found.model_copy(update={"binding": binds})
 
 
 def _setup_minutes(account: Account) -> float:
@@ -140,8 +141,6 @@ def _binding(row: Verdict, account: Account, fleet: float, rpm: float | None) ->
     included = account.limits.plan(account.plan).minutes
     if account.private and not account.self_hosted and row.minutes > included:
         yield f"{row.minutes:,} runner minutes, {included:,} a month are included on private repositories"
-    if not (rpm and fleet > rpm * 60) and row.at_once == row.jobs and row.sessions <= 1:
-        yield f"{row.jobs * row.workers:,} workers"
 
 
 def honest(jobs: int, workers: int) -> str:
