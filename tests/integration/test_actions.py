@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from handlers.cli.actions import app as actions_app
 from handlers.server import RunningServer, ServerSettings, start
 from tests.command import Ran, Running, corpus, paperfleet, until
 from tests.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
@@ -334,3 +335,10 @@ def test_an_input_that_cannot_be_is_named(actions: Actions, flags: tuple[str, ..
     ran = actions.plan(*flags)
     assert ran.code == 2
     assert word in ran.err
+
+
+@pytest.mark.parametrize("command", [str(each.name) for each in actions_app.registered_commands])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    ran = paperfleet("actions", command, "--help")
+    assert ran.code == 0
+    assert "Example" in ran.out
