@@ -10,6 +10,7 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.adapters.sqlite_slice import slice_ledger
 from handlers.bootstrap import State, open_state
+from handlers.cli.actions_folder import carried_key
 from handlers.cli.actions_history import attempt_of, own_state, saved_by
 from handlers.cli.github_environment import GitHubEnvironment
 from handlers.cli.merge import LEDGER
@@ -68,6 +69,7 @@ def begin(
             budget=share.budget,
             session=plan.session,
             limit=share.limit,
+            carried=carried_key(plan),
         )
     _copy_objects(plan, plan_folder, state)
     with open_state(plan.run_id, settings.model_copy(update={"run_id": plan.run_id})) as adapters:

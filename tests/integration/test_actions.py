@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from handlers.cli.actions import app as actions_app
+from handlers.cli.main import actions as commands
 from handlers.server import RunningServer, ServerSettings, start
 from tests.command import Ran, Running, corpus, paperfleet, until
 from tests.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
@@ -242,6 +242,26 @@ def test_a_refused_key_parks_the_run_and_the_session_ends_with_4(actions: Action
     assert actions.outputs["go_on"] == "false", "no session starts by itself that cannot get further"
 
 
+def test_a_corpus_that_has_grown_costs_its_new_papers_alone(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    for job in (1, 2):
+        assert actions.begin(job).code == 0
+        assert actions.work(job).code == 0
+    assert actions.collect().code == 0
+    old = actions.source.read_text()
+    more = corpus(actions.folder / "more.jsonl", PAPERS + 3, seed=2).read_text().splitlines()[PAPERS:]
+    actions.source.write_text(old + "\n".join(more) + "\n")
+    actions.next_run()
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.planned["pending"] == PAPERS + 3, "another corpus is another run"
+    for job in (1, 2):
+        assert actions.begin(job).code == 0
+        assert actions.work(job).code == 0
+    report = actions.collect().report
+    assert (report["counts"]["done"], report["reused"]) == (PAPERS + 3, PAPERS)
+    assert actions.server.stats()["requests"] == PAPERS + 3
+
+
 def test_total_papers_bounds_all_sessions_together(actions: Actions) -> None:
     assert actions.plan("--total-papers", 5).code == 0
     for job in (1, 2):
@@ -337,7 +357,7 @@ def test_an_input_that_cannot_be_is_named(actions: Actions, flags: tuple[str, ..
     assert word in ran.err
 
 
-@pytest.mark.parametrize("command", [str(each.name) for each in actions_app.registered_commands])
+@pytest.mark.parametrize("command", [str(each.name) for each in commands.app.registered_commands])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     ran = paperfleet("actions", command, "--help")
     assert ran.code == 0
