@@ -262,6 +262,22 @@ def test_a_corpus_that_has_grown_costs_its_new_papers_alone(actions: Actions) ->
     assert actions.server.stats()["requests"] == PAPERS + 3
 
 
+def test_declared_rates_are_split_over_the_jobs_that_run_at_once(actions: Actions) -> None:
+    assert actions.plan(PAPERFLEET_RPM="60", PAPERFLEET_TPM="9000").code == 0
+    shares = [(job["rpm"], job["tpm"]) for job in actions.planned["jobs"]]
+    assert shares == [(30.0, 4500.0)] * 2
+
+
+def test_a_budget_that_was_lowered_stays_so(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.begin(1).code == 0
+    assert actions.work(1).code == 0
+    assert actions.collect().report["budget_usd"] == 1
+    actions.next_run()
+    assert actions.plan("--budget", "0.5").code == 0
+    assert actions.collect().report["budget_usd"] == 0.5
+
+
 def test_total_papers_bounds_all_sessions_together(actions: Actions) -> None:
     assert actions.plan("--total-papers", 5).code == 0
     for job in (1, 2):
