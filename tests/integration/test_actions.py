@@ -309,6 +309,13 @@ def test_the_next_session_is_started_with_the_same_inputs(actions: Actions) -> N
     assert "nightly.yml" in ran.out
 
 
+def test_a_job_that_the_session_does_not_have_is_refused(actions: Actions) -> None:
+    assert actions.plan().code == 0
+    ran = actions.begin(7)
+    assert ran.code == 2
+    assert "no job 7" in ran.err
+
+
 def test_status_shows_the_queue_of_the_newest_runs(actions: Actions) -> None:
     at = 1_700_000_000
     actions.github.jobs[actions.run_id] = [
