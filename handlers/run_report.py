@@ -61,6 +61,34 @@ class QueueReport(Frozen):
     dead: int
 
 
+class ForecastFigure(Frozen):
+    """One figure as it was planned and as it came. ``low`` and ``high`` bound the 90% interval (None:
+    none was given); ``error`` is actual / predicted - 1 (None: nothing was predicted)."""
+
+    name: str
+    """``hours``, ``papers_per_hour``, ``cost_usd``, ``tokens_prompt``, ``tokens_completion`` or ``calls``."""
+    predicted: float
+    low: float | None
+    high: float | None
+    actual: float
+    error: float | None
+
+
+class RunForecast(Frozen):
+    """The plan that ``run --plan`` executed, beside the run."""
+
+    plan: str
+    """The plan file's hash."""
+    tier: str
+    jobs: int
+    workers: int
+    binding: str
+    """The limit that was expected to set the pace."""
+    complete: bool
+    """False: the run is not finished, and what there is of it is projected to the whole."""
+    figures: tuple[ForecastFigure, ...]
+
+
 class RunReport(Frozen):
     """A run in figures. Times are ISO 8601 in UTC, durations seconds, money USD exact to the nano."""
 
@@ -99,3 +127,5 @@ class RunReport(Frozen):
     finished_at: str | None
     wall_s: float
     """Sum of the sessions' times."""
+    forecast: RunForecast | None = None
+    """Predicted beside actual; None for a run that was started without a plan file."""

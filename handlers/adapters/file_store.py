@@ -68,6 +68,13 @@ class FileStore:
         except FileNotFoundError as error:
             raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        folder = self._root / prefix.rpartition("/")[0]
+        for path in sorted(folder.rglob("*")):
+            key = path.relative_to(self._root).as_posix()
+            if key.startswith(prefix) and _KEY.fullmatch(key) and path.is_file():
+                yield key
+
     def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[tuple[PartPointer, ...]]:
         pointers: list[tuple[PartPointer, ...]] = []
         touched: dict[str, _Segment] = {}

@@ -86,7 +86,9 @@ class S3Store:
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Chunk by chunk, so that a broken connection costs one chunk and not the stream."""
-        _checked(key)
+        if _checked(key).endswith(_PACKED):
+            yield from self._part(key).splitlines(keepends=True)
+            return
         rest, offset, total = b"", 0, 1
         while offset < total:
             data, total = self._get(key, offset, offset + _CHUNK)
@@ -98,6 +100,14 @@ class S3Store:
                 yield line + b"\n"
         if rest:
             yield rest
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                yield from (found["Key"] for found in page.get("Contents", ()))
+        except (BotoCoreError, ClientError) as error:
+            raise self._explained(error, prefix) from error
 
     def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[tuple[PartPointer, ...]]:
         del job_id  # it is in the parts' names

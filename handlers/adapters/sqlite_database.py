@@ -29,7 +29,9 @@ class Database:
             self._connection = self._connect()
             self._prepare(schema)
         except (sqlite3.DatabaseError, OSError) as error:
-            raise UsageError(f"{path}: cannot be used as a ledger or queue: {error}") from error
+            damaged = type(error) is sqlite3.DatabaseError
+            cure = "; `paperfleet repair` makes it again from the parts" if damaged else ""
+            raise UsageError(f"{path}: cannot be used as a ledger or queue: {error}{cure}") from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from typing import cast
+from pathlib import Path
+from typing import Annotated, cast
 
 import typer
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,7 +17,11 @@ from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
+from handlers.cli.repair import refuse_damaged
+from handlers.corpus.ingest import IngestResult
+from handlers.pipeline import forecast, plan_file
 from handlers.pipeline.export import export
+from handlers.pipeline.plan_file import PlanFile
 from handlers.pipeline.source import LocalContext
 from handlers.pipeline.specification import specification
 from handlers.pipeline.submit import RunRequest, Submitted
@@ -64,9 +69,16 @@ def run(
     glossary: options.Glossary = None,
     skip_no_derivatives: options.SkipNoDerivatives = None,
     batch_papers: options.BatchPapers = None,
+    max_failed: options.MaxFailed = None,
     force: options.Force = None,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", help="Execute exactly what `paperfleet plan` wrote; the report compares the two."
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Ingest SOURCE, translate it with a fleet of local jobs, report. The same command goes on where
@@ -76,37 +88,52 @@ def run(
     given = {
         name: value
         for name, value in locals().items()
-        if name not in ("source", "mapping", "source_format", "as_json")
+        if name not in ("source", "mapping", "source_format", "plan", "as_json")
     }
-    settings = load_settings(**given)
+    planned = plan_file.read(plan) if plan is not None else None
+    settings = load_settings(**(given if planned is None else plan_file.executed(planned, given)))
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state):
-        report = _run(settings, source, mapping, source_format, console)
+        refuse_damaged(settings.state)
+        report = _run(settings, source, mapping, source_format, console, planned)
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))
 
 
 def _run(
-    settings: Settings, source: str, mapping: list[str] | None, source_format: str | None, console: Console
+    settings: Settings,
+    source: str,
+    mapping: list[str] | None,
+    source_format: str | None,
+    console: Console,
+    planned: PlanFile | None,
 ) -> RunReport:
     found = ingested(source, settings, mapping or [], source_format, console)
+    if planned is not None:
+        plan_file.check_corpus(planned, found.sha256)
+        forecast.keep(planned, folder_of(settings))
     with endpoint(settings, console) as ready:
-        spec = specification(ready, found)
-        bootstrap.price(ready, spec.model)
-        request = RunRequest(
-            run_id=ready.run_id,
-            spec=spec,
-            papers=found.papers,
-            same_as=found.same_as,
-            budget=ready.budget_nano,
-        )
-        with open_state(ready.run_id, ready) as adapters:
-            _clear(adapters, ready.run_id)
-        failure = ""
-        if shard_through_handler(request, ready).emitted:
-            with Progress(console) as progress:
-                failure = Fleet(ready, progress).run()
-        return _finish(ready, failure, console)
+        return run_corpus(ready, found, console)
+
+
+def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunReport:
+    """A session over an ingested corpus, by whoever holds the state (``only_parent``)."""
+    spec = specification(ready, found)
+    bootstrap.price(ready, spec.model)
+    request = RunRequest(
+        run_id=ready.run_id,
+        spec=spec,
+        papers=found.papers,
+        same_as=found.same_as,
+        budget=ready.budget_nano,
+    )
+    with open_state(ready.run_id, ready) as adapters:
+        _clear(adapters, ready.run_id)
+    failure = ""
+    if shard_through_handler(request, ready).emitted:
+        with Progress(console) as progress:
+            failure = Fleet(ready, progress).run()
+    return _finish(ready, failure, console)
 
 
 def _clear(adapters: State, run_id: str) -> None:
@@ -116,13 +143,16 @@ def _clear(adapters: State, run_id: str) -> None:
 
 
 def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
-    """As Lambda would: a JSON event in, a JSON answer out."""
+    """A JSON event in, a JSON answer out: the stack's shard function's, or that of the handler here."""
+    event = request.model_dump(mode="json")
+    if settings.backend == "aws" and settings.shard_function is not None:
+        return Submitted.model_validate(bootstrap.call_function(settings.shard_function, event))
     where = settings.model_dump(
         include={"backend", "state", "table", "queue_url", "dead_letter_url", "bucket"}
     )
     bootstrap.set_environment({PREFIX + name.upper(): str(value) for name, value in where.items() if value})
     context = LocalContext("local-shard", lambda: 900.0, function_name="paperfleet-shard")
-    answer = shard.handler(request.model_dump(mode="json"), cast("LambdaContext", context))
+    answer = shard.handler(event, cast("LambdaContext", context))
     return Submitted.model_validate(answer)
 
 
@@ -154,11 +184,17 @@ def final_report(settings: Settings, adapters: State, failure: str) -> RunReport
         is_alive=is_alive,
         detail=True,
     )
+    report = forecast.with_forecast(report, folder_of(settings))
     return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report
 
 
+def folder_of(settings: Settings) -> Path:
+    """Where a run's report, results, logs and plan lie."""
+    return settings.state / "runs" / settings.run_id
+
+
 def _write(report: RunReport, settings: Settings, adapters: State, console: Console) -> None:
-    folder = settings.state / "runs" / settings.run_id
+    folder = folder_of(settings)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
     (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")

@@ -132,7 +132,7 @@ class CostEstimator:
 
     def learn(self, request: ChatRequest, usage: Usage) -> None:
         """Take in what an answered call used."""
-        prompt, source = _guess(request)
+        prompt, source = guess_tokens(request)
         with self._lock:
             self._prompt.add(usage.prompt_tokens, prompt)
             self._cached.add(usage.cached_tokens, usage.prompt_tokens)
@@ -140,7 +140,7 @@ class CostEstimator:
 
     def _tokens(self, request: ChatRequest) -> tuple[float, float, float]:
         """(prompt, completion, cached part of the prompt)."""
-        prompt, source = _guess(request)
+        prompt, source = guess_tokens(request)
         with self._lock:
             prompt *= self._prompt.value
             completion = source * self._ratio(request.kind).value
@@ -170,7 +170,7 @@ class _Ratio:
         self._guessed = self._guessed * _MEMORY + guessed
 
 
-def _guess(request: ChatRequest) -> tuple[float, float]:
+def guess_tokens(request: ChatRequest) -> tuple[float, float]:
     """Tokens by character counts: of the whole prompt, and of the last message, which is translated."""
     last = total = 0.0
     for message in request.messages:

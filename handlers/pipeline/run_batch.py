@@ -11,17 +11,22 @@ from functools import partial
 from pydantic import ValidationError
 
 from handlers.corpus.batching import read_paper
-from handlers.errors import BadMessageError, CorpusChangedError, UsageError
-from handlers.models import TERMINAL, BatchMessage, CallRecord, Paper, PartLine
+from handlers.errors import BadMessageError, CorpusChangedError, PaperfleetError, UsageError
+from handlers.models import TERMINAL, BatchMessage, CallRecord, Paper
+from handlers.part_lines import opened
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
+from handlers.pipeline.latency import text_size
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import run_paper, take_over
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.records import PaperRow
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_DELAY = 900.0
+"""Seconds: no queue delays a message for longer."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +132,15 @@ class BatchRunner:
             reason = f"{type(error).__name__}: {error}"
             self._queue.release(delivery.receipt, delay=delay, reason=reason, body=delivery.body)
             return False
+        except PaperfleetError as error:
+            # The ledger or the store did not do it: most likely they will, in a while.
+            logger.exception("message %s", delivery.id)
+            delay = min(_LONGEST_DELAY, 30.0 * 2**delivery.receives)
+            self._queue.release(delivery.receipt, delay=delay, reason=str(error)[:500], body=delivery.body)
+            return False
 
     def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once) -> bool:
-        if context.control.state != "active":
-            context.refresh()  # a run may have been resumed since the heartbeat last looked
+        context.refresh()  # a process may have been frozen since its heartbeat last looked
         if context.control.state != "active":
             return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
         now = self._clock.now()
@@ -193,7 +203,8 @@ class BatchRunner:
             if line is not None:
                 self._committer.add(Finished(line, held.epoch, each.weight, opened.landed))
             else:
-                self._pool.submit(partial(self._paper, context, message, held, each, opened))
+                task = partial(self._paper, context, message, held, each, opened)
+                self._pool.submit(task, seconds=_expected_seconds(context, each.paper))
         return opened
 
     def _paper(
@@ -204,6 +215,7 @@ class BatchRunner:
         try:
             if not held.lost.is_set():
                 line = run_paper(context, message, todo.paper, todo.carried)
+                context.watch_failures(line)
         finally:
             if line is None:
                 opened.landed()
@@ -221,8 +233,17 @@ class BatchRunner:
         if row is None or row.pointer is None:
             return ()
         where = row.pointer
-        line = PartLine.model_validate_json(self._store.read(where.key, where.offset, where.length))
+        try:
+            line = opened(self._store.read(where.key, where.offset, where.length), where)
+        except CorpusChangedError as error:
+            logger.warning("answers of an interrupted attempt are asked for anew: %s", error)
+            return ()
         return line.carried + line.calls
+
+
+def _expected_seconds(context: RunContext, paper: Paper) -> float:
+    size = text_size(paper, full_text=context.record.spec.full_text)
+    return context.forecast.seconds(size, paper.language)
 
 
 def _parse(body: str) -> BatchMessage:

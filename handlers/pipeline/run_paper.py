@@ -7,8 +7,10 @@ from collections.abc import Iterable
 
 from handlers.errors import CorpusChangedError, ModelCallError, StoppedError
 from handlers.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLine
+from handlers.part_lines import opened
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext
+from handlers.pipeline.latency import text_size
 from handlers.ports import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,9 @@ def run_paper(
         name = type(error).__name__
         line = _line(context, message, paper, calls, "failed", error=name, reason=f"{name}: {error}"[:500])
     held = context.clock.monotonic() - start
+    if line is not None and line.calls and not line.carried:
+        size = text_size(paper, full_text=context.record.spec.full_text)
+        context.forecast.learn(size, paper.language, max(0.0, held - calls.waited))
     context.meter.paper(
         held=held, waited=calls.waited, finished=line is not None and line.status != "pending"
     )
@@ -99,8 +104,8 @@ def take_over(
     for fingerprint, found in context.ledger.reusable(list(by_fingerprint)).items():
         where = found.pointer
         try:
-            old = PartLine.model_validate_json(store.read(where.key, where.offset, where.length))
-        except (CorpusChangedError, ValueError):
+            old = opened(store.read(where.key, where.offset, where.length), where)
+        except CorpusChangedError:
             logger.warning(
                 "result of %s in run %s cannot be read: it is made anew", found.paper_id, found.run_id
             )

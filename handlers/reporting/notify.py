@@ -19,9 +19,11 @@ from handlers.records import RunTotals
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["start", "budget", "parked", "end"]
+Kind = Literal["start", "budget", "failure_rate", "parked", "end"]
 THRESHOLDS = (50, 80, 100)
 """Percent of the budget at which word is sent."""
+_FAILURE_RATE = "failure_rate"
+"""How the reason begins of a run that was parked because too many of its papers failed."""
 _TIMEOUT = 5.0
 _TRIES = 2
 _LONGEST = 1_500
@@ -142,8 +144,13 @@ class Notifier:
             yield Event("budget", f"budget-{budget}-{step}", run_id, text)
         control = ledger.control(run_id)
         if control.state == "parked":
-            text = f"Run {run_id} is parked: {control.reason}. {_standing(totals)}"
-            yield Event("parked", f"parked-{self._session_id}", run_id, text)
+            yield self._parked(run_id, control.reason, totals)
+
+    def _parked(self, run_id: str, reason: str, totals: RunTotals) -> Event:
+        """A stop because too many papers fail is an event of its own kind, not a second message."""
+        text = f"Run {run_id} is parked: {reason}. {_standing(totals)}"
+        kind: Kind = "failure_rate" if reason.startswith(_FAILURE_RATE) else "parked"
+        return Event(kind, f"{kind}-{self._session_id}", run_id, text)
 
 
 def _standing(totals: RunTotals) -> str:

@@ -16,11 +16,13 @@ from handlers.reporting.findings import findings
 from handlers.reporting.html import web_address
 from handlers.reporting.marked import to_marked_html
 from handlers.reporting.survey import read_line
+from handlers.tasks.masking import PLACEHOLDER, mask
 from handlers.tasks.policy import forbids_derivatives, source_language
 
 _CHUNK = 500
 _SUBJECTS = ("field", "subject", "category", "categories")
 _TEXTS = ("title", "abstract", "keywords", "body")
+_SEARCHED = ("title", "abstract", "keywords")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Pair:
     name: str
     source: str
     result: str
+    refused_by: tuple[str, ...]
+    """Checks that speak of the translation as a whole: text to be escaped."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,6 @@ class Reviewed:
     status: str
     title: str
     source_title: str
-    keywords: str
     language: str
     subject: str
     license: str | None
@@ -56,6 +59,8 @@ class Reviewed:
     """Those that did not pass."""
     passed: tuple[str, ...]
     pairs: tuple[Pair, ...]
+    searched: tuple[str, ...]
+    """What the search looks into: titles, abstracts and keywords of both sides, without formulas; the id."""
 
 
 @dataclass
@@ -113,7 +118,6 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
         status=row.status,
         title=_text(line.fields.get("title")),
         source_title=paper.title,
-        keywords=_text([*paper.keywords, *_listed(line.fields.get("keywords"))]),
         language=source_language(paper),
         subject=next((_text(extra[name])[:80] for name in _SUBJECTS if extra.get(name)), ""),
         license=paper.license,
@@ -128,21 +132,27 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
         checks=tuple(check for check in line.checks if check.verdict != "pass"),
         passed=tuple(check.name for check in line.checks if check.verdict == "pass"),
         pairs=_pairs(paper, line, spec),
+        searched=_searched(paper, line),
     )
 
 
+def _searched(paper: Paper, line: PartLine) -> tuple[str, ...]:
+    sides = [_text(side) for name in _SEARCHED for side in (getattr(paper, name), line.fields.get(name))]
+    return (paper.id, *(PLACEHOLDER.sub(" ", mask(side).text) for side in sides))
+
+
 def _pairs(paper: Paper, line: PartLine, spec: RunSpec) -> tuple[Pair, ...]:
-    found = findings(line.checks, paper, full_text=spec.full_text)
+    by_field = findings(line.checks, paper, full_text=spec.full_text)
     pairs = []
     for name in _TEXTS:
-        source = _text(getattr(paper, name))
-        result = _text(line.fields.get(name))
+        source, result, found = _text(getattr(paper, name)), _text(line.fields.get(name)), by_field[name]
         if result or (source and name != "body"):
             pairs.append(
                 Pair(
                     name,
-                    to_marked_html(source, found.source, found.spans),
-                    to_marked_html(result, found.result, found.spans),
+                    to_marked_html(source, (), found.spans, found.source),
+                    to_marked_html(result, found.result, found.spans, found.numbers),
+                    found.whole,
                 )
             )
     return tuple(pairs)
@@ -157,7 +167,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "; ".join(map(_text, value))
     return json.dumps(value, ensure_ascii=False)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

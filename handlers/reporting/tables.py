@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from handlers.run_report import JobReport, Latency, RunReport
+from handlers.run_report import ForecastFigure, JobReport, Latency, RunReport
 
 _MOST_JOBS = 30
 _MOST_CLASSES = 20
@@ -25,6 +25,7 @@ def tables(report: RunReport) -> list[Table]:
     """Those that have something to say: key metrics, papers, calls, jobs, errors."""
     found = [
         Table("Key metrics", ("metric", "value"), key_metrics(report)),
+        Table("Forecast", ("figure", "predicted", "90% interval", "actual", "error"), _forecast(report)),
         Table("Papers", ("status", "papers", "share"), _papers(report)),
         Table("Calls", ("outcome", "calls", "share"), _calls(report)),
         Table("Jobs", _JOB_COLUMNS, [_job(each) for each in report.jobs[-_MOST_JOBS:]]),
@@ -51,6 +52,33 @@ def key_metrics(report: RunReport) -> list[Row]:
         ("reused / equal texts", f"{report.reused:,} / {report.same_as:,} papers without a call"),
         ("queue", _queue(report)),
     ]
+
+
+def _forecast(report: RunReport) -> list[Row]:
+    """What the plan said beside what came; of an unfinished run, projected to the whole."""
+    if report.forecast is None:
+        return []
+    return [
+        (
+            each.name + ("" if report.forecast.complete else " (projected)"),
+            _amount(each.name, each.predicted),
+            "-" if each.low is None else f"{_amount(each.name, each.low)} to {_bound(each)}",
+            _amount(each.name, each.actual),
+            "-" if each.error is None else f"{each.error:+.1%}",
+        )
+        for each in report.forecast.figures
+    ]
+
+
+def _bound(each: ForecastFigure) -> str:
+    return "any" if each.high is None else _amount(each.name, each.high)
+
+
+def _amount(name: str, value: float) -> str:
+    """Hours as a duration, dollars to four decimals, the others as counts."""
+    if name == "hours":
+        return duration(value * 3600)
+    return f"${value:,.4f}" if name == "cost_usd" else f"{value:,.0f}"
 
 
 def duration(seconds: float) -> str:

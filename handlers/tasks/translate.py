@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from handlers.models import ChatRequest, Check, Paper, RunSpec, TaskResult
@@ -49,15 +49,18 @@ class TranslateTask:
         return policy.skip_reason(paper, self._spec)
 
     def first_request(self, paper: Paper) -> ChatRequest:
+        return next(self.requests(paper))
+
+    def requests(self, paper: Paper) -> Iterator[ChatRequest]:
         work = self._work(paper)
-        asked = next(groups(work.asked), {})
-        return request(
-            asked,
-            target_language=self._spec.target_language,
-            source_language=work.language,
-            glossary=self._glossary.occurring(asked.values()),
-            cap=self._spec.max_tokens,
-        )
+        for asked in groups(work.asked) if work.asked else ({},):
+            yield request(
+                asked,
+                target_language=self._spec.target_language,
+                source_language=work.language,
+                glossary=self._glossary.occurring(asked.values()),
+                cap=self._spec.max_tokens,
+            )
 
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
         work = self._work(paper)

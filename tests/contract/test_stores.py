@@ -47,6 +47,19 @@ def test_a_key_that_exists_is_left_as_it_is(store: ObjectStore, source: Path) ->
     assert store.read(KEY, 7, 6) == b"second"
 
 
+def test_keys_are_listed_by_their_beginning_in_order(store: ObjectStore, source: Path) -> None:
+    for key in ("runs/a/two.jsonl", "runs/a/one.jsonl", "runs/ab/three.jsonl", KEY):
+        store.put_file(key, source)
+    assert list(store.keys("runs/a/")) == ["runs/a/one.jsonl", "runs/a/two.jsonl"]
+    assert list(store.keys("runs/none/")) == []
+
+
+def test_a_part_can_be_found_and_read_line_by_line(store: ObjectStore) -> None:
+    store.write_parts("job-a", [part("b1/1-job-a-1", b"one\n", b"two\n")])
+    found = [key for folder in ("segments", "results") for key in store.keys(f"runs/r/{folder}/")]
+    assert [line for key in found for line in store.lines(key)] == [b"one\n", b"two\n"]
+
+
 def test_a_missing_object_says_so(store: ObjectStore) -> None:
     with pytest.raises(CorpusChangedError, match="ingest"):
         store.read(KEY, 0, 1)

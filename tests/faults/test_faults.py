@@ -127,6 +127,22 @@ def test_flagged_papers_are_tried_again_only_when_asked(papers: Path, tmp_path: 
     assert ran.report["counts"]["done"] == PAPERS
 
 
+def test_a_broken_prompt_parks_the_run_before_it_has_cost_every_paper(papers: Path, tmp_path: Path) -> None:
+    with start(ServerSettings(**PRICED, latency=0.1, refusal=1.0)) as server:
+        flags = run_flags(papers, tmp_path, server)
+        parked = paperfleet(*flags, "--jobs", 2, "--workers", 5, "--max-failed", "5%")
+        assert parked.code == 4, parked.err
+        assert parked.report["reason"].startswith("failure_rate: ")
+        assert parked.report["counts"]["pending"] > PAPERS / 2
+        assert parked.report["counts"]["failed"] == 0
+        server.control(refusal=0.0)
+        ran = paperfleet(*flags, "--max-failed", "5%")
+        assert ran.code == 3
+        assert ran.report["counts"]["pending"] == 0
+        assert paperfleet("retry", "--flagged", *flags[2:6]).code == 0
+        assert paperfleet(*flags).report["counts"]["done"] == PAPERS
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small tmpfs, which needs root")
 def test_a_full_disk_stops_the_run_and_a_roomier_one_goes_on(papers: Path, tmp_path: Path) -> None:
     state = tmp_path / "small"

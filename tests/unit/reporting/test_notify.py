@@ -99,6 +99,19 @@ def test_thresholds_passed_in_one_step_are_one_message(
     assert [heard["key"] for heard in ear.heard] == ["start-s1", "budget-1000-100"]
 
 
+def test_a_stop_for_too_many_failures_is_one_message_of_its_own_kind(
+    ear: Ear, webhook: Webhook, ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    notifier = Notifier(webhook, ToldFolder(tmp_path / "told"), session_id="s1")
+    reason = "failure_rate: 60 of the last 100 papers failed or were flagged"
+    ledger.set_control(RUN, Control("parked", reason, 1.0))
+    for _ in range(3):
+        notifier.update(ledger, RUN)
+    notifier.ended(ledger, RUN, "finished")
+    assert [heard["event"] for heard in ear.heard] == ["start", "failure_rate", "end"]
+    assert reason in ear.heard[1]["text"]
+
+
 def test_a_larger_budget_is_another_matter(
     ear: Ear, webhook: Webhook, ledger: SqliteLedger, tmp_path: Path
 ) -> None:

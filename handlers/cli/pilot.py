@@ -1,0 +1,209 @@
+"""``paperfleet pilot``: a stratified sample for real, and what it says of the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from handlers import bootstrap
+from handlers.bootstrap import State, open_state
+from handlers.cli import options
+from handlers.cli.endpoint import endpoint
+from handlers.cli.fleet import only_parent
+from handlers.cli.planning import Planned, sized_corpus
+from handlers.cli.run import exit_code, run_corpus
+from handlers.corpus.formats import open_source
+from handlers.corpus.ingest import ingest
+from handlers.errors import CorpusChangedError, UsageError
+from handlers.models import Frozen, PartLine
+from handlers.pipeline.pilot import Piloted, PilotFigures, figures
+from handlers.pipeline.workload import stratified
+from handlers.run_report import RunReport
+from handlers.settings import load_settings
+
+PAPERS = 20
+_MOST = 100
+_GOOD_ENOUGH = 0.08
+"""Half of the 90% interval of a paper's time, as a share of it, up to which 20 papers are enough."""
+_WORKERS = 10
+
+
+class PilotReport(Frozen):
+    """What ``pilot`` prints as JSON."""
+
+    state: str
+    runs: tuple[str, ...]
+    """Ids of the pilot's runs in this state."""
+    figures: PilotFigures | None
+    """None if no call was answered."""
+    kept: str
+    """File of the figures, which ``plan`` reads."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "pilot",
+        epilog="Example: `paperfleet pilot papers.jsonl --base-url URL --model NAME --budget 1`",
+    )(pilot)
+
+
+def pilot(
+    source: options.Source,
+    papers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Exactly so many papers [default: {PAPERS}; up to {_MOST} only where times vary so much"
+            " that fewer do not tell the run's to 8%].",
+        ),
+    ] = None,
+    state: options.State = None,
+    base_url: options.BaseUrl = None,
+    model: options.Model = None,
+    price_in: options.PriceIn = None,
+    price_out: options.PriceOut = None,
+    price_cached: options.PriceCached = None,
+    workers: options.Workers = None,
+    budget: options.Budget = None,
+    rpm: options.Rpm = None,
+    tpm: options.Tpm = None,
+    full_text: options.FullText = None,
+    temperature: options.Temperature = None,
+    max_tokens: options.MaxTokens = None,
+    max_tokens_field: options.MaxTokensField = None,
+    json_mode: options.JsonMode = None,
+    extra_body: options.ExtraBody = None,
+    auth_header: options.AuthHeader = None,
+    call_timeout: options.CallTimeout = None,
+    read_timeout: options.ReadTimeout = None,
+    target_language: options.TargetLanguage = None,
+    glossary: options.Glossary = None,
+    skip_no_derivatives: options.SkipNoDerivatives = None,
+    batch_papers: options.BatchPapers = None,
+    mapping: options.Mapping = None,
+    source_format: options.SourceFormat = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run a sample of SOURCE for real, evenly from its smallest papers to its largest, and measure time,
+    tokens, verdicts and cost against size. `plan` uses what it finds, `run` takes its results over at no
+    cost. Run again with more --papers, it goes on from what is there.
+    """
+    ours = ("source", "papers", "mapping", "source_format", "as_json")
+    given = {name: value for name, value in locals().items() if name not in (*ours, "ours")}
+    settings = load_settings(**given)
+    console = Console(stderr=True, highlight=False)
+    with only_parent(settings.state), endpoint(settings, console) as ready:
+        planned = sized_corpus(source, ready, mapping or [], source_format, console)
+        if not planned.sized:
+            raise UsageError("no paper of this corpus needs a call: there is nothing to pilot")
+        bootstrap.price(ready, planned.spec.model)
+        report, found = _piloted(planned, papers, console)
+    shown = PilotReport(
+        state=report.state,
+        runs=tuple(found[1]),
+        figures=found[0],
+        kept=str(planned.figures_path) if found[0] else "",
+    )
+    _print(shown, report, as_json=as_json)
+    raise typer.Exit(exit_code(report))
+
+
+def _piloted(
+    planned: Planned, papers: int | None, console: Console
+) -> tuple[RunReport, tuple[PilotFigures | None, list[str]]]:
+    """The last run's report, and what all runs of the pilot say."""
+    wanted = papers or PAPERS
+    while True:
+        report = _run(planned, wanted, console)
+        measured, runs = _measured(planned)
+        if measured is not None:
+            _keep(planned.figures_path, measured)
+        enough = measured is None or measured.time_error <= _GOOD_ENOUGH or report.state != "finished"
+        reachable = min(_MOST, len(planned.sized))
+        if papers is not None or enough or measured is None or wanted >= reachable:
+            return report, (measured, runs)
+        needed = math.ceil(wanted * (measured.time_error / _GOOD_ENOUGH) ** 2 * 1.1)
+        console.print(
+            f"{wanted} papers tell the time to {measured.time_error:.0%} only:"
+            f" going on to {min(needed, reachable)} (--papers {wanted} would stop here)"
+        )
+        wanted = min(needed, reachable)
+
+
+def _run(planned: Planned, papers: int, console: Console) -> RunReport:
+    """A run over the sample. Results of smaller samples are taken over at no cost."""
+    settings = planned.settings
+    chosen = stratified(planned.sized, papers)
+    sample = planned.figures_path.with_name(f"{planned.key}-{len(chosen)}.jsonl")
+    sample.parent.mkdir(parents=True, exist_ok=True)
+    sample.write_bytes(b"".join(planned.lines(chosen)))
+    found = ingest(open_source(str(sample)), settings.state)
+    ready = settings.model_copy(
+        update={
+            "run_id": f"{_prefix(planned)}{len(chosen)}",
+            "jobs": 1,
+            "workers": settings.workers or min(_WORKERS, len(chosen)),
+            "batch_papers": min(settings.batch_papers, _WORKERS),
+        }
+    )
+    return run_corpus(ready, found, console)
+
+
+def _prefix(planned: Planned) -> str:
+    return f"pilot-{planned.key}-"
+
+
+def _measured(planned: Planned) -> tuple[PilotFigures | None, list[str]]:
+    """Figures over all runs of this pilot, and their ids."""
+    sized = {each.id: each for each in planned.sized}
+    with open_state(None, planned.settings) as adapters:
+        runs = [each for each in adapters.ledger.run_ids() if each.startswith(_prefix(planned))]
+        papers = [paper for run_id in runs for paper in _papers(adapters, run_id)]
+    return figures(papers, sized, planned.workload), runs
+
+
+def _papers(adapters: State, run_id: str) -> Iterator[Piloted]:
+    """The papers of a run that were sent in it."""
+    for row in adapters.ledger.entries(run_id):
+        if row.pointer is None or row.reused:
+            continue
+        where = row.pointer
+        try:
+            line = PartLine.model_validate_json(adapters.store.read(where.key, where.offset, where.length))
+        except (CorpusChangedError, ValueError):
+            continue
+        yield Piloted(row.paper_id, row.status, (*line.carried, *line.calls), line.latency)
+
+
+def _keep(path: Path, measured: PilotFigures) -> None:
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    scratch.replace(path)
+
+
+def _print(shown: PilotReport, report: RunReport, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(shown.model_dump_json())
+        return
+    found = shown.figures
+    if found is None:
+        typer.echo(f"{report.state}: no call was answered. {report.reason}")
+        return
+    a_paper = found.spend_usd / max(1, found.papers)
+    lines = (
+        f"{found.papers} papers ({', '.join(f'{n} {name}' for name, n in found.counts.items())}),"
+        f" {found.calls} calls, ${found.spend_usd:.6f}, ${a_paper:.6f} a paper",
+        f"time of a paper: {found.seconds.per_request:.2f} s + {1000 * found.seconds.per_token:.2f} s for"
+        f" 1,000 tokens; longest call {found.longest_call_s:.2f} s",
+        f"known to (90%): cost {found.cost_error:.1%}, time {found.time_error:.1%}",
+        f"repairs {found.repair_share:.1%}, transient {found.retry_share:.1%}, throttled"
+        f" {found.throttled_share:.1%}, flagged {found.flag_share:.1%}, cached {found.cached_share:.0%} of"
+        f" the prompt, reasoning {found.reasoning_share:.0%} of the answer",
+        "next: `paperfleet plan` with the same SOURCE, --state and settings",
+    )
+    typer.echo("\n".join(lines))

@@ -1,0 +1,187 @@
+"""``paperfleet plan``: hours, dollars and the limit that binds, before the first call."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from handlers import bootstrap
+from handlers.cli import options
+from handlers.cli.planning import Planned, sized_corpus
+from handlers.errors import UsageError
+from handlers.models import Price
+from handlers.pipeline import plan_file
+from handlers.pipeline.assumptions import Assumed, Assumptions
+from handlers.pipeline.plan import Plan, Wish, make_plan
+from handlers.pipeline.plan_file import PlanFile
+from handlers.reporting.plan_table import plan_markdown, plan_renderable
+from handlers.settings import Settings, load_settings
+
+_PLAN = "Plan"
+_PICO = 10**6
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "plan",
+        epilog=(
+            "Example: `paperfleet plan papers.jsonl --base-url URL --model NAME --rpm 3000 --deadline 3600"
+            " --output plan.json`, then `paperfleet run papers.jsonl --plan plan.json`"
+        ),
+    )(plan)
+
+
+def plan(
+    source: options.Source,
+    state: options.State = None,
+    run_id: options.RunId = None,
+    base_url: options.BaseUrl = None,
+    model: options.Model = None,
+    price_in: options.PriceIn = None,
+    price_out: options.PriceOut = None,
+    price_cached: options.PriceCached = None,
+    jobs: options.Jobs = None,
+    workers: options.Workers = None,
+    tier: options.Tier = None,
+    budget: options.Budget = None,
+    limit: options.Limit = None,
+    rpm: options.Rpm = None,
+    tpm: options.Tpm = None,
+    deadline: options.Deadline = None,
+    full_text: options.FullText = None,
+    temperature: options.Temperature = None,
+    max_tokens: options.MaxTokens = None,
+    max_tokens_field: options.MaxTokensField = None,
+    json_mode: options.JsonMode = None,
+    extra_body: options.ExtraBody = None,
+    auth_header: options.AuthHeader = None,
+    call_timeout: options.CallTimeout = None,
+    read_timeout: options.ReadTimeout = None,
+    target_language: options.TargetLanguage = None,
+    glossary: options.Glossary = None,
+    skip_no_derivatives: options.SkipNoDerivatives = None,
+    batch_papers: options.BatchPapers = None,
+    mapping: options.Mapping = None,
+    source_format: options.SourceFormat = None,
+    platform: Annotated[
+        Literal["laptop", "actions", "lambda"],
+        typer.Option(help="Where the jobs run.", rich_help_panel=_PLAN),
+    ] = "laptop",
+    account: Annotated[
+        str, typer.Option(help="GitHub account: free, pro, team or enterprise.", rich_help_panel=_PLAN)
+    ] = "free",
+    public: Annotated[
+        bool,
+        typer.Option("--public/--private", help="The repository's visibility.", rich_help_panel=_PLAN),
+    ] = False,
+    assume: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON or TOML that replaces assumptions, e.g. papers, usd_per_paper,"
+            " papers_per_worker_hour; --json shows them all.",
+            rich_help_panel=_PLAN,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Plan file for `run --plan` [default: plan.json in the state's plans/RUN-ID].",
+            rich_help_panel=_PLAN,
+        ),
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown on stdout.", rich_help_panel=_PLAN)
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say how long SOURCE takes with each fleet, what it costs and which limit binds; recommend the
+    cheapest fleet that meets --deadline, or the fastest within --budget. Sends nothing. What a
+    `pilot` measured is used; the rest is assumed, and said. Writes a plan file that `run --plan` executes.
+    """
+    ours = ("source", "mapping", "source_format", "platform", "account", "public", "assume", "output")
+    given = {
+        name: value for name, value in locals().items() if name not in (*ours, "ours", "markdown", "as_json")
+    }
+    settings = load_settings(**given)
+    console = Console(stderr=True, highlight=False)
+    planned = sized_corpus(source, settings, mapping or [], source_format, console)
+    wish = Wish(
+        platform=platform,
+        account=account,
+        private=not public,
+        shape=settings.shape if settings.jobs or settings.workers else None,
+        tier=None if settings.jobs or settings.workers else settings.tier,
+        deadline=settings.deadline,
+        budget=None if settings.budget is None else float(settings.budget),
+    )
+    sealed = plan_file.seal(_made(planned, wish, assume), planned.settings)
+    if sealed.chosen is not None:
+        path = output or settings.state / "plans" / f"{settings.run_id}.json"
+        plan_file.write(sealed, path)
+        console.print(f"plan file: {path}", markup=False, soft_wrap=True)
+    _print(sealed, as_json=as_json, markdown=markdown)
+
+
+def _made(planned: Planned, wish: Wish, assume: Path | None) -> Plan:
+    settings, figures = planned.settings, planned.figures()
+    assumed = Assumed()
+    assumed.take("corpus", **_of_corpus(planned))
+    assumed.take("limits", cores=bootstrap.cores())
+    if figures is not None:
+        figures.give(assumed)
+    assumed.take("flag", rpm=settings.rpm, tpm=settings.tpm)
+    if assume is not None:
+        assumed.take_file(assume)
+    known = assumed.build()
+    price = _price(settings, planned.spec.model, known)
+    if price is not None:
+        prices = (price.prompt, price.completion, price.cached)
+        for name, pico in zip(("price_in", "price_out", "price_cached"), prices, strict=True):
+            if getattr(known, name) is None:
+                assumed.take("price", **{name: pico / _PICO})
+    return make_plan(
+        planned.workload,
+        assumed.build(),
+        wish,
+        price=price,
+        origins=assumed.origins,
+        model=planned.spec.model,
+        sha256=planned.found.sha256,
+        pilot=figures,
+    )
+
+
+def _of_corpus(planned: Planned) -> dict[str, float]:
+    """The prompt's fixed text, by the corpus's own requests."""
+    work = planned.workload
+    if not work.requests:
+        return {}
+    return {"prompt_tokens_per_request": (work.prompt - work.size) / work.requests * 1.05}
+
+
+def _price(settings: Settings, model: str, assumed: Assumptions) -> Price | None:
+    """The model's price; None where ``usd_per_paper`` makes it needless. UsageError if it is unknown."""
+    given = {
+        name: Decimal(str(value))
+        for name in ("price_in", "price_out", "price_cached")
+        if (value := getattr(assumed, name)) is not None
+    }
+    try:
+        return bootstrap.price(settings.model_copy(update=given), model)
+    except UsageError as error:
+        if assumed.usd_per_paper is None:
+            raise UsageError(f"{error} Small models cost about --price-in 0.15 --price-out 0.60") from None
+        return None
+
+
+def _print(sealed: PlanFile, *, as_json: bool, markdown: bool) -> None:
+    if as_json:
+        typer.echo(sealed.model_dump_json())
+    elif markdown:
+        typer.echo(plan_markdown(sealed.model_dump(mode="json")), nl=False)
+    else:
+        Console().print(plan_renderable(sealed.model_dump(mode="json")))

@@ -1,0 +1,189 @@
+"""``paperfleet simulate``: a run on a virtual clock, before the first call."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from handlers import bootstrap
+from handlers.errors import UsageError
+from handlers.pipeline import plan_file
+from handlers.pipeline.plan_file import PlanFile
+from handlers.pipeline.platform_limits import platform_limits
+from handlers.pipeline.sim_api import ApiLimits
+from handlers.pipeline.sim_setup import SimResult, SimSetup
+from handlers.pipeline.simulate import Simulation
+from handlers.reporting.plan_table import money
+from handlers.reporting.sim_charts import write_charts
+from handlers.reporting.tables import duration
+from handlers.server.limits import Limits
+from handlers.server.settings import ServerSettings
+from handlers.settings import TIERS
+
+_TOLD_EVERY = 5.0
+_OWN = {
+    "plan": (Path | None, "plan file: its fleet, papers and assumptions; flags go before it"),
+    "tier": (str | None, "standard 1x10, parallel 5x20, ultra 10x50 or extreme 20x100"),
+    "charts": (Path | None, "folder for charts of papers, slots and throttles (SVG, PNG; extra `report`)"),
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "simulate",
+        epilog=(
+            "Example: `paperfleet simulate --papers 1000000 --jobs 100 --workers 100 --latency 2"
+            " --api-rpm 100000 --charts charts`"
+        ),
+    )(_command())
+
+
+def simulate(**flags: Any) -> None:
+    """Run a fleet on a virtual clock, with the limiter, backoff and batches of real runs: how long it
+    takes, what binds, how often the API refuses, what deaths and faults cost. Sends nothing.
+    """
+    own = {name: flags.pop(name, None) for name in _OWN}
+    as_json = flags.pop("as_json", False)
+    setup = _setup(own["plan"], own["tier"], flags)
+    console = Console(stderr=True, highlight=False)
+    clock = bootstrap.SystemClock()
+    told = clock.monotonic()
+
+    def progress(at: float, done: int) -> None:
+        nonlocal told
+        if clock.monotonic() - told >= _TOLD_EVERY:
+            told = clock.monotonic()
+            console.print(f"{done / setup.papers:.0%} of the papers, {duration(at)} of the fleet's time")
+
+    began = bootstrap.cpu_seconds()
+    found = Simulation(setup, _limits(setup), progress=progress).run()
+    used = {"cpu_s": round(bootstrap.cpu_seconds() - began, 2), "peak_mb": round(bootstrap.peak_mb(), 1)}
+    found = found.model_copy(update=used)
+    if own["charts"] is not None:
+        for path in write_charts([each.model_dump() for each in found.samples], own["charts"]):
+            console.print(f"chart: {path}", markup=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps({"setup": setup.model_dump(), **found.model_dump()}))
+    else:
+        typer.echo(_words(setup, found))
+
+
+def _setup(plan: Path | None, tier: str | None, flags: dict[str, Any]) -> SimSetup:
+    """From the plan file, then the tier, then the flags. UsageError names the flag that is wrong."""
+    given: dict[str, Any] = {} if plan is None else _planned(plan_file.read(plan))
+    if tier is not None:
+        if tier not in TIERS:
+            raise UsageError(f"--tier {tier}: give one of {', '.join(TIERS)}")
+        given["jobs"], given["workers"] = TIERS[tier]
+    if isinstance(flags.get("sizes"), str):
+        flags["sizes"] = tuple(flags["sizes"].split(","))
+    try:
+        return SimSetup(**{**given, **flags})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else "flags"
+        raise UsageError(f"{where}: {first['msg']}") from error
+
+
+def _planned(plan: PlanFile) -> dict[str, Any]:
+    """What the plan was made of, as a simulation's set-up."""
+    row, assumed, corpus = plan.row_chosen, plan.assumptions, plan.corpus
+    sigma = assumed["latency_sigma"]
+    to_median = math.exp(-(sigma**2) / 2)
+    found: dict[str, Any] = {
+        "papers": max(1, corpus.sent),
+        "jobs": row.jobs,
+        "workers": row.workers,
+        "sizes": corpus.sizes or None,
+        "latency": max(0.0, assumed["latency_s_per_request"]) * to_median,
+        "latency_per_token": assumed["latency_s_per_token"] * to_median,
+        "sigma": sigma,
+        "worker_s": assumed["worker_s_per_paper"],
+        "prompt_tokens": max(0.0, assumed["prompt_tokens_per_request"]),
+        "completion_share": assumed["completion_tokens_per_token"],
+        "usd_per_paper": row.cost_usd / max(1, corpus.sent),
+        "rpm": assumed["rpm"],
+        "tpm": assumed["tpm"],
+        "batch_papers": plan.run.get("batch_papers"),
+        **_of_platform(plan),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _of_platform(plan: PlanFile) -> dict[str, Any]:
+    assumed = plan.assumptions
+    if plan.platform == "lambda":
+        return {
+            "start_s": assumed["lambda_start_s"],
+            "ramp_start": assumed["lambda_start_concurrency"],
+            "ramp_per_minute": assumed["lambda_ramp_per_minute"],
+            "job_s": platform_limits().aws_lambda.function.timeout_s,
+            "lease_s": 120.0,
+        }
+    if plan.platform == "actions":
+        return {
+            "start_s": assumed["actions_start_s"],
+            "restart_s": assumed["actions_start_s"],
+            "job_s": assumed["job_hours"] * 3600,
+            "lease_s": 120.0,
+        }
+    cpu = 1 / assumed["calls_per_core_second"]
+    return {"start_s": assumed["laptop_start_s"], "cores": float(assumed["cores"]), "cpu_s": cpu}
+
+
+def _limits(setup: SimSetup) -> ApiLimits | None:
+    """The model server's own limits, for an account of that size."""
+    if setup.api_rpm is None and setup.api_tpm is None and setup.api_in_flight is None:
+        return None
+    settings = ServerSettings(
+        rpm=setup.api_rpm and setup.api_rpm / setup.step,
+        tpm=setup.api_tpm and setup.api_tpm / setup.step,
+        max_in_flight=setup.api_in_flight,
+        burst=setup.api_burst,
+    )
+    return Limits(settings, now=0.0)
+
+
+def _words(setup: SimSetup, found: SimResult) -> str:
+    lines = (
+        f"{found.papers:,} papers, {setup.jobs} jobs x {setup.workers} workers: {duration(found.wall_s)},"
+        f" {found.papers_per_hour:,.0f} papers an hour, bound by {found.binding}",
+        f"calls {found.calls:,}: {found.throttled:,} throttled ({found.throttle_rate:.2%}),"
+        f" {found.transient:,} transient, {found.repairs:,} repairs; {found.failed:,} papers failed",
+        f"utilization {found.worker_utilization:.1%}; {found.jobs_died:,} jobs died,"
+        f" {found.repeated:,} papers repeated for it, {found.jobs_ended:,} reached their time limit",
+        *([f"cost {money(found.cost_usd)}"] if setup.usd_per_paper else []),
+        f"simulated in {found.cpu_s:.1f} s of processor time, {found.peak_mb:.0f} MB",
+    )
+    return "\n".join(lines)
+
+
+def _command() -> Any:
+    """The function with one flag for each field of ``SimSetup``; numbers travel as text."""
+
+    def command(**flags: Any) -> None:
+        simulate(**{name: value for name, value in flags.items() if value is not None})
+
+    command.__doc__ = simulate.__doc__
+    kinds = {name: Annotated[kind, typer.Option(help=words)] for name, (kind, words) in _OWN.items()}
+    for name, field in SimSetup.model_fields.items():
+        default = field.get_default()
+        shown = "" if default is None or name == "sizes" else f" [default: {default}]"
+        option = typer.Option("--" + name.replace("_", "-"), help=f"{field.description}{shown}")
+        kinds[name] = Annotated[str | None, option]
+    kinds["as_json"] = Annotated[bool, typer.Option("--json", help="Print set-up and result as JSON.")]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter(name, keyword, default=False if name == "as_json" else None, annotation=kind)
+        for name, kind in kinds.items()
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = kinds
+    return command

@@ -1,0 +1,79 @@
+"""The simulated API: how long a call takes, and how it ends."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from handlers.pipeline.sim_setup import SimSetup
+
+End = Literal["ok", "throttled", "transient", "stall"]
+_REFUSAL_S = 0.003
+"""Seconds until a refusal for the rate is back."""
+
+
+class ApiLimits(Protocol):
+    """An account's rate limits; the model server's own, on the virtual clock."""
+
+    def wait(self, prompt_tokens: int, *, in_flight: int, now: float) -> float:
+        """Seconds until the request would be let in; 0 takes it."""
+
+    def spend(self, completion_tokens: int) -> None: ...
+
+    def scarcest(self) -> tuple[int, float] | None:
+        """(what is left, seconds until all is) of the limit that is nearest to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ends after ``latency`` seconds. ``hint``: what its headers say of the window."""
+
+    end: End
+    latency: float
+    retry_after: float = 0.0
+    hint: tuple[int, float] | None = None
+
+
+class Api:
+    """Draws outcomes by chance; ``limits`` None lets everything in."""
+
+    def __init__(self, setup: SimSetup, chance: random.Random, limits: ApiLimits | None) -> None:
+        self._chance = chance
+        self._limits = limits
+        self._setup = setup
+        self._transient = setup.transient
+        self._failing = setup.transient + setup.stall
+        step = setup.step
+        # The sum of `step` lognormals is taken as a lognormal of the same mean and variance.
+        spread = math.log(1 + (math.exp(setup.sigma**2) - 1) / step)
+        self._sigma = math.sqrt(spread)
+        self._factor = step * math.exp((setup.sigma**2 - spread) / 2)
+        self.in_flight = 0
+
+    def call(self, size: float, now: float) -> Outcome:
+        """Let a call in, or refuse it. ``size`` in tokens, of one paper of the unit."""
+        setup, hint = self._setup, None
+        if self._limits is not None:
+            prompt = int(setup.prompt_tokens + size)
+            wait = self._limits.wait(prompt, in_flight=self.in_flight, now=now)
+            if wait > 0:
+                wait = math.ceil(wait * 1000) / 1000
+                return Outcome("throttled", _REFUSAL_S, wait, self._limits.scarcest())
+            hint = self._limits.scarcest()
+        self.in_flight += 1
+        noise = self._chance.lognormvariate(0.0, self._sigma) if self._sigma else 1.0
+        latency = (setup.latency + setup.latency_per_token * size) * noise * self._factor
+        if self._failing and (uniform := self._chance.random()) < self._failing:
+            if uniform < self._transient:
+                return Outcome("transient", latency, hint=hint)
+            return Outcome("stall", setup.read_timeout)
+        if self._limits is not None:
+            self._limits.spend(int(setup.completion_share * size))
+        return Outcome("ok", latency, hint=hint)
+
+    def ended(self, outcome: Outcome) -> None:
+        """The call is over, or nobody waits for it any more."""
+        if outcome.end != "throttled":
+            self.in_flight -= 1

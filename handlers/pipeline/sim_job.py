@@ -1,0 +1,134 @@
+"""A job, its batches and their papers, as a simulation keeps them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from handlers.corpus.batching import cut
+from handlers.corpus.index import IndexEntry
+from handlers.llm.token_bucket import TokenBucket
+from handlers.pipeline.sim_gate import Gate
+from handlers.pipeline.sim_setup import SimSetup
+
+_COMMIT = 0.25
+"""Seconds of results that a death takes along (see committer.py)."""
+
+
+class Batch:
+    """A message's papers. ``left``: units without an end."""
+
+    __slots__ = ("epoch", "id", "left", "units")
+
+    def __init__(self, batch_id: str, sizes: Iterator[float]) -> None:
+        self.id = batch_id
+        self.units = [Unit(size, self) for size in sizes]
+        self.left = len(self.units)
+        self.epoch = 0
+
+
+class Unit:
+    """What a worker has in hand: a paper, or ``step`` of them."""
+
+    __slots__ = ("attempt", "batch", "done", "size", "started_at", "tries")
+
+    def __init__(self, size: float, batch: Batch) -> None:
+        self.size = size
+        self.batch = batch
+        self.done = False
+        self.fresh()
+
+    def fresh(self) -> None:
+        """As it is before any call."""
+        self.attempt = 1
+        self.tries = 0
+        self.started_at = 0.0
+
+
+class Job:
+    """A process: its gate, the papers that wait for a worker, and the batches that it holds."""
+
+    __slots__ = (
+        "alive", "backlog", "fetching", "gate", "held", "id", "idle", "recent", "serial", "wake_at",
+        "workers",
+    )  # fmt: skip
+
+    def __init__(self, number: int, serial: int, setup: SimSetup, random: Callable[[], float]) -> None:
+        self.id = number
+        self.serial = serial
+        self.workers = setup.workers
+        self.alive = True
+        self.idle = setup.workers
+        self.fetching = False
+        self.wake_at = float("inf")
+        self.backlog: deque[Unit] = deque()
+        self.held: dict[str, Batch] = {}
+        self.recent: deque[tuple[float, Unit]] = deque()
+        self.gate: Gate[Unit] = Gate(
+            setup.workers, random, requests=_bucket(setup.rpm, setup), tokens=_bucket(setup.tpm, setup)
+        )
+
+    @property
+    def name(self) -> str:
+        return f"job-{self.id}-{self.serial}"
+
+    @property
+    def wants_more(self) -> bool:
+        """As the local event source decides it."""
+        return (
+            self.alive
+            and not self.fetching
+            and len(self.backlog) < max(1, self.workers // 4)
+            and len(self.held) < self.workers + 2
+        )
+
+    def finished(self, unit: Unit, now: float) -> None:
+        """Its result waits for the next commit."""
+        self.recent.append((now, unit))
+        while self.recent[0][0] < now - _COMMIT:
+            self.recent.popleft()
+
+    def lost(self, now: float) -> int:
+        """Take back what was not committed when it died; returns how many units."""
+        count = 0
+        for at, unit in self.recent:
+            if at >= now - _COMMIT and unit.batch.id in self.held:
+                unit.done = False
+                unit.batch.left += 1
+                count += 1
+        return count
+
+
+def _bucket(per_minute: float | None, setup: SimSetup) -> TokenBucket | None:
+    if per_minute is None:
+        return None
+    rate = per_minute / 60 / setup.step
+    return TokenBucket(rate=rate, burst=max(1.0, rate))
+
+
+def batches(setup: SimSetup) -> Iterator[Batch]:
+    """The papers as ``shard`` cuts them, heaviest first; made one by one."""
+    units = -(-setup.papers // setup.step)
+    full = max(1, setup.batch_papers // setup.step)
+    messages = cut(
+        _entries(setup.sizes, units),
+        run_id="simulation",
+        corpus_key="corpora/simulation.jsonl",
+        corpus_sha256="0" * 64,
+        max_papers=full,
+        max_tokens=200_000,
+    )
+    for message in messages:
+        size = message.tokens / len(message.ids)
+        yield Batch(message.batch_id, iter([size] * len(message.ids)))
+
+
+def _entries(sizes: tuple[float, ...], units: int) -> Iterator[IndexEntry]:
+    """Papers whose sizes follow the quantiles."""
+    last = len(sizes) - 1
+    for number in range(units):
+        place = (number + 0.5) / units * last
+        low = min(int(place), max(0, last - 1))
+        high = min(low + 1, last)
+        size = sizes[low] + (sizes[high] - sizes[low]) * (place - low)
+        yield IndexEntry(number * 1000, 999, max(1, round(size)), 0, 1, 0, None, f"p{number}")

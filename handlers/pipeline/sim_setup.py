@@ -1,0 +1,110 @@
+"""What a simulation is told, and what it says."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from handlers.models import Frozen
+
+DEFAULT_SIZES = (20.0, 90.0, 160.0, 220.0, 270.0, 330.0, 390.0, 460.0, 560.0, 720.0, 1600.0)
+"""Deciles of an abstract's size in tokens, as in a corpus of 11,000 Chinese abstracts."""
+
+
+class SimSetup(Frozen):
+    """Seconds, tokens, USD. Each field makes a flag of ``paperfleet simulate``."""
+
+    papers: int = Field(default=10_000, ge=1, description="papers that are sent")
+    jobs: int = Field(default=1, ge=1, le=10_000, description="processes, runners or invocations at once")
+    workers: int = Field(default=10, ge=1, le=10_000, description="threads of each job")
+    batch_papers: int = Field(default=20, ge=1, description="papers a batch at most")
+    step: int = Field(
+        default=1, ge=1, le=1000,
+        description="papers that one simulated unit stands for: coarser and faster, see the README",
+    )  # fmt: skip
+    seed: int = Field(default=1, description="seed of latency, faults and jitter")
+    sizes: tuple[float, ...] = Field(
+        default=DEFAULT_SIZES, description="quantiles of a paper's size in tokens, evenly spaced"
+    )
+
+    latency: float = Field(default=1.0, ge=0, description="median seconds of a call, apart from its size")
+    latency_per_token: float = Field(default=0.0, ge=0, description="more of them for each token of size")
+    sigma: float = Field(default=0.4, ge=0, le=3, description="spread of the lognormal noise")
+    worker_s: float = Field(default=0.004, ge=0, description="a worker's own seconds on each call")
+    cpu_s: float = Field(default=0.004, ge=0, description="processor seconds of each call")
+    cores: float = Field(
+        default=0.0, ge=0, description="processors that all jobs share; 0: each job has one of its own"
+    )
+    prompt_tokens: float = Field(default=500.0, ge=0, description="tokens of every prompt, the text aside")
+    completion_share: float = Field(default=1.1, ge=0, description="answer tokens for each token of size")
+    usd_per_paper: float = Field(default=0.0, ge=0, description="cost of one answered call in USD")
+
+    rpm: float | None = Field(default=None, gt=0, description="declared limit: requests a minute, all jobs")
+    tpm: float | None = Field(default=None, gt=0, description="declared limit: tokens a minute, all jobs")
+    api_rpm: float | None = Field(default=None, gt=0, description="requests a minute before the API says 429")
+    api_tpm: float | None = Field(default=None, gt=0, description="tokens a minute before the API says 429")
+    api_in_flight: int | None = Field(default=None, ge=1, description="calls at once before the API says 429")
+    api_burst: float = Field(default=10.0, gt=0, description="seconds of a limit that may be used at once")
+
+    transient: float = Field(
+        default=0.0, ge=0, le=0.9, description="share of calls that fail and are repeated"
+    )
+    stall: float = Field(default=0.0, ge=0, le=0.9, description="share of calls that are never answered")
+    read_timeout: float = Field(default=120.0, gt=0, description="seconds after which such a call is cut")
+    repair: float = Field(default=0.0, ge=0, le=0.9, description="share of answers that the gate sends back")
+
+    deaths: float = Field(default=0.0, ge=0, description="deaths of a job an hour of its life")
+    restart_s: float = Field(default=1.0, ge=0, description="seconds until another takes a job's place")
+    lease_s: float = Field(
+        default=0.0, ge=0, description="seconds until a dead job's batches are delivered again; 0: at once"
+    )
+    job_s: float | None = Field(default=None, gt=0, description="seconds after which a job ends by itself")
+    start_s: float = Field(default=1.0, ge=0, description="seconds to a job's first call")
+    ramp_start: int | None = Field(default=None, ge=1, description="jobs at first; none: all at once")
+    ramp_per_minute: float = Field(default=300.0, gt=0, description="more of them a minute")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> SimSetup:
+        if self.jobs * self.workers > 200_000:
+            raise ValueError(f"{self.jobs} x {self.workers} is more than 200,000 workers")
+        if self.transient + self.stall >= 0.95:
+            raise ValueError("transient and stall together leave no call answered")
+        return self
+
+
+class Sample(Frozen):
+    """One moment of a simulation: seconds since its start, sums since its start, levels of the moment."""
+
+    at: float
+    done: int
+    throttled: int
+    slots: int
+    in_flight: int
+    jobs: int
+
+
+class SimResult(Frozen):
+    """Times in virtual seconds; calls are sent ones. ``repeated``: papers done twice, for a job died."""
+
+    papers: int
+    failed: int
+    wall_s: float
+    papers_per_hour: float
+    calls: int
+    throttled: int
+    transient: int
+    repairs: int
+    repeated: int
+    throttle_rate: float
+    """Throttled calls for each call sent."""
+    cost_usd: float
+    worker_utilization: float
+    latency_mean_s: float
+    jobs_died: int
+    jobs_ended: int
+    """By their own time limit."""
+    binding: str
+    """What set the pace: ``workers``, ``rate_limit``, ``machine`` or ``ramp``."""
+    samples: tuple[Sample, ...]
+    events: int
+    cpu_s: float = 0.0
+    peak_mb: float = 0.0

@@ -1,0 +1,300 @@
+"""A whole run as discrete events on a virtual clock.
+
+AIMD, token buckets, backoff and the cut of batches are the code that real runs use; threads, processes,
+queue and API are events. Memory does not grow with the papers: batches are cut as they are fetched, and
+what is finished is only counted.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections import deque
+from collections.abc import Callable
+
+from handlers.errors import UsageError
+from handlers.llm.backoff import delay
+from handlers.pipeline.calls import MAX_TRIES
+from handlers.pipeline.sim_api import Api, ApiLimits, Outcome
+from handlers.pipeline.sim_figures import Figures
+from handlers.pipeline.sim_job import Batch, Job, Unit, batches
+from handlers.pipeline.sim_leases import MemoryLeases
+from handlers.pipeline.sim_setup import SimResult, SimSetup
+
+_BASE, _CAP = 0.5, 20.0
+_FETCH_S = 0.006
+"""Seconds from wanting a batch to having its papers: queue, lease, corpus."""
+_RUN = "simulation"
+_HEARTBEAT = 30.0
+_SHORTEST = 0.001
+_LONGEST = 400 * 86_400.0
+"""Virtual seconds after which a run counts as endless."""
+Action = Callable[[], None]
+
+
+class Simulation:
+    """One run; ``run`` may be called once. ``limits``: the API's, None for none."""
+
+    def __init__(
+        self,
+        setup: SimSetup,
+        limits: ApiLimits | None = None,
+        *,
+        progress: Callable[[float, int], None] | None = None,
+    ) -> None:
+        self._setup = setup
+        self._chance = random.Random(setup.seed)  # noqa: S311 - a simulation, repeatable by its seed
+        self._api = Api(setup, self._chance, limits)
+        self._leases = MemoryLeases()
+        self._progress = progress
+        self._batches = batches(setup)
+        self._again: deque[Batch] = deque()
+        """Batches of dead jobs, visible again."""
+        self._jobs: list[Job] = []
+        self._starved: list[Job] = []
+        """Jobs that found the queue empty."""
+        self._events: list[tuple[float, int, Action]] = []
+        self._now = 0.0
+        self._seq = 0
+        self._serial = 0
+        self._units = -(-setup.papers // setup.step)
+        self._cpu_free = 0.0
+        self._figures = Figures(setup)
+
+    def run(self) -> SimResult:
+        """To the last paper."""
+        for number in range(self._setup.jobs):
+            self._at(self._start_of(number), lambda number=number: self._born(number))  # type: ignore[misc]
+        self._at(0.0, self._sample)
+        events = self._events
+        while self._figures.ended < self._units and events:
+            self._now, _, action = heapq.heappop(events)
+            action()
+        self._figures.look(self._jobs, self._now)
+        return self._figures.result(self._now, self._seq)
+
+    def _at(self, at: float, action: Action) -> None:
+        self._seq += 1
+        heapq.heappush(self._events, (at, self._seq, action))
+
+    # jobs
+    def _start_of(self, number: int) -> float:
+        setup = self._setup
+        if setup.ramp_start is None or number < setup.ramp_start:
+            return setup.start_s
+        return setup.start_s + 60 * (number + 1 - setup.ramp_start) / setup.ramp_per_minute
+
+    def _born(self, number: int) -> None:
+        self._serial += 1
+        job = Job(number, self._serial, self._setup, self._chance.random)
+        self._jobs.append(job)
+        self._share_rates()
+        if self._setup.deaths:
+            life = self._chance.expovariate(self._setup.deaths / 3600)
+            self._at(self._now + life, lambda: self._end_job(job, died=True))
+        if self._setup.job_s is not None:
+            self._at(self._now + self._setup.job_s, lambda: self._end_job(job, died=False))
+        self._fetch(job)
+
+    def _end_job(self, job: Job, *, died: bool) -> None:
+        """Its calls in flight come to nothing and its batches wait for their lease; another job starts."""
+        if not job.alive:
+            return
+        job.alive = False
+        self._jobs.remove(job)
+        self._figures.died += died
+        self._figures.expired += not died
+        lost = job.lost(self._now) if died else 0
+        self._figures.ended -= lost
+        self._figures.repeated += lost
+        if job in self._starved:
+            self._starved.remove(job)
+        for batch in job.held.values():
+            self._hide(batch, died=died)
+        job.held.clear()
+        self._share_rates()
+        self._at(self._now + self._setup.restart_s, lambda: self._born(job.id))
+
+    def _hide(self, batch: Batch, *, died: bool) -> None:
+        """A lease lives on from its last heartbeat; a job that ends by itself gives it back."""
+        wait = 0.0
+        if died and self._setup.lease_s:
+            wait = max(0.0, self._setup.lease_s - self._chance.random() * _HEARTBEAT)
+        else:
+            self._leases.end_lease(_RUN, batch.id, batch.epoch)
+        self._at(self._now + wait, lambda: self._show(batch))
+
+    def _show(self, batch: Batch) -> None:
+        for unit in batch.units:
+            unit.fresh()
+        self._again.append(batch)
+        starved, self._starved = self._starved, []
+        for job in starved:
+            self._fetch(job)
+
+    def _share_rates(self) -> None:
+        setup, live = self._setup, max(1, len(self._jobs))
+        if setup.rpm is None and setup.tpm is None:
+            return
+        rates = [None if each is None else each / 60 / setup.step / live for each in (setup.rpm, setup.tpm)]
+        for job in self._jobs:
+            job.gate.set_share((rates[0], rates[1]))
+
+    # batches
+    def _fetch(self, job: Job) -> None:
+        if not job.wants_more:
+            return
+        job.fetching = True
+        self._at(self._now + _FETCH_S, lambda: self._fetched(job))
+
+    def _fetched(self, job: Job) -> None:
+        job.fetching = False
+        if not job.alive:
+            return
+        batch = self._again.popleft() if self._again else next(self._batches, None)
+        if batch is None:
+            self._starved.append(job)
+            return
+        ttl = self._setup.lease_s or math.inf
+        epoch = self._leases.lease(_RUN, batch.id, job.name, now=self._now, ttl=ttl)
+        if epoch is None:  # shown a moment before its lease ends
+            self._at(self._now + 1.0, lambda: self._show(batch))
+            self._fetch(job)
+            return
+        batch.epoch = epoch
+        job.held[batch.id] = batch
+        job.backlog.extend(unit for unit in batch.units if not unit.done)
+        self._hand_out(job)
+        self._fetch(job)
+
+    def _hand_out(self, job: Job) -> None:
+        """Papers to idle workers."""
+        tokens = self._setup.prompt_tokens
+        share = 1 + self._setup.completion_share
+        while job.idle and job.backlog:
+            unit = job.backlog.popleft()
+            job.idle -= 1
+            job.gate.enter(unit, tokens + share * unit.size)
+        self._admit(job)
+
+    # calls
+    def _admit(self, job: Job) -> None:
+        """Everybody who may call now, calls; and look again when time lets in the next."""
+        gate, now = job.gate, self._now
+        while (unit := gate.take(now)) is not None:
+            self._call(job, unit)
+        wait = gate.wait(now)
+        if wait == math.inf:
+            return
+        at = now + max(_SHORTEST, wait)
+        if at < job.wake_at or job.wake_at <= now:
+            job.wake_at = at
+            self._at(at, lambda: self._wake(job, at))
+
+    def _wake(self, job: Job, at: float) -> None:
+        if job.alive and job.wake_at == at:
+            job.wake_at = math.inf
+            self._admit(job)
+
+    def _call(self, job: Job, unit: Unit) -> None:
+        now, setup = self._now, self._setup
+        unit.started_at = now
+        self._figures.calls += setup.step
+        outcome = self._api.call(unit.size, now)
+        lag = self._lag_of_cpu(now)
+        ends = now + lag + outcome.latency
+        if outcome.end == "ok":
+            ends += setup.worker_s * setup.step
+        self._at(ends, lambda: self._ends(job, unit, outcome))
+
+    def _lag_of_cpu(self, now: float) -> float:
+        """Seconds that a call waits for a processor, and uses it."""
+        work = self._setup.cpu_s * self._setup.step
+        if not self._setup.cores:
+            return 0.0
+        self._cpu_free = max(self._cpu_free, now) + work / self._setup.cores
+        lag = self._cpu_free - now
+        self._figures.lag += lag
+        return lag
+
+    def _ends(self, job: Job, unit: Unit, outcome: Outcome) -> None:
+        self._api.ended(outcome)
+        if not job.alive:
+            self._figures.repeated += outcome.end == "ok"
+            return
+        now, gate = self._now, job.gate
+        if outcome.hint is not None:
+            remaining, reset = outcome.hint
+            gate.hint(remaining, reset - (now - unit.started_at), now)
+        if outcome.end == "throttled":
+            gate.throttled(unit.started_at, outcome.retry_after, now)
+            self._figures.throttled += self._setup.step
+            wait = delay(unit.attempt, _BASE, _CAP, self._chance.random, retry_after=outcome.retry_after)
+            self._again_after(job, unit, wait)
+        else:
+            self._figures.busy += now - unit.started_at
+            self._figures.latency += outcome.latency
+            if outcome.end == "ok":
+                self._figures.answers += self._setup.step
+                gate.succeeded(unit.started_at, now)
+                self._answered(job, unit)
+            else:
+                gate.failed()
+                self._figures.transient += self._setup.step
+                self._failed_once(job, unit)
+        self._admit(job)
+
+    def _failed_once(self, job: Job, unit: Unit) -> None:
+        unit.tries += 1
+        if unit.tries >= MAX_TRIES:
+            self._figures.failed += self._setup.step
+            self._done(job, unit)
+        else:
+            self._again_after(job, unit, delay(unit.tries + 1, _BASE, _CAP, self._chance.random))
+
+    def _again_after(self, job: Job, unit: Unit, wait: float) -> None:
+        unit.attempt += 1
+        self._at(self._now + wait, lambda: self._back(job, unit))
+
+    def _back(self, job: Job, unit: Unit) -> None:
+        if job.alive:
+            job.gate.enter(unit, self._setup.prompt_tokens + (1 + self._setup.completion_share) * unit.size)
+            self._admit(job)
+
+    def _answered(self, job: Job, unit: Unit) -> None:
+        if self._setup.repair and self._chance.random() < self._setup.repair:
+            self._figures.repairs += self._setup.step
+            unit.fresh()
+            self._back(job, unit)
+        else:
+            self._done(job, unit)
+
+    def _done(self, job: Job, unit: Unit) -> None:
+        unit.done = True
+        self._figures.ended += 1
+        batch = unit.batch
+        batch.left -= 1
+        if self._setup.deaths:
+            job.finished(unit, self._now)
+        if not batch.left:
+            job.held.pop(batch.id, None)
+            self._leases.finish_batch(_RUN, batch.id, now=self._now)
+        job.idle += 1
+        if job.backlog:
+            self._hand_out(job)
+        if job.wants_more and job not in self._starved:
+            self._fetch(job)
+
+    def _sample(self) -> None:
+        figures = self._figures
+        if self._now > _LONGEST:
+            raise UsageError(
+                f"the simulated fleet does not come to an end: {figures.done:,} of"
+                f" {self._setup.papers:,} papers after {_LONGEST / 86_400:.0f} days; give more jobs or"
+                " workers, fewer --deaths or a longer --job-s"
+            )
+        figures.look(self._jobs, self._now)
+        if self._progress is not None:
+            self._progress(self._now, figures.done)
+        self._at(self._now + figures.series.every, self._sample)

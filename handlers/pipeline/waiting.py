@@ -1,0 +1,65 @@
+"""How long calls take together: the mean, the longest, and how the end of a run is drawn out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+_NORMAL = NormalDist()
+_LONGEST = 2.6
+"""Standard deviations that one call in two hundred exceeds."""
+_GUMBEL = 0.5615
+"""exp(-Euler's constant): the expected maximum of n draws lies at the quantile 1 - 0.5615/n."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The time that a worker has one paper: a lognormal with this mean (seconds) and sigma."""
+
+    mean: float
+    sigma: float
+
+    @property
+    def _mu(self) -> float:
+        return math.log(self.mean) - self.sigma**2 / 2
+
+    def quantile(self, share: float) -> float:
+        if self.mean <= 0:
+            return 0.0
+        return math.exp(self._mu + self.sigma * _NORMAL.inv_cdf(share))
+
+    @property
+    def longest(self) -> float:
+        """Seconds that hardly any call exceeds."""
+        return self.mean * math.exp(_LONGEST * self.sigma - self.sigma**2 / 2) if self.mean else 0.0
+
+    @property
+    def residual(self) -> float:
+        """Mean seconds left of a paper met at a random moment (the inspection paradox)."""
+        return self.mean * math.exp(self.sigma**2) / 2
+
+    def tail(self, workers: int) -> float:
+        """Seconds from the moment when nothing waits any more until the last of ``workers`` is done,
+        over what they would take if they shared the rest evenly.
+
+        The residual of each is drawn from the equilibrium distribution of renewal theory; the largest
+        of them ends the run.
+        """
+        if self.mean <= 0 or workers < 1:
+            return 0.0
+        return max(0.0, self._residual_quantile(1 - _GUMBEL / workers) - self.residual)
+
+    def _residual_quantile(self, share: float) -> float:
+        low, high = 0.0, self.mean * math.exp(8 * self.sigma) * 4
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._residual_share(middle) < share else (low, middle)
+        return high
+
+    def _residual_share(self, x: float) -> float:
+        """Share of residuals up to ``x``: the integral of 1 - F over the mean, in closed form."""
+        if not self.sigma:
+            return min(1.0, x / self.mean)
+        z = (math.log(max(x, 1e-12)) - self._mu) / self.sigma
+        return _NORMAL.cdf(z - self.sigma) + x * (1 - _NORMAL.cdf(z)) / self.mean

@@ -1,0 +1,90 @@
+"""A simulation's course as charts: SVG and PNG files. Needs the extra `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from handlers.errors import UsageError
+from handlers.reporting.charts import WIDE, Pen
+from handlers.reporting.optional import load
+from handlers.reporting.palette import LIGHT
+
+_BACKGROUND = "#ffffff"
+Samples = Sequence[Mapping[str, Any]]
+
+
+def write_charts(samples: Samples, folder: Path) -> list[Path]:
+    """``papers``, ``slots`` and ``throttles``, each as .svg and .png. UsageError if a file cannot be
+    written or the extra is missing."""
+    convert = load("vl_convert", extra="report")
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, svg in _drawn(samples):
+            vector, pixels = folder / f"{name}.svg", folder / f"{name}.png"
+            vector.write_text(svg, encoding="utf-8")
+            pixels.write_bytes(convert.svg_to_png(_on_white(svg), scale=2.0))
+            written += [vector, pixels]
+    except OSError as error:
+        raise UsageError(f"--charts {folder}: cannot be written ({error.strerror})") from error
+    return written
+
+
+def _drawn(samples: Samples) -> Iterator[tuple[str, str]]:
+    pen, unit = Pen(WIDE), _unit(samples)
+    rows = list(_rows(samples, unit[1]))
+    title = f"time in {unit[0]}"
+    yield (
+        "papers",
+        pen.lines(
+            rows, x="at", series={"done": ("papers done", LIGHT["blue"])}, x_title=title, y_title="papers"
+        ),
+    )
+    yield (
+        "slots",
+        pen.lines(
+            rows,
+            x="at",
+            series={
+                "slots": ("slots", LIGHT["muted"]),
+                "in_flight": ("calls in flight", LIGHT["blue"]),
+            },
+            x_title=title,
+            y_title="calls at once",
+        ),
+    )
+    yield (
+        "throttles",
+        pen.lines(
+            rows,
+            x="at",
+            series={"throttles": ("calls refused a minute", LIGHT["failed"])},
+            x_title=title,
+            y_title="refusals a minute",
+        ),
+    )
+
+
+def _rows(samples: Samples, seconds: float) -> Iterator[dict[str, float]]:
+    """Throttles as a rate: between one sample and the one before."""
+    before: Mapping[str, Any] = {"at": 0.0, "throttled": 0}
+    for sample in samples:
+        passed = sample["at"] - before["at"]
+        rate = 60 * (sample["throttled"] - before["throttled"]) / passed if passed > 0 else 0.0
+        yield {**sample, "at": sample["at"] / seconds, "throttles": rate}
+        before = sample
+
+
+def _unit(samples: Samples) -> tuple[str, float]:
+    end = samples[-1]["at"] if samples else 0.0
+    if end < 180:
+        return "seconds", 1.0
+    return ("minutes", 60.0) if end < 10_800 else ("hours", 3600.0)
+
+
+def _on_white(svg: str) -> str:
+    """Transparent drawings are black on dark screens."""
+    start = svg.index(">", svg.index("<svg")) + 1
+    return f'{svg[:start]}<rect width="100%" height="100%" fill="{_BACKGROUND}"/>{svg[start:]}'
