@@ -37,6 +37,8 @@ from handlers.pipeline.job import Job
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore, Task
 from handlers.settings import PREFIX, Settings, load_settings
+from handlers.tasks.masking import MASKING_VERSION
+from handlers.tasks.prompt import PROMPT_VERSION
 from handlers.tasks.translate import TranslateTask
 
 
@@ -167,6 +169,12 @@ def task_of(spec: RunSpec) -> Task:
     """The task that a run is about."""
     if spec.task != "translate":
         raise UsageError(f"unknown task {spec.task!r}: this version knows translate")
+    if (spec.prompt_version, spec.masking_version) != (PROMPT_VERSION, MASKING_VERSION):
+        raise UsageError(
+            f"the run was made for prompt {spec.prompt_version} and masking {spec.masking_version}, this "
+            f"version has {PROMPT_VERSION} and {MASKING_VERSION}: use one version everywhere (deploy the "
+            "stack again), or give another --run-id"
+        )
     return TranslateTask(spec)
 
 

@@ -119,6 +119,9 @@ class ObjectStore(Protocol):
     def read(self, key: str, offset: int, length: int) -> bytes:
         """Exactly that byte range. CorpusChangedError if the object is missing or shorter."""
 
+    def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The same for many (offset, length) of an object, in their order."""
+
     def lines(self, key: str) -> Iterator[bytes]:
         """All lines of an object, streamed; those of a packed part, unpacked."""
 

@@ -61,6 +61,9 @@ class FileStore:
             )
         return data
 
+    def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [self.read(key, offset, length) for offset, length in ranges]
+
     def lines(self, key: str) -> Iterator[bytes]:
         try:
             with self.path(key).open("rb") as file:

@@ -32,6 +32,7 @@ _CHUNK = 8 << 20
 _CACHED_BYTES = 64 << 20
 """Unpacked parts kept for readers that take many lines of one."""
 _WRITERS = 8
+_READERS = 16
 _TRIES = 4
 _BROKEN = (ConnectionClosedError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -83,6 +84,13 @@ class S3Store:
                 "the object was replaced; put the original back and resume"
             )
         return data
+
+    def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Several at once: a request takes tens of milliseconds, and workers wait for a batch's papers."""
+        if len(ranges) <= 1:
+            return [self.read(key, offset, length) for offset, length in ranges]
+        with ThreadPoolExecutor(min(_READERS, len(ranges)), thread_name_prefix="s3") as pool:
+            return list(pool.map(lambda where: self.read(key, *where), ranges))
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Chunk by chunk, so that a broken connection costs one chunk and not the stream."""

@@ -42,7 +42,7 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
             + (f", {plan.at_once} jobs of them at a time" if plan.at_once < len(plan.jobs) else "")
             + f". A checkpoint every {plan.checkpoint_seconds / 60:g} minutes."
         )
-    yield f"\nWhat binds: {markdown(plan.verdict.binding)}.\n"
+    yield f"\nWhat binds: {markdown(plan.verdict.binding)}.\n" if plan.pending else "\nNothing is pending.\n"
     yield from verdict_table(plan)
     yield ""
     pace = plan.last.papers_per_worker_hour if plan.last else None

@@ -101,7 +101,9 @@ def work(
     given = {key: value for key, value in locals().items() if key != "as_json"}
     settings = bootstrap.located(load_settings(**given))
     with open_state(settings.run_id, settings) as adapters:
-        bootstrap.price(settings, adapters.ledger.run(settings.run_id).spec.model)
+        spec = adapters.ledger.run(settings.run_id).spec
+        bootstrap.task_of(spec)
+        bootstrap.price(settings, spec.model)
         bootstrap.endpoint(settings)
         bury_the_dead(adapters, settings.run_id)
     with Progress(Console(stderr=True, highlight=False)) as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.errors import UsageError
 from handlers.models import Frozen
 from handlers.pipeline.actions_tiers import Measured, Verdict
 
@@ -58,7 +59,11 @@ class SessionPlan(Frozen):
     account: str
 
     def share(self, job: int) -> JobShare:
-        return next(each for each in self.jobs if each.job == job)
+        """UsageError if the session has no such job."""
+        for each in self.jobs:
+            if each.job == job:
+                return each
+        raise UsageError(f"no job {job} in session {self.session}: it has {len(self.jobs)}, counted from 1")
 
 
 class JobState(Frozen):

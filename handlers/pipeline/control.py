@@ -13,6 +13,8 @@ from handlers.pipeline.submit import emit
 from handlers.ports import BatchQueue, Ledger
 from handlers.records import Control, DeadLetter
 
+_UNTOLD = "none was given: whoever held it died each time (out of time or memory, killed); see the log"
+
 
 class Steered(Frozen):
     """What a command did to a run."""
@@ -99,7 +101,7 @@ def told(letter: DeadLetter) -> ToldLetter:
         id=letter.id,
         batch_id=None if message is None else message.batch_id,
         receives=letter.receives,
-        reason=letter.reason,
+        reason=letter.reason or _UNTOLD,
     )
 
 

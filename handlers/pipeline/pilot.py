@@ -13,6 +13,8 @@ from handlers.pipeline.workload import Sized, Workload
 _NINETY = 1.645
 _T_EXTRA = 1.7
 """Student's t at 90% is about 1.645 + 1.7 / degrees of freedom."""
+_BACKOFF = 0.5
+"""Mean seconds of the first wait after a transient error (see calls.py)."""
 _FEW = 3
 """Papers below which nothing is fitted but a mean."""
 
@@ -43,6 +45,8 @@ class PilotFigures(Frozen):
     completion: Line
     seconds: Line
     """What a paper's calls take, one after the other."""
+    seconds_per_paper: float
+    """Of the whole corpus, by the sizes of its papers."""
     latency_sigma: float
     longest_call_s: float
     cached_share: float
@@ -125,6 +129,7 @@ def figures(found: Sequence[Piloted], sized: Mapping[str, Sized], workload: Work
         seconds=seconds,
         latency_sigma=_sigma(fitted, sized, seconds),
         longest_call_s=max(call.latency for call in calls),
+        seconds_per_paper=seconds.total(workload.requests, workload.size) / max(1, workload.sent),
         cached_share=_cached(answered),
         reasoning_share=_share(answered, "reasoning_tokens", "completion_tokens"),
         indeterminate_share=(cost - sure) / sure if sure else 0.0,
@@ -143,8 +148,10 @@ def _tokens(paper: Piloted, name: str) -> float:
 
 
 def _seconds(paper: Piloted) -> float:
-    """Refusals for the rate are no work of a worker's: how many there are depends on the fleet."""
-    return sum(call.latency for call in paper.calls if call.outcome != "throttled")
+    """With the backoff after transient errors. Refusals for the rate are no work of a worker's: how many
+    there are depends on the fleet."""
+    waited = sum(_BACKOFF for call in paper.calls if call.outcome == "transient")
+    return waited + sum(call.latency for call in paper.calls if call.outcome != "throttled")
 
 
 def _own_work(fitted: Sequence[Piloted]) -> float:

@@ -76,11 +76,11 @@ def row(
     workers = jobs * shape.workers
     ceilings = _ceilings(shape, jobs, asked, assumed, place)
     tightest = min(ceilings, key=lambda name: ceilings[name])
-    given = _given_rate(shape.tier, assumed)
+    given = given_rate(shape.tier, assumed)
     if given is None:
         work, error = _work(asked, workers, ceilings, tightest, place, jobs)
     else:
-        work, error = asked.papers / given / workers * 3600, 0.0
+        work, error = 3600 * asked.papers / ceilings[tightest], 0.0
     span = place.span(jobs, shape.workers, work, asked.papers)
     start = place.start if given is None and asked.sent else 0.0
     wall = max(1e-9, span.wall + start)
@@ -109,7 +109,7 @@ def row(
     )
 
 
-def _given_rate(tier: str, assumed: Assumptions) -> float | None:
+def given_rate(tier: str, assumed: Assumptions) -> float | None:
     """Papers an hour of one worker, where they are assumed outright."""
     rate = assumed.papers_per_worker_hour
     if isinstance(rate, Mapping):
@@ -122,14 +122,14 @@ def _ceilings(
 ) -> dict[str, float]:
     """Papers an hour that each limit alone would allow, in steady work."""
     per_sent = asked.papers / asked.sent if asked.sent else 1.0
-    given = _given_rate(shape.tier, assumed)
+    given = given_rate(shape.tier, assumed)
     one = given if given is not None else 3600 * per_sent / max(1e-9, asked.hold.mean)
     found = {"workers": jobs * shape.workers * one}
+    if asked.sent and assumed.rpm is not None:
+        found["rpm"] = assumed.rpm * 60 * per_sent / asked.calls_per_paper
+    if asked.tokens_per_paper and assumed.tpm is not None:
+        found["tpm"] = assumed.tpm * 60 * per_sent / asked.tokens_per_paper
     if asked.sent and given is None:
-        if assumed.rpm is not None:
-            found["rpm"] = assumed.rpm * 60 * per_sent / asked.calls_per_paper
-        if assumed.tpm is not None and asked.tokens_per_paper:
-            found["tpm"] = assumed.tpm * 60 * per_sent / asked.tokens_per_paper
         machine = place.calls_per_second(jobs, shape.workers)
         found["machine"] = 3600 * machine * per_sent / asked.calls_per_paper
     return found

@@ -195,7 +195,7 @@ class BatchRunner:
             if (row := rows.get(paper_id)) is None
             or (row.status not in TERMINAL and row.generation <= message.generation)
         ]
-        papers = [self._todo(message, position, rows) for position in todo]
+        papers = self._todo(message, todo, rows)
         opened = _Open(len(papers))
         reused = take_over(context, self._store, message, [each.paper for each in papers])
         for each in papers:
@@ -222,11 +222,16 @@ class BatchRunner:
             else:
                 self._committer.add(Finished(line, held.epoch, todo.weight, opened.landed))
 
-    def _todo(self, message: BatchMessage, position: int, rows: dict[str, PaperRow]) -> Todo:
-        offset, length = message.ranges[position]
-        paper_id = message.ids[position]
-        paper = read_paper(self._store.read(message.corpus, offset, length), paper_id)
-        return Todo(paper, message.weight(position), self._carried(rows.get(paper_id)))
+    def _todo(self, message: BatchMessage, positions: Sequence[int], rows: dict[str, PaperRow]) -> list[Todo]:
+        found = self._store.read_many(message.corpus, [message.ranges[position] for position in positions])
+        return [
+            Todo(
+                read_paper(line, message.ids[position]),
+                message.weight(position),
+                self._carried(rows.get(message.ids[position])),
+            )
+            for position, line in zip(positions, found, strict=True)
+        ]
 
     def _carried(self, row: PaperRow | None) -> tuple[CallRecord, ...]:
         """Calls of an interrupted attempt, whose answers need not be paid for again."""

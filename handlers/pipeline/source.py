@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _TICK = 0.005
 _IDLE = 0.2
+_ASKED_EVERY = 5.0
+"""Seconds between two looks at the whole ledger while others hold messages."""
 
 
 class Handle(Protocol):
@@ -78,8 +80,11 @@ class EventSource:
         clock: Clock,
         stop: StopSignal,
         ends_at: float = math.inf,
+        settled: Callable[[], bool] = lambda: False,
         on_abandon: Callable[[], None],
     ) -> None:
+        """``settled`` says that nothing is left to do, whatever messages are still hidden: those of a job
+        that died stay so for two minutes."""
         self._queue = queue
         self._handle = handle
         self._backlog = backlog
@@ -92,11 +97,13 @@ class EventSource:
         self._clock = clock
         self._stop = stop
         self._ends_at = ends_at
+        self._settled = settled
+        self._asked_at = -math.inf
         self._on_abandon = on_abandon
         self._open: list[threading.Thread] = []
 
     def run(self) -> None:
-        """Until the queue is empty (nothing in flight elsewhere either), or the job drains."""
+        """Until the queue is empty (nothing in flight elsewhere), all is settled, or the job drains."""
         while not self._stop.closed:
             self._open = [thread for thread in self._open if thread.is_alive()]
             if self._has_enough():
@@ -144,7 +151,12 @@ class EventSource:
 
     def _exhausted(self) -> bool:
         counts = self._queue.counts()
-        return counts.visible == 0 and counts.in_flight == 0
+        if counts.visible or counts.in_flight == 0:
+            return counts.visible == 0
+        if self._clock.monotonic() - self._asked_at < _ASKED_EVERY:
+            return False
+        self._asked_at = self._clock.monotonic()
+        return self._settled()
 
     def _finish(self) -> None:
         """Let the invocations end; cut their calls off once the stop says so."""

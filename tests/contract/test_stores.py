@@ -40,6 +40,18 @@ def test_a_stored_file_is_read_by_byte_ranges_and_by_lines(store: ObjectStore, s
     assert list(store.lines(KEY)) == ["第一\n".encode(), b"second\n", b"third\n"]
 
 
+def test_many_ranges_come_in_the_order_that_they_were_asked_in(store: ObjectStore, source: Path) -> None:
+    store.put_file("corpora/a.jsonl", source)
+    content = source.read_bytes()
+    ranges = [(n % len(content), 1) for n in range(7, 7 + 3 * len(content), 3)]
+    assert store.read_many("corpora/a.jsonl", ranges) == [
+        content[offset : offset + 1] for offset, _ in ranges
+    ]
+    assert store.read_many("corpora/a.jsonl", []) == []
+    with pytest.raises(CorpusChangedError):
+        store.read_many("corpora/a.jsonl", [(0, 1), (len(content), 1), (1, 1)])
+
+
 def test_a_key_that_exists_is_left_as_it_is(store: ObjectStore, source: Path) -> None:
     store.put_file(KEY, source)
     source.write_bytes(b"other\n")

@@ -36,6 +36,8 @@ class Repository:
     github: GitHub
     base_url: str
     variables: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of every step: where a local AWS server listens, say."""
     last_run: int = 100
 
     def __post_init__(self) -> None:
@@ -121,10 +123,11 @@ class Session:
         variables = {"PAPERFLEET_BASE_URL": repository.base_url, **_PRICES, **repository.variables}
         for name, value in variables.items():
             flags += ["--var", f"{name}={value}"]
-        for name, value in self._stubs(attempt).items():
+        for name, value in (repository.environment | self._stubs(attempt)).items():
             flags += ["--env", f"{name}={value}"]
-        for action in ("setup-python", "upload-artifact", "download-artifact"):
-            flags += ["--local-repository", f"{_pinned(action)}={_STUBS / action}"]
+        for folder in _STUBS.iterdir():
+            if folder.is_dir() and folder.name[0] != "_":
+                flags += ["--local-repository", f"{_pinned(folder.name)}={folder}"]
         act = environment("act", _ACT) / "act"
         return [
             str(act), "workflow_dispatch", "-W", ".github/workflows/backfill.yml",
@@ -200,8 +203,8 @@ class Session:
 
 
 def _pinned(action: str) -> str:
-    """``actions/<name>@<commit>`` as the workflow has it."""
+    """``owner/<name>@<commit>`` as the workflow has it."""
     text = "".join(path.read_text() for path in (ROOT / ".github").rglob("*.yml"))
-    found = set(re.findall(rf"actions/{action}@[0-9a-f]{{40}}", text))
+    found = set(re.findall(rf"[\w-]+/{action}@[0-9a-f]{{40}}", text))
     assert len(found) == 1, f"{action} is pinned to several commits"
     return found.pop()

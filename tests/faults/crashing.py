@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-POINTS = (
-    *("lease", "end_lease", "finish_batch", "paper_rows", "reusable", "commit", "start_job", "end_job"),
-    *("control", "set_control", "park", "draw", "give_back", "create_run", "add_batches"),
-    *("send", "extend", "release", "delete", "write_parts", "read", "put_file"),
+WORKING = (
+    *("lease", "paper_rows", "start_job", "draw", "write_parts", "commit", "finish_batch", "end_lease"),
+    *("commit", "write_parts", "extend", "give_back", "end_job", "delete", "release", "read", "park"),
 )
-"""Calls of ledger, queue and store that a process can die at."""
+"""Calls of ledger, queue and store at which a job can die; the durable steps more often."""
+SUBMITTING = ("put_file", "add_batches", "create_run", "set_control", "send")
 
 
 class CrashError(RuntimeError):

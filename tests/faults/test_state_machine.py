@@ -25,7 +25,7 @@ from handlers.adapters.sqs_queue import SqsQueue
 from handlers.errors import RunChangedError, UsageError
 from handlers.pipeline import control
 from tests.fakes import FakeClock
-from tests.faults.crashing import POINTS, Point, Process
+from tests.faults.crashing import SUBMITTING, WORKING, Point, Process
 from tests.faults.small_fleet import Answer, SmallFleet
 from tests.local_aws import LocalAws, moto_server, name_of
 
@@ -33,15 +33,17 @@ ANSWERS: list[Answer] = [
     "ok", "ok", "ok", "flawed", "refused", "throttled", "reset", "charged", "broken", "no_key",
 ]  # fmt: skip
 SCRIPT = st.lists(st.sampled_from(ANSWERS), max_size=6)
-CRASHES = st.builds(
-    Point, st.sampled_from(POINTS), st.integers(1, 4), st.sampled_from(["before", "after", "frozen"])
-)
+WAYS = st.sampled_from(["frozen", "before", "after"])
+DEATHS = st.builds(Point, st.sampled_from(WORKING), st.integers(1, 3), WAYS)
+FALSE_STARTS = st.builds(Point, st.sampled_from(SUBMITTING), st.just(1), WAYS)
 RUNS = st.sampled_from(["first", "first", "first", "same-again", "other-settings"])
 SETTINGS: dict[str, dict[str, Any]] = {
     "first": {},
     "same-again": {},
     "other-settings": {"temperature": 0.7},
 }
+MEMORY = Path("/dev/shm")
+"""Thousands of durable commits need no disk here: no machine is switched off."""
 CENTS = 2_000_000
 """nano-USD that a few papers cost."""
 
@@ -67,7 +69,7 @@ class Promises(RuleBasedStateMachine):
     @initialize(tight=st.booleans())
     def begin(self, tight: bool) -> None:
         self._closing = ExitStack()
-        folder = Path(tempfile.mkdtemp(prefix="promises-"))
+        folder = Path(tempfile.mkdtemp(prefix="promises-", dir=MEMORY if MEMORY.is_dir() else None))
         self._closing.callback(shutil.rmtree, folder, ignore_errors=True)
         clock = FakeClock()
         self.fleet = SmallFleet(folder, clock=clock, **self.adapters(folder, clock))
@@ -91,11 +93,18 @@ class Promises(RuleBasedStateMachine):
             self.fleet.submit("first", budget=self.budgets["first"])
         self.fleet.work("first", answers)
 
-    @rule(run=RUNS, answers=SCRIPT, point=CRASHES)
+    @rule(run=RUNS, answers=SCRIPT, point=DEATHS)
     def work_and_die(self, run: str, answers: list[Answer], point: Point) -> None:
         self._may_wait_for_nobody(run)
         if run in self.fleet.runs:
             self.fleet.work(run, answers, point)
+
+    @rule(answers=SCRIPT, point=DEATHS)
+    def die_and_come_back(self, answers: list[Answer], point: Point) -> None:
+        """Dies over the first run's batch; the batch is delivered again, before or after its funeral."""
+        self.work_and_die("first", answers, point)
+        self.fleet.clock.advance(200)
+        self.work("first", answers)
 
     @rule(which=st.integers(0, 50), answers=SCRIPT)
     def a_message_is_delivered_once_more(self, which: int, answers: list[Answer]) -> None:
@@ -117,9 +126,16 @@ class Promises(RuleBasedStateMachine):
     def the_clock_jumps(self, seconds: float) -> None:
         self.fleet.clock.advance(seconds)
 
+    @rule(answers=SCRIPT, point=DEATHS)
+    def a_late_commit_meets_a_finished_batch(self, answers: list[Answer], point: Point) -> None:
+        self.work_and_die("first", answers, Point("commit", point.nth, point.when))
+        self.fleet.bury()
+        self.work("first", [])
+        self.a_frozen_process_does_what_it_was_about_to_do(0)
+
     # people
 
-    @rule(run=RUNS, point=st.none() | CRASHES)
+    @rule(run=RUNS, point=st.none() | FALSE_STARTS)
     def submit(self, run: str, point: Point | None) -> None:
         if self._state(run) != "cancelled":
             self.fleet.submit(run, budget=self.budgets[run], process=Process(point), **SETTINGS[run])
@@ -231,12 +247,12 @@ EVERYWHERE = settings(
     deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, derandomize=True, database=None
 )
 TestPromises = Promises.TestCase
-TestPromises.settings = settings(EVERYWHERE, max_examples=30, stateful_step_count=25)
+TestPromises.settings = settings(EVERYWHERE, max_examples=60, stateful_step_count=30)
 
 
 @pytest.mark.slow
 class TestManyStories(Promises.TestCase):  # type: ignore[name-defined, misc]
-    settings = settings(EVERYWHERE, max_examples=80, stateful_step_count=50)
+    settings = settings(EVERYWHERE, max_examples=200, stateful_step_count=50)
 
 
 @pytest.mark.slow

@@ -225,3 +225,33 @@ def test_a_simulation_that_cannot_be_is_refused(flags: list[object], said: str) 
     ran = paperfleet("simulate", *flags)
     assert ran.code == 2
     assert said in ran.err
+
+
+def readme_lines() -> list[str]:
+    """The commands of the README's section on plans, in its order."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## How long, and how much")[2].partition("\n## ")[0]
+    block = section.partition("```sh\n")[2].partition("```")[0]
+    return [line.partition("paperfleet ")[2] for line in block.splitlines()]
+
+
+def test_the_readmes_commands_work_one_after_the_other(source: Path, tmp_path: Path) -> None:
+    lines = readme_lines()
+    assert [line.split()[0] for line in lines] == ["pilot", "plan", "simulate", "run"]
+    with start(ServerSettings(mode="canned")) as server:
+        swapped = {
+            "papers.jsonl": source, "NAME": "gpt-4o-mini", "https://api.example.com/v1": server.base_url,
+            "plan.json": tmp_path / "plan.json", "charts": tmp_path / "charts",
+        }  # fmt: skip
+        for line in lines:
+            ran = paperfleet(
+                *(swapped.get(word, word) for word in line.split()), PAPERFLEET_STATE=str(tmp_path / "state")
+            )
+            assert ran.code == 0, ran.err
+    assert "Forecast" in ran.out
+
+
+def test_the_original_assumptions_are_a_file_of_this_repository(source: Path, tmp_path: Path) -> None:
+    assume = Path(__file__).parents[1] / "data" / "original_table.toml"
+    rows = plan(source, tmp_path / "state", "--assume", assume, "--json").report["rows"]
+    assert [round(row["papers_per_hour"]) for row in rows] == [100, 500, 2_500, 10_000]

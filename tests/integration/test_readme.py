@@ -78,6 +78,7 @@ def test_make_run_ends_well_and_says_where_everything_lies(tmp_path: Path) -> No
 def test_every_command_that_the_readme_names_exists() -> None:
     named = set(re.findall(r"`paperfleet ([a-z-]+)", README))
     known = {command.name for command in app.registered_commands}
+    known |= {group.typer_instance.info.name for group in app.registered_groups if group.typer_instance}
     assert named <= known
 
 

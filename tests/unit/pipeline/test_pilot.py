@@ -124,7 +124,7 @@ def test_repairs_retries_and_throttles_are_told_apart() -> None:
     found = figures([Piloted(paper.id, "flagged", calls)], {paper.id: paper}, workload(CORPUS))
     assert found is not None
     assert (found.repair_share, found.retry_share, found.throttled_share, found.flag_share) == (1, 1, 0.25, 1)
-    assert found.seconds.total(1, paper.size) == pytest.approx(4.0), "a refusal for the rate is no work"
+    assert found.seconds.total(1, paper.size) == pytest.approx(4.5), "a refusal for the rate is no work"
     assert found.done == 0
 
 
