@@ -10,7 +10,7 @@ import pytest
 from handlers.server import ServerSettings, start
 from tests.command import Running, corpus, run_flags, until
 
-PAPERS = 60
+PAPERS = 40
 
 
 @pytest.mark.slow
