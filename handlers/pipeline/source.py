@@ -103,7 +103,7 @@ class EventSource:
         self._open: list[threading.Thread] = []
 
     def run(self) -> None:
-        """Until the queue is empty (nothing in flight elsewhere either), all is settled, or the job drains."""
+        """Until the queue is empty (nothing in flight elsewhere), all is settled, or the job drains."""
         while not self._stop.closed:
             self._open = [thread for thread in self._open if thread.is_alive()]
             if self._has_enough():
