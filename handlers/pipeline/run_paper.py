@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from handlers.errors import CorpusChangedError, ModelCallError, StoppedError
+from handlers.errors import BadLineError, CorpusChangedError, ModelCallError, StoppedError
 from handlers.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLine
 from handlers.part_lines import opened
 from handlers.pipeline.calls import PaperCalls
@@ -83,6 +83,14 @@ def _line(
         license=paper.license,
         notice=NOTICE,
     )
+
+
+def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, error: BadLineError) -> PartLine:
+    """The line of a paper that could not be read: no call was made, and a retry reads it again."""
+    cure = "put the corpus back as it was ingested, then `paperfleet retry --class corpus_changed`"
+    calls = PaperCalls(context)
+    line = _line(context, message, Paper(id=paper_id), calls, "failed", error="corpus_changed")
+    return line.model_copy(update={"reason": f"{error}; {cure}", "fingerprint": ""})
 
 
 def take_over(
