@@ -24,7 +24,7 @@ def run_paper(
 
     Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
     """
-    calls = PaperCalls(context, carried)
+    calls = PaperCalls(context, carried, batch=message.batch_id, paper=paper.id)
     start = context.clock.monotonic()
     line: PartLine | None = None
     try:
@@ -35,7 +35,7 @@ def run_paper(
     except ModelCallError as error:
         line = _line(context, message, paper, calls, "failed", error=error.code, reason=str(error))
     except Exception as error:
-        logger.exception("paper %s of run %s", paper.id, context.run_id)
+        logger.exception("paper failed", extra={**calls.labels, "attempt": len(calls.records)})
         name = type(error).__name__
         line = _line(context, message, paper, calls, "failed", error=name, reason=f"{name}: {error}"[:500])
     held = context.clock.monotonic() - start
