@@ -252,12 +252,12 @@ TestPromises.settings = settings(EVERYWHERE, max_examples=60, stateful_step_coun
 
 @pytest.mark.slow
 class TestManyStories(Promises.TestCase):  # type: ignore[name-defined, misc]
-    settings = settings(EVERYWHERE, max_examples=200, stateful_step_count=50)
+    settings = settings(EVERYWHERE, max_examples=120, stateful_step_count=50)
 
 
 @pytest.mark.slow
 class TestPromisesOnAws(PromisesOnAws.TestCase):  # type: ignore[name-defined, misc]
-    settings = settings(EVERYWHERE, max_examples=12, stateful_step_count=20)
+    settings = settings(EVERYWHERE, max_examples=6, stateful_step_count=15)
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
