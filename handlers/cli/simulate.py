@@ -17,7 +17,7 @@ from handlers.errors import UsageError
 from handlers.pipeline import plan_file
 from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.plan_file import PlanFile
-from handlers.pipeline.plan_rows import given_rate
+from handlers.pipeline.plan_rows import given_rate, work_of_call
 from handlers.pipeline.platform_limits import platform_limits
 from handlers.pipeline.sim_api import ApiLimits
 from handlers.pipeline.sim_setup import SimResult, SimSetup
@@ -146,7 +146,8 @@ def _of_platform(plan: PlanFile) -> dict[str, Any]:
             "job_s": assumed["job_hours"] * 3600,
             "lease_s": 120.0,
         }
-    cpu = 1 / assumed["calls_per_core_second"]
+    size = sum(plan.corpus.sizes) / len(plan.corpus.sizes) if plan.corpus.sizes else 400.0
+    cpu = work_of_call(size) / assumed["calls_per_core_second"]
     return {"start_s": assumed["laptop_start_s"], "cores": float(assumed["cores"]), "cpu_s": cpu}
 
 

@@ -32,6 +32,8 @@ class Demand:
     last_hold: Hold
     """Of the smallest papers, which come last."""
     longest_call: float
+    size_per_call: float
+    """Tokens that a call translates."""
     cheapest_paper: float
     """What must be reserved for the smallest paper's call, in USD."""
 
@@ -81,6 +83,7 @@ def demand(workload: Workload, assumed: Assumptions, price: Price | None) -> Dem
         hold=_hold(workload, assumed),
         last_hold=Hold(_seconds(workload, assumed, _size_at(workload, 0.05)), assumed.latency_sigma),
         longest_call=assumed.longest_call_s or _longest(workload, assumed),
+        size_per_call=workload.size / workload.requests if workload.requests else 0.0,
         cheapest_paper=_cheapest(workload, assumed, price),
     )
 

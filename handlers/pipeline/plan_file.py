@@ -14,7 +14,7 @@ from handlers.errors import UsageError
 from handlers.models import sha256_of
 from handlers.pipeline.plan import CUSTOM, Plan
 from handlers.pipeline.plan_rows import PlanRow
-from handlers.settings import Settings, load_settings
+from handlers.settings import PREFIX, Settings, load_settings
 
 _EXECUTED = (
     "base_url", "auth_header", "model", "price_in", "price_out", "price_cached", "temperature", "max_tokens",
@@ -96,6 +96,16 @@ def executed(plan: PlanFile, flags: Mapping[str, Any]) -> dict[str, Any]:
             )
     kept = {name: value for name, value in given.items() if name != "tier"}
     return {**kept, **plan.run}
+
+
+def check_settings(plan: PlanFile, settings: Settings) -> None:
+    """UsageError if environment or ``paperfleet.toml`` add what the plan does not have."""
+    for name in _EXECUTED:
+        if name not in plan.run and name not in _OPEN and getattr(settings, name) is not None:
+            raise UsageError(
+                f"{PREFIX}{name.upper()} or paperfleet.toml sets {name} to {getattr(settings, name)}, which"
+                " was not planned: unset it, or make another plan with it"
+            )
 
 
 def check_corpus(plan: PlanFile, sha256: str) -> None:

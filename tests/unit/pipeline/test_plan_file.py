@@ -66,6 +66,17 @@ def test_a_flag_that_says_the_same_is_not(sealed: PlanFile) -> None:
     assert plan_file.executed(sealed, {"jobs": 4, "budget": "45.00"})["jobs"] == 4
 
 
+def test_what_the_environment_adds_to_a_plan_is_refused(
+    sealed: PlanFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAPERFLEET_JOBS", "9")
+    monkeypatch.setenv("PAPERFLEET_LIMIT", "5")
+    settings = load_settings(**plan_file.executed(sealed, {}))
+    assert settings.shape == (4, 25), "the plan goes before the environment"
+    with pytest.raises(UsageError, match="PAPERFLEET_LIMIT"):
+        plan_file.check_settings(sealed, settings)
+
+
 def test_a_plan_of_another_corpus_is_refused(sealed: PlanFile) -> None:
     other = sealed.model_copy(update={"corpus": sealed.corpus.model_copy(update={"sha256": "a" * 64})})
     with pytest.raises(UsageError, match="another corpus"):
