@@ -145,7 +145,9 @@ def test_plan_work_collect_and_a_next_session_without_work(actions: Actions) -> 
     assert KEY not in summary + ran.out + ran.err
 
     actions.next_run()
-    assert actions.plan("--budget", "1").code == 0
+    ran = actions.plan("--budget", "1")
+    assert ran.code == 0, ran.err
+    assert "as the last session showed" in ran.out
     assert actions.outputs["jobs"] == "0"
     assert actions.planned["last"]["papers"] == PAPERS, "what the last session showed"
 
