@@ -41,6 +41,7 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
             f"\n{honest(len(plan.jobs), plan.workers)}"
             + (f", {plan.at_once} jobs of them at a time" if plan.at_once < len(plan.jobs) else "")
             + f". A checkpoint every {plan.checkpoint_seconds / 60:g} minutes."
+            + f" About {plan.verdict.minutes_per_session:,} runner minutes a session."
         )
     yield f"\nWhat binds: {markdown(plan.verdict.binding)}.\n" if plan.pending else "\nNothing is pending.\n"
     yield from verdict_table(plan)
