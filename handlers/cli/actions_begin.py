@@ -61,7 +61,7 @@ def begin(
     with open_state(plan.run_id, settings.model_copy(update={"run_id": plan.run_id})) as adapters:
         if restored:  # what stopped it before may have been mended
             adapters.ledger.set_control(plan.run_id, Control("active", "", job.started_at))
-        job = granted(adapters, job, plan.allowance)
+        job = granted(adapters, job, job.least_allowance)
     write_job(state, job)
     return job
 
@@ -122,7 +122,7 @@ def _job(plan: SessionPlan, share: JobShare, attempt: int, now: float) -> JobSta
         limit=share.limit,
         checkpoint_seconds=plan.checkpoint_seconds,
         allowance=0,
-        least_allowance=plan.allowance,
+        least_allowance=plan.first_allowance(share),
         grant="",
     )
 

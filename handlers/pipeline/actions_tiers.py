@@ -39,8 +39,6 @@ class Verdict(Frozen):
     minutes: int
     """Of runners, each job's rounded up."""
     minutes_per_session: int
-    months_of_minutes: float
-    """How often the account's included minutes are used up, on a private repository."""
     binding: str
 
 
@@ -123,7 +121,6 @@ def verdict(
     place = platform("actions", account.plan, private=account.private, assumed=assumed)
     found = row(Shape(tier, jobs, workers), asked, assumed, place)
     minutes = math.ceil(found.platform_minutes)
-    included = account.limits.plan(account.plan).minutes
     made = Verdict(
         tier=tier,
         jobs=jobs,
@@ -134,7 +131,6 @@ def verdict(
         sessions=found.sessions if papers else 0,
         minutes=minutes if papers else 0,
         minutes_per_session=math.ceil(minutes / found.sessions) if papers else 0,
-        months_of_minutes=round(minutes / included, 2) if account.pays and papers else 0.0,
         binding="",
     )
     binds = "; ".join(_binding(made, account, rpm if bound else None)) or f"{jobs * workers:,} workers"

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.errors import UsageError
 from handlers.pipeline.actions_queue import JobTimes, queue_status
-from handlers.pipeline.actions_session import next_allowance
+from handlers.pipeline.actions_session import cost_to_go, next_allowance
 from handlers.pipeline.actions_tiers import (
     SEED_PACE,
     Account,
@@ -71,7 +71,6 @@ def test_a_declared_rate_binds_before_workers_do() -> None:
 
 def test_minutes_of_a_public_repository_are_not_counted_against_the_account() -> None:
     row = verdict("extreme", (20, 100), PAPERS, Account("free", private=False), pace=SEED_PACE, rpm=None)
-    assert row.months_of_minutes == 0
     assert "minutes" not in row.binding
 
 
@@ -109,11 +108,27 @@ def test_auto_goes_a_rung_by_what_the_last_session_showed(
     assert next_tier(last, pending)[0] == tier
 
 
-def test_an_allowance_is_twice_the_pace_and_never_more_than_is_left() -> None:
-    assert next_allowance(None, least=10, spent=100, seconds=60, checkpoint=900) == 3_000
-    assert next_allowance(500, least=10, spent=100, seconds=60, checkpoint=900) == 500
-    assert next_allowance(None, least=10, spent=0, seconds=60, checkpoint=900) == 10
-    assert next_allowance(-5, least=10, spent=0, seconds=60, checkpoint=900) == 0
+@pytest.mark.parametrize(
+    ("left", "spent", "to_go", "allowance"),
+    [
+        (None, 100, 10_000, 3_000),
+        (500, 100, 10_000, 500),
+        (None, 100, 700, 700),
+        (None, 0, 0, 10),
+        (-5, 0, 0, 0),
+    ],
+    ids=["twice the pace", "what is left", "what is to be done", "at least", "nothing left"],
+)
+def test_an_allowance_is_bounded_by_all_that_is_known(
+    left: int | None, spent: int, to_go: int, allowance: int
+) -> None:
+    found = next_allowance(left, least=10, spent=spent, seconds=60, checkpoint=900, to_go=to_go)
+    assert found == allowance
+
+
+def test_what_is_to_go_is_reckoned_by_what_an_answer_costs() -> None:
+    assert cost_to_go(spent=1_000, answered=10, papers=20) == 3_000
+    assert cost_to_go(spent=0, answered=0, papers=20) == 0
 
 
 def job(name: str, queued: float, started: float | None, ended: float | None, **changes: object) -> JobTimes:
