@@ -102,12 +102,22 @@ class EventSource:
     def run(self) -> None:
         """Until the queue is empty (nothing in flight elsewhere either), or the job drains."""
         while not self._stop.closed:
-            self._open = [thread for thread in self._open if thread.is_alive()]
+            if len(self._open) >= self._most_open:
+                self._forget_ended()
             if self._has_enough():
-                self._stop.wait(min(_LONGEST_TICK, max(_TICK, self._batch_lasts / 20)))
-            elif not self._next() and not self._open and self._exhausted():
-                return
+                self._stop.wait(self._tick())
+            elif not self._next():
+                self._forget_ended()
+                if not self._open and self._exhausted():
+                    break
         self._finish()
+
+    def _forget_ended(self) -> None:
+        self._open = [thread for thread in self._open if thread.is_alive()]
+
+    def _tick(self) -> float:
+        lasts = max(self._batch_lasts, self._clock.monotonic() - self._received_at)
+        return min(_LONGEST_TICK, max(_TICK, lasts / 20))
 
     def _has_enough(self) -> bool:
         """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
