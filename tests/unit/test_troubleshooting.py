@@ -25,9 +25,18 @@ def words(tree: ast.AST) -> Iterator[str]:
         given = isinstance(node, ast.keyword) and node.arg in ("code", "error")
         if given or (isinstance(node, ast.Assign) and "code" in ast.unparse(node.targets[0])):
             yield from texts(node)
-        elif isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[0], ast.Constant):
+        elif (isinstance(node, ast.Call) and "park" in ast.unparse(node.func)) or (
+            isinstance(node, ast.FunctionDef) and node.name == "_reason"
+        ):
+            yield from reasons(node)
+
+
+def reasons(tree: ast.AST) -> Iterator[str]:
+    """First words of the sentences in a call that parks a run, or in a function that says why."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[0], ast.Constant):
             found = PARKED.match(str(node.values[0].value))
-            if found is not None and "_" in found[1] + "_" * (found[1] == "throttled"):
+            if found is not None:
                 yield found[1]
 
 
