@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from pydantic import SecretStr
@@ -31,10 +32,13 @@ from handlers.models import Price, RunSpec
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
 from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job import Job
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore, Task
 from handlers.settings import PREFIX, Settings, load_settings
+from handlers.tasks.masking import MASKING_VERSION
+from handlers.tasks.prompt import PROMPT_VERSION
 from handlers.tasks.translate import TranslateTask
 
 
@@ -54,6 +58,10 @@ class SystemClock:
         return random.random()  # noqa: S311 - jitter, not secrets
 
 
+DEFAULT_STACK = "paperfleet"
+"""The name that the runbook deploys under."""
+
+
 @dataclass(frozen=True)
 class State:
     """The adapters of a state folder and the queue of one run in it, or those of a stack on AWS."""
@@ -64,6 +72,8 @@ class State:
     store: ObjectStore
     clock: Clock
     close: Callable[[], None]
+    by_itself: bool = False
+    """True where a platform starts jobs as long as messages wait."""
 
 
 @contextmanager
@@ -91,6 +101,28 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
     return State(root, ledger, queue, store, clock, closing.close)
 
 
+def located(settings: Settings) -> Settings:
+    """With what the deployed stack says, if the backend is AWS and none of its parts is named."""
+    if settings.backend != "aws" or settings.table or settings.queue_url or settings.bucket:
+        return settings
+    given = settings.model_dump(include=settings.model_fields_set)
+    return Settings(**_outputs(settings.stack or DEFAULT_STACK) | given)
+
+
+@cache
+def _outputs(stack: str) -> dict[str, Any]:
+    from handlers.adapters.aws_stack import stack_settings
+
+    return stack_settings(stack)
+
+
+def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
+    """A deployed function's answer."""
+    from handlers.adapters.aws_stack import invoke
+
+    return invoke(function, event)
+
+
 def _connect_aws(settings: Settings, clock: Clock) -> State:
     # The SDK takes a third of a second to import: nobody else should wait for it.
     from handlers.adapters.aws_clients import aws_client
@@ -99,6 +131,7 @@ def _connect_aws(settings: Settings, clock: Clock) -> State:
     from handlers.adapters.s3_store import S3Store
     from handlers.adapters.sqs_queue import SqsQueue
 
+    settings = located(settings)
     table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")
     queue_url = _needed(settings.queue_url, "queue_url")
     elsewhere = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
@@ -110,29 +143,25 @@ def _connect_aws(settings: Settings, clock: Clock) -> State:
     closing = ExitStack()
     for adapter in (store, queue, ledger):
         closing.callback(adapter.close)
-    return State(settings.state, ledger, queue, store, clock, closing.close)
+    return State(settings.state, ledger, queue, store, clock, closing.close, by_itself=True)
 
 
 def _needed(value: str | None, name: str) -> str:
     if value is None:
         raise UsageError(
             f"the aws backend needs {name}: set {PREFIX}{name.upper()} (or {name} in paperfleet.toml) to "
-            "the stack's output"
+            f"the stack's output, or none of these names and {PREFIX}STACK to the stack's"
         )
     return value
 
 
-@cache
-def _secret(name: str) -> SecretStr:
-    from handlers.adapters.aws_clients import read_secret
-
-    return SecretStr(read_secret(name))
-
-
 def api_key(settings: Settings) -> SecretStr:
-    """Given, or read from Secrets Manager once a process; empty if neither is set."""
+    """Given, or read from Secrets Manager; empty if neither is set. Read anew by each job, for a process
+    that stays warm outlives a key."""
     if settings.api_key is None and settings.api_key_secret is not None:
-        return _secret(settings.api_key_secret)
+        from handlers.adapters.aws_clients import read_secret
+
+        return SecretStr(read_secret(settings.api_key_secret))
     return settings.api_key or SecretStr("")
 
 
@@ -140,6 +169,12 @@ def task_of(spec: RunSpec) -> Task:
     """The task that a run is about."""
     if spec.task != "translate":
         raise UsageError(f"unknown task {spec.task!r}: this version knows translate")
+    if (spec.prompt_version, spec.masking_version) != (PROMPT_VERSION, MASKING_VERSION):
+        raise UsageError(
+            f"the run was made for prompt {spec.prompt_version} and masking {spec.masking_version}, this "
+            f"version has {PROMPT_VERSION} and {MASKING_VERSION}: use one version everywhere (deploy the "
+            "stack again), or give another --run-id"
+        )
     return TranslateTask(spec)
 
 
@@ -171,6 +206,7 @@ def chat_model(
         auth_header=settings.auth_header,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
+        ca_file=settings.ca_file,
     )
     on_headers = limiter.hint if limiter is not None else None
     return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers)
@@ -217,6 +253,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             call_timeout=settings.call_timeout,
             limited=settings.limit is not None,
             force=settings.force,
+            failures=_failures(run_id, settings.max_failed),
         )
 
     return Job(
@@ -233,12 +270,20 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
     )
 
 
+@cache
+def _failures(_run_id: str, limit: float) -> FailureRate:
+    """A run's, for the life of the process: on Lambda one invocation ends too few papers to judge by."""
+    return FailureRate(limit)
+
+
 def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:
     requests = (
         TokenBucket(rate=settings.rpm / 60, burst=max(1.0, settings.rpm / 60)) if settings.rpm else None
     )
     tokens = TokenBucket(rate=settings.tpm / 60, burst=max(1.0, settings.tpm / 60)) if settings.tpm else None
-    return Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
+    limiter = Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
+    limiter.set_share(settings.shape[0])  # until the heartbeats tell how many jobs live
+    return limiter
 
 
 def on_lambda() -> bool:

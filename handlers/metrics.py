@@ -16,6 +16,8 @@ from handlers.pipeline.context import RunContext, quantile
 from handlers.pipeline.summarise import RunReport
 
 _SHARES = (0.5, 0.9, 0.99)
+_ENOUGH = 20
+"""Answered papers from which a share of them says something: fewer would set off the alarm by chance."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,11 @@ def publish_report(report: RunReport) -> None:
     metrics = EphemeralMetrics()
     metrics.add_metric("PendingPapers", MetricUnit.Count, report.counts["pending"])
     metrics.add_metric("FailedPapers", MetricUnit.Count, report.counts["failed"])
-    metrics.add_metric("FlaggedShare", MetricUnit.Percent, _percent(report.counts["flagged"], answered))
+    metrics.add_metric(
+        "FlaggedShare",
+        MetricUnit.Percent,
+        _percent(report.counts["flagged"], answered if answered >= _ENOUGH else 0),
+    )
     metrics.add_metric("RunSpendUsd", MetricUnit.NoUnit, report.spend_usd)
     metrics.add_metric("BudgetUsed", MetricUnit.Percent, _percent(report.spend_usd, report.budget_usd or 0))
     _flush(metrics, report.run_id)

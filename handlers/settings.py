@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,17 +42,25 @@ class Settings(BaseSettings):
     state: Path = Path("paperfleet-state")
     run_id: RunId = "default"
 
+    stack: str | None = None
+    """Name of the deployed stack whose outputs are taken where ``table``, ``queue_url`` and ``bucket`` are
+    not set; ``paperfleet`` if it is not set either."""
+    shard_function: str | None = None
+    """Lambda function that shards. Where the other names are set one by one and this one is not, the
+    machine at hand does."""
     table: str | None = None
     """DynamoDB table of the ledger. The endpoint of all AWS services is boto3's own AWS_ENDPOINT_URL."""
     queue_url: str | None = None
     dead_letter_url: str | None = None
     bucket: str | None = None
     api_key_secret: str | None = None
-    """Name or ARN in Secrets Manager, read once a process; ``api_key`` goes before it."""
+    """Name or ARN in Secrets Manager, read once a job and run; ``api_key`` goes before it."""
 
     base_url: str | None = None
     api_key: SecretStr | None = None
     auth_header: str = "Authorization: Bearer"
+    ca_file: Path | None = None
+    """PEM file of certificates to trust besides the usual ones (PAPERFLEET_CA_FILE or the file)."""
     model: str | None = None
     price_in: Decimal | None = Field(default=None, ge=0, le=10**5)
     price_out: Decimal | None = Field(default=None, ge=0, le=10**5)
@@ -81,6 +89,8 @@ class Settings(BaseSettings):
     limit: int | None = Field(default=None, ge=0)
     deadline: float | None = Field(default=None, gt=0)
     force: bool = False
+    max_failed: float = Field(default=0.5, ge=0, le=1)
+    """Share of failed and flagged papers, of those that ended last, above which the run is parked."""
 
     webhook: SecretStr | None = None
     """Address that word of a run is posted to. Whoever knows it can post too: as secret as the key."""
@@ -91,10 +101,29 @@ class Settings(BaseSettings):
     ends_at: float | None = None
     """Unix seconds at which the session's deadline passes."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _where_the_stack_is(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {"backend": "aws"} | given if given.get("stack") else given
+
     @field_validator("state")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("max_failed", mode="before")
+    @classmethod
+    def _share(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        number, sign, rest = given.strip().partition("%")
+        try:
+            share = float(number) / (100 if sign else 1)
+        except ValueError:
+            share = -1.0
+        if rest or not 0 <= share <= 1:
+            raise ValueError(f"{given!r} is no share of the papers: give a percentage such as 5%")
+        return share
 
     @field_validator("base_url")
     @classmethod

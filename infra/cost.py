@@ -3,12 +3,15 @@
     python infra/cost.py --papers 34237 --workers 20 --latency 2.5
 
 Prices are those of us-east-1 in USD (https://aws.amazon.com/<service>/pricing/, without the free tier).
-What a paper takes is counted by ``python -m tests.benchmarks.aws_calls``; the runbook says when last.
+What a paper takes is counted by ``python -m tests.benchmarks.aws_calls``, on a DynamoDB that counts units;
+what a batch and a part take follows from the ledger's protocol: each part is booked by three writes, and the
+batch's papers are counted anew after it.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,8 +26,14 @@ READ_UNIT = 0.125e-6
 S3_PUT = 0.005 / 1000
 S3_GET = 0.0004 / 1000
 LOG_GB = 0.50
-MONTHLY = {"secret": 0.40, "custom metrics (12)": 12 * 0.30, "alarms (7)": 7 * 0.10, "dashboard": 3.00}
+MONTHLY = {"secret": 0.40, "custom metrics (13)": 13 * 0.30, "alarms (9)": 9 * 0.10, "dashboard": 3.00}
 """USD a month for what stands about, whether papers run or not."""
+
+
+_MESSAGE_KB = 0.05
+"""Of a message, for each of its papers."""
+_SHARD_SECONDS, _SHARD_GB = 2e-5, 1769 / 1024
+"""A paper's share of the shard function."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +61,24 @@ class Usage:
 
 
 def usage(given: argparse.Namespace) -> Usage:
-    """Calls grow with papers and batches; the heartbeat's with the seconds that a function runs."""
+    """Calls grow with papers, parts and batches; the heartbeat's with the seconds that a function runs."""
     batches = given.papers / given.batch_papers
     seconds = given.papers * given.latency * given.calls / (given.workers * given.utilization)
     parts = max(given.papers / given.papers_per_part, batches)
+    message = math.ceil(_MESSAGE_KB * given.batch_papers)
+    counted = parts / batches
     return Usage(
-        gb_seconds=seconds * given.memory / 1024,
+        gb_seconds=seconds * given.memory / 1024 + given.papers * _SHARD_SECONDS * _SHARD_GB,
         invocations=batches,
         # Sent, received, shortened, deleted, with a long poll's empty answers and the heartbeat's extensions.
         sqs_requests=6 * batches + seconds / 30,
-        writes=given.writes_per_paper * given.papers + given.writes_per_second * seconds + 4 * batches,
-        reads=given.reads_per_paper * given.papers + given.reads_per_second * seconds + 6 * batches,
+        writes=given.writes_per_paper * given.papers
+        + given.writes_per_second * seconds
+        + 3 * parts
+        + (5 + message) * batches,
+        reads=(given.reads_per_paper + counted) * given.papers
+        + given.reads_per_second * seconds
+        + (6 + 2 * message / 4) * batches,
         puts=parts,
         gets=given.papers,
         log_gb=2e-6 * batches,
@@ -80,10 +96,10 @@ def parser() -> argparse.ArgumentParser:
         ("calls", 1.05, "calls a paper, repairs counted"),
         ("utilization", 0.85, "share of the time that a worker is busy"),
         ("papers-per-part", 20, "papers that one result object holds"),
-        ("writes-per-paper", 2.1, "DynamoDB write units a paper"),
-        ("reads-per-paper", 2.1, "DynamoDB read units a paper"),
-        ("writes-per-second", 4.0, "DynamoDB write units a second of a function, by its heartbeat"),
-        ("reads-per-second", 6.0, "DynamoDB read units a second of a function"),
+        ("writes-per-paper", 2.0, "DynamoDB write units a paper: its outcome and its fingerprint"),
+        ("reads-per-paper", 2.0, "DynamoDB read units a paper before its first call"),
+        ("writes-per-second", 2.0, "DynamoDB write units a second of a function: heartbeat and money"),
+        ("reads-per-second", 4.0, "DynamoDB read units a second of a function"),
     ):
         made.add_argument(f"--{name}", type=float, default=default, help=f"{words} [default: {default}]")
     return made

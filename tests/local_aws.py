@@ -39,6 +39,8 @@ _SERVE = (
 )
 
 
+_THROTTLED = "ProvisionedThroughputExceededException"
+
 Forward = Callable[[bytes], bytes]
 """Does the work of a request's body and returns the answer's."""
 
@@ -144,12 +146,14 @@ def name_of(folder: Path) -> str:
 
 
 class Wire:
-    """Counts what comes over the wire; can lose an answer after the work is done, or change it."""
+    """Counts what comes over the wire; can refuse a request, lose an answer after the work is done, or
+    change it."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self._lock = threading.Lock()
         self.operations: Counter[str] = Counter()
+        self.refuses: Callable[[str], bool] = lambda _operation: False
         self.loses: Callable[[str, bytes], bool] = lambda _operation, _body: False
         self.changes: Callable[[str, bytes, Forward], bytes] = lambda _operation, body, forward: forward(body)
 
@@ -162,6 +166,9 @@ class Wire:
             environ.update({"wsgi.input": io.BytesIO(content), "CONTENT_LENGTH": str(len(content))})
             return b"".join(self._app(environ, lambda *given: head.append(given)))
 
+        if self.refuses(operation):
+            start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0")])
+            return [json.dumps({"__type": f"com.amazonaws#{_THROTTLED}", "message": "too fast"}).encode()]
         # One at a time: moto is not thread-safe, and two conditional writes at once can both succeed.
         with self._lock:
             answer = self.changes(operation, body, forward)

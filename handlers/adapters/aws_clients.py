@@ -15,6 +15,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
+from handlers.adapters.aws_retries import Retries
 from handlers.errors import PaperfleetError, UsageError
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
@@ -42,25 +43,30 @@ _ELSEWHERE = frozenset(
 _SETTINGS = {"sqs": "PAPERFLEET_QUEUE_URL", "dynamodb": "PAPERFLEET_TABLE", "s3": "PAPERFLEET_BUCKET"}
 
 
-def aws_client(service: str, *, path_style: bool = False, connections: int = 32) -> Any:
+def aws_client(
+    service: str, *, path_style: bool = False, connections: int = 32, read_timeout: float = 30
+) -> Any:
     """A thread-safe client; region, credentials and endpoint as boto3 finds them (AWS_ENDPOINT_URL too).
 
-    Throttled and broken requests are sent again up to 12 times with jittered backoff, at the rate
-    that the service bears. Checksums only where the service demands them: not every S3 knows them.
+    Throttled and broken requests are sent again as ``aws_retries`` says, not by the SDK's own modes.
+    Checksums only where the service demands them: not every S3 knows them.
     """
     config = Config(
-        retries={"mode": "adaptive", "total_max_attempts": 12},
+        retries={"mode": "standard", "total_max_attempts": 1},
         max_pool_connections=connections,
         connect_timeout=5,
-        read_timeout=30,
+        read_timeout=read_timeout,
+        tcp_keepalive=True,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={"addressing_style": "path"} if path_style else None,
     )
     try:
-        return boto3.session.Session().client(service, config=config)
+        client = boto3.session.Session().client(service, config=config)
     except NoRegionError as error:
         raise UsageError("no AWS region: set AWS_REGION (or AWS_DEFAULT_REGION) to the stack's") from error
+    client.meta.events.register_first("needs-retry", Retries())
+    return client
 
 
 def code_of(error: ClientError) -> str:

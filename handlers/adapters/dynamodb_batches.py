@@ -8,15 +8,17 @@ that nobody counted in between; whoever changes a paper last counts last, and ha
 from __future__ import annotations
 
 import hashlib
+import heapq
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from handlers.adapters.dynamodb_table import Item, Key, Table, bucket_key
+from handlers.adapters.dynamodb_table import Item, Key, Table, bucket_key, bucket_keys
 from handlers.models import TERMINAL, BatchMessage
 
-_CHUNK = 400
-_READ_AHEAD = 100
+_CHUNK = 100
+_READ_AHEAD = 50
+"""Messages in memory at a time; each has up to 64 KiB."""
 _KNOWN = 512
 """Batches whose paper ids a process remembers; they never change."""
 
@@ -36,23 +38,26 @@ class BatchItems:
     def add_batches(self, messages: Iterable[BatchMessage]) -> int:
         added, position, rest = 0, 0, iter(messages)
         while chunk := list(islice(rest, _CHUNK)):
-            # Messages first: a batch that is there has one.
-            self._table.map(self._table.put_new, [_message_item(message) for message in chunk])
             items = [_batch_item(message, position + n) for n, message in enumerate(chunk)]
-            added += sum(self._table.map(self._table.put_new, items))
+            there = self._table.get_many([(item["pk"], item["sk"]) for item in items])
+            new = [n for n, item in enumerate(items) if (item["pk"], item["sk"]) not in there]
+            # Messages first: a batch that is there has one. Until then whoever cuts writes the same.
+            self._table.put_many([_message_item(chunk[n]) for n in new])
+            added += sum(self._table.map(self._table.put_new, [items[n] for n in new]))
             position += len(chunk)
         return added
 
     def unfinished_batches(self, run_id: str) -> Iterator[BatchMessage]:
-        wanted = ["batch_id", "position", "generation"]
-        items = self._table.query_buckets(
-            run_id, "BATCH#", attributes=wanted, only="attribute_not_exists(#finished_at)"
-        )
-        return self._messages(run_id, sorted(items, key=lambda item: (item["position"], item["batch_id"])))
+        """Each bucket in the order of its keys, which is that of the cut; merged page by page."""
+        wanted, only = ["batch_id", "position", "generation"], "attribute_not_exists(#finished_at)"
+        buckets = [
+            self._table.query(pk, "BATCH#", attributes=wanted, only=only) for pk in bucket_keys(run_id)
+        ]
+        return self._messages(run_id, heapq.merge(*buckets, key=_place))
 
-    def _messages(self, run_id: str, items: Sequence[Item]) -> Iterator[BatchMessage]:
-        for start in range(0, len(items), _READ_AHEAD):
-            chunk = items[start : start + _READ_AHEAD]
+    def _messages(self, run_id: str, items: Iterable[Item]) -> Iterator[BatchMessage]:
+        rest = iter(items)
+        while chunk := list(islice(rest, _READ_AHEAD)):
             keys = [message_key(run_id, item["batch_id"]) for item in chunk]
             found = self._table.get_many(keys)
             for key, item in zip(keys, chunk, strict=True):
@@ -166,6 +171,10 @@ def _sortable(paper_id: str) -> str:
     if len(encoded) <= 900:
         return paper_id
     return f"{encoded[:900].decode('utf-8', 'ignore')}#{hashlib.sha256(encoded).hexdigest()}"
+
+
+def _place(item: Item) -> tuple[int, str]:
+    return item["position"], item["batch_id"]
 
 
 def _message_item(message: BatchMessage) -> Item:

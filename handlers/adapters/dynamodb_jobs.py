@@ -124,7 +124,7 @@ class JobItems:
         found = self._table.query(run_key(run_id), "SESSION#")
         keys = [(str(item["sk"]), "SESSION") for item in found]
         sessions = [_session(item) for item in self._table.get_many(keys).values()]
-        return sorted(sessions, key=lambda session: session.started_at)
+        return sorted(sessions, key=lambda session: (session.started_at, session.session_id))
 
 
 def _job(run_id: str, item: Item, lost: int) -> JobRecord:

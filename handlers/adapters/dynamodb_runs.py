@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from handlers.adapters.dynamodb_budget import Budgets
-from handlers.adapters.dynamodb_table import Table, run_key
+from handlers.adapters.dynamodb_table import Item, Table, run_key
 from handlers.adapters.dynamodb_tally import Tallies
 from handlers.errors import UnknownRunError
 from handlers.models import TERMINAL, PaperStatus, RunSpec
@@ -13,6 +13,10 @@ from handlers.records import Control, RunRecord, RunTotals
 from handlers.totals import CallTotals
 
 _COUNTS = (*TERMINAL, "reused")
+
+
+def _age(item: Item) -> tuple[float, str]:
+    return float(item["created_at"]), str(item["run_id"])
 
 
 class RunItems:
@@ -56,7 +60,7 @@ class RunItems:
         )
 
     def run_ids(self) -> list[str]:
-        items = sorted(self._table.query("RUNS", "RUN#"), key=lambda item: float(item["created_at"]))
+        items = sorted(self._table.query("RUNS", "RUN#"), key=_age)
         return [item["run_id"] for item in items]
 
     def set_control(self, run_id: str, control: Control) -> None:

@@ -23,6 +23,8 @@ BUCKETS = 32
 """Partitions that the many items of a run are spread over."""
 _READ = 100
 """Items that one BatchGetItem may ask for."""
+_WRITE = 25
+"""Items that one BatchWriteItem may carry."""
 _PATIENCE = 12
 """Tries with nothing processed before a batch call is given up; about a minute."""
 _NAME = re.compile(r"#(\w+)")
@@ -78,6 +80,21 @@ class Table:
                 return items
             self._back_off(tried)
         raise PaperfleetError(f"table {self.name!r}: BatchGetItem stays throttled; raise its read capacity")
+
+    def put_many(self, items: Sequence[Item]) -> None:
+        """Put items that are the same whoever puts them: what is there already is written over."""
+        self.map(self._put_chunk, list(_chunks(items, _WRITE)))
+
+    def _put_chunk(self, items: Sequence[Item]) -> None:
+        left: dict[str, Any] = {self.name: [{"PutRequest": {"Item": _tagged_item(item)}} for item in items]}
+        for tried in range(_PATIENCE):
+            left = self._call("batch_write_item", RequestItems=left).get("UnprocessedItems") or {}
+            if not left:
+                return
+            self._back_off(tried)
+        raise PaperfleetError(
+            f"table {self.name!r}: BatchWriteItem stays throttled; raise its write capacity"
+        )
 
     def put_new(self, item: Item) -> bool:
         """Put if absent; False if an item of that key is there."""

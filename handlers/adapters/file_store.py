@@ -61,12 +61,22 @@ class FileStore:
             )
         return data
 
+    def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [self.read(key, offset, length) for offset, length in ranges]
+
     def lines(self, key: str) -> Iterator[bytes]:
         try:
             with self.path(key).open("rb") as file:
                 yield from file
         except FileNotFoundError as error:
             raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        folder = self._root / prefix.rpartition("/")[0]
+        for path in sorted(folder.rglob("*")):
+            key = path.relative_to(self._root).as_posix()
+            if key.startswith(prefix) and _KEY.fullmatch(key) and path.is_file():
+                yield key
 
     def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[tuple[PartPointer, ...]]:
         pointers: list[tuple[PartPointer, ...]] = []

@@ -32,6 +32,7 @@ _CHUNK = 8 << 20
 _CACHED_BYTES = 64 << 20
 """Unpacked parts kept for readers that take many lines of one."""
 _WRITERS = 8
+_READERS = 16
 _TRIES = 4
 _BROKEN = (ConnectionClosedError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -84,9 +85,18 @@ class S3Store:
             )
         return data
 
+    def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Several at once: a request takes tens of milliseconds, and workers wait for a batch's papers."""
+        if len(ranges) <= 1:
+            return [self.read(key, offset, length) for offset, length in ranges]
+        with ThreadPoolExecutor(min(_READERS, len(ranges)), thread_name_prefix="s3") as pool:
+            return list(pool.map(lambda where: self.read(key, *where), ranges))
+
     def lines(self, key: str) -> Iterator[bytes]:
         """Chunk by chunk, so that a broken connection costs one chunk and not the stream."""
-        _checked(key)
+        if _checked(key).endswith(_PACKED):
+            yield from self._part(key).splitlines(keepends=True)
+            return
         rest, offset, total = b"", 0, 1
         while offset < total:
             data, total = self._get(key, offset, offset + _CHUNK)
@@ -98,6 +108,14 @@ class S3Store:
                 yield line + b"\n"
         if rest:
             yield rest
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                yield from (found["Key"] for found in page.get("Contents", ()))
+        except (BotoCoreError, ClientError) as error:
+            raise self._explained(error, prefix) from error
 
     def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[tuple[PartPointer, ...]]:
         del job_id  # it is in the parts' names

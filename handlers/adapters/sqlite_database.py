@@ -29,7 +29,9 @@ class Database:
             self._connection = self._connect()
             self._prepare(schema)
         except (sqlite3.DatabaseError, OSError) as error:
-            raise UsageError(f"{path}: cannot be used as a ledger or queue: {error}") from error
+            damaged = type(error) is sqlite3.DatabaseError
+            cure = "; `paperfleet repair` makes it again from the parts" if damaged else ""
+            raise UsageError(f"{path}: cannot be used as a ledger or queue: {error}{cure}") from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
@@ -49,6 +51,16 @@ class Database:
                 for statement in filter(str.strip, schema.split(";")):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def ensure(self, statement: str) -> None:
+        """A ``CREATE TABLE IF NOT EXISTS`` that came after the file's schema."""
+        try:
+            name = statement.split("EXISTS", 1)[1].split()[0]
+            if self.row("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)) is None:
+                with self.write() as db:
+                    db.execute(statement)
+        except sqlite3.DatabaseError as error:
+            raise UsageError(f"{self.path}: cannot be used as a ledger or queue: {error}") from error
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:

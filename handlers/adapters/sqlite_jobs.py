@@ -101,7 +101,9 @@ class JobTables:
         return [_job(row) for row in rows]
 
     def sessions(self, run_id: str) -> list[SessionRecord]:
-        rows = self._db.rows("SELECT * FROM session WHERE run_id = ? ORDER BY started_at", (run_id,))
+        rows = self._db.rows(
+            "SELECT * FROM session WHERE run_id = ? ORDER BY started_at, session_id", (run_id,)
+        )
         return [
             SessionRecord(
                 row["session_id"],

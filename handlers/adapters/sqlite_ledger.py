@@ -10,6 +10,16 @@ from handlers.adapters.sqlite_jobs import JobTables
 from handlers.adapters.sqlite_papers import PaperTables
 from handlers.adapters.sqlite_runs import RunTables
 
+PART_CALLS = """
+CREATE TABLE IF NOT EXISTS part_calls (
+    run_id TEXT NOT NULL,
+    part_id TEXT NOT NULL,
+    calls TEXT NOT NULL,
+    PRIMARY KEY (run_id, part_id)
+) WITHOUT ROWID
+"""
+"""Sums of each part's calls (``CallTotals`` as JSON, zeros left out), so that ledgers can be united part by
+part. A table of its own: files that were made before it go on."""
 _SCHEMA = """
 CREATE TABLE run (
     run_id TEXT PRIMARY KEY,
@@ -118,6 +128,7 @@ class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables):
 
     def __init__(self, path: Path) -> None:
         self._db = Database(path, _SCHEMA)
+        self._db.ensure(PART_CALLS)
 
     def close(self) -> None:
         self._db.close()

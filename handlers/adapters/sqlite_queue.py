@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from handlers.adapters.sqlite_database import Database
@@ -102,12 +102,16 @@ class SqliteQueue:
         )
         return [DeadLetter(str(r["id"]), r["body"], r["receives"], r["reason"]) for r in rows]
 
-    def redrive(self) -> int:
+    def redrive(self, wanted: Callable[[str], bool] = lambda _body: True) -> int:
+        chosen = [letter.id for letter in self.dead_letters() if wanted(letter.body)]
         with self._db.write() as db:
-            return db.execute(
-                "UPDATE message SET dead = 0, receives = 0, visible_at = ? WHERE queue = ? AND dead = 1",
-                (self._clock.now(), self._name),
-            ).rowcount
+            return sum(
+                db.execute(
+                    "UPDATE message SET dead = 0, receives = 0, visible_at = ? WHERE id = ? AND dead = 1",
+                    (self._clock.now(), letter_id),
+                ).rowcount
+                for letter_id in chosen
+            )
 
     def counts(self) -> QueueCounts:
         row = self._db.row(

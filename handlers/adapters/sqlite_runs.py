@@ -42,7 +42,7 @@ class RunTables:
         return RunRecord(run_id, spec, row["papers"], row["same_as"], row["created_at"], row["budget"])
 
     def run_ids(self) -> list[str]:
-        return [row["run_id"] for row in self._db.rows("SELECT run_id FROM run ORDER BY created_at")]
+        return [row["run_id"] for row in self._db.rows("SELECT run_id FROM run ORDER BY created_at, run_id")]
 
     def set_control(self, run_id: str, control: Control) -> None:
         with self._db.write(durable=True) as db:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, Protocol
@@ -143,26 +143,35 @@ class SqsQueue:
         """Reads every one of them once, which takes a request for each ten."""
         letters = list(self._read_dead())
         for letter in letters:
-            self._call(
-                "change_message_visibility",
-                QueueUrl=self._dead_url,
-                ReceiptHandle=letter.receipt,
-                VisibilityTimeout=0,
-            )
+            self._leave_dead(letter)
         reasons = self._reasons.of({letter.body for letter in letters})
         return [
             DeadLetter(letter.id, letter.body, letter.receives - 1, reasons.get(letter.body, ""))
             for letter in letters
         ]
 
-    def redrive(self) -> int:
+    def redrive(self, wanted: Callable[[str], bool] = lambda _body: True) -> int:
         """One by one: sent first and deleted then, so that a crash doubles a message and loses none."""
-        sent = 0
+        sent, left = 0, []
         for letter in self._read_dead():
+            if not wanted(letter.body):
+                left.append(letter)
+                continue
             self._call("send_message", QueueUrl=self._url, MessageBody=letter.body)
             self._call("delete_message", QueueUrl=self._dead_url, ReceiptHandle=letter.receipt)
             sent += 1
+        for letter in left:
+            self._leave_dead(letter)
         return sent
+
+    def _leave_dead(self, letter: QueueMessage) -> None:
+        """Show it to the next reader at once; should its hiding have run out, it is shown already."""
+        self._if_valid(
+            "change_message_visibility",
+            QueueUrl=self._dead_url,
+            ReceiptHandle=letter.receipt,
+            VisibilityTimeout=0,
+        )
 
     def _read_dead(self) -> Iterator[QueueMessage]:
         if self._dead_url is None:

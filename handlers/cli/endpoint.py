@@ -31,6 +31,11 @@ def endpoint(settings: Settings, console: Console) -> Iterator[Settings]:
         return
     if settings.model not in (None, GLOSS):
         raise UsageError(f"--model {settings.model} needs --base-url (or PAPERFLEET_BASE_URL)")
+    if settings.backend == "aws":
+        raise UsageError(
+            "a gloss made here would be mixed with what the stack's functions do: give --base-url, or leave "
+            "the work to them with `paperfleet shard --aws`"
+        )
     console.print(
         "No --base-url: the built-in model server glosses word by word from CC-CEDICT.\n"
         "It shows the way and is [bold]not a translation[/]; its prices are an example."

@@ -87,12 +87,16 @@ def _bury(state: State, run_id: str, job_id: str) -> None:
 class Fleet:
     """A session of local jobs. SQLite is closed whenever a process is forked."""
 
-    def __init__(self, settings: Settings, progress: Progress) -> None:
+    def __init__(self, settings: Settings, progress: Progress, *, cut_off_after: float = math.inf) -> None:
+        """``cut_off_after``: seconds between the first signal and the end of calls in flight, where the
+        platform leaves no time for a drain."""
+        self._cut_off_after = cut_off_after
+        self._signalled_at = math.inf
         self._settings = settings
         self._progress = progress
         self._run_id = settings.run_id
         self._jobs, self._workers = settings.shape
-        self._session_id = new_id("session")
+        self._session_id = settings.session_id or new_id("session")
         self._processes: dict[str, BaseProcess] = {}
         self._restarts = self._jobs * _RESTARTS_PER_JOB
         self._signals = 0
@@ -119,6 +123,11 @@ class Fleet:
         finally:
             notifier.end(outcome)
         return self._failure
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended it."""
+        return self._signals > 0
 
     def _close_session(self) -> str:
         """How the session ended."""
@@ -172,6 +181,7 @@ class Fleet:
                 state = None
             for job_id in ended:
                 self._end(job_id)
+            self._cut_off_in_time()
             state = state or bootstrap.connect(self._settings, self._run_id)
             if state.clock.monotonic() - shown >= every:
                 shown = state.clock.monotonic()
@@ -179,6 +189,14 @@ class Fleet:
             state.clock.sleep(_TICK)
         if state is not None:
             state.close()
+
+    def _cut_off_in_time(self) -> None:
+        now = bootstrap.SystemClock().monotonic()
+        if self._signals == 1 and self._cut_off_after < math.inf:
+            self._signalled_at = min(self._signalled_at, now)
+            if now - self._signalled_at >= self._cut_off_after:
+                self._signals += 1
+                self._drain()
 
     def _end(self, job_id: str) -> None:
         process = self._processes.pop(job_id)

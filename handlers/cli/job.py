@@ -15,6 +15,7 @@ from types import FrameType
 from handlers import bootstrap, process
 from handlers.pipeline.job import Job
 from handlers.pipeline.source import EventSource
+from handlers.ports import Ledger
 from handlers.settings import load_settings
 
 logger = bootstrap.logger()
@@ -49,7 +50,7 @@ def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
 
 def work(job: Job) -> int:
     """Take batches until the queue is empty or the job drains; returns the exit code."""
-    ends_at = load_settings().ends_at or math.inf
+    settings = load_settings()
     source = EventSource(
         job.queue,
         process.handler,
@@ -59,12 +60,18 @@ def work(job: Job) -> int:
         workers=job.pool.workers,
         clock=job.clock,
         stop=job.stop,
-        ends_at=ends_at,
+        ends_at=settings.ends_at or math.inf,
+        settled=lambda: _settled(job.ledger, settings.run_id),
         on_abandon=job.cut_off,
     )
     source.run()
     job.close(job.failure or job.stop.reason or "finished")
     return FAILED if job.failure else 0
+
+
+def _settled(ledger: Ledger, run_id: str) -> bool:
+    """Whether the run is at its end, or nobody may go on with it."""
+    return ledger.control(run_id).state != "active" or ledger.totals(run_id).counts["pending"] == 0
 
 
 def _on_signal(job: Job) -> Callable[[int, FrameType | None], None]:

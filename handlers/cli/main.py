@@ -9,7 +9,22 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from handlers.cli import corpus, invoke, pilot, plan, review, run, runs, server, simulate, work
+from handlers.cli import (
+    actions,
+    corpus,
+    invoke,
+    merge,
+    pilot,
+    plan,
+    repair,
+    review,
+    run,
+    runs,
+    server,
+    simulate,
+    stack,
+    work,
+)
 from handlers.errors import PaperfleetError
 
 app = typer.Typer(
@@ -23,7 +38,22 @@ app = typer.Typer(
         " --budget 45`"
     ),
 )
-for group in (corpus, pilot, plan, simulate, run, work, runs, review, server, invoke):
+for group in (
+    corpus,
+    pilot,
+    plan,
+    simulate,
+    run,
+    work,
+    merge,
+    runs,
+    review,
+    repair,
+    server,
+    invoke,
+    stack,
+    actions,
+):
     group.register(app)
 
 
@@ -34,7 +64,9 @@ def main() -> None:
     except PaperfleetError as error:
         _complain(str(error))
     except sqlite3.DatabaseError as error:
-        _complain(f"the ledger or queue cannot be used: {error}")
+        damaged = type(error) is sqlite3.DatabaseError  # its subclasses: locked, full, read-only ...
+        cure = "; `paperfleet repair` makes it again from the parts" if damaged else ""
+        _complain(f"the ledger or queue cannot be used: {error}{cure}")
     except OSError as error:
         _complain(f"{error.filename or 'file system'}: {error.strerror or error}")
 

@@ -26,7 +26,7 @@ Aws = Annotated[
     bool | None,
     Option(
         "--aws",
-        help="On the stack that PAPERFLEET_TABLE, _QUEUE_URL, _DEAD_LETTER_URL and _BUCKET name.",
+        help="On the deployed stack that PAPERFLEET_STACK names [default: paperfleet].",
         rich_help_panel="Where",
     ),
 ]
@@ -91,6 +91,14 @@ Budget = Annotated[
 ]
 Limit = Annotated[int | None, Option(help="Start at most so many papers this time.", rich_help_panel=_RUN)]
 Deadline = Annotated[float | None, Option(help="Seconds that this session may take.", rich_help_panel=_RUN)]
+MaxFailed = Annotated[
+    str | None,
+    Option(
+        help="Park the run once clearly more of its last 200 papers a job fail or are flagged, e.g. 5% "
+        "[default: 50%; 100% never].",
+        rich_help_panel=_RUN,
+    ),
+]
 Force = Annotated[
     bool | None, Option("--force", help="Pay again for results of earlier runs.", rich_help_panel=_RUN)
 ]

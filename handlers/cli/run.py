@@ -17,6 +17,7 @@ from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
+from handlers.cli.repair import refuse_damaged
 from handlers.corpus.ingest import IngestResult
 from handlers.pipeline import forecast, plan_file
 from handlers.pipeline.export import export
@@ -68,6 +69,7 @@ def run(
     glossary: options.Glossary = None,
     skip_no_derivatives: options.SkipNoDerivatives = None,
     batch_papers: options.BatchPapers = None,
+    max_failed: options.MaxFailed = None,
     force: options.Force = None,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
@@ -94,6 +96,7 @@ def run(
         plan_file.check_settings(planned, settings)
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state):
+        refuse_damaged(settings.state)
         report = _run(settings, source, mapping, source_format, console, planned)
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))
@@ -142,13 +145,16 @@ def _clear(adapters: State, run_id: str) -> None:
 
 
 def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
-    """As Lambda would: a JSON event in, a JSON answer out."""
+    """A JSON event in, a JSON answer out: the stack's shard function's, or that of the handler here."""
+    event = request.model_dump(mode="json")
+    if settings.backend == "aws" and settings.shard_function is not None:
+        return Submitted.model_validate(bootstrap.call_function(settings.shard_function, event))
     where = settings.model_dump(
         include={"backend", "state", "table", "queue_url", "dead_letter_url", "bucket"}
     )
     bootstrap.set_environment({PREFIX + name.upper(): str(value) for name, value in where.items() if value})
     context = LocalContext("local-shard", lambda: 900.0, function_name="paperfleet-shard")
-    answer = shard.handler(request.model_dump(mode="json"), cast("LambdaContext", context))
+    answer = shard.handler(event, cast("LambdaContext", context))
     return Submitted.model_validate(answer)
 
 

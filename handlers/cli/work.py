@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import typer
 from rich.console import Console
 
@@ -11,10 +13,11 @@ from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.fleet import Fleet, bury_the_dead
 from handlers.cli.run import exit_code, final_report, print_report, shard_through_handler
+from handlers.errors import UnknownRunError
 from handlers.pipeline.specification import specification
 from handlers.pipeline.submit import RunRequest
 from handlers.reporting.progress import Progress
-from handlers.settings import load_settings
+from handlers.settings import Settings, load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -42,11 +45,13 @@ def shard(
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
 ) -> None:
-    """Ingest SOURCE, create the run (or re-arm it) and emit a message per unfinished batch."""
+    """Ingest SOURCE, create the run (or re-arm it) and emit a message per unfinished batch. With --aws the
+    corpus goes to the stack's bucket and its shard function does the rest.
+    """
     given = {
         key: value for key, value in locals().items() if key not in ("source", "mapping", "source_format")
     }
-    settings = load_settings(**given)
+    settings = _cut_as_before(load_settings(**given))
     found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
     request = RunRequest(
         run_id=settings.run_id,
@@ -56,6 +61,18 @@ def shard(
         budget=settings.budget_nano,
     )
     typer.echo(shard_through_handler(request, settings).model_dump_json())
+
+
+def _cut_as_before(given: Settings) -> Settings:
+    """A stack's batches are as large as its functions like them. A run that was cut under another size
+    keeps its cut, unless the command asks for a size."""
+    settings = bootstrap.located(given)
+    if settings is given or "batch_papers" in given.model_fields_set:
+        return settings
+    with open_state(settings.run_id, settings) as adapters, suppress(UnknownRunError):
+        known = adapters.ledger.run(settings.run_id).spec.batch_papers
+        return settings.model_copy(update={"batch_papers": known})
+    return settings
 
 
 def work(
@@ -76,14 +93,17 @@ def work(
     auth_header: options.AuthHeader = None,
     call_timeout: options.CallTimeout = None,
     read_timeout: options.ReadTimeout = None,
+    max_failed: options.MaxFailed = None,
     force: options.Force = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Work on the queue of a run that `shard` or `run` has filled, until it is empty."""
     given = {key: value for key, value in locals().items() if key != "as_json"}
-    settings = load_settings(**given)
+    settings = bootstrap.located(load_settings(**given))
     with open_state(settings.run_id, settings) as adapters:
-        bootstrap.price(settings, adapters.ledger.run(settings.run_id).spec.model)
+        spec = adapters.ledger.run(settings.run_id).spec
+        bootstrap.task_of(spec)
+        bootstrap.price(settings, spec.model)
         bootstrap.endpoint(settings)
         bury_the_dead(adapters, settings.run_id)
     with Progress(Console(stderr=True, highlight=False)) as progress:

@@ -6,37 +6,58 @@ import math
 
 _BUSY = 0.9
 """Share of the slots that must be in use before a success says that more would be good."""
-_PACE = ((0.9, 4.0), (1.0, 0.5), (1.1, 0.2))
-"""Slots that a round of successes adds below these shares of the level that was refused last: quickly
-back to where it was, slowly past it; one a round beyond, where the limit must have moved."""
-_LULL = 0.5
+_PROBE = 1.0
+"""Slots that a round of successes adds near the limit to a job that has few; less to one near its ceiling,
+so that jobs which came by unequal parts of the limit draw level."""
+_CHASE = 5.0
+"""Slots that a round of successes adds where the limit is not near: while the API says that there is room,
+and from slow start or a deep cut to the next refusal."""
+_QUIET, _DOUBLING = 30.0, 8.0
+"""After so many seconds without a refusal probing doubles every so many: the limit may have moved, and an
+API without headers does not say so."""
+_STORM = 3
+"""Refusals of calls started after a cut that show it to have been too small."""
+_DEEP = 0.6
+"""What such a cut leaves: all jobs then grow alike, so that whoever was luckier loses the lead."""
+_MEMORY = 0.05
+"""Weight of a call in the mean latency, which is the length of a round."""
+_LULL = 0.3
 """Share of the slots that one cut leaves at least."""
 
 
 class AimdLimit:
-    """Slots for one job, found by trying (Chiu and Jain, 1989; the memory follows TCP CUBIC, RFC 9438).
+    """Slots for one job, found by trying (Chiu and Jain, 1989).
 
-    Slow start: slots open by time, half of the ceiling a second, until the first refusal. Given a
-    ``start`` (the last session's level), it begins there. Then each round of successes adds one slot;
-    after a cut four while far below the level that was refused, and a part of one near it. A refusal
-    multiplies by ``decrease``, at most once a ``burst`` of seconds; calls that started before a cut
-    move nothing after it.
+    Slow start: slots open by time, half of the ceiling a second, until the first refusal. Before the
+    first answer is in, a refusal says that slots open too fast, not that they are too many: it halves
+    the speed, as at an API with a rate but no bound on calls in flight. Given a ``start`` (the last
+    session's level), it begins there.
+
+    After it, a refusal multiplies by ``decrease``, at most once a ``burst`` of seconds unless refusals
+    go on all the same (a cut as deep as the congestion, as in DCTCP, RFC 8257); calls that started
+    before a cut move nothing after it. Each success adds a little, much more while ``room`` says so.
     """
 
     def __init__(
-        self, ceiling: int, *, start: float | None = None, decrease: float = 0.85, burst: float = 5.0
+        self, ceiling: int, *, start: float | None = None, decrease: float = 0.8, burst: float = 5.0
     ) -> None:
         if ceiling < 1:
             raise ValueError("ceiling must be at least 1")
         self.ceiling = ceiling
+        self.refused = False
+        """Whether the API ever refused a call."""
         self._level = 1.0 if start is None else min(float(ceiling), max(1.0, start))
         self._opening = start is None
         self._opened_at: float | None = None
+        self._speed = ceiling / 2
+        self._answered = False
         self._decrease = decrease
         self._burst = burst
         self._cut_at = -math.inf
-        self._refused_level = math.inf
-        self._cut = False
+        self._refused_at = -math.inf
+        self._storm = 0
+        self._deep = True
+        self._round = 0.0
 
     def slots(self, now: float) -> int:
         """Calls that may be in flight at ``now`` (monotonic seconds); at least 1."""
@@ -49,36 +70,66 @@ class AimdLimit:
         if not self._opening:
             return math.inf
         missing = math.floor(self._level + 1e-9) + 1 - self._level
-        return missing / (self.ceiling / 2)
+        return missing / self._speed
 
-    def on_success(self, started_at: float, in_flight: int, now: float) -> None:
-        """An answer came in for a call started at ``started_at``; ``in_flight`` includes it."""
+    def on_success(self, started_at: float, in_flight: int, now: float, *, room: bool | None = None) -> None:
+        """An answer came in for a call started at ``started_at``; ``in_flight`` includes it. ``room``: what
+        the API says of its limits, None if nothing."""
         self._open(now)
+        self._answered = True
+        self._round += (now - started_at - self._round) * (_MEMORY if self._round else 1.0)
+        if self._opening and self.refused:
+            self._opening = False
         if self._opening or started_at < self._cut_at or in_flight < int(self._level * _BUSY):
             return
-        share = self._level / self._refused_level
-        pace = next((slots for below, slots in _PACE if share < below), 1.0) if self._cut else 1.0
-        self._level = min(float(self.ceiling), self._level + pace / self._level)
+        self._level = min(float(self.ceiling), self._level + self._growth(now, room))
 
     def on_throttle(self, started_at: float, in_flight: int, now: float) -> bool:
-        """The API refused a call for its rate; True if the slots were cut for it."""
+        """The API refused a call for its rate; True if slots or their opening were cut for it."""
         self._open(now)
-        if started_at < self._cut_at or now - self._cut_at < self._burst:
+        self.refused = True
+        self._refused_at = now
+        if started_at < self._cut_at:
             return False
+        if self._opening and not self._answered:
+            self._speed /= 2
+            self._level = max(1.0, float(min(self._level, in_flight)))
+            self._cut_at = now
+            return True
+        self._storm += 1
+        if now - self._cut_at < max(self._burst, self._round):
+            return False
+        self._cut(in_flight, now)
+        return True
+
+    def _cut(self, in_flight: int, now: float) -> None:
+        self._deep = self._opening or self._storm >= _STORM
+        decrease = _DEEP if self._deep else self._decrease
         # Slots that nobody used were never tried: the refusal is about the calls that were there. But
         # one refusal in a lull says little about the rest: never below half.
-        tried = min(self._level, max(in_flight, self._level * _LULL / self._decrease))
-        self._refused_level = tried
-        self._level = max(1.0, tried * self._decrease)
-        self._cut_at, self._cut = now, True
+        tried = min(self._level, max(in_flight, self._level * _LULL / decrease))
+        self._level = max(1.0, tried * decrease)
+        self._cut_at, self._storm = now, 0
         self._opening = False
-        return True
+
+    def _growth(self, now: float, room: bool | None) -> float:
+        """Slots that a success adds; at most one a round where nothing was ever refused."""
+        if not self.refused:
+            return 1 / self._level
+        chase = _CHASE / self._level
+        probe = _PROBE * (1.02 - self._level / self.ceiling) / self._level
+        if room or self._deep:
+            return chase
+        quiet = now - self._refused_at - _QUIET
+        if room is None and quiet > 0:
+            return min(chase, probe * 2 ** (quiet / _DOUBLING))
+        return probe
 
     def _open(self, now: float) -> None:
         if not self._opening:
             return
         if self._opened_at is not None:
-            self._level += max(0.0, now - self._opened_at) * self.ceiling / 2
+            self._level += max(0.0, now - self._opened_at) * self._speed
         self._opened_at = now
         if self._level >= self.ceiling:
             self._level = float(self.ceiling)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -47,6 +48,8 @@ class ClientSettings(BaseModel):
     read_timeout: float = 60.0
     max_answer_bytes: int = 4 * 1024 * 1024
     user_agent: str = "paperfleet"
+    ca_file: Path | None = None
+    """Certificates to trust besides the usual ones: a gateway's of one's own."""
 
     @field_validator("base_url")
     @classmethod
@@ -109,7 +112,7 @@ class HttpChatModel:
         url = httpx.URL(settings.endpoint)
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
         if url.scheme == "https" and ssl_context is None:
-            ssl_context = default_ssl_context()
+            ssl_context = default_ssl_context(settings.ca_file)
         self._headers = _headers(settings, self._key, url)
         self._connections = Connections(httpcore.URL(str(url)), bounds, clock, ssl_context)
 
@@ -174,9 +177,16 @@ class HttpChatModel:
 
 
 @cache
-def default_ssl_context() -> ssl.SSLContext:
-    """One for the process: reading the root certificates takes tens of milliseconds."""
-    return httpx.create_ssl_context(trust_env=False)
+def default_ssl_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """One for the process: reading the root certificates takes tens of milliseconds. ``ca_file`` (PEM) is
+    trusted too. UsageError if it cannot be read."""
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise UsageError(f"--ca-file {ca_file}: no certificates in PEM can be read: {error}") from error
+    return context
 
 
 def _headers(settings: ClientSettings, key: str, url: httpx.URL) -> list[tuple[bytes, bytes]]:

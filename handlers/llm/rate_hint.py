@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 
 MAX_WAIT = 300.0
@@ -26,6 +26,8 @@ class RateHint:
 
     remaining: int
     reset: float
+    left: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+    """What remains of each limit that the headers name."""
 
 
 def duration(text: str, *, now: float) -> float | None:
@@ -67,12 +69,17 @@ def rate_hint(headers: Mapping[str, str], *, now: float, age: float = 0.0) -> Ra
     has run that long already.
     """
     hints: list[RateHint] = []
+    every: list[tuple[str, int]] = []
     for kind in ("-requests", "-tokens", ""):
         left = headers.get(f"x-ratelimit-remaining{kind}", "").strip()
         if _NUMBER.fullmatch(left):
             reset = duration(headers.get(f"x-ratelimit-reset{kind}", ""), now=now) or 0.0
             hints.append(RateHint(int(float(left)), max(0.0, min(_MAX_RESET, reset) - age)))
-    return min(hints, key=lambda hint: (hint.remaining, -hint.reset), default=None)
+            every.append((kind, hints[-1].remaining))
+    if not hints:
+        return None
+    scarcest = min(hints, key=lambda hint: (hint.remaining, -hint.reset))
+    return replace(scarcest, left=tuple(every))
 
 
 def _until(text: str, now: float) -> float | None:

@@ -6,6 +6,10 @@ import threading
 
 from handlers.ports import Clock
 
+_STARVED = 600.0
+"""Seconds of nothing but refusals for the rate, after which waiting is no way to get an answer."""
+_REFUSALS = 5
+"""Refusals in that time at least: one long ``Retry-After`` is no refusal for good."""
 _NOBODY_THERE = 3
 """Failed connections in a row that tell an endpoint which is not there, however few the workers."""
 
@@ -25,6 +29,8 @@ class Breaker:
         self._unreached = 0
         self._first_failure = 0.0
         self._ever = False
+        self._refusals = 0
+        self._first_refusal = 0.0
 
     @property
     def open(self) -> bool:
@@ -32,7 +38,7 @@ class Breaker:
 
     def succeeded(self) -> None:
         with self._lock:
-            self._failures = self._unreached = 0
+            self._failures = self._unreached = self._refusals = 0
             self._ever = True
 
     def failed(self, *, reached: bool = True) -> None:
@@ -42,6 +48,19 @@ class Breaker:
             if self._failures == 0:
                 self._first_failure = self._clock.monotonic()
             self._failures += 1
+
+    def throttled(self) -> None:
+        """A call was refused for the rate: the API is there, but perhaps not for this account."""
+        with self._lock:
+            if self._refusals == 0:
+                self._first_refusal = self._clock.monotonic()
+            self._refusals += 1
+
+    @property
+    def starved(self) -> bool:
+        """Nothing but refusals for minutes: a used-up daily quota, or a rate of zero."""
+        waited = self._clock.monotonic() - self._first_refusal
+        return self._refusals >= _REFUSALS and waited > _STARVED
 
     @property
     def hopeless(self) -> bool:

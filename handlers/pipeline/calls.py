@@ -12,7 +12,6 @@ from handlers.errors import (
     BudgetSpentError,
     FatalError,
     ModelCallError,
-    PaperfleetError,
     RejectedError,
     StoppedError,
     ThrottledError,
@@ -27,7 +26,12 @@ logger = logging.getLogger(__name__)
 
 MAX_TRIES = 6
 """Transient failures of one request before its paper is failed."""
-_BASE, _CAP = 0.5, 20.0
+BACKOFF_BASE, BACKOFF_CAP = 0.5, 20.0
+"""Seconds; see ``llm.backoff.delay``."""
+_NOT_SERVED = (
+    "nothing but refusals for the rate (429) for ten minutes; wait for the quota to come back, ask for fewer "
+    "workers or a lower --rpm, then run again"
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,12 @@ class _Quote:
 class PaperCalls:
     """``ask`` for one paper. Answers that an interrupted attempt paid for are given again for nothing."""
 
-    def __init__(self, context: RunContext, carried: Iterable[CallRecord] = ()) -> None:
+    def __init__(
+        self, context: RunContext, carried: Iterable[CallRecord] = (), *, batch: str = "", paper: str = ""
+    ) -> None:
+        """``batch`` and ``paper`` are for the log alone."""
         self._context = context
+        self.labels = {"run": context.run_id, "batch": batch, "paper": paper}
         self._clock = context.clock
         self.carried = tuple(carried)
         self.records: list[CallRecord] = []
@@ -71,14 +79,28 @@ class PaperCalls:
             try:
                 return self._one_call(request, digest, attempt)
             except ThrottledError as error:
-                self._wait(delay(attempt, _BASE, _CAP, self._clock.random, retry_after=error.retry_after))
+                if self._context.breaker.starved:
+                    self._park(f"throttled: {_NOT_SERVED}; the last one: {error}")
+                self._wait(
+                    delay(
+                        attempt, BACKOFF_BASE, BACKOFF_CAP, self._clock.random, retry_after=error.retry_after
+                    )
+                )
             except TransientError as error:
                 tries += error.reached and not self._context.breaker.open
                 if self._context.breaker.hopeless:
                     self._park(f"endpoint_unavailable: no answer for minutes; last error: {error}")
                 if tries >= MAX_TRIES:
                     raise
-                self._wait(delay(tries + 1, _BASE, _CAP, self._clock.random, retry_after=error.retry_after))
+                self._wait(
+                    delay(
+                        tries + 1,
+                        BACKOFF_BASE,
+                        BACKOFF_CAP,
+                        self._clock.random,
+                        retry_after=error.retry_after,
+                    )
+                )
             except FatalError as error:
                 self._park(f"{error.code}: {error}")
         raise StoppedError("out of attempts")
@@ -169,12 +191,22 @@ class PaperCalls:
         )
         self.records.append(record)
         context.meter.call(record)
+        if isinstance(outcome, ModelCallError):
+            told = {
+                **self.labels,
+                "attempt": attempt,
+                "code": outcome.code,
+                "seconds": round(record.latency, 3),
+            }
+            logger.info("call ended in %s", outcome.code, extra=told)
         if isinstance(outcome, ChatAnswer):
             context.breaker.succeeded()
             if outcome.usage is not None:
                 context.estimator.learn(request, outcome.usage)
         elif isinstance(outcome, TransientError):
             context.breaker.failed(reached=outcome.reached)
+        elif isinstance(outcome, ThrottledError):
+            context.breaker.throttled()
         return record, outcome
 
     def _wait(self, seconds: float) -> None:
@@ -190,7 +222,7 @@ def _ledger_at_hand() -> Iterator[None]:
     """A hiccup of the ledger is no fault of the paper's: it stays pending."""
     try:
         yield
-    except PaperfleetError:
+    except (BudgetSpentError, StoppedError):
         raise
     except Exception as error:
         logger.warning("the ledger cannot be used", exc_info=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from handlers.models import LedgerEntry, PartLine, PartPointer
+from handlers.part_lines import sealed
 from handlers.ports import Clock, Ledger, ObjectStore
 from handlers.records import Part
 from handlers.totals import CallTotals, Commit
@@ -107,7 +108,7 @@ class Committer:
         parts: list[Part] = []
         for (run_id, batch_id, epoch), members in batches.items():
             self._parts += 1
-            lines = tuple(member.line.model_dump_json().encode() + b"\n" for member in members)
+            lines = tuple(sealed(member.line) for member in members)
             parts.append(Part(run_id, f"{batch_id}/{epoch}-{self._job_id}-{self._parts}", lines))
         pointers = self._store.write_parts(self._job_id, parts)
         commits = [

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 from handlers.llm.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
-from handlers.models import CallRecord, Price
+from handlers.models import CallRecord, PartLine, Price
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
+from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.flights import Flights
+from handlers.pipeline.latency import LatencyForecast
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
 from handlers.ports import ChatModel, Clock, Ledger, Task
 from handlers.records import Control, JobStats, RunRecord
@@ -100,7 +102,9 @@ class RunContext:
     """True to pay again for what an earlier run has translated already."""
     short_of_money: bool = False
     """True once a paper was put back because the next call's reservation was not to be had."""
+    forecast: LatencyForecast = field(default_factory=LatencyForecast)
     control: Control = field(default_factory=lambda: Control("active", "", 0.0))
+    failures: FailureRate = field(default_factory=FailureRate)
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.clock, self.stop, self.give_up)
@@ -133,6 +137,16 @@ class RunContext:
         self.control = Control("parked", reason, self.clock.now())
         self.ledger.park(self.run_id, self.control)
         logger.error("run %s parked: %s", self.run_id, reason)
+
+    def watch_failures(self, line: PartLine | None) -> None:
+        """Park the run if the papers that ended last tell that something is broken."""
+        reason = self.failures.ended(line) if line is not None else None
+        if reason is None:
+            return
+        try:
+            self.park(reason)
+        except Exception:  # the line itself is good: it goes on to be committed
+            logger.warning("the ledger cannot be used to park run %s", self.run_id, exc_info=True)
 
     def refresh(self) -> None:
         self.control = self.ledger.control(self.run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -11,6 +12,8 @@ from handlers.models import BatchMessage, Frozen, PaperStatus
 from handlers.pipeline.submit import emit
 from handlers.ports import BatchQueue, Ledger
 from handlers.records import Control, DeadLetter
+
+_UNTOLD = "none was given: whoever held it died each time (out of time or memory, killed); see the log"
 
 
 class Steered(Frozen):
@@ -72,24 +75,47 @@ def retry(
 
 
 def redrive(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> Steered:
-    """Send the dead letters back with a receive count of 0."""
+    """Send the run's dead letters back with a receive count of 0, and those that name no run; other
+    runs' stay dead."""
     state = _not_cancelled(run_id, ledger, "redrive")
-    return Steered(run_id=run_id, state=state, redriven=queue.redrive())
+    return Steered(run_id=run_id, state=state, redriven=queue.redrive(partial(_concerns, run_id)))
 
 
 def dead_letters(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> list[DeadLetter]:
-    """The dead letters of a run's queue. UnknownRunError if there is no such run."""
+    """The run's dead letters, and those that name no run: several runs may share a queue.
+    UnknownRunError if there is no such run."""
     ledger.run(run_id)
-    return queue.dead_letters()
+    return [letter for letter in queue.dead_letters() if _concerns(run_id, letter.body)]
+
+
+def dead_batches(run_id: str, queue: BatchQueue) -> frozenset[str]:
+    """Ids of the run's batches that are dead letters."""
+    messages = [_batch_of(letter.body) for letter in queue.dead_letters()]
+    return frozenset(each.batch_id for each in messages if each is not None and each.run_id == run_id)
 
 
 def told(letter: DeadLetter) -> ToldLetter:
     """Without its body, which may be anything."""
+    message = _batch_of(letter.body)
+    return ToldLetter(
+        id=letter.id,
+        batch_id=None if message is None else message.batch_id,
+        receives=letter.receives,
+        reason=letter.reason or _UNTOLD,
+    )
+
+
+def _concerns(run_id: str, body: str) -> bool:
+    message = _batch_of(body)
+    return message is None or message.run_id == run_id
+
+
+def _batch_of(body: str) -> BatchMessage | None:
+    """None when the body is no batch message."""
     try:
-        batch_id = BatchMessage.model_validate_json(letter.body).batch_id
+        return BatchMessage.model_validate_json(body)
     except ValidationError:
-        batch_id = None
-    return ToldLetter(id=letter.id, batch_id=batch_id, receives=letter.receives, reason=letter.reason)
+        return None
 
 
 def _not_cancelled(run_id: str, ledger: Ledger, verb: str) -> str:

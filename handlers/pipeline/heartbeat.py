@@ -1,4 +1,5 @@
-"""One thread a job: keeps leases alive, hears of pauses and fatal stops, says how the job stands."""
+"""Three threads a job: one hears of pauses and fatal stops, one keeps leases alive, one says how the job
+stands. Apart, so that a ledger which is slow with one of them holds up neither of the others."""
 
 from __future__ import annotations
 
@@ -51,8 +52,12 @@ class Heartbeat:
         self._extended_at = clock.monotonic()
         self._report_every = report_every
         self._reported_at = -math.inf
-        self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._every, args=(each,), name=each.__name__, daemon=True)
+            for each in (self.listen, self.keep, self.report)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @contextmanager
     def holding(self, held: Held) -> Iterator[None]:
@@ -68,29 +73,34 @@ class Heartbeat:
 
     def close(self) -> None:
         self._stopped.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _loop(self) -> None:
+    def _every(self, work: Callable[[], None]) -> None:
         while not self._stopped.wait(_BEAT_EVERY / 2):
             try:
-                self.beat()
+                work()
             except Exception:
                 # The ledger may be busy or throttled; leases last four missed beats.
                 logger.warning("heartbeat missed", exc_info=True)
 
-    def beat(self) -> None:
-        """What is done each second or so."""
-        now = self._clock.now()
-        reports = self._clock.monotonic() - self._reported_at >= self._report_every
+    def listen(self) -> None:
+        """Each second or so: what people and other jobs decided about the runs."""
         for context in self._contexts():
             context.refresh()
-            if reports:
-                self._report(context, now)
-        if reports:
-            self._reported_at = self._clock.monotonic()
+
+    def keep(self) -> None:
+        """Each half minute: leases, and the messages' visibility with them."""
         if self._clock.monotonic() - self._extended_at >= _EXTEND_EVERY:
+            self._extend(self._clock.now())
             self._extended_at = self._clock.monotonic()
-            self._extend(now)
+
+    def report(self) -> None:
+        """As often as the job's pace says: how it stands, and how many jobs share the limits."""
+        if self._clock.monotonic() - self._reported_at >= self._report_every:
+            for context in self._contexts():
+                self._report(context, self._clock.now())
+            self._reported_at = self._clock.monotonic()
 
     def _report(self, context: RunContext, now: float) -> None:
         context.purse.trim()

@@ -10,6 +10,7 @@ from handlers.records import Control, JobRecord, QueueCounts, RunTotals, Session
 
 _STARTING = 30.0
 """Seconds that a session may take until its first job is heard of."""
+_WORKERS = "`paperfleet run` or `paperfleet work` does, a deployed stack by itself"
 _NEXT = {
     "limit": "limit: the session started as many papers as --limit allows; the same command goes on",
     "deadline": "deadline: the session's time was up; the same command goes on",
@@ -41,7 +42,7 @@ def standing(
         return "running", ""
     if _is_starting(jobs, sessions, now):
         return "running", "starting"
-    return "paused", _why_nobody_works(sessions, waiting)
+    return "paused", _why_nobody_works(sessions, jobs, waiting, now)
 
 
 def _is_starting(jobs: Sequence[JobRecord], sessions: Sequence[SessionRecord], now: float) -> bool:
@@ -52,15 +53,34 @@ def _is_starting(jobs: Sequence[JobRecord], sessions: Sequence[SessionRecord], n
     return now - last.started_at < _STARTING and not any(job.session_id == last.session_id for job in jobs)
 
 
-def _why_nobody_works(sessions: Sequence[SessionRecord], waiting: QueueCounts | None) -> str:
+def _why_nobody_works(
+    sessions: Sequence[SessionRecord], jobs: Sequence[JobRecord], waiting: QueueCounts | None, now: float
+) -> str:
     if waiting is not None and waiting.dead:
         return (
             f"{waiting.dead} batches are dead letters: `paperfleet redrive --list` shows why, "
             "`paperfleet redrive` sends them back"
         )
-    if not sessions:
-        return "not started: no session has worked on it yet; `paperfleet run` or `paperfleet work` does"
+    if not sessions and not jobs:
+        return f"not started: {_messages(waiting)}no job has had a batch of it yet; {_WORKERS}"
+    if not sessions or any(job.started_at > sessions[-1].started_at and not job.session_id for job in jobs):
+        return _stalled(jobs, waiting, now)
     last = sessions[-1]
     if last.ended_at is None:
         return "stopped without a word: no live job; the same command goes on"
     return _NEXT.get(last.outcome, f"{last.outcome}; the same command goes on")
+
+
+def _stalled(jobs: Sequence[JobRecord], waiting: QueueCounts | None, now: float) -> str:
+    """Of jobs that no session started: a platform's, which starts them by itself while messages wait."""
+    silent = now - max(job.heartbeat_at for job in jobs)
+    heard = f"stalled: no job was heard of for {silent:,.0f} s"
+    if waiting is not None and not waiting.visible and not waiting.in_flight:
+        return f"{heard} and no message waits; `paperfleet resume` sends the unfinished batches again"
+    return f"{heard}; {_messages(waiting)}look at the function's log and its event source"
+
+
+def _messages(waiting: QueueCounts | None) -> str:
+    if waiting is None:
+        return ""
+    return f"{waiting.visible:,} messages wait and {waiting.in_flight:,} are out in the queue; "

@@ -8,6 +8,7 @@ from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry, parse_index
 from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
 from handlers.models import BatchMessage, Frozen, RunId, RunSpec
+from handlers.pipeline.run_record import keep_record
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.records import Control, RunRecord
 
@@ -86,12 +87,14 @@ def _create(request: RunRequest, ledger: Ledger, store: ObjectStore, clock: Cloc
         raise UsageError("a new run needs its settings")
     if not store.exists(spec.corpus):
         raise CorpusChangedError(f"corpus {spec.corpus} is not in the store: ingest the source first")
-    ledger.add_batches(_cut(request.run_id, spec, store))
+    ledger.add_batches(cut_batches(request.run_id, spec, store))
     record = RunRecord(request.run_id, spec, request.papers, request.same_as, clock.now(), request.budget)
+    keep_record(record, store)
     return ledger.create_run(record)
 
 
-def _cut(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[BatchMessage]:
+def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[BatchMessage]:
+    """A run's batches: the same ones whenever they are cut."""
     index = store.lines(spec.corpus.removesuffix(".jsonl") + ".index")
     entries = parse_index(index, corpus_sha256=spec.corpus_sha256)
     return cut(

@@ -51,7 +51,7 @@ def summarise(
         queue=None
         if waiting is None
         else QueueReport(visible=waiting.visible, in_flight=waiting.in_flight, dead=waiting.dead),
-        jobs=tuple(_job(job, job_end(job, alive, now)) for job in jobs),
+        jobs=tuple(_job(job, job_end(job, alive, now)) for job in jobs if job.workers or job.lost),
         lost_jobs=tuple(job.job_id for job in jobs if job.lost),
         failed_checks=checks,
         paper_errors=errors,

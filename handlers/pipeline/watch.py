@@ -6,8 +6,9 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from handlers.pipeline.control import dead_batches
 from handlers.pipeline.heartbeat import LEASE_TTL
-from handlers.pipeline.submit import emit
+from handlers.pipeline.submit import keyed
 from handlers.pipeline.summarise import RunReport, summarise
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 
@@ -39,14 +40,17 @@ def close_dead_jobs(run_id: str, *, ledger: Ledger, clock: Clock) -> None:
 def send_lost_batches(report: RunReport, *, ledger: Ledger, queue: BatchQueue) -> int:
     """Emit again what is unfinished while no message is anywhere and no job works; returns how many.
 
-    A message deleted under a pause that was lifted in the same seconds is such a loss.
+    A message deleted under a pause that was lifted in the same seconds is such a loss. Batches among the
+    dead letters stay there, for somebody has to mend the reason; other runs' dead letters hold up nothing.
     """
-    waiting = report.queue
-    if waiting is None or waiting.visible or waiting.in_flight or waiting.dead:
+    waiting, run_id = report.queue, report.run_id
+    if waiting is None or waiting.visible or waiting.in_flight:
         return 0
-    if report.state != "paused" or ledger.control(report.run_id).state != "active":
+    if report.state != "paused" or ledger.control(run_id).state != "active":
         return 0
-    return emit(report.run_id, ledger=ledger, queue=queue)
+    dead = dead_batches(run_id, queue) if waiting.dead else frozenset()
+    lost = (batch for batch in ledger.unfinished_batches(run_id) if batch.batch_id not in dead)
+    return queue.send(keyed(batch) for batch in lost)
 
 
 def keep(report: RunReport, *, store: ObjectStore, clock: Clock) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from handlers.models import Check, Paper
@@ -11,8 +11,11 @@ from handlers.tasks.masking import mask
 from handlers.tasks.policy import has_words, source_language
 from handlers.tasks.segment import segments
 
+_SENTENCE = re.compile(
+    r'In "([a-z]{1,20})(?:/[0-9]{1,6})?" ((?:(?! In "[a-z/0-9]{1,27}" ).){1,2000})', re.DOTALL
+)
 _NUMBERS = re.compile(
-    r"(missing or changed|that the source has not): ([^:]{1,700}?)(?: and \d{1,6} more)?\.(?= In \"|$)"
+    r"(missing or changed|that the source has not): ([^:]{1,700}?)(?: and \d{1,6} more)?\.?$"
 )
 _QUOTED = re.compile('“([^“”]{1,80})”|says? "([^"]{1,80})"|but "([^"]{1,80})"')
 _PLACEHOLDER = re.compile(r"⟦(\d{1,6})⟧")
@@ -30,43 +33,72 @@ class Mark:
 
 @dataclass(frozen=True)
 class Findings:
-    """Marks for the source's side and the translation's. ``spans`` are formulas and other masked spans."""
+    """What to mark on the source's side and the translation's."""
 
     source: tuple[Mark, ...] = ()
+    """Numbers that the answer lacks, as ``numbers.places`` names them."""
     result: tuple[Mark, ...] = ()
+    numbers: tuple[Mark, ...] = ()
+    """Numbers that only the answer has."""
     spans: tuple[Mark, ...] = ()
+    """Formulas and other masked pieces, on both sides."""
+    whole: tuple[str, ...] = ()
+    """Checks that speak of the text as a whole (too short, the source repeated ...)."""
 
 
-def findings(checks: Iterable[Check], paper: Paper, *, full_text: bool) -> Findings:
-    """Of all checks that did not pass. What a verdict says without naming a piece of text marks nothing."""
-    source: list[Mark] = []
-    result: list[Mark] = []
-    spans: list[Mark] = []
+def findings(checks: Iterable[Check], paper: Paper, *, full_text: bool) -> dict[str, Findings]:
+    """By field (``title``, ``abstract``, ``keywords``, ``body``), of all checks that did not pass."""
+    told: dict[str, _Told] = {}
+    everywhere: list[Mark] = []
     for check in checks:
         if check.verdict == "pass":
             continue
-        if check.name == "numbers":
-            for what, listed in _NUMBERS.findall(check.detail):
-                side = source if what.startswith("missing") else result
-                side += (Mark(item, check.name) for item in listed.split(", ") if item)
-        elif check.name in ("placeholders", "placeholder_order"):
+        if check.name in ("placeholders", "placeholder_order"):
             numbers = set(_PLACEHOLDER.findall(check.detail))
-            spans += (Mark(span, check.name) for span in _spans(paper, numbers, full_text=full_text))
+            everywhere += (Mark(span, check.name) for span in _spans(paper, numbers, full_text=full_text))
         elif check.name == "mathematics":
-            spans += (Mark(span, check.name) for span in _SPAN.findall(check.detail))
+            everywhere += (Mark(span, check.name) for span in _SPAN.findall(check.detail))
         else:
-            result += (Mark("".join(found), check.name) for found in _QUOTED.findall(check.detail))
-    return Findings(tuple(source[:_MOST]), tuple(result[:_MOST]), tuple(spans[:_MOST]))
+            for name, sentence in _SENTENCE.findall(check.detail):
+                told.setdefault(name, _Told()).hear(check.name, sentence)
+    spans = tuple(everywhere[:_MOST])
+    names = ("title", "abstract", "keywords", "body")
+    return {name: told.get(name, _Told()).findings(spans) for name in names}
 
 
-def _spans(paper: Paper, numbers: set[str], *, full_text: bool) -> list[str]:
+class _Told:
+    """What was said of one field."""
+
+    def __init__(self) -> None:
+        self._source: list[Mark] = []
+        self._result: list[Mark] = []
+        self._numbers: list[Mark] = []
+        self._whole: list[str] = []
+
+    def hear(self, check: str, sentence: str) -> None:
+        if check == "numbers":
+            for what, listed in _NUMBERS.findall(sentence):
+                side = self._source if what.startswith("missing") else self._numbers
+                side += (Mark(item, check) for item in listed.split(", ") if item)
+            return
+        quoted = [Mark("".join(found), check) for found in _QUOTED.findall(sentence)]
+        self._result += quoted
+        if not quoted and check not in self._whole:
+            self._whole.append(check)
+
+    def findings(self, spans: tuple[Mark, ...]) -> Findings:
+        source, result, numbers = (
+            tuple(marks[:_MOST]) for marks in (self._source, self._result, self._numbers)
+        )
+        return Findings(source, result, numbers, spans, tuple(self._whole))
+
+
+def _spans(paper: Paper, numbers: set[str], *, full_text: bool) -> Iterator[str]:
     """The masked spans with these placeholder numbers; counted on through the segments that are sent."""
     language, first = source_language(paper), 1
-    found: list[str] = []
     for segment in segments(paper, full_text) if numbers else ():
         masked = mask(segment.text, first)
         if not has_words(masked.text, language):
             continue
-        found += (span for number, span in enumerate(masked.spans, start=first) if str(number) in numbers)
+        yield from (span for number, span in enumerate(masked.spans, start=first) if str(number) in numbers)
         first += len(masked.spans)
-    return found

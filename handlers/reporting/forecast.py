@@ -11,6 +11,8 @@ _WINDOW = 60.0
 _STRETCHES = 6
 """Parts of the window whose rates are compared."""
 _SIGMAS = 2.0
+_INSTANT = 1e-6
+"""Seconds: two looks closer than this tell no rate."""
 
 
 class Forecast:
@@ -75,4 +77,5 @@ def _unit(seconds: float) -> tuple[str, float, int]:
 
 
 def _rate(first: tuple[float, int], last: tuple[float, int]) -> float:
-    return (last[1] - first[1]) / (last[0] - first[0]) if last[0] > first[0] else 0.0
+    passed = last[0] - first[0]
+    return (last[1] - first[1]) / passed if passed > _INSTANT else 0.0

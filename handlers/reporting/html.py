@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from handlers.reporting import palette
-from handlers.reporting.figure import Report, projected_usd, seconds, usd
+from handlers.reporting.figure import Figure, Report, projected_usd, seconds, usd
 from handlers.reporting.optional import load
 from handlers.reporting.page_figures import figures
 from handlers.reporting.survey import Survey
+from handlers.reporting.tables import Table, tables
 from handlers.run_report import RunReport
 
 _NOWHERE = "base-uri 'none'; form-action 'none'"
@@ -25,15 +26,18 @@ def to_html(run: RunReport, survey: Survey, *, plan: Mapping[str, Any] | None = 
     """
     report: Report = run.model_dump(mode="json")
     style = page_style("report.css", charts=True)
+    drawn = figures(report, survey)
+    compared = _forecast(run) or (_against_plan(report, plan) if plan else None)
     page: str = (
         environment()
         .get_template("report.html")
         .render(
             report=report,
             survey=survey,
-            figures=figures(report, survey),
+            figures=drawn,
+            contents=_contents(drawn, survey, planned=compared is not None),
             facts=_facts(report),
-            predictions=_predictions(report, plan) if plan else [],
+            compared=compared,
             policy=f"default-src 'none'; style-src '{_hash(style)}'; img-src data:; {_NOWHERE}",
             style=load("markupsafe", extra="report").Markup(style),  # ours alone: no text of a paper
         )
@@ -79,6 +83,20 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+def _contents(drawn: Sequence[Figure], survey: Survey, *, planned: bool) -> list[tuple[str, str]]:
+    """(id, title) of the page's sections, in its order."""
+    lists = {
+        ("plan", "Predicted against actual"): planned,
+        ("slowest", "Slowest papers"): survey.slowest,
+        ("dearest", "Dearest papers"): survey.dearest,
+        ("flagged", "Flagged papers"): survey.flagged,
+    }
+    return [
+        *((figure.key, figure.title) for figure in drawn),
+        *(name for name, there in lists.items() if there),
+    ]
+
+
 def _facts(report: Report) -> list[tuple[str, str, str]]:
     """(name, value, what stands under it) of the tiles at the page's head."""
     counts, papers = report["counts"], report["papers"]
@@ -109,8 +127,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _predictions(report: Report, plan: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """(what, predicted, actual, actual in % of it) for the plan's recommended tier, or its first."""
+def _forecast(run: RunReport) -> Table | None:
+    """What the run's own plan said beside what came, as the other reports tell it."""
+    return next((table for table in tables(run) if table.title == "Forecast"), None)
+
+
+def _against_plan(report: Report, plan: Mapping[str, Any]) -> Table | None:
+    """The plan's recommended tier, or its first, beside what the run came to; None if it has no figures."""
     rows: Sequence[Mapping[str, Any]] = plan.get("rows") or ()
     row = next((row for row in rows if row.get("tier") == plan.get("recommended")), rows[0] if rows else {})
     pending, papers = report["counts"]["pending"], report["papers"]
@@ -126,4 +149,4 @@ def _predictions(report: Report, plan: Mapping[str, Any]) -> list[tuple[str, str
         if isinstance(predicted, int | float) and predicted > 0:
             percent = f"{100 * value / predicted:.0f}%"
             found.append((name, form.format(predicted), form.format(value), percent))
-    return found
+    return Table("", ("of the whole corpus", "predicted", "actual", "of the plan"), found) if found else None

@@ -9,22 +9,26 @@ from html import escape
 from handlers.reporting.findings import Mark
 from handlers.reporting.mathml import is_formula, to_mathml
 from handlers.tasks.masking import PLACEHOLDER, mask
+from handlers.tasks.numbers import places
 
 
-def to_marked_html(text: str, marks: Sequence[Mark] = (), spans: Sequence[Mark] = ()) -> str:
+def to_marked_html(
+    text: str, marks: Sequence[Mark] = (), spans: Sequence[Mark] = (), numbers: Sequence[Mark] = ()
+) -> str:
     """HTML for the inside of a block. ``marks`` are looked for in the prose, ``spans`` among the formulas
-    and other masked pieces. Nothing of the text comes out as markup.
+    and other masked pieces; ``numbers`` are found however they are written. Nothing of the text comes out
+    as markup.
     """
     masked = mask(text)
     by_span = {mark.text: mark.check for mark in spans}
-    needles = _Needles(marks)
+    prose = _Prose(masked.text, marks, numbers)
     pieces: list[str] = []
     at = 0
     for number, match in zip(range(len(masked.spans)), PLACEHOLDER.finditer(masked.text), strict=False):
         span = masked.spans[number]
-        pieces += (needles.marked(masked.text[at : match.start()]), _span(span, _check_of(span, by_span)))
+        pieces += (prose.marked(at, match.start()), _span(span, _check_of(span, by_span)))
         at = match.end()
-    pieces.append(needles.marked(masked.text[at:]))
+    pieces.append(prose.marked(at, len(masked.text)))
     return "".join(pieces)
 
 
@@ -38,33 +42,55 @@ def _span(span: str, check: str | None) -> str:
     if is_formula(span):
         formula = to_mathml(span)
         inner = formula if formula is not None else f'<code class="tex">{inner}</code>'
-    return inner if check is None else f'<mark data-check="{escape(check)}">{inner}</mark>'
+    return inner if check is None else _marked(inner, check)
 
 
-class _Needles:
-    """Finds marks in prose, the longest first; numbers only where no digit touches them."""
-
-    def __init__(self, marks: Sequence[Mark]) -> None:
-        self._checks = {mark.text.lower(): mark.check for mark in marks if mark.text.strip()}
-        texts = sorted(self._checks, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(_whole, texts)), re.IGNORECASE) if texts else None
-
-    def marked(self, prose: str) -> str:
-        if self._pattern is None or not prose:
-            return escape(prose)
-        return "".join(self._pieces(prose, self._pattern))
-
-    def _pieces(self, prose: str, pattern: re.Pattern[str]) -> Iterator[str]:
-        at = 0
-        for match in pattern.finditer(prose):
-            check = self._checks.get(match[0].lower(), "")
-            yield escape(prose[at : match.start()])
-            yield f'<mark data-check="{escape(check)}">{escape(match[0])}</mark>'
-            at = match.end()
-        yield escape(prose[at:])
+def _marked(html: str, check: str) -> str:
+    return f'<mark data-check="{escape(check)}" title="{escape(check)}">{html}</mark>'
 
 
-def _whole(text: str) -> str:
-    before = r"(?<![0-9.])" if text[0].isdigit() else ""
-    after = r"(?![0-9])" if text[-1].isdigit() else ""
-    return before + re.escape(text) + after
+class _Prose:
+    """A text with the stretches of it that are to be marked: numbers first, then the longest words."""
+
+    def __init__(self, text: str, marks: Sequence[Mark], numbers: Sequence[Mark]) -> None:
+        self._text = text
+        self._stretches: list[tuple[int, int, str]] = []
+        self._next = 0
+        if numbers:
+            self._stretches += _numbers(text, {mark.text: mark.check for mark in numbers})
+        if marks:
+            self._stretches += _words(text, {mark.text.lower(): mark.check for mark in marks})
+        self._stretches.sort(key=lambda stretch: stretch[0])
+
+    def marked(self, start: int, end: int) -> str:
+        """The text between two positions as HTML. To be asked for in reading order."""
+        pieces: list[str] = []
+        at = start
+        for low, high, check in self._between(start, end):
+            if low < at or high > end:  # lies in another mark, or reaches over a formula
+                continue
+            pieces += (escape(self._text[at:low]), _marked(escape(self._text[low:high]), check))
+            at = high
+        return "".join(pieces) + escape(self._text[at:end])
+
+    def _between(self, start: int, end: int) -> Iterator[tuple[int, int, str]]:
+        while self._next < len(self._stretches) and self._stretches[self._next][0] < end:
+            stretch = self._stretches[self._next]
+            self._next += 1
+            if stretch[0] >= start:
+                yield stretch
+
+
+def _numbers(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]]:
+    prose = PLACEHOLDER.sub(lambda found: "\x1f" * len(found[0]), text)  # their digits are no numbers
+    for start, end, mention in places(prose):
+        check = checks.get(mention) or checks.get(mention[:80])  # as much of it as a verdict tells
+        if check is not None:
+            yield start, end, check
+
+
+def _words(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]]:
+    known = sorted((word for word in checks if word.strip()), key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
+    for found in pattern.finditer(text) if pattern else ():
+        yield found.start(), found.end(), checks.get(found[0].lower(), "")

@@ -5,11 +5,10 @@ Pages and index are written while the papers stream by, so memory does not grow 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -18,10 +17,9 @@ from typing import Any
 from handlers.errors import UsageError
 from handlers.reporting.html import environment, page_style
 from handlers.reporting.reviewed import Reviewed, Selection
+from handlers.reporting.search_index import SearchIndex
 
 PAPERS_PER_PAGE = 20
-_SHARD = 1_000
-"""Papers in one file of the search index."""
 _MARKER = "paperfleet-review.txt"
 _MOST_CHOICES = 60
 POLICY = (
@@ -39,16 +37,23 @@ class Site:
     left_out: dict[str, int]
 
 
-def write_site(selection: Selection, output: Path, *, per_page: int = PAPERS_PER_PAGE) -> Site:
+def write_site(
+    selection: Selection,
+    output: Path,
+    *,
+    per_page: int = PAPERS_PER_PAGE,
+    on_page: Callable[[int], None] = lambda _papers: None,
+) -> Site:
     """Write the site in place of what was there; UsageError if that is not an earlier review site.
 
-    The folder appears whole: nothing of an earlier site stays behind in it.
+    The folder appears whole: nothing of an earlier site stays behind in it. ``on_page`` hears after each
+    page how many papers are written.
     """
     _refuse_strangers(output)
     scratch = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     shutil.rmtree(scratch, ignore_errors=True)
     try:
-        site = _Writer(selection, scratch, per_page).write()
+        site = _Writer(selection, scratch, per_page, on_page).write()
         _replace(scratch, output)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -97,13 +102,16 @@ def _bounded(counter: Counter[str], value: str) -> None:
 
 
 class _Writer:
-    def __init__(self, selection: Selection, folder: Path, per_page: int) -> None:
+    def __init__(
+        self, selection: Selection, folder: Path, per_page: int, on_page: Callable[[int], None]
+    ) -> None:
         self._selection = selection
         self._folder = folder
         self._per_page = per_page
+        self._on_page = on_page
         self._jinja = environment()
         self._choices = _Choices()
-        self._index = _SearchIndex(folder / "search")
+        self._index = SearchIndex(folder / "search")
         self._papers = 0
         self._pages = 0
 
@@ -130,7 +138,8 @@ class _Writer:
         templates = Path(__file__).parent / "templates"
         (self._folder / _MARKER).write_text("A review site: it may be written anew.\n", encoding="utf-8")
         (self._folder / "assets" / "site.css").write_text(page_style("review.css"), encoding="utf-8")
-        shutil.copyfile(templates / "review.js", self._folder / "assets" / "site.js")
+        for name in ("review.js", "search.js"):
+            shutil.copyfile(templates / name, self._folder / "assets" / name)
 
     def _page(self, papers: list[tuple[int, Reviewed]], *, more: bool) -> None:
         self._pages += 1
@@ -142,6 +151,7 @@ class _Writer:
             before=page_name(self._pages - 1) if self._pages > 1 else None,
             after=page_name(self._pages + 1) if more else None,
         )
+        self._on_page(papers[-1][0])
 
     def _front(self) -> None:
         self._render(
@@ -150,7 +160,8 @@ class _Writer:
             papers=self._papers,
             pages=[(number, page_name(number)) for number in range(1, self._pages + 1)],
             per_page=self._per_page,
-            shards=self._index.shards,
+            row_files=self._index.row_files,
+            word_files=" ".join(self._index.word_files),
             choices=self._choices,
             left_out=self._selection.left_out,
         )
@@ -172,34 +183,3 @@ class _Writer:
 def page_name(number: int) -> str:
     """File name of a page; pages are counted from 1."""
     return f"{number:04d}.html"
-
-
-class _SearchIndex:
-    """Scripts of a thousand papers each, loaded one by one when somebody searches."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._rows: list[list[Any]] = []
-        self.shards = 0
-
-    def add(self, page: int, number: int, paper: Reviewed) -> None:
-        checks = [f"{check.name} {check.verdict}" for check in paper.checks]
-        self._rows.append(
-            [page, number, paper.id, paper.title[:300], paper.source_title[:300], paper.keywords[:300],
-             paper.status, paper.language, paper.subject, round(paper.cost_usd, 9), checks]
-        )  # fmt: skip
-        if len(self._rows) == _SHARD:
-            self.close()
-
-    def close(self) -> None:
-        """Write what is left."""
-        if self._rows:
-            path = self._folder / f"{self.shards:04d}.js"
-            path.write_text("".join(self._script()), encoding="ascii")
-            self.shards += 1
-            self._rows = []
-
-    def _script(self) -> Iterator[str]:
-        """ASCII without ``<``: no text of a paper can end the script or begin markup."""
-        rows = json.dumps(self._rows, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
-        yield f"paperfleetIndex({self.shards},{rows});\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,12 +16,17 @@ from handlers.records import PaperRow
 from handlers.reporting.findings import findings
 from handlers.reporting.html import web_address
 from handlers.reporting.marked import to_marked_html
+from handlers.reporting.mathml import is_formula
 from handlers.reporting.survey import read_line
+from handlers.tasks.masking import PLACEHOLDER, mask
 from handlers.tasks.policy import forbids_derivatives, source_language
 
 _CHUNK = 500
 _SUBJECTS = ("field", "subject", "category", "categories")
 _TEXTS = ("title", "abstract", "keywords", "body")
+_TEX = re.compile(r"\\[A-Za-z]+|[\W_]")
+_LONGEST_FORMULA = 200
+_SEARCHED = ("title", "abstract", "keywords")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Pair:
     name: str
     source: str
     result: str
+    refused_by: tuple[str, ...]
+    """Checks that speak of the translation as a whole: text to be escaped."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,6 @@ class Reviewed:
     status: str
     title: str
     source_title: str
-    keywords: str
     language: str
     subject: str
     license: str | None
@@ -56,6 +63,8 @@ class Reviewed:
     """Those that did not pass."""
     passed: tuple[str, ...]
     pairs: tuple[Pair, ...]
+    searched: tuple[str, ...]
+    """What the search looks into: titles, abstracts and keywords of both sides, and the id."""
 
 
 @dataclass
@@ -113,7 +122,6 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
         status=row.status,
         title=_text(line.fields.get("title")),
         source_title=paper.title,
-        keywords=_text([*paper.keywords, *_listed(line.fields.get("keywords"))]),
         language=source_language(paper),
         subject=next((_text(extra[name])[:80] for name in _SUBJECTS if extra.get(name)), ""),
         license=paper.license,
@@ -128,21 +136,36 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
         checks=tuple(check for check in line.checks if check.verdict != "pass"),
         passed=tuple(check.name for check in line.checks if check.verdict == "pass"),
         pairs=_pairs(paper, line, spec),
+        searched=_searched(paper, line),
     )
 
 
+def _searched(paper: Paper, line: PartLine) -> tuple[str, ...]:
+    sides = [_text(side) for name in _SEARCHED for side in (getattr(paper, name), line.fields.get(name))]
+    return (paper.id, *(piece for side in sides for piece in _words_of(side)))
+
+
+def _words_of(text: str) -> Iterator[str]:
+    """The prose, and of each formula its letters and digits in one word: ``CO2`` is looked for as such."""
+    masked = mask(text)
+    yield PLACEHOLDER.sub(" ", masked.text)
+    for span in masked.spans:
+        if is_formula(span):
+            yield _TEX.sub("", span[:_LONGEST_FORMULA])
+
+
 def _pairs(paper: Paper, line: PartLine, spec: RunSpec) -> tuple[Pair, ...]:
-    found = findings(line.checks, paper, full_text=spec.full_text)
+    by_field = findings(line.checks, paper, full_text=spec.full_text)
     pairs = []
     for name in _TEXTS:
-        source = _text(getattr(paper, name))
-        result = _text(line.fields.get(name))
+        source, result, found = _text(getattr(paper, name)), _text(line.fields.get(name)), by_field[name]
         if result or (source and name != "body"):
             pairs.append(
                 Pair(
                     name,
-                    to_marked_html(source, found.source, found.spans),
-                    to_marked_html(result, found.result, found.spans),
+                    to_marked_html(source, (), found.spans, found.source),
+                    to_marked_html(result, found.result, found.spans, found.numbers),
+                    found.whole,
                 )
             )
     return tuple(pairs)
@@ -157,7 +180,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "; ".join(map(_text, value))
     return json.dumps(value, ensure_ascii=False)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

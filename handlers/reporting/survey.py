@@ -7,10 +7,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pydantic import ValidationError
-
 from handlers.errors import CorpusChangedError
 from handlers.models import NANO, PartLine
+from handlers.part_lines import opened
 from handlers.ports import Ledger, ObjectStore
 from handlers.records import PaperRow
 from handlers.reporting.timeline import Moment, Timeline
@@ -159,8 +158,8 @@ def read_line(store: ObjectStore, row: PaperRow) -> PartLine | None:
     if where is None:
         return None
     try:
-        return PartLine.model_validate_json(store.read(where.key, where.offset, where.length))
-    except (CorpusChangedError, ValidationError):
+        return opened(store.read(where.key, where.offset, where.length), where)
+    except CorpusChangedError:
         return None
 
 

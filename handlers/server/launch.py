@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,8 +21,11 @@ _STOP_SECONDS = 5.0
 class RunningServer:
     """A model server in a process of its own; a context manager that stops it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], base_url: str) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], base_url: str, certificate: Path | None = None
+    ) -> None:
         self._process = process
+        self._certificate = certificate
         self.base_url = base_url
 
     @property
@@ -49,7 +54,7 @@ class RunningServer:
 
     def _call(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
         address = urlsplit(self.base_url)
-        connection = HTTPConnection(address.hostname or "", address.port, timeout=30)
+        connection = self._connection(address.hostname or "", address.port)
         try:
             connection.request(method, path, body)
             response = connection.getresponse()
@@ -59,6 +64,12 @@ class RunningServer:
         if response.status != 200:
             raise UsageError(str(answer["error"]["message"]))
         return answer
+
+    def _connection(self, host: str, port: int | None) -> HTTPConnection:
+        if self._certificate is None:
+            return HTTPConnection(host, port, timeout=30)
+        context = ssl.create_default_context(cafile=self._certificate)
+        return HTTPSConnection(host, port, timeout=30, context=context)
 
     def __enter__(self) -> RunningServer:
         return self
@@ -89,7 +100,7 @@ def start(settings: ServerSettings) -> RunningServer:
     said: dict[str, str] = (
         json.loads(line) if line else {"error": "the model server ended before it listened"}
     )
-    server = RunningServer(process, said.get("base_url", ""))
+    server = RunningServer(process, said.get("base_url", ""), settings.tls_certificate)
     if "base_url" not in said:
         server.stop()
         raise UsageError(said["error"])

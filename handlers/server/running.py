@@ -6,6 +6,7 @@ import asyncio
 import gc
 import resource
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -67,7 +68,8 @@ async def _serve(
         await loop.connect_read_pipe(lambda: _Lifeline(stop), sys.stdin)
     if ready is not None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        ready(f"http://{host}:{server.sockets[0].getsockname()[1]}/v1")
+        scheme = "http" if settings.tls_certificate is None else "https"
+        ready(f"{scheme}://{host}:{server.sockets[0].getsockname()[1]}/v1")
     await stop.wait()
     server.close()
     for connection in list(connections):
@@ -75,13 +77,31 @@ async def _serve(
 
 
 async def _listen(settings: ServerSettings, routes: Routes, connections: set[Connection]) -> asyncio.Server:
+    context = _tls(settings)
     try:
         return await asyncio.get_running_loop().create_server(
-            lambda: Connection(routes, connections), settings.host, settings.port, backlog=_BACKLOG
+            lambda: Connection(routes, connections),
+            settings.host,
+            settings.port,
+            backlog=_BACKLOG,
+            ssl=context,
         )
     except OSError as error:
         reason = f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); give another port"
         raise UsageError(reason) from error
+
+
+def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:
+        raise UsageError(
+            f"{settings.tls_certificate}, {settings.tls_key}: no certificate ({error})"
+        ) from error
+    return context
 
 
 class _Lifeline(asyncio.Protocol):

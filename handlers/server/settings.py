@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -23,7 +24,7 @@ Fault = Literal[
     "no_usage",
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
-FIXED = frozenset({"host", "port", "mode", "seed"})
+FIXED = frozenset({"host", "port", "mode", "seed", "tls_certificate", "tls_key"})
 """Settings that a running server keeps."""
 
 
@@ -42,6 +43,8 @@ class ServerSettings(BaseModel):
     mode: Literal["gloss", "canned"] = Field(
         default="gloss", description="gloss: word by word with CC-CEDICT; canned: filler for load tests"
     )
+    tls_certificate: Path | None = Field(default=None, description="PEM file; serves https with --tls-key")
+    tls_key: Path | None = Field(default=None, description="PEM file of the certificate's key")
     seed: int = Field(default=1, description="seed of latency and faults")
 
     latency_model: Literal["lognormal", "length"] = Field(
@@ -96,6 +99,8 @@ class ServerSettings(BaseModel):
 
     @model_validator(mode="after")
     def _adds_up(self) -> ServerSettings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("TLS needs both tls_certificate and tls_key")
         total = sum(self.rates.values())
         if total > 1 + 1e-9:
             raise ValueError(f"the fault rates add up to {total:g}, over 1: lower --faults or single rates")

@@ -6,8 +6,10 @@ Generous on purpose, for they only explain a number of the other text: ``十几`
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import lru_cache
 
 from handlers.tasks.numerals import canonical, fraction, with_tail
@@ -22,7 +24,8 @@ _UNITS = {"十": 10, "拾": 10, "廿": 20, "百": 100, "佰": 100, "千": 1000, 
 _MYRIADS = {"万": 10**4, "亿": 10**8}
 _MARKS = "".join((*_DIGITS, *_UNITS, *_MYRIADS))
 _RUN = re.compile(
-    rf"([{_MARKS}]{{1,8}})(?:(分之|点|成)([{_MARKS}]{{1,8}})|(个?百分点|年代|世纪|成|倍|[个年小时天]{{0,3}}半))?"
+    rf"([{_MARKS}]{{1,8}})(?:(分之|点|成)([{_MARKS}]{{1,8}})(?:点([{_MARKS}]{{1,8}}))?"
+    r"|(个?百分点|年代|世纪|成|倍|[个年小时天]{0,3}半))?"
 )
 _OTHER_WORDS = {
     "半": ("0.5", "50", "1/2", "2"),
@@ -56,26 +59,38 @@ def in_chinese(text: str) -> set[str]:
 
 
 @lru_cache(maxsize=8192)
-def _of_chinese_run(run: str, joint: str, second: str, tail: str) -> frozenset[str]:
+def _of_chinese_run(run: str, joint: str, second: str, decimals: str, tail: str) -> frozenset[str]:
     values = {str(value) for value in _of_marks(run)}
     if joint:
-        more = set(_joined(run, joint, second))
+        more = set(_joined(run, joint, second, decimals))
         return frozenset(more if joint == "分之" else values | more)
     if tail:
         values.update(made for value in tuple(values) for made in with_tail(value, tail))
     return frozenset(values)
 
 
-def _joined(left: str, joint: str, right: str) -> Iterator[str]:
-    for value in set(_of_marks(right)):
-        for base in set(_of_marks(left)):
-            if joint == "分之" and base:
-                yield from fraction(value, base)
-            elif joint == "成":
-                yield from (str(10 * base), str(10 * base + value), str(value))
+def _joined(left: str, joint: str, right: str, decimals: str) -> Iterator[str]:
     if joint == "点":
-        digits = "".join(str(_DIGITS.get(mark, "")) for mark in right)
-        yield from (canonical(f"{base}.{digits}") for base in set(_of_marks(left)))
+        yield from map(canonical, _with_decimals(left, right))
+        return
+    for base in set(_of_marks(left)):
+        if joint == "分之" and base:
+            parts = set(_with_decimals(right, decimals)) if decimals else set(map(str, _of_marks(right)))
+            for part in parts:
+                yield from fraction(Decimal(part), base)
+        elif joint == "成":
+            for value in set(_of_marks(right)):
+                yield from (str(10 * base), str(10 * base + value), str(value))
+
+
+def _with_decimals(left: str, right: str) -> Iterator[str]:
+    """``一点二`` is 1.2; in ``一点二亿`` the decimals' scale is the whole number's."""
+    digits = "".join(str(_DIGITS[mark]) for mark in right if mark in _DIGITS)
+    scale = math.prod(_UNITS.get(mark) or _MYRIADS.get(mark) or 1 for mark in right)
+    for base in set(_of_marks(left)):
+        yield f"{base}.{digits}" if digits else str(base)
+        if scale > 1:
+            yield f"{Decimal(f'{base}.{digits or 0}') * scale:f}"
 
 
 def _of_marks(run: str) -> Iterator[int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -98,6 +99,23 @@ def compare(source: str, answer: str) -> Comparison:
     return Comparison(_texts(missing), _texts(invented), _texts(doubtful))
 
 
+def places(text: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end and mention of every number of digits in a text, the mention as ``compare`` writes it."""
+    flat, origin = _with_origin(text)
+    for found in _MENTION.finditer(flat):
+        start, end = origin[found.start()], origin[found.end() - 1] + 1
+        yield start, end, _mention(tuple(group or "" for group in found.groups())).text
+
+
+def _with_origin(text: str) -> tuple[str, list[int]]:
+    """The flat text, and for each character of it the position in ``text`` that it came from."""
+    pieces = [
+        _plain_mark(mark, before) if _ODD.match(mark) else mark.lower()
+        for before, mark in zip(" " + text, text, strict=False)
+    ]
+    return "".join(pieces), [at for at, piece in enumerate(pieces) for _ in piece]
+
+
 def _spelled(text: str) -> set[str]:
     values = in_english(text)
     return values if text.isascii() else values | in_chinese(text)
@@ -119,11 +137,12 @@ def _plain(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def _plain_run(run: str) -> str:
+    return "".join(_plain_mark(mark, before) for before, mark in zip(" " + run, run, strict=False))
+
+
+def _plain_mark(mark: str, before: str) -> str:
     """A power stays apart from what it is the power of: ``10⁴`` is not 104."""
-    return "".join(
-        _PLAIN.get(mark) or ("" if place and run[place - 1] in _POWER_DIGITS else "^") + _POWER_DIGITS[mark]
-        for place, mark in enumerate(run)
-    )
+    return _PLAIN.get(mark) or ("" if before in _POWER_DIGITS else "^") + _POWER_DIGITS[mark]
 
 
 def _unaccounted(wanted: set[Mention], others: set[Mention], text: str) -> list[Mention]:

@@ -13,7 +13,7 @@ def canonical(number: str) -> str:
     return f"{whole}.{rest}" if rest else whole
 
 
-def fraction(part: int, whole: int) -> Iterator[str]:
+def fraction(part: int | Decimal, whole: int) -> Iterator[str]:
     """``3/4`` as it may be written: 3 and 4, 0.75, 75 (percent), rounded to several places. Not bare
     3 and 1000: that is a per mille taken for a percentage."""
     yield f"{part}/{whole}"

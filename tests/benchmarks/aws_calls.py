@@ -1,6 +1,9 @@
-"""AWS requests and messages per paper: counted by the SDK's own events while one job works on moto's server.
+"""AWS requests, messages and DynamoDB units per paper, counted by the SDK's own events while one job works.
 
-python -m tests.benchmarks.aws_calls [PAPERS] [BATCH]
+    python -m tests.benchmarks.aws_calls [PAPERS] [BATCH]
+
+S3 and SQS are moto's server; DynamoDB is dynalite, which counts the units that are billed. They are what
+``infra/cost.py`` takes for a paper.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from handlers import bootstrap
 from handlers.cli.job import work
 from handlers.server import ServerSettings, start
 from tests.command import corpus, paperfleet
-from tests.local_aws import moto_server
+from tests.local_aws import dynalite_server, moto_server
 
 _WORKERS = 20
 
@@ -27,9 +30,17 @@ _WORKERS = 20
 def main(papers: int, batch: int) -> None:
     """A row for each operation, with what it makes a paper."""
     counts: Counter[str] = Counter()
+    units: Counter[str] = Counter()
     settings = ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=1.0)
-    with tempfile.TemporaryDirectory() as folder, moto_server() as aws, start(settings) as model:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        moto_server() as aws,
+        dynalite_server() as dynamodb,
+        start(settings) as model,
+    ):
+        dynamodb.table("counted")
         os.environ |= aws.stack("counted").settings() | {
+            "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.endpoint,
             "PAPERFLEET_STATE": folder, "PAPERFLEET_RUN_ID": "r", "PAPERFLEET_API_KEY": "none",
             "PAPERFLEET_BASE_URL": model.base_url, "PAPERFLEET_WORKERS": str(_WORKERS),
             "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
@@ -39,7 +50,7 @@ def main(papers: int, batch: int) -> None:
         flags = ("--model", "paperfleet-canned", "--batch-papers", batch)
         sharded = paperfleet("shard", source, *flags, **surroundings)
         assert sharded.code == 0, sharded.err
-        _count(counts)
+        _count(counts, units)
         began = time.monotonic()
         work(bootstrap.job())
         seconds = time.monotonic() - began
@@ -49,21 +60,36 @@ def main(papers: int, batch: int) -> None:
     sys.stdout.write(
         f"{'together':40} {total:7} {total / papers:8.3f} a paper, {total / seconds:.1f} a second\n"
     )
+    per_paper = ", ".join(f"{kind} {count / papers:.2f}" for kind, count in sorted(units.items()))
+    sys.stdout.write(f"DynamoDB units a paper: {per_paper}\n")
     sys.stdout.write(f"{papers} papers, {_WORKERS} workers, {seconds:.1f} s; {sharded.out}")
 
 
-def _count(counts: Counter[str]) -> None:
-    """Every client made from now on counts its requests."""
+def _count(counts: Counter[str], units: Counter[str]) -> None:
+    """Every client made from now on counts its requests, and asks DynamoDB what they took."""
     session = boto3.session.Session()
 
     class Counting(type(session)):  # type: ignore[misc]
         def client(self, *arguments: Any, **options: Any) -> Any:
             made = super().client(*arguments, **options)
             made.meta.events.register("before-send.*.*", _heard)
+            if made.meta.service_model.service_name == "dynamodb":
+                made.meta.events.register("provide-client-params.dynamodb.*", _ask)
+                made.meta.events.register("after-call.dynamodb.*", _told)
             return made
 
     def _heard(event_name: str, **_: Any) -> None:
         counts[event_name.removeprefix("before-send.")] += 1
+
+    def _ask(params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return params | {"ReturnConsumedCapacity": "TOTAL"}
+
+    def _told(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        consumed = parsed.get("ConsumedCapacity", [])
+        kind = "reads" if model.name in ("BatchGetItem", "GetItem", "Query") else "writes"
+        for each in consumed if isinstance(consumed, list) else [consumed]:
+            units[kind] += each["CapacityUnits"]
+            units[f"({model.name})"] += each["CapacityUnits"]
 
     boto3.session.Session = Counting
 

@@ -14,67 +14,17 @@ import argparse
 import gzip
 import json
 import re
-import resource
 import sys
 import tempfile
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from handlers.server import RunningServer, ServerSettings, start
-from tests.command import Ran, Running, run_flags
-
-
-@dataclass
-class Memory:
-    """Peak proportional set size of a process and its children, sampled four times a second (MB)."""
-
-    total: float = 0.0
-    largest: float = 0.0
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def watch(self, pid: int) -> None:
-        while not self.stop.wait(0.25):
-            sizes = [_pss(each) for each in (pid, *_children(pid))]
-            self.total = max(self.total, sum(sizes))
-            self.largest = max(self.largest, *sizes)
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def _pss(pid: int) -> float:
-    try:
-        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    except OSError:
-        return 0.0
-    return int(found[1]) / 1024 if found else 0.0
-
-
-def timed(flags: list[object]) -> tuple[Ran, float, float, Memory]:
-    """Run the command; returns it with wall seconds, CPU seconds of it and its jobs, and memory."""
-    memory = Memory()
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    with Running(*flags) as running:
-        watcher = threading.Thread(target=memory.watch, args=(running.pid,), daemon=True)
-        watcher.start()
-        ran = running.end(timeout=3600)
-    wall = time.monotonic() - began
-    memory.stop.set()
-    watcher.join()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return ran, wall, cpu, memory
-
+from tests.benchmarks.process import timed
+from tests.command import run_flags
 
 _FORMULA = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
 _WORDS = re.compile(r"\\(?:text|mathrm|mbox|textrm|textbf|mathbf|rm)\s*\{[^{}]*\}")

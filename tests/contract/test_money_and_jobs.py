@@ -153,6 +153,15 @@ def test_a_session_starts_so_many_papers_as_its_limit_allows(ledger: Ledger) -> 
     assert [(each.session_id, each.started) for each in ledger.sessions(RUN)] == [("s1", 2), ("s2", 4)]
 
 
+def test_jobs_and_sessions_come_in_the_order_of_their_start(ledger: Ledger) -> None:
+    """And those of the same instant by id: the latest session is the last on every backend."""
+    for name, started in (("b", 2), ("d", 1), ("c", 2), ("a", 3)):
+        ledger.open_session(builders.session(name, started=started))
+        ledger.start_job(builders.job(name, started=started))
+    assert [each.session_id for each in ledger.sessions(RUN)] == ["d", "b", "c", "a"]
+    assert [each.job_id for each in ledger.jobs(RUN)] == ["d", "b", "c", "a"]
+
+
 def test_a_session_is_closed_once(ledger: Ledger) -> None:
     ledger.open_session(builders.session("s1"))
     ledger.close_session("s1", at=5, outcome="limit")

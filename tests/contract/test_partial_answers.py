@@ -13,7 +13,7 @@ from handlers.adapters.dynamodb_ledger import DynamoDbLedger
 from handlers.adapters.dynamodb_reasons import DynamoDbReasons
 from handlers.adapters.sqs_queue import SqsQueue
 from handlers.errors import PaperfleetError
-from tests.builders import RUN, commit, entry
+from tests.builders import RUN, batch, commit, entry
 from tests.fakes import FakeClock
 from tests.local_aws import Forward, LocalAws, name_of
 
@@ -27,11 +27,11 @@ class Throttled:
         self.left = times
 
     def __call__(self, operation: str, body: bytes, forward: Forward) -> bytes:
-        if operation not in ("SendMessageBatch", "BatchGetItem") or self.left <= 0:
+        one = {"SendMessageBatch": _send_one, "BatchGetItem": _get_one, "BatchWriteItem": _write_one}
+        if operation not in one or self.left <= 0:
             return forward(body)
         self.left -= 1
-        request = json.loads(body)
-        return _send_one(request, forward) if "Entries" in request else _get_one(request, forward)
+        return one[operation](json.loads(body), forward)
 
 
 def _send_one(request: dict[str, Any], forward: Forward) -> bytes:
@@ -48,6 +48,12 @@ def _get_one(request: dict[str, Any], forward: Forward) -> bytes:
     answer = json.loads(forward(json.dumps(only).encode()))
     left = {table: wanted | {"Keys": rest}} if rest else {}
     return json.dumps(answer | {"UnprocessedKeys": left}).encode()
+
+
+def _write_one(request: dict[str, Any], forward: Forward) -> bytes:
+    ((table, (first, *rest)),) = request["RequestItems"].items()
+    answer = json.loads(forward(json.dumps(request | {"RequestItems": {table: [first]}}).encode()))
+    return json.dumps(answer | {"UnprocessedItems": {table: rest} if rest else {}}).encode()
 
 
 @pytest.fixture
@@ -83,3 +89,36 @@ def test_rows_that_were_left_unprocessed_are_asked_for_again(
     aws.wire.changes = Throttled(4)
     assert set(ledger.paper_rows(RUN, ids)) == set(ids)
     ledger.close()
+
+
+def test_messages_that_were_left_unwritten_are_written_again(
+    aws: LocalAws, tmp_path: Path, queue: SqsQueue, clock: FakeClock
+) -> None:
+    ledger = DynamoDbLedger(aws.client("dynamodb"), aws.table(name_of(tmp_path)), clock)
+    aws.wire.changes = Throttled(6)
+    batches = [batch(f"b{n:02d}", [f"p{n}"]) for n in range(8)]
+    assert ledger.add_batches(batches) == 8
+    assert list(ledger.unfinished_batches(RUN)) == batches
+    ledger.close()
+
+
+@pytest.mark.slow
+def test_an_answer_that_would_be_too_large_is_asked_for_in_pieces(
+    dynalite: LocalAws, tmp_path: Path, clock: FakeClock
+) -> None:
+    """DynamoDB gives up to 16 MB at a time, this one a tenth of it; the rest it names as unprocessed."""
+    client = dynalite.client("dynamodb")
+    left: list[int] = []
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        left.append(sum(len(each["Keys"]) for each in parsed["UnprocessedKeys"].values()))
+
+    client.meta.events.register("after-call.dynamodb.BatchGetItem", note)
+    ledger = DynamoDbLedger(client, dynalite.table(name_of(tmp_path)), clock)
+    batches = [
+        batch(f"b{n:02d}", [f"{n}-{position}-{'x' * 500}" for position in range(100)]) for n in range(40)
+    ]
+    assert ledger.add_batches(batches) == 40
+    assert list(ledger.unfinished_batches(RUN)) == batches
+    ledger.close()
+    assert max(left) > 0, "it was left to be asked again"

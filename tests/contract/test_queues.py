@@ -138,6 +138,15 @@ def test_redriven_letters_start_anew(queue: BatchQueue) -> None:
     assert receive(queue).receives == 1
 
 
+def test_letters_that_are_not_wanted_stay_dead(queue: BatchQueue) -> None:
+    for key, body in (("a", "mine"), ("b", "theirs")):
+        queue.send([(key, body)])
+        kill(queue)
+    assert queue.redrive(lambda body: body == "mine") == 1
+    assert receive(queue).body == "mine"
+    assert [letter.body for letter in queue.dead_letters()] == ["theirs"]
+
+
 @KEYED
 def test_a_known_key_is_not_added_but_made_visible(queue: BatchQueue) -> None:
     queue.send([("a", "one")])

@@ -40,11 +40,36 @@ def test_a_stored_file_is_read_by_byte_ranges_and_by_lines(store: ObjectStore, s
     assert list(store.lines(KEY)) == ["第一\n".encode(), b"second\n", b"third\n"]
 
 
+def test_many_ranges_come_in_the_order_that_they_were_asked_in(store: ObjectStore, source: Path) -> None:
+    store.put_file("corpora/a.jsonl", source)
+    content = source.read_bytes()
+    ranges = [(n % len(content), 1) for n in range(7, 7 + 3 * len(content), 3)]
+    assert store.read_many("corpora/a.jsonl", ranges) == [
+        content[offset : offset + 1] for offset, _ in ranges
+    ]
+    assert store.read_many("corpora/a.jsonl", []) == []
+    with pytest.raises(CorpusChangedError):
+        store.read_many("corpora/a.jsonl", [(0, 1), (len(content), 1), (1, 1)])
+
+
 def test_a_key_that_exists_is_left_as_it_is(store: ObjectStore, source: Path) -> None:
     store.put_file(KEY, source)
     source.write_bytes(b"other\n")
     store.put_file(KEY, source)
     assert store.read(KEY, 7, 6) == b"second"
+
+
+def test_keys_are_listed_by_their_beginning_in_order(store: ObjectStore, source: Path) -> None:
+    for key in ("runs/a/two.jsonl", "runs/a/one.jsonl", "runs/ab/three.jsonl", KEY):
+        store.put_file(key, source)
+    assert list(store.keys("runs/a/")) == ["runs/a/one.jsonl", "runs/a/two.jsonl"]
+    assert list(store.keys("runs/none/")) == []
+
+
+def test_a_part_can_be_found_and_read_line_by_line(store: ObjectStore) -> None:
+    store.write_parts("job-a", [part("b1/1-job-a-1", b"one\n", b"two\n")])
+    found = [key for folder in ("segments", "results") for key in store.keys(f"runs/r/{folder}/")]
+    assert [line for key in found for line in store.lines(key)] == [b"one\n", b"two\n"]
 
 
 def test_a_missing_object_says_so(store: ObjectStore) -> None:

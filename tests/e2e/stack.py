@@ -15,6 +15,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from handlers.adapters.dynamodb_ledger import DynamoDbLedger
+from handlers.bootstrap import SystemClock
+from handlers.records import Control
 from tests.command import Ran, paperfleet, until
 from tests.e2e.artifact import OVERRIDES, sam, sam_environment
 from tests.e2e.environments import environment
@@ -112,9 +115,12 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of a command on this stack, as the runbook sets it."""
-        return self.cloud.environment | {
-            "PAPERFLEET_BACKEND": "aws",
+        """Of a command on this stack, as the runbook sets it: its name is the default."""
+        return self.cloud.environment | {"PAPERFLEET_BACKEND": "aws"}
+
+    def pieces(self) -> dict[str, str]:
+        """The same, each name set by itself: this machine shards, not the function."""
+        return {
             "PAPERFLEET_QUEUE_URL": self.outputs["QueueUrl"],
             "PAPERFLEET_DEAD_LETTER_URL": self.outputs["DeadLetterUrl"],
             "PAPERFLEET_TABLE": self.outputs["TableName"],
@@ -143,10 +149,34 @@ class Stack:
         self.cloud.client("sqs").send_message(QueueUrl=self.outputs["QueueUrl"], MessageBody=body)
 
     def dead(self) -> int:
+        return self._waiting("DeadLetterUrl", "")
+
+    def idle(self) -> bool:
+        """Whether no message waits and none is being worked on."""
+        return self._waiting("QueueUrl", "") == self._waiting("QueueUrl", "NotVisible") == 0
+
+    def _waiting(self, queue: str, kind: str) -> int:
+        name = f"ApproximateNumberOfMessages{kind}"
         answer = self.cloud.client("sqs").get_queue_attributes(
-            QueueUrl=self.outputs["DeadLetterUrl"], AttributeNames=["ApproximateNumberOfMessages"]
+            QueueUrl=self.outputs[queue], AttributeNames=[name]
         )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        return int(answer["Attributes"][name])
+
+    @contextmanager
+    def ledger(self) -> Iterator[DynamoDbLedger]:
+        table = DynamoDbLedger(self.cloud.client("dynamodb"), self.outputs["TableName"], SystemClock())
+        try:
+            yield table
+        finally:
+            table.close()
+
+    def clear(self) -> None:
+        """Nothing of any run goes on, waits, or lies among the dead letters."""
+        with self.ledger() as ledger:
+            for run_id in ledger.run_ids():
+                ledger.set_control(run_id, Control("cancelled", "the test is over", 0.0))
+        for queue in ("QueueUrl", "DeadLetterUrl"):
+            self.cloud.client("sqs").purge_queue(QueueUrl=self.outputs[queue])
 
     def finished(self, run_id: str, *, seconds: float) -> dict[str, Any]:
         """The report once no paper is pending."""

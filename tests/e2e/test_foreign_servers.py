@@ -96,7 +96,7 @@ def test_the_chaos_servers_verdict_on_the_client_is_clean(tmp_path: Path) -> Non
     with serving(port, *command) as url:
         ran = paperfleet(
             "run", corpus(tmp_path / "papers.jsonl", 60), "--state", tmp_path / "state", "--base-url", url,
-            "--model", "gpt-4o-mini", "--workers", 10, "--json", timeout=300,
+            "--model", "gpt-4o-mini", "--workers", 10, "--max-failed", "100%", "--json", timeout=300,
         )  # fmt: skip
         verdict = _get(url.removesuffix("/v1") + "/_llmock/verdict")
     report = ran.report

@@ -89,6 +89,12 @@ def test_a_corpus_goes_through_the_stack_and_is_paid_once(
     assert fleet("export", "--aws", "--run-id", "r", "--output", results).code == 0
     assert len(lines(results)) == PAPERS
 
+    site = tmp_path / "site"
+    reviewed = fleet("review", "--aws", "--run-id", "r", "--output", site)
+    assert reviewed.code == 0, reviewed.err
+    assert f"{PAPERS} papers on 2 pages" in reviewed.err
+    assert "paper-00001" in "".join(page.read_text() for page in site.rglob("*.html"))
+
     again = fleet.shard(papers, run_id="second")
     assert again.code == 0
     calls_before = server.stats()["requests"]

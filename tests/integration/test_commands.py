@@ -158,6 +158,15 @@ def test_dead_letters_are_listed_and_sent_back(state: Path) -> None:
         assert queue.counts().visible == 1
 
 
+def test_a_dead_letter_whose_holders_died_says_so(state: Path) -> None:
+    with opened(state) as (_, queue):
+        for _ in range(5):
+            (message,) = queue.receive(limit=1, visibility=60)
+            queue.release(message.receipt, delay=0)
+        assert queue.receive(limit=1, visibility=60) == []
+    assert "died each time" in answer(run(state, "redrive", "--list"))["reason"]
+
+
 @pytest.mark.parametrize("command", ["status", "report", "export", "redrive", "pause", "resume", "cancel"])
 def test_a_run_that_is_not_there_is_an_error_that_changes_nothing(
     state: Path, tmp_path: Path, command: str

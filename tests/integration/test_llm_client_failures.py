@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from handlers.errors import (
     TransientError,
 )
 from handlers.llm.client import ClientSettings, HttpChatModel
+from tests.growth import assert_linear
 from tests.integration.llm_calls import KEY, REQUEST, failure, model
 from tests.wire import (
     Conversation,
@@ -71,7 +73,7 @@ def test_a_slow_drip_is_cut_off_at_the_calls_time(head: bytes) -> None:
     with WireServer(drip) as server:
         before = time.monotonic()
         problem = failure(model(server), timeout=0.3)
-    assert 0.25 < time.monotonic() - before < 2
+    assert 0.25 < time.monotonic() - before < 8, "the whole drip takes twelve seconds"
     assert (problem.code, problem.indeterminate) == ("call_timeout", True)
 
 
@@ -191,13 +193,17 @@ def test_a_certificate_that_is_not_trusted_ends_the_call_before_the_key_is_sent(
 
 @pytest.mark.parametrize("unit", [b"[", b"{", b'{"a":', b"<", b"$", b"\\begin{", b'"\\ud800', b"1"])
 @pytest.mark.parametrize("status", [200, 400, 429])
-def test_a_megabyte_of_anything_is_refused_within_a_second(unit: bytes, status: int) -> None:
-    body = unit * (1_000_000 // len(unit))
-    with WireServer(always(response(status, body))) as server:
-        before = time.monotonic()
-        problem = failure(model(server))
-    assert time.monotonic() - before < 1
-    assert len(str(problem)) < 400
+def test_a_megabyte_of_anything_is_refused_in_linear_time(unit: bytes, status: int) -> None:
+    def refused(client: HttpChatModel) -> None:
+        assert len(str(failure(client))) < 400
+
+    with ExitStack() as servers:
+
+        def answering(size: int) -> HttpChatModel:
+            body = unit * (size // len(unit))
+            return model(servers.enter_context(WireServer(always(response(status, body)))))
+
+        assert_linear(answering, refused)
 
 
 def tls_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -222,7 +222,7 @@ def test_the_built_in_server_glosses_the_shipped_corpus_and_says_so(tmp_path: Pa
 def test_a_ctrl_c_while_jobs_are_started_reaches_every_one_of_them(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
-    server.control(latency=0.2)
+    server.control(latency=2)
     with Running(*run_flags(papers, tmp_path, server), "--jobs", 8, "--workers", 2) as running:
         until(lambda: len(job_processes(tmp_path)) >= 2)
         running.interrupt()

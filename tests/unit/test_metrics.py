@@ -33,7 +33,7 @@ def test_a_report_is_one_line_with_the_service_as_its_only_dimension(
     ledger.commit([builders.commit(*entries, calls=[builders.call(cost=1000)])])
     report = summarise("r", ledger=ledger, queue=None, now=0.0, is_alive=lambda _: True)
     ledger.close()
-    publish_report(report)
+    publish_report(report.model_copy(update={"counts": report.counts | {"done": 15, "flagged": 5}}))
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert told["service"] == "fleet"
@@ -42,5 +42,7 @@ def test_a_report_is_one_line_with_the_service_as_its_only_dimension(
     assert emitted["Namespace"] == "Paperfleet"
     assert emitted["Dimensions"] == [["service"]]
     assert told["BudgetUsed"] == [25.0]
-    assert told["FlaggedShare"] == [50.0]
+    assert told["FlaggedShare"] == [25.0]
     assert told["PendingPapers"] == [2]
+    publish_report(report)
+    assert json.loads(capsys.readouterr().out)["FlaggedShare"] == [0.0], "one of two says nothing yet"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def test_what_the_other_templates_import_is_exported(loaded: dict[str, Any]) -> 
 
 
 def test_alarms_and_dashboard_ask_for_metrics_that_are_published() -> None:
-    published = set(re.findall(r'"([A-Z][A-Za-z0-9]+)", MetricUnit', Path(metrics.__file__).read_text()))
+    published = set(re.findall(r'"([A-Z][A-Za-z0-9]+)",\s+MetricUnit', Path(metrics.__file__).read_text()))
     published |= {"LatencyP50", "LatencyP90", "LatencyP99"}
     ours = [
         each
@@ -175,9 +176,39 @@ def test_alarms_and_dashboard_ask_for_metrics_that_are_published() -> None:
     ]
     assert {alarm["MetricName"] for alarm in ours} <= published
     body = of_type(ALARMS, "AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"][0]
-    shown = set(re.findall(r'\["Paperfleet", "(\w+)"|\[".", "(\w+)", ".", "."', body))
-    names = {name for pair in shown for name in pair if name}
-    assert names - {"ApproximateNumberOfMessagesNotVisible", "Errors", "Throttles"} <= published
+    shown = _shown(body)
+    assert shown["Paperfleet"] == published, "and what is published is on the dashboard"
+    assert {"ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"} <= shown["AWS/SQS"]
+    assert {"Errors", "Throttles", "ConcurrentExecutions"} <= shown["AWS/Lambda"]
+
+
+def test_there_is_an_alarm_for_each_thing_that_needs_somebody() -> None:
+    """Dead letters, the oldest message, throttles of model and functions, budget, flagged share, errors."""
+    alarms = of_type(ALARMS, "AWS::CloudWatch::Alarm").values()
+    watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms}
+    assert watched == {
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
+        ("AWS/Lambda", "Throttles"),
+        ("AWS/Lambda", "Errors"),
+        ("Paperfleet", "Throttles"),
+        ("Paperfleet", "BudgetUsed"),
+        ("Paperfleet", "FlaggedShare"),
+    }
+    assert all(alarm["AlarmActions"] == [{"Ref": "Topic"}] for alarm in alarms)
+    dead = of_type(ALARMS, "AWS::CloudWatch::Alarm")["DeadLettersAlarm"]
+    assert (dead["Threshold"], dead["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
+def _shown(body: str) -> dict[str, set[str]]:
+    """Namespace → names of the metrics on a dashboard, where a dot repeats what stands above."""
+    shown: dict[str, set[str]] = {}
+    for widget in json.loads(re.sub(r"\$\{\w+(::\w+)?\}", "x", body))["widgets"]:
+        namespace = ""
+        for metric in widget["properties"]["metrics"]:
+            namespace = namespace if metric[0] == "." else metric[0]
+            shown.setdefault(namespace, set()).add(metric[1])
+    return shown
 
 
 def _environment(function: dict[str, Any]) -> dict[str, Any]:

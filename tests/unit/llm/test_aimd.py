@@ -19,31 +19,51 @@ def test_the_time_to_the_next_slot_is_known_in_slow_start_only() -> None:
     limit = AimdLimit(100)
     assert limit.slots(0.0) == 1
     assert 0.019 < limit.next_open(0.0) < 0.021
+    limit.on_success(0.0, 1, 0.0)
     limit.on_throttle(0.0, 1, 0.0)
     assert limit.next_open(0.0) == float("inf")
 
 
-def test_a_refusal_ends_slow_start_and_cuts_what_was_in_use() -> None:
+def test_a_refusal_before_any_answer_halves_the_speed_at_which_slots_open() -> None:
+    limit = AimdLimit(100)
+    assert limit.slots(0.0) == 1
+    assert limit.slots(0.4) == 21
+    assert limit.on_throttle(0.3, 15, 0.4)
+    assert limit.slots(0.4) == 15
+    assert limit.slots(0.8) == 25
+    assert not limit.on_throttle(0.39, 20, 0.8), "that call was sent at the old speed"
+
+
+def test_after_the_first_answer_a_refusal_ends_slow_start() -> None:
     limit = AimdLimit(100)
     limit.slots(0.0)
     assert limit.slots(1.0) == 51
+    limit.on_success(0.0, 51, 1.0)
     assert limit.on_throttle(0.9, 40, 1.0)
-    assert limit.slots(1.0) == 34
-    assert limit.slots(5.0) == 34
+    assert limit.slots(1.0) == limit.slots(5.0) < 40
 
 
-def test_a_refusal_in_a_lull_leaves_half_of_the_slots() -> None:
+def test_a_refusal_in_a_lull_is_no_reason_to_give_up_nearly_all_slots() -> None:
     limit = at_level(80)
     limit.on_throttle(1.0, 2, 2.0)
-    assert limit.slots(2.0) == 40
+    assert limit.slots(2.0) >= 24
 
 
 def test_a_burst_of_refusals_cuts_once() -> None:
     limit = at_level(80)
     assert [limit.on_throttle(9.9, 80, 10.0 + n / 10) for n in range(40)] == [True] + [False] * 39
-    assert limit.slots(14.0) == 68
-    assert limit.on_throttle(15.0, 68, 15.1)
-    assert limit.slots(15.1) == 57
+    assert limit.slots(14.0) == 64
+
+
+def test_refusals_that_go_on_after_a_cut_make_the_next_one_deep() -> None:
+    once, often = at_level(80), at_level(80)
+    for limit, refusals in ((once, 0), (often, 5)):
+        limit.on_throttle(9.9, 80, 10.0)
+        for number in range(refusals):
+            assert not limit.on_throttle(10.5, 64, 11.0 + number / 2)
+        assert limit.on_throttle(14.9, 64, 15.0)
+    assert once.slots(15.0) == 51
+    assert often.slots(15.0) == 38
 
 
 def test_calls_that_started_before_a_cut_move_nothing_after_it() -> None:
@@ -51,7 +71,7 @@ def test_calls_that_started_before_a_cut_move_nothing_after_it() -> None:
     limit.on_throttle(1.0, 50, 2.0)
     for _ in range(500):
         limit.on_success(1.9, 50, 3.0)
-    assert limit.slots(3.0) == 42
+    assert limit.slots(3.0) == 40
     assert not limit.on_throttle(1.9, 50, 20.0)
 
 
@@ -69,31 +89,30 @@ def test_successes_add_nothing_while_slots_are_free() -> None:
     assert limit.slots(2.0) == 20
 
 
-def test_far_below_the_level_last_refused_slots_come_back_faster() -> None:
-    limit = at_level(100)
-    limit.on_throttle(1.0, 100, 2.0)
-    for _ in range(25):
-        limit.on_success(3.0, 85, 4.0)
-    assert 86 <= limit.slots(4.0) <= 87
-    near = at_level(85)
-    for _ in range(25):
-        near.on_success(3.0, 85, 4.0)
-    assert near.slots(4.0) == 85
+def after_a_cut(level: float, *, room: bool | None, until: float) -> int:
+    """Slots at ``until`` after small cuts at 0 and 20, with a round of successes a second from then on."""
+    limit = at_level(level)
+    limit.on_throttle(-1.0, int(level), 0.0)
+    limit.on_throttle(19.0, int(level), 20.0)
+    for second in range(21, int(until)):
+        for _ in range(limit.slots(second)):
+            limit.on_success(second - 0.5, limit.slots(second), second, room=room)
+    return limit.slots(until)
 
 
-def test_past_the_level_last_refused_slots_come_slowly() -> None:
-    limit = at_level(100, ceiling=200)
-    limit.on_throttle(1.0, 100, 2.0)
-    levels = []
-    for second in range(200):
-        now = 10.0 + second
-        for _ in range(limit.slots(now)):
-            limit.on_success(now - 0.5, limit.slots(now), now)
-        levels.append(limit.slots(now))
-    assert levels[1] >= 90
-    assert levels[15] < 100 < levels[40]
-    assert levels[60] < 110
-    assert levels[199] > 150, "a limit that moved away is followed"
+def test_near_the_limit_slots_come_slowly_and_quickly_where_the_api_says_that_there_is_room() -> None:
+    assert after_a_cut(50, room=False, until=22) == 32
+    assert after_a_cut(50, room=True, until=31) >= 70
+
+
+def test_an_api_without_headers_is_probed_harder_once_it_has_long_been_quiet() -> None:
+    slow, fast = (after_a_cut(50, room=room, until=75) for room in (False, None))
+    assert fast > slow + 5
+
+
+def test_a_job_with_few_slots_grows_faster_than_one_near_its_ceiling() -> None:
+    few, many = after_a_cut(20, room=False, until=40), after_a_cut(90, room=False, until=40)
+    assert few - 12 > many - 57
 
 
 def test_it_settles_around_a_hidden_limit() -> None:

@@ -66,6 +66,13 @@ class Bench:
         return self.ledger.budget_state("r").held
 
 
+class Unheld(Limiter):
+    """Its pauses are waited out in the tests' time by the paper alone: here nobody else moves the clock."""
+
+    def _throttled(self, started_at: float, retry_after: float | None) -> None:
+        """The paper itself waits."""
+
+
 def transient(*, indeterminate: bool) -> TransientError:
     return TransientError("cut off", code="read_timeout", indeterminate=indeterminate)
 
@@ -138,6 +145,26 @@ def test_an_api_that_never_answers_parks_the_run_and_fails_no_paper(tmp_path: Pa
     assert bench.ledger.control("r").state == "parked"
     assert "endpoint_unavailable" in bench.ledger.control("r").reason
     assert ends.count(TransientError) <= 3, "only those before the breaker opened may fail"
+
+
+def test_an_api_that_only_ever_throttles_parks_the_run_after_minutes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, ThrottledError("daily quota", retry_after=30.0))
+    bench.context.limiter = Unheld(AimdLimit(ceiling=4, start=4), bench.clock)
+    with pytest.raises(StoppedError):
+        PaperCalls(bench.context).ask(REQUEST)
+    control = bench.ledger.control("r")
+    assert control.state == "parked"
+    assert control.reason.startswith("throttled: ")
+    assert "daily quota" in control.reason
+    assert 10 < len(bench.model.requests) < 40, "ten minutes of waits as the API asked for them"
+    assert bench.settled() == 0
+
+
+def test_one_long_wait_that_the_api_asks_for_is_waited_out(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, ThrottledError("come back", retry_after=900.0), GOOD)
+    bench.context.limiter = Unheld(AimdLimit(ceiling=4, start=4), bench.clock)
+    assert PaperCalls(bench.context).ask(REQUEST) == GOOD
+    assert bench.ledger.control("r").state == "active"
 
 
 def test_with_few_workers_too_an_endpoint_that_is_not_there_fails_no_paper(tmp_path: Path) -> None:

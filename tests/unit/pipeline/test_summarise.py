@@ -244,6 +244,23 @@ def test_jobs_without_a_session_count_with_their_own_times(ledger: SqliteLedger,
     assert (report.wall_s, report.worker_utilization) == (150, 0.5)
 
 
+def test_a_platforms_jobs_that_fell_silent_are_stalled_and_not_unstarted(
+    ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    queue = SqliteQueue(tmp_path / "queue.sqlite3", RUN, FakeClock())
+    ledger.start_job(builders.job("lambda-1", session="", started=900.0))
+
+    def reason() -> str:
+        report = summarise(RUN, ledger=ledger, queue=queue, now=1100.0, is_alive=lambda _owner: True)
+        assert report.state == "paused"
+        return report.reason
+
+    assert reason().startswith("stalled: no job was heard of for 200 s and no message waits")
+    queue.send([("a", "body")])
+    assert "1 messages wait and 0 are out" in reason()
+    queue.close()
+
+
 def test_an_unknown_run_is_an_error(ledger: SqliteLedger) -> None:
     with pytest.raises(UnknownRunError):
         summarise("nowhere", ledger=ledger, queue=None, now=0.0, is_alive=lambda _owner: False)

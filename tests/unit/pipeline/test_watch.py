@@ -72,6 +72,19 @@ def test_lost_batches_are_sent_again(fleet: Fleet) -> None:
     assert fleet.queue.counts().visible == 2
 
 
+def test_dead_letters_stay_dead_and_those_of_other_runs_hold_up_nothing(fleet: Fleet) -> None:
+    dead = [builders.batch("b1", ["p1", "p2"]), builders.batch("b9", ["p9"], run_id="other")]
+    fleet.queue.send(map(keyed, dead))
+    for _ in range(5 * len(dead)):
+        (message,) = fleet.queue.receive(limit=1, visibility=60)
+        fleet.queue.release(message.receipt, delay=0, reason="gone")
+    assert fleet.queue.receive(limit=1, visibility=60) == []
+    fleet.watch()
+    (sent,) = fleet.queue.receive(limit=9, visibility=60)
+    assert '"b2"' in sent.body
+    assert fleet.queue.counts().dead == 2
+
+
 def test_nothing_is_sent_while_messages_wait_or_somebody_stopped_the_run(fleet: Fleet) -> None:
     fleet.queue.send(map(keyed, [builders.batch("b1", ["p1", "p2"])]))
     fleet.watch()

@@ -20,6 +20,7 @@ from handlers.reporting.optional import load
 from handlers.reporting.review import Site, write_site
 from handlers.reporting.reviewed import Selection
 from handlers.reporting.survey import survey
+from handlers.run_report import ForecastFigure, RunForecast
 from tests.finished_run import RUN, FinishedRun, Outcome, finished_run
 
 HOSTILE = "<script>window.hacked=1</script>\"'><img src=x onerror=alert(1)>"
@@ -83,7 +84,7 @@ def cells(page: str, section: str) -> list[list[str]]:
     """Text of a section's table."""
     block = re.search(rf'<section id="{section}">(.*?)</section>', page, re.DOTALL)
     assert block, section
-    rows = re.findall(r"<tr>(.*?)</tr>", block[1], re.DOTALL)
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", block[1], re.DOTALL)
     return [
         [unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in re.findall(r"<t[dh].*?</t[dh]>", row)]
         for row in rows
@@ -146,6 +147,17 @@ def test_a_plan_is_set_against_the_run(run: FinishedRun) -> None:
     ]
 
 
+def test_the_forecast_of_the_run_s_own_plan_stands_beside_what_came(run: FinishedRun) -> None:
+    cost = ForecastFigure(name="cost_usd", predicted=0.1, low=0.09, high=0.12, actual=0.11, error=0.1)
+    forecast = RunForecast(
+        plan="0" * 64, tier="parallel", jobs=5, workers=20, binding="workers", complete=True, figures=(cost,)
+    )
+    report = run.report().model_copy(update={"forecast": forecast})
+    page = to_html(report, survey(RUN, ledger=run.ledger, store=run.store))
+    assert cells(page, "plan")[1:] == [["cost_usd", "$0.1000", "$0.0900 to $0.1200", "$0.1100", "+10.0%"]]
+    assert '<a href="#plan">' in page
+
+
 def test_a_run_that_nobody_worked_on_has_a_page_too(tmp_path: Path) -> None:
     with finished_run(tmp_path, papers(3), decide, batches=0) as made:
         page = to_html(made.report(), survey(RUN, ledger=made.ledger, store=made.store))
@@ -182,7 +194,7 @@ def test_drafts_show_flagged_papers_and_what_the_check_saw(run: FinishedRun, tmp
     site, pages = written(run, tmp_path / "site", drafts=True)
     assert site.papers == 63 - 1 - 1
     assert 'id="p9" tabindex="-1" class="flagged"' in pages
-    assert '共有<mark data-check="numbers">12</mark>组样品' in pages
+    assert '共有<mark data-check="numbers" title="numbers">12</mark>组样品' in pages
     assert "not for publication" in pages
 
 
@@ -208,11 +220,25 @@ def test_a_paper_of_equal_text_shows_its_leader_s_translation(run: FinishedRun, 
 
 def test_the_search_index_is_ascii_and_cannot_end_its_script(run: FinishedRun, tmp_path: Path) -> None:
     site, _ = written(run, tmp_path / "site")
-    script = (tmp_path / "site" / "search" / "0000.js").read_text(encoding="ascii")
-    assert "<" not in script
-    rows = json.loads(script[len("paperfleetIndex(0,") : -len(");\n")])
+    scripts = {path.stem: path.read_text(encoding="ascii") for path in (tmp_path / "site/search").iterdir()}
+    assert not any("<" in script for script in scripts.values())
+    rows = json.loads(scripts["0000"][len("paperfleetRows(0,") : -len(");\n")])
     assert len(rows) == site.papers
     assert rows[-1][4].startswith("<script>")
+
+
+def test_every_page_has_a_policy_that_lets_nothing_of_a_stranger_in(
+    run: FinishedRun, page: str, tmp_path: Path
+) -> None:
+    written(run, tmp_path / "site", drafts=True)
+    pages = [path.read_text() for path in (tmp_path / "site").rglob("*.html")]
+    assert len(pages) > 2
+    for text in (page, *pages):
+        policy = re.findall('<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+        assert len(policy) == 1
+        assert policy[0].startswith("default-src 'none'; ".replace("'", "&#39;"))
+        assert "unsafe" not in policy[0]
+        assert "http" not in policy[0]
 
 
 def test_a_second_site_leaves_nothing_of_the_first(run: FinishedRun, tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""The union of the objects of two state folders: immutable ones are copied, segments only ever grow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from handlers.errors import UsageError
+
+_BLOCK = 1 << 20
+
+
+def unite_objects(into: Path, source: Path, run_id: str) -> int:
+    """Copy what ``into`` lacks of the corpora and of a run's segments; returns how many files changed.
+
+    Files appear whole and synced. Of a segment that both have, the longer one stays. UsageError if
+    neither is the beginning of the other: then two jobs wrote under one name, or one file is damaged.
+    """
+    changed = 0
+    for path in _objects(source, run_id):
+        target = into / path.relative_to(source)
+        if target.exists():
+            if path.name.endswith((".rejects.jsonl", ".json")):
+                continue  # of one corpus made from two sources; of one session
+            _check_beginning(target, path)
+            if target.stat().st_size >= path.stat().st_size:
+                continue
+        _copy(path, target)
+        changed += 1
+    return changed
+
+
+def object_size(state: Path, key: str) -> int:
+    """Bytes of an object; 0 if there is none."""
+    try:
+        return (state / key).stat().st_size
+    except OSError:
+        return 0
+
+
+def _objects(state: Path, run_id: str) -> Iterator[Path]:
+    for folder, pattern in (
+        ("corpora", "*.*"),
+        (f"runs/{run_id}/segments", "*.jsonl"),
+        (f"runs/{run_id}/sessions", "*.json"),
+    ):
+        for path in sorted((state / folder).glob(pattern)):
+            if path.is_file() and not path.name.endswith(".tmp"):
+                yield path
+
+
+def _check_beginning(one: Path, other: Path) -> None:
+    left = min(one.stat().st_size, other.stat().st_size)
+    with one.open("rb") as first, other.open("rb") as second:
+        while left > 0:
+            size = min(_BLOCK, left)
+            if first.read(size) != second.read(size):
+                raise UsageError(
+                    f"{other} and {one} differ in what both have: one of them is damaged; merge without it"
+                )
+            left -= size
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    with path.open("rb") as source, scratch.open("wb") as copy:
+        while block := source.read(_BLOCK):
+            copy.write(block)
+        copy.flush()
+        os.fsync(copy.fileno())
+    scratch.replace(target)

@@ -1,0 +1,57 @@
+"""SQLite files that may be damaged: looked at, read as far as they can be, set aside."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What a damaged ledger still says of a run, in nano-USD; ``spend`` is None if it cannot be trusted."""
+
+    spend: int | None = None
+    budget: int | None = None
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a file's structure, in SQLite's words; None if nothing is, or there is no file.
+    A second for some ten million rows."""
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as db:
+            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError:
+        return None  # locked, read-only, out of space: whoever opens it says so
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None if verdict == "ok" else str(verdict).replace("\n", " ")[:200]
+
+
+def salvage(path: Path, run_id: str) -> Salvaged:
+    """The spend is believed if two tables agree on it."""
+    if not path.exists():
+        return Salvaged()
+    budget: int | None = None
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as db:
+            (budget,) = db.execute("SELECT budget FROM run WHERE run_id = ?", (run_id,)).fetchone() or (None,)
+            tally = db.execute(
+                "SELECT n FROM tally WHERE run_id = ? AND kind = 'sum' AND name = 'cost'", (run_id,)
+            ).fetchone()
+            parts = db.execute("SELECT SUM(cost) FROM part WHERE run_id = ?", (run_id,)).fetchone()
+    except sqlite3.DatabaseError:
+        return Salvaged(None, budget if isinstance(budget, int) else None)
+    spend = tally[0] if tally is not None else 0
+    agreed = isinstance(spend, int) and spend == (parts[0] or 0)
+    return Salvaged(spend if agreed else None, budget if isinstance(budget, int) else None)
+
+
+def set_aside(path: Path, target: Path) -> None:
+    """Rename a database with what belongs to it."""
+    for ending in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(target.with_name(target.name + ending))

@@ -1,0 +1,47 @@
+"""``paperfleet stack``: where the deployed stack's parts are, and the key of its model."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from handlers import bootstrap
+from handlers.errors import UsageError
+from handlers.settings import PREFIX, load_settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command("stack", epilog="Example: `PAPERFLEET_API_KEY=... paperfleet stack paperfleet --store-key`")(
+        stack
+    )
+
+
+def stack(
+    name: Annotated[
+        str | None, typer.Argument(help="Its name [default: PAPERFLEET_STACK, then paperfleet].")
+    ] = None,
+    env: Annotated[
+        bool, typer.Option("--env", help="As NAME=value lines of the settings, for scripts and runners.")
+    ] = False,
+    store_key: Annotated[
+        bool, typer.Option("--store-key", help="Put the key of PAPERFLEET_API_KEY into the stack's secret.")
+    ] = False,
+) -> None:
+    """Print the outputs of the deployed stack as JSON. Commands with --aws find them by themselves."""
+    from handlers.adapters.aws_stack import KEY_OUTPUT, OUTPUTS, stack_outputs, store_secret
+
+    settings = load_settings()
+    outputs = stack_outputs(name or settings.stack or bootstrap.DEFAULT_STACK)
+    if store_key:
+        if settings.api_key is None:
+            raise UsageError("no key to store: set PAPERFLEET_API_KEY")
+        store_secret(outputs[KEY_OUTPUT], settings.api_key.get_secret_value())
+        typer.echo(f"the key is in {outputs[KEY_OUTPUT]}; jobs that are at work keep the old one", err=True)
+    if env:
+        typer.echo(f"{PREFIX}BACKEND=aws")
+        for setting, output in OUTPUTS.items():
+            typer.echo(f"{PREFIX}{setting.upper()}={outputs[output]}")
+    else:
+        typer.echo(json.dumps(outputs, indent=2))

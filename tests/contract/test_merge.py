@@ -1,0 +1,284 @@
+"""A merge is a union: whatever jobs did apart, in which order their states come, and how often."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handlers.adapters.file_merge import object_size, unite_objects
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite_merge import unite_ledger
+from handlers.adapters.sqlite_slice import slice_ledger
+from handlers.models import TERMINAL, PaperStatus
+from handlers.records import JobRecord, JobStats, Part
+from handlers.totals import CallTotals, Commit
+from tests import builders
+
+BATCHES = {"b1": ("p1", "p2"), "b2": ("p3", "p4"), "b3": ("p5", "p6")}
+GRANT = 5_000
+TABLES = {
+    "run": "run_id, papers, same_as, budget, held, reused, control, reason",
+    "batch": "batch_id, papers, generation, lease_until, finished_at, done, flagged, failed, skipped",
+    "paper": "*",
+    "part": "*",
+    "part_calls": "*",
+    "tally": "kind, name, n",
+    "job": "*",
+    "session": "*",
+    "fingerprint": "*",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A paper gets an outcome, and a call of that cost is booked."""
+
+    paper: int
+    status: PaperStatus
+    cost: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one job does with its copy of the state: steps with checkpoints between them, and its end."""
+
+    steps: list[Step]
+    checkpoint: int
+    """A copy is taken after so many steps."""
+    ends: bool
+    """Else it dies with what it holds."""
+
+
+steps = st.builds(
+    Step,
+    paper=st.integers(1, 6),
+    status=st.sampled_from(get_args(PaperStatus)),
+    cost=st.integers(0, GRANT // 8),
+)
+works = st.builds(Work, steps=st.lists(steps, max_size=6), checkpoint=st.integers(0, 6), ends=st.booleans())
+
+
+@dataclass
+class Apart:
+    """Jobs that began with copies of one state and never heard of each other."""
+
+    folder: Path
+    states: list[Path] = field(default_factory=list)
+    bill: int = 0
+    """What all calls cost."""
+
+    def begin(self) -> Path:
+        base = self.folder / "base"
+        ledger = SqliteLedger(base / "ledger.sqlite3")
+        ledger.add_batches([builders.batch(name, ids) for name, ids in BATCHES.items()])
+        ledger.create_run(builders.run_record(papers=6, budget=10**9))
+        ledger.open_session(builders.session())
+        ledger.close()
+        self.states.append(base)
+        return base
+
+    def work(self, name: str, work: Work) -> None:
+        state = self.folder / name
+        shutil.copytree(self.folder / "base", state)
+        ledger, store = SqliteLedger(state / "ledger.sqlite3"), FileStore(state)
+        ledger.start_job(JobRecord(name, "r", "s1", "h:1:1", 2, 1.0, 1.0, None, "", JobStats()))
+        assert ledger.draw("r", name, 1, GRANT)
+        spent = 0
+        for number, step in enumerate(work.steps):
+            if number == work.checkpoint:
+                self._checkpoint(name, state)
+            self._step(ledger, store, name, number, step)
+            spent += step.cost
+            ledger.beat("r", name, at=2.0 + number, stats=JobStats(papers=number))
+        if work.ends:
+            ledger.give_back("r", name, 2, GRANT - spent)
+            ledger.end_job("r", name, at=20.0, outcome="finished", stats=None)
+        self.bill += spent
+        ledger.close()
+        store.close()
+        self.states.append(state)
+
+    def _step(self, ledger: SqliteLedger, store: FileStore, job: str, number: int, step: Step) -> None:
+        paper, batch = f"p{step.paper}", f"b{(step.paper + 1) // 2}"
+        line = f'{{"paper": "{paper}", "job": "{job}", "n": {number}}}\n'.encode()
+        (pointers,) = store.write_parts(job, [Part("r", f"{batch}/1-{job}-{number}", (line,))])
+        entry = builders.entry(
+            paper, step.status, pointer=pointers[0], cost=step.cost, fingerprint=f"fp-{paper}"
+        )
+        calls = CallTotals.of([builders.call(f"{job}-{number}", cost=step.cost)])
+        ledger.commit([Commit("r", batch, f"{batch}/1-{job}-{number}", job, (entry,), calls, 2.0 + number)])
+
+    def _checkpoint(self, name: str, state: Path) -> None:
+        copy = self.folder / f"{name}-checkpoint"
+        shutil.copytree(state, copy)
+        self.states.insert(0, copy)
+
+
+@contextmanager
+def apart(jobs: Sequence[Work]) -> Iterator[Apart]:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Apart(Path(folder))
+        made.begin()
+        for number, work in enumerate(jobs):
+            made.work(f"job-{number}", work)
+        yield made
+
+
+def united(folder: Path, name: str, states: Sequence[Path]) -> Path:
+    into = folder / name
+    into.mkdir()
+    for number, state in enumerate(states):
+        unite_objects(into, state, "r")
+        copy = folder / f"{name}-source-{number}"
+        copy.mkdir()
+        for path in state.glob("ledger.sqlite3*"):
+            shutil.copy(path, copy)
+        unite_ledger(
+            into / "ledger.sqlite3", copy / "ledger.sqlite3", "r", size=lambda key: object_size(into, key)
+        )
+    return into
+
+
+def contents(state: Path) -> dict[str, list[Any]]:
+    db = sqlite3.connect(state / "ledger.sqlite3")
+    found: dict[str, list[Any]] = {
+        table: sorted(
+            map(
+                repr,
+                db.execute(
+                    f"SELECT {columns} FROM {table} WHERE n <> 0"
+                    if table == "tally"
+                    else f"SELECT {columns} FROM {table}"
+                ),
+            )
+        )
+        for table, columns in TABLES.items()
+    }
+    db.close()
+    found["files"] = sorted(
+        (str(path.relative_to(state)), path.read_bytes()) for path in (state / "runs").rglob("*.jsonl")
+    )
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(works, min_size=1, max_size=3), st.randoms(use_true_random=False))
+def test_the_order_of_the_states_and_merging_again_change_nothing(jobs: list[Work], chance: Any) -> None:
+    with apart(jobs) as made:
+        once = contents(united(made.folder, "once", made.states))
+        shuffled = [*made.states, *made.states]
+        chance.shuffle(shuffled)
+        assert contents(united(made.folder, "twice", shuffled)) == once
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(works, min_size=2, max_size=3))
+def test_a_merge_of_merges_is_the_merge_of_all(jobs: list[Work]) -> None:
+    with apart(jobs) as made:
+        all_at_once = contents(united(made.folder, "all", made.states))
+        middle = len(made.states) // 2
+        left = united(made.folder, "left", made.states[:middle])
+        right = united(made.folder, "right", made.states[middle:])
+        assert contents(united(made.folder, "both", [left, right])) == all_at_once
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(works, min_size=1, max_size=3))
+def test_counts_add_up_and_every_call_is_booked_once(jobs: list[Work]) -> None:
+    with apart(jobs) as made:
+        ledger = SqliteLedger(united(made.folder, "all", made.states) / "ledger.sqlite3")
+        totals, rows = ledger.totals("r"), list(ledger.entries("r"))
+        assert sum(totals.counts.values()) == 6
+        for status in TERMINAL:
+            assert totals.counts[status] == sum(row.status == status for row in rows)
+        calls = sum(len(work.steps) for work in jobs)
+        assert totals.calls.sent == calls
+        lost = sum(job.lost for job in ledger.jobs("r"))
+        assert totals.calls.cost == made.bill + lost
+        assert totals.calls.indeterminate == lost
+        state = ledger.budget_state("r")
+        assert state.held == state.spend == made.bill + lost
+        ledger.close()
+
+
+def test_a_checkpoint_of_a_job_whose_end_nobody_saw_costs_all_that_it_held() -> None:
+    work = Work([Step(1, "done", 100), Step(2, "done", 100)], checkpoint=1, ends=True)
+    with apart([work]) as made:
+        checkpoint, base, whole = made.states
+        into = united(made.folder, "lost", [base, checkpoint])
+        ledger = SqliteLedger(into / "ledger.sqlite3")
+        assert ledger.totals("r").calls.cost == GRANT
+        assert [job.lost for job in ledger.jobs("r")] == [GRANT - 100]
+        ledger.close()
+        found = contents(united(made.folder, "found", [into, whole]))
+        assert found == contents(united(made.folder, "all", made.states)), (
+            "its end takes the place of its loss"
+        )
+
+
+def test_a_result_whose_file_is_gone_is_left_out_and_its_money_is_not() -> None:
+    with apart([Work([Step(1, "done", 100)], checkpoint=6, ends=True)]) as made:
+        shutil.rmtree(made.states[-1] / "runs")
+        ledger = SqliteLedger(united(made.folder, "all", made.states) / "ledger.sqlite3")
+        assert ledger.totals("r").counts["pending"] == 6
+        assert ledger.totals("r").calls.cost == 100
+        ledger.close()
+
+
+def test_a_paper_that_was_opened_again_stays_open() -> None:
+    with apart([Work([Step(1, "flagged", 100)], checkpoint=6, ends=True)]) as made:
+        again = made.folder / "again"
+        shutil.copytree(made.states[-1], again)
+        ledger = SqliteLedger(again / "ledger.sqlite3")
+        assert ledger.reopen("r", statuses=["flagged"], error=None) == 1
+        ledger.close()
+        for number, order in enumerate(([*made.states, again], [again, *made.states])):
+            merged = SqliteLedger(united(made.folder, f"all-{number}", order) / "ledger.sqlite3")
+            assert merged.totals("r").counts["pending"] == 6
+            assert [message.generation for message in merged.unfinished_batches("r")] == [2, 1, 1]
+            merged.close()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(steps, max_size=12), st.sets(st.sampled_from(sorted(BATCHES))))
+def test_slices_of_a_ledger_come_together_as_one(taken: list[Step], first: set[str]) -> None:
+    """Two jobs with the batches of a run between them, each with half of the budget."""
+    with tempfile.TemporaryDirectory() as name:
+        made = Apart(Path(name))
+        base = made.begin()
+        hands = {"one": first, "two": BATCHES.keys() - first}
+        for job, batches in hands.items():
+            state = made.folder / job
+            state.mkdir()
+            slice_ledger(base / "ledger.sqlite3", state / "ledger.sqlite3", "r", batches, budget=10**9 // 2,
+                         session="s1", limit=None, carried="none")  # fmt: skip
+            ledger, store = SqliteLedger(state / "ledger.sqlite3"), FileStore(state)
+            assert {each.batch_id for each in ledger.unfinished_batches("r")} == batches
+            ledger.start_job(JobRecord(job, "r", "s1", "h:1:1", 2, 1.0, 1.0, None, "", JobStats()))
+            mine = [each for each in taken if f"b{(each.paper + 1) // 2}" in batches]
+            assert ledger.draw("r", job, 1, 10**9 // 2), "its share, and no more"
+            assert not ledger.draw("r", job, 2, 1)
+            for number, each in enumerate(mine):
+                made._step(ledger, store, job, number, each)
+            ledger.give_back("r", job, 3, 10**9 // 2 - sum(each.cost for each in mine))
+            ledger.end_job("r", job, at=20.0, outcome="finished", stats=None)
+            ledger.close()
+            store.close()
+            made.states.append(state)
+        merged = SqliteLedger(united(made.folder, "all", made.states) / "ledger.sqlite3")
+        state_of_money = merged.budget_state("r")
+        assert state_of_money.budget == 10**9, "the run's own, not a share"
+        assert state_of_money.held == state_of_money.spend == sum(each.cost for each in taken)
+        ended = {each.paper for each in taken if each.status != "pending"}
+        assert merged.totals("r").counts["pending"] == 6 - len(ended)
+        merged.close()

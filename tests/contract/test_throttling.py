@@ -1,0 +1,105 @@
+"""AWS refuses requests for long: the fleet's clients slow down, and nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+
+from handlers.adapters.aws_clients import aws_client
+from handlers.adapters.aws_retries import PATIENCE, Retries
+from handlers.adapters.dynamodb_ledger import DynamoDbLedger
+from tests import builders
+from tests.builders import RUN, call, commit, entry
+from tests.fakes import FakeClock
+from tests.local_aws import LocalAws, name_of
+
+
+@pytest.fixture
+def refusing(aws: LocalAws) -> Iterator[LocalAws]:
+    """Every other request is refused, for as long as the test takes."""
+    turn = itertools.count()
+    aws.wire.refuses = lambda _operation: next(turn) % 2 == 0
+    yield aws
+    aws.wire.refuses = lambda _operation: False
+
+
+def test_a_table_that_refuses_every_other_request_loses_no_commit(refusing: LocalAws, tmp_path: Path) -> None:
+    name = name_of(tmp_path)
+    refusing.wire.refuses, refuses = lambda _operation: False, refusing.wire.refuses
+    table = refusing.table(name)
+    refusing.wire.refuses = refuses
+    ledger = DynamoDbLedger(aws_client("dynamodb"), table, FakeClock())
+    ids = [f"p{n}" for n in range(6)]
+    ledger.add_batches([builders.batch("b1", ids)])
+    ledger.create_run(builders.run_record(papers=6))
+    for number, paper_id in enumerate(ids):
+        ledger.commit([commit(entry(paper_id), part=str(number), calls=[call(f"c{number}", cost=10)])])
+    totals = ledger.totals(RUN)
+    ledger.close()
+    assert (totals.counts["done"], totals.calls.sent, totals.calls.cost) == (6, 6, 60)
+
+
+class _Http:
+    def __init__(self, status: int) -> None:
+        self.status_code = status
+
+
+def _answer(status: int, code: str = "") -> tuple[Any, dict[str, Any]]:
+    return _Http(status), {"Error": {"Code": code}} if code else {}
+
+
+class Bench:
+    """A policy on a clock of its own; the dice always show the most."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.policy = Retries(now=self.clock.monotonic, chance=lambda: 1.0)
+        self.request: dict[str, Any] = {"context": {}}
+
+    def ask(self, attempts: int, response: Any = None, error: Exception | None = None) -> float | None:
+        return self.policy(
+            response=response,
+            attempts=attempts,
+            caught_exception=error,
+            request_dict=self.request,
+            operation=None,
+        )
+
+
+@pytest.mark.parametrize(
+    "response",
+    [_answer(400, "ProvisionedThroughputExceededException"), _answer(503, "SlowDown"), _answer(500)],
+)
+def test_a_refusal_that_may_pass_is_waited_out_with_growing_jitter(response: Any) -> None:
+    bench = Bench()
+    waits = [bench.ask(attempts, response) for attempts in range(1, 13)]
+    assert waits[:4] == [0.05, 0.1, 0.2, 0.4]
+    assert max(wait or 0 for wait in waits) == waits[-1] == 5
+
+
+@pytest.mark.parametrize("response", [_answer(200), _answer(400, "ValidationException"), _answer(403)])
+def test_what_no_retry_mends_is_not_sent_again(response: Any) -> None:
+    assert Bench().ask(1, response) is None
+
+
+def test_a_request_is_given_up_for_its_age_and_not_for_its_tries() -> None:
+    bench = Bench()
+    timed_out = ReadTimeoutError(endpoint_url="http://x")
+    assert bench.ask(1, error=timed_out) is not None
+    bench.clock.advance(PATIENCE - 1)
+    assert bench.ask(500, error=timed_out) is not None
+    bench.clock.advance(2)
+    assert bench.ask(501, error=timed_out) is None
+
+
+def test_an_endpoint_where_nobody_listens_is_given_up_sooner() -> None:
+    bench = Bench()
+    away = EndpointConnectionError(endpoint_url="http://x")
+    assert bench.ask(1, error=away) is not None
+    bench.clock.advance(21)
+    assert bench.ask(9, error=away) is None

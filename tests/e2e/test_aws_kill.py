@@ -1,0 +1,52 @@
+"""A machine on the fleet's queue dies at one blow: what the ledger has is never paid again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handlers.adapters.dynamodb_ledger import DynamoDbLedger
+from handlers.bootstrap import SystemClock
+from handlers.server import ServerSettings, start
+from tests.command import PRICES, Running, corpus, lines, paperfleet, until
+from tests.e2e.stack import ministack
+from tests.local_aws import LocalAws
+
+pytestmark = pytest.mark.slow
+PAPERS = 120
+JOBS, WORKERS = 2, 4
+
+
+def test_a_killed_machine_repeats_only_what_no_ledger_had(tmp_path: Path) -> None:
+    settings = ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=0.6)
+    with ministack(tmp_path) as cloud, start(settings) as server:
+        local = LocalAws(cloud.endpoint)
+        stack = local.stack("killed")
+        surroundings = local.environment | stack.settings()
+        source = corpus(tmp_path / "papers.jsonl", PAPERS)
+        scratch = ("--state", tmp_path / "state", "--run-id", "r")
+        sharded = paperfleet("shard", source, *scratch, "--model", "paperfleet-canned", **surroundings)
+        assert sharded.code == 0, sharded.err
+        work = ("work", *scratch, "--base-url", server.base_url, *PRICES, "--json",
+                "--jobs", JOBS, "--workers", WORKERS)  # fmt: skip
+        ledger = DynamoDbLedger(local.client("dynamodb"), stack.table, SystemClock())
+        with Running(*work, **surroundings):
+            until(lambda: ledger.totals("r").counts["done"] >= PAPERS // 4, seconds=90)
+        until(lambda: server.stats()["in_flight"] == 0, seconds=30)
+        # A count is written after its papers, so the rows are what the ledger knows.
+        committed, killed = sum(row.status == "done" for row in ledger.entries("r")), server.stats()
+        ledger.close()
+        assert PAPERS // 4 <= committed < PAPERS
+
+        finished = paperfleet(*work, timeout=240, **surroundings)
+        assert finished.code == 0, finished.err
+        report, bill = finished.report, server.stats()
+        output = tmp_path / "results.jsonl"
+        assert paperfleet("export", *scratch, "--output", output, **surroundings).code == 0
+    assert report["counts"]["done"] == PAPERS == len({line["id"] for line in lines(output)})
+    assert bill["charged"] - killed["charged"] == PAPERS - committed, "the rest, and nothing but the rest"
+    assert bill["duplicates"] == killed["charged"] - committed
+    certain = report["spend_nano_usd"] - round(report["indeterminate_usd"] * 1e9)
+    assert certain <= bill["bill_nano_usd"] <= report["spend_nano_usd"], "calls that died are booked"
+    assert [job["outcome"] for job in report["jobs"]].count("killed") == JOBS

@@ -1,0 +1,162 @@
+"""The review site in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.pages import PAYLOADS, PER_PAGE, UNREADABLE, Made, Theme, found, opened, overflow, site
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 400])
+def test_review_pages_open_without_a_word_and_draw_their_formulas(
+    browser: Browser, made: Made, width: int, theme: Theme
+) -> None:
+    with opened(browser, width=width, theme=theme) as watched:
+        watched.page.goto(site(made, "pages/0001.html"))
+        assert watched.messages == []
+        assert watched.strangers(site(made, "")) == []
+        assert overflow(watched.page) <= 0
+        assert watched.page.locator("article").count() == PER_PAGE
+        box = watched.page.locator("article math[display=block] mfrac").first.bounding_box()
+        assert box is not None
+        assert box["height"] > 20
+        assert watched.page.locator("#p3 mark[data-check=numbers]").all_text_contents() == ["12"]
+
+
+def test_the_site_works_from_a_folder_too(browser: Browser, made: Made) -> None:
+    with opened(browser) as watched:
+        watched.page.goto((made.folder / "site" / "index.html").as_uri())
+        watched.page.fill("input[name=q]", "optical")
+        watched.page.locator("#results li").first.wait_for()
+        assert watched.messages == []
+        assert watched.strangers("file://") == []
+
+
+def test_search_and_filters_find_papers_by_words_check_field_language_and_cost(
+    browser: Browser, made: Made
+) -> None:
+    with opened(browser) as watched:
+        page = watched.page
+        page.goto(site(made))
+        page.fill("input[name=q]", "soil survey 2")
+        assert found(page, 6)[0] == "Soil survey 2"
+        page.fill("input[name=q]", "土壤")
+        assert len(found(page, 14)) == 14
+        page.click("button[type=reset]")
+        page.select_option("select[name=check]", "numbers fail")
+        assert found(page, 3) == ["Optical method 3", "Optical method 13", "Optical method 23"]
+        page.select_option("select[name=language]", "ja")
+        assert found(page, 0) == []
+        page.select_option("select[name=check]", "")
+        assert found(page, 1) == ["Optical method 5"]
+        page.click("button[type=reset]")
+        page.select_option("select[name=field]", "soil")
+        assert len(found(page, 14)) == 14
+        page.click("button[type=reset]")
+        page.fill("input[name=cost]", "0.0015")
+        assert len(found(page, 3 + len(PAYLOADS))) == 3 + len(PAYLOADS)
+        assert watched.messages == []
+
+
+def test_search_finds_words_of_abstracts_by_their_beginning_in_both_languages(
+    browser: Browser, made: Made
+) -> None:
+    with opened(browser) as watched:
+        page = watched.page
+        page.goto(site(made))
+        for query, titles in (
+            ("spectrom", ["Optical method 7"]),
+            ("石墨烯", ["Optical method 9"]),
+            ("spectrom 石墨烯", []),
+            ("ＯＰＴＩＣＡＬ 石墨烯 paper-009", ["Optical method 9"]),
+            ("T75 optical", ["Optical method 7"]),
+            ("constructor __proto__", []),
+        ):
+            page.fill("input[name=q]", query)
+            expect(page.locator("#results a")).to_have_text(titles)
+            found(page, len(titles))
+        assert watched.messages == []
+
+
+def test_a_search_can_be_kept_as_a_link_and_asks_for_a_few_files_only(browser: Browser, made: Made) -> None:
+    with opened(browser) as watched:
+        page = watched.page
+        page.goto(site(made, "index.html#q=spectrometers&check="))
+        assert found(page, 1) == ["Optical method 7"]
+        loaded = [url.rpartition("/")[2] for url in watched.requests if "/search/" in url]
+        assert len(loaded) == 2
+        assert loaded[0] == "0000.js"
+
+
+def test_what_a_check_saw_is_marked_where_it_stands(browser: Browser, made: Made) -> None:
+    with opened(browser) as watched:
+        page = watched.page
+        page.goto(site(made, "pages/0003.html"))
+        paper = page.locator("#p22")
+        assert "paper-023" in (paper.locator("h2").text_content() or "")
+        source, result = paper.locator(".abstract .side").all()
+        assert source.locator("mark").all_text_contents() == ["12"]
+        assert result.locator("mark").count() == 0
+        assert paper.locator(".title .whole").all_text_contents() == ["length: the whole text"]
+        assert paper.locator(".whole").count() == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_word_of_the_site_has_the_contrast_of_wcag_aa(
+    browser: Browser, made: Made, theme: Theme
+) -> None:
+    with opened(browser, theme=theme) as watched:
+        page = watched.page
+        for name in ("pages/0001.html", "pages/0003.html", "index.html#q=optical"):
+            page.goto(site(made, name))
+            if "index" in name:
+                found(page, 15)
+                page.keyboard.press("Escape")
+            page.keyboard.press("?")
+            assert page.locator("dialog").is_visible()
+            assert page.evaluate(UNREADABLE) == [], name
+
+
+def test_keys_move_through_papers_pages_results_and_back_to_the_search(browser: Browser, made: Made) -> None:
+    with opened(browser) as watched:
+        page = watched.page
+        page.goto(site(made, "pages/0001.html"))
+        for key in ("j", "j", "j", "k"):
+            page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.id") == "p2"
+        page.keyboard.press("?")
+        assert page.locator("dialog").is_visible()
+        page.keyboard.press("Escape")
+        assert not page.locator("dialog").is_visible()
+        page.keyboard.press("n")
+        page.wait_for_url("**/0002.html*")
+        page.keyboard.press("p")
+        page.wait_for_url("**/0001.html*")
+        page.keyboard.press("/")
+        page.wait_for_url("**/index.html*")
+        expect(page.locator("input[name=q]")).to_be_focused()
+        page.keyboard.type("optical")
+        found(page, 15)
+        page.keyboard.press("Escape")
+        for _ in range(2):
+            page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/0001.html#p3")
+        page.keyboard.press("J")
+        page.wait_for_url("**/0001.html#p5")
+        assert watched.messages == []
+
+
+def test_the_last_paper_of_a_page_leads_to_the_next_page(browser: Browser, made: Made) -> None:
+    with opened(browser) as watched:
+        watched.page.goto(site(made, f"pages/0001.html#p{PER_PAGE}"))
+        watched.page.keyboard.press("j")
+        watched.page.wait_for_url("**/0002.html*")
+        expect(watched.page.locator(f"#p{PER_PAGE + 1}")).to_be_focused()
+        watched.page.keyboard.press("k")
+        watched.page.wait_for_url("**/0001.html*")
+        expect(watched.page.locator(f"#p{PER_PAGE}")).to_be_focused()

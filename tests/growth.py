@@ -1,0 +1,41 @@
+"""Time in proportion to the size: CPU seconds of one thread, as a ratio, so that a busy machine, a slow one
+or tracing changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+MEGABYTE = 1_000_000
+_SMALLER = 16
+_SLACK = 4
+"""Quadratic work takes 16 times as long as linear work here; caches and collections cost less than this."""
+_FLOOR = 0.01
+"""CPU seconds below which a measurement says nothing; with it, two thirds of a second are always granted."""
+
+Input = TypeVar("Input")
+
+
+def repeated(piece: str) -> Callable[[int], str]:
+    """As many of ``piece`` as make up so many bytes."""
+    return lambda size: piece * max(1, size // len(piece.encode("utf-8", "surrogatepass")))
+
+
+def assert_linear(
+    make: Callable[[int], Input], act: Callable[[Input], object], *, size: int = MEGABYTE
+) -> None:
+    """``act`` on ``make(size)`` takes no more than in proportion to what it takes on a sixteenth."""
+    small = max(_FLOOR, min(_spent(act, make(size // _SMALLER)) for _ in range(2)))
+    large = make(size)
+    allowed = small * _SMALLER * _SLACK
+    spent = _spent(act, large)
+    if spent > allowed:  # a collection or a cold cache may have struck the one, not both
+        spent = min(spent, _spent(act, large))
+    assert spent <= allowed, f"{spent:.3f} s for {size}, {small:.3f} s for a sixteenth of it"
+
+
+def _spent(act: Callable[[Input], object], given: Input) -> float:
+    started = time.thread_time()
+    act(given)
+    return time.thread_time() - started

@@ -1,0 +1,60 @@
+"""What a fleet does at an API's limit, on a virtual clock: the shape of it, with room to the figures that
+``tests.benchmarks.rate_limits`` prints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.benchmarks.rate_limits import SCENARIOS, api, figures
+from tests.virtual_fleet import Fleet, Scenario
+
+_SMALL = Scenario(api(rpm=600.0), jobs=5, workers=25, seconds=300.0)
+"""10 calls a second for 125 workers that could send 14."""
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        _SMALL,
+        replace(_SMALL, server=api(rpm=600.0, burst=10.0)),
+        replace(_SMALL, server=api(rpm=None, tpm=600.0 * 900)),
+        replace(_SMALL, stagger=10.0),
+        replace(_SMALL, workers=100),
+    ],
+    ids=["burst of a second", "bucket of ten", "tokens a minute", "one by one", "many workers"],
+)
+def test_a_limit_that_nobody_told_of_is_used_and_hardly_ever_hit(scenario: Scenario) -> None:
+    seen = Fleet(scenario).run()
+    assert seen.calls(100, 300) > 0.93 * 10 * 200
+    assert seen.refused_share(100, 300) < 0.02
+    assert seen.refused_share(0, 300) < 0.05
+
+
+def test_without_retry_after_or_headers_refusals_stay_few_all_the_same() -> None:
+    server = api(rpm=600.0, retry_after="off", retry_after_ms=False)
+    seen = Fleet(replace(_SMALL, server=server, headers=False)).run()
+    assert seen.calls(150, 300) > 0.9 * 10 * 150
+    assert seen.refused_share(100, 300) < 0.02
+
+
+def test_a_limit_that_falls_and_rises_is_followed_both_ways() -> None:
+    changes = ((100.0, {"rpm": 300.0}), (200.0, {"rpm": 600.0}))
+    seen = Fleet(replace(_SMALL, changes=changes)).run()
+    assert seen.calls(160, 200) > 0.9 * 5 * 40
+    assert seen.refused_share(160, 200) < 0.04
+    assert seen.calls(260, 300) > 0.85 * 10 * 40
+
+
+def test_a_declared_limit_is_used_and_never_hit() -> None:
+    found = figures(replace(SCENARIOS["declared --rpm"], seconds=180.0))
+    assert found.used > 0.97
+    assert found.refused_in_all < 0.002
+    assert found.share > 0.8
+
+
+def test_jobs_come_by_like_parts_of_a_limit() -> None:
+    seen = Fleet(_SMALL).run()
+    calls = [seen.calls(100, 300, job=job) for job in range(5)]
+    assert min(calls) > 0.5 * sum(calls) / 5

@@ -1,0 +1,98 @@
+"""The heartbeat's threads: whatever holds one up, the others go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.models import ControlState
+from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
+from handlers.records import Control, JobRecord
+from tests.builders import RUN, batch
+from tests.command import until
+from tests.fakes import FakeClock
+from tests.unit.pipeline.test_calls import GOOD, Bench
+
+
+class Slow(SqliteLedger):
+    """A ledger that is throttled: what a report reads takes until the test says so."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.may_go = threading.Event()
+        self.asked = threading.Event()
+
+    def jobs(self, run_id: str) -> list[JobRecord]:
+        self.asked.set()
+        self.may_go.wait()
+        return super().jobs(run_id)
+
+
+class Telling(SqliteQueue):
+    """A queue that tells when a message's visibility was extended."""
+
+    def __init__(self, path: Path, clock: FakeClock) -> None:
+        super().__init__(path, RUN, clock)
+        self.extended = threading.Event()
+
+    def extend(self, receipt: str, seconds: float) -> bool:
+        done = super().extend(receipt, seconds)
+        self.extended.set()
+        return done
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Slow]:
+    ledger = Slow(tmp_path / "ledger.sqlite3")
+    yield ledger
+    ledger.may_go.set()
+    ledger.close()
+
+
+def test_a_pause_is_heard_while_the_report_is_held_up(tmp_path: Path, ledger: Slow) -> None:
+    bench = Bench(tmp_path, GOOD)
+    queue = SqliteQueue(tmp_path / "q", RUN, bench.clock)
+    heartbeat = Heartbeat(ledger, queue, bench.clock, lambda: [bench.context])
+    try:
+        until(ledger.asked.is_set)
+        _set(ledger, "paused")
+        until(bench.context.give_up)
+        assert not ledger.may_go.is_set(), "the report is held up still"
+    finally:
+        ledger.may_go.set()
+        heartbeat.close()
+    queue.close()
+
+
+def test_leases_and_visibility_are_extended_while_the_report_is_held_up(tmp_path: Path, ledger: Slow) -> None:
+    bench = Bench(tmp_path, GOOD)
+    clock = bench.clock
+    ledger.add_batches([batch("b1")])
+    queue = Telling(tmp_path / "q", clock)
+    queue.send([("b1", "body")])
+    (message,) = queue.receive(limit=1, visibility=900)
+    epoch = ledger.lease(RUN, "b1", "j", now=clock.now(), ttl=LEASE_TTL)
+    assert epoch is not None
+    heartbeat = Heartbeat(ledger, queue, clock, lambda: [bench.context])
+    try:
+        with heartbeat.holding(Held(RUN, "b1", epoch, message.receipt)):
+            until(ledger.asked.is_set)
+            queue.extended.clear()
+            clock.advance(LEASE_TTL - 1)
+            until(queue.extended.is_set)
+            clock.advance(LEASE_TTL - 1)
+            assert ledger.lease(RUN, "b1", "k", now=clock.now(), ttl=LEASE_TTL) is None
+            assert queue.receive(limit=1, visibility=900) == []
+    finally:
+        ledger.may_go.set()
+        heartbeat.close()
+    queue.close()
+
+
+def _set(ledger: SqliteLedger, state: ControlState) -> None:
+    ledger.set_control(RUN, Control(state, "by hand", 1.0))

@@ -1,0 +1,75 @@
+"""The search's files: every word of every paper, in the shard that a query looks into."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.models import Check
+from handlers.reporting import search_index
+from handlers.reporting.reviewed import Reviewed
+from handlers.reporting.search_index import SearchIndex, shard_of, words
+
+
+def paper(number: int, *searched: str) -> Reviewed:
+    return Reviewed(
+        id=f"p{number}", status="done", title=f"Title {number}", source_title="题目", language="zh",
+        subject="", license=None, url=None, publisher=None, date=None, cost_usd=0.001, seconds=1.0,
+        model="m", notice="", same_as=None, checks=(Check(name="numbers", verdict="warn"),), passed=(),
+        pairs=(), searched=searched,
+    )  # fmt: skip
+
+
+def papers_of(folder: Path, word: str) -> list[int]:
+    """As ``search.js`` reads them."""
+    script = (folder / f"w{shard_of(word)}.js").read_text(encoding="ascii")
+    packed = json.loads(script[len('paperfleetWords("00",') : -len(");\n")])
+    numbers, at = [], 0
+    for step in packed[word].split(","):
+        at += int(step, 36)
+        numbers.append(at)
+    return numbers
+
+
+@pytest.mark.parametrize("held", [1, 7, 300_000])
+def test_a_word_leads_to_its_papers_however_often_words_were_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    monkeypatch.setattr(search_index, "_HELD", held)
+    index = SearchIndex(tmp_path)
+    for number in range(1, 2_101):
+        index.add(1, number, paper(number, f"soil {number % 7}", "土壤调查" if number % 3 == 0 else "光学"))
+    index.close()
+    assert papers_of(tmp_path, "soil") == list(range(1, 2_101))
+    assert papers_of(tmp_path, "壤调") == list(range(3, 2_101, 3))
+    assert papers_of(tmp_path, "6") == list(range(6, 2_101, 7))
+    assert index.row_files == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f"w{shard}.js" for shard in index.word_files] + ["0000.js", "0001.js", "0002.js"]
+    )
+
+
+def test_words_are_cut_where_scripts_change_and_known_by_both_forms() -> None:
+    assert words("ＰＥＭ电池 X-ray_2") == {"pem", "电池", "x", "ray", "2"}
+    assert words("土壤调查") == {"土壤", "壤调", "调查"}
+    assert words("</script> __proto__ &amp;") == {"script", "proto", "amp"}
+
+
+@given(st.text())
+def test_a_word_has_neither_markup_nor_separators(text: str) -> None:
+    for word in words(text):
+        assert 0 < len(word) <= 40
+        assert not set(word) & set("<>&\"'\t\n\r,_ ")
+        assert len(shard_of(word)) == 2
+
+
+def test_no_paper_s_text_can_end_the_script(tmp_path: Path) -> None:
+    index = SearchIndex(tmp_path)
+    index.add(1, 1, paper(1, "</script><script>alert(1)</script>"))
+    index.close()
+    assert papers_of(tmp_path, "alert") == [1]
+    assert not any("<" in path.read_text(encoding="ascii") for path in tmp_path.iterdir())

@@ -1,0 +1,24 @@
+"""A machine and a stack of different versions do not mix their results in one run."""
+
+from __future__ import annotations
+
+import pytest
+
+from handlers.bootstrap import task_of
+from handlers.errors import UsageError
+from handlers.tasks.masking import MASKING_VERSION
+from handlers.tasks.prompt import PROMPT_VERSION
+from tests.builders import spec
+
+
+def test_a_run_of_this_version_is_worked_on() -> None:
+    task_of(spec(prompt_version=PROMPT_VERSION, masking_version=MASKING_VERSION))
+
+
+@pytest.mark.parametrize(
+    "other", [{"prompt_version": "other"}, {"masking_version": "other"}, {"task": "summarise"}]
+)
+def test_a_run_of_another_version_is_refused(other: dict[str, str]) -> None:
+    fixed = {"prompt_version": PROMPT_VERSION, "masking_version": MASKING_VERSION}
+    with pytest.raises(UsageError, match="this version"):
+        task_of(spec(**fixed | other))
