@@ -92,6 +92,12 @@ class SimSetup(Frozen):
         """Of the answers: six of the faults spoil one."""
         return self.repair + 6 * self.faults / (1 - 6 * self.faults)
 
+    def starts_at(self, number: int) -> float:
+        """Seconds until job ``number`` (from 0) is there: all at once, or as a platform ramps up."""
+        if self.ramp_start is None or number < self.ramp_start:
+            return self.start_s
+        return self.start_s + 60 * (number + 1 - self.ramp_start) / self.ramp_per_minute
+
     @property
     def factor(self) -> float:
         """Jobs for each one that is simulated."""

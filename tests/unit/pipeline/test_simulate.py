@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.errors import UsageError
 from handlers.pipeline import simulate
-from handlers.pipeline.sim_gate import Gate
 from handlers.pipeline.sim_leases import MemoryLeases
 from handlers.pipeline.sim_setup import SimResult, SimSetup
 from handlers.pipeline.simulate import Simulation
@@ -135,29 +134,6 @@ def test_a_fleet_that_dies_faster_than_it_works_is_refused(monkeypatch: pytest.M
     monkeypatch.setattr(simulate, "_LONGEST", 20_000.0)
     with pytest.raises(UsageError, match="does not come to an end: 0 of 10 papers"):
         simulated(papers=10, latency=60.0, sigma=0.0, job_s=30.0)
-
-
-def test_the_gate_lets_in_as_many_as_there_are_slots_first_come_first_served() -> None:
-    gate: Gate[int] = Gate(4, lambda: 0.5)
-    for unit in range(10):
-        gate.enter(unit, 1.0)
-    gate.limit.slots(0.0)
-    taken = [gate.take(10.0) for _ in range(6)]
-    assert taken == [0, 1, 2, 3, None, None]
-    gate.succeeded(10.0, 11.0)
-    assert gate.take(11.0) == 4
-
-
-def test_after_a_refusal_the_gate_waits_as_long_as_the_api_said() -> None:
-    gate: Gate[int] = Gate(4, lambda: 0.0)
-    gate.limit.slots(0.0)
-    gate.enter(0, 1.0)
-    assert gate.take(5.0) == 0
-    gate.throttled(5.0, 3.0, 5.1)
-    gate.enter(1, 1.0)
-    assert gate.take(8.0) is None
-    assert gate.wait(5.1) == pytest.approx(3.0)
-    assert gate.take(8.11) == 1
 
 
 @settings(max_examples=30, deadline=None)
