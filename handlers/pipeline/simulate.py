@@ -55,8 +55,7 @@ class Simulation:
         """Jobs that found the queue empty."""
         self._events: list[tuple[float, int, Action]] = []
         self._now = 0.0
-        self._seq = 0
-        self._serial = 0
+        self._seq = self._serial = 0
         self._cpu_free = 0.0
         self._figures = Figures(setup)
 
@@ -121,13 +120,12 @@ class Simulation:
         for unit in batch.units:
             unit.fresh()
         self._again.append(batch)
-        starved, self._starved = self._starved, []
-        for job in starved:
-            self._fetch(job)
+        while self._starved:
+            self._fetch(self._starved.pop())
 
     def _share_rates(self) -> None:
-        setup = self._setup
-        live = setup.jobs if self._now <= setup.start_s and setup.ramp_start is None else len(self._jobs)
+        starting = self._now <= self._setup.start_s and self._setup.ramp_start is None
+        live = self._setup.jobs if starting else len(self._jobs)
         for job in self._jobs:
             job.gate.set_share(live)
 
