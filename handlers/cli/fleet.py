@@ -160,6 +160,8 @@ class Fleet:
         # A signal between fork and the child's own handlers would reach the parent's, in the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
+            if self._signals:  # heard since the caller looked: this job would miss the drain
+                return
             process.start()
             self._processes[job_id] = process
         finally:
