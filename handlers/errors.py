@@ -9,6 +9,7 @@
     │   └── UnknownRunError        no such run in this state
     ├── BadMessageError            a queue message that no delivery can mend
     ├── CorpusChangedError         the corpus object is gone or is not what the message says
+    │   └── BadLineError           one line of it is not the paper expected: fails that paper
     ├── StoppedError               the job was told to stop: the paper stays pending
     ├── BudgetSpentError           nothing can be reserved and nothing is outstanding: parks the run
     └── ModelCallError             one call to the API did not give an answer
@@ -60,6 +61,10 @@ class BadMessageError(PaperfleetError):
 
 class CorpusChangedError(PaperfleetError):
     """The corpus that a message points at is gone, or a line of it is not the paper expected."""
+
+
+class BadLineError(CorpusChangedError):
+    """One line of the corpus is no paper, or another one."""
 
 
 class StoppedError(PaperfleetError):

@@ -35,6 +35,8 @@ class Page:
     error: str = ""
     """OAI-PMH's error code, such as ``noRecordsMatch`` or ``badResumptionToken``."""
     reason: str = ""
+    total: int | None = None
+    """Records of the whole list, where the repository tells it."""
 
 
 def parse_page(content: bytes) -> Page:
@@ -52,7 +54,10 @@ def parse_page(content: bytes) -> Page:
     if listed is None:
         raise PageError("no ListRecords in the answer")
     records = tuple(_record(each) for each in listed.findall(f"{_OAI}record"))
-    return Page(records, _text(listed.find(f"{_OAI}resumptionToken")))
+    token = listed.find(f"{_OAI}resumptionToken")
+    told = "" if token is None else token.get("completeListSize", "")
+    total = int(told) if told.isascii() and told.isdecimal() and len(told) < 12 else None
+    return Page(records, _text(token), total=total)
 
 
 def _record(record: Element) -> dict[str, Any] | BadLine | None:

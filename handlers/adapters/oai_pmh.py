@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ _PAGE_TIME = 300.0
 _TIMEOUT = 60.0
 _TRIES = 6
 _LONGEST_WAIT = 900.0
+_SAID_EVERY = 5.0
 _BUSY = (429, 500, 502, 503, 504)
 _AGENT = "paperfleet (OAI-PMH harvester)"
 
@@ -46,23 +47,31 @@ class OaiPmhSource:
     and one that is complete is read again without a request: for newer papers ask for another ``from``.
     """
 
-    def __init__(self, location: str, folder: Path, clock: Clock) -> None:
-        """``folder``: where the pages of all harvests are kept. SourceError for a wrong location."""
+    def __init__(
+        self, location: str, folder: Path, clock: Clock, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """``folder``: where the pages of all harvests are kept; ``say`` hears every few seconds how far
+        it is, and of long waits. SourceError for a wrong location."""
         self.name = location
         self._url, self._query = _parsed(location)
         request = "\n".join([self._url, *(f"{name}={self._query[name]}" for name in sorted(self._query))])
         self._folder = folder / hashlib.sha256(request.encode()).hexdigest()[:16]
         self._clock = clock
+        self._say = say
 
     def records(self) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
         """Deleted records are left out. SourceError if the harvest cannot be brought to its end: the
         same call goes on with it."""
-        number = 0
-        for page in self._pages():
+        number, told = 0, self._clock.monotonic()
+        for count, page in enumerate(self._pages(), 1):
             for record in page.records:
                 number += 1
                 if record is not None:
                     yield number, record
+            if self._clock.monotonic() - told >= _SAID_EVERY:
+                told = self._clock.monotonic()
+                of = f" of {page.total:,}" if page.total else ""
+                self._say(f"harvest: {number:,}{of} records, page {count:,}")
 
     def _pages(self) -> Iterator[Page]:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +149,10 @@ class OaiPmhSource:
             except PageError as error:
                 raise SourceError(f"{self.name}: {error}") from error
             if attempt + 1 < _TRIES:
-                self._clock.sleep(min(wait, _LONGEST_WAIT))
+                wait = min(wait, _LONGEST_WAIT)
+                if wait >= _SAID_EVERY:
+                    self._say(f"harvest: waiting {wait:.0f} s ({reason})")
+                self._clock.sleep(wait)
         raise SourceError(f"{self.name}: given up after {_TRIES} tries ({reason}); the same command goes on")
 
     def _read(self, client: httpx.Client, query: dict[str, str]) -> bytes:

@@ -128,7 +128,11 @@ def _unite_batches(db: sqlite3.Connection, run_id: str) -> None:
 
 def _list_objects(db: sqlite3.Connection, run_id: str, size: Callable[[str], int]) -> int:
     """Fill the table ``object``; returns how many rows of ``src`` point past what it holds."""
-    keys = db.execute("SELECT DISTINCT key FROM src.paper WHERE run_id = ? AND key NOT NULL", (run_id,))
+    keys = db.execute(
+        "SELECT key FROM src.paper WHERE run_id = :run AND key NOT NULL"
+        " UNION SELECT key FROM src.fingerprint WHERE run_id = :run",
+        {"run": run_id},
+    )
     db.executemany("INSERT INTO temp.object VALUES (?, ?)", [(key, size(key)) for (key,) in keys.fetchall()])
     row = db.execute(
         "SELECT COUNT(*) FROM src.paper p JOIN temp.object o USING (key)"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from handlers.adapters.sqlite_database import Database
 from handlers.models import LedgerEntry, PaperStatus, PartPointer
@@ -13,6 +12,8 @@ from handlers.records import PaperRow, Reusable
 from handlers.totals import CallTotals, Commit
 
 _CHUNK = 500
+_COLUMNS = "paper_id, generation, status, error, key, weight, reused, cost, flags, offset, length"
+"""Of a ``PaperRow``, in the order in which ``_paper`` takes them: by position a row costs half."""
 _UPSERT = (
     "INSERT INTO paper (run_id, paper_id, batch_id, generation, status, error, key, offset, length,"
     " weight, reused, cost, flags) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -32,12 +33,14 @@ class PaperTables:
         for start in range(0, len(paper_ids), _CHUNK):
             chunk = paper_ids[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
-            sql = f"SELECT * FROM paper WHERE run_id = ? AND paper_id IN ({marks})"
-            found.update({row["paper_id"]: _paper(row) for row in self._db.rows(sql, (run_id, *chunk))})
+            sql = f"SELECT {_COLUMNS} FROM paper WHERE run_id = ? AND paper_id IN ({marks})"
+            found.update({row[0]: _paper(row) for row in self._db.rows(sql, (run_id, *chunk))})
         return found
 
     def entries(self, run_id: str) -> Iterator[PaperRow]:
-        for row in self._db.stream("SELECT * FROM paper WHERE run_id = ? ORDER BY paper_id", (run_id,)):
+        for row in self._db.stream(
+            f"SELECT {_COLUMNS} FROM paper WHERE run_id = ? ORDER BY paper_id", (run_id,)
+        ):
             yield _paper(row)
 
     def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
@@ -205,15 +208,15 @@ def _pointer(row: sqlite3.Row) -> PartPointer:
 
 
 def _paper(row: sqlite3.Row) -> PaperRow:
-    flags: list[Any] = json.loads(row["flags"])
+    paper_id, generation, status, error, key, weight, reused, cost, flags = row[:9]
     return PaperRow(
-        row["paper_id"],
-        row["generation"],
-        row["status"],
-        row["error"],
-        None if row["key"] is None else _pointer(row),
-        row["weight"],
-        bool(row["reused"]),
-        row["cost"],
-        tuple(flags),
+        paper_id,
+        generation,
+        status,
+        error,
+        None if key is None else PartPointer(key=key, offset=row[9], length=row[10]),
+        weight,
+        bool(reused),
+        cost,
+        () if flags == "[]" else tuple(json.loads(flags)),
     )

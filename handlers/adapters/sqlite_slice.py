@@ -21,6 +21,7 @@ _SLICE = (
     " (SELECT batch_id FROM temp.mine)",
     "INSERT INTO main.session SELECT * FROM src.session WHERE run_id = :run AND session_id = :session",
     "UPDATE main.session SET max_papers = :limit",
+    "INSERT INTO main.fingerprint SELECT * FROM src.fingerprint WHERE key = :carried",
 )
 
 
@@ -33,9 +34,12 @@ def slice_ledger(
     budget: int | None,
     session: str,
     limit: int | None,
+    carried: str,
 ) -> None:
     """Make the ledger ``into`` of some batches of ``source``. ``budget`` in nano-USD: the slice has spent
-    nothing yet, so it is the job's share. ``limit``: papers that it may start."""
+    nothing yet, so it is the job's share. ``limit``: papers that it may start. ``carried``: key of the object
+    that holds copies of earlier runs' results; only those can be taken over."""
+    given = {"run": run_id, "budget": budget, "session": session, "limit": limit, "carried": carried}
     SqliteLedger(into).close()
     with closing(sqlite3.connect(into, timeout=60, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous=FULL")
@@ -44,7 +48,7 @@ def slice_ledger(
         db.executemany("INSERT OR IGNORE INTO temp.mine VALUES (?)", [(each,) for each in batches])
         db.execute("BEGIN IMMEDIATE")
         for statement in _SLICE:
-            db.execute(statement, {"run": run_id, "budget": budget, "session": session, "limit": limit})
+            db.execute(statement, given)
         db.execute("COMMIT")
 
 
@@ -66,4 +70,20 @@ def point_at(ledger: Path, run_id: str, pointers: Mapping[str, PartPointer]) -> 
         db.executemany(
             "UPDATE paper SET key = ?, offset = ?, length = ? WHERE run_id = ? AND paper_id = ?",
             [(where.key, where.offset, where.length, run_id, paper) for paper, where in pointers.items()],
+        )
+
+
+def other_runs_results(ledger: Path, run_id: str) -> bool:
+    """Whether the ledger knows results of other runs, which may be taken over."""
+    with closing(sqlite3.connect(ledger)) as db:
+        found = db.execute("SELECT 1 FROM fingerprint WHERE run_id <> ? LIMIT 1", (run_id,)).fetchone()
+        return found is not None
+
+
+def reuse_at(ledger: Path, places: Mapping[str, PartPointer]) -> None:
+    """Let fingerprints point at copies of their lines."""
+    with closing(sqlite3.connect(ledger)) as db, db:
+        db.executemany(
+            "UPDATE fingerprint SET key = ?, offset = ?, length = ? WHERE fingerprint = ?",
+            [(where.key, where.offset, where.length, name) for name, where in places.items()],
         )

@@ -168,13 +168,14 @@ def collect_jobs(
 
 
 def next_session(
-    inputs: Annotated[str, typer.Option(help="Inputs of the next session, as JSON.")] = "{}",
+    inputs: Annotated[str, typer.Option(help="Inputs of this session, as JSON.")] = "{}",
+    tier: Annotated[str, typer.Option(help="Tier, if the inputs have none (on a schedule).")] = "auto",
 ) -> None:
     """Start the workflow again, with the same inputs. Needs `actions: write`."""
     github = github_environment()
     api = github.api(bootstrap.SystemClock())
     try:
-        api.dispatch(github.workflow, github.ref_name, _inputs(inputs))
+        api.dispatch(github.workflow, github.ref_name, {"tier": tier, "continue": "true"} | _inputs(inputs))
     finally:
         api.close()
     typer.echo(f"{github.workflow} is started again on {github.ref_name}")
@@ -233,6 +234,8 @@ def _inputs(given: str) -> dict[str, str]:
         parsed = json.loads(given or "{}")
     except ValueError as error:
         raise UsageError(f"--inputs: no JSON: {error}") from error
+    if parsed is None:  # a schedule has none
+        return {}
     if not isinstance(parsed, dict):
         raise UsageError("--inputs: a JSON object wanted")
     return {str(name): _text(value) for name, value in parsed.items() if value not in (None, "")}

@@ -10,6 +10,7 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.adapters.sqlite_slice import slice_ledger
 from handlers.bootstrap import State, open_state
+from handlers.cli.actions_folder import carried_key
 from handlers.cli.actions_history import attempt_of, own_state, saved_by
 from handlers.cli.github_environment import GitHubEnvironment
 from handlers.cli.merge import LEDGER
@@ -50,32 +51,33 @@ def begin(
     if state.exists() and any(state.iterdir()):
         raise UsageError(f"{state}: a job begins in an empty folder")
     state.mkdir(parents=True, exist_ok=True)
-    share = plan.share(number)
-    now = bootstrap.SystemClock().now()
-    fresh = _job(plan, share, github.run_attempt, now)
+    job = _job(plan, plan.share(number), github.run_attempt, bootstrap.SystemClock().now())
     restored = github.run_attempt > 1 and _restored(plan, number, state, github, console)
     if restored:
-        job = read_job(state)
-        step, limit = job.step, job.limit
-        job = fresh.model_copy(update={"step": step, "limit": limit})
+        job = job.model_copy(update={"step": read_job(state).step})
     else:
-        job = fresh
-        slice_ledger(
-            plan_folder / LEDGER,
-            state / LEDGER,
-            plan.run_id,
-            share.batches,
-            budget=share.budget,
-            session=plan.session,
-            limit=share.limit,
-        )
+        _slice(plan, plan_folder, number, state)
     _copy_objects(plan, plan_folder, state)
     with open_state(plan.run_id, settings.model_copy(update={"run_id": plan.run_id})) as adapters:
         if restored:  # what stopped it before may have been mended
-            adapters.ledger.set_control(plan.run_id, Control("active", "", now))
-        job = granted(adapters, job, plan.allowance)
+            adapters.ledger.set_control(plan.run_id, Control("active", "", job.started_at))
+        job = granted(adapters, job, job.least_allowance)
     write_job(state, job)
     return job
+
+
+def _slice(plan: SessionPlan, plan_folder: Path, number: int, state: Path) -> None:
+    share = plan.share(number)
+    slice_ledger(
+        plan_folder / LEDGER,
+        state / LEDGER,
+        plan.run_id,
+        share.batches,
+        budget=share.budget,
+        session=plan.session,
+        limit=share.limit,
+        carried=carried_key(plan),
+    )
 
 
 def granted(adapters: State, job: JobState, wanted: int) -> JobState:
@@ -120,7 +122,7 @@ def _job(plan: SessionPlan, share: JobShare, attempt: int, now: float) -> JobSta
         limit=share.limit,
         checkpoint_seconds=plan.checkpoint_seconds,
         allowance=0,
-        least_allowance=plan.allowance,
+        least_allowance=plan.first_allowance(share),
         grant="",
     )
 

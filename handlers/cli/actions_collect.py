@@ -75,6 +75,7 @@ def collect(
     settings = settings.model_copy(update={"run_id": plan.run_id})
     queue = _queue(github, console)
     with open_state(plan.run_id, settings) as adapters:
+        adapters.ledger.set_budget(plan.run_id, plan.budget)  # a merge keeps the largest that ever was
         _remember(plan, adapters, queue)
         _park_if_spent(plan, adapters, settings)
         report = _report(plan.run_id, adapters)

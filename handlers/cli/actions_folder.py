@@ -9,12 +9,14 @@ from contextlib import closing
 from pathlib import Path
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_slice import point_at, unfinished_answers
+from handlers.adapters.sqlite_slice import other_runs_results, point_at, reuse_at, unfinished_answers
 from handlers.bootstrap import State
 from handlers.cli.merge import LEDGER
-from handlers.models import PartPointer
+from handlers.corpus.batching import read_paper
+from handlers.errors import CorpusChangedError
+from handlers.models import BatchMessage, PartPointer
 from handlers.pipeline.actions_session import PLAN_FILE, SessionPlan
-from handlers.records import Part
+from handlers.records import Part, Reusable
 
 
 def write_folder(plan: SessionPlan, adapters: State | None, output: Path) -> None:
@@ -40,16 +42,63 @@ def _copy_ledger(source: Path, target: Path) -> None:
         db.backup(copy)
 
 
+def carried_key(plan: SessionPlan) -> str:
+    """The object of copies that travel with a plan."""
+    return f"runs/{plan.run_id}/segments/{_carrier(plan)}.jsonl"
+
+
+def _carrier(plan: SessionPlan) -> str:
+    return f"carried-{plan.session}"
+
+
 def _carry(plan: SessionPlan, adapters: State, output: Path) -> None:
-    """Answers of interrupted papers travel along, so that nobody pays for them again."""
-    store, pointers = FileStore(output), dict[str, PartPointer]()
-    for paper_id, where in unfinished_answers(output / LEDGER, plan.run_id):
-        line = adapters.store.read(where.key, where.offset, where.length)
-        part = Part(plan.run_id, f"carried/{paper_id}", (line,))
-        ((pointer,),) = store.write_parts(f"carried-{plan.session}", [part])
-        pointers[paper_id] = pointer
+    """What was paid for travels along: answers of interrupted papers, and results of earlier runs for the
+    same texts. Their lines are copied, so that the plan need not hold every session's segments."""
+    store = FileStore(output)
+    copier = _Copier(plan, adapters, store)
+    answers = {
+        paper_id: copier.copy(paper_id, where)
+        for paper_id, where in unfinished_answers(output / LEDGER, plan.run_id)
+    }
+    point_at(output / LEDGER, plan.run_id, answers)
+    if other_runs_results(output / LEDGER, plan.run_id):
+        for batch in adapters.ledger.unfinished_batches(plan.run_id):
+            reuse_at(output / LEDGER, copier.results(batch))
     store.close()
-    point_at(output / LEDGER, plan.run_id, pointers)
+
+
+class _Copier:
+    def __init__(self, plan: SessionPlan, adapters: State, store: FileStore) -> None:
+        self._plan = plan
+        self._adapters = adapters
+        self._store = store
+        self._spec = adapters.ledger.run(plan.run_id).spec
+
+    def copy(self, name: str, where: PartPointer) -> PartPointer:
+        line = self._adapters.store.read(where.key, where.offset, where.length)
+        part = Part(self._plan.run_id, f"carried/{name}", (line,))
+        ((pointer,),) = self._store.write_parts(_carrier(self._plan), [part])
+        return pointer
+
+    def results(self, batch: BatchMessage) -> dict[str, PartPointer]:
+        """Fingerprint → copy of the result that an earlier run has for it."""
+        fingerprints = []
+        for (offset, length), paper_id in zip(batch.ranges, batch.ids, strict=True):
+            paper = read_paper(self._adapters.store.read(batch.corpus, offset, length), paper_id)
+            fingerprints.append(self._spec.fingerprint(paper.text_digest()))
+        return {
+            name: self.copy(name, found.pointer)
+            for name, found in self._adapters.ledger.reusable(fingerprints).items()
+            if self._readable(found)
+        }
+
+    def _readable(self, found: Reusable) -> bool:
+        """A result whose segment is gone is made anew."""
+        try:
+            self._adapters.store.read(found.pointer.key, found.pointer.offset, found.pointer.length)
+        except CorpusChangedError:
+            return False
+        return True
 
 
 def matrix_of(plan: SessionPlan) -> str:

@@ -10,7 +10,6 @@ from handlers import bootstrap
 from handlers.bootstrap import State
 from handlers.cli.github_environment import GitHubEnvironment
 from handlers.corpus.batching import read_paper
-from handlers.errors import UsageError
 from handlers.llm.pricing import worst_cost
 from handlers.models import NANO, TERMINAL, Price
 from handlers.pipeline.actions_session import JobShare, SessionPlan
@@ -29,8 +28,6 @@ from handlers.records import Control, RunRecord, SessionRecord
 from handlers.settings import Settings
 
 RESULT_SUFFIX = ".result.json"
-_CALLS_AHEAD = 2
-"""Reservations of each worker that the first allowance covers."""
 
 
 @dataclass(frozen=True)
@@ -158,19 +155,16 @@ class Planner:
             started_at=now,
             job_seconds=wish.job_minutes * 60,
             checkpoint_seconds=wish.checkpoint_minutes * 60,
-            allowance=needed * workers * _CALLS_AHEAD,
+            call=needed,
             budget=self._record.budget,
             total_papers=wish.total_papers,
             papers=self._record.papers,
             pending=self._totals.counts["pending"],
             spent=self._totals.calls.cost,
-            result_of=self._github.run_id,
             verdict=row,
             table=tuple(table(pending, wish.account, pace=pace or SEED_PACE, rpm=settings.rpm)),
             last=self._last,
-            private=wish.account.private,
             self_hosted=wish.account.self_hosted,
-            account=wish.account.plan,
         )
 
     def _shares(self, hands: list[list[Weight]], at_once: int, pending: int) -> list[JobShare]:
@@ -225,14 +219,14 @@ def too_little(adapters: State, run_id: str, needed: int) -> str:
 
 
 def last_result(state: Path, run_id: str) -> Measured | None:
-    """What the newest session that was collected has shown."""
+    """What the newest session that was collected has shown; None if none was, or by another version."""
     files = sorted((state / "runs" / run_id / "sessions").glob(f"*{RESULT_SUFFIX}"), key=_session_number)
     if not files:
         return None
     try:
         return Measured.model_validate_json(files[-1].read_bytes())
-    except ValueError as error:
-        raise UsageError(f"{files[-1]}: no result of a session: {error}") from error
+    except ValueError:
+        return None
 
 
 def _session_number(path: Path) -> tuple[int, ...]:

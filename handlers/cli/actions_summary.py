@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from handlers.models import NANO, PaperStatus
 from handlers.pipeline.actions_queue import QueueStatus
 from handlers.pipeline.actions_session import SessionPlan
-from handlers.pipeline.actions_tiers import Verdict, honest
+from handlers.pipeline.actions_tiers import Measured, Verdict, honest
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import markdown
 from handlers.run_report import RunReport
@@ -41,19 +41,33 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
             f"\n{honest(len(plan.jobs), plan.workers)}"
             + (f", {plan.at_once} jobs of them at a time" if plan.at_once < len(plan.jobs) else "")
             + f". A checkpoint every {plan.checkpoint_seconds / 60:g} minutes."
+            + f" About {plan.verdict.minutes_per_session:,} runner minutes a session."
         )
-    yield f"\nWhat binds: {markdown(plan.verdict.binding)}.\n"
+    yield f"\nWhat binds: {markdown(plan.verdict.binding)}.\n" if plan.pending else "\nNothing is pending.\n"
     yield from verdict_table(plan)
     yield ""
-    pace = plan.last.papers_per_worker_hour if plan.last else None
     yield (
-        f"Pace: {pace:,.1f} papers a worker and hour, as the last session showed."
-        if pace
+        _last_session(plan.last)
+        if plan.last and plan.last.papers_per_worker_hour
         else "Pace: 10.07 papers a worker and hour (34,237 papers took 10 workers 340 hours), until a session"
         " has shown better."
     )
     if not plan.self_hosted:
         yield f"\n{TERMS}"
+
+
+def _last_session(last: Measured) -> str:
+    """What the pace in the table comes from, and how the queue was."""
+    queue = (
+        f"; GitHub ran {last.slots} jobs at once, one waited {last.waited_s or 0:,.0f} s"
+        if last.slots is not None
+        else ""
+    )
+    return (
+        f"Pace: {last.papers_per_worker_hour:,.1f} papers a worker and hour, as the last session showed: tier"
+        f" {markdown(last.tier)}, {last.papers:,} papers, workers busy {last.busy:.0%} of the time,"
+        f" {last.throttled:.1%} of its calls throttled{queue}."
+    )
 
 
 def verdict_table(plan: SessionPlan) -> Iterator[str]:

@@ -17,7 +17,7 @@ from handlers.bootstrap import State, open_state
 from handlers.cli.actions_begin import granted, left_of, read_job, write_job
 from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
 from handlers.errors import UsageError
-from handlers.pipeline.actions_session import MIN_STEP, JobState, next_allowance
+from handlers.pipeline.actions_session import MIN_STEP, JobState, cost_to_go, next_allowance
 from handlers.pipeline.submit import emit
 from handlers.records import Control
 from handlers.reporting.progress import Progress
@@ -118,8 +118,16 @@ def _ended(
         spent=spent,
         seconds=seconds,
         checkpoint=job.checkpoint_seconds,
+        to_go=_to_go(adapters, job.run_id),
     )
     return granted(adapters, job, wanted), ""
+
+
+def _to_go(adapters: State, run_id: str) -> int:
+    """nano-USD that the batches which are not finished should cost at most."""
+    calls = adapters.ledger.totals(run_id).calls
+    papers = sum(len(batch.ids) for batch in adapters.ledger.unfinished_batches(run_id))
+    return cost_to_go(calls.cost, calls.ok, papers)
 
 
 def _stopped(adapters: State, job: JobState, before: _Before, spent: int, *, out_of_money: bool) -> str:

@@ -51,7 +51,7 @@ def ingested(
     """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
     what came of it."""
     pairs = dict(_pair(given) for given in mapping)
-    result = ingest(_opened(source, source_format, settings), settings.state, mapping=pairs)
+    result = ingest(_opened(source, source_format, settings, console), settings.state, mapping=pairs)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
         f"{result.rejects} lines rejected)"
@@ -64,7 +64,7 @@ def ingested(
     return result
 
 
-def _opened(source: str, source_format: str | None, settings: Settings) -> Source:
+def _opened(source: str, source_format: str | None, settings: Settings, console: Console) -> Source:
     if not source.startswith("oai+"):
         return open_source(source, format_name=source_format)
     try:
@@ -74,7 +74,12 @@ def _opened(source: str, source_format: str | None, settings: Settings) -> Sourc
             f"{error.name} is not installed: OAI-PMH needs the extra `oai`; "
             "install it with `pip install 'paperfleet[oai]'`"
         ) from error
-    return OaiPmhSource(source, settings.state / "harvests", bootstrap.SystemClock())
+    return OaiPmhSource(
+        source,
+        settings.state / "harvests",
+        bootstrap.SystemClock(),
+        say=lambda sentence: console.print(sentence, markup=False, soft_wrap=True),
+    )
 
 
 def _pair(given: str) -> tuple[str, str]:

@@ -9,9 +9,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext
 
-from handlers.bootstrap import connect
-from handlers.ports import Ledger
-from handlers.reporting.notify import Notifier, ToldFolder, Webhook
+from handlers.bootstrap import connect, located, new_id
+from handlers.ports import Clock, Ledger
+from handlers.reporting.notify import Notifier, Told, ToldFolder, Webhook
 from handlers.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,10 +36,8 @@ class NotifierProcess:
         if settings.webhook is None:
             return
         webhook = Webhook(settings.webhook)
-        told = ToldFolder(settings.state / "runs" / settings.run_id / "told")
-        notifier = Notifier(webhook, told, session_id=session_id)
         theirs, self._orders = context.Pipe(duplex=False)
-        arguments = (notifier, settings, theirs, (lifeline, self._orders.fileno()))
+        arguments = (webhook, session_id, settings, theirs, (lifeline, self._orders.fileno()))
         self._process = context.Process(target=_notify, args=arguments, name="notifier")
         self._process.start()
         theirs.close()
@@ -59,18 +57,38 @@ class NotifierProcess:
         self._orders.close()
 
 
-def _notify(notifier: Notifier, settings: Settings, orders: Connection, parents_own: tuple[int, ...]) -> None:
+def _told(settings: Settings, clock: Clock) -> Told:
+    """Machines that share a run share what was told of it."""
+    if settings.backend == "embedded":
+        return ToldFolder(settings.state / "runs" / settings.run_id / "told")
+    from handlers.adapters.aws_clients import aws_client
+    from handlers.adapters.dynamodb_told import DynamoDbTold
+
+    table = located(settings).table or ""  # `connect` has refused a stack without one
+    owner = new_id("notifier")
+    return DynamoDbTold(aws_client("dynamodb"), table, clock, run_id=settings.run_id, owner=owner)
+
+
+def _notify(
+    webhook: Webhook,
+    session_id: str,
+    settings: Settings,
+    orders: Connection,
+    parents_own: tuple[int, ...],
+) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # heard by the parent, whose end is heard here
         signal.signal(number, signal.SIG_IGN)
     for descriptor in parents_own:
         os.close(descriptor)
     with suppress(EOFError):  # the parent was killed
         state = connect(settings, settings.run_id)
+        fleet = settings.backend != "embedded"
+        notifier = Notifier(webhook, _told(settings, state.clock), session_id=session_id, fleet=fleet)
         while True:
             _look(notifier, state.ledger, settings.run_id)
             if orders.poll(_EVERY):
                 break
-        notifier.ended(state.ledger, settings.run_id, orders.recv())
+        notifier.ended(state.ledger, settings.run_id, orders.recv(), now=state.clock.now())
         state.close()
 
 

@@ -30,6 +30,8 @@ PAPERS = 20
 _MOST = 100
 _GOOD_ENOUGH = 0.08
 """Half of the 90% interval of a paper's time, as a share of it, up to which 20 papers are enough."""
+_SHORT = 0.1
+"""Seconds of a paper below which its spread says little of a run's time."""
 _WORKERS = 10
 
 
@@ -123,7 +125,7 @@ def _piloted(
         measured, runs = _measured(planned)
         if measured is not None:
             _keep(planned.figures_path, measured)
-        enough = measured is None or measured.time_error <= _GOOD_ENOUGH or report.state != "finished"
+        enough = measured is None or report.state != "finished" or _is_enough(measured)
         reachable = min(_MOST, len(planned.sized))
         if papers is not None or enough or measured is None or wanted >= reachable:
             return report, (measured, runs)
@@ -133,6 +135,11 @@ def _piloted(
             f" going on to {min(needed, reachable)} (--papers {wanted} would stop here)"
         )
         wanted = min(needed, reachable)
+
+
+def _is_enough(measured: PilotFigures) -> bool:
+    """Known well enough; or so short that a worker's own work decides, and not the API's."""
+    return measured.time_error <= _GOOD_ENOUGH or measured.seconds_per_paper < _SHORT
 
 
 def _run(planned: Planned, papers: int, console: Console) -> RunReport:

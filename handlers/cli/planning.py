@@ -14,6 +14,7 @@ from handlers.cli.corpus import ingested
 from handlers.cli.endpoint import GLOSS
 from handlers.corpus.index import parse_index
 from handlers.corpus.ingest import IngestResult
+from handlers.errors import UsageError
 from handlers.models import RunSpec
 from handlers.pipeline.pilot import PilotFigures
 from handlers.pipeline.specification import specification
@@ -41,11 +42,17 @@ class Planned:
         return self.settings.state / "pilots" / f"{self.key}.json"
 
     def figures(self) -> PilotFigures | None:
-        """What pilots of this corpus with these settings measured; None without one."""
+        """What pilots of this corpus with these settings measured; None without one. UsageError if they
+        cannot be read: a plan that silently leaves them out would be another plan."""
         try:
             return PilotFigures.model_validate_json(self.figures_path.read_bytes())
-        except (FileNotFoundError, ValidationError):
+        except FileNotFoundError:
             return None
+        except (OSError, ValidationError) as error:
+            raise UsageError(
+                f"{self.figures_path}: these are no figures of this version's `pilot`: run it again (its"
+                " papers are not sent twice), or remove the file"
+            ) from error
 
     def lines(self, chosen: Sequence[Sized]) -> list[bytes]:
         """The corpus's lines of these papers."""

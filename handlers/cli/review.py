@@ -20,6 +20,8 @@ from handlers.reporting.survey import survey
 from handlers.run_report import RunReport
 from handlers.settings import load_settings
 
+_SAID_EVERY = 5.0
+
 
 def register(app: typer.Typer) -> None:
     app.command("review", epilog="Example: `paperfleet review --run-id june --output site --drafts`")(review)
@@ -43,14 +45,29 @@ def review(
     settings = load_settings(state=state, run_id=run_id, aws=aws)
     if settings.backend == "embedded" and not settings.state.is_dir():
         raise UsageError(f"{settings.state}: no such folder; give the --state that the run has")
+    console = Console(stderr=True, highlight=False)
     with open_state(settings.run_id, settings) as adapters:
         selection = Selection(settings.run_id, adapters.ledger, adapters.store, drafts)
-        site = write_site(selection, output.absolute(), per_page=page_papers)
-    console = Console(stderr=True, highlight=False)
+        said = _Said(console, adapters)
+        site = write_site(selection, output.absolute(), per_page=page_papers, on_page=said)
     for reason, count in site.left_out.items():
         console.print(f"not shown: {count:,} {reason}")
     console.print(f"{site.papers:,} papers on {site.pages:,} pages", soft_wrap=True)
     typer.echo(output / "index.html")
+
+
+class _Said:
+    """Says every few seconds how far the site is."""
+
+    def __init__(self, console: Console, adapters: State) -> None:
+        self._console = console
+        self._clock = adapters.clock
+        self._at = self._clock.monotonic()
+
+    def __call__(self, papers: int) -> None:
+        if self._clock.monotonic() - self._at >= _SAID_EVERY:
+            self._at = self._clock.monotonic()
+            self._console.print(f"{papers:,} papers written", soft_wrap=True)
 
 
 def write_page(adapters: State, report: RunReport, path: Path, plan: Path | None = None) -> None:

@@ -92,6 +92,8 @@ def run(
     }
     planned = plan_file.read(plan) if plan is not None else None
     settings = load_settings(**(given if planned is None else plan_file.executed(planned, given)))
+    if planned is not None:
+        plan_file.check_settings(planned, settings)
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state):
         refuse_damaged(settings.state)

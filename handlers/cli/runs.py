@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.live import Live
 
 from handlers import bootstrap
 from handlers.bootstrap import State
@@ -24,7 +23,8 @@ from handlers.pipeline.export import export
 from handlers.pipeline.forecast import with_forecast
 from handlers.pipeline.summarise import RunReport, summarise
 from handlers.reporting.markdown import to_markdown
-from handlers.reporting.terminal import as_renderable, render
+from handlers.reporting.progress import Progress
+from handlers.reporting.terminal import render
 from handlers.settings import load_settings
 
 _WATCH_EVERY = 2.0
@@ -50,7 +50,9 @@ def status(
     state: options.State = None,
     run_id: options.RunId = None,
     aws: options.Aws = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh until nobody works on it.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show progress until nobody works on it, then the report.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """How a run stands: papers, pace, money, jobs, queue. Fast, however many papers there are."""
@@ -242,19 +244,14 @@ def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport
 
 
 def _watch(adapters: State, run_id: str, first: RunReport) -> None:
+    """Progress as the session itself shows it, on stderr; the report once nobody works on it."""
     found = first
-    with Live(as_renderable(found), console=Console(), auto_refresh=False) as live:
-        while _goes_on(adapters, found):
+    with Progress(Console(stderr=True, highlight=False)) as progress:
+        while found.state == "running":
+            progress.update(adapters.ledger, run_id, now=adapters.clock.now())
             adapters.clock.sleep(_WATCH_EVERY)
             found = _summary(adapters, run_id)
-            live.update(as_renderable(found), refresh=True)
-
-
-def _goes_on(adapters: State, found: RunReport) -> bool:
-    """Whether it may get on without anybody's doing."""
-    if found.state == "paused" and adapters.by_itself:
-        return adapters.ledger.control(found.run_id).state == "active"
-    return found.state == "running"
+    render(found, Console())
 
 
 def _answer(done: control.Steered, sentence: str, *, as_json: bool) -> None:

@@ -15,7 +15,9 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.errors import UsageError
 from handlers.pipeline import plan_file
+from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.plan_file import PlanFile
+from handlers.pipeline.plan_rows import given_rate, work_of_call
 from handlers.pipeline.platform_limits import platform_limits
 from handlers.pipeline.sim_api import ApiLimits
 from handlers.pipeline.sim_setup import SimResult, SimSetup
@@ -60,10 +62,11 @@ def simulate(**flags: Any) -> None:
         nonlocal told
         if clock.monotonic() - told >= _TOLD_EVERY:
             told = clock.monotonic()
-            console.print(f"{done / setup.papers:.0%} of the papers, {duration(at)} of the fleet's time")
+            console.print(f"{done / part.papers:.0%} of the papers, {duration(at)} of the fleet's time")
 
     began = bootstrap.cpu_seconds()
-    found = Simulation(setup, _limits(setup), progress=progress).run()
+    part = setup.part()
+    found = Simulation(part, _limits(part), progress=progress).run().of_whole(setup)
     used = {"cpu_s": round(bootstrap.cpu_seconds() - began, 2), "peak_mb": round(bootstrap.peak_mb(), 1)}
     found = found.model_copy(update=used)
     if own["charts"] is not None:
@@ -113,8 +116,17 @@ def _planned(plan: PlanFile) -> dict[str, Any]:
         "tpm": assumed["tpm"],
         "batch_papers": plan.run.get("batch_papers"),
         **_of_platform(plan),
+        **_of_rate(plan),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _of_rate(plan: PlanFile) -> dict[str, Any]:
+    """Where a worker's rate was assumed outright, every paper takes the same."""
+    rate = given_rate(plan.row_chosen.tier, Assumptions(**plan.assumptions))
+    if rate is None:
+        return {}
+    return {"latency": 3600 / rate, "latency_per_token": 0.0, "sigma": 0.0, "worker_s": 0.0}
 
 
 def _of_platform(plan: PlanFile) -> dict[str, Any]:
@@ -134,7 +146,8 @@ def _of_platform(plan: PlanFile) -> dict[str, Any]:
             "job_s": assumed["job_hours"] * 3600,
             "lease_s": 120.0,
         }
-    cpu = 1 / assumed["calls_per_core_second"]
+    size = sum(plan.corpus.sizes) / len(plan.corpus.sizes) if plan.corpus.sizes else 400.0
+    cpu = work_of_call(size) / assumed["calls_per_core_second"]
     return {"start_s": assumed["laptop_start_s"], "cores": float(assumed["cores"]), "cpu_s": cpu}
 
 
@@ -143,8 +156,8 @@ def _limits(setup: SimSetup) -> ApiLimits | None:
     if setup.api_rpm is None and setup.api_tpm is None and setup.api_in_flight is None:
         return None
     settings = ServerSettings(
-        rpm=setup.api_rpm and setup.api_rpm / setup.step,
-        tpm=setup.api_tpm and setup.api_tpm / setup.step,
+        rpm=setup.api_rpm,
+        tpm=setup.api_tpm,
         max_in_flight=setup.api_in_flight,
         burst=setup.api_burst,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from handlers.corpus.index import IndexEntry
-from handlers.errors import CorpusChangedError
+from handlers.errors import BadLineError
 from handlers.models import BatchMessage, Paper
 
 MAX_MESSAGE_BYTES = 60_000
@@ -73,13 +73,13 @@ def cut(
 
 
 def read_paper(line: bytes, expected_id: str) -> Paper:
-    """The paper of one corpus line. CorpusChangedError if it is another paper or none."""
+    """The paper of one corpus line. BadLineError if it is another paper or none."""
     try:
         paper = Paper.model_validate_json(line)
     except ValidationError as error:
-        raise CorpusChangedError(f"paper {expected_id!r}: its bytes of the corpus are no paper") from error
+        raise BadLineError(f"paper {expected_id!r}: its bytes of the corpus are no paper") from error
     if paper.id != expected_id:
-        raise CorpusChangedError(f"paper {expected_id!r}: its bytes of the corpus are paper {paper.id!r}")
+        raise BadLineError(f"paper {expected_id!r}: its bytes of the corpus are paper {paper.id!r}")
     return paper
 
 

@@ -10,6 +10,8 @@ from handlers.llm.error_text import error_text
 from handlers.models import ChatAnswer, Usage
 
 _MAX_WORD = 200
+_SECRET = 16
+"""Characters of a key that is one: ``none`` or ``ollama`` for a local server may stand in any text."""
 
 
 def read_answer(
@@ -22,6 +24,8 @@ def read_answer(
     """
     try:
         data = json.loads(body)
+        if len(key) >= _SECRET:
+            data = _without(data, key)
         choice = data["choices"][0]
         content = _content(choice["message"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -42,6 +46,17 @@ def read_answer(
         )
     usage = _usage(data.get("usage"), request_bytes, max_tokens, answered=bool(content))
     return ChatAnswer(content=content, finish_reason=finish, usage=usage, model=_word(data.get("model")))
+
+
+def _without(value: Any, key: str) -> Any:
+    """An answer is kept as it came: one that repeats the request's headers must not bring the key along."""
+    if isinstance(value, str):
+        return value.replace(key, "[key]")
+    if isinstance(value, list):
+        return [_without(each, key) for each in value]
+    if isinstance(value, dict):
+        return {name: _without(each, key) for name, each in value.items()}
+    return value
 
 
 def _content(message: dict[str, Any]) -> str:

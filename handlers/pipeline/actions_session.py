@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+from handlers.errors import UsageError
 from handlers.models import Frozen
 from handlers.pipeline.actions_tiers import Measured, Verdict
 
 PLAN_FILE = "plan.json"
 JOB_FILE = "job.json"
+_CALLS_AHEAD = 2
+_REPAIRS = 1.5
+"""Calls a paper that are reckoned with, repairs and repeated ones included."""
 MIN_STEP = 1.0
 """Seconds below which another step is not worth its start."""
 
@@ -38,8 +44,8 @@ class SessionPlan(Frozen):
     started_at: float
     job_seconds: float
     checkpoint_seconds: float
-    allowance: int
-    """nano-USD that a job may spend before its first checkpoint with results."""
+    call: int
+    """nano-USD that one call may cost: reserved for the heaviest pending paper."""
     budget: int | None
     """Of the run, over all sessions."""
     total_papers: int | None
@@ -48,17 +54,23 @@ class SessionPlan(Frozen):
     """Of all papers, before this session."""
     spent: int
     """nano-USD, before this session."""
-    result_of: int
-    """Workflow run that the session belongs to; 0 outside of GitHub."""
     verdict: Verdict
     table: tuple[Verdict, ...]
     last: Measured | None
-    private: bool
     self_hosted: bool
-    account: str
+
+    def first_allowance(self, share: JobShare) -> int:
+        """nano-USD that a job may spend before its first checkpoint with results: so many calls that every
+        worker has its hands full, and no more than its papers can ask for."""
+        calls = min(_CALLS_AHEAD * self.workers, math.ceil(_REPAIRS * share.papers))
+        return max(1, calls) * self.call
 
     def share(self, job: int) -> JobShare:
-        return next(each for each in self.jobs if each.job == job)
+        """UsageError if the session has no such job."""
+        for each in self.jobs:
+            if each.job == job:
+                return each
+        raise UsageError(f"no job {job} in session {self.session}: it has {len(self.jobs)}, counted from 1")
 
 
 class JobState(Frozen):
@@ -86,12 +98,21 @@ class JobState(Frozen):
     """Why it goes no further; "" while it does."""
 
 
-def next_allowance(left: int | None, *, least: int, spent: int, seconds: float, checkpoint: float) -> int:
-    """nano-USD for the next step: twice what this one's pace comes to until the next checkpoint.
+def next_allowance(
+    left: int | None, *, least: int, spent: int, seconds: float, checkpoint: float, to_go: int
+) -> int:
+    """nano-USD for the next step: twice what this one's pace comes to until the next checkpoint, and no more
+    than what is ``to_go`` should cost.
 
     What a job can lose with its workspace is bounded by it, because it stands in the checkpoint that was
     saved before the step began. ``left`` is what remains of the job's share; None: no budget.
     """
     expected = round(2 * spent * checkpoint / seconds) if seconds > 0 else 0
-    wanted = max(least, expected)
+    wanted = max(least, min(expected, to_go))
     return wanted if left is None else max(0, min(left, wanted))
+
+
+def cost_to_go(spent: int, answered: int, papers: int) -> int:
+    """nano-USD that so many papers should cost at most, by what an answer has cost so far. The heaviest come
+    first, so this is on the high side."""
+    return math.ceil(_REPAIRS * papers * spent / answered) if answered else 0

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from handlers.errors import UsageError
 from handlers.models import Frozen
+from handlers.pipeline.assumptions import Assumptions
+from handlers.pipeline.demand import demand
+from handlers.pipeline.plan_rows import Shape, row
 from handlers.pipeline.platform_limits import ActionsLimits, platform_limits
+from handlers.pipeline.platforms import platform
+from handlers.pipeline.workload import Workload
 from handlers.settings import TIERS
 
 SEED_PACE = 34_237 / (340 * 10)
 """Papers of a worker in an hour, before anything is measured: 34,237 papers took 10 workers 340 hours."""
-_SPARE_MINUTES = 10
-"""Of a job's time, kept for setting up, the last checkpoint and the upload."""
+_EMPTY = Workload(papers=0, same_as=0, sent=0, requests=0, size=0, prompt=0)
 _LADDER = tuple(TIERS)
 _BUSY, _CALM, _THROTTLED = 0.6, 0.005, 0.05
 CUSTOM, AUTO = "custom", "auto"
@@ -35,8 +39,6 @@ class Verdict(Frozen):
     minutes: int
     """Of runners, each job's rounded up."""
     minutes_per_session: int
-    months_of_minutes: float
-    """How often the account's included minutes are used up, on a private repository."""
     binding: str
 
 
@@ -72,6 +74,11 @@ class Account:
         return platform_limits().actions
 
     @property
+    def pays(self) -> bool:
+        """Whether its minutes count."""
+        return self.private and not self.self_hosted
+
+    @property
     def jobs_at_once(self) -> int | None:
         """None: as many as there are runners."""
         return None if self.self_hosted else self.limits.plan(self.plan).concurrent_jobs
@@ -97,51 +104,50 @@ def shape_of(tier: str, jobs: int | None, workers: int | None) -> tuple[int, int
 def verdict(
     tier: str, shape: tuple[int, int], papers: int, account: Account, *, pace: float, rpm: float | None
 ) -> Verdict:
-    """``pace``: papers of a worker in an hour. ``rpm``: the API's declared requests a minute, if any."""
+    """A row of `paperfleet plan` for the papers that are left, at a pace that somebody has measured.
+
+    ``pace``: papers of a worker in an hour. ``rpm``: the API's declared requests a minute, if any.
+    """
     jobs, workers = shape
     at_once = min(jobs, account.jobs_at_once or jobs)
     fleet = at_once * workers * pace
-    served = min(fleet, rpm * 60) if rpm else fleet
-    hours = papers / served if served else 0.0
-    usable = account.limits.job_hours - _SPARE_MINUTES / 60
-    waves = math.ceil(jobs / at_once)
-    sessions = math.ceil(hours / (usable * waves)) if hours else 0
-    per_job = math.ceil(min(hours * at_once / jobs, usable) * 60 + _setup_minutes(account))
-    minutes = math.ceil(hours * at_once * 60) + sessions * jobs * math.ceil(_setup_minutes(account))
-    included = account.limits.plan(account.plan).minutes
-    found = Verdict(
+    bound = rpm is not None and fleet > rpm * 60
+    assumed = Assumptions(
+        papers_per_worker_hour=rpm * 60 / (at_once * workers) if rpm and bound else pace,
+        usd_per_paper=0.0,
+        concurrent_jobs=at_once,
+    )
+    asked = demand(_EMPTY.scaled(papers) if papers else _EMPTY, assumed, None)
+    place = platform("actions", account.plan, private=account.private, assumed=assumed)
+    found = row(Shape(tier, jobs, workers), asked, assumed, place)
+    minutes = math.ceil(found.platform_minutes)
+    made = Verdict(
         tier=tier,
         jobs=jobs,
         workers=workers,
         at_once=at_once,
-        papers_per_hour=round(served, 1),
-        hours=round(hours, 2),
-        sessions=sessions,
-        minutes=minutes,
-        minutes_per_session=per_job * jobs if sessions else 0,
-        months_of_minutes=round(minutes / included, 2) if account.private and included else 0.0,
+        papers_per_hour=round(min(fleet, rpm * 60) if rpm else fleet, 1),
+        hours=round(found.hours, 2) if papers else 0.0,
+        sessions=found.sessions if papers else 0,
+        minutes=minutes if papers else 0,
+        minutes_per_session=math.ceil(minutes / found.sessions) if papers else 0,
         binding="",
     )
-    return found.model_copy(update={"binding": "; ".join(_binding(found, account, fleet, rpm))})
+    binds = "; ".join(_binding(made, account, rpm if bound else None)) or f"{jobs * workers:,} workers"
+    return made.model_copy(update={"binding": binds})
 
 
-def _setup_minutes(account: Account) -> float:
-    return (account.limits.start_s + account.limits.setup_s) / 60
-
-
-def _binding(row: Verdict, account: Account, fleet: float, rpm: float | None) -> Iterator[str]:
-    """What holds it back, the hardest first."""
-    if rpm and fleet > rpm * 60:
+def _binding(made: Verdict, account: Account, rpm: float | None) -> Iterator[str]:
+    """What holds it back, in words."""
+    if rpm is not None:
         yield f"the API's {rpm:g} requests a minute"
-    if row.at_once < row.jobs:
-        yield f"{account.plan} accounts run {row.at_once} jobs at once: {row.jobs - row.at_once} queue up"
-    if row.sessions > 1:
-        yield f"a job ends after {account.limits.job_hours:g} h: {row.sessions} sessions"
+    if made.at_once < made.jobs:
+        yield f"{account.plan} accounts run {made.at_once} jobs at once: {made.jobs - made.at_once} queue up"
+    if made.sessions > 1:
+        yield f"a job ends after {account.limits.job_hours:g} h: {made.sessions} sessions"
     included = account.limits.plan(account.plan).minutes
-    if account.private and not account.self_hosted and row.minutes > included:
-        yield f"{row.minutes:,} runner minutes, {included:,} a month are included on private repositories"
-    if not (rpm and fleet > rpm * 60) and row.at_once == row.jobs and row.sessions <= 1:
-        yield f"{row.jobs * row.workers:,} workers"
+    if account.pays and made.minutes > included:
+        yield f"{made.minutes:,} runner minutes, {included:,} a month are included on private repositories"
 
 
 def honest(jobs: int, workers: int) -> str:

@@ -129,6 +129,8 @@ class Assumed:
             first = error.errors(include_url=False, include_input=False)[0]
             raise UsageError(f"{first['loc'][0]}: {first['msg']}") from None
         rates = found.papers_per_worker_hour
+        if rates == {}:
+            raise UsageError("papers_per_worker_hour: no tier in it; give a number or tier → number")
         for rate in rates.values() if isinstance(rates, dict) else [rates]:
             if rate is not None and not 0 < rate < 1e9:
                 raise UsageError(f"papers_per_worker_hour: {rate} is no rate; give a number over 0")

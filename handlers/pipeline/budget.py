@@ -12,6 +12,7 @@ _POLL = 0.1
 """Seconds between two looks at a budget that others hold."""
 _LOOK_UP = 0.5
 """Seconds after which a waiting thread looks whether to give up; settled money wakes it sooner."""
+_SHORT = "the budget is short and calls of this paper are to be booked"
 
 
 class Purse:
@@ -30,6 +31,8 @@ class Purse:
         self._pool = 0
         self._seq = 0
         self._drawing = False
+        self._dry = False
+        """Whether the last draw brought nothing."""
 
     def reserve(self, amount: int, give_up: Callable[[], bool], *, patient: bool = True) -> None:
         """Set ``amount`` aside. Waits while money is outstanding elsewhere that may come back.
@@ -44,13 +47,15 @@ class Purse:
                 if give_up():
                     raise StoppedError("stopped while waiting for the budget")
                 if self._drawing:
+                    if self._dry and not patient:  # its turn to draw may never come
+                        raise StoppedError(_SHORT)
                     self._changed.wait(_LOOK_UP)
                     continue
                 self._drawing = True
                 try:
                     drawn = self._draw_unlocked(amount - self._pool, amount)
                     if not drawn and not patient:
-                        raise StoppedError("the budget is short and calls of this paper are to be booked")
+                        raise StoppedError(_SHORT)
                     if not drawn:
                         self._changed.wait(_POLL)
                 finally:
@@ -81,6 +86,7 @@ class Purse:
         finally:
             self._changed.acquire()
         self._pool += drawn
+        self._dry = not drawn
         if spent:
             raise BudgetSpentError("the budget's remainder is smaller than one call's reservation")
         if not drawn:

@@ -45,8 +45,12 @@ class _Quote:
 class PaperCalls:
     """``ask`` for one paper. Answers that an interrupted attempt paid for are given again for nothing."""
 
-    def __init__(self, context: RunContext, carried: Iterable[CallRecord] = ()) -> None:
+    def __init__(
+        self, context: RunContext, carried: Iterable[CallRecord] = (), *, batch: str = "", paper: str = ""
+    ) -> None:
+        """``batch`` and ``paper`` are for the log alone."""
         self._context = context
+        self.labels = {"run": context.run_id, "batch": batch, "paper": paper}
         self._clock = context.clock
         self.carried = tuple(carried)
         self.records: list[CallRecord] = []
@@ -187,6 +191,14 @@ class PaperCalls:
         )
         self.records.append(record)
         context.meter.call(record)
+        if isinstance(outcome, ModelCallError):
+            told = {
+                **self.labels,
+                "attempt": attempt,
+                "code": outcome.code,
+                "seconds": round(record.latency, 3),
+            }
+            logger.info("call ended in %s", outcome.code, extra=told)
         if isinstance(outcome, ChatAnswer):
             context.breaker.succeeded()
             if outcome.usage is not None:

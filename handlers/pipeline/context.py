@@ -14,6 +14,7 @@ from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
 from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.flights import Flights
+from handlers.pipeline.latency import LatencyForecast
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
 from handlers.ports import ChatModel, Clock, Ledger, Task
 from handlers.records import Control, JobStats, RunRecord
@@ -101,6 +102,7 @@ class RunContext:
     """True to pay again for what an earlier run has translated already."""
     short_of_money: bool = False
     """True once a paper was put back because the next call's reservation was not to be had."""
+    forecast: LatencyForecast = field(default_factory=LatencyForecast)
     control: Control = field(default_factory=lambda: Control("active", "", 0.0))
     failures: FailureRate = field(default_factory=FailureRate)
 

@@ -11,6 +11,9 @@ from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.waiting import Hold
 from handlers.pipeline.workload import Workload
 
+_MANY_CALLS = 1.5
+"""Calls a paper above which texts are split into pieces of about equal size."""
+
 
 @dataclass(frozen=True)
 class Demand:
@@ -29,6 +32,8 @@ class Demand:
     last_hold: Hold
     """Of the smallest papers, which come last."""
     longest_call: float
+    size_per_call: float
+    """Tokens that a call translates."""
     cheapest_paper: float
     """What must be reserved for the smallest paper's call, in USD."""
 
@@ -77,8 +82,8 @@ def demand(workload: Workload, assumed: Assumptions, price: Price | None) -> Dem
         cost_error=0.0 if given else cost * assumed.cost_error,
         hold=_hold(workload, assumed),
         last_hold=Hold(_seconds(workload, assumed, _size_at(workload, 0.05)), assumed.latency_sigma),
-        longest_call=assumed.longest_call_s
-        or Hold(_seconds(workload, assumed, _size_at(workload, 1.0)), assumed.latency_sigma).longest,
+        longest_call=assumed.longest_call_s or _longest(workload, assumed),
+        size_per_call=workload.size / workload.requests if workload.requests else 0.0,
         cheapest_paper=_cheapest(workload, assumed, price),
     )
 
@@ -110,6 +115,18 @@ def _hold(workload: Workload, assumed: Assumptions) -> Hold:
     spread = sum((each - middle) ** 2 for each in logs) / len(logs) if logs else 0.0
     sigma = math.sqrt(assumed.latency_sigma**2 + spread)
     return Hold(max(1e-4, mean + assumed.worker_s_per_paper), sigma)
+
+
+def _longest(workload: Workload, assumed: Assumptions) -> float:
+    """Seconds that hardly any call of the largest paper exceeds."""
+    rate = assumed.papers_per_worker_hour
+    if rate is not None:
+        return 3600 / (min(rate.values()) if isinstance(rate, dict) else rate)
+    size = _size_at(workload, 1.0)
+    if workload.requests > _MANY_CALLS * workload.sent:  # bodies: a paper's calls are of about one size
+        size = min(size, _MANY_CALLS * workload.size / workload.requests)
+    one = max(1e-4, assumed.latency_s_per_request + assumed.latency_s_per_token * size)
+    return Hold(one, assumed.latency_sigma).longest
 
 
 def _seconds(workload: Workload, assumed: Assumptions, size: float) -> float:

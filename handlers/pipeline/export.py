@@ -13,11 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from handlers.errors import CorpusChangedError, UsageError
-from handlers.models import NANO, CallRecord, Paper, PaperStatus, PartLine, RunSpec
-from handlers.part_lines import opened
+from handlers.models import NANO, Paper, PaperStatus, RunSpec
+from handlers.part_lines import parsed
 from handlers.pipeline.csv_lines import CsvLines
 from handlers.ports import Ledger, ObjectStore
 from handlers.records import PaperRow
@@ -29,7 +29,6 @@ COLUMNS = (
     "source_language", "source_title", "license", "url", "same_as", "reused_from", "model", "prompt_version",
     "fingerprint", "cost_usd", "notice",
 )  # fmt: skip
-_TEXTS = ("title", "abstract", "body", "keywords")
 _CHUNK = 500
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -69,7 +68,11 @@ class _JsonLines:
         self._file = file
 
     def write(self, record: dict[str, Any]) -> None:
-        self._file.write(_ENCODER.encode(record).encode("utf-8", "replace") + b"\n")
+        try:
+            line = to_json(record)
+        except PydanticSerializationError:  # half of a surrogate pair, which UTF-8 has no bytes for
+            line = _ENCODER.encode(record).encode("utf-8", "replace")
+        self._file.write(line + b"\n")
 
     def finish(self) -> None:
         self._file.flush()
@@ -81,85 +84,97 @@ def _records(
     """Memory holds one chunk of papers, however many there are."""
     papers = map(_paper, store.lines(spec.corpus))
     while chunk := list(islice(papers, _CHUNK)):
-        leaders = list({paper.same_as or paper.id for paper in chunk})
+        leaders = list({paper.get("same_as") or paper["id"] for paper in chunk})
         rows = ledger.paper_rows(run_id, leaders)
         for paper in chunk:
-            row = rows.get(paper.same_as or paper.id)
+            row = rows.get(paper.get("same_as") or paper["id"])
             yield _record(paper, row, _line(row, store), spec, drafts=drafts)
 
 
-def _paper(line: bytes) -> Paper:
+# Corpus and parts were validated when they were written, and a million of them are read here: they are
+# parsed, and only what would give out a wrong record is checked again.
+
+
+def _paper(line: bytes) -> dict[str, Any]:
     try:
-        return Paper.model_validate_json(line)
-    except ValidationError as error:
+        paper: dict[str, Any] = from_json(line)
+        if isinstance(paper["id"], str):
+            return paper
+    except (ValueError, KeyError, TypeError) as error:
         raise CorpusChangedError("a line of the corpus is no paper: ingest the source again") from error
+    raise CorpusChangedError("a line of the corpus is no paper: ingest the source again")
 
 
-def _line(row: PaperRow | None, store: ObjectStore) -> PartLine | None:
+def _line(row: PaperRow | None, store: ObjectStore) -> dict[str, Any] | None:
     """The part's line that the ledger points at."""
     if row is None or row.pointer is None:
         return None
     where = row.pointer
     try:
-        line = opened(store.read(where.key, where.offset, where.length), where)
+        line = parsed(store.read(where.key, where.offset, where.length), where)
     except CorpusChangedError as error:
         raise CorpusChangedError(f"the result of paper {row.paper_id!r}: {error}") from error
-    if line.id != row.paper_id:
-        raise CorpusChangedError(f"{where.key} has paper {line.id!r} in the place of {row.paper_id!r}")
+    if line["id"] != row.paper_id:
+        raise CorpusChangedError(f"{where.key} has paper {line['id']!r} in the place of {row.paper_id!r}")
     return line
 
 
 def _record(
-    paper: Paper, row: PaperRow | None, line: PartLine | None, spec: RunSpec, *, drafts: bool
+    paper: dict[str, Any],
+    row: PaperRow | None,
+    line: dict[str, Any] | None,
+    spec: RunSpec,
+    *,
+    drafts: bool,
 ) -> dict[str, Any]:
     """One result, its keys in the order of ``COLUMNS``."""
     status: PaperStatus = "pending" if row is None else row.status
     translated = line is not None and (status == "done" or (status == "flagged" and drafts))
-    language = source_language(paper)
+    language = paper.get("language") or source_language(Paper.model_validate(paper))
     untouched = status == "skipped" and subtag(language) == subtag(spec.target_language)
-    terminal = line if status != "pending" else None
+    terminal = line if line is not None and status != "pending" else {}
+    published = terminal if translated else {}
+    texts = published.get("fields", {}) if translated else paper if untouched else {}
+    same_as = paper.get("same_as")
     return {
-        "id": paper.id,
+        "id": paper["id"],
         "status": status,
-        **_texts(paper, line if translated else None, untouched=untouched),
-        "checks": [dict(each) for each in terminal.checks] if terminal else [],
-        "usage": _usage(line if paper.same_as is None else None),
+        "title": texts.get("title"),
+        "abstract": texts.get("abstract"),
+        "body": texts.get("body"),
+        "keywords": texts.get("keywords"),
+        "checks": terminal.get("checks", []),
+        "usage": _usage(line if same_as is None else None),
         "error": row.error if row else None,
-        "reason": terminal.reason if terminal else None,
+        "reason": terminal.get("reason"),
         "language": spec.target_language if translated else language if untouched else None,
         "source_language": language,
-        "source_title": paper.title,
-        "license": paper.license,
-        "url": paper.url,
-        "same_as": paper.same_as,
-        "reused_from": terminal.reused_from if terminal else None,
-        "model": terminal.model if terminal and translated else None,
-        "prompt_version": terminal.prompt_version if terminal and translated else None,
-        "fingerprint": terminal.fingerprint if terminal else None,
-        "cost_usd": row.cost / NANO if row and paper.same_as is None else 0,
-        "notice": terminal.notice if terminal and translated else None,
+        "source_title": paper.get("title", ""),
+        "license": paper.get("license"),
+        "url": paper.get("url"),
+        "same_as": same_as,
+        "reused_from": terminal.get("reused_from"),
+        "model": published.get("model"),
+        "prompt_version": published.get("prompt_version"),
+        "fingerprint": terminal.get("fingerprint"),
+        "cost_usd": row.cost / NANO if row and same_as is None else 0,
+        "notice": published.get("notice"),
     }
 
 
-def _texts(paper: Paper, line: PartLine | None, *, untouched: bool) -> dict[str, Any]:
-    if line is not None:
-        return {name: line.fields.get(name) for name in _TEXTS}
-    if untouched:
-        return {name: getattr(paper, name) for name in _TEXTS}
-    return dict.fromkeys(_TEXTS)
+_TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 
 
-def _usage(line: PartLine | None) -> dict[str, int]:
+def _usage(line: dict[str, Any] | None) -> dict[str, int]:
     """Tokens over all calls that led to the line, those of interrupted attempts included."""
-    calls: tuple[CallRecord, ...] = () if line is None else line.carried + line.calls
-    known = [call.usage for call in calls if call.usage is not None]
-    return {
-        "calls": len(calls),
-        "prompt_tokens": sum(usage.prompt_tokens for usage in known),
-        "completion_tokens": sum(usage.completion_tokens for usage in known),
-        "cached_tokens": sum(usage.cached_tokens for usage in known),
-        "reasoning_tokens": sum(usage.reasoning_tokens for usage in known),
-    }
+    calls = [] if line is None else [*line.get("carried", ()), *line.get("calls", ())]
+    sums = {"calls": len(calls), **dict.fromkeys(_TOKENS, 0)}
+    for call in calls:
+        usage = call.get("usage")
+        if usage is not None:
+            for name in _TOKENS:
+                sums[name] += usage.get(name, 0)
+    return sums
 
 
 @contextmanager

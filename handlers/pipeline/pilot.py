@@ -13,6 +13,8 @@ from handlers.pipeline.workload import Sized, Workload
 _NINETY = 1.645
 _T_EXTRA = 1.7
 """Student's t at 90% is about 1.645 + 1.7 / degrees of freedom."""
+_BACKOFF = 0.5
+"""Mean seconds of the first wait after a transient error (see calls.py)."""
 _FEW = 3
 """Papers below which nothing is fitted but a mean."""
 
@@ -43,6 +45,8 @@ class PilotFigures(Frozen):
     completion: Line
     seconds: Line
     """What a paper's calls take, one after the other."""
+    seconds_per_paper: float
+    """Of the whole corpus, by the sizes of its papers."""
     latency_sigma: float
     longest_call_s: float
     cached_share: float
@@ -101,17 +105,13 @@ def figures(found: Sequence[Piloted], sized: Mapping[str, Sized], workload: Work
     """None if no call was answered. Papers that are not in ``sized`` count only in sums."""
     papers = [each for each in found if each.calls]
     calls = sorted((call for each in papers for call in each.calls), key=lambda call: call.started_at)
-    answered = [call for call in calls if call.usage is not None]
     fitted = [each for each in papers if each.id in sized and any(call.usage for call in each.calls)]
     if not fitted:
         return None
     prompt = _line((_tokens(each, "prompt_tokens"), sized[each.id]) for each in fitted)
     completion = _line((_tokens(each, "completion_tokens"), sized[each.id]) for each in fitted)
     seconds = _line((_seconds(each), sized[each.id]) for each in fitted)
-    planned = sum(sized[each.id].requests for each in fitted)
     done = [sized[each.id] for each in papers if each.status == "done" and each.id in sized]
-    cost = sum(call.cost for call in calls)
-    sure = sum(call.cost for call in calls if not call.indeterminate)
     return PilotFigures(
         papers=len(found),
         counts=_counts(found),
@@ -119,23 +119,34 @@ def figures(found: Sequence[Piloted], sized: Mapping[str, Sized], workload: Work
         done_requests=float(sum(each.requests for each in done)),
         done_size=sum(each.size for each in done),
         calls=len(calls),
-        spend_usd=cost / 1e9,
+        spend_usd=sum(call.cost for call in calls) / 1e9,
         prompt=prompt,
         completion=completion,
         seconds=seconds,
         latency_sigma=_sigma(fitted, sized, seconds),
         longest_call_s=max(call.latency for call in calls),
-        cached_share=_cached(answered),
-        reasoning_share=_share(answered, "reasoning_tokens", "completion_tokens"),
-        indeterminate_share=(cost - sure) / sure if sure else 0.0,
-        repair_share=_per(planned, sum(call.kind == "repair" for call in calls)),
-        retry_share=_per(planned, sum(call.outcome == "transient" for call in calls)),
-        throttled_share=_per(len(calls), sum(call.outcome == "throttled" for call in calls)),
+        seconds_per_paper=seconds.total(workload.requests, workload.size) / max(1, workload.sent),
         flag_share=_per(len(found), sum(each.status == "flagged" for each in found)),
         cost_error=_cost_error(fitted, sized, workload),
         time_error=_error(seconds, len(fitted), workload),
         worker_s_per_paper=_own_work(fitted),
+        **_shares(calls, sum(sized[each.id].requests for each in fitted)),
     )
+
+
+def _shares(calls: Sequence[CallRecord], planned: int) -> dict[str, float]:
+    """Shares of calls, tokens and dollars; ``planned``: calls if every answer had passed at once."""
+    answered = [call for call in calls if call.usage is not None]
+    cost = sum(call.cost for call in calls)
+    sure = sum(call.cost for call in calls if not call.indeterminate)
+    return {
+        "cached_share": _cached(answered),
+        "reasoning_share": _share(answered, "reasoning_tokens", "completion_tokens"),
+        "indeterminate_share": (cost - sure) / sure if sure else 0.0,
+        "repair_share": _per(planned, sum(call.kind == "repair" for call in calls)),
+        "retry_share": _per(planned, sum(call.outcome == "transient" for call in calls)),
+        "throttled_share": _per(len(calls), sum(call.outcome == "throttled" for call in calls)),
+    }
 
 
 def _tokens(paper: Piloted, name: str) -> float:
@@ -143,8 +154,10 @@ def _tokens(paper: Piloted, name: str) -> float:
 
 
 def _seconds(paper: Piloted) -> float:
-    """Refusals for the rate are no work of a worker's: how many there are depends on the fleet."""
-    return sum(call.latency for call in paper.calls if call.outcome != "throttled")
+    """With the backoff after transient errors. Refusals for the rate are no work of a worker's: how many
+    there are depends on the fleet."""
+    waited = sum(_BACKOFF for call in paper.calls if call.outcome == "transient")
+    return waited + sum(call.latency for call in paper.calls if call.outcome != "throttled")
 
 
 def _own_work(fitted: Sequence[Piloted]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -186,8 +187,8 @@ def _recommend(rows: Sequence[PlanRow], asked: Demand, wish: Wish) -> tuple[str 
     good = [each for each in rows if wish.budget is None or each.cost_usd <= wish.budget]
     if not good:
         return None, (
-            f"the budget of ${wish.budget:,.4f} ends before the papers do: ${asked.cost:,.4f} would do"
-            f" (up to ${asked.cost + asked.cost_error:,.4f} with 95% certainty)"
+            f"the budget of ${wish.budget:,.4f} ends before the papers do: give --budget"
+            f" {math.ceil(asked.cost * 100) / 100:.2f}, or {asked.cost + asked.cost_error:.2f} to be 95% sure"
         )
     if wish.deadline is not None:
         return _cheapest_in_time(good, wish.deadline)
@@ -205,7 +206,8 @@ def _cheapest_in_time(rows: Sequence[PlanRow], deadline: float) -> tuple[str | N
         fastest = min(rows, key=lambda each: each.hours)
         return None, (
             f"no fleet makes the deadline of {deadline:,.0f} s: the fastest, {fastest.tier}, takes"
-            f" {fastest.hours * 3600:,.0f} s, bound by {fastest.binding}"
+            f" {fastest.hours * 3600:,.0f} s, bound by {fastest.binding}: give --deadline"
+            f" {math.ceil(fastest.hours * 3600)} or more, or lift that limit"
         )
     best = min(in_time, key=lambda each: (each.total_usd, each.jobs * each.workers))
     return best.tier, f"the cheapest that meets the deadline of {deadline:,.0f} s"
@@ -253,6 +255,11 @@ def _warnings(
         yield "tokens and latency are assumed, not measured: `paperfleet pilot` measures them on 20 papers"
     if assumed.rpm is None and assumed.tpm is None and assumed.papers_per_worker_hour is None:
         yield "no rate limit is known: give the account's with --rpm and --tpm, or the plan cannot see it"
+    if pilot is not None and pilot.throttled_share and assumed.rpm is None and assumed.tpm is None:
+        yield (
+            f"{pilot.throttled_share:.0%} of the pilot's calls were refused for their rate: a limit binds"
+            " that this plan does not know, and every row is too fast; give --rpm or --tpm"
+        )
     if not workload.sent:
         yield "no paper of this corpus needs a call: all are skipped or finished"
     if wish.deadline is not None and wish.budget is not None:

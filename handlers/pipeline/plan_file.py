@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from handlers.errors import UsageError
 from handlers.models import sha256_of
-from handlers.pipeline.plan import Plan
+from handlers.pipeline.plan import CUSTOM, Plan
 from handlers.pipeline.plan_rows import PlanRow
-from handlers.settings import Settings, load_settings
+from handlers.settings import PREFIX, Settings, load_settings
 
 _EXECUTED = (
     "base_url", "auth_header", "model", "price_in", "price_out", "price_cached", "temperature", "max_tokens",
@@ -87,9 +87,8 @@ def executed(plan: PlanFile, flags: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("tier", *_EXECUTED):
         if name not in given or (name in _OPEN and name not in plan.run):
             continue
-        value = _as_json(name, given[name])
         planned = plan.chosen if name == "tier" else plan.run.get(name)
-        if value != planned:
+        if planned is None or _setting(name, given[name]) != _setting(name, planned):
             flag = "--" + name.replace("_", "-")
             raise UsageError(
                 f"{flag} {given[name]} is not what was planned ({'nothing' if planned is None else planned}):"
@@ -97,6 +96,16 @@ def executed(plan: PlanFile, flags: Mapping[str, Any]) -> dict[str, Any]:
             )
     kept = {name: value for name, value in given.items() if name != "tier"}
     return {**kept, **plan.run}
+
+
+def check_settings(plan: PlanFile, settings: Settings) -> None:
+    """UsageError if environment or ``paperfleet.toml`` add what the plan does not have."""
+    for name in _EXECUTED:
+        if name not in plan.run and name not in _OPEN and getattr(settings, name) is not None:
+            raise UsageError(
+                f"{PREFIX}{name.upper()} or paperfleet.toml sets {name} to {getattr(settings, name)}, which"
+                " was not planned: unset it, or make another plan with it"
+            )
 
 
 def check_corpus(plan: PlanFile, sha256: str) -> None:
@@ -108,8 +117,9 @@ def check_corpus(plan: PlanFile, sha256: str) -> None:
         )
 
 
-def _as_json(name: str, value: Any) -> Any:
-    return load_settings(**{name: value}).model_dump(mode="json", include={name})[name]
+def _setting(name: str, value: Any) -> Any:
+    """As the settings read it; a custom fleet is no tier."""
+    return value if value == CUSTOM else getattr(load_settings(**{name: value}), name)
 
 
 def _hash(whole: Mapping[str, Any]) -> str:

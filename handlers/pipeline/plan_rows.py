@@ -9,7 +9,7 @@ from typing import Literal
 from handlers.models import Frozen
 from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.demand import Demand
-from handlers.pipeline.platforms import Platform
+from handlers.pipeline.platforms import Platform, Span
 from handlers.pipeline.waiting import Hold
 
 Binding = Literal[
@@ -19,6 +19,8 @@ Binding = Literal[
 Risk = Literal["low", "medium", "high"]
 _SLOW_START = 1.0
 """Seconds of the fleet's work lost while slots open, half of them a second (see llm/aimd.py)."""
+_START_ERROR = 0.5
+"""Share of a start's seconds by which one start differs from another."""
 _RAMP_BINDS = 0.25
 """Share of the time from which on a ramp counts as what binds."""
 _MANY_CALLS, _TOO_MANY_CALLS = 500, 3000
@@ -76,30 +78,22 @@ def row(
     workers = jobs * shape.workers
     ceilings = _ceilings(shape, jobs, asked, assumed, place)
     tightest = min(ceilings, key=lambda name: ceilings[name])
-    given = _given_rate(shape.tier, assumed)
+    given = given_rate(shape.tier, assumed)
     if given is None:
         work, error = _work(asked, workers, ceilings, tightest, place, jobs)
     else:
-        work, error = asked.papers / given / workers * 3600, 0.0
+        work, error = 3600 * asked.papers / ceilings[tightest], 0.0
     span = place.span(jobs, shape.workers, work, asked.papers)
     start = place.start if given is None and asked.sent else 0.0
     wall = max(1e-9, span.wall + start)
-    spread = error * assumed.time_error
-    binding = _binding(asked, tightest, jobs, shape, place, span.sessions, span.minutes, wall, budget)
+    binding = _binding(asked, tightest, jobs, shape, place, span, wall, budget)
     risk, reason = _risk(asked, assumed, workers, wall, binding, span.sessions, given is not None)
     return PlanRow(
         tier=shape.tier,
         jobs=shape.jobs,
         workers=shape.workers,
-        papers_per_hour=round(asked.papers / wall * 3600, 2),
-        hours=round(wall / 3600, 6),
-        hours_low=round(max(0.0, wall - spread) / 3600, 6),
-        hours_high=round((wall + spread) / 3600, 6),
-        cost_usd=round(asked.cost, 6),
-        cost_low_usd=round(max(0.0, asked.cost - asked.cost_error), 6),
-        cost_high_usd=round(asked.cost + asked.cost_error, 6),
-        platform_usd=round(span.usd, 4),
-        platform_minutes=round(span.minutes, 1),
+        **_time(asked, wall, error * assumed.time_error + start * _START_ERROR),
+        **_money(asked, span),
         sessions=span.sessions,
         binding=binding,
         ceilings={name: round(limit, 1) for name, limit in ceilings.items()},
@@ -109,7 +103,26 @@ def row(
     )
 
 
-def _given_rate(tier: str, assumed: Assumptions) -> float | None:
+def _time(asked: Demand, wall: float, spread: float) -> dict[str, float]:
+    return {
+        "papers_per_hour": round(asked.papers / wall * 3600, 2),
+        "hours": round(wall / 3600, 6),
+        "hours_low": round(max(0.0, wall - spread) / 3600, 6),
+        "hours_high": round((wall + spread) / 3600, 6),
+    }
+
+
+def _money(asked: Demand, span: Span) -> dict[str, float]:
+    return {
+        "cost_usd": round(asked.cost, 6),
+        "cost_low_usd": round(max(0.0, asked.cost - asked.cost_error), 6),
+        "cost_high_usd": round(asked.cost + asked.cost_error, 6),
+        "platform_usd": round(span.usd, 4),
+        "platform_minutes": round(span.minutes, 1),
+    }
+
+
+def given_rate(tier: str, assumed: Assumptions) -> float | None:
     """Papers an hour of one worker, where they are assumed outright."""
     rate = assumed.papers_per_worker_hour
     if isinstance(rate, Mapping):
@@ -122,17 +135,22 @@ def _ceilings(
 ) -> dict[str, float]:
     """Papers an hour that each limit alone would allow, in steady work."""
     per_sent = asked.papers / asked.sent if asked.sent else 1.0
-    given = _given_rate(shape.tier, assumed)
+    given = given_rate(shape.tier, assumed)
     one = given if given is not None else 3600 * per_sent / max(1e-9, asked.hold.mean)
     found = {"workers": jobs * shape.workers * one}
+    if asked.sent and assumed.rpm is not None:
+        found["rpm"] = assumed.rpm * 60 * per_sent / asked.calls_per_paper
+    if asked.tokens_per_paper and assumed.tpm is not None:
+        found["tpm"] = assumed.tpm * 60 * per_sent / asked.tokens_per_paper
     if asked.sent and given is None:
-        if assumed.rpm is not None:
-            found["rpm"] = assumed.rpm * 60 * per_sent / asked.calls_per_paper
-        if assumed.tpm is not None and asked.tokens_per_paper:
-            found["tpm"] = assumed.tpm * 60 * per_sent / asked.tokens_per_paper
-        machine = place.calls_per_second(jobs, shape.workers)
+        machine = place.calls_per_second(jobs, shape.workers) / work_of_call(asked.size_per_call)
         found["machine"] = 3600 * machine * per_sent / asked.calls_per_paper
     return found
+
+
+def work_of_call(size: float) -> float:
+    """Processor time of a call, in that of one about 400 tokens: 0.9 ms and 6.5 ms for 1,000 tokens."""
+    return (0.9 + 0.0065 * size) / (0.9 + 0.0065 * 400)
 
 
 def _work(
@@ -164,8 +182,7 @@ def _binding(
     jobs: int,
     shape: Shape,
     place: Platform,
-    sessions: int,
-    minutes: float,
+    span: Span,
     wall: float,
     budget: float | None,
 ) -> Binding:
@@ -174,9 +191,9 @@ def _binding(
         return "nothing"
     if budget is not None and asked.cost > budget:
         return "budget"
-    if place.free_minutes is not None and minutes > place.free_minutes:
+    if place.free_minutes is not None and span.minutes > place.free_minutes:
         return "minutes"
-    if sessions > 1:
+    if span.sessions > 1:
         return "job_time"
     if tightest != "workers":
         return tightest  # type: ignore[return-value]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import queue
 import threading
 from collections.abc import Callable
 
 
 class WorkerPool:
-    """``workers`` daemon threads, started as work comes in and kept for the life of the job."""
+    """``workers`` daemon threads, started as work comes in and kept for the life of the job. The task
+    that will take longest is begun first."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._tasks: queue.PriorityQueue[tuple[float, int, Callable[[], None] | None]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
 
@@ -21,9 +25,10 @@ class WorkerPool:
         """Papers that wait for a worker."""
         return self._tasks.qsize()
 
-    def submit(self, task: Callable[[], None]) -> None:
-        """``task`` must not raise: it answers for its paper whatever happens."""
-        self._tasks.put(task)
+    def submit(self, task: Callable[[], None], *, seconds: float = 0.0) -> None:
+        """``task`` must not raise: it answers for its paper whatever happens. ``seconds``: how long it
+        will take, as far as anybody knows; equal ones are begun in turn."""
+        self._tasks.put((-seconds, next(self._numbers), task))
         with self._lock:
             if len(self._threads) < self.workers:
                 thread = threading.Thread(target=self._work, name=f"worker-{len(self._threads)}", daemon=True)
@@ -31,10 +36,10 @@ class WorkerPool:
                 thread.start()
 
     def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
+        while (task := self._tasks.get()[2]) is not None:
             task()
 
     def close(self) -> None:
         """Let the threads end once the tasks before this are done."""
         for _ in self._threads:
-            self._tasks.put(None)
+            self._tasks.put((math.inf, next(self._numbers), None))

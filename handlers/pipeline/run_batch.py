@@ -11,14 +11,15 @@ from functools import partial
 from pydantic import ValidationError
 
 from handlers.corpus.batching import read_paper
-from handlers.errors import BadMessageError, CorpusChangedError, PaperfleetError, UsageError
-from handlers.models import TERMINAL, BatchMessage, CallRecord, Paper
+from handlers.errors import BadLineError, BadMessageError, CorpusChangedError, PaperfleetError, UsageError
+from handlers.models import TERMINAL, BatchMessage, CallRecord, Paper, PartLine
 from handlers.part_lines import opened
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
+from handlers.pipeline.latency import text_size
 from handlers.pipeline.pool import WorkerPool
-from handlers.pipeline.run_paper import run_paper, take_over
+from handlers.pipeline.run_paper import failed_unread, run_paper, take_over
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.records import PaperRow
 
@@ -194,15 +195,18 @@ class BatchRunner:
             if (row := rows.get(paper_id)) is None
             or (row.status not in TERMINAL and row.generation <= message.generation)
         ]
-        papers = self._todo(message, todo, rows)
-        opened = _Open(len(papers))
+        papers, unreadable = self._read(context, message, todo, rows)
+        opened = _Open(len(papers) + len(unreadable))
+        for position, lost in unreadable:
+            self._committer.add(Finished(lost, held.epoch, message.weight(position), opened.landed))
         reused = take_over(context, self._store, message, [each.paper for each in papers])
         for each in papers:
             line = reused.get(each.paper.id)
             if line is not None:
                 self._committer.add(Finished(line, held.epoch, each.weight, opened.landed))
             else:
-                self._pool.submit(partial(self._paper, context, message, held, each, opened))
+                task = partial(self._paper, context, message, held, each, opened)
+                self._pool.submit(task, seconds=_expected_seconds(context, each.paper))
         return opened
 
     def _paper(
@@ -220,16 +224,24 @@ class BatchRunner:
             else:
                 self._committer.add(Finished(line, held.epoch, todo.weight, opened.landed))
 
-    def _todo(self, message: BatchMessage, positions: Sequence[int], rows: dict[str, PaperRow]) -> list[Todo]:
-        found = self._store.read_many(message.corpus, [message.ranges[position] for position in positions])
-        return [
-            Todo(
-                read_paper(line, message.ids[position]),
-                message.weight(position),
-                self._carried(rows.get(message.ids[position])),
-            )
-            for position, line in zip(positions, found, strict=True)
-        ]
+    def _read(
+        self, context: RunContext, message: BatchMessage, todo: list[int], rows: dict[str, PaperRow]
+    ) -> tuple[list[Todo], list[tuple[int, PartLine]]]:
+        """(papers, the lines of those whose bytes are no paper): one bad line fails its paper alone. That
+        the corpus is gone or short is no paper's fault: CorpusChangedError."""
+        papers: list[Todo] = []
+        unreadable: list[tuple[int, PartLine]] = []
+        found = self._store.read_many(message.corpus, [message.ranges[position] for position in todo])
+        for position, line in zip(todo, found, strict=True):
+            paper_id = message.ids[position]
+            try:
+                paper = read_paper(line, paper_id)
+            except BadLineError as error:
+                logger.error("batch %s: %s", message.batch_id, error)
+                unreadable.append((position, failed_unread(context, message, paper_id, error)))
+            else:
+                papers.append(Todo(paper, message.weight(position), self._carried(rows.get(paper_id))))
+        return papers, unreadable
 
     def _carried(self, row: PaperRow | None) -> tuple[CallRecord, ...]:
         """Calls of an interrupted attempt, whose answers need not be paid for again."""
@@ -242,6 +254,11 @@ class BatchRunner:
             logger.warning("answers of an interrupted attempt are asked for anew: %s", error)
             return ()
         return line.carried + line.calls
+
+
+def _expected_seconds(context: RunContext, paper: Paper) -> float:
+    size = text_size(paper, full_text=context.record.spec.full_text)
+    return context.forecast.seconds(size, paper.language)
 
 
 def _parse(body: str) -> BatchMessage:

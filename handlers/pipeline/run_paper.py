@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from handlers.errors import CorpusChangedError, ModelCallError, StoppedError
+from handlers.errors import BadLineError, CorpusChangedError, ModelCallError, StoppedError
 from handlers.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLine
 from handlers.part_lines import opened
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext
+from handlers.pipeline.latency import text_size
 from handlers.ports import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def run_paper(
 
     Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
     """
-    calls = PaperCalls(context, carried)
+    calls = PaperCalls(context, carried, batch=message.batch_id, paper=paper.id)
     start = context.clock.monotonic()
     line: PartLine | None = None
     try:
@@ -35,10 +36,13 @@ def run_paper(
     except ModelCallError as error:
         line = _line(context, message, paper, calls, "failed", error=error.code, reason=str(error))
     except Exception as error:
-        logger.exception("paper %s of run %s", paper.id, context.run_id)
+        logger.exception("paper failed", extra={**calls.labels, "attempt": len(calls.records)})
         name = type(error).__name__
         line = _line(context, message, paper, calls, "failed", error=name, reason=f"{name}: {error}"[:500])
     held = context.clock.monotonic() - start
+    if line is not None and line.calls and not line.carried:
+        size = text_size(paper, full_text=context.record.spec.full_text)
+        context.forecast.learn(size, paper.language, max(0.0, held - calls.waited))
     context.meter.paper(
         held=held, waited=calls.waited, finished=line is not None and line.status != "pending"
     )
@@ -83,6 +87,14 @@ def _line(
         license=paper.license,
         notice=NOTICE,
     )
+
+
+def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, error: BadLineError) -> PartLine:
+    """The line of a paper that could not be read: no call was made, and a retry reads it again."""
+    cure = "put the corpus back as it was ingested, then `paperfleet retry --class corpus_changed`"
+    calls = PaperCalls(context)
+    line = _line(context, message, Paper(id=paper_id), calls, "failed", error="corpus_changed")
+    return line.model_copy(update={"reason": f"{error}; {cure}", "fingerprint": ""})
 
 
 def take_over(

@@ -45,15 +45,10 @@ class Api:
         self._setup = setup
         self._transient = setup.transient
         self._failing = setup.transient + setup.stall
-        step = setup.step
-        # The sum of `step` lognormals is taken as a lognormal of the same mean and variance.
-        spread = math.log(1 + (math.exp(setup.sigma**2) - 1) / step)
-        self._sigma = math.sqrt(spread)
-        self._factor = step * math.exp((setup.sigma**2 - spread) / 2)
         self.in_flight = 0
 
     def call(self, size: float, now: float) -> Outcome:
-        """Let a call in, or refuse it. ``size`` in tokens, of one paper of the unit."""
+        """Let a call in, or refuse it. ``size`` in tokens."""
         setup, hint = self._setup, None
         if self._limits is not None:
             prompt = int(setup.prompt_tokens + size)
@@ -63,8 +58,8 @@ class Api:
                 return Outcome("throttled", _REFUSAL_S, wait, self._limits.scarcest())
             hint = self._limits.scarcest()
         self.in_flight += 1
-        noise = self._chance.lognormvariate(0.0, self._sigma) if self._sigma else 1.0
-        latency = (setup.latency + setup.latency_per_token * size) * noise * self._factor
+        noise = self._chance.lognormvariate(0.0, setup.sigma) if setup.sigma else 1.0
+        latency = (setup.latency + setup.latency_per_token * size) * noise
         if self._failing and (uniform := self._chance.random()) < self._failing:
             if uniform < self._transient:
                 return Outcome("transient", latency, hint=hint)

@@ -15,7 +15,7 @@ _BINDS = 0.2
 
 @dataclass(slots=True)
 class Figures:
-    """Sums in papers or seconds; ``ended`` and ``lost`` in units."""
+    """Sums in papers, calls or seconds."""
 
     setup: SimSetup
     ended: int = 0
@@ -60,7 +60,7 @@ class Figures:
     @property
     def done(self) -> int:
         """Papers with an end."""
-        return min(self.setup.papers, self.ended * self.setup.step)
+        return min(self.setup.papers, self.ended)
 
     def binding(self) -> str:
         """What set the pace."""
@@ -83,7 +83,7 @@ class Figures:
             throttled=self.throttled,
             transient=self.transient,
             repairs=self.repairs,
-            repeated=self.repeated * setup.step,
+            repeated=self.repeated,
             throttle_rate=round(self.throttled / max(1, self.calls), 5),
             cost_usd=round(setup.usd_per_paper * self.answers, 6),
             worker_utilization=round(min(1.0, self.busy / capacity), 4),

@@ -16,7 +16,7 @@ _COMMIT = 0.25
 
 
 class Batch:
-    """A message's papers. ``left``: units without an end."""
+    """A message's papers. ``left``: those without an end."""
 
     __slots__ = ("epoch", "id", "left", "units")
 
@@ -28,7 +28,7 @@ class Batch:
 
 
 class Unit:
-    """What a worker has in hand: a paper, or ``step`` of them."""
+    """A paper in a worker's hands."""
 
     __slots__ = ("attempt", "batch", "done", "size", "started_at", "tries")
 
@@ -65,7 +65,7 @@ class Job:
         self.held: dict[str, Batch] = {}
         self.recent: deque[tuple[float, Unit]] = deque()
         self.gate: Gate[Unit] = Gate(
-            setup.workers, random, requests=_bucket(setup.rpm, setup), tokens=_bucket(setup.tpm, setup)
+            setup.workers, random, requests=_bucket(setup.rpm), tokens=_bucket(setup.tpm)
         )
 
     @property
@@ -89,7 +89,7 @@ class Job:
             self.recent.popleft()
 
     def lost(self, now: float) -> int:
-        """Take back what was not committed when it died; returns how many units."""
+        """Take back what was not committed when it died; returns how many papers."""
         count = 0
         for at, unit in self.recent:
             if at >= now - _COMMIT and unit.batch.id in self.held:
@@ -99,23 +99,21 @@ class Job:
         return count
 
 
-def _bucket(per_minute: float | None, setup: SimSetup) -> TokenBucket | None:
+def _bucket(per_minute: float | None) -> TokenBucket | None:
     if per_minute is None:
         return None
-    rate = per_minute / 60 / setup.step
+    rate = per_minute / 60
     return TokenBucket(rate=rate, burst=max(1.0, rate))
 
 
 def batches(setup: SimSetup) -> Iterator[Batch]:
     """The papers as ``shard`` cuts them, heaviest first; made one by one."""
-    units = -(-setup.papers // setup.step)
-    full = max(1, setup.batch_papers // setup.step)
     messages = cut(
-        _entries(setup.sizes, units),
+        _entries(setup.sizes, setup.papers),
         run_id="simulation",
         corpus_key="corpora/simulation.jsonl",
         corpus_sha256="0" * 64,
-        max_papers=full,
+        max_papers=setup.batch_papers,
         max_tokens=200_000,
     )
     for message in messages:
@@ -123,11 +121,11 @@ def batches(setup: SimSetup) -> Iterator[Batch]:
         yield Batch(message.batch_id, iter([size] * len(message.ids)))
 
 
-def _entries(sizes: tuple[float, ...], units: int) -> Iterator[IndexEntry]:
+def _entries(sizes: tuple[float, ...], papers: int) -> Iterator[IndexEntry]:
     """Papers whose sizes follow the quantiles."""
     last = len(sizes) - 1
-    for number in range(units):
-        place = (number + 0.5) / units * last
+    for number in range(papers):
+        place = (number + 0.5) / papers * last
         low = min(int(place), max(0, last - 1))
         high = min(low + 1, last)
         size = sizes[low] + (sizes[high] - sizes[low]) * (place - low)

@@ -18,9 +18,11 @@ class SimSetup(Frozen):
     workers: int = Field(default=10, ge=1, le=10_000, description="threads of each job")
     batch_papers: int = Field(default=20, ge=1, description="papers a batch at most")
     step: int = Field(
-        default=1, ge=1, le=1000,
-        description="papers that one simulated unit stands for: coarser and faster, see the README",
-    )  # fmt: skip
+        default=1,
+        ge=1,
+        le=1000,
+        description="one job stands for so many: coarser and faster, see the README",
+    )
     seed: int = Field(default=1, description="seed of latency, faults and jitter")
     sizes: tuple[float, ...] = Field(
         default=DEFAULT_SIZES, description="quantiles of a paper's size in tokens, evenly spaced"
@@ -70,6 +72,26 @@ class SimSetup(Frozen):
             raise ValueError("transient and stall together leave no call answered")
         return self
 
+    @property
+    def factor(self) -> float:
+        """Jobs for each one that is simulated."""
+        return self.jobs / max(1, round(self.jobs / self.step))
+
+    def part(self) -> SimSetup:
+        """The part of the fleet that ``step`` leaves, with its part of papers, limits and processors: each
+        of its jobs meets what it would meet in the whole."""
+        factor = self.factor
+        if factor == 1:
+            return self
+        shared = ("cores", "rpm", "tpm", "api_rpm", "api_tpm", "ramp_per_minute")
+        scaled = {name: value / factor for name in shared if (value := getattr(self, name)) is not None}
+        counts = {
+            name: max(1, round(value / factor))
+            for name in ("jobs", "papers", "api_in_flight", "ramp_start")
+            if (value := getattr(self, name)) is not None
+        }
+        return self.model_copy(update={**scaled, **counts, "step": 1})
+
 
 class Sample(Frozen):
     """One moment of a simulation: seconds since its start, sums since its start, levels of the moment."""
@@ -108,3 +130,25 @@ class SimResult(Frozen):
     events: int
     cpu_s: float = 0.0
     peak_mb: float = 0.0
+
+    def of_whole(self, setup: SimSetup) -> SimResult:
+        """The same of the whole fleet, if ``setup.part()`` was simulated."""
+        factor = setup.factor
+        if factor == 1:
+            return self
+        sums = ("failed", "calls", "throttled", "transient", "repairs", "repeated", "jobs_died", "jobs_ended")
+        return self.model_copy(
+            update={
+                **{name: round(getattr(self, name) * factor) for name in sums},
+                "papers": setup.papers,
+                "papers_per_hour": round(self.papers_per_hour * setup.papers / self.papers, 1),
+                "cost_usd": round(self.cost_usd * factor, 6),
+                "samples": tuple(_of_whole(each, setup) for each in self.samples),
+            }
+        )
+
+
+def _of_whole(sample: Sample, setup: SimSetup) -> Sample:
+    counts = ("done", "throttled", "slots", "in_flight", "jobs")
+    scaled = {name: round(getattr(sample, name) * setup.factor) for name in counts}
+    return Sample(at=sample.at, **scaled | {"done": min(setup.papers, scaled["done"])})

@@ -25,8 +25,7 @@ from handlers.pipeline.sim_setup import SimResult, SimSetup
 _BASE, _CAP = 0.5, 20.0
 _FETCH_S = 0.006
 """Seconds from wanting a batch to having its papers: queue, lease, corpus."""
-_RUN = "simulation"
-_HEARTBEAT = 30.0
+_RUN, _HEARTBEAT = "simulation", 30.0
 _SHORTEST = 0.001
 _LONGEST = 400 * 86_400.0
 """Virtual seconds after which a run counts as endless."""
@@ -58,7 +57,6 @@ class Simulation:
         self._now = 0.0
         self._seq = 0
         self._serial = 0
-        self._units = -(-setup.papers // setup.step)
         self._cpu_free = 0.0
         self._figures = Figures(setup)
 
@@ -68,7 +66,7 @@ class Simulation:
             self._at(self._start_of(number), lambda number=number: self._born(number))  # type: ignore[misc]
         self._at(0.0, self._sample)
         events = self._events
-        while self._figures.ended < self._units and events:
+        while self._figures.ended < self._setup.papers and events:
             self._now, _, action = heapq.heappop(events)
             action()
         self._figures.look(self._jobs, self._now)
@@ -137,7 +135,7 @@ class Simulation:
         setup, live = self._setup, max(1, len(self._jobs))
         if setup.rpm is None and setup.tpm is None:
             return
-        rates = [None if each is None else each / 60 / setup.step / live for each in (setup.rpm, setup.tpm)]
+        rates = [None if each is None else each / 60 / live for each in (setup.rpm, setup.tpm)]
         for job in self._jobs:
             job.gate.set_share((rates[0], rates[1]))
 
@@ -200,17 +198,17 @@ class Simulation:
     def _call(self, job: Job, unit: Unit) -> None:
         now, setup = self._now, self._setup
         unit.started_at = now
-        self._figures.calls += setup.step
+        self._figures.calls += 1
         outcome = self._api.call(unit.size, now)
         lag = self._lag_of_cpu(now)
         ends = now + lag + outcome.latency
         if outcome.end == "ok":
-            ends += setup.worker_s * setup.step
+            ends += setup.worker_s
         self._at(ends, lambda: self._ends(job, unit, outcome))
 
     def _lag_of_cpu(self, now: float) -> float:
         """Seconds that a call waits for a processor, and uses it."""
-        work = self._setup.cpu_s * self._setup.step
+        work = self._setup.cpu_s
         if not self._setup.cores:
             return 0.0
         self._cpu_free = max(self._cpu_free, now) + work / self._setup.cores
@@ -229,26 +227,26 @@ class Simulation:
             gate.hint(remaining, reset - (now - unit.started_at), now)
         if outcome.end == "throttled":
             gate.throttled(unit.started_at, outcome.retry_after, now)
-            self._figures.throttled += self._setup.step
+            self._figures.throttled += 1
             wait = delay(unit.attempt, _BASE, _CAP, self._chance.random, retry_after=outcome.retry_after)
             self._again_after(job, unit, wait)
         else:
             self._figures.busy += now - unit.started_at
             self._figures.latency += outcome.latency
             if outcome.end == "ok":
-                self._figures.answers += self._setup.step
+                self._figures.answers += 1
                 gate.succeeded(unit.started_at, now)
                 self._answered(job, unit)
             else:
                 gate.failed()
-                self._figures.transient += self._setup.step
+                self._figures.transient += 1
                 self._failed_once(job, unit)
         self._admit(job)
 
     def _failed_once(self, job: Job, unit: Unit) -> None:
         unit.tries += 1
         if unit.tries >= MAX_TRIES:
-            self._figures.failed += self._setup.step
+            self._figures.failed += 1
             self._done(job, unit)
         else:
             self._again_after(job, unit, delay(unit.tries + 1, _BASE, _CAP, self._chance.random))
@@ -264,7 +262,7 @@ class Simulation:
 
     def _answered(self, job: Job, unit: Unit) -> None:
         if self._setup.repair and self._chance.random() < self._setup.repair:
-            self._figures.repairs += self._setup.step
+            self._figures.repairs += 1
             unit.fresh()
             self._back(job, unit)
         else:

@@ -21,7 +21,9 @@ from handlers.records import QueueMessage
 
 logger = logging.getLogger(__name__)
 
-_TICK = 0.005
+_TICK, _LONGEST_TICK = 0.005, 0.1
+"""Seconds between two looks at the pool: a twentieth of the time that the last batch lasted, within these.
+Two hundred looks a second cost a job with long calls more than its calls do."""
 _IDLE = 0.2
 _ASKED_EVERY = 5.0
 """Seconds between two looks at the whole ledger while others hold messages."""
@@ -101,16 +103,28 @@ class EventSource:
         self._asked_at = -math.inf
         self._on_abandon = on_abandon
         self._open: list[threading.Thread] = []
+        self._received_at = clock.monotonic()
+        self._batch_lasts = 0.0
 
     def run(self) -> None:
         """Until the queue is empty (nothing in flight elsewhere), all is settled, or the job drains."""
         while not self._stop.closed:
-            self._open = [thread for thread in self._open if thread.is_alive()]
+            if len(self._open) >= self._most_open:
+                self._forget_ended()
             if self._has_enough():
-                self._stop.wait(_TICK)
-            elif not self._next() and not self._open and self._exhausted():
-                return
+                self._stop.wait(self._tick())
+            elif not self._next():
+                self._forget_ended()
+                if not self._open and self._exhausted():
+                    break
         self._finish()
+
+    def _forget_ended(self) -> None:
+        self._open = [thread for thread in self._open if thread.is_alive()]
+
+    def _tick(self) -> float:
+        lasts = max(self._batch_lasts, self._clock.monotonic() - self._received_at)
+        return min(_LONGEST_TICK, max(_TICK, lasts / 20))
 
     def _has_enough(self) -> bool:
         """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
@@ -125,6 +139,8 @@ class EventSource:
             self._stop.close("deadline")
             return False
         messages = self._queue.receive(limit=1, visibility=LEASE_TTL)
+        now = self._clock.monotonic()
+        self._batch_lasts, self._received_at = now - self._received_at, now
         for message in messages:
             thread = threading.Thread(target=self._invoke, args=(message,), name=f"batch-{message.id}")
             thread.daemon = True

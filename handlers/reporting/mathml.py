@@ -28,6 +28,15 @@ _PAIRS = (("$$", "$$"), (r"\[", r"\]"), (r"\(", r"\)"), ("$", "$"))
 _EQUATION = re.compile(r"\\(?:begin|end)\s*+\{\s*+(?:equation|math|displaymath)\*?\s*+\}")
 _TAG = re.compile(r"\\tag\s{0,4}+\*?\s{0,4}+\{([^{}]{0,40}+)\}")
 _SILENT = re.compile(r"\\(?:label\s{0,4}+\{[^{}]{0,100}+\}|nonumber(?![A-Za-z])|notag(?![A-Za-z]))")
+_CIRCLED = re.compile(r"\\textcircled\s{0,4}+\{\s{0,4}+(1?[0-9])\s{0,4}+\}")
+_CIRCLES = "⓪①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲"
+_SYMBOLS = {
+    "textmu": "µ", "textdegree": "°", "degree": "°", "celsius": "℃", "AA": "Å", "textohm": "Ω",
+    "textperthousand": "‰", "permil": "‰", "Alpha": "Α", "Beta": "Β", "Nu": "Ν", "Mu": "Μ", "Tau": "Τ",
+    "textsc": r"\text", "bigstar": "★", "textregistered": "®",
+}  # fmt: skip
+"""What texts use and the converter does not know."""
+_SYMBOL = re.compile(rf"\\({'|'.join(_SYMBOLS)})(?![A-Za-z])")
 _DIGITS = re.compile(r"(?<=[0-9.]) (?=[0-9.])")
 """Spaces that text recognition put between the digits of one number."""
 
@@ -62,6 +71,8 @@ def _body(span: str) -> tuple[str, bool]:
         if text.startswith(opener) and text.endswith(closer) and len(text) >= len(opener) + len(closer):
             text = text[len(opener) : len(text) - len(closer)]
             break
+    text = _CIRCLED.sub(lambda found: _CIRCLES[int(found[1])], text)
+    text = _SYMBOL.sub(lambda found: _SYMBOLS[found[1]], text)
     text = _TAG.sub(r"\\quad (\1)", _EQUATION.sub("", text))
     return _DIGITS.sub("", _SILENT.sub("", text)), display
 

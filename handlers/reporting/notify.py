@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from handlers.errors import UsageError
 from handlers.models import NANO, TERMINAL
 from handlers.ports import Ledger
-from handlers.records import RunTotals
+from handlers.records import Control, RunTotals
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ THRESHOLDS = (50, 80, 100)
 """Percent of the budget at which word is sent."""
 _FAILURE_RATE = "failure_rate"
 """How the reason begins of a run that was parked because too many of its papers failed."""
+_SILENT = 120.0
+"""Seconds without a heartbeat after which a job counts as gone."""
 _TIMEOUT = 5.0
 _TRIES = 2
 _LONGEST = 1_500
@@ -105,34 +107,40 @@ class Webhook:
 class Notifier:
     """Looks at a run as often as it is asked to, and sends each event once."""
 
-    def __init__(self, webhook: Webhook, told: Told, *, session_id: str) -> None:
+    def __init__(self, webhook: Webhook, told: Told, *, session_id: str, fleet: bool = False) -> None:
+        """``fleet``: sessions of other machines work on the run too and share ``told``. Then the run's
+        start and end are the events, not those of a session."""
         self._webhook = webhook
         self._told = told
         self._session_id = session_id
+        self._fleet = fleet
 
     def update(self, ledger: Ledger, run_id: str) -> None:
         """Send what is due now. Reads sums only."""
         for event in self._due(ledger, run_id):
-            if self._told.first(event.key):
-                self._webhook.send(event)
+            self._send(event)
 
-    def ended(self, ledger: Ledger, run_id: str, outcome: str) -> None:
-        """The session is over; ``outcome`` says how, unless the run was parked, paused or cancelled."""
+    def ended(self, ledger: Ledger, run_id: str, outcome: str, *, now: float) -> None:
+        """The session is over; ``outcome`` says how, unless the run was parked, paused or cancelled. In a
+        fleet the last one says so. ``now`` is Unix seconds."""
         self.update(ledger, run_id)
-        state = ledger.control(run_id).state
+        if self._fleet and _at_work(ledger, run_id, now):
+            return
+        state, totals = ledger.control(run_id).state, ledger.totals(run_id)
         how = outcome if state == "active" else state
-        text = f"Run {run_id}: session ended ({how}). {_standing(ledger.totals(run_id))}"
-        self._once(Event("end", f"end-{self._session_id}", run_id, text))
+        whose = f"{how}-{totals.counts['pending']}-{totals.calls.cost}" if self._fleet else self._session_id
+        text = f"Run {run_id}: session ended ({how}). {_standing(totals)}"
+        self._send(Event("end", f"end-{whose}", run_id, text))
 
-    def _once(self, event: Event) -> None:
+    def _send(self, event: Event) -> None:
         if self._told.first(event.key):
             self._webhook.send(event)
 
     def _due(self, ledger: Ledger, run_id: str) -> Iterator[Event]:
-        totals = ledger.totals(run_id)
-        yield Event(
-            "start", f"start-{self._session_id}", run_id, f"Run {run_id}: started. {_standing(totals)}"
-        )
+        totals, control = ledger.totals(run_id), ledger.control(run_id)
+        if not self._fleet or control.state == "active":
+            whose = f"{control.at:.3f}" if self._fleet else self._session_id
+            yield Event("start", f"start-{whose}", run_id, f"Run {run_id}: started. {_standing(totals)}")
         budget = ledger.budget_state(run_id).budget
         reached = [step for step in THRESHOLDS if budget and totals.calls.cost * 100 >= step * budget]
         # Of several passed at once only the highest is news; the others count as told.
@@ -142,15 +150,20 @@ class Notifier:
             share = f"{step}% of the budget of ${(budget or 0) / NANO:.2f}"
             text = f"Run {run_id}: {share} is spent. {_standing(totals)}"
             yield Event("budget", f"budget-{budget}-{step}", run_id, text)
-        control = ledger.control(run_id)
         if control.state == "parked":
-            yield self._parked(run_id, control.reason, totals)
+            yield _parked(run_id, control, totals)
 
-    def _parked(self, run_id: str, reason: str, totals: RunTotals) -> Event:
-        """A stop because too many papers fail is an event of its own kind, not a second message."""
-        text = f"Run {run_id} is parked: {reason}. {_standing(totals)}"
-        kind: Kind = "failure_rate" if reason.startswith(_FAILURE_RATE) else "parked"
-        return Event(kind, f"{kind}-{self._session_id}", run_id, text)
+
+def _parked(run_id: str, control: Control, totals: RunTotals) -> Event:
+    """A stop because too many papers fail is an event of its own kind, not a second message."""
+    text = f"Run {run_id} is parked: {control.reason}. {_standing(totals)}"
+    kind: Kind = "failure_rate" if control.reason.startswith(_FAILURE_RATE) else "parked"
+    return Event(kind, f"{kind}-{control.at:.3f}", run_id, text)
+
+
+def _at_work(ledger: Ledger, run_id: str, now: float) -> bool:
+    """Whether a job of anybody's has been heard of lately and has not ended."""
+    return any(job.ended_at is None and now - job.heartbeat_at < _SILENT for job in ledger.jobs(run_id))
 
 
 def _standing(totals: RunTotals) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -36,16 +37,23 @@ class Site:
     left_out: dict[str, int]
 
 
-def write_site(selection: Selection, output: Path, *, per_page: int = PAPERS_PER_PAGE) -> Site:
+def write_site(
+    selection: Selection,
+    output: Path,
+    *,
+    per_page: int = PAPERS_PER_PAGE,
+    on_page: Callable[[int], None] = lambda _papers: None,
+) -> Site:
     """Write the site in place of what was there; UsageError if that is not an earlier review site.
 
-    The folder appears whole: nothing of an earlier site stays behind in it.
+    The folder appears whole: nothing of an earlier site stays behind in it. ``on_page`` hears after each
+    page how many papers are written.
     """
     _refuse_strangers(output)
     scratch = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     shutil.rmtree(scratch, ignore_errors=True)
     try:
-        site = _Writer(selection, scratch, per_page).write()
+        site = _Writer(selection, scratch, per_page, on_page).write()
         _replace(scratch, output)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -94,10 +102,13 @@ def _bounded(counter: Counter[str], value: str) -> None:
 
 
 class _Writer:
-    def __init__(self, selection: Selection, folder: Path, per_page: int) -> None:
+    def __init__(
+        self, selection: Selection, folder: Path, per_page: int, on_page: Callable[[int], None]
+    ) -> None:
         self._selection = selection
         self._folder = folder
         self._per_page = per_page
+        self._on_page = on_page
         self._jinja = environment()
         self._choices = _Choices()
         self._index = SearchIndex(folder / "search")
@@ -140,6 +151,7 @@ class _Writer:
             before=page_name(self._pages - 1) if self._pages > 1 else None,
             after=page_name(self._pages + 1) if more else None,
         )
+        self._on_page(papers[-1][0])
 
     def _front(self) -> None:
         self._render(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from handlers.records import PaperRow
 from handlers.reporting.findings import findings
 from handlers.reporting.html import web_address
 from handlers.reporting.marked import to_marked_html
+from handlers.reporting.mathml import is_formula
 from handlers.reporting.survey import read_line
 from handlers.tasks.masking import PLACEHOLDER, mask
 from handlers.tasks.policy import forbids_derivatives, source_language
@@ -22,6 +24,8 @@ from handlers.tasks.policy import forbids_derivatives, source_language
 _CHUNK = 500
 _SUBJECTS = ("field", "subject", "category", "categories")
 _TEXTS = ("title", "abstract", "keywords", "body")
+_TEX = re.compile(r"\\[A-Za-z]+|[\W_]")
+_LONGEST_FORMULA = 200
 _SEARCHED = ("title", "abstract", "keywords")
 
 
@@ -60,7 +64,7 @@ class Reviewed:
     passed: tuple[str, ...]
     pairs: tuple[Pair, ...]
     searched: tuple[str, ...]
-    """What the search looks into: titles, abstracts and keywords of both sides, without formulas; the id."""
+    """What the search looks into: titles, abstracts and keywords of both sides, and the id."""
 
 
 @dataclass
@@ -138,7 +142,16 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
 
 def _searched(paper: Paper, line: PartLine) -> tuple[str, ...]:
     sides = [_text(side) for name in _SEARCHED for side in (getattr(paper, name), line.fields.get(name))]
-    return (paper.id, *(PLACEHOLDER.sub(" ", mask(side).text) for side in sides))
+    return (paper.id, *(piece for side in sides for piece in _words_of(side)))
+
+
+def _words_of(text: str) -> Iterator[str]:
+    """The prose, and of each formula its letters and digits in one word: ``CO2`` is looked for as such."""
+    masked = mask(text)
+    yield PLACEHOLDER.sub(" ", masked.text)
+    for span in masked.spans:
+        if is_formula(span):
+            yield _TEX.sub("", span[:_LONGEST_FORMULA])
 
 
 def _pairs(paper: Paper, line: PartLine, spec: RunSpec) -> tuple[Pair, ...]:

@@ -23,10 +23,10 @@ _COLOURS = {
 
 def render(report: RunReport, console: Console) -> None:
     """Print it. Nothing of it is read as markup."""
-    console.print(as_renderable(report))
+    console.print(_renderable(report))
 
 
-def as_renderable(report: RunReport) -> RenderableType:
+def _renderable(report: RunReport) -> RenderableType:
     parts: list[RenderableType] = [_head(report)]
     parts += [_grid(table) for table in tables(report)]
     if note := left_out(report):

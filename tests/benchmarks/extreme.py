@@ -178,6 +178,7 @@ def figures(
         "papers": report["papers"],
         "done": report["counts"]["done"],
         "flagged": report["counts"]["flagged"],
+        "pending or failed": report["counts"]["pending"] + report["counts"]["failed"],
         "calls": len(made),
         "transport errors": report["calls"]["transient"] + report["calls"]["fatal"],
         "mean latency, s": round(statistics.fmean(latencies), 2),
@@ -220,7 +221,7 @@ def main() -> int:
     else:
         for name, value in found.items():
             print(f"{name:36}{value}")
-    lost = found["papers"] - found["done"] - found["flagged"]
+    lost = found["pending or failed"]
     return 1 if lost or found["transport errors"] else 0
 
 

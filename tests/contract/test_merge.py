@@ -18,6 +18,7 @@ from handlers.adapters.file_merge import object_size, unite_objects
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_merge import unite_ledger
+from handlers.adapters.sqlite_slice import slice_ledger
 from handlers.models import TERMINAL, PaperStatus
 from handlers.records import JobRecord, JobStats, Part
 from handlers.totals import CallTotals, Commit
@@ -246,3 +247,38 @@ def test_a_paper_that_was_opened_again_stays_open() -> None:
             assert merged.totals("r").counts["pending"] == 6
             assert [message.generation for message in merged.unfinished_batches("r")] == [2, 1, 1]
             merged.close()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(steps, max_size=12), st.sets(st.sampled_from(sorted(BATCHES))))
+def test_slices_of_a_ledger_come_together_as_one(taken: list[Step], first: set[str]) -> None:
+    """Two jobs with the batches of a run between them, each with half of the budget."""
+    with tempfile.TemporaryDirectory() as name:
+        made = Apart(Path(name))
+        base = made.begin()
+        hands = {"one": first, "two": BATCHES.keys() - first}
+        for job, batches in hands.items():
+            state = made.folder / job
+            state.mkdir()
+            slice_ledger(base / "ledger.sqlite3", state / "ledger.sqlite3", "r", batches, budget=10**9 // 2,
+                         session="s1", limit=None, carried="none")  # fmt: skip
+            ledger, store = SqliteLedger(state / "ledger.sqlite3"), FileStore(state)
+            assert {each.batch_id for each in ledger.unfinished_batches("r")} == batches
+            ledger.start_job(JobRecord(job, "r", "s1", "h:1:1", 2, 1.0, 1.0, None, "", JobStats()))
+            mine = [each for each in taken if f"b{(each.paper + 1) // 2}" in batches]
+            assert ledger.draw("r", job, 1, 10**9 // 2), "its share, and no more"
+            assert not ledger.draw("r", job, 2, 1)
+            for number, each in enumerate(mine):
+                made._step(ledger, store, job, number, each)
+            ledger.give_back("r", job, 3, 10**9 // 2 - sum(each.cost for each in mine))
+            ledger.end_job("r", job, at=20.0, outcome="finished", stats=None)
+            ledger.close()
+            store.close()
+            made.states.append(state)
+        merged = SqliteLedger(united(made.folder, "all", made.states) / "ledger.sqlite3")
+        state_of_money = merged.budget_state("r")
+        assert state_of_money.budget == 10**9, "the run's own, not a share"
+        assert state_of_money.held == state_of_money.spend == sum(each.cost for each in taken)
+        ended = {each.paper for each in taken if each.status != "pending"}
+        assert merged.totals("r").counts["pending"] == 6 - len(ended)
+        merged.close()

@@ -35,6 +35,10 @@ PAYLOADS = (
     "<meta http-equiv=refresh content=\"0;url=http://evil.example/\">",
     "\u2028</script><script>window.hacked='line separator'//{{7*7}}{% raw %}",
     "\"' autofocus onfocus=window.hacked='attribute' x=\"",
+    "<math href=\"javascript:window.hacked='mathref'\"><maction actiontype=toggle onclick=\"hacked=1\"><mi>x",
+    "$\\style{background:url(http://evil.example/x)}{\\class{x\" onclick=\"hacked=1}{y}}$ $$\\unicode{x3C}$$",
+    "<object data=\"javascript:window.hacked='object'\"><embed src=http://evil.example/x.swf>",
+    "[x](javascript:window.hacked='markdown') ![](http://evil.example/x.png) <http://evil.example>",
     "<form action=http://evil.example/><input name=q autofocus onfocus=\"window.hacked='form'\"></form>",
 )  # fmt: skip
 
@@ -62,7 +66,10 @@ def corpus() -> list[dict[str, Any]]:
             "keywords": [f"中文 {payload}"],
             "language": "zh",
             "license": payload,
-            "url": f"https://example.org/{payload}".replace(" ", "").replace("<", "").replace('"', ""),
+            "url": f"javascript:window.hacked='url'//{payload}"
+            if number % 2
+            else f"https://example.org/{payload}",
+            "body": f"中文 {payload}",
             "date": payload,
             "source": payload,
             "subject": payload,
@@ -77,7 +84,13 @@ def decide(paper: Paper, _number: int) -> Outcome:
     if paper.id.startswith("hostile"):
         payload = PAYLOADS[place]
         echo = Check(name="echo", verdict="warn", detail=f"In {payload} “{payload[:60]}” is repeated.")
-        fields = {"title": payload, "abstract": payload, "keywords": [payload], payload: payload}
+        fields = {
+            "title": payload,
+            "abstract": payload,
+            "keywords": [payload],
+            "body": payload,
+            payload: payload,
+        }
         return Outcome("flagged", fields, (echo,), "echo", payload, cost=5_000_000)
     fields = {
         "title": f"Optical method {place}" if place % 2 else f"Soil survey {place}",
@@ -86,7 +99,7 @@ def decide(paper: Paper, _number: int) -> Outcome:
         "keywords": ["method"],
     }
     if place == 12:
-        return Outcome("failed", error="http_503", cost=0)
+        return Outcome("failed", error=f"http_503 {PAYLOADS[0]} {PAYLOADS[2]}", cost=0)
     missing = Check(
         name="numbers",
         verdict="fail",

@@ -73,6 +73,7 @@ def test_search_finds_words_of_abstracts_by_their_beginning_in_both_languages(
             ("石墨烯", ["Optical method 9"]),
             ("spectrom 石墨烯", []),
             ("ＯＰＴＩＣＡＬ 石墨烯 paper-009", ["Optical method 9"]),
+            ("T75 optical", ["Optical method 7"]),
             ("constructor __proto__", []),
         ):
             page.fill("input[name=q]", query)

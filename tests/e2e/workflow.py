@@ -36,6 +36,8 @@ class Repository:
     github: GitHub
     base_url: str
     variables: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of every step: where a local AWS server listens, say."""
     last_run: int = 100
 
     def __post_init__(self) -> None:
@@ -43,6 +45,10 @@ class Repository:
         checkout.mkdir(parents=True)
         shutil.copytree(ROOT / ".github", checkout / ".github")
         shutil.copytree(ROOT / ".ci", checkout / ".ci")
+        backfill = checkout / ".github/workflows/backfill.yml"
+        # act reads max-parallel as it stands, and takes an expression for 1.
+        text = re.sub(r"max-parallel: \$\{\{.*?\}\}", "max-parallel: 8", backfill.read_text())
+        backfill.write_text(text)
         shutil.copy(ROOT / "handlers/corpus/sample.jsonl", checkout / "papers.jsonl")
         for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "papers"]):
             name = ["-c", "user.name=tests", "-c", "user.email=tests@example.org"]
@@ -117,10 +123,11 @@ class Session:
         variables = {"PAPERFLEET_BASE_URL": repository.base_url, **_PRICES, **repository.variables}
         for name, value in variables.items():
             flags += ["--var", f"{name}={value}"]
-        for name, value in self._stubs(attempt).items():
+        for name, value in (repository.environment | self._stubs(attempt)).items():
             flags += ["--env", f"{name}={value}"]
-        for action in ("setup-python", "upload-artifact", "download-artifact"):
-            flags += ["--local-repository", f"{_pinned(action)}={_STUBS / action}"]
+        for folder in _STUBS.iterdir():
+            if folder.is_dir() and folder.name[0] != "_":
+                flags += ["--local-repository", f"{_pinned(folder.name)}={folder}"]
         act = environment("act", _ACT) / "act"
         return [
             str(act), "workflow_dispatch", "-W", ".github/workflows/backfill.yml",
@@ -178,6 +185,15 @@ class Session:
                 found[int(match[1])] = path.parent
         return found
 
+    def lose(self, job: int) -> None:
+        """The job's runner dies: its workspace is gone, then its processes."""
+        folder = self.job_folders()[job]
+        shutil.rmtree(folder.rename(self.repository.folder / f"lost-{self.run_id}-{job}"))
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if str(folder).encode() in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+
     def until_artifact(self, name: str, seconds: float = 90) -> None:
         until(
             lambda: name in self.repository.artifacts(self.run_id) or self.process.poll() is not None,
@@ -187,8 +203,8 @@ class Session:
 
 
 def _pinned(action: str) -> str:
-    """``actions/<name>@<commit>`` as the workflow has it."""
+    """``owner/<name>@<commit>`` as the workflow has it."""
     text = "".join(path.read_text() for path in (ROOT / ".github").rglob("*.yml"))
-    found = set(re.findall(rf"actions/{action}@[0-9a-f]{{40}}", text))
+    found = set(re.findall(rf"[\w-]+/{action}@[0-9a-f]{{40}}", text))
     assert len(found) == 1, f"{action} is pinned to several commits"
     return found.pop()

@@ -94,6 +94,30 @@ def test_a_corpus_that_changed_under_the_run_dead_letters_its_batch_until_it_is_
     assert ran.report["queue"]["dead"] == 0
 
 
+def test_one_unreadable_line_of_the_corpus_fails_its_paper_alone_until_it_is_put_back(
+    papers: Path, tmp_path: Path
+) -> None:
+    with start(ServerSettings(**PRICED)) as server:
+        flags = run_flags(papers, tmp_path, server)
+        assert paperfleet(*flags, "--limit", 0).code == 0
+        stored = next(path for path in (tmp_path / "corpora").glob("*.jsonl") if "rejects" not in path.name)
+        whole = stored.read_bytes()
+        place = whole.index(b'"paper-00007"')
+        stored.write_bytes(whole[:place] + b'"' + b"\xff" * 11 + b'"' + whole[place + 13 :])
+        hurt = paperfleet("work", *flags[2:8], "--base-url", server.base_url, *flags[10:])
+        assert hurt.code == 3, hurt.err
+        assert hurt.report["counts"] == {
+            "done": PAPERS - 1, "flagged": 0, "failed": 1, "skipped": 0, "pending": 0,
+        }  # fmt: skip
+        assert hurt.report["paper_errors"] == {"corpus_changed": 1}
+        assert server.stats()["requests"] == PAPERS - 1
+        stored.write_bytes(whole)
+        assert paperfleet("retry", "--class", "corpus_changed", *flags[2:6]).code == 0
+        ran = paperfleet(*flags)
+    assert ran.code == 0, ran.err
+    assert ran.report["counts"]["done"] == PAPERS
+
+
 def test_a_pause_from_another_shell_stops_the_jobs_and_burns_no_receive(papers: Path, tmp_path: Path) -> None:
     with start(ServerSettings(**PRICED, latency=0.5)) as server:
         flags = run_flags(papers, tmp_path, server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -109,3 +110,12 @@ def test_json_says_how_the_merged_run_stands(halves: tuple[Path, Path], tmp_path
     report = json.loads(merged(tmp_path / "all", *halves).out)
     assert report["state"] == "paused"
     assert report["queue"]["visible"] > 0, "the unfinished batches wait for the next session"
+
+
+def test_a_state_that_somebody_works_on_is_not_merged(halves: tuple[Path, Path], tmp_path: Path) -> None:
+    with (halves[1] / "parent.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ran = merged(tmp_path / "all", *halves)
+    assert ran.code == 2
+    assert "works on this state" in ran.err
+    assert not (tmp_path / "all").exists()

@@ -165,6 +165,19 @@ def test_an_expired_token_begins_the_harvest_anew(repository: Repository, harves
     assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:9"]
 
 
+def test_a_long_harvest_says_how_far_it_is_and_why_it_waits(repository: Repository, tmp_path: Path) -> None:
+    three_pages(repository)
+    first = repository.pages[""]
+    repository.pages[""] = first.replace("<resumptionToken>", '<resumptionToken completeListSize="1234">')
+    repository.busy = [(503, {"Retry-After": "60"})]
+    said: list[str] = []
+    source = OaiPmhSource(repository.location, tmp_path, FakeClock(), said.append)
+    assert ids(list(source.records())) == ["oai:x:1", "oai:x:3", "oai:x:4"]
+    assert said == [
+        "harvest: waiting 60 s (HTTP 503)", "harvest: 2 of 1,234 records, page 1"
+    ]  # fmt: skip
+
+
 def test_retry_after_is_honoured_and_patience_has_an_end(repository: Repository, harvest: Harvest) -> None:
     repository.pages = {"": page(record(1))}
     repository.busy = [(503, {"Retry-After": "40"}), (503, {}), (429, {"Retry-After": "99999"})]

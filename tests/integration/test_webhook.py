@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from handlers.server import RunningServer, ServerSettings, start
-from tests.command import corpus, paperfleet, run_flags
+from tests.command import PRICES, corpus, paperfleet, run_flags
+from tests.local_aws import moto_server, name_of
 
 PAPERS = 40
 
@@ -90,6 +91,35 @@ def test_each_event_of_a_run_is_one_message_over_all_its_sessions(
     assert ear.kinds[before:] == ["start", "parked", "end"]
     keys = [heard["key"] for heard in ear.heard]
     assert len(keys) == len(set(keys))
+
+
+def test_a_stop_for_too_many_refused_papers_is_one_message_of_its_own(tmp_path: Path, ear: Ear) -> None:
+    with start(ServerSettings(mode="canned", source_left=1.0)) as broken:
+        ran = paperfleet(*flags(tmp_path, broken), "--max-failed", "30%", PAPERFLEET_WEBHOOK=ear.address)
+    assert ran.code == 4, ran.err
+    assert ran.report["reason"].startswith("failure_rate")
+    assert ear.kinds == ["start", "failure_rate", "end"]
+    assert "--max-failed" in ear.heard[1]["text"]
+
+
+@pytest.mark.slow
+def test_machines_that_share_a_queue_share_what_was_told(
+    tmp_path: Path, server: RunningServer, ear: Ear
+) -> None:
+    source = corpus(tmp_path / "papers.jsonl", PAPERS)
+    with moto_server() as aws:
+        heard = aws.environment | aws.stack(name_of(tmp_path)).settings()
+        heard["PAPERFLEET_WEBHOOK"] = ear.address
+        common = ["--aws", "--run-id", "r"]
+        model = ["--model", "paperfleet-canned", "--batch-papers", 10, "--budget", 1]
+        shard = paperfleet("shard", source, *common, *model, "--state", tmp_path / "here", **heard)
+        assert shard.code == 0, shard.err
+        work = ["work", *common, "--base-url", server.base_url, *PRICES, "--workers", 2]
+        for machine, limit in (("here", 20), ("there", PAPERS)):
+            ran = paperfleet(*work, "--limit", limit, "--state", tmp_path / machine, **heard)
+            assert ran.code == 0, ran.err
+    assert ear.kinds == ["start", "end", "end"]
+    assert f"{PAPERS} of {PAPERS} papers finished" in ear.heard[-1]["text"]
 
 
 @pytest.mark.slow

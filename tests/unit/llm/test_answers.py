@@ -140,3 +140,13 @@ def test_any_json_is_an_answer_or_a_known_error(message: Any, finish: Any, usage
         assert error.indeterminate
     else:
         answer.content.encode()
+
+
+def test_an_answer_that_repeats_the_key_is_kept_without_it_and_a_word_for_no_key_is_left_alone() -> None:
+    key = "sk-0123456789abcdef"
+    escaped = json.dumps(completion(f"none: you sent {key}")).replace("sk-", "\\u0073k-").encode()
+    answer = read_answer(escaped, request_bytes=10_000, max_tokens=1000, key=key)
+    assert answer.content == "none: you sent [key]"
+    assert read_answer(escaped, request_bytes=10_000, max_tokens=1000, key="none").content.startswith(
+        "none: "
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,37 @@ def test_whoever_has_calls_to_book_does_not_wait_for_money(tmp_path: Path) -> No
     book(ledger, "a", 60, "p1")
     with pytest.raises(BudgetSpentError):
         purse.reserve(50, never)
+
+
+def test_whoever_has_calls_to_book_is_let_go_beside_others_that_wait(tmp_path: Path) -> None:
+    """The one that asks the ledger asks again and again: the rest must not wait for a turn to ask."""
+    ledger = ledger_with(tmp_path, 100, "a")
+    purse = Purse(ledger, "r", "a")
+    purse.reserve(90, never)
+    refused: list[StoppedError] = []
+
+    def impatient() -> None:
+        try:
+            purse.reserve(50, never, patient=False)
+        except StoppedError as error:
+            refused.append(error)
+
+    over = threading.Event()
+    patient = [threading.Thread(target=_reserve_until, args=(purse, over), daemon=True) for _ in range(3)]
+    for thread in patient:
+        thread.start()
+    patient[0].join(0.3)
+    threads = [threading.Thread(target=impatient, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    over.set()
+    for thread in patient:
+        thread.join(5)
+    assert len(refused) == 3
+
+
+def _reserve_until(purse: Purse, over: threading.Event) -> None:
+    with suppress(StoppedError):
+        purse.reserve(50, over.is_set)

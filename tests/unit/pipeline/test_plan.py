@@ -104,6 +104,12 @@ def test_the_limit_that_binds_is_named(figures: dict[str, Any], wish: Wish, bind
     assert tier(planned(wish, **figures), "custom").binding == binding
 
 
+def test_a_rate_limit_binds_workers_whose_rate_is_assumed() -> None:
+    plan = planned(**ORIGINAL, rpm=20)
+    assert [each.binding for each in plan.rows] == ["workers", "workers", "rpm", "rpm"]
+    assert tier(plan, "ultra").papers_per_hour < 1_200
+
+
 def test_lifting_the_limit_that_binds_makes_the_run_shorter_and_lifting_another_does_not() -> None:
     bound = tier(planned(Wish(shape=(5, 20)), rpm=300), "custom")
     assert tier(planned(Wish(shape=(5, 20)), rpm=600), "custom").hours < bound.hours

@@ -20,6 +20,7 @@ from handlers.reporting.optional import load
 from handlers.reporting.review import Site, write_site
 from handlers.reporting.reviewed import Selection
 from handlers.reporting.survey import survey
+from handlers.run_report import ForecastFigure, RunForecast
 from tests.finished_run import RUN, FinishedRun, Outcome, finished_run
 
 HOSTILE = "<script>window.hacked=1</script>\"'><img src=x onerror=alert(1)>"
@@ -146,6 +147,17 @@ def test_a_plan_is_set_against_the_run(run: FinishedRun) -> None:
     ]
 
 
+def test_the_forecast_of_the_run_s_own_plan_stands_beside_what_came(run: FinishedRun) -> None:
+    cost = ForecastFigure(name="cost_usd", predicted=0.1, low=0.09, high=0.12, actual=0.11, error=0.1)
+    forecast = RunForecast(
+        plan="0" * 64, tier="parallel", jobs=5, workers=20, binding="workers", complete=True, figures=(cost,)
+    )
+    report = run.report().model_copy(update={"forecast": forecast})
+    page = to_html(report, survey(RUN, ledger=run.ledger, store=run.store))
+    assert cells(page, "plan")[1:] == [["cost_usd", "$0.1000", "$0.0900 to $0.1200", "$0.1100", "+10.0%"]]
+    assert '<a href="#plan">' in page
+
+
 def test_a_run_that_nobody_worked_on_has_a_page_too(tmp_path: Path) -> None:
     with finished_run(tmp_path, papers(3), decide, batches=0) as made:
         page = to_html(made.report(), survey(RUN, ledger=made.ledger, store=made.store))
@@ -213,6 +225,20 @@ def test_the_search_index_is_ascii_and_cannot_end_its_script(run: FinishedRun, t
     rows = json.loads(scripts["0000"][len("paperfleetRows(0,") : -len(");\n")])
     assert len(rows) == site.papers
     assert rows[-1][4].startswith("<script>")
+
+
+def test_every_page_has_a_policy_that_lets_nothing_of_a_stranger_in(
+    run: FinishedRun, page: str, tmp_path: Path
+) -> None:
+    written(run, tmp_path / "site", drafts=True)
+    pages = [path.read_text() for path in (tmp_path / "site").rglob("*.html")]
+    assert len(pages) > 2
+    for text in (page, *pages):
+        policy = re.findall('<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+        assert len(policy) == 1
+        assert policy[0].startswith("default-src 'none'; ".replace("'", "&#39;"))
+        assert "unsafe" not in policy[0]
+        assert "http" not in policy[0]
 
 
 def test_a_second_site_leaves_nothing_of_the_first(run: FinishedRun, tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ LATEX = st.text(alphabet=r"\{}$^_&<>\"'=()[]abxfrcsqtleih 01;#", max_size=60)
         (r"$$ \frac { a } { b } \tag { 1 } $$", 'display="block"'),
         (r"\(a < b\)", "<mo>&lt;</mo>"),
         (r"$\text {温度}$", "<mtext>温度</mtext>"),
+        (r"$\textcircled{1} 2 0$", "<mi>①</mi><mn>20</mn>"),
+        (r"$\textcircled { 10 }$", "<mi>⑩</mi>"),
+        (r"$5 \mathrm { \textmu m }$", ">µ<"),
+        (r"$3 \mathrm { ~ \AA ~ }$", ">Å<"),
+        (r"$3 7 \mathrm { \textdegree } \mathrm { C }$", ">°<"),
     ],
 )
 def test_formulas_as_papers_have_them_are_drawn(formula: str, inside: str) -> None:
@@ -32,7 +37,7 @@ def test_formulas_as_papers_have_them_are_drawn(formula: str, inside: str) -> No
 
 
 @pytest.mark.parametrize(
-    "formula", [r"$\textcircled{1}$", r"$a ^ b ^ c$", r"$\frac$", "$" + "x" * 3000 + "$"]
+    "formula", [r"$\textcircled{P}$", r"$a ^ b ^ c$", r"$\frac$", "$" + "x" * 3000 + "$"]
 )
 def test_what_cannot_be_drawn_faithfully_is_left_as_its_source(formula: str) -> None:
     assert to_mathml(formula) is None

@@ -82,9 +82,9 @@ def test_each_event_is_told_once_however_often_somebody_looks(
     ledger.set_control(RUN, Control("parked", "budget_spent", 1.0))
     for _ in range(10):
         Notifier(webhook, ToldFolder(tmp_path / "told"), session_id="s1").update(ledger, RUN)
-    notifier.ended(ledger, RUN, "finished")
+    notifier.ended(ledger, RUN, "finished", now=2.0)
     assert [heard["key"] for heard in ear.heard] == [
-        "start-s1", "budget-1000-50", "budget-1000-80", "budget-1000-100", "parked-s1", "end-s1"
+        "start-s1", "budget-1000-50", "budget-1000-80", "budget-1000-100", "parked-1.000", "end-s1"
     ]  # fmt: skip
     assert "0 of 4 papers finished" in ear.heard[-1]["text"]
 
@@ -107,9 +107,26 @@ def test_a_stop_for_too_many_failures_is_one_message_of_its_own_kind(
     ledger.set_control(RUN, Control("parked", reason, 1.0))
     for _ in range(3):
         notifier.update(ledger, RUN)
-    notifier.ended(ledger, RUN, "finished")
+    notifier.ended(ledger, RUN, "finished", now=2.0)
     assert [heard["event"] for heard in ear.heard] == ["start", "failure_rate", "end"]
     assert reason in ear.heard[1]["text"]
+
+
+def test_thirty_machines_of_a_fleet_send_one_message_an_event(
+    ear: Ear, webhook: Webhook, ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    told = ToldFolder(tmp_path / "told")
+    fleet = [Notifier(webhook, told, session_id=f"s{n}", fleet=True) for n in range(30)]
+    for number, notifier in enumerate(fleet):
+        ledger.start_job(builders.job(f"job-{number}"))
+        notifier.update(ledger, RUN)
+    spend(ledger, "1", 600)
+    ledger.park(RUN, Control("parked", "http_402", 1.0))
+    for number, notifier in enumerate(fleet):
+        notifier.update(ledger, RUN)
+        ledger.end_job(RUN, f"job-{number}", at=2.0, outcome="finished", stats=None)
+        notifier.ended(ledger, RUN, "finished", now=2.0)
+    assert [heard["event"] for heard in ear.heard] == ["start", "budget", "parked", "end"]
 
 
 def test_a_larger_budget_is_another_matter(

@@ -1,0 +1,75 @@
+"""The peers' figures as a table in Markdown and a picture in SVG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+PICTURE = Path(__file__).with_name("peers.svg")
+_BEGIN, _END = "<!-- peers: made by `make bench` -->", "<!-- /peers -->"
+_TITLES = {
+    "100": "100 in flight",
+    "1000": "1,000 in flight",
+    "limited": "50 a second and 3% faults, 100 in flight",
+}
+_COLUMNS = (
+    "wall over the bound", "CPU a call, ms", "peak memory, MB", "start-up, s", "refused", "lost",
+    "paid twice",
+)  # fmt: skip
+_WIDTH, _ROW, _LEFT = 760, 26, 250
+
+
+def render(found: dict[str, Any], readme: Path | None) -> None:
+    """Print the table, write the picture, and put the table between the markers of ``readme``."""
+    text = table(found)
+    PICTURE.write_text(picture(found), encoding="utf-8")
+    if readme is None:
+        print(text)
+        return
+    page = readme.read_text(encoding="utf-8")
+    before, rest = page.split(_BEGIN)
+    _, after = rest.split(_END)
+    readme.write_text(f"{before}{_BEGIN}\n{text}{_END}{after}", encoding="utf-8")
+
+
+def table(found: dict[str, Any]) -> str:
+    lines = []
+    for scenario, title in _TITLES.items():
+        lines += [f"| {title} | " + " | ".join(_COLUMNS) + " |", "| --- |" + " ---: |" * len(_COLUMNS)]
+        for each in found.values():
+            if scenario in each:
+                cells = " | ".join(_cell(each[scenario][column]) for column in _COLUMNS)
+                lines.append(f"| {each['name']} | {cells} |")
+        lines.append("")
+    lines += ["| `kill -9` at half way | answers on disk |", "| --- | ---: |"]
+    lines += [
+        f"| {each['name']} | {each['killed']['durable']:.0%} |" for each in found.values() if "killed" in each
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def picture(found: dict[str, Any]) -> str:
+    """CPU a call at 100 in flight, as bars."""
+    rows = [(each["name"], each["100"]["CPU a call, ms"]) for each in found.values() if "100" in each]
+    most = max((value for _, value in rows), default=1.0)
+    height = _ROW * len(rows) + 48
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
+        'font-family="sans-serif" font-size="13">',
+        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
+        '<text x="12" y="22" font-weight="bold" fill="#1f2328">CPU a call, 100 in flight (ms; '
+        "shorter is better)</text>",
+    ]
+    for number, (name, value) in enumerate(rows):
+        y = 40 + number * _ROW
+        width = (_WIDTH - _LEFT - 70) * value / most
+        fill = "#0969da" if number == 0 else "#afb8c1"
+        parts.append(f'<text x="12" y="{y + 14}" fill="#1f2328">{escape(name)}</text>')
+        parts.append(f'<rect x="{_LEFT}" y="{y}" width="{width:.0f}" height="18" fill="{fill}"/>')
+        parts.append(f'<text x="{_LEFT + width + 6:.0f}" y="{y + 14}" fill="#1f2328">{value:g}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

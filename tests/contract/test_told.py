@@ -1,0 +1,59 @@
+"""What was told of a run, by every adapter: each event is somebody's once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from handlers.adapters.aws_clients import aws_client
+from handlers.adapters.dynamodb_told import DynamoDbTold
+from handlers.reporting.notify import Told, ToldFolder
+from tests.fakes import FakeClock
+from tests.local_aws import LocalAws, name_of
+
+MakeTold = Callable[[str], Told]
+
+
+@pytest.fixture(params=["folder", "dynamodb"])
+def make_told(request: pytest.FixtureRequest, tmp_path: Path, aws: LocalAws) -> MakeTold:
+    """Makes one for a process of that name; all of them share what was told."""
+    if request.param == "folder":
+        return lambda _owner: ToldFolder(tmp_path / "told")
+    client, table = aws.client("dynamodb"), aws.table(name_of(tmp_path))
+    return lambda owner: DynamoDbTold(client, table, FakeClock(), run_id="r", owner=owner)
+
+
+def test_an_event_is_one_process_s_and_only_once(make_told: MakeTold) -> None:
+    one, two = make_told("one"), make_told("two")
+    assert one.first("start-1")
+    assert not one.first("start-1")
+    assert not two.first("start-1")
+    assert two.first("start-2")
+    assert not make_told("three").first("start-2")
+
+
+def test_of_many_at_once_one_is_first(make_told: MakeTold) -> None:
+    processes = [make_told(f"p{number}") for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(lambda told: told.first("parked-1.5"), processes)) == 1
+
+
+def test_a_winner_whose_answer_was_lost_still_wins(
+    aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[str] = []
+
+    def lose(operation: str, _body: bytes) -> bool:
+        if operation == "PutItem" and not lost:
+            lost.append(operation)
+            return True
+        return False
+
+    table = aws.table(name_of(tmp_path))
+    monkeypatch.setattr(aws.wire, "loses", lose)
+    told = DynamoDbTold(aws_client("dynamodb"), table, FakeClock(), run_id="r", owner="one")
+    assert told.first("end-1")
+    assert lost == ["PutItem"]

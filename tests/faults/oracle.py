@@ -1,0 +1,143 @@
+"""What the ledger must say, in fifty lines: dictionaries, one thread, no leases."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from handlers.models import TERMINAL, PaperStatus
+from handlers.totals import Commit
+
+Key = tuple[str, str]
+
+
+@dataclass
+class JobMoney:
+    held: int = 0
+    spent: int = 0
+    lost: int = 0
+    ended: bool = False
+
+
+@dataclass
+class Oracle:
+    papers: dict[Key, tuple[int, PaperStatus, int, str | None]] = field(default_factory=dict)
+    """(run, paper) → (generation, status, weight, error)."""
+    generations: Counter[Key] = field(default_factory=Counter)
+    """(run, batch) → retries."""
+    batch_of: dict[Key, str] = field(default_factory=dict)
+    parts: set[Key] = field(default_factory=set)
+    jobs: defaultdict[Key, JobMoney] = field(default_factory=lambda: defaultdict(JobMoney))
+    budgets: dict[str, int | None] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    """What did not hold in the middle of a step, where an error would be taken for a paper's."""
+
+    def must(self, holds: bool, what: str) -> None:
+        if not holds:
+            self.broken.append(what)
+
+    def commit(self, commits: Sequence[Commit]) -> set[Key]:
+        taken: set[Key] = set()
+        for commit in commits:
+            if (commit.run_id, commit.part_id) in self.parts:
+                continue
+            self.parts.add((commit.run_id, commit.part_id))
+            job = self.jobs[commit.run_id, commit.job_id]
+            returned = min(job.lost, commit.calls.cost)
+            job.lost -= returned
+            job.held += commit.calls.cost - returned if job.ended else 0
+            job.spent += commit.calls.cost
+            for entry in commit.entries:
+                key = (commit.run_id, entry.paper_id)
+                generation, status, _, _ = self.papers.get(key, (0, "pending", 0, None))
+                if status == "pending" and entry.generation >= generation:
+                    self.papers[key] = (entry.generation, entry.status, entry.weight, entry.error)
+                    self.batch_of[key] = commit.batch_id
+                    taken.add(key)
+        return taken
+
+    def reopen(self, run_id: str, statuses: Sequence[PaperStatus], error: str | None) -> int:
+        chosen = [
+            key
+            for key, (_, status, _, why) in self.papers.items()
+            if key[0] == run_id and status in statuses and error in (None, why)
+        ]
+        self.generations.update({(run_id, self.batch_of[key]) for key in chosen})
+        for key in chosen:
+            generation = 1 + self.generations[run_id, self.batch_of[key]]
+            self.papers[key] = (generation, "pending", self.papers[key][2], None)
+        return sum(self.papers[key][2] for key in chosen)
+
+    def draw(self, run_id: str, job_id: str, amount: int) -> bool:
+        budget, job = self.budgets.get(run_id), self.jobs[run_id, job_id]
+        if job.ended or (budget is not None and budget - self.held(run_id) < amount):
+            return False
+        job.held += amount
+        return True
+
+    def give_back(self, run_id: str, job_id: str, amount: int) -> None:
+        job = self.jobs[run_id, job_id]
+        job.held -= amount
+        returned = min(job.lost, amount)
+        job.lost -= returned
+
+    def end_job(self, run_id: str, job_id: str) -> int:
+        job = self.jobs[run_id, job_id]
+        if job.ended:
+            return 0
+        job.ended = True
+        job.lost = max(0, job.held - job.spent)
+        job.held = max(job.held, job.spent)
+        return job.lost
+
+    def held(self, run_id: str) -> int:
+        return sum(job.held for (run, _), job in self.jobs.items() if run == run_id)
+
+    def spend(self, run_id: str) -> int:
+        return sum(job.spent + job.lost for (run, _), job in self.jobs.items() if run == run_id)
+
+    def counts(self, run_id: str) -> Counter[PaperStatus]:
+        found: Counter[PaperStatus] = Counter()
+        for (run, _), (_, status, weight, _) in self.papers.items():
+            if run == run_id and status in TERMINAL:
+                found[status] += weight
+        return found
+
+
+class Watched:
+    """A ledger whose every change is made in the oracle too, and the two answers compared."""
+
+    def __init__(self, ledger: object, oracle: Oracle) -> None:
+        self._ledger, self._oracle = ledger, oracle
+
+    def __getattr__(self, method: str) -> object:
+        return getattr(self._ledger, method)
+
+    def commit(self, commits: Sequence[Commit]) -> set[Key]:
+        taken = self._ledger.commit(commits)  # type: ignore[attr-defined]
+        self._oracle.must(taken == self._oracle.commit(commits), "commit")
+        return taken
+
+    def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
+        opened: int = self._ledger.reopen(run_id, statuses=statuses, error=error)  # type: ignore[attr-defined]
+        self._oracle.must(opened == self._oracle.reopen(run_id, statuses, error), "reopen")
+        return opened
+
+    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+        drawn: bool = self._ledger.draw(run_id, job_id, seq, amount)  # type: ignore[attr-defined]
+        self._oracle.must(drawn == self._oracle.draw(run_id, job_id, amount), "draw")
+        return drawn
+
+    def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
+        self._ledger.give_back(run_id, job_id, seq, amount)  # type: ignore[attr-defined]
+        self._oracle.give_back(run_id, job_id, amount)
+
+    def set_budget(self, run_id: str, budget: int | None) -> None:
+        self._ledger.set_budget(run_id, budget)  # type: ignore[attr-defined]
+        self._oracle.budgets[run_id] = budget
+
+    def end_job(self, run_id: str, job_id: str, **how: object) -> int:
+        lost: int = self._ledger.end_job(run_id, job_id, **how)  # type: ignore[attr-defined]
+        self._oracle.must(lost == self._oracle.end_job(run_id, job_id), "end_job")
+        return lost

@@ -1,0 +1,316 @@
+"""A fleet in one thread, a step at a time: real adapters, real batch runner, an API that keeps its books."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from handlers.corpus.formats import open_source
+from handlers.corpus.ingest import IngestResult, ingest
+from handlers.errors import ContentFilteredError, FatalError, ThrottledError, TransientError
+from handlers.llm.aimd import AimdLimit
+from handlers.llm.limiter import Limiter
+from handlers.llm.pricing import CostEstimator
+from handlers.models import TERMINAL, ChatAnswer, ChatRequest, Paper, PartLine, Price, RunSpec, Usage
+from handlers.part_lines import opened
+from handlers.pipeline.breaker import Breaker
+from handlers.pipeline.budget import Purse
+from handlers.pipeline.committer import Committer, Finished
+from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.heartbeat import Heartbeat
+from handlers.pipeline.pool import WorkerPool
+from handlers.pipeline.run_batch import BatchRunner, Delivery
+from handlers.pipeline.stop import Deadline, StopSignal
+from handlers.pipeline.submit import RunRequest, keyed, submit
+from handlers.ports import BatchQueue, Ledger, ObjectStore
+from handlers.records import JobRecord, JobStats
+from handlers.server.answers import compose
+from handlers.server.canned import Filler
+from handlers.tasks.translate import TranslateTask
+from tests.command import _paper
+from tests.fakes import FakeClock
+from tests.faults.crashing import CrashError, Point, Process
+from tests.faults.oracle import Oracle, Watched
+
+PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
+USAGE = Usage(prompt_tokens=40, completion_tokens=20)
+ALMOST = Usage(prompt_tokens=1, completion_tokens=0)
+"""What the API charges for a call that it cut off, if it charges at all."""
+Answer = Literal["ok", "refused", "flawed", "throttled", "reset", "charged", "broken", "no_key"]
+_FORMULA = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
+_NUMBER = re.compile(r"第(\d+)组样品")
+
+
+class Inline(WorkerPool):
+    """Does a paper when it is given one."""
+
+    def submit(self, task: Callable[[], None], *, seconds: float = 0.0) -> None:
+        task()
+
+
+class AtOnce(Committer):
+    """Commits each paper as it comes: every durable step has its own place in the story."""
+
+    def add(self, finished: Finished) -> None:
+        self._flush([finished])
+
+
+class Unheld(Limiter):
+    def _throttled(self, started_at: float, retry_after: float | None) -> None:
+        """The paper itself waits, in the test's time."""
+
+
+class Api:
+    """``ChatModel``: answers as it is told, keeps the bill, and is asked nothing that was paid before."""
+
+    def __init__(self, fleet: SmallFleet) -> None:
+        self._fleet = fleet
+        self.script: deque[Answer] = deque()
+        self.run_id = ""
+        self.bill: defaultdict[str, int] = defaultdict(int)
+        self.calls = 0
+
+    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
+        self.calls += 1
+        self._fleet.clock.advance(1.0)
+        self._fleet.look_for_answer(self.run_id, request)
+        match self.script.popleft() if self.script else "ok":
+            case "throttled":
+                raise ThrottledError("slow down", retry_after=None)
+            case "refused":
+                raise ContentFilteredError("refused", code="content_filter")
+            case "reset":
+                raise TransientError("reset", code="reset", indeterminate=True)
+            case "charged":
+                self.bill[self.run_id] += ALMOST.cost(PRICE)
+                raise TransientError("reset", code="reset", indeterminate=True)
+            case "broken":
+                raise TransientError("HTTP 500", code="http_500")
+            case "no_key":
+                raise FatalError("HTTP 401", code="unauthorized")
+            case "flawed":
+                return self._answer(request, "refusal")
+        return self._answer(request, None)
+
+    def _answer(self, request: ChatRequest, fault: Any) -> ChatAnswer:
+        self.bill[self.run_id] += USAGE.cost(PRICE)
+        content = compose(request.messages[-1].content, Filler(), fault, 0.5)
+        return ChatAnswer(content=content.text, finish_reason=content.finish_reason, usage=USAGE)
+
+    def abort(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class SmallFleet:
+    """Runs over one corpus, the processes that died, and what the oracle says of the ledger."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ledger: Ledger,
+        store: ObjectStore,
+        queue_of: Callable[[str], BatchQueue],
+        clock: FakeClock,
+        papers: int = 7,
+    ) -> None:
+        self.clock = clock
+        self.oracle = Oracle()
+        self.raw, self.store = ledger, store
+        self.ledger: Any = Watched(ledger, self.oracle)
+        self._queue_of, self._queues = queue_of, {}
+        self.runs: dict[str, RunSpec] = {}
+        self.dead: list[tuple[str, str]] = []
+        self.frozen: list[Callable[[], Any]] = []
+        self.seen: list[tuple[str, Delivery]] = []
+        self.api = Api(self)
+        self.found = self._ingest(folder, papers)
+        self.sources = {
+            paper["id"]: paper for paper in map(json.loads, self.found.corpus.read_bytes().splitlines())
+        }
+        self._jobs = 0
+        self._open: list[tuple[Committer, Heartbeat]] = []
+
+    def _ingest(self, folder: Path, papers: int) -> IngestResult:
+        import random
+
+        chance = random.Random(3)
+        made = [_paper(number, chance) for number in range(papers)]
+        made.append({**made[0], "id": "twin"})
+        made.append({"id": "english", "title": "An English title", "abstract": "Done.", "language": "en"})
+        source = folder / "papers.jsonl"
+        source.write_text("".join(json.dumps(paper, ensure_ascii=False) + "\n" for paper in made))
+        found = ingest(open_source(str(source)), folder)
+        self.store.put_file(found.key.removesuffix(".jsonl") + ".index", found.index)
+        self.store.put_file(found.key, found.corpus)
+        return found
+
+    # what people do
+
+    def queue(self, run_id: str) -> BatchQueue:
+        if run_id not in self._queues:
+            self._queues[run_id] = self._queue_of(run_id)
+        return self._queues[run_id]
+
+    def submit(
+        self, run_id: str, *, budget: int | None = None, process: Process | None = None, **changes: Any
+    ):
+        spec = RunSpec(
+            corpus_sha256=self.found.sha256, corpus=self.found.key, prompt_version="p", masking_version="1",
+            model="model-a", batch_papers=15, **changes,
+        )  # fmt: skip
+        see = (process or Process()).sees
+        if run_id not in self.runs:
+            self.oracle.budgets[run_id] = budget
+        self.runs.setdefault(run_id, spec)
+        request = RunRequest(
+            run_id=run_id, spec=spec, papers=self.found.papers, same_as=self.found.same_as, budget=budget
+        )
+        with suppress(CrashError):
+            submit(
+                request, ledger=see(self.ledger), queue=see(self.queue(run_id)), store=see(self.store),
+                clock=self.clock,
+            )  # fmt: skip
+
+    def work(self, run_id: str, answers: Sequence[Answer] = (), point: Point | None = None) -> None:
+        """Receive one message and work on it, as a process that perhaps dies on the way."""
+        for message in self.queue(run_id).receive(limit=1, visibility=120):
+            delivery = Delivery(message.id, message.receipt, message.body, message.receives)
+            self.seen.append((run_id, delivery))
+            self.deliver(run_id, delivery, answers, point)
+
+    def deliver(
+        self, run_id: str, delivery: Delivery, answers: Sequence[Answer] = (), point: Point | None = None
+    ) -> None:
+        self.api.script = deque(answers)
+        process = Process(point)
+        self._jobs += 1
+        job_id = f"job-{self._jobs}"
+        ledger, queue, store = map(process.sees, (self.ledger, self.queue(run_id), self.store))
+        contexts: dict[str, RunContext] = {}
+        stop = StopSignal()
+        stop.wait = self.clock.sleep  # type: ignore[method-assign]
+
+        def context(name: str) -> RunContext:
+            if name not in contexts:
+                contexts[name] = self._context(name, job_id, ledger, stop)
+            self.api.run_id = name
+            return contexts[name]
+
+        committer = AtOnce(store, ledger, self.clock, job_id, on_failure=stop.abandon)
+        heartbeat = Heartbeat(ledger, queue, self.clock, lambda: list(contexts.values()))
+        heartbeat.close()
+        runner = BatchRunner(context, ledger, queue, store, committer, Inline(1), heartbeat, self.clock)
+        try:
+            if not runner.run([delivery]):
+                queue.delete(delivery.receipt)
+            for each in contexts.values():
+                each.purse.trim()
+                ledger.end_job(each.run_id, job_id, at=self.clock.now(), outcome="finished", stats=None)
+        except CrashError:
+            pass
+        finally:
+            committer.close()
+        self.frozen += process.kept
+        if process.dead:
+            self.dead += [(name, job_id) for name in contexts or (run_id,)]
+
+    def _context(self, run_id: str, job_id: str, ledger: Any, stop: StopSignal) -> RunContext:
+        record, now = ledger.run(run_id), self.clock.now()
+        ledger.start_job(JobRecord(job_id, run_id, "s", "host:1:1", 1, now, now, None, "", JobStats()))
+        made = RunContext(
+            record=record, job_id=job_id, session_id="s", task=TranslateTask(record.spec), model=self.api,
+            price=PRICE, estimator=CostEstimator(), limiter=Unheld(AimdLimit(ceiling=1, start=1), self.clock),
+            purse=Purse(ledger, run_id, job_id), breaker=Breaker(self.clock), meter=JobMeter(), ledger=ledger,
+            clock=self.clock, stop=stop, deadline=Deadline(), call_timeout=60,
+        )  # fmt: skip
+        made.refresh()
+        return made
+
+    def bury(self) -> None:
+        """What the parent does for a job whose process is gone."""
+        for run_id, job_id in self.dead:
+            freed = self.ledger.free_leases(run_id, job_id)
+            self.ledger.end_job(run_id, job_id, at=self.clock.now(), outcome="killed", stats=None)
+            self.queue(run_id).send(map(keyed, freed))
+        self.dead.clear()
+
+    def close(self) -> None:
+        for queue in self._queues.values():
+            queue.close()  # type: ignore[attr-defined]
+
+    # what must hold
+
+    def look_for_answer(self, run_id: str, request: ChatRequest) -> None:
+        """Promise 2, asked at the moment of the call: what the ledger has is never sent again."""
+        text = " ".join(message.content for message in request.messages)
+        numbers = set(_NUMBER.findall(text))
+        asked = [
+            paper["id"]
+            for paper in self.sources.values()
+            if numbers & set(_NUMBER.findall(paper["abstract"])) and paper["id"] != "twin"
+        ]
+        self.oracle.must(len(asked) == 1, "every text has its number")
+        digest = Paper.model_validate(self.sources[asked[0]]).text_digest()
+        known = self.raw.reusable([self.runs[run_id].fingerprint(digest)])
+        self.oracle.must(not known, f"{asked[0]} is done in another run and was sent again")
+        row = self.raw.paper_rows(run_id, asked).get(asked[0])
+        if row is None:
+            return
+        self.oracle.must(row.status not in TERMINAL, f"{row.paper_id} is {row.status} and was sent again")
+        if row.pointer is not None:
+            line = self._line(row.pointer)
+            paid = {call.request for call in line.carried + line.calls if call.outcome == "ok"}
+            self.oracle.must(request.digest() not in paid, "an answer that was paid for is asked for again")
+
+    def _line(self, where: Any) -> PartLine:
+        return opened(self.store.read(where.key, where.offset, where.length), where)
+
+    def check(self) -> None:
+        assert not self.oracle.broken
+        for run_id in self.runs:
+            if run_id in self.raw.run_ids():
+                self._check_papers(run_id)
+                self._check_money(run_id)
+
+    def _check_papers(self, run_id: str) -> None:
+        """Promises 1, 5 and 6."""
+        rows = {row.paper_id: row for row in self.raw.entries(run_id)}
+        expected = {paper: state for (run, paper), state in self.oracle.papers.items() if run == run_id}
+        assert {
+            key: (row.generation, row.status, row.weight, row.error) for key, row in rows.items()
+        } == expected
+        totals = self.raw.totals(run_id)
+        assert sum(totals.counts.values()) == self.found.papers
+        assert {s: n for s, n in totals.counts.items() if s in TERMINAL and n} == self.oracle.counts(run_id)
+        for row in rows.values():
+            if row.pointer is None:
+                assert row.status == "pending"
+                continue
+            line = self._line(row.pointer)
+            assert (line.id, line.status) == (row.paper_id, row.status)
+            if row.status == "done":
+                self._check_formulas(line)
+
+    def _check_formulas(self, line: PartLine) -> None:
+        source = self.sources[line.id]
+        for field in ("title", "abstract"):
+            wanted, got = source.get(field, ""), line.fields.get(field) or ""
+            assert Counter(_FORMULA.findall(wanted)) == Counter(_FORMULA.findall(got))
+
+    def _check_money(self, run_id: str) -> None:
+        """Promises 3 and 4."""
+        state, calls = self.raw.budget_state(run_id), self.raw.totals(run_id).calls
+        bill = self.api.bill[run_id]
+        assert (state.held, state.spend) == (self.oracle.held(run_id), self.oracle.spend(run_id))
+        assert bill <= state.held, "a call was sent without a reservation"
+        assert state.budget is None or state.held <= state.budget
+        assert calls.cost == state.spend
+        if all(run != run_id for run, _ in self.dead):
+            assert state.held == state.spend, "nothing is outstanding"
+            assert state.spend - calls.indeterminate <= bill <= state.spend

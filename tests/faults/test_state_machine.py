@@ -1,0 +1,273 @@
+"""Whatever happens in whatever order, the promises hold after every step; and the work can be finished."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from handlers.adapters.dynamodb_ledger import DynamoDbLedger
+from handlers.adapters.dynamodb_reasons import DynamoDbReasons
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.s3_store import S3Store
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.adapters.sqs_queue import SqsQueue
+from handlers.errors import RunChangedError, UsageError
+from handlers.pipeline import control
+from tests.fakes import FakeClock
+from tests.faults.crashing import SUBMITTING, WORKING, Point, Process
+from tests.faults.small_fleet import Answer, SmallFleet
+from tests.local_aws import LocalAws, moto_server, name_of
+
+ANSWERS: list[Answer] = [
+    "ok", "ok", "ok", "flawed", "refused", "throttled", "reset", "charged", "broken", "no_key",
+]  # fmt: skip
+SCRIPT = st.lists(st.sampled_from(ANSWERS), max_size=6)
+WAYS = st.sampled_from(["frozen", "before", "after"])
+DEATHS = st.builds(Point, st.sampled_from(WORKING), st.integers(1, 3), WAYS)
+FALSE_STARTS = st.builds(Point, st.sampled_from(SUBMITTING), st.just(1), WAYS)
+RUNS = st.sampled_from(["first", "first", "first", "same-again", "other-settings"])
+SETTINGS: dict[str, dict[str, Any]] = {
+    "first": {},
+    "same-again": {},
+    "other-settings": {"temperature": 0.7},
+}
+MEMORY = Path("/dev/shm")
+"""Thousands of durable commits need no disk here: no machine is switched off."""
+CENTS = 2_000_000
+"""nano-USD that a few papers cost."""
+
+
+class Promises(RuleBasedStateMachine):
+    """One thread plays all processes; they meet in ledger, queue and store."""
+
+    fleet: SmallFleet
+
+    def adapters(self, folder: Path, clock: FakeClock) -> dict[str, Any]:
+        ledger = self.close_later(SqliteLedger(folder / "ledger.sqlite3"))
+        store = self.close_later(FileStore(folder))
+        return {
+            "ledger": ledger,
+            "store": store,
+            "queue_of": lambda name: SqliteQueue(folder / "queue.sqlite3", name, clock, max_receives=3),
+        }
+
+    def close_later(self, adapter: Any) -> Any:
+        self._closing.callback(adapter.close)
+        return adapter
+
+    @initialize(tight=st.booleans())
+    def begin(self, tight: bool) -> None:
+        self._closing = ExitStack()
+        folder = Path(tempfile.mkdtemp(prefix="promises-", dir=MEMORY if MEMORY.is_dir() else None))
+        self._closing.callback(shutil.rmtree, folder, ignore_errors=True)
+        clock = FakeClock()
+        self.fleet = SmallFleet(folder, clock=clock, **self.adapters(folder, clock))
+        self._closing.callback(self.fleet.close)
+        self.budgets = {name: CENTS if tight and name == "first" else None for name in SETTINGS}
+        self.fleet.submit("first", budget=self.budgets["first"])
+
+    # processes
+
+    @rule(run=RUNS, answers=SCRIPT)
+    def work(self, run: str, answers: list[Answer]) -> None:
+        self._may_wait_for_nobody(run)
+        if run in self.fleet.runs:
+            self.fleet.work(run, answers)
+
+    @rule(answers=SCRIPT)
+    def the_first_runs_paper_is_interrupted_between_two_calls(self, answers: list[Answer]) -> None:
+        self._may_wait_for_nobody("first")
+        self.fleet.work("first", ["flawed", "no_key"])
+        if self._state("first") != "cancelled":
+            self.fleet.submit("first", budget=self.budgets["first"])
+        self.fleet.work("first", answers)
+
+    @rule(run=RUNS, answers=SCRIPT, point=DEATHS)
+    def work_and_die(self, run: str, answers: list[Answer], point: Point) -> None:
+        self._may_wait_for_nobody(run)
+        if run in self.fleet.runs:
+            self.fleet.work(run, answers, point)
+
+    @rule(answers=SCRIPT, point=DEATHS)
+    def die_and_come_back(self, answers: list[Answer], point: Point) -> None:
+        """Dies over the first run's batch; the batch is delivered again, before or after its funeral."""
+        self.work_and_die("first", answers, point)
+        self.fleet.clock.advance(200)
+        self.work("first", answers)
+
+    @rule(which=st.integers(0, 50), answers=SCRIPT)
+    def a_message_is_delivered_once_more(self, which: int, answers: list[Answer]) -> None:
+        if self.fleet.seen:
+            run, delivery = self.fleet.seen[which % len(self.fleet.seen)]
+            self._may_wait_for_nobody(run)
+            self.fleet.deliver(run, delivery, answers)
+
+    @rule(which=st.integers(0, 50))
+    def a_frozen_process_does_what_it_was_about_to_do(self, which: int) -> None:
+        if self.fleet.frozen:
+            self.fleet.frozen.pop(which % len(self.fleet.frozen))()
+
+    @rule()
+    def the_dead_are_buried(self) -> None:
+        self.fleet.bury()
+
+    @rule(seconds=st.sampled_from([1.0, 31.0, 121.0, 1000.0, -3600.0]))
+    def the_clock_jumps(self, seconds: float) -> None:
+        self.fleet.clock.advance(seconds)
+
+    @rule(answers=SCRIPT, point=DEATHS)
+    def a_late_commit_meets_a_finished_batch(self, answers: list[Answer], point: Point) -> None:
+        self.work_and_die("first", answers, Point("commit", point.nth, point.when))
+        self.fleet.bury()
+        self.work("first", [])
+        self.a_frozen_process_does_what_it_was_about_to_do(0)
+
+    # people
+
+    @rule(run=RUNS, point=st.none() | FALSE_STARTS)
+    def submit(self, run: str, point: Point | None) -> None:
+        if self._state(run) != "cancelled":
+            self.fleet.submit(run, budget=self.budgets[run], process=Process(point), **SETTINGS[run])
+
+    @rule()
+    def other_settings_under_the_same_name_are_refused(self) -> None:
+        with pytest.raises(RunChangedError):
+            self.fleet.submit("first", temperature=0.9)
+
+    @precondition(lambda self: self.budgets["first"] is not None)
+    @rule()
+    def a_larger_budget(self) -> None:
+        self.budgets["first"] += CENTS
+        if self._state("first") != "cancelled":
+            self.fleet.submit("first", budget=self.budgets["first"])
+
+    @rule(run=RUNS, verb=st.sampled_from(["pause", "resume", "cancel", "redrive", "retry", "retry"]))
+    def steer(self, run: str, verb: str) -> None:
+        if self._state(run) is None:
+            return
+        ports: dict[str, Any] = {"ledger": self.fleet.ledger, "queue": self.fleet.queue(run)}
+        now = self.fleet.clock.now()
+        try:
+            if verb == "pause":
+                control.pause(run, ledger=ports["ledger"], now=now)
+            elif verb == "redrive":
+                control.redrive(run, **ports)
+            elif verb == "retry":
+                control.retry(run, statuses=["failed", "flagged"], error=None, **ports)
+            else:
+                {"resume": control.resume, "cancel": control.cancel}[verb](run, now=now, **ports)
+        except UsageError:
+            assert self._state(run) == "cancelled"
+
+    @rule(run=RUNS)
+    def a_stranger_puts_a_message_into_the_queue(self, run: str) -> None:
+        if run in self.fleet.runs:
+            self.fleet.queue(run).send([("poison", '{"v": 7, "run_id": "../../etc"}')])
+
+    # A rule for `merge` belongs here: two states of one run, united, with the promises of both.
+
+    @invariant()
+    def the_promises_hold(self) -> None:
+        if hasattr(self, "fleet"):
+            self.fleet.check()
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "fleet"):
+                self._finish_everything()
+        finally:
+            if hasattr(self, "_closing"):
+                self._closing.close()
+
+    def _finish_everything(self) -> None:
+        """However it stands, somebody who does the right things ends with no paper pending."""
+        for run in list(self.fleet.runs):
+            self.budgets[run] = None if self.budgets[run] is None else self.budgets[run] + 100 * CENTS
+            for attempt in itertools.count():
+                assert attempt < 40, f"{run} cannot be finished"
+                self.fleet.bury()
+                if self._state(run) == "cancelled":
+                    control.resume(
+                        run, ledger=self.fleet.ledger, queue=self.fleet.queue(run), now=self.fleet.clock.now()
+                    )
+                self.fleet.submit(run, budget=self.budgets[run], **SETTINGS[run])
+                control.redrive(run, ledger=self.fleet.ledger, queue=self.fleet.queue(run))
+                self.fleet.clock.advance(1000)
+                for _ in range(5):
+                    self.fleet.work(run)
+                if self.fleet.raw.totals(run).counts["pending"] == 0:
+                    break
+        while self.fleet.frozen:
+            self.fleet.frozen.pop()()
+        self.fleet.bury()
+        self.fleet.check()
+
+    def _state(self, run: str) -> str | None:
+        known = run in self.fleet.runs and run in self.fleet.raw.run_ids()
+        return self.fleet.raw.control(run).state if known else None
+
+    def _may_wait_for_nobody(self, run: str) -> None:
+        """A job that is short of money waits for what others hold: in one thread, nobody gives it back."""
+        if self.budgets.get(run) is not None:
+            self.fleet.bury()
+
+
+class PromisesOnAws(Promises):
+    """The same over DynamoDB, SQS and S3."""
+
+    aws: ClassVar[LocalAws]
+    clocks: ClassVar[list[Callable[[], float]]] = []
+
+    def adapters(self, folder: Path, clock: FakeClock) -> dict[str, Any]:
+        self.clocks[:] = [clock.now]
+        name = name_of(folder)
+        dynamodb, sqs, s3 = (self.aws.client(service) for service in ("dynamodb", "sqs", "s3"))
+        ledger = DynamoDbLedger(dynamodb, self.aws.table(name), clock)
+
+        def queue_of(run: str) -> SqsQueue:
+            reasons = DynamoDbReasons(dynamodb, self.aws.table(name), clock)
+            url, dead_url = self.aws.queues(f"{name}-{run}", max_receives=3)
+            return SqsQueue(sqs, url, dead_url, reasons, clock, long_poll=0)
+
+        return {"ledger": ledger, "store": S3Store(s3, self.aws.bucket(name)), "queue_of": queue_of}
+
+
+EVERYWHERE = settings(
+    deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, derandomize=True, database=None
+)
+TestPromises = Promises.TestCase
+TestPromises.settings = settings(EVERYWHERE, max_examples=60, stateful_step_count=30)
+
+
+@pytest.mark.slow
+class TestManyStories(Promises.TestCase):  # type: ignore[name-defined, misc]
+    settings = settings(EVERYWHERE, max_examples=120, stateful_step_count=50)
+
+
+@pytest.mark.slow
+class TestPromisesOnAws(PromisesOnAws.TestCase):  # type: ignore[name-defined, misc]
+    settings = settings(EVERYWHERE, max_examples=6, stateful_step_count=15)
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _emulator(cls, request: pytest.FixtureRequest) -> Any:
+        ticks = itertools.count()
+        patch = pytest.MonkeyPatch()
+        with moto_server() as aws:
+            PromisesOnAws.aws = aws
+            now = lambda: PromisesOnAws.clocks[0]() if PromisesOnAws.clocks else 0.0  # noqa: E731
+            patch.setattr("moto.sqs.models.unix_time", now)
+            patch.setattr("moto.sqs.models.unix_time_millis", lambda: 1000 * now() + next(ticks) / 1000)
+            yield
+            patch.undo()

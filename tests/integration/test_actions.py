@@ -1,0 +1,390 @@
+"""``paperfleet actions``: the commands of a session, one after the other, as the workflow calls them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.cli.main import actions as commands
+from handlers.server import RunningServer, ServerSettings, start
+from tests.command import Ran, Running, corpus, paperfleet, until
+from tests.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
+
+pytestmark = pytest.mark.slow
+
+PAPERS = 12
+KEY = "sk-of-the-session"
+
+
+@dataclass
+class Actions:
+    """A workflow's jobs, each with a folder of its own, and artifacts as the workflow saves them."""
+
+    folder: Path
+    github: GitHub
+    server: RunningServer
+    run_id: int = 100
+    attempt: int = 1
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.github.add_run(self.run_id)
+        self.source = corpus(self.folder / "papers.jsonl", PAPERS)
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        output = self.folder / "output"
+        output.write_text("")
+        return {
+            "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": self.github.url,
+            "GITHUB_RUN_ID": str(self.run_id), "GITHUB_RUN_ATTEMPT": str(self.attempt),
+            "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
+            "PAPERFLEET_API_KEY": KEY, "PAPERFLEET_BASE_URL": self.server.base_url,
+            "PAPERFLEET_MODEL": "paperfleet-canned", "PAPERFLEET_PRICE_IN": "0.15",
+            "PAPERFLEET_PRICE_OUT": "0.60",
+        } | changes  # fmt: skip
+
+    def call(self, command: str, *flags: object, **changes: str) -> Ran:
+        ran = paperfleet("actions", command, *flags, timeout=90, **self.environment(**changes))
+        told = (self.folder / "output").read_text().splitlines()
+        self.outputs = dict(line.split("=", 1) for line in told)
+        return ran
+
+    def plan(self, *flags: object, jobs: int = 2, workers: int = 2, **changes: str) -> Ran:
+        state = self.folder / f"state-{self.run_id}-{self.attempt}-plan"
+        ran = self.call(
+            "plan", "--corpus", self.source, "--tier", "custom", "--parallel-jobs", jobs, "--workers-per-job",
+            workers, "--state", state, "--output", self.plan_folder, *flags, **changes,
+        )  # fmt: skip
+        if ran.code == 0:
+            self.save(self.plan_folder, f"paperfleet-plan-{self.attempt}")
+        return ran
+
+    @property
+    def plan_folder(self) -> Path:
+        return self.folder / f"plan-{self.run_id}-{self.attempt}"
+
+    @property
+    def planned(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.plan_folder / "plan.json").read_text())
+        return found
+
+    def job_folder(self, job: int) -> Path:
+        return self.folder / f"job-{self.run_id}-{self.attempt}-{job}"
+
+    def begin(self, job: int) -> Ran:
+        ran = self.call("begin", "--plan", self.plan_folder, "--job", job, "--state", self.job_folder(job))
+        if ran.code == 0:
+            self.save(self.job_folder(job), f"paperfleet-job-{self.attempt}-{job}-0")
+        return ran
+
+    def work(self, job: int, slot: str = "a", **changes: str) -> Ran:
+        ran = self.call("work", "--state", self.job_folder(job), **changes)
+        self.save(self.job_folder(job), f"paperfleet-job-{self.attempt}-{job}-{slot}")
+        return ran
+
+    def collect(self, *flags: object) -> Ran:
+        state = self.folder / f"state-{self.run_id}-{self.attempt}"
+        results = self.folder / f"results-{self.run_id}-{self.attempt}"
+        ran = self.call("collect", "--plan", self.plan_folder, "--state", state, "--output", results, *flags)
+        self.save(state, f"paperfleet-state-{self.attempt}")
+        return ran
+
+    def save(self, folder: Path, name: str) -> None:
+        target = self.github.root / str(self.run_id) / name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns("queue.*", "parent.lock", "logs"))
+        if name.startswith("paperfleet-job"):
+            shutil.rmtree(target / "corpora")
+        target.touch()
+
+    def next_run(self) -> None:
+        self.run_id += 1
+        self.attempt = 1
+        self.github.add_run(self.run_id)
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    prices = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
+    with start(ServerSettings(mode="canned", latency=0.05, api_key=KEY, **prices)) as running:
+        yield running
+
+
+@pytest.fixture
+def actions(tmp_path: Path, server: RunningServer) -> Iterator[Actions]:
+    with github_server(tmp_path / "artifacts") as github:
+        yield Actions(tmp_path, github, server)
+
+
+def test_plan_work_collect_and_a_next_session_without_work(actions: Actions) -> None:
+    ran = actions.plan("--budget", "1")
+    assert ran.code == 0, ran.err
+    assert json.loads(actions.outputs["matrix"]) == {"job": [1, 2]}
+    assert sum(job["budget"] for job in actions.planned["jobs"]) == 10**9, "shares add up to the budget"
+    assert "GitHub's terms" in ran.out
+    for job in (1, 2):
+        assert actions.begin(job).code == 0
+        assert actions.outputs["more"] == "true"
+        ran = actions.work(job)
+        assert ran.code == 0, ran.err
+        assert actions.outputs["more"] == "false"
+    ran = actions.collect("--continue", "true")
+    assert ran.code == 0, ran.err
+    assert ran.report["counts"]["done"] == PAPERS
+    assert ran.report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"]
+    assert actions.outputs["go_on"] == "false"
+    summary = (actions.folder / "summary.md").read_text()
+    assert "```mermaid\npie" in summary
+    assert KEY not in summary + ran.out + ran.err
+
+    actions.next_run()
+    ran = actions.plan("--budget", "1")
+    assert ran.code == 0, ran.err
+    assert "as the last session showed" in ran.out
+    assert actions.outputs["jobs"] == "0"
+    assert actions.planned["last"]["papers"] == PAPERS, "what the last session showed"
+
+
+def test_a_job_that_saved_nothing_since_it_began_is_booked_at_its_allowance(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    for job in (1, 2):
+        assert actions.begin(job).code == 0
+    assert actions.work(1).code == 0
+    allowance = json.loads((actions.job_folder(2) / "job.json").read_text())["allowance"]
+    ran = actions.call("work", "--state", actions.job_folder(2))  # and its runner dies: nothing is saved
+    assert ran.code == 0
+    bill = actions.server.stats()["bill_nano_usd"]
+    ran = actions.collect()
+    assert ran.code == 0, ran.err
+    assert ran.report["counts"]["pending"] > 0
+    assert ran.report["spend_nano_usd"] >= bill, "fail closed: the allowance covers what nobody saw"
+    assert [job for job in ran.report["lost_jobs"] if "job-002-step-01" in job]
+    assert allowance == round(ran.report["indeterminate_usd"] * 1e9)
+
+
+def test_a_session_that_nobody_collected_is_found_by_the_next_one(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.begin(1).code == 0
+    assert actions.work(1).code == 0
+    done = actions.server.stats()["requests"]
+    assert done > 0
+    actions.next_run()
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.planned["pending"] == PAPERS - done
+    for job in json.loads(actions.outputs["matrix"])["job"]:
+        assert actions.begin(job).code == 0
+        assert actions.work(job).code == 0
+    ran = actions.collect()
+    assert ran.report["counts"]["done"] == PAPERS
+    assert actions.server.stats()["duplicates"] == 0
+    assert ran.report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"]
+
+
+def test_a_job_that_is_run_again_goes_on_where_its_last_checkpoint_stood(actions: Actions) -> None:
+    assert actions.plan("--budget", "1", "--total-papers", 0).code == 0
+    assert actions.begin(1).code == 0
+    first_plan = actions.plan_folder
+    with_limit = json.loads((first_plan / "plan.json").read_text())
+    assert with_limit["jobs"][0]["limit"] is None
+    assert actions.work(1).code == 0
+    asked = actions.server.stats()["requests"]
+    actions.attempt = 2  # "Re-run failed jobs": the plan of the first attempt, and no other
+    shutil.copytree(first_plan, actions.plan_folder)
+    ran = actions.begin(1)
+    assert ran.code == 0, ran.err
+    assert "merged" in ran.err
+    assert actions.work(1).code == 0
+    assert actions.server.stats()["requests"] == asked, "nothing of it is asked again"
+
+
+def test_an_old_plan_is_never_replayed_once_a_later_session_has_planned(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    old, run_id = actions.plan_folder, actions.run_id
+    actions.next_run()
+    assert actions.plan("--budget", "1").code == 0
+    actions.run_id, actions.attempt = run_id, 2
+    shutil.copytree(old, actions.plan_folder)
+    ran = actions.begin(2)
+    assert ran.code == 2
+    assert "out of date" in ran.err
+
+
+def test_a_cancel_ends_a_step_in_time_and_books_what_was_in_flight(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.begin(1).code == 0
+    actions.server.control(latency=30.0)
+    environment = actions.environment()
+    with Running("actions", "work", "--state", actions.job_folder(1), **environment) as running:
+        until(lambda: actions.server.stats()["in_flight"] == 2)
+        running.interrupt()
+        ran = running.end(timeout=9)
+    assert ran.code == 130
+    actions.save(actions.job_folder(1), "paperfleet-job-1-1-z")
+    report = actions.collect().report
+    assert report["counts"]["pending"] == PAPERS
+    assert report["indeterminate_usd"] > 0
+    assert report["calls"]["sent"] == 2, "both calls are booked"
+
+
+def test_a_refused_key_parks_the_run_and_the_session_ends_with_4(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.begin(1).code == 0
+    ran = actions.work(1, PAPERFLEET_API_KEY="sk-wrong")
+    assert ran.code == 4
+    assert actions.outputs["more"] == "false"
+    ran = actions.collect("--continue", "true")
+    assert ran.code == 4
+    assert "unauthorized" in ran.report["reason"]
+    assert actions.outputs["go_on"] == "false", "no session starts by itself that cannot get further"
+
+
+def test_a_corpus_that_has_grown_costs_its_new_papers_alone(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    for job in (1, 2):
+        assert actions.begin(job).code == 0
+        assert actions.work(job).code == 0
+    assert actions.collect().code == 0
+    old = actions.source.read_text()
+    more = corpus(actions.folder / "more.jsonl", PAPERS + 3, seed=2).read_text().splitlines()[PAPERS:]
+    actions.source.write_text(old + "\n".join(more) + "\n")
+    actions.next_run()
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.planned["pending"] == PAPERS + 3, "another corpus is another run"
+    for job in (1, 2):
+        assert actions.begin(job).code == 0
+        assert actions.work(job).code == 0
+    report = actions.collect().report
+    assert (report["counts"]["done"], report["reused"]) == (PAPERS + 3, PAPERS)
+    assert actions.server.stats()["requests"] == PAPERS + 3
+
+
+def test_declared_rates_are_split_over_the_jobs_that_run_at_once(actions: Actions) -> None:
+    assert actions.plan(PAPERFLEET_RPM="60", PAPERFLEET_TPM="9000").code == 0
+    shares = [(job["rpm"], job["tpm"]) for job in actions.planned["jobs"]]
+    assert shares == [(30.0, 4500.0)] * 2
+
+
+def test_a_budget_that_was_lowered_stays_so(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.begin(1).code == 0
+    assert actions.work(1).code == 0
+    assert actions.collect().report["budget_usd"] == 1
+    actions.next_run()
+    assert actions.plan("--budget", "0.5").code == 0
+    assert actions.collect().report["budget_usd"] == 0.5
+
+
+def test_total_papers_bounds_all_sessions_together(actions: Actions) -> None:
+    assert actions.plan("--total-papers", 5).code == 0
+    for job in (1, 2):
+        assert actions.begin(job).code == 0
+        assert actions.work(job).code == 0
+    ran = actions.collect("--continue", "true")
+    assert ran.report["counts"]["done"] == 5
+    assert actions.outputs["go_on"] == "false"
+    actions.next_run()
+    assert actions.plan("--total-papers", 5).code == 0
+    assert actions.outputs["jobs"] == "0"
+
+
+def test_a_budget_too_small_for_one_call_starts_nothing(actions: Actions) -> None:
+    ran = actions.plan("--budget", "0.000001")
+    assert ran.code == 4
+    assert "give a larger" in ran.out
+    assert actions.outputs["jobs"] == "0"
+
+
+def test_the_next_session_is_started_with_the_same_inputs(actions: Actions) -> None:
+    inputs = {"tier": "ultra", "continue": True, "model": "", "total_papers": None}
+    ran = actions.call(
+        "next", "--inputs", json.dumps(inputs), GITHUB_REF_NAME="main",
+        GITHUB_WORKFLOW_REF=f"{REPOSITORY}/.github/workflows/nightly.yml@refs/heads/main",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert actions.github.dispatched == [{"ref": "main", "inputs": {"tier": "ultra", "continue": "true"}}]
+    assert "nightly.yml" in ran.out
+
+
+def test_a_job_that_the_session_does_not_have_is_refused(actions: Actions) -> None:
+    assert actions.plan().code == 0
+    ran = actions.begin(7)
+    assert ran.code == 2
+    assert "no job 7" in ran.err
+
+
+def test_status_shows_the_queue_of_the_newest_runs(actions: Actions) -> None:
+    at = 1_700_000_000
+    actions.github.jobs[actions.run_id] = [
+        {
+            "id": n, "name": f"work {n}", "status": "completed", "conclusion": "success", "run_attempt": 1,
+            "created_at": stamp(at), "started_at": stamp(at + 20 * n), "completed_at": stamp(at + 60),
+            "runner_name": "hosted",
+        }
+        for n in (1, 2)
+    ]  # fmt: skip
+    ran = actions.call("status", "--json")
+    assert ran.code == 0, ran.err
+    queue = ran.report["queue"]
+    assert (queue["slots"], queue["longest_wait_s"], queue["ended"]) == (2, 40, 2)
+    assert "work 1" in actions.call("status").out
+
+
+def test_without_a_token_a_session_does_not_start_as_if_nothing_had_been_paid(actions: Actions) -> None:
+    ran = actions.plan(GITHUB_TOKEN="")
+    assert ran.code == 2
+    assert "GITHUB_TOKEN" in ran.err
+
+
+def test_a_state_that_has_expired_is_not_paid_for_again(actions: Actions) -> None:
+    assert actions.plan().code == 0
+    assert actions.collect().code == 0
+    actions.github.expired.add("paperfleet-state-1")
+    actions.next_run()
+    ran = actions.plan()
+    assert ran.code == 2
+    assert "expired" in ran.err
+    assert "pay again" in ran.err
+
+
+def test_what_a_stranger_saved_is_not_looked_at(actions: Actions) -> None:
+    for run_id, change in (
+        (101, {"head_repository": {"full_name": "stranger/papers"}}),
+        (102, {"event": "pull_request"}),
+    ):
+        actions.github.add_run(run_id, **change)
+        folder = actions.github.root / str(run_id) / "paperfleet-state-1"
+        folder.mkdir(parents=True)
+        (folder / "ledger.sqlite3").write_text("no ledger")
+    assert actions.plan().code == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "word"),
+    [
+        (("--run-id", "../../elsewhere"), "run_id"),
+        (("--total-papers", "-3"), "total_papers"),
+        (("--budget", "much"), "budget"),
+        (("--account", "gold"), "account plan"),
+        (("--runs-on", "[1, 2"), "runs_on"),
+        (("--checkpoint-minutes", "0"), "checkpoint_minutes"),
+        (("--tier", "huge"), "tier"),
+    ],
+)
+def test_an_input_that_cannot_be_is_named(actions: Actions, flags: tuple[str, ...], word: str) -> None:
+    ran = actions.plan(*flags)
+    assert ran.code == 2
+    assert word in ran.err
+
+
+@pytest.mark.parametrize("command", [str(each.name) for each in commands.app.registered_commands])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    ran = paperfleet("actions", command, "--help")
+    assert ran.code == 0
+    assert "Example" in ran.out

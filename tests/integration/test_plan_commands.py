@@ -1,0 +1,257 @@
+"""``pilot``, ``plan``, ``simulate`` and ``run --plan`` as a user types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from handlers.server import RunningServer, ServerSettings, start
+from tests.command import PRICES, Ran, corpus, paperfleet
+
+ORIGINAL = """
+papers = 34237
+usd_per_paper = 0.0013
+[papers_per_worker_hour]
+standard = 10
+parallel = 5
+ultra = 5
+extreme = 5
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    prices = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
+    with start(ServerSettings(mode="canned", latency=0.05, sigma=0.2, **prices)) as running:
+        yield running
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return corpus(tmp_path / "papers.jsonl", 120)
+
+
+def against(server: RunningServer, state: Path) -> list[object]:
+    return ["--state", state, "--base-url", server.base_url, "--model", "paperfleet-canned", *PRICES]
+
+
+def plan(source: Path, state: Path, *flags: object) -> Ran:
+    return paperfleet("plan", source, "--state", state, "--model", "gpt-4o-mini", *flags)
+
+
+def test_the_original_table_comes_out_of_its_assumptions(source: Path, tmp_path: Path) -> None:
+    assume = tmp_path / "original.toml"
+    assume.write_text(ORIGINAL, encoding="utf-8")
+    ran = plan(source, tmp_path / "state", "--assume", assume, "--json")
+    assert ran.code == 0, ran.err
+    rows = ran.report["rows"]
+    assert [row["tier"] for row in rows] == ["standard", "parallel", "ultra", "extreme"]
+    assert [float(f"{row['papers_per_hour']:.2g}") for row in rows] == [100, 500, 2_500, 10_000]
+    assert [float(f"{row['hours']:.2g}") for row in rows] == [340, 68, 14, 3.4]
+    assert {round(row["cost_usd"]) for row in rows} == {45}
+
+
+def test_a_rate_as_one_number_holds_for_all_tiers(source: Path, tmp_path: Path) -> None:
+    assume = tmp_path / "assume.json"
+    assume.write_text(json.dumps({"papers": 1000, "papers_per_worker_hour": 5}), encoding="utf-8")
+    rows = plan(source, tmp_path / "state", "--assume", assume, "--json").report["rows"]
+    assert [row["papers_per_hour"] for row in rows] == [50, 500, 2_500, 10_000]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"paper": 1}', "no assumption 'paper'"),
+        ('{"papers": 0}', "papers: Input should be greater than 0"),
+        ('{"papers_per_worker_hour": 0}', "papers_per_worker_hour: 0"),
+        ("[1]", "an object wanted"),
+        ("{", "cannot be read"),
+    ],
+)
+def test_assumptions_that_cannot_be_are_refused_by_name(
+    source: Path, tmp_path: Path, text: str, said: str
+) -> None:
+    assume = tmp_path / "assume.json"
+    assume.write_text(text, encoding="utf-8")
+    ran = plan(source, tmp_path / "state", "--assume", assume)
+    assert ran.code == 2
+    assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--workers", 0], "greater than or equal to 1"),
+        (["--budget", "0.00001"], "give --budget 0.000"),
+        (["--deadline", 2], "or more"),
+        (["--model", "nobody-prices-me"], "--price-in"),
+        (["--platform", "actions", "--account", "gold"], "free, pro, team, enterprise"),
+    ],
+)
+def test_impossible_plans_are_refused_with_what_would_work(
+    source: Path, tmp_path: Path, flags: list[object], said: str
+) -> None:
+    ran = plan(source, tmp_path / "state", *flags)
+    assert ran.code == 2
+    assert said in ran.err
+    assert not list((tmp_path / "state").glob("plans/*"))
+
+
+def test_a_plan_is_printed_as_markdown_too(source: Path, tmp_path: Path) -> None:
+    ran = plan(source, tmp_path / "state", "--platform", "actions", "--markdown")
+    assert ran.code == 0
+    assert ran.out.startswith("# Plan\n")
+    for tier in ("standard 1x10", "parallel 5x20", "ultra 10x50", "extreme 20x100"):
+        assert f"| {tier}" in ran.out
+
+
+def test_pilot_plan_and_run_tell_one_story(server: RunningServer, source: Path, tmp_path: Path) -> None:
+    state, file = tmp_path / "state", tmp_path / "plan.json"
+    piloted = paperfleet("pilot", source, *against(server, state), "--papers", 20, "--json")
+    assert piloted.code == 0, piloted.err
+    figures = piloted.report["figures"]
+    assert (figures["papers"], figures["done"], figures["calls"]) == (20, 20, 20)
+    assert server.stats()["requests"] == 20
+
+    planned = paperfleet(
+        "plan", source, *against(server, state), "--jobs", 2, "--workers", 5, "--output", file, "--json"
+    )
+    assert planned.code == 0, planned.err
+    assert planned.report["measured"] == figures
+    assert planned.report["corpus"]["done"] == 20
+    assert planned.report["chosen"] == "custom"
+    assert json.loads(file.read_text(encoding="utf-8")) == planned.report
+
+    ran = paperfleet("run", source, "--state", state, "--run-id", "r", "--plan", file, "--json")
+    assert ran.code == 0, ran.err
+    report = ran.report
+    assert report["reused"] == 20, "the pilot's papers are not paid for again"
+    assert server.stats()["requests"] == 120
+    assert [job["workers"] for job in report["jobs"]] == [5, 5]
+    forecast = {each["name"]: each for each in report["forecast"]["figures"]}
+    assert report["forecast"]["plan"] == planned.report["hash"]
+    assert abs(forecast["cost_usd"]["error"]) < 0.03
+    assert forecast["calls"]["error"] == 0
+    assert forecast["hours"]["actual"] == pytest.approx(report["wall_s"] / 3600)
+    shown = paperfleet("report", "--state", state, "--run-id", "r", "--format", "md").out
+    assert "## Forecast" in shown
+
+
+def test_a_larger_pilot_goes_on_from_a_smaller_one(
+    server: RunningServer, source: Path, tmp_path: Path
+) -> None:
+    for papers in (10, 20):
+        ran = paperfleet("pilot", source, *against(server, tmp_path / "state"), "--papers", papers, "--json")
+        assert ran.code == 0, ran.err
+    assert len(ran.report["runs"]) == 2
+    assert ran.report["figures"]["calls"] == 20
+    assert server.stats()["requests"] == 20
+
+
+def test_a_pilot_that_meets_a_refusal_of_the_key_measures_nothing(source: Path, tmp_path: Path) -> None:
+    with start(ServerSettings(mode="canned", api_key="another")) as server:
+        ran = paperfleet("pilot", source, *against(server, tmp_path / "state"), "--json")
+    assert ran.code == 4
+    assert ran.report["figures"] is None
+
+
+def test_a_flag_against_the_plan_is_refused_before_anything_runs(
+    server: RunningServer, source: Path, tmp_path: Path
+) -> None:
+    state, file = tmp_path / "state", tmp_path / "plan.json"
+    assert (
+        paperfleet("plan", source, *against(server, state), "--tier", "parallel", "--output", file).code == 0
+    )
+    ran = paperfleet("run", source, "--state", state, "--plan", file, "--jobs", 3)
+    assert ran.code == 2
+    assert "--jobs 3 is not what was planned (5)" in ran.err
+    other = corpus(tmp_path / "other.jsonl", 3, seed=9)
+    ran = paperfleet("run", other, "--state", state, "--plan", file)
+    assert (ran.code, "another corpus" in ran.err) == (2, True)
+    assert server.stats()["requests"] == 0
+
+
+def test_a_simulation_prints_what_binds_and_draws_its_course(tmp_path: Path) -> None:
+    charts = tmp_path / "charts"
+    ran = paperfleet(
+        "simulate",
+        "--papers",
+        3000,
+        "--jobs",
+        4,
+        "--workers",
+        25,
+        "--api-rpm",
+        3000,
+        "--charts",
+        charts,
+        "--json",
+    )
+    assert ran.code == 0, ran.err
+    assert ran.report["samples"][-1]["done"] == 3000
+    assert ran.report["binding"] == "rate_limit"
+    assert ran.report["setup"]["jobs"] == 4
+    for name in ("papers", "slots", "throttles"):
+        assert (charts / f"{name}.svg").read_text(encoding="utf-8").startswith("<svg")
+        assert (charts / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_plan_is_simulated_with_its_own_figures(source: Path, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    made = plan(source, tmp_path / "state", "--jobs", 2, "--workers", 10, "--output", file, "--json").report
+    found = paperfleet("simulate", "--plan", file, "--json").report
+    assert found["papers"] == made["corpus"]["sent"]
+    assert (found["setup"]["jobs"], found["setup"]["workers"]) == (2, 10)
+    row = next(row for row in made["rows"] if row["tier"] == "custom")
+    assert found["wall_s"] / 3600 == pytest.approx(row["hours"], rel=0.25)
+    wider = paperfleet("simulate", "--plan", file, "--workers", 20, "--json").report
+    assert wider["wall_s"] < found["wall_s"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--jobs", 0], "--jobs"),
+        (["--papers", "many"], "--papers"),
+        (["--tier", "gold"], "standard, parallel"),
+        (["--plan", "nowhere.json"], "nowhere.json"),
+    ],
+)
+def test_a_simulation_that_cannot_be_is_refused(flags: list[object], said: str) -> None:
+    ran = paperfleet("simulate", *flags)
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def readme_lines() -> list[str]:
+    """The commands of the README's section on plans, in its order."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## How long, and how much")[2].partition("\n## ")[0]
+    block = section.partition("```sh\n")[2].partition("```")[0]
+    return [line.partition("paperfleet ")[2] for line in block.splitlines()]
+
+
+def test_the_readmes_commands_work_one_after_the_other(source: Path, tmp_path: Path) -> None:
+    lines = readme_lines()
+    assert [line.split()[0] for line in lines] == ["pilot", "plan", "simulate", "run"]
+    with start(ServerSettings(mode="canned")) as server:
+        swapped = {
+            "papers.jsonl": source, "NAME": "gpt-4o-mini", "https://api.example.com/v1": server.base_url,
+            "plan.json": tmp_path / "plan.json", "charts": tmp_path / "charts",
+        }  # fmt: skip
+        for line in lines:
+            ran = paperfleet(
+                *(swapped.get(word, word) for word in line.split()), PAPERFLEET_STATE=str(tmp_path / "state")
+            )
+            assert ran.code == 0, ran.err
+    assert "Forecast" in ran.out
+
+
+def test_the_original_assumptions_are_a_file_of_this_repository(source: Path, tmp_path: Path) -> None:
+    assume = Path(__file__).parents[1] / "data" / "original_table.toml"
+    rows = plan(source, tmp_path / "state", "--assume", assume, "--json").report["rows"]
+    assert [round(row["papers_per_hour"]) for row in rows] == [100, 500, 2_500, 10_000]

@@ -1,0 +1,55 @@
+"""A plan in words: complete on a narrow terminal and in Markdown, and deaf to hostile names."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from handlers.pipeline.plan import Wish
+from handlers.reporting.plan_table import plan_markdown, plan_renderable
+from handlers.reporting.sim_charts import write_charts
+from tests.unit.pipeline.test_plan import planned
+from tests.unit.reporting.test_tables import HOSTILE
+
+
+def as_json(**changes: Any) -> dict[str, Any]:
+    return planned(Wish(platform="actions", shape=(3, 7))).model_dump(mode="json") | changes
+
+
+def terminal(plan: dict[str, Any], width: int) -> str:
+    file = io.StringIO()
+    Console(file=file, width=width, color_system=None).print(plan_renderable(plan))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_fleet_and_what_binds_it_is_on_the_terminal(width: int) -> None:
+    shown = terminal(as_json(), width)
+    for fleet in ("standard 1x10", "parallel 5x20", "ultra 10x50", "extreme 20x100", "custom 3x7"):
+        assert fleet in shown
+    assert shown.count("workers") >= 5
+    assert "recommended" in shown
+
+
+def test_markdown_has_a_row_a_fleet_and_the_reason_of_the_recommendation() -> None:
+    plan = as_json()
+    page = plan_markdown(plan)
+    assert page.count("| custom 3x7") == 1
+    assert "**Recommended: " in page
+    assert "First steps" in page
+
+
+def test_a_models_name_is_no_markup() -> None:
+    plan = as_json(model=HOSTILE, warnings=[HOSTILE])
+    page = plan_markdown(plan)
+    assert "<script>" not in page
+    assert "\x1b" not in page
+    assert "\x1b" not in terminal(plan, 100)
+
+
+def test_charts_of_a_course_of_one_moment_are_drawn(tmp_path: Any) -> None:
+    moment = {"at": 0.0, "done": 0, "throttled": 0, "slots": 1, "in_flight": 0, "jobs": 1}
+    assert len(write_charts([moment], tmp_path)) == 6
