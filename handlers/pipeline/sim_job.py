@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry
+from handlers.llm.admission import Admission, Ticket
+from handlers.llm.aimd import AimdLimit
 from handlers.llm.token_bucket import TokenBucket
-from handlers.pipeline.sim_gate import Gate
 from handlers.pipeline.sim_setup import SimSetup
 
 _COMMIT = 0.25
@@ -49,7 +50,7 @@ class Job:
     """A process: its gate, the papers that wait for a worker, and the batches that it holds."""
 
     __slots__ = (
-        "alive", "backlog", "fetching", "gate", "held", "id", "idle", "recent", "serial", "wake_at",
+        "alive", "backlog", "fetching", "gate", "held", "id", "idle", "queue", "recent", "serial", "wake_at",
         "workers",
     )  # fmt: skip
 
@@ -64,8 +65,10 @@ class Job:
         self.backlog: deque[Unit] = deque()
         self.held: dict[str, Batch] = {}
         self.recent: deque[tuple[float, Unit]] = deque()
-        self.gate: Gate[Unit] = Gate(
-            setup.workers, random, requests=_bucket(setup.rpm), tokens=_bucket(setup.tpm)
+        self.queue: deque[Ticket] = deque()
+        """Who waits for a slot, first come first served; those who have one are dropped when looked at."""
+        self.gate = Admission(
+            AimdLimit(ceiling=setup.workers), random, requests=_bucket(setup.rpm), tokens=_bucket(setup.tpm)
         )
 
     @property

@@ -51,6 +51,12 @@ class SimSetup(Frozen):
         default=0.0, ge=0, le=0.9, description="share of calls that fail and are repeated"
     )
     stall: float = Field(default=0.0, ge=0, le=0.9, description="share of calls that are never answered")
+    faults: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.07,
+        description="rate of each of the model server's 13 faults, as its --faults",
+    )
     read_timeout: float = Field(default=120.0, gt=0, description="seconds after which such a call is cut")
     repair: float = Field(default=0.0, ge=0, le=0.9, description="share of answers that the gate sends back")
 
@@ -68,9 +74,29 @@ class SimSetup(Frozen):
     def _adds_up(self) -> SimSetup:
         if self.jobs * self.workers > 200_000:
             raise ValueError(f"{self.jobs} x {self.workers} is more than 200,000 workers")
-        if self.transient + self.stall >= 0.95:
-            raise ValueError("transient and stall together leave no call answered")
+        if self.transient_rate + self.stall_rate >= 0.95 or self.repair_rate >= 0.95:
+            raise ValueError("transient, stall, repair and faults together leave no paper done")
         return self
+
+    @property
+    def transient_rate(self) -> float:
+        """Of all calls: five of the server's faults are such errors."""
+        return self.transient + 5 * self.faults
+
+    @property
+    def stall_rate(self) -> float:
+        return self.stall + self.faults
+
+    @property
+    def repair_rate(self) -> float:
+        """Of the answers: six of the faults spoil one."""
+        return self.repair + 6 * self.faults / (1 - 6 * self.faults)
+
+    def starts_at(self, number: int) -> float:
+        """Seconds until job ``number`` (from 0) is there: all at once, or as a platform ramps up."""
+        if self.ramp_start is None or number < self.ramp_start:
+            return self.start_s
+        return self.start_s + 60 * (number + 1 - self.ramp_start) / self.ramp_per_minute
 
     @property
     def factor(self) -> float:

@@ -12,21 +12,20 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from handlers.errors import UsageError
 from handlers.llm.backoff import delay
-from handlers.pipeline.calls import MAX_TRIES
+from handlers.pipeline.calls import BACKOFF_BASE, BACKOFF_CAP, MAX_TRIES
 from handlers.pipeline.sim_api import Api, ApiLimits, Outcome
 from handlers.pipeline.sim_figures import Figures
 from handlers.pipeline.sim_job import Batch, Job, Unit, batches
 from handlers.pipeline.sim_leases import MemoryLeases
 from handlers.pipeline.sim_setup import SimResult, SimSetup
 
-_BASE, _CAP = 0.5, 20.0
 _FETCH_S = 0.006
 """Seconds from wanting a batch to having its papers: queue, lease, corpus."""
 _RUN, _HEARTBEAT = "simulation", 30.0
-_SHORTEST = 0.001
 _LONGEST = 400 * 86_400.0
 """Virtual seconds after which a run counts as endless."""
 Action = Callable[[], None]
@@ -44,6 +43,7 @@ class Simulation:
     ) -> None:
         self._setup = setup
         self._chance = random.Random(setup.seed)  # noqa: S311 - a simulation, repeatable by its seed
+        self._repair = setup.repair_rate
         self._api = Api(setup, self._chance, limits)
         self._leases = MemoryLeases()
         self._progress = progress
@@ -55,15 +55,14 @@ class Simulation:
         """Jobs that found the queue empty."""
         self._events: list[tuple[float, int, Action]] = []
         self._now = 0.0
-        self._seq = 0
-        self._serial = 0
+        self._seq = self._serial = 0
         self._cpu_free = 0.0
         self._figures = Figures(setup)
 
     def run(self) -> SimResult:
         """To the last paper."""
         for number in range(self._setup.jobs):
-            self._at(self._start_of(number), lambda number=number: self._born(number))  # type: ignore[misc]
+            self._at(self._setup.starts_at(number), partial(self._born, number))
         self._at(0.0, self._sample)
         events = self._events
         while self._figures.ended < self._setup.papers and events:
@@ -77,12 +76,6 @@ class Simulation:
         heapq.heappush(self._events, (at, self._seq, action))
 
     # jobs
-    def _start_of(self, number: int) -> float:
-        setup = self._setup
-        if setup.ramp_start is None or number < setup.ramp_start:
-            return setup.start_s
-        return setup.start_s + 60 * (number + 1 - setup.ramp_start) / setup.ramp_per_minute
-
     def _born(self, number: int) -> None:
         self._serial += 1
         job = Job(number, self._serial, self._setup, self._chance.random)
@@ -127,17 +120,14 @@ class Simulation:
         for unit in batch.units:
             unit.fresh()
         self._again.append(batch)
-        starved, self._starved = self._starved, []
-        for job in starved:
-            self._fetch(job)
+        while self._starved:
+            self._fetch(self._starved.pop())
 
     def _share_rates(self) -> None:
-        setup, live = self._setup, max(1, len(self._jobs))
-        if setup.rpm is None and setup.tpm is None:
-            return
-        rates = [None if each is None else each / 60 / live for each in (setup.rpm, setup.tpm)]
+        starting = self._now <= self._setup.start_s and self._setup.ramp_start is None
+        live = self._setup.jobs if starting else len(self._jobs)
         for job in self._jobs:
-            job.gate.set_share((rates[0], rates[1]))
+            job.gate.set_share(live)
 
     # batches
     def _fetch(self, job: Job) -> None:
@@ -168,32 +158,39 @@ class Simulation:
 
     def _hand_out(self, job: Job) -> None:
         """Papers to idle workers."""
-        tokens = self._setup.prompt_tokens
-        share = 1 + self._setup.completion_share
         while job.idle and job.backlog:
             unit = job.backlog.popleft()
             job.idle -= 1
-            job.gate.enter(unit, tokens + share * unit.size)
-        self._admit(job)
+            self._enter(job, unit)
+        self._watch(job)
 
     # calls
-    def _admit(self, job: Job) -> None:
-        """Everybody who may call now, calls; and look again when time lets in the next."""
-        gate, now = job.gate, self._now
-        while (unit := gate.take(now)) is not None:
-            self._call(job, unit)
-        wait = gate.wait(now)
-        if wait == math.inf:
+    def _enter(self, job: Job, unit: Unit) -> None:
+        """Wait in line for a call; ``watch`` is to follow."""
+        tokens = self._setup.prompt_tokens + (1 + self._setup.completion_share) * unit.size
+        ticket = job.gate.join(int(tokens), lambda: self._call(job, unit) if ticket.granted else None)
+        job.queue.append(ticket)
+
+    def _watch(self, job: Job) -> None:
+        """Whoever may call now, calls; the first in line looks again when time lets it in."""
+        queue, now = job.queue, self._now
+        while queue:
+            if queue[0].granted:
+                queue.popleft()
+                continue
+            wait = job.gate.step(queue[0], now)
+            if queue[0].granted:
+                continue
+            at = now + wait
+            if at < job.wake_at or job.wake_at <= now:
+                job.wake_at = at
+                self._at(at, partial(self._wake, job, at))
             return
-        at = now + max(_SHORTEST, wait)
-        if at < job.wake_at or job.wake_at <= now:
-            job.wake_at = at
-            self._at(at, lambda: self._wake(job, at))
 
     def _wake(self, job: Job, at: float) -> None:
         if job.alive and job.wake_at == at:
             job.wake_at = math.inf
-            self._admit(job)
+            self._watch(job)
 
     def _call(self, job: Job, unit: Unit) -> None:
         now, setup = self._now, self._setup
@@ -221,27 +218,29 @@ class Simulation:
         if not job.alive:
             self._figures.repeated += outcome.end == "ok"
             return
-        now, gate = self._now, job.gate
-        if outcome.hint is not None:
-            remaining, reset = outcome.hint
-            gate.hint(remaining, reset - (now - unit.started_at), now)
+        now, gate, started_at = self._now, job.gate, unit.started_at
+        if (hint := outcome.hint(now - started_at)) is not None:
+            gate.hint(hint, now)
         if outcome.end == "throttled":
-            gate.throttled(unit.started_at, outcome.retry_after, now)
+            gate.throttled(started_at, outcome.retry_after, now)
             self._figures.throttled += 1
-            wait = delay(unit.attempt, _BASE, _CAP, self._chance.random, retry_after=outcome.retry_after)
-            self._again_after(job, unit, wait)
+            backoff = delay(
+                unit.attempt, BACKOFF_BASE, BACKOFF_CAP, self._chance.random, retry_after=outcome.retry_after
+            )
+            self._again_after(job, unit, backoff)
         else:
-            self._figures.busy += now - unit.started_at
+            self._figures.busy += now - started_at
             self._figures.latency += outcome.latency
-            if outcome.end == "ok":
-                self._figures.answers += 1
-                gate.succeeded(unit.started_at, now)
-                self._answered(job, unit)
-            else:
-                gate.failed()
-                self._figures.transient += 1
-                self._failed_once(job, unit)
-        self._admit(job)
+        if outcome.end == "ok":
+            gate.succeeded(started_at, now)
+        gate.release(now)
+        if outcome.end == "ok":
+            self._figures.answers += 1
+            self._answered(job, unit)
+        elif outcome.end != "throttled":
+            self._figures.transient += 1
+            self._failed_once(job, unit)
+        self._watch(job)
 
     def _failed_once(self, job: Job, unit: Unit) -> None:
         unit.tries += 1
@@ -249,7 +248,9 @@ class Simulation:
             self._figures.failed += 1
             self._done(job, unit)
         else:
-            self._again_after(job, unit, delay(unit.tries + 1, _BASE, _CAP, self._chance.random))
+            self._again_after(
+                job, unit, delay(unit.tries + 1, BACKOFF_BASE, BACKOFF_CAP, self._chance.random)
+            )
 
     def _again_after(self, job: Job, unit: Unit, wait: float) -> None:
         unit.attempt += 1
@@ -257,11 +258,11 @@ class Simulation:
 
     def _back(self, job: Job, unit: Unit) -> None:
         if job.alive:
-            job.gate.enter(unit, self._setup.prompt_tokens + (1 + self._setup.completion_share) * unit.size)
-            self._admit(job)
+            self._enter(job, unit)
+            self._watch(job)
 
     def _answered(self, job: Job, unit: Unit) -> None:
-        if self._setup.repair and self._chance.random() < self._setup.repair:
+        if self._repair and self._chance.random() < self._repair:
             self._figures.repairs += 1
             unit.fresh()
             self._back(job, unit)

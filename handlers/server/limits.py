@@ -62,10 +62,10 @@ class Limits:
         if self._tokens:
             self._tokens.take(completion_tokens)
 
-    def scarcest(self) -> tuple[int, float] | None:
-        """(what is left, seconds until the bucket is full) of the limit nearest to its end; None without."""
-        found = [(b.remaining(), b.seconds_to_full()) for b in (self._requests, self._tokens) if b]
-        return min(found, key=lambda pair: (pair[0], -pair[1]), default=None)
+    def left(self) -> list[tuple[str, int, float]]:
+        """(kind as in the headers' names, what is left, seconds until all of it is) of each limit."""
+        found = (("-requests", self._requests), ("-tokens", self._tokens))
+        return [(kind, each.remaining(), each.seconds_to_full()) for kind, each in found if each]
 
     def headers(self) -> str:
         """``x-ratelimit-*`` as OpenAI sends them."""

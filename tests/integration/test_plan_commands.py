@@ -55,6 +55,7 @@ def test_the_original_table_comes_out_of_its_assumptions(source: Path, tmp_path:
     assert {round(row["cost_usd"]) for row in rows} == {45}
 
 
+@pytest.mark.slow
 def test_a_rate_as_one_number_holds_for_all_tiers(source: Path, tmp_path: Path) -> None:
     assume = tmp_path / "assume.json"
     assume.write_text(json.dumps({"papers": 1000, "papers_per_worker_hour": 5}), encoding="utf-8")
@@ -62,6 +63,7 @@ def test_a_rate_as_one_number_holds_for_all_tiers(source: Path, tmp_path: Path) 
     assert [row["papers_per_hour"] for row in rows] == [50, 500, 2_500, 10_000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -82,6 +84,7 @@ def test_assumptions_that_cannot_be_are_refused_by_name(
     assert said in ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -109,6 +112,7 @@ def test_a_plan_is_printed_as_markdown_too(source: Path, tmp_path: Path) -> None
         assert f"| {tier}" in ran.out
 
 
+@pytest.mark.slow
 def test_pilot_plan_and_run_tell_one_story(server: RunningServer, source: Path, tmp_path: Path) -> None:
     state, file = tmp_path / "state", tmp_path / "plan.json"
     piloted = paperfleet("pilot", source, *against(server, state), "--papers", 20, "--json")
@@ -141,6 +145,7 @@ def test_pilot_plan_and_run_tell_one_story(server: RunningServer, source: Path, 
     assert "## Forecast" in shown
 
 
+@pytest.mark.slow
 def test_a_larger_pilot_goes_on_from_a_smaller_one(
     server: RunningServer, source: Path, tmp_path: Path
 ) -> None:
@@ -152,6 +157,7 @@ def test_a_larger_pilot_goes_on_from_a_smaller_one(
     assert server.stats()["requests"] == 20
 
 
+@pytest.mark.slow
 def test_a_pilot_that_meets_a_refusal_of_the_key_measures_nothing(source: Path, tmp_path: Path) -> None:
     with start(ServerSettings(mode="canned", api_key="another")) as server:
         ran = paperfleet("pilot", source, *against(server, tmp_path / "state"), "--json")
@@ -159,6 +165,7 @@ def test_a_pilot_that_meets_a_refusal_of_the_key_measures_nothing(source: Path, 
     assert ran.report["figures"] is None
 
 
+@pytest.mark.slow
 def test_a_flag_against_the_plan_is_refused_before_anything_runs(
     server: RunningServer, source: Path, tmp_path: Path
 ) -> None:
@@ -200,6 +207,7 @@ def test_a_simulation_prints_what_binds_and_draws_its_course(tmp_path: Path) -> 
         assert (charts / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_plan_is_simulated_with_its_own_figures(source: Path, tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     made = plan(source, tmp_path / "state", "--jobs", 2, "--workers", 10, "--output", file, "--json").report
@@ -212,6 +220,7 @@ def test_a_plan_is_simulated_with_its_own_figures(source: Path, tmp_path: Path) 
     assert wider["wall_s"] < found["wall_s"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -235,6 +244,7 @@ def readme_lines() -> list[str]:
     return [line.partition("paperfleet ")[2] for line in block.splitlines()]
 
 
+@pytest.mark.slow
 def test_the_readmes_commands_work_one_after_the_other(source: Path, tmp_path: Path) -> None:
     lines = readme_lines()
     assert [line.split()[0] for line in lines] == ["pilot", "plan", "simulate", "run"]
@@ -251,6 +261,7 @@ def test_the_readmes_commands_work_one_after_the_other(source: Path, tmp_path: P
     assert "Forecast" in ran.out
 
 
+@pytest.mark.slow
 def test_the_original_assumptions_are_a_file_of_this_repository(source: Path, tmp_path: Path) -> None:
     assume = Path(__file__).parents[1] / "data" / "original_table.toml"
     rows = plan(source, tmp_path / "state", "--assume", assume, "--json").report["rows"]

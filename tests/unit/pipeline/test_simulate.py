@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.errors import UsageError
 from handlers.pipeline import simulate
-from handlers.pipeline.sim_gate import Gate
 from handlers.pipeline.sim_leases import MemoryLeases
 from handlers.pipeline.sim_setup import SimResult, SimSetup
 from handlers.pipeline.simulate import Simulation
@@ -76,6 +75,12 @@ def test_an_undeclared_limit_is_found_with_few_refusals_and_mostly_used() -> Non
     assert (3_000 - 500) / 50 <= found.wall_s < 1.35 * 3_000 / 50
 
 
+def test_the_model_servers_faults_are_met_at_their_rates() -> None:
+    found = simulated(papers=4_000, jobs=2, workers=50, faults=0.03, read_timeout=2.0)
+    assert found.transient / found.calls == pytest.approx(6 * 0.03, rel=0.15)
+    assert found.repairs / (found.calls - found.transient) == pytest.approx(0.18 / 0.82, rel=0.15)
+
+
 def test_processors_that_all_jobs_share_bind_when_calls_are_short() -> None:
     found = simulated(papers=5_000, jobs=4, workers=100, latency=0.01, cores=2, cpu_s=0.004)
     assert found.binding == "machine"
@@ -129,29 +134,6 @@ def test_a_fleet_that_dies_faster_than_it_works_is_refused(monkeypatch: pytest.M
     monkeypatch.setattr(simulate, "_LONGEST", 20_000.0)
     with pytest.raises(UsageError, match="does not come to an end: 0 of 10 papers"):
         simulated(papers=10, latency=60.0, sigma=0.0, job_s=30.0)
-
-
-def test_the_gate_lets_in_as_many_as_there_are_slots_first_come_first_served() -> None:
-    gate: Gate[int] = Gate(4, lambda: 0.5)
-    for unit in range(10):
-        gate.enter(unit, 1.0)
-    gate.limit.slots(0.0)
-    taken = [gate.take(10.0) for _ in range(6)]
-    assert taken == [0, 1, 2, 3, None, None]
-    gate.succeeded(10.0, 11.0)
-    assert gate.take(11.0) == 4
-
-
-def test_after_a_refusal_the_gate_waits_as_long_as_the_api_said() -> None:
-    gate: Gate[int] = Gate(4, lambda: 0.0)
-    gate.limit.slots(0.0)
-    gate.enter(0, 1.0)
-    assert gate.take(5.0) == 0
-    gate.throttled(5.0, 3.0, 5.1)
-    gate.enter(1, 1.0)
-    assert gate.take(8.0) is None
-    assert gate.wait(5.1) == pytest.approx(3.0)
-    assert gate.take(8.11) == 1
 
 
 @settings(max_examples=30, deadline=None)
