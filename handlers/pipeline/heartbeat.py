@@ -40,6 +40,7 @@ class Heartbeat:
         contexts: Callable[[], Iterable[RunContext]],
         *,
         report_every: float = 0.0,
+        each_time: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
@@ -50,6 +51,7 @@ class Heartbeat:
         self._stopped = threading.Event()
         self._extended_at = clock.monotonic()
         self._report_every = report_every
+        self._each_time = each_time
         self._reported_at = -math.inf
         self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
         self._thread.start()
@@ -82,6 +84,7 @@ class Heartbeat:
         """What is done each second or so."""
         now = self._clock.now()
         reports = self._clock.monotonic() - self._reported_at >= self._report_every
+        self._each_time()
         for context in self._contexts():
             context.refresh()
             if reports:
