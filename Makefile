@@ -7,7 +7,7 @@ STACK ?= paperfleet
 SAM ?= sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage quick check format clean build environment output local-aws
+.PHONY: help run test coverage quick check bench format clean build environment output local-aws
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ check: $(VENV)/.ready ## Format, lint, types, imports.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready ## Peers on one bench: each in an environment of its own; the README's table and picture.
+	$(BIN)/python -m tests.benchmarks.peers --readme README.md
 
 format: $(VENV)/.ready ## Put the code in shape.
 	$(BIN)/ruff format .
