@@ -89,7 +89,7 @@ def run(
 def _run(
     settings: Settings, source: str, mapping: list[str] | None, source_format: str | None, console: Console
 ) -> RunReport:
-    found = ingested(source, settings, mapping or [], source_format, console)
+    found = ingested(source, settings, mapping or [], source_format, console, again=False)
     with endpoint(settings, console) as ready:
         spec = specification(ready, found)
         bootstrap.price(ready, spec.model)
