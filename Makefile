@@ -6,7 +6,7 @@ STATE ?= paperfleet-state
 SAM ?= sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage quick check format clean build local-aws
+.PHONY: help run test coverage quick check bench format clean build local-aws
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ check: $(VENV)/.ready ## Format, lint, types, imports.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready ## Peers on one bench: each in an environment of its own; the README's table and picture.
+	$(BIN)/python -m tests.benchmarks.peers --readme README.md
 
 format: $(VENV)/.ready ## Put the code in shape.
 	$(BIN)/ruff format .

@@ -29,6 +29,7 @@ from handlers.llm.limiter import Limiter
 from handlers.llm.pricing import CostEstimator, price_of
 from handlers.llm.token_bucket import TokenBucket
 from handlers.models import Price, RunSpec
+from handlers.pipeline.auto_workers import AutoWorkers
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
 from handlers.pipeline.context import JobMeter, RunContext
@@ -267,6 +268,8 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         clock=adapters.clock,
         make_context=make_context,
         pace=AWS if settings.backend == "aws" else EMBEDDED,
+        auto=AutoWorkers(settings.shape[1]) if settings.workers == "auto" else None,
+        free_memory=free_memory,
     )
 
 
@@ -276,11 +279,24 @@ def _failures(_run_id: str, limit: float) -> FailureRate:
     return FailureRate(limit)
 
 
+def free_memory() -> float:
+    """Share of the machine's memory that is free or could be made so (proc(5), meminfo); 1 where nobody
+    says."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+        return sizes["MemAvailable"] / sizes["MemTotal"]
+    except (OSError, KeyError, ValueError, IndexError):
+        return 1.0
+
+
 def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:
     requests = (
         TokenBucket(rate=settings.rpm / 60, burst=max(1.0, settings.rpm / 60)) if settings.rpm else None
     )
     tokens = TokenBucket(rate=settings.tpm / 60, burst=max(1.0, settings.tpm / 60)) if settings.tpm else None
+    if settings.workers == "auto":
+        workers = AutoWorkers(workers).workers
     limiter = Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
     limiter.set_share(settings.shape[0])  # until the heartbeats tell how many jobs live
     return limiter

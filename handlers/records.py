@@ -80,6 +80,8 @@ class JobStats:
     in_flight: int = 0
     latency: dict[int, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
+    note: str = ""
+    """What the job last changed by itself, and why."""
 
 
 @dataclass(frozen=True)

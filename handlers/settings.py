@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -27,6 +27,8 @@ TIERS: dict[str, tuple[int, int]] = {
     "extreme": (20, 100),
 }
 """Tier → (jobs, workers per job)."""
+MOST_AUTO = 500
+"""Threads that one process is given without being told a number: past that its CPU binds."""
 _SECRETS = {"api_key", "webhook"}
 """Read from the environment alone."""
 
@@ -82,7 +84,8 @@ class Settings(BaseSettings):
 
     tier: Tier | None = None
     jobs: int | None = Field(default=None, ge=1, le=1000)
-    workers: int | None = Field(default=None, ge=1, le=1000)
+    workers: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] | None = None
+    """``auto``: as many as help, up to ``MOST_AUTO``."""
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
     budget: Decimal | None = Field(default=None, ge=0, le=10**6)
@@ -142,7 +145,8 @@ class Settings(BaseSettings):
     def shape(self) -> tuple[int, int]:
         """(jobs, workers per job): the tier's unless given one by one."""
         jobs, workers = TIERS[self.tier or "standard"]
-        return self.jobs or jobs, self.workers or workers
+        most = MOST_AUTO if self.workers == "auto" else self.workers
+        return self.jobs or jobs, most or workers
 
     @property
     def budget_nano(self) -> int | None:

@@ -84,6 +84,10 @@ class Running:
         """Ctrl-C: the whole group hears it."""
         os.killpg(self.pid, signal.SIGINT)
 
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
+
     def kill(self) -> None:
         """``kill -9`` of the parent alone."""
         self._process.kill()

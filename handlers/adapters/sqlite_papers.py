@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from handlers.adapters.sqlite_database import Database
-from handlers.models import LedgerEntry, PaperStatus, PartPointer
+from handlers.models import TERMINAL, LedgerEntry, PaperStatus, PartPointer
 from handlers.records import PaperRow, Reusable
 from handlers.totals import CallTotals, Commit
 
@@ -49,9 +49,9 @@ class PaperTables:
             for commit in commits:
                 if not _book_calls(db, commit):
                     continue  # the part came before, and its papers with it
-                for entry in commit.entries:
-                    if _take(db, commit, entry):
-                        accepted.add((commit.run_id, entry.paper_id))
+                taken = [entry for entry in commit.entries if _take(db, commit, entry)]
+                accepted.update((commit.run_id, entry.paper_id) for entry in taken)
+                _count(db, commit, taken)
         return accepted
 
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
@@ -189,10 +189,6 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> bool:
         return False
     if entry.status == "pending":
         return True
-    db.execute(
-        f"UPDATE batch SET {entry.status} = {entry.status} + ? WHERE run_id = ? AND batch_id = ?",
-        (entry.weight, commit.run_id, commit.batch_id),
-    )
     if entry.reused:
         db.execute("UPDATE run SET reused = reused + ? WHERE run_id = ?", (entry.weight, commit.run_id))
     if entry.status == "done" and entry.fingerprint:
@@ -201,6 +197,20 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> bool:
             (entry.fingerprint, commit.run_id, entry.paper_id, where.key, where.offset, where.length),
         )
     return True
+
+
+def _count(db: sqlite3.Connection, commit: Commit, taken: Sequence[LedgerEntry]) -> None:
+    """Add the outcomes to the batch's counts: one statement a part, not one a paper."""
+    sums = dict.fromkeys(TERMINAL, 0)
+    for entry in taken:
+        if entry.status != "pending":
+            sums[entry.status] += entry.weight
+    if any(sums.values()):
+        changes = ", ".join(f"{status} = {status} + ?" for status in TERMINAL)
+        db.execute(
+            f"UPDATE batch SET {changes} WHERE run_id = ? AND batch_id = ?",
+            (*sums.values(), commit.run_id, commit.batch_id),
+        )
 
 
 def _pointer(row: sqlite3.Row) -> PartPointer:

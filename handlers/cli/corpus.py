@@ -15,6 +15,7 @@ from handlers.cli import options
 from handlers.cli.endpoint import endpoint
 from handlers.corpus.formats import Source, open_source
 from handlers.corpus.ingest import IngestResult, ingest
+from handlers.corpus.remembered import remember, remembered
 from handlers.errors import ModelCallError, UsageError
 from handlers.models import NANO, ChatAnswer, ChatRequest, Paper
 from handlers.pipeline.specification import specification
@@ -46,12 +47,21 @@ class Ingested(BaseModel):
 
 
 def ingested(
-    source: str, settings: Settings, mapping: list[str], source_format: str | None, console: Console
+    source: str,
+    settings: Settings,
+    mapping: list[str],
+    source_format: str | None,
+    console: Console,
+    *,
+    again: bool = True,
 ) -> IngestResult:
     """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
-    what came of it."""
+    what came of it. Not ``again``: a file that has not changed since is left alone."""
     pairs = dict(_pair(given) for given in mapping)
-    result = ingest(_opened(source, source_format, settings, console), settings.state, mapping=pairs)
+    result = None if again else remembered(source, source_format, pairs, settings.state)
+    if result is None:
+        result = ingest(_opened(source, source_format, settings, console), settings.state, mapping=pairs)
+        remember(result, source, source_format, pairs, settings.state)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
         f"{result.rejects} lines rejected)"

@@ -100,6 +100,7 @@ class Fleet:
         self._processes: dict[str, BaseProcess] = {}
         self._restarts = self._jobs * _RESTARTS_PER_JOB
         self._signals = 0
+        self._notes: dict[str, str] = {}
         self._failure = ""
         self._context = multiprocessing.get_context(
             "fork"
@@ -153,13 +154,16 @@ class Fleet:
 
     def _start(self) -> None:
         job_id = new_id("job")
-        changed = {"session_id": self._session_id, "job_id": job_id, "workers": self._workers}
+        workers = "auto" if self._settings.workers == "auto" else self._workers
+        changed = {"session_id": self._session_id, "job_id": job_id, "workers": workers}
         environment = to_environment(self._settings.model_copy(update=changed))
         log = self._settings.state / "runs" / self._run_id / "logs" / f"{job_id}.log"
         process = self._context.Process(target=self._job, args=(environment, log), name=job_id)
         # A signal between fork and the child's own handlers would reach the parent's, in the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
+            if self._signals:  # heard since the caller looked: this job would miss the drain
+                return
             process.start()
             self._processes[job_id] = process
         finally:
@@ -186,6 +190,7 @@ class Fleet:
             if state.clock.monotonic() - shown >= every:
                 shown = state.clock.monotonic()
                 self._progress.update(state.ledger, self._run_id, now=state.clock.now())
+                self._tell_changes(state)
             state.clock.sleep(_TICK)
         if state is not None:
             state.close()
@@ -197,6 +202,16 @@ class Fleet:
             if now - self._signalled_at >= self._cut_off_after:
                 self._signals += 1
                 self._drain()
+
+    def _tell_changes(self, state: State) -> None:
+        """What the jobs changed by themselves, each once."""
+        if self._settings.workers != "auto":
+            return
+        for job in state.ledger.jobs(self._run_id):
+            note = job.stats.note
+            if job.job_id in self._processes and note and self._notes.get(job.job_id) != note:
+                self._notes[job.job_id] = note
+                self._progress.say(f"{job.job_id}: {note}")
 
     def _end(self, job_id: str) -> None:
         process = self._processes.pop(job_id)

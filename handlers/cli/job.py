@@ -57,7 +57,7 @@ def work(job: Job) -> int:
         backlog=lambda: job.pool.backlog,
         taken=lambda: job.taken,
         out_of_time=lambda: job.out_of_time,
-        workers=job.pool.workers,
+        workers=lambda: job.pool.workers,
         clock=job.clock,
         stop=job.stop,
         ends_at=settings.ends_at or math.inf,

@@ -74,7 +74,13 @@ ReadTimeout = Annotated[
 ]
 
 Jobs = Annotated[int | None, Option(help="Processes.", rich_help_panel=_FLEET)]
-Workers = Annotated[int | None, Option(help="Threads per job.", rich_help_panel=_FLEET)]
+Workers = Annotated[
+    str | None,
+    Option(
+        help="Threads per job at most, or `auto`: as many as calls, memory and the API's limit allow.",
+        rich_help_panel=_FLEET,
+    ),
+]
 Tier = Annotated[
     str | None,
     Option(help="standard 1x10, parallel 5x20, ultra 10x50 or extreme 20x100.", rich_help_panel=_FLEET),

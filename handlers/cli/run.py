@@ -110,7 +110,7 @@ def _run(
     console: Console,
     planned: PlanFile | None,
 ) -> RunReport:
-    found = ingested(source, settings, mapping or [], source_format, console)
+    found = ingested(source, settings, mapping or [], source_format, console, again=False)
     if planned is not None:
         plan_file.check_corpus(planned, found.sha256)
         forecast.keep(planned, folder_of(settings))

@@ -64,6 +64,14 @@ class AimdLimit:
         self._open(now)
         return int(self._level + 1e-9)
 
+    def set_ceiling(self, ceiling: int, now: float) -> None:
+        """Another bound. A higher one is open at once if the API never refused a call."""
+        self._open(now)
+        grew, self.ceiling = ceiling > self.ceiling, max(1, ceiling)
+        if grew and not self.refused and not self._opening:
+            self._level = float(self.ceiling)
+        self._level = min(self._level, float(self.ceiling))
+
     def next_open(self, now: float) -> float:
         """Seconds until time alone opens another slot; infinite unless in slow start."""
         self._open(now)

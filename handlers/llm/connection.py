@@ -24,6 +24,8 @@ from handlers.ports import Clock
 _KEEP_ALIVE = 55.0
 """Seconds that a connection may idle: below the 60 s after which AWS's load balancers drop it."""
 _SLICE = 65_536
+_SLICE_IN = 16_384
+"""Bytes that a thread sets aside while it waits for an answer; most answers are shorter."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class _TimedStream(httpcore.NetworkStream):
         left = self._wire.left
         if not left:
             raise httpcore.ReadTimeout("the call's time is up")
-        return self._stream.read(max_bytes, min(left, timeout or left))
+        return self._stream.read(min(max_bytes, _SLICE_IN), min(left, timeout or left))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._wire.connected = True

@@ -74,6 +74,11 @@ class Limiter:
         with self._lock:
             self._admission.set_share(live_jobs)
 
+    def set_ceiling(self, slots: int) -> None:
+        """The most calls that may ever be in flight from now on."""
+        with self._lock:
+            self._admission.limit.set_ceiling(slots, self._clock.monotonic())
+
     @property
     def slots(self) -> int:
         """Calls that may be in flight now."""

@@ -34,6 +34,8 @@ class JobMeter:
         self._latency: dict[int, int] = {}
         self._errors: dict[str, int] = {}
         self._mean = 0.0
+        self.note = ""
+        """What the job last changed by itself."""
         self.sent = 0
         self.throttled = 0
         self.cost = 0
@@ -63,6 +65,11 @@ class JobMeter:
         """Three times the moving mean of answered calls: few take longer."""
         return 3 * self._mean
 
+    @property
+    def latency(self) -> float:
+        """Moving mean of answered calls, seconds."""
+        return self._mean
+
     def snapshot(self, limiter: Limiter) -> JobStats:
         with self._lock:
             return JobStats(
@@ -73,6 +80,7 @@ class JobMeter:
                 in_flight=limiter.in_flight,
                 latency=dict(self._latency),
                 errors=dict(self._errors),
+                note=self.note,
             )
 
 

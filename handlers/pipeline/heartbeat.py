@@ -41,6 +41,7 @@ class Heartbeat:
         contexts: Callable[[], Iterable[RunContext]],
         *,
         report_every: float = 0.0,
+        each_time: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._queue = queue
@@ -51,6 +52,7 @@ class Heartbeat:
         self._stopped = threading.Event()
         self._extended_at = clock.monotonic()
         self._report_every = report_every
+        self._each_time = each_time
         self._reported_at = -math.inf
         self._threads = [
             threading.Thread(target=self._every, args=(each,), name=each.__name__, daemon=True)
@@ -85,9 +87,10 @@ class Heartbeat:
                 logger.warning("heartbeat missed", exc_info=True)
 
     def listen(self) -> None:
-        """Each second or so: what people and other jobs decided about the runs."""
+        """Each second or so: what people and other jobs decided about the runs, and what else is due."""
         for context in self._contexts():
             context.refresh()
+        self._each_time()
 
     def keep(self) -> None:
         """Each half minute: leases, and the messages' visibility with them."""

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from handlers.pipeline.auto_workers import AutoWorkers, Seen
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.heartbeat import Heartbeat
@@ -35,6 +36,8 @@ class Job:
         clock: Clock,
         make_context: Callable[[str, Job], RunContext],
         pace: Pace = EMBEDDED,
+        auto: AutoWorkers | None = None,
+        free_memory: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.id = job_id
         self.session_id = session_id
@@ -43,7 +46,10 @@ class Job:
         self.clock = clock
         self.stop = StopSignal()
         self.deadline = Deadline(pace.margin)
-        self.pool = WorkerPool(workers)
+        self.pool = WorkerPool(auto.workers if auto else workers)
+        self._most_workers = workers
+        self._auto = auto
+        self._free_memory = free_memory
         self._owner = owner
         self._make_context = make_context
         self._contexts: dict[str, RunContext] = {}
@@ -58,7 +64,12 @@ class Job:
             on_failure=self.stop.abandon,
         )
         self._heartbeat = Heartbeat(
-            ledger, queue, clock, lambda: self.contexts, report_every=pace.report_every
+            ledger,
+            queue,
+            clock,
+            lambda: self.contexts,
+            report_every=pace.report_every,
+            each_time=self._look_at_workers,
         )
         self._runner = BatchRunner(
             self.context, ledger, queue, store, self._committer, self.pool, self._heartbeat, clock
@@ -103,7 +114,7 @@ class Job:
                         run_id,
                         self.session_id,
                         self._owner,
-                        self.pool.workers,
+                        self._most_workers,
                         now,
                         now,
                         None,
@@ -114,6 +125,31 @@ class Job:
                 context.refresh()
                 self._contexts[run_id] = context
             return self._contexts[run_id]
+
+    def _look_at_workers(self) -> None:
+        """Grow or shrink, if the number of workers is the job's own business."""
+        contexts = self.contexts
+        if self._auto is None or not contexts:
+            return
+        limiter, meters = contexts[0].limiter, [context.meter for context in contexts]
+        throttled = sum(meter.throttled for meter in meters)
+        change = self._auto.look(
+            Seen(
+                answered=sum(meter.sent for meter in meters) - throttled,
+                throttled=throttled,
+                in_flight=limiter.in_flight,
+                waiting=self.pool.backlog,
+                slots=limiter.slots,
+                latency=max(meter.latency for meter in meters),
+                memory=self._free_memory(),
+            )
+        )
+        if change is not None:
+            logger.info("%s", change)
+            self.pool.resize(change.workers)
+            limiter.set_ceiling(change.workers)
+            for meter in meters:
+                meter.note = str(change)
 
     def rest(self) -> None:
         """Between two invocations: hold no money, and say how it stands."""

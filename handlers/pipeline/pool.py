@@ -16,7 +16,7 @@ class WorkerPool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._tasks: queue.PriorityQueue[tuple[float, int, Callable[[], None] | None]] = queue.PriorityQueue()
-        self._numbers = itertools.count()
+        self._numbers, self._names = itertools.count(), itertools.count()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
 
@@ -31,15 +31,34 @@ class WorkerPool:
         self._tasks.put((-seconds, next(self._numbers), task))
         with self._lock:
             if len(self._threads) < self.workers:
-                thread = threading.Thread(target=self._work, name=f"worker-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                self._start()
+
+    def resize(self, workers: int) -> None:
+        """More or fewer workers; those too many end with the paper in their hands."""
+        with self._lock:
+            self.workers = max(1, workers)
+            while len(self._threads) < min(self.workers, len(self._threads) + self.backlog):
+                self._start()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"worker-{next(self._names)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _work(self) -> None:
         while (task := self._tasks.get()[2]) is not None:
             task()
+            if len(self._threads) > self.workers and self._may_end():
+                return
+
+    def _may_end(self) -> bool:
+        with self._lock:
+            if len(self._threads) <= self.workers:
+                return False
+            self._threads.remove(threading.current_thread())
+            return True
 
     def close(self) -> None:
         """Let the threads end once the tasks before this are done."""
-        for _ in self._threads:
+        for _ in range(len(self._threads)):
             self._tasks.put((math.inf, next(self._numbers), None))

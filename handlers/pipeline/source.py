@@ -78,7 +78,7 @@ class EventSource:
         backlog: Callable[[], int],
         taken: Callable[[], int],
         out_of_time: Callable[[], bool],
-        workers: int,
+        workers: Callable[[], int],
         clock: Clock,
         stop: StopSignal,
         ends_at: float = math.inf,
@@ -94,8 +94,7 @@ class EventSource:
         self._out_of_time = out_of_time
         self._invoked = 0
         self._written_off = 0
-        self._low_water = max(1, workers // 4)
-        self._most_open = workers + 2
+        self._workers = workers
         self._clock = clock
         self._stop = stop
         self._ends_at = ends_at
@@ -109,7 +108,7 @@ class EventSource:
     def run(self) -> None:
         """Until the queue is empty (nothing in flight elsewhere), all is settled, or the job drains."""
         while not self._stop.closed:
-            if len(self._open) >= self._most_open:
+            if len(self._open) >= self._workers() + 2:
                 self._forget_ended()
             if self._has_enough():
                 self._stop.wait(self._tick())
@@ -129,7 +128,8 @@ class EventSource:
     def _has_enough(self) -> bool:
         """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
         on_the_way = self._invoked - self._taken() - self._written_off
-        return on_the_way > 0 or self._backlog() >= self._low_water or len(self._open) >= self._most_open
+        workers = self._workers()
+        return on_the_way > 0 or self._backlog() >= max(1, workers // 4) or len(self._open) >= workers + 2
 
     def _remaining(self) -> float:
         return self._ends_at - self._clock.now()

@@ -15,6 +15,7 @@ from handlers.tasks.dollars import Span, dollar_spans
 
 MASKING_VERSION = "1"
 
+_MAX_DIGITS = 9
 PLACEHOLDER = re.compile(r"⟦(\d+)⟧", re.ASCII)
 
 
@@ -45,8 +46,14 @@ def mask(text: str, first: int = 1) -> Masked:
 
 def unmask(text: str, spans: Sequence[str], first: int = 1) -> str:
     """Put the spans back. Placeholders with a number that was not given out are left as they are."""
-    by_number = {str(number): span for number, span in enumerate(spans, start=first)}
-    return PLACEHOLDER.sub(lambda match: by_number.get(match[1], match[0]), text)
+
+    def span(match: re.Match[str]) -> str:
+        # A long text is put back piece by piece: a table of all its spans for each would be a square.
+        number = match[1]
+        place = int(number) - first if len(number) <= _MAX_DIGITS else -1
+        return spans[place] if 0 <= place < len(spans) and str(place + first) == number else match[0]
+
+    return PLACEHOLDER.sub(span, text)
 
 
 def _outermost(text: str) -> Iterator[Span]:

@@ -56,9 +56,9 @@ class Peer:
 
 PEERS = (
     Peer("httpx, thread pool", "httpx", "httpx==0.28.1", "httpx_threads.py"),
-    Peer("openai, async", "openai", "openai", "openai_async.py"),
-    Peer("langchain .batch", "langchain", "langchain-openai", "langchain_batch.py"),
-    Peer("litellm batch_completion", "litellm", "litellm", "litellm_batch.py"),
+    Peer("openai, async", "openai", "openai==3.54.0", "openai_async.py"),
+    Peer("langchain .batch", "langchain", "langchain-openai==1.7.3", "langchain_batch.py"),
+    Peer("litellm batch_completion", "litellm", "litellm==1.106.2", "litellm_batch.py"),
     Peer("bespokelabs-curator", "curator", "bespokelabs-curator==0.1.31", "curator.py"),
 )
 SCENARIOS: dict[str, tuple[int, dict[str, Any]]] = {

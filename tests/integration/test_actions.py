@@ -187,6 +187,18 @@ def test_a_session_that_nobody_collected_is_found_by_the_next_one(actions: Actio
     assert ran.report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"]
 
 
+def test_a_session_with_papers_left_asks_for_the_next_one_only_if_it_got_further(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.begin(1).code == 0
+    assert actions.work(1).code == 0
+    assert actions.collect("--continue", "true").code == 0
+    assert actions.outputs["go_on"] == "true"
+    actions.next_run()
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.collect("--continue", "true").code == 0  # no job of it ever began
+    assert (actions.outputs["go_on"], actions.outputs["papers"]) == ("false", "0")
+
+
 def test_a_job_that_is_run_again_goes_on_where_its_last_checkpoint_stood(actions: Actions) -> None:
     assert actions.plan("--budget", "1", "--total-papers", 0).code == 0
     assert actions.begin(1).code == 0

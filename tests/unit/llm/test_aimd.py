@@ -141,3 +141,14 @@ def test_slots_stay_between_one_and_the_ceiling(
         now += pause
         (limit.on_throttle if refused else limit.on_success)(now - age, in_flight, now)
         assert 1 <= limit.slots(now) <= ceiling
+
+
+def test_another_ceiling_is_open_at_once_unless_the_api_refused_calls() -> None:
+    free, refused = at_level(10, ceiling=10), at_level(10, ceiling=10)
+    refused.on_throttle(1.0, 10, 2.0)
+    for limit in (free, refused):
+        limit.set_ceiling(30, 3.0)
+    assert free.slots(3.0) == 30
+    assert refused.slots(3.0) == 8
+    free.set_ceiling(4, 4.0)
+    assert free.slots(4.0) == 4

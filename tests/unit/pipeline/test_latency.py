@@ -61,3 +61,30 @@ def test_the_pool_begins_with_what_takes_longest() -> None:
     assert over.wait(10)
     pool.close()
     assert begun == [9.0, 9.0, 5.0, 3.0, 1.0]
+
+
+def test_a_pool_that_shrinks_lets_workers_go_and_grows_again() -> None:
+    pool, go, ended = WorkerPool(4), threading.Event(), threading.Semaphore(0)
+
+    def task() -> None:
+        go.wait(10)
+        ended.release()
+
+    for _ in range(8):
+        pool.submit(task)
+    pool.resize(2)
+    go.set()
+    for _ in range(8):
+        assert ended.acquire(timeout=10)
+    deadline = threading.Event()
+    for _ in range(500):
+        if len(pool._threads) <= 2:
+            break
+        deadline.wait(0.01)
+    go.clear()
+    pool.resize(5)
+    for _ in range(5):
+        pool.submit(task)
+    assert len(pool._threads) == 5
+    go.set()
+    pool.close()

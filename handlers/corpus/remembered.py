@@ -1,0 +1,81 @@
+"""What came of a source that has been ingested before: a run that goes on need not read it all again.
+
+A file is taken for the same if path, size, inode and time of change are (as make does), and so are mapping
+and format and the code that ingests. Whatever else is wrong with the files in the state folder is healed by
+ingesting again, which ``paperfleet ingest`` always does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+from handlers.corpus.ingest import FOLDER, IngestResult
+from handlers.corpus.profile import Profile
+
+_PATHS = ("corpus", "index", "profile_path", "rejects_path")
+_PLAIN = ("sha256", "papers", "same_as", "duplicates", "rejects", "bytes")
+_FILE = ".sources"
+
+
+def remembered(
+    source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path
+) -> IngestResult | None:
+    """The result of the same file's last ingest into ``directory``; None if it has changed, is no regular
+    file, or a file of the corpus is missing or of another size."""
+    place = _place(source, format_name, mapping, directory)
+    try:
+        if place is None:
+            return None
+        kept = json.loads(place.read_text("utf-8"))
+        paths = {name: Path(kept[name]) for name in _PATHS}
+        if [path.stat().st_size for path in paths.values()] != kept["sizes"]:
+            return None
+        profile = Profile.model_validate_json(paths["profile_path"].read_bytes())
+        fields: dict[str, Any] = {name: kept[name] for name in _PLAIN}
+        return IngestResult(**fields, **cast("dict[str, Any]", paths), profile=profile)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(
+    result: IngestResult, source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path
+) -> None:
+    """Keep a result for ``remembered``. Nothing is lost where it cannot be kept."""
+    place = _place(source, format_name, mapping, directory)
+    if place is None:
+        return
+    kept = {name: str(value) if name in _PATHS else value for name, value in asdict(result).items()}
+    del kept["profile"]
+    try:
+        kept["sizes"] = [getattr(result, name).stat().st_size for name in _PATHS]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        scratch = place.with_suffix(".tmp")
+        scratch.write_text(json.dumps(kept), "utf-8")
+        scratch.replace(place)
+    except OSError:
+        return
+
+
+def _place(source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path) -> Path | None:
+    path = Path(source)
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    said = [str(path.resolve()), found.st_size, found.st_mtime_ns, found.st_ino, format_name]
+    key = hashlib.sha256(json.dumps([*said, sorted(mapping.items()), _code()]).encode()).hexdigest()
+    return directory / FOLDER / _FILE / f"{key}.json"
+
+
+def _code() -> list[tuple[str, int, int]]:
+    """This package's files: another version may make another corpus of the same source."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return [(path.name, (seen := path.stat()).st_size, seen.st_mtime_ns) for path in files]

@@ -1,0 +1,103 @@
+"""How many workers a job should have when nobody says: more while that helps, fewer when it hurts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_START = 10
+_GROWTH, _SHRINK = 1.5, 0.7
+_SLOWER = 2.0
+"""Times the latency of fewer workers at which more of them only make the calls wait at the API."""
+_REFUSED = 0.02
+"""Share of refused calls above which workers beyond the API's limit are let go."""
+_TELLS = 50
+"""Answers before a mean latency says anything: the first ones in are the quick ones."""
+_BETTER = 0.8
+"""Share of the latency that must be left after fewer workers, or it was not the workers."""
+_BUSY = 0.9
+_LEAST = 2
+_MEMORY = 0.1
+"""Bytes of a machine's memory that stay free, as a share; see ``Seen``."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look at a job shows; calls since its start."""
+
+    answered: int
+    throttled: int
+    in_flight: int
+    waiting: int
+    """Papers that wait for a worker."""
+    slots: int
+    """What the limiter would let in flight."""
+    latency: float
+    """Seconds of a call, moving mean."""
+    memory: float
+    """Share of the machine's memory that is free, or could be made so."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A new number of workers and why, as a sentence."""
+
+    before: int
+    workers: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"workers {self.before} → {self.workers}: {self.reason}"
+
+
+class AutoWorkers:
+    """Looked at every few seconds; it knows no threads and no clock, for a round is counted in calls."""
+
+    def __init__(self, ceiling: int, start: int = _START) -> None:
+        self.ceiling = ceiling
+        self.workers = min(start, ceiling)
+        self._answered = self._throttled = 0
+        self._best = math.inf
+        self._held_at: int | None = None
+        self._blamed = 0.0
+        """Latency for which workers were let go at the last look; 0 if none were."""
+
+    def look(self, seen: Seen) -> Change | None:
+        """The change to make now; None: all is well, or too few calls since the last change to tell."""
+        if seen.memory < _MEMORY:
+            return self._to(
+                int(self.workers * _SHRINK), f"only {seen.memory:.0%} of the memory is free", seen
+            )
+        answered, throttled = seen.answered - self._answered, seen.throttled - self._throttled
+        if answered + throttled < self.workers:
+            return None
+        if throttled > _REFUSED * (answered + throttled):
+            reason = f"{throttled} of {answered + throttled} calls were refused; {seen.slots} get through"
+            return self._to(min(self.workers, math.ceil(seen.slots * 1.25)), reason, seen)
+        change = self._by_latency(seen)
+        self._answered, self._throttled = seen.answered, seen.throttled
+        return change
+
+    def _by_latency(self, seen: Seen) -> Change | None:
+        if self._blamed and seen.latency > _BETTER * self._blamed:
+            # Fewer workers were no help: the API has become slower by itself.
+            self._best, self._held_at = seen.latency, None
+        self._blamed = 0.0
+        if seen.latency > _SLOWER * self._best:
+            # The level is remembered: growing there again would find the same.
+            self._held_at, self._blamed = self.workers, seen.latency
+            reason = f"calls take {seen.latency:.1f} s in place of {self._best:.1f} s with fewer workers"
+            return self._to(int(self.workers * _SHRINK), reason, seen)
+        if seen.answered >= _TELLS:
+            self._best = min(self._best, seen.latency)
+        busy = seen.in_flight >= self.workers * _BUSY and seen.waiting > 0
+        most = min(self.ceiling, (self._held_at or self.ceiling + 1) - 1)
+        if not busy or self.workers >= most:
+            return None
+        reason = f"all are busy, calls take {seen.latency:.1f} s and none is refused"
+        return self._to(min(most, math.ceil(self.workers * _GROWTH)), reason, seen)
+
+    def _to(self, workers: int, reason: str, seen: Seen) -> Change | None:
+        self._answered, self._throttled = seen.answered, seen.throttled
+        before, self.workers = self.workers, max(_LEAST, min(self.ceiling, workers))
+        return None if self.workers == before else Change(before, self.workers, reason)
