@@ -107,6 +107,10 @@ def plan(
         name: value for name, value in locals().items() if name not in (*ours, "ours", "markdown", "as_json")
     }
     settings = load_settings(**given)
+    if settings.workers == "auto":
+        if workers is not None:
+            raise UsageError("--workers auto: a plan says how many it takes; leave it out, or give a number")
+        settings = settings.model_copy(update={"workers": None})
     console = Console(stderr=True, highlight=False)
     planned = sized_corpus(source, settings, mapping or [], source_format, console)
     wish = Wish(

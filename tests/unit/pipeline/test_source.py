@@ -31,7 +31,7 @@ def source(queue: SqliteQueue, stop: StopSignal, settled: list[bool]) -> EventSo
         raise AssertionError("no message is visible")
 
     return EventSource(
-        queue, handle, backlog=lambda: 0, taken=lambda: 0, out_of_time=lambda: False, workers=1,
+        queue, handle, backlog=lambda: 0, taken=lambda: 0, out_of_time=lambda: False, workers=lambda: 1,
         clock=FakeClock(), stop=stop, settled=lambda: settled.pop(0), on_abandon=lambda: None,
     )  # fmt: skip
 
