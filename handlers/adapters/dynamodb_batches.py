@@ -13,7 +13,8 @@ import secrets
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from handlers.adapters.dynamodb_table import Item, Key, Table, bucket_key, bucket_keys
+from handlers.adapters.dynamodb_table import Table, bucket_key, bucket_keys
+from handlers.adapters.dynamodb_values import Item, Key
 from handlers.models import TERMINAL, BatchMessage
 
 _CHUNK = 100

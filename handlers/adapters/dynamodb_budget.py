@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from handlers.adapters.dynamodb_table import Item, Table, run_key
+from handlers.adapters.dynamodb_table import Table, run_key
 from handlers.adapters.dynamodb_tally import JobTally, Tallies
+from handlers.adapters.dynamodb_values import Item
 from handlers.errors import UnknownRunError
 from handlers.records import BudgetState
 from handlers.totals import CallTotals

@@ -7,8 +7,9 @@ import secrets
 from dataclasses import asdict
 
 from handlers.adapters.dynamodb_budget import Budgets
-from handlers.adapters.dynamodb_table import Item, Table, run_key
+from handlers.adapters.dynamodb_table import Table, run_key
 from handlers.adapters.dynamodb_tally import Tallies
+from handlers.adapters.dynamodb_values import Item
 from handlers.records import BudgetState, JobRecord, JobStats, SessionRecord
 
 _KEPT = 90 * 86400

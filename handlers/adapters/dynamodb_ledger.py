@@ -21,8 +21,9 @@ from handlers.adapters.dynamodb_budget import Budgets
 from handlers.adapters.dynamodb_jobs import JobItems
 from handlers.adapters.dynamodb_papers import PaperItems
 from handlers.adapters.dynamodb_runs import RunItems
-from handlers.adapters.dynamodb_table import Key, Table
+from handlers.adapters.dynamodb_table import Table
 from handlers.adapters.dynamodb_tally import Tallies
+from handlers.adapters.dynamodb_values import Key
 from handlers.ports import Clock
 
 

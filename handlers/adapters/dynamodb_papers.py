@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from handlers.adapters.dynamodb_batches import BatchItems, batch_key, paper_key
 from handlers.adapters.dynamodb_budget import Budgets
-from handlers.adapters.dynamodb_table import Item, bucket_keys
+from handlers.adapters.dynamodb_table import bucket_keys
 from handlers.adapters.dynamodb_tally import Tallies
+from handlers.adapters.dynamodb_values import Item
 from handlers.models import LedgerEntry, PaperStatus, PartPointer
 from handlers.records import PaperRow, Reusable
 from handlers.totals import Commit

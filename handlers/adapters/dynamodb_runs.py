@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from handlers.adapters.dynamodb_budget import Budgets
-from handlers.adapters.dynamodb_table import Item, Table, run_key
+from handlers.adapters.dynamodb_table import Table, run_key
 from handlers.adapters.dynamodb_tally import Tallies
+from handlers.adapters.dynamodb_values import Item
 from handlers.errors import UnknownRunError
 from handlers.models import TERMINAL, PaperStatus, RunSpec
 from handlers.records import Control, RunRecord, RunTotals

@@ -6,7 +6,6 @@ after a lost answer finds its own work done. Batch reads ask again for what Dyna
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws_clients import code_of, explained
+from handlers.adapters.dynamodb_values import Expression, Item, Key, key_of, plain, tagged, tagged_item
 from handlers.errors import PaperfleetError
 from handlers.ports import Clock
 
@@ -27,10 +27,6 @@ _WRITE = 25
 """Items that one BatchWriteItem may carry."""
 _PATIENCE = 12
 """Tries with nothing processed before a batch call is given up; about a minute."""
-_NAME = re.compile(r"#(\w+)")
-
-Item = dict[str, Any]
-Key = tuple[str, str]
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -59,8 +55,8 @@ class Table:
         self._pool: ThreadPoolExecutor | None = None
 
     def get(self, pk: str, sk: str) -> Item | None:
-        found = self._call("get_item", Key=_key((pk, sk)), ConsistentRead=True, TableName=self.name)
-        return _plain(found["Item"]) if "Item" in found else None
+        found = self._call("get_item", Key=key_of((pk, sk)), ConsistentRead=True, TableName=self.name)
+        return plain(found["Item"]) if "Item" in found else None
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
         """The items that exist."""
@@ -70,11 +66,11 @@ class Table:
         return found
 
     def _get_chunk(self, keys: Sequence[Key]) -> list[Item]:
-        wanted: dict[str, Any] = {self.name: {"Keys": [_key(key) for key in keys], "ConsistentRead": True}}
+        wanted: dict[str, Any] = {self.name: {"Keys": [key_of(key) for key in keys], "ConsistentRead": True}}
         items: list[Item] = []
         for tried in range(_PATIENCE):
             answer = self._call("batch_get_item", RequestItems=wanted)
-            items += [_plain(item) for item in answer["Responses"].get(self.name, [])]
+            items += [plain(item) for item in answer["Responses"].get(self.name, [])]
             wanted = answer.get("UnprocessedKeys") or {}
             if not wanted:
                 return items
@@ -86,7 +82,7 @@ class Table:
         self.map(self._put_chunk, list(_chunks(items, _WRITE)))
 
     def _put_chunk(self, items: Sequence[Item]) -> None:
-        left: dict[str, Any] = {self.name: [{"PutRequest": {"Item": _tagged_item(item)}} for item in items]}
+        left: dict[str, Any] = {self.name: [{"PutRequest": {"Item": tagged_item(item)}} for item in items]}
         for tried in range(_PATIENCE):
             left = self._call("batch_write_item", RequestItems=left).get("UnprocessedItems") or {}
             if not left:
@@ -102,7 +98,7 @@ class Table:
             self._call(
                 "put_item",
                 TableName=self.name,
-                Item=_tagged_item(item),
+                Item=tagged_item(item),
                 ConditionExpression="attribute_not_exists(pk)",
             )
         except _ConditionFailedError:
@@ -128,7 +124,7 @@ class Table:
         are further SET clauses. In conditions and expressions ``#name`` is the attribute ``name`` (or
         ``names[name]``) and ``:name`` an argument.
         """
-        parts = _Expression(dict(names or {}))
+        parts = Expression(dict(names or {}))
         for name, value in (values or {}).items():
             parts.assign(name, value)
         for name, amount in (plus or {}).items():
@@ -139,14 +135,14 @@ class Table:
         request = parts.request(condition, arguments or {})
         try:
             answer = self._call(
-                "update_item", TableName=self.name, Key=_key((pk, sk)), ReturnValues="ALL_NEW", **request
+                "update_item", TableName=self.name, Key=key_of((pk, sk)), ReturnValues="ALL_NEW", **request
             )
         except _ConditionFailedError:
             return None
-        return _plain(answer["Attributes"])
+        return plain(answer["Attributes"])
 
     def delete(self, pk: str, sk: str) -> None:
-        self._call("delete_item", TableName=self.name, Key=_key((pk, sk)))
+        self._call("delete_item", TableName=self.name, Key=key_of((pk, sk)))
 
     def query(
         self,
@@ -158,7 +154,7 @@ class Table:
         arguments: Mapping[str, Any] | None = None,
     ) -> Iterator[Item]:
         """Items of a partition whose sort key begins so, in the key's order, page by page."""
-        parts = _Expression({})
+        parts = Expression({})
         given = {"pk": pk, "prefix": prefix, **(arguments or {})}
         request: dict[str, Any] = {"KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)"}
         if only is not None:
@@ -167,10 +163,10 @@ class Table:
             request["ProjectionExpression"] = ", ".join(parts.name(name) for name in attributes)
         if parts.names:
             request["ExpressionAttributeNames"] = parts.names
-        request["ExpressionAttributeValues"] = {f":{name}": _tagged(value) for name, value in given.items()}
+        request["ExpressionAttributeValues"] = {f":{name}": tagged(value) for name, value in given.items()}
         while True:
             page = self._call("query", TableName=self.name, ConsistentRead=True, **request)
-            yield from map(_plain, page["Items"])
+            yield from map(plain, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -219,82 +215,6 @@ class Table:
 
 class _ConditionFailedError(Exception):
     """Expected: somebody else was first."""
-
-
-class _Expression:
-    """Gathers the clauses of an update and the names and values that they use."""
-
-    def __init__(self, aliases: dict[str, str]) -> None:
-        self._aliases = aliases
-        self.names: dict[str, str] = {}
-        self.values: dict[str, Any] = {}
-        self.sets: list[str] = []
-        self.removes: list[str] = []
-
-    def name(self, name: str) -> str:
-        self.names[f"#{name}"] = self._aliases.get(name, name)
-        return f"#{name}"
-
-    def named(self, clause: str) -> str:
-        for name in _NAME.findall(clause):
-            self.name(name)
-        return clause
-
-    def assign(self, name: str, value: Any) -> None:
-        if value is None:
-            self.removes.append(self.name(name))
-        else:
-            self.values[f":set_{name}"] = _tagged(value)
-            self.sets.append(f"{self.name(name)} = :set_{name}")
-
-    def add(self, name: str, amount: int) -> None:
-        self.values[":zero"] = _tagged(0)
-        self.values[f":add_{name}"] = _tagged(amount)
-        self.sets.append(f"{self.name(name)} = if_not_exists(#{name}, :zero) + :add_{name}")
-
-    def request(self, condition: str | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        clauses = [f"SET {', '.join(self.sets)}"] if self.sets else []
-        clauses += [f"REMOVE {', '.join(self.removes)}"] if self.removes else []
-        request: dict[str, Any] = {"UpdateExpression": " ".join(clauses)}
-        if condition is not None:
-            request["ConditionExpression"] = self.named(condition)
-        values = self.values | {f":{name}": _tagged(value) for name, value in arguments.items()}
-        if self.names:
-            request["ExpressionAttributeNames"] = self.names
-        if values:
-            request["ExpressionAttributeValues"] = values
-        return request
-
-
-def _key(key: Key) -> dict[str, Any]:
-    return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
-
-
-def _tagged_item(item: Item) -> dict[str, Any]:
-    return {name: _tagged(value) for name, value in item.items() if value is not None}
-
-
-def _tagged(value: Any) -> dict[str, Any]:
-    match value:
-        case bool():
-            return {"BOOL": value}
-        case int() | float():
-            return {"N": repr(value)}
-        case str():
-            return {"S": value}
-        case _:
-            return {"L": [_tagged(each) for each in value]}
-
-
-def _plain(item: Mapping[str, Any]) -> Item:
-    return {name: _value(tagged) for name, tagged in item.items()}
-
-
-def _value(tagged: Mapping[str, Any]) -> Any:
-    ((tag, value),) = tagged.items()
-    if tag == "N":
-        return int(value) if value.lstrip("-").isdigit() else float(value)
-    return [_value(each) for each in value] if tag == "L" else value
 
 
 def _chunks(items: Iterable[A], size: int) -> Iterator[list[A]]:

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handlers.adapters.dynamodb_table import Item, Table, bucket_key, run_key
+from handlers.adapters.dynamodb_table import Table, bucket_key, run_key
+from handlers.adapters.dynamodb_values import Item
 from handlers.totals import CallTotals, Commit
 
 

@@ -39,6 +39,8 @@ def test_a_killed_machine_repeats_only_what_no_ledger_had(tmp_path: Path) -> Non
         ledger.close()
         assert PAPERS // 4 <= committed < PAPERS
 
+        # A message that was received and not yet leased would stay hidden for two minutes.
+        assert paperfleet("resume", *scratch, **surroundings).code == 0
         finished = paperfleet(*work, timeout=240, **surroundings)
         assert finished.code == 0, finished.err
         report, bill = finished.report, server.stats()
