@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from handlers.errors import BudgetSpentError, StoppedError
+from handlers.models import NANO
 from handlers.ports import Ledger
 
 _POLL = 0.1
@@ -82,7 +83,9 @@ class Purse:
             self._changed.acquire()
         self._pool += drawn
         if spent:
-            raise BudgetSpentError("the budget's remainder is smaller than one call's reservation")
+            raise BudgetSpentError(
+                f"less is left of the budget than the ${amount / NANO:.6f} that the next call may cost at most"
+            )
         if not drawn:
             self._return_pool()
         return drawn > 0

@@ -220,3 +220,12 @@ def test_a_megabyte_of_hostile_repeats_is_checked_within_a_second(unit: str) -> 
         began = time.process_time()
         check(asked, json.dumps({"abstract": text}, ensure_ascii=False), "stop")
         assert time.process_time() - began < 1.0
+
+
+def test_a_number_that_stands_less_often_is_shown_to_reviewers_and_stops_nothing() -> None:
+    source = "甲组误差为12.5%，乙组误差为12.5%，丙组样本为90例，丁组样本为90例。"
+    answer = "The error is 12.5% in groups A and B; groups C and D have 90 samples and 90 samples."
+    verdict = _translated(source, answer)
+    (numbers,) = (one for one in verdict.checks if one.name == "numbers")
+    assert (numbers.verdict, "12.5" in numbers.detail, "90" in numbers.detail) == ("warn", True, False)
+    assert verdict.ok
