@@ -84,7 +84,7 @@ class Purse:
         self._pool += drawn
         if spent:
             raise BudgetSpentError(
-                f"less is left of the budget than the ${amount / NANO:.6f} that the next call may cost at most"
+                f"less is left of the budget than ${amount / NANO:.6f}, which the next call may cost"
             )
         if not drawn:
             self._return_pool()
