@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from handlers.errors import BudgetSpentError, StoppedError
+from handlers.models import NANO
 from handlers.ports import Ledger
 
 _POLL = 0.1
@@ -88,7 +89,9 @@ class Purse:
         self._pool += drawn
         self._dry = not drawn
         if spent:
-            raise BudgetSpentError("the budget's remainder is smaller than one call's reservation")
+            raise BudgetSpentError(
+                f"less is left of the budget than ${amount / NANO:.6f}, which the next call may cost"
+            )
         if not drawn:
             self._return_pool()
         return drawn > 0

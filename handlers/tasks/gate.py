@@ -9,6 +9,7 @@ how it is checked, and everything is linear in their lengths.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -40,6 +41,8 @@ _BETWEEN = "\x1f"
 """Stands for a placeholder where only the text counts: it joins no numbers and no words."""
 _LONG = 40
 _QUOTED = 80
+_DIGITS = re.compile(r"(?<![\d.,])(?:\d{2,15}|\d{1,15}\.\d{1,15})(?![\d.,]*\d)", re.ASCII)
+"""Numbers of two digits or more, whole: no pieces of lists and versions."""
 _PASSED = {name: Check(name=name, verdict="pass") for name in CHECKS}
 
 
@@ -230,6 +233,15 @@ def _numbers(pair: _Pair) -> Iterator[_Finding]:
         yield pair.fail("numbers", f"numbers stand that the source has not: {_listed(compared.invented)}")
     elif compared.doubtful:
         yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
+    if rarer := _rarer(pair.asked, pair.given):
+        yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(rarer)}")
+
+
+def _rarer(asked: str, given: str) -> tuple[str, ...]:
+    """Numbers of two digits or more that both texts have in digits, the answer fewer times. A good
+    translation may say "10% each": a reviewer should look, no more."""
+    wanted, found = Counter(_DIGITS.findall(asked)), Counter(_DIGITS.findall(given))
+    return tuple(sorted(number for number, times in wanted.items() if 0 < found[number] < times))
 
 
 def _length(pair: _Pair) -> Iterator[_Finding]:

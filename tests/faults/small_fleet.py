@@ -4,106 +4,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import IngestResult, ingest
-from handlers.errors import ContentFilteredError, FatalError, ThrottledError, TransientError
 from handlers.llm.aimd import AimdLimit
-from handlers.llm.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
-from handlers.models import TERMINAL, ChatAnswer, ChatRequest, Paper, PartLine, Price, RunSpec, Usage
+from handlers.models import TERMINAL, ChatRequest, Paper, PartLine, RunSpec
 from handlers.part_lines import opened
 from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
-from handlers.pipeline.committer import Committer, Finished
+from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.heartbeat import Heartbeat
-from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_batch import BatchRunner, Delivery
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.pipeline.submit import RunRequest, keyed, submit
 from handlers.ports import BatchQueue, Ledger, ObjectStore
 from handlers.records import JobRecord, JobStats
-from handlers.server.answers import compose
-from handlers.server.canned import Filler
 from handlers.tasks.translate import TranslateTask
 from tests.command import _paper
 from tests.fakes import FakeClock
 from tests.faults.crashing import CrashError, Point, Process
+from tests.faults.one_thread import PRICE, Answer, Api, AtOnce, Inline, Unheld
 from tests.faults.oracle import Oracle, Watched
 
-PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
-USAGE = Usage(prompt_tokens=40, completion_tokens=20)
-ALMOST = Usage(prompt_tokens=1, completion_tokens=0)
-"""What the API charges for a call that it cut off, if it charges at all."""
-Answer = Literal["ok", "refused", "flawed", "throttled", "reset", "charged", "broken", "no_key"]
 _FORMULA = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
 _NUMBER = re.compile(r"第(\d+)组样品")
-
-
-class Inline(WorkerPool):
-    """Does a paper when it is given one."""
-
-    def submit(self, task: Callable[[], None], *, seconds: float = 0.0) -> None:
-        task()
-
-
-class AtOnce(Committer):
-    """Commits each paper as it comes: every durable step has its own place in the story."""
-
-    def add(self, finished: Finished) -> None:
-        self._flush([finished])
-
-
-class Unheld(Limiter):
-    def _throttled(self, started_at: float, retry_after: float | None) -> None:
-        """The paper itself waits, in the test's time."""
-
-
-class Api:
-    """``ChatModel``: answers as it is told, keeps the bill, and is asked nothing that was paid before."""
-
-    def __init__(self, fleet: SmallFleet) -> None:
-        self._fleet = fleet
-        self.script: deque[Answer] = deque()
-        self.run_id = ""
-        self.bill: defaultdict[str, int] = defaultdict(int)
-        self.calls = 0
-
-    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
-        self.calls += 1
-        self._fleet.clock.advance(1.0)
-        self._fleet.look_for_answer(self.run_id, request)
-        match self.script.popleft() if self.script else "ok":
-            case "throttled":
-                raise ThrottledError("slow down", retry_after=None)
-            case "refused":
-                raise ContentFilteredError("refused", code="content_filter")
-            case "reset":
-                raise TransientError("reset", code="reset", indeterminate=True)
-            case "charged":
-                self.bill[self.run_id] += ALMOST.cost(PRICE)
-                raise TransientError("reset", code="reset", indeterminate=True)
-            case "broken":
-                raise TransientError("HTTP 500", code="http_500")
-            case "no_key":
-                raise FatalError("HTTP 401", code="unauthorized")
-            case "flawed":
-                return self._answer(request, "refusal")
-        return self._answer(request, None)
-
-    def _answer(self, request: ChatRequest, fault: Any) -> ChatAnswer:
-        self.bill[self.run_id] += USAGE.cost(PRICE)
-        content = compose(request.messages[-1].content, Filler(), fault, 0.5)
-        return ChatAnswer(content=content.text, finish_reason=content.finish_reason, usage=USAGE)
-
-    def abort(self) -> None: ...
-    def close(self) -> None: ...
 
 
 class SmallFleet:
@@ -128,7 +59,7 @@ class SmallFleet:
         self.dead: list[tuple[str, str]] = []
         self.frozen: list[Callable[[], Any]] = []
         self.seen: list[tuple[str, Delivery]] = []
-        self.api = Api(self)
+        self.api = Api(clock, self.look_for_answer)
         self.found = self._ingest(folder, papers)
         self.sources = {
             paper["id"]: paper for paper in map(json.loads, self.found.corpus.read_bytes().splitlines())

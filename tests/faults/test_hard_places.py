@@ -11,6 +11,7 @@ import pytest
 
 from handlers.server import ServerSettings, start
 from tests.command import Running, corpus, job_processes, paperfleet, run_flags, until
+from tests.wire import WireServer, always, error, response
 
 pytestmark = pytest.mark.slow
 PRICED = {"mode": "canned", "price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
@@ -123,3 +124,31 @@ def test_deadly_signals_of_a_terminal_end_in_a_resumable_run(papers: Path, tmp_p
             os.killpg(running.pid, signal.SIGHUP)
             ended = running.end()
     assert ended.code == 130, ended.err
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (401, error("Incorrect API key"), "unauthorized"),
+        (402, error("Payment required"), "insufficient_quota"),
+        (429, error("You exceeded your current quota", code="insufficient_quota"), "insufficient_quota"),
+        (400, error("Insufficient balance"), "insufficient_quota"),
+        (404, error("The model `gone` does not exist", code="model_not_found"), "model_not_found"),
+    ],
+)
+def test_a_fatal_answer_ends_the_calls_after_those_in_flight_and_fails_no_paper(
+    status: int, body: dict[str, object], code: str, papers: Path, tmp_path: Path
+) -> None:
+    with WireServer(always(response(status, body))) as server:
+        ran = paperfleet(
+            "run", papers, "--state", tmp_path, "--base-url", server.url, "--model", "gpt-4o-mini",
+            "--jobs", 2, "--workers", 8, "--json",
+        )  # fmt: skip
+        sent = len(server.requests)
+    assert ran.code == 4, ran.err
+    assert ran.report["reason"].startswith(f"{code}: HTTP {status}")
+    assert ran.report["counts"]["pending"] == PAPERS
+    assert ran.report["spend_nano_usd"] == 0
+    assert 0 < sent <= 2 * 8
+    assert ran.report["calls"]["fatal"] == ran.report["calls"]["sent"] == sent
+    assert ran.err.count(f"{code}: HTTP") == 1, "one message says why"

@@ -26,7 +26,8 @@ from handlers.errors import RunChangedError, UsageError
 from handlers.pipeline import control
 from tests.fakes import FakeClock
 from tests.faults.crashing import SUBMITTING, WORKING, Point, Process
-from tests.faults.small_fleet import Answer, SmallFleet
+from tests.faults.one_thread import Answer
+from tests.faults.small_fleet import SmallFleet
 from tests.local_aws import LocalAws, moto_server, name_of
 
 ANSWERS: list[Answer] = [

@@ -223,3 +223,12 @@ def test_a_megabyte_of_hostile_repeats_is_checked_in_linear_time(unit: str) -> N
 
     assert_linear(repeated(unit), against_itself)
     assert_linear(repeated(unit), against_a_short_one)
+
+
+def test_a_number_that_stands_less_often_is_shown_to_reviewers_and_stops_nothing() -> None:
+    source = "甲组误差为12.5%，乙组误差为12.5%，丙组样本为90例，丁组样本为90例。"
+    answer = "The error is 12.5% in groups A and B; groups C and D have 90 samples and 90 samples."
+    verdict = _translated(source, answer)
+    (numbers,) = (one for one in verdict.checks if one.name == "numbers")
+    assert (numbers.verdict, "12.5" in numbers.detail, "90" in numbers.detail) == ("warn", True, False)
+    assert verdict.ok

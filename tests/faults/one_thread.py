@@ -1,0 +1,83 @@
+"""What stands for threads and for the API in a fleet of one thread."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Any, Literal
+
+from handlers.errors import ContentFilteredError, FatalError, ThrottledError, TransientError
+from handlers.llm.limiter import Limiter
+from handlers.models import ChatAnswer, ChatRequest, Price, Usage
+from handlers.pipeline.committer import Committer, Finished
+from handlers.pipeline.pool import WorkerPool
+from handlers.server.answers import compose
+from handlers.server.canned import Filler
+from tests.fakes import FakeClock
+
+PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
+USAGE = Usage(prompt_tokens=40, completion_tokens=20)
+ALMOST = Usage(prompt_tokens=1, completion_tokens=0)
+"""What the API charges for a call that it cut off, if it charges at all."""
+Answer = Literal["ok", "refused", "flawed", "throttled", "reset", "charged", "broken", "no_key"]
+
+
+class Inline(WorkerPool):
+    """Does a paper when it is given one."""
+
+    def submit(self, task: Callable[[], None], *, seconds: float = 0.0) -> None:
+        task()
+
+
+class AtOnce(Committer):
+    """Commits each paper as it comes: every durable step has its own place in the story."""
+
+    def add(self, finished: Finished) -> None:
+        self._flush([finished])
+
+
+class Unheld(Limiter):
+    def _throttled(self, started_at: float, retry_after: float | None) -> None:
+        """The paper itself waits, in the test's time."""
+
+
+class Api:
+    """``ChatModel``: answers as it is told, keeps the bill, and is asked nothing that was paid before."""
+
+    def __init__(self, clock: FakeClock, look: Callable[[str, ChatRequest], None]) -> None:
+        """``look`` hears of each call before it is answered."""
+        self._clock, self._look = clock, look
+        self.script: deque[Answer] = deque()
+        self.run_id = ""
+        self.bill: defaultdict[str, int] = defaultdict(int)
+        self.calls = 0
+
+    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
+        self.calls += 1
+        self._clock.advance(1.0)
+        self._look(self.run_id, request)
+        match self.script.popleft() if self.script else "ok":
+            case "throttled":
+                raise ThrottledError("slow down", retry_after=None)
+            case "refused":
+                raise ContentFilteredError("refused", code="content_filter")
+            case "reset":
+                raise TransientError("reset", code="reset", indeterminate=True)
+            case "charged":
+                self.bill[self.run_id] += ALMOST.cost(PRICE)
+                raise TransientError("reset", code="reset", indeterminate=True)
+            case "broken":
+                raise TransientError("HTTP 500", code="http_500")
+            case "no_key":
+                raise FatalError("HTTP 401", code="unauthorized")
+            case "flawed":
+                return self._answer(request, "refusal")
+        return self._answer(request, None)
+
+    def _answer(self, request: ChatRequest, fault: Any) -> ChatAnswer:
+        self.bill[self.run_id] += USAGE.cost(PRICE)
+        content = compose(request.messages[-1].content, Filler(), fault, 0.5)
+        return ChatAnswer(content=content.text, finish_reason=content.finish_reason, usage=USAGE)
+
+    def abort(self) -> None: ...
+    def close(self) -> None: ...
