@@ -117,7 +117,7 @@ def _plain(found: re.Match[str]) -> str:
     return _plain_run(found[0])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _plain_run(run: str) -> str:
     """A power stays apart from what it is the power of: ``10⁴`` is not 104."""
     return "".join(
@@ -151,7 +151,7 @@ def _texts(found: list[Mention]) -> tuple[str, ...]:
     return tuple(sorted(mention.text for mention in found))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)  # each is a kilobyte or two, in every job
 def _mention(found: _Found) -> Mention:
     """Groups: number, letter before, letter and hyphen before, dot before, Chinese scale, its unit,
     English scale, tail; then number, scale, unit, English scale, tail of a range's second number."""
