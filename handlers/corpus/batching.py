@@ -127,11 +127,10 @@ def _fill(
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1)",
         rows,
     )
-    db.execute("CREATE INDEX twins ON papers (twin) WHERE twin > 0")
-    db.execute(
-        "UPDATE papers SET rank = (SELECT MAX(tokens) FROM papers AS other WHERE other.twin = papers.twin"
-        " AND other.twin > 0) WHERE twin > 0"
-    )
+    # Once a group, not once a paper: a form letter's texts are one group of thousands.
+    db.execute("CREATE TABLE ranks (twin INTEGER PRIMARY KEY, rank INTEGER)")
+    db.execute("INSERT INTO ranks SELECT twin, MAX(tokens) FROM papers WHERE twin > 0 GROUP BY twin")
+    db.execute("UPDATE papers SET rank = (SELECT rank FROM ranks WHERE twin = papers.twin) WHERE twin > 0")
     db.execute("COMMIT")
     return max(0, cursor.rowcount)
 

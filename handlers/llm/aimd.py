@@ -33,9 +33,10 @@ class AimdLimit:
     the speed, as at an API with a rate but no bound on calls in flight. Given a ``start`` (the last
     session's level), it begins there.
 
-    After it, a refusal multiplies by ``decrease``, at most once a ``burst`` of seconds unless refusals
-    go on all the same (a cut as deep as the congestion, as in DCTCP, RFC 8257); calls that started
-    before a cut move nothing after it. Each success adds a little, much more while ``room`` says so.
+    After it, a refusal multiplies by ``decrease``, at most once a round of calls or a ``burst`` of seconds,
+    whichever is longer; if refusals went on in between, the next cut is deep (as deep as the congestion,
+    as in DCTCP, RFC 8257). Calls that started before a cut move nothing after it. Each success adds a
+    little, much more while ``room`` says so.
     """
 
     def __init__(

@@ -58,7 +58,7 @@ def in_chinese(text: str) -> set[str]:
     return values
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _of_chinese_run(run: str, joint: str, second: str, decimals: str, tail: str) -> frozenset[str]:
     values = {str(value) for value in _of_marks(run)}
     if joint:

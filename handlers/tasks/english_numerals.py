@@ -142,7 +142,7 @@ def in_english(text: str) -> set[str]:
     return values
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _of_run(run: tuple[str, ...]) -> frozenset[str]:
     return frozenset(_values(run[:_LONGEST_RUN]))
 

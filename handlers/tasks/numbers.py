@@ -135,7 +135,7 @@ def _plain(found: re.Match[str]) -> str:
     return _plain_run(found[0])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _plain_run(run: str) -> str:
     return "".join(_plain_mark(mark, before) for before, mark in zip(" " + run, run, strict=False))
 
@@ -170,7 +170,7 @@ def _texts(found: list[Mention]) -> tuple[str, ...]:
     return tuple(sorted(mention.text for mention in found))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)  # each is a kilobyte or two, in every job
 def _mention(found: _Found) -> Mention:
     """Groups: number, letter before, letter and hyphen before, dot before, Chinese scale, its unit,
     English scale, tail; then number, scale, unit, English scale, tail of a range's second number."""

@@ -46,6 +46,7 @@ class Call:
     latency: float
     size: int
     """Characters of the paper."""
+    ok: bool
 
     @property
     def ended_at(self) -> float:
@@ -83,7 +84,9 @@ def calls(state: Path, sizes: dict[str, int]) -> Iterator[Call]:
         with segment.open(encoding="utf-8") as file:
             for line in map(json.loads, file):
                 for call in line["calls"]:
-                    yield Call(call["started_at"], call["latency"], sizes.get(line["id"], 0))
+                    size = sizes.get(line["id"], 0)
+                    ok = call["outcome"] == "ok"
+                    yield Call(call["started_at"], call["latency"], size, ok)
 
 
 def list_schedule(latencies: list[float], workers: int) -> float:
