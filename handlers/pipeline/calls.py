@@ -175,6 +175,10 @@ class PaperCalls:
             outcome = context.model.complete(request, timeout=timeout)
         except ModelCallError as error:
             outcome = error
+        except Exception as error:  # ours, in reading the answer: the call was charged all the same
+            logger.exception("a call ended in an error that nobody foresaw")
+            name = type(error).__name__
+            outcome = RejectedError(f"{name}: {error}"[:500], code=name, indeterminate=True)
         record = CallRecord(
             id=secrets.token_hex(8),
             kind=request.kind,
