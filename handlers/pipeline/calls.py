@@ -45,8 +45,12 @@ class _Quote:
 class PaperCalls:
     """``ask`` for one paper. Answers that an interrupted attempt paid for are given again for nothing."""
 
-    def __init__(self, context: RunContext, carried: Iterable[CallRecord] = ()) -> None:
+    def __init__(
+        self, context: RunContext, carried: Iterable[CallRecord] = (), *, generation: int = 1
+    ) -> None:
+        """Of a later ``generation`` it asks anew, whatever the job remembers of the one before."""
         self._context = context
+        self._generation = generation
         self._clock = context.clock
         self.carried = tuple(carried)
         self.records: list[CallRecord] = []
@@ -61,7 +65,7 @@ class PaperCalls:
         if (known := self._replay.get(digest)) is not None:
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
         before = self._clock.monotonic()
-        with self._context.flights.board(digest, self._context.give_up) as flight:
+        with self._context.flights.board(f"{digest}/{self._generation}", self._context.give_up) as flight:
             if flight.answer is not None:
                 self.waited += self._clock.monotonic() - before
                 return flight.answer

@@ -25,7 +25,7 @@ def run_paper(
 
     Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
     """
-    calls = PaperCalls(context, carried)
+    calls = PaperCalls(context, carried, generation=message.generation)
     start = context.clock.monotonic()
     line: PartLine | None = None
     try:

@@ -113,6 +113,13 @@ def test_a_server_error_is_free_and_given_up_after_some_tries(tmp_path: Path) ->
     assert bench.settled() == 0
 
 
+def test_a_retry_in_the_same_job_is_not_given_the_answer_that_was_refused(tmp_path: Path) -> None:
+    other = ChatAnswer(content="another answer", finish_reason="stop", usage=GOOD.usage)
+    bench = Bench(tmp_path, GOOD, other)
+    assert PaperCalls(bench.context).ask(REQUEST) == PaperCalls(bench.context).ask(REQUEST) == GOOD
+    assert PaperCalls(bench.context, generation=2).ask(REQUEST) == other
+
+
 class Broken(ScriptedModel):
     """Gets an answer and fails to read it."""
 
