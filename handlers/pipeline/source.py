@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from handlers.pipeline.clock_steps import ClockSteps
 from handlers.pipeline.heartbeat import LEASE_TTL
 from handlers.pipeline.stop import StopSignal
 from handlers.ports import BatchQueue, Clock
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _TICK = 0.005
 _IDLE = 0.2
+_AFTER_STEP = 3.0
+"""Seconds after a step of the clock until every job's heartbeat has made its messages' hiding good."""
 _ASKED_EVERY = 5.0
 """Seconds between two looks at the whole ledger while others hold messages."""
 
@@ -95,6 +98,8 @@ class EventSource:
         self._low_water = max(1, workers // 4)
         self._most_open = workers + 2
         self._clock = clock
+        self._steps = ClockSteps(clock)
+        self._wait_until = -math.inf
         self._stop = stop
         self._ends_at = ends_at
         self._settled = settled
@@ -124,7 +129,7 @@ class EventSource:
         if self._remaining() <= 0 or self._out_of_time():
             self._stop.close("deadline")
             return False
-        messages = self._queue.receive(limit=1, visibility=LEASE_TTL)
+        messages = [] if self._is_waking() else self._queue.receive(limit=1, visibility=LEASE_TTL)
         for message in messages:
             thread = threading.Thread(target=self._invoke, args=(message,), name=f"batch-{message.id}")
             thread.daemon = True
@@ -134,6 +139,12 @@ class EventSource:
         if not messages:
             self._stop.wait(_IDLE)
         return bool(messages)
+
+    def _is_waking(self) -> bool:
+        """Just after the clock jumped ahead, what others work on seems to be free."""
+        if self._steps.stepped():
+            self._wait_until = self._clock.monotonic() + _AFTER_STEP
+        return self._clock.monotonic() < self._wait_until
 
     def _invoke(self, message: QueueMessage) -> None:
         """One invocation. A handler that raises leaves its message to be delivered again, as on Lambda."""
