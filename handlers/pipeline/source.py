@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from handlers.errors import PaperfleetError
 from handlers.pipeline.clock_steps import ClockSteps
 from handlers.pipeline.heartbeat import LEASE_TTL
 from handlers.pipeline.stop import StopSignal
@@ -26,6 +27,8 @@ _TICK = 0.005
 _IDLE = 0.2
 _AFTER_STEP = 3.0
 """Seconds after a step of the clock until every job's heartbeat has made its messages' hiding good."""
+_AWAY_FOR = 300.0
+"""Seconds that a queue which was there before may be out of reach, while calls in flight go on."""
 _ASKED_EVERY = 5.0
 """Seconds between two looks at the whole ledger while others hold messages."""
 
@@ -100,6 +103,7 @@ class EventSource:
         self._clock = clock
         self._steps = ClockSteps(clock)
         self._wait_until = -math.inf
+        self._reached_at: float | None = None
         self._stop = stop
         self._ends_at = ends_at
         self._settled = settled
@@ -113,9 +117,25 @@ class EventSource:
             self._open = [thread for thread in self._open if thread.is_alive()]
             if self._has_enough():
                 self._stop.wait(_TICK)
-            elif not self._next() and not self._open and self._exhausted():
+            elif self._is_at_its_end():
                 return
         self._finish()
+
+    def _is_at_its_end(self) -> bool:
+        """Look for another message. PaperfleetError if the queue cannot be asked, not only for a while."""
+        try:
+            ended = not self._next() and not self._open and self._exhausted()
+        except PaperfleetError:
+            now = self._clock.monotonic()
+            if self._reached_at is None or now - self._reached_at > _AWAY_FOR:
+                self._stop.drain("the queue cannot be asked")
+                self._finish()  # what is paid for is booked first
+                raise
+            logger.warning("the queue cannot be asked", exc_info=True)
+            self._stop.wait(_IDLE)
+            return False
+        self._reached_at = self._clock.monotonic()
+        return ended
 
     def _has_enough(self) -> bool:
         """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
