@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json
 
 from handlers.errors import CorpusChangedError
 from handlers.models import PartLine, PartPointer
@@ -17,7 +18,7 @@ _SEAL = re.compile(rb',"seal":"([0-9a-f]{16})"\}\n?\Z')
 
 def sealed(line: PartLine) -> bytes:
     """JSON with a newline; its last field is a digest of all before it: a flipped bit is seen."""
-    body = line.model_dump_json().encode()[:-1]
+    body = _json(line)[:-1]
     return body + b',"seal":"' + _digest(body) + b'"}\n'
 
 
@@ -41,6 +42,15 @@ def parsed(data: bytes, where: PartPointer) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(where) from error
     raise _damaged(where)
+
+
+def _json(line: PartLine) -> bytes:
+    try:
+        return line.model_dump_json().encode()
+    except PydanticSerializationError:
+        # Half a surrogate pair in some text: one paper's letter must not keep the others' results from disk.
+        text = json.dumps(line.model_dump(), ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
 
 
 def _check_seal(data: bytes, where: PartPointer | None) -> None:

@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from handlers.models import ControlState, PaperStatus, PartPointer, RunSpec
 from handlers.totals import CallTotals
 
+REPAIRER = "repair"
+"""Job that stands in for those of a ledger that was made again from the parts: their calls are its own."""
+REPAIR_PART = f"{REPAIRER}/{REPAIRER}-calls"
+"""The part that all of them are booked in."""
+
 
 @dataclass(frozen=True)
 class Part:

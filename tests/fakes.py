@@ -31,6 +31,15 @@ class FakeClock:
         return self._random.random()
 
 
+class SetClock(FakeClock):
+    """One whose wall time can be set apart from the process's own, as by a machine that slept."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return self._now + self.ahead
+
+
 class ScriptedModel:
     """A ``ChatModel`` that gives the outcomes it was told, in turn; the last one for ever."""
 

@@ -25,6 +25,7 @@ from handlers.adapters.sqlite_merge_sql import (
     GROW_BATCHES,
     LATEST_CONTROL,
     OTHER_CUT,
+    OTHER_REPAIR,
     TAKE_FINGERPRINTS,
     TAKE_PAPERS,
     WEIGH_PAPERS,
@@ -33,6 +34,7 @@ from handlers.adapters.sqlite_merge_sql import (
 from handlers.adapters.sqlite_papers import add_to_tally
 from handlers.errors import RunChangedError, UnknownRunError, UsageError
 from handlers.models import RunSpec
+from handlers.records import REPAIR_PART
 from handlers.totals import CallTotals
 
 
@@ -55,7 +57,8 @@ def unite_ledger(into: Path, source: Path, run_id: str, *, size: Callable[[str],
     on either state: leases are freed, jobs that were open are closed as killed, and what they held of the
     budget is booked as indeterminate. ``source`` is a copy that may be written to.
 
-    UnknownRunError if ``source`` has no such run; RunChangedError if its fixed settings differ.
+    UnknownRunError if ``source`` has no such run; RunChangedError if its fixed settings differ; UsageError if
+    one of the two was repaired and both have calls.
     """
     for path in (into, source):
         SqliteLedger(path).close()  # made or checked, and brought up to date
@@ -113,6 +116,12 @@ def _unite_run(db: sqlite3.Connection, run_id: str) -> None:
     if (ours["papers"], ours["same_as"]) != (theirs["papers"], theirs["same_as"]):
         raise UsageError(
             f"run {run_id!r}: {ours['papers']} papers in one ledger, {theirs['papers']} in another"
+        )
+    if db.execute(OTHER_REPAIR, {"run": run_id, "repair": REPAIR_PART}).fetchone() is not None:
+        raise UsageError(
+            f"run {run_id!r}: one of these ledgers was repaired, and its calls are one sum that cannot be"
+            " told from the other's. The results lie together now: `paperfleet repair` of the state that is"
+            " merged into books their calls again, each once"
         )
     db.execute(DEAREST_BUDGET, {"run": run_id})
     db.execute(LATEST_CONTROL, {"run": run_id})

@@ -25,6 +25,14 @@ OTHER_CUT = (
     "SELECT m.batch_id FROM main.batch m JOIN src.batch s USING (run_id, batch_id)"
     " WHERE m.run_id = :run AND m.message <> s.message LIMIT 1"
 )
+_PARTS = "SELECT 1 FROM {0}.part WHERE run_id = :run"
+_REPAIR = "SELECT cost, at FROM {0}.part WHERE run_id = :run AND part_id = :repair"
+OTHER_REPAIR = (
+    f"SELECT 1 WHERE EXISTS ({_PARTS.format('main')}) AND EXISTS ({_PARTS.format('src')})"
+    f" AND EXISTS (SELECT * FROM ({_REPAIR.format('main')}) UNION SELECT * FROM ({_REPAIR.format('src')})"
+    f" EXCEPT SELECT * FROM ({_REPAIR.format('main')} INTERSECT {_REPAIR.format('src')}))"
+)
+"""Two ledgers of which one was repaired, or both and not as one."""
 ADD_BATCHES = (
     "INSERT OR IGNORE INTO main.batch (run_id, batch_id, message, papers, generation)"
     " SELECT run_id, batch_id, message, papers, generation FROM src.batch WHERE run_id = :run"

@@ -85,7 +85,7 @@ def granted(adapters: State, job: JobState, wanted: int) -> JobState:
     stopped if there is nothing left. It is held under a name of its own until the step begins."""
     left = left_of(adapters, job)
     amount = wanted if left is None else max(0, min(wanted, left))
-    if amount == 0:
+    if wanted and not amount:  # where calls cost nothing, nothing is wanted
         return job.model_copy(update={"stopped": "share_spent"})
     grant = f"{job.session}-job-{job.job:03d}-step-{job.step + 1:02d}-{job.attempt}"
     now = adapters.clock.now()

@@ -16,6 +16,7 @@ from handlers.corpus.batching import read_paper
 from handlers.errors import CorpusChangedError
 from handlers.models import BatchMessage, PartPointer
 from handlers.pipeline.actions_session import PLAN_FILE, SessionPlan
+from handlers.pipeline.scan_parts import CARRIED
 from handlers.records import Part, Reusable
 
 
@@ -48,7 +49,7 @@ def carried_key(plan: SessionPlan) -> str:
 
 
 def _carrier(plan: SessionPlan) -> str:
-    return f"carried-{plan.session}"
+    return f"{CARRIED}{plan.session}"
 
 
 def _carry(plan: SessionPlan, adapters: State, output: Path) -> None:

@@ -16,12 +16,14 @@ from rich.console import Console
 
 from handlers import bootstrap
 from handlers.adapters.file_merge import object_size, unite_objects
+from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_merge import United, unite_ledger
 from handlers.cli import options
 from handlers.cli.fleet import only_parent
 from handlers.cli.run import print_report
 from handlers.errors import UnknownRunError, UsageError
+from handlers.pipeline.run_record import keep_record
 from handlers.pipeline.submit import emit
 from handlers.pipeline.summarise import RunReport, summarise
 from handlers.settings import load_settings
@@ -88,7 +90,12 @@ def take_in(into: Path, state: Path, run_id: str) -> United:
     into.mkdir(parents=True, exist_ok=True)
     unite_objects(into, state, run_id)
     with _copied(state) as copy:
-        return unite_ledger(into / LEDGER, copy, run_id, size=lambda key: object_size(into, key))
+        united = unite_ledger(into / LEDGER, copy, run_id, size=lambda key: object_size(into, key))
+    ledger, store = SqliteLedger(into / LEDGER), FileStore(into)
+    keep_record(ledger.run(run_id), store)  # without it no repair
+    ledger.close()
+    store.close()
+    return united
 
 
 def told(state: Path, united: United) -> str:

@@ -71,7 +71,7 @@ def _rebuild(root: Path, runs: list[str]) -> list[Repaired]:
     ledger, store = SqliteLedger(fresh), FileStore(root)
     console = Console(stderr=True, highlight=False)
     try:
-        repaired = [_repair_run(root, run_id, ledger, store, console) for run_id in runs]
+        repaired = [_repair_run(root, run_id, ledger, store) for run_id in runs]
     finally:
         ledger.close()
         store.close()
@@ -80,12 +80,11 @@ def _rebuild(root: Path, runs: list[str]) -> list[Repaired]:
     if damage(root / QUEUE) is not None:
         set_aside(root / QUEUE, root / f"{QUEUE}.{stamp}.old")
     console.print(f"the old ledger is kept as {root / f'{LEDGER}.{stamp}.old'}", markup=False, soft_wrap=True)
-    return [each for each in repaired if each is not None]
+    return repaired
 
 
-def _repair_run(
-    root: Path, run_id: str, ledger: SqliteLedger, store: FileStore, console: Console
-) -> Repaired | None:
+def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore) -> Repaired:
+    """UsageError if it cannot be: a ledger without it would have all of it paid for again."""
     old = salvage(root / LEDGER, run_id)
     try:
         record = kept_record(run_id, store)
@@ -95,8 +94,10 @@ def _repair_run(
             run_id, record, spend=old.spend, ledger=ledger, store=store, clock=bootstrap.SystemClock()
         )
     except CorpusChangedError as error:
-        console.print(f"run {run_id} cannot be repaired, its parts stay: {error}", markup=False)
-        return None
+        raise UsageError(
+            f"run {run_id} cannot be repaired, and nothing is changed: {error}. Put it back; or move "
+            f"{root / 'runs' / run_id} elsewhere, and the other runs are repaired without it"
+        ) from error
 
 
 def _told(run: Repaired) -> str:

@@ -7,6 +7,8 @@ import re
 _MAX_CHARACTERS = 200
 _MAX_READ = 65_536
 _CONTROLS = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half a pair, of a text that an API cut in the middle of a character: no file can hold it."""
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|xai|AIza|Bearer )[-_A-Za-z0-9*.]{8,}")
 _SHORTEST_KEY = 4
 
@@ -19,7 +21,7 @@ def error_text(text: str, key: str) -> str:
     text = text[:_MAX_READ]
     if len(key) >= _SHORTEST_KEY:
         text = text.replace(key, "[key]")
-    text = _CONTROLS.sub(" ", text).strip()
+    text = _SURROGATE.sub("\ufffd", _CONTROLS.sub(" ", text)).strip()
     if len(key) >= _SHORTEST_KEY:
         text = text.replace(key, "[key]")
     text = _KEY_LIKE.sub("[key]", text)

@@ -11,10 +11,9 @@ from handlers.models import NANO, TERMINAL, Frozen, LedgerEntry, PaperStatus
 from handlers.part_lines import opened
 from handlers.pipeline.bill import Bill
 from handlers.pipeline.found_lines import Found, FoundLines, found_lines
-from handlers.pipeline.repair import REPAIRER
 from handlers.pipeline.scan_parts import scan_parts
 from handlers.ports import Ledger, ObjectStore
-from handlers.records import JobRecord, PaperRow, RunTotals
+from handlers.records import REPAIRER, JobRecord, PaperRow, RunTotals
 from handlers.totals import CallTotals
 
 _CHUNK = 100

@@ -44,7 +44,7 @@ class Breaker:
     def failed(self, *, reached: bool = True) -> None:
         """``reached`` is False when no connection came about: such a failure is never a paper's."""
         with self._lock:
-            self._unreached += not reached
+            self._unreached = 0 if reached else self._unreached + 1
             if self._failures == 0:
                 self._first_failure = self._clock.monotonic()
             self._failures += 1
@@ -52,6 +52,7 @@ class Breaker:
     def throttled(self) -> None:
         """A call was refused for the rate: the API is there, but perhaps not for this account."""
         with self._lock:
+            self._unreached = 0
             if self._refusals == 0:
                 self._first_refusal = self._clock.monotonic()
             self._refusals += 1

@@ -34,6 +34,8 @@ class Purse:
         self._drawing = False
         self._dry = False
         """Whether the last draw brought nothing."""
+        self._returning: tuple[int, int] | None = None
+        """Sequence number and nano-USD of a return that the ledger has not confirmed."""
 
     def reserve(self, amount: int, give_up: Callable[[], bool], *, patient: bool = True) -> None:
         """Set ``amount`` aside. Waits while money is outstanding elsewhere that may come back.
@@ -74,9 +76,8 @@ class Purse:
     def trim(self) -> None:
         """Give back what lies idle, so that other jobs can have it."""
         with self._changed:
-            if self._drawing or self._pool <= 0:
-                return
-            self._return_pool()
+            if not self._drawing:
+                self._return_pool()
 
     def _draw_unlocked(self, missing: int, amount: int) -> bool:
         """Called with the lock held; releases it while the ledger is asked. False: nothing to be had now."""
@@ -97,6 +98,7 @@ class Purse:
         return drawn > 0
 
     def _try(self, amount: int) -> int:
+        self._confirm()
         self._seq += 1
         return amount if self._ledger.draw(self._run_id, self._job_id, self._seq, amount) else 0
 
@@ -108,7 +110,15 @@ class Purse:
         return state.held <= state.spend
 
     def _return_pool(self) -> None:
+        self._confirm()
         if self._pool > 0:
             self._seq += 1
-            self._ledger.give_back(self._run_id, self._job_id, self._seq, self._pool)
-            self._pool = 0
+            self._returning, self._pool = (self._seq, self._pool), 0
+            self._confirm()
+
+    def _confirm(self) -> None:
+        """What was returned is not spent any more, and not returned again: a request whose answer was lost
+        may have been heard, so the same one is repeated."""
+        if self._returning is not None:
+            self._ledger.give_back(self._run_id, self._job_id, *self._returning)
+            self._returning = None

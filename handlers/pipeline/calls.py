@@ -46,10 +46,18 @@ class PaperCalls:
     """``ask`` for one paper. Answers that an interrupted attempt paid for are given again for nothing."""
 
     def __init__(
-        self, context: RunContext, carried: Iterable[CallRecord] = (), *, batch: str = "", paper: str = ""
+        self,
+        context: RunContext,
+        carried: Iterable[CallRecord] = (),
+        *,
+        generation: int = 1,
+        batch: str = "",
+        paper: str = "",
     ) -> None:
-        """``batch`` and ``paper`` are for the log alone."""
+        """Of a later ``generation`` it asks anew, whatever the job remembers of the one before; ``batch``
+        and ``paper`` are for the log alone."""
         self._context = context
+        self._generation = generation
         self.labels = {"run": context.run_id, "batch": batch, "paper": paper}
         self._clock = context.clock
         self.carried = tuple(carried)
@@ -65,7 +73,7 @@ class PaperCalls:
         if (known := self._replay.get(digest)) is not None:
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
         before = self._clock.monotonic()
-        with self._context.flights.board(digest, self._context.give_up) as flight:
+        with self._context.flights.board(f"{digest}/{self._generation}", self._context.give_up) as flight:
             if flight.answer is not None:
                 self.waited += self._clock.monotonic() - before
                 return flight.answer
@@ -179,6 +187,10 @@ class PaperCalls:
             outcome = context.model.complete(request, timeout=timeout)
         except ModelCallError as error:
             outcome = error
+        except Exception as error:  # ours, in reading the answer: the call was charged all the same
+            logger.exception("a call ended in an error that nobody foresaw")
+            name = type(error).__name__
+            outcome = RejectedError(f"{name}: {error}"[:500], code=name, indeterminate=True)
         record = CallRecord(
             id=secrets.token_hex(8),
             kind=request.kind,

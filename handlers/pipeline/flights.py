@@ -22,6 +22,8 @@ class Flight:
 
     answer: ChatAnswer | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
+    aboard: int = 0
+    """Who sends it or waits for it."""
 
 
 class Flights:
@@ -37,20 +39,31 @@ class Flights:
         fails, the next in turn sends. StoppedError if the job gives up first."""
         with self._lock:
             flight = self._flights.setdefault(digest, Flight())
+            flight.aboard += 1
             self._flights.move_to_end(digest)
             self._forget()
-        while not flight.turn.acquire(timeout=_POLL):
-            if give_up():
-                raise StoppedError("stopped while waiting for an equal request")
         try:
-            yield flight
+            while not flight.turn.acquire(timeout=_POLL):
+                if give_up():
+                    raise StoppedError("stopped while waiting for an equal request")
+            try:
+                yield flight
+            finally:
+                flight.turn.release()
         finally:
-            flight.turn.release()
+            self._leave(digest, flight)
+
+    def _leave(self, digest: str, flight: Flight) -> None:
+        """One that failed and that nobody waits for is forgotten at once."""
+        with self._lock:
+            flight.aboard -= 1
+            if not flight.aboard and flight.answer is None:
+                del self._flights[digest]
 
     def _forget(self) -> None:
         """Drop the oldest that landed; those under way are never dropped."""
         while len(self._flights) > _KEPT:
-            oldest = next((key for key, flight in self._flights.items() if flight.answer is not None), None)
+            oldest = next((key for key, flight in self._flights.items() if not flight.aboard), None)
             if oldest is None:
                 return
             del self._flights[oldest]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from handlers.pipeline.clock_steps import ClockSteps
 from handlers.pipeline.context import RunContext
 from handlers.ports import BatchQueue, Clock, Ledger
 
@@ -51,6 +52,7 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._extended_at = clock.monotonic()
+        self._steps = ClockSteps(clock)
         self._report_every = report_every
         self._each_time = each_time
         self._reported_at = -math.inf
@@ -93,7 +95,10 @@ class Heartbeat:
         self._each_time()
 
     def keep(self) -> None:
-        """Each half minute: leases, and the messages' visibility with them."""
+        """Each half minute, and at once where the clock jumped: leases, and the messages' visibility with
+        them."""
+        if self._steps.stepped():
+            self._extended_at = -math.inf
         if self._clock.monotonic() - self._extended_at >= _EXTEND_EVERY:
             self._extend(self._clock.now())
             self._extended_at = self._clock.monotonic()

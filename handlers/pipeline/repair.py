@@ -10,11 +10,9 @@ from handlers.pipeline.found_lines import Found, FoundLines, found_lines
 from handlers.pipeline.scan_parts import scan_parts
 from handlers.pipeline.submit import cut_batches
 from handlers.ports import Clock, Ledger, ObjectStore
-from handlers.records import Control, JobRecord, JobStats, RunRecord
+from handlers.records import REPAIR_PART, REPAIRER, Control, JobRecord, JobStats, RunRecord
 from handlers.totals import CallTotals, Commit
 
-REPAIRER = "repair"
-"""Stands in for the jobs of old: their calls are booked as its own."""
 _CHUNK = 200
 
 
@@ -86,7 +84,7 @@ def _book(run_id: str, calls: CallTotals, unaccounted: int, ledger: Ledger, cloc
     ledger.start_job(job)
     ledger.draw(run_id, REPAIRER, 1, calls.cost + unaccounted)
     lost = CallTotals(cost=unaccounted, indeterminate=unaccounted)
-    ledger.commit([_commit(run_id, "", "calls", (), calls.plus(lost), now)])
+    ledger.commit([Commit(run_id, "", REPAIR_PART, REPAIRER, (), calls.plus(lost), now)])
     ledger.end_job(run_id, REPAIRER, at=now, outcome="finished", stats=None)
 
 
@@ -95,21 +93,14 @@ def _restore(run_id: str, lines: FoundLines, ledger: Ledger, clock: Clock) -> No
     batches = ledger.unfinished_batches(run_id)
     while chunk := list(islice(batches, _CHUNK)):
         now = clock.now()
-        ledger.commit(
-            [
-                _commit(run_id, each.batch_id, "papers", tuple(lines.entries(each)), CallTotals(), now)
-                for each in chunk
-            ]
-        )
+        ledger.commit([_papers(run_id, each.batch_id, tuple(lines.entries(each)), now) for each in chunk])
         for each in chunk:
             ledger.finish_batch(run_id, each.batch_id, now=now)
 
 
-def _commit(
-    run_id: str, batch_id: str, what: str, entries: Sequence[LedgerEntry], calls: CallTotals, at: float
-) -> Commit:
-    part = f"{batch_id or REPAIRER}/{REPAIRER}-{what}"
-    return Commit(run_id, batch_id, part, REPAIRER, tuple(entries), calls, at)
+def _papers(run_id: str, batch_id: str, entries: Sequence[LedgerEntry], at: float) -> Commit:
+    part = f"{batch_id}/{REPAIRER}-papers"
+    return Commit(run_id, batch_id, part, REPAIRER, tuple(entries), CallTotals(), at)
 
 
 def _repaired(record: RunRecord, found: Found, unaccounted: int, *, known: bool, ledger: Ledger) -> Repaired:

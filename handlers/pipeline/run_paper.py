@@ -25,7 +25,9 @@ def run_paper(
 
     Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
     """
-    calls = PaperCalls(context, carried, batch=message.batch_id, paper=paper.id)
+    calls = PaperCalls(
+        context, carried, generation=message.generation, batch=message.batch_id, paper=paper.id
+    )
     start = context.clock.monotonic()
     line: PartLine | None = None
     try:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
 from handlers.errors import CorpusChangedError
 from handlers.models import PartLine, PartPointer
 from handlers.part_lines import opened
 from handlers.ports import ObjectStore
+
+CARRIED = "carried-"
+"""Begins the name of a segment of copies that travelled with a plan: their calls are booked where the
+originals lie, and some are results of other runs."""
 
 
 @dataclass(frozen=True)
@@ -25,23 +30,39 @@ def scan_parts(run_id: str, store: ObjectStore) -> Iterator[Scanned]:
     """All lines of all parts, streamed. A line of another run counts as damaged."""
     for folder in ("segments", "results"):
         for key in store.keys(f"runs/{run_id}/{folder}/"):
-            yield from _object(run_id, key, store)
+            if key.rpartition("/")[2].startswith(CARRIED):
+                yield from _copies(run_id, _object(key, store))
+            else:
+                yield from map(partial(_of_run, run_id), _object(key, store))
 
 
-def _object(run_id: str, key: str, store: ObjectStore) -> Iterator[Scanned]:
+def _of_run(run_id: str, each: Scanned) -> Scanned:
+    return each if each.line is None or each.line.run_id == run_id else Scanned(each.where, None)
+
+
+def _copies(run_id: str, scanned: Iterable[Scanned]) -> Iterator[Scanned]:
+    """Of the run's own papers, with no calls to be counted again."""
+    for each in scanned:
+        if each.line is None:
+            yield each
+        elif each.line.run_id == run_id:
+            carried = each.line.carried + each.line.calls
+            yield replace(each, line=each.line.model_copy(update={"calls": (), "carried": carried}))
+
+
+def _object(key: str, store: ObjectStore) -> Iterator[Scanned]:
     offset = 0
     try:
         for data in store.lines(key):
             where = PartPointer(key=key, offset=offset, length=len(data))
             offset += len(data)
-            yield _scanned(run_id, where, data)
+            yield _scanned(where, data)
     except CorpusChangedError:  # a packed object that cannot be unpacked, as a whole
         yield Scanned(PartPointer(key=key, offset=offset, length=0), None)
 
 
-def _scanned(run_id: str, where: PartPointer, data: bytes) -> Scanned:
+def _scanned(where: PartPointer, data: bytes) -> Scanned:
     try:
-        line = opened(data, where)
+        return Scanned(where, opened(data, where))
     except CorpusChangedError:
         return Scanned(where, None, torn=not data.endswith(b"\n"))
-    return Scanned(where, line if line.run_id == run_id else None)

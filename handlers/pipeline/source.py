@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from handlers.errors import PaperfleetError
+from handlers.pipeline.clock_steps import ClockSteps
 from handlers.pipeline.heartbeat import LEASE_TTL
 from handlers.pipeline.stop import StopSignal
 from handlers.ports import BatchQueue, Clock
@@ -25,6 +27,10 @@ _TICK, _LONGEST_TICK = 0.005, 0.1
 """Seconds between two looks at the pool: a twentieth of the time that the last batch lasted, within these.
 Two hundred looks a second cost a job with long calls more than its calls do."""
 _IDLE = 0.2
+_AFTER_STEP = 3.0
+"""Seconds after a step of the clock until every job's heartbeat has made its messages' hiding good."""
+_AWAY_FOR = 300.0
+"""Seconds that a queue which was there before may be out of reach, while calls in flight go on."""
 _ASKED_EVERY = 5.0
 """Seconds between two looks at the whole ledger while others hold messages."""
 
@@ -96,6 +102,9 @@ class EventSource:
         self._written_off = 0
         self._workers = workers
         self._clock = clock
+        self._steps = ClockSteps(clock)
+        self._wait_until = -math.inf
+        self._reached_at: float | None = None
         self._stop = stop
         self._ends_at = ends_at
         self._settled = settled
@@ -112,10 +121,8 @@ class EventSource:
                 self._forget_ended()
             if self._has_enough():
                 self._stop.wait(self._tick())
-            elif not self._next():
-                self._forget_ended()
-                if not self._open and self._exhausted():
-                    break
+            elif self._is_at_its_end():
+                return
         self._finish()
 
     def _forget_ended(self) -> None:
@@ -124,6 +131,26 @@ class EventSource:
     def _tick(self) -> float:
         lasts = max(self._batch_lasts, self._clock.monotonic() - self._received_at)
         return min(_LONGEST_TICK, max(_TICK, lasts / 20))
+
+    def _is_at_its_end(self) -> bool:
+        """Look for another message. PaperfleetError if the queue cannot be asked, not only for a while."""
+        try:
+            ended = not self._next() and self._has_ended()
+        except PaperfleetError:
+            now = self._clock.monotonic()
+            if self._reached_at is None or now - self._reached_at > _AWAY_FOR:
+                self._stop.drain("the queue cannot be asked")
+                self._finish()  # what is paid for is booked first
+                raise
+            logger.warning("the queue cannot be asked", exc_info=True)
+            self._stop.wait(_IDLE)
+            return False
+        self._reached_at = self._clock.monotonic()
+        return ended
+
+    def _has_ended(self) -> bool:
+        self._forget_ended()
+        return not self._open and self._exhausted()
 
     def _has_enough(self) -> bool:
         """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
@@ -138,7 +165,7 @@ class EventSource:
         if self._remaining() <= 0 or self._out_of_time():
             self._stop.close("deadline")
             return False
-        messages = self._queue.receive(limit=1, visibility=LEASE_TTL)
+        messages = [] if self._is_waking() else self._queue.receive(limit=1, visibility=LEASE_TTL)
         now = self._clock.monotonic()
         self._batch_lasts, self._received_at = now - self._received_at, now
         for message in messages:
@@ -150,6 +177,12 @@ class EventSource:
         if not messages:
             self._stop.wait(_IDLE)
         return bool(messages)
+
+    def _is_waking(self) -> bool:
+        """Just after the clock jumped ahead, what others work on seems to be free."""
+        if self._steps.stepped():
+            self._wait_until = self._clock.monotonic() + _AFTER_STEP
+        return self._clock.monotonic() < self._wait_until
 
     def _invoke(self, message: QueueMessage) -> None:
         """One invocation. A handler that raises leaves its message to be delivered again, as on Lambda."""

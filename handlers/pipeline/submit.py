@@ -45,6 +45,7 @@ def submit(
     record = _known(ledger, request) or _create(request, ledger, store, clock)
     if request.spec is not None and (diff := record.spec.diff(request.spec)):
         raise RunChangedError(request.run_id, diff)
+    keep_record(record, store)  # also of a run that a version without it made
     if request.budget is not None:
         ledger.set_budget(request.run_id, request.budget)
     if ledger.control(request.run_id).state == "cancelled":
@@ -88,9 +89,9 @@ def _create(request: RunRequest, ledger: Ledger, store: ObjectStore, clock: Cloc
     if not store.exists(spec.corpus):
         raise CorpusChangedError(f"corpus {spec.corpus} is not in the store: ingest the source first")
     ledger.add_batches(cut_batches(request.run_id, spec, store))
-    record = RunRecord(request.run_id, spec, request.papers, request.same_as, clock.now(), request.budget)
-    keep_record(record, store)
-    return ledger.create_run(record)
+    return ledger.create_run(
+        RunRecord(request.run_id, spec, request.papers, request.same_as, clock.now(), request.budget)
+    )
 
 
 def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[BatchMessage]:

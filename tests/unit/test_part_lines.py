@@ -45,3 +45,12 @@ def test_a_line_that_was_cut_off_is_seen() -> None:
 
 def test_a_line_of_a_version_without_seals_is_read() -> None:
     assert opened(LINE.model_dump_json().encode() + b"\n") == LINE
+
+
+def test_half_a_surrogate_pair_in_a_reason_keeps_no_line_from_disk() -> None:
+    line = part_line(
+        status="failed", reason="HTTP 400: cut in the middle of \ud83d", fields={"title": "\udc00 e"}
+    )
+    read = opened(sealed(line))
+    assert (read.id, read.status, read.reason) == (line.id, "failed", "HTTP 400: cut in the middle of ?")
+    assert read.fields == {"title": "? e"}

@@ -151,3 +151,9 @@ def test_a_key_hidden_among_control_characters_is_still_found() -> None:
 def test_keys_of_others_and_starred_ones_are_left_out_too() -> None:
     shown = error_text("provided: sk-proj-abcd********wxyz, Bearer abcdef0123456789", "")
     assert shown == "provided: [key], [key]"
+
+
+def test_a_message_cut_in_the_middle_of_a_character_can_be_written_to_a_file() -> None:
+    error = classify(400, {}, rb'{"error": {"message": "flagged: \ud83d"}}', now=0.0)
+    assert "flagged: \ufffd" in str(error)
+    assert str(error).encode()

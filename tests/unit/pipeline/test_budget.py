@@ -154,3 +154,30 @@ def test_whoever_has_calls_to_book_is_let_go_beside_others_that_wait(tmp_path: P
 def _reserve_until(purse: Purse, over: threading.Event) -> None:
     with suppress(StoppedError):
         purse.reserve(50, over.is_set)
+
+
+class Deaf(SqliteLedger):
+    """Does what it is told and loses its answers to returns."""
+
+    deaf = True
+
+    def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
+        super().give_back(run_id, job_id, seq, amount)
+        if self.deaf:
+            raise TimeoutError("no answer")
+
+
+def test_a_return_whose_answer_was_lost_is_neither_spent_nor_made_twice(tmp_path: Path) -> None:
+    ledger_with(tmp_path, 100, "a", "b").close()
+    ledger = Deaf(tmp_path / "ledger.sqlite3")
+    first, second = Purse(ledger, "r", "a", ahead=0), Purse(ledger, "r", "b", ahead=0)
+    second.reserve(40, never)
+    first.reserve(50, never)
+    first.settle(50, 0)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            first.trim()
+        assert ledger.budget_state("r").held == 40
+    ledger.deaf = False
+    first.reserve(50, never)
+    assert ledger.budget_state("r").held == 90

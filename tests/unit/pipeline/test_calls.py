@@ -113,6 +113,32 @@ def test_a_server_error_is_free_and_given_up_after_some_tries(tmp_path: Path) ->
     assert bench.settled() == 0
 
 
+def test_a_retry_in_the_same_job_is_not_given_the_answer_that_was_refused(tmp_path: Path) -> None:
+    other = ChatAnswer(content="another answer", finish_reason="stop", usage=GOOD.usage)
+    bench = Bench(tmp_path, GOOD, other)
+    assert PaperCalls(bench.context).ask(REQUEST) == PaperCalls(bench.context).ask(REQUEST) == GOOD
+    assert PaperCalls(bench.context, generation=2).ask(REQUEST) == other
+
+
+class Broken(ScriptedModel):
+    """Gets an answer and fails to read it."""
+
+    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
+        super().complete(request, timeout=timeout)
+        raise KeyError("choices")
+
+
+def test_a_call_that_ends_in_an_error_nobody_foresaw_is_booked_all_the_same(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD)
+    bench.context.model = Broken(GOOD, clock=bench.clock)
+    calls = PaperCalls(bench.context)
+    with pytest.raises(ModelCallError, match="KeyError"):
+        calls.ask(REQUEST)
+    (only,) = calls.records
+    assert (only.outcome, only.code, only.indeterminate) == ("refused", "KeyError", True)
+    assert bench.settled() == only.cost == only.estimate > 0
+
+
 def test_an_answer_without_usage_is_booked_at_its_estimate(tmp_path: Path) -> None:
     bench = Bench(tmp_path, ChatAnswer(content="answer"))
     calls = PaperCalls(bench.context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -53,3 +54,11 @@ def test_what_is_remembered_is_bounded() -> None:
         with flights.board(str(number), never) as flight:
             flight.answer = ChatAnswer(content="answer")
     assert len(flights._flights) <= 201
+
+
+def test_requests_that_fail_are_not_remembered() -> None:
+    flights = Flights()
+    for number in range(1000):
+        with suppress(RuntimeError), flights.board(str(number), never):
+            raise RuntimeError("refused")
+    assert not flights._flights

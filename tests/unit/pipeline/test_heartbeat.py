@@ -15,7 +15,7 @@ from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
 from handlers.records import Control, JobRecord
 from tests.builders import RUN, batch
 from tests.command import until
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, SetClock
 from tests.unit.pipeline.test_calls import GOOD, Bench
 
 
@@ -92,6 +92,28 @@ def test_leases_and_visibility_are_extended_while_the_report_is_held_up(tmp_path
         ledger.may_go.set()
         heartbeat.close()
     queue.close()
+
+
+def test_leases_are_made_good_at_once_when_the_machine_has_slept(tmp_path: Path) -> None:
+    clock = SetClock()
+    ledger, queue = SqliteLedger(tmp_path / "ledger.sqlite3"), Telling(tmp_path / "q", clock)
+    ledger.add_batches([batch("b1")])
+    queue.send([("b1", "body")])
+    (message,) = queue.receive(limit=1, visibility=LEASE_TTL)
+    epoch = ledger.lease(RUN, "b1", "j", now=clock.now(), ttl=LEASE_TTL)
+    assert epoch is not None
+    heartbeat = Heartbeat(ledger, queue, clock, list)
+    try:
+        with heartbeat.holding(Held(RUN, "b1", epoch, message.receipt)):
+            queue.extended.clear()
+            clock.ahead = 3600.0
+            until(queue.extended.is_set)
+            assert ledger.lease(RUN, "b1", "k", now=clock.now(), ttl=LEASE_TTL) is None
+            assert queue.receive(limit=1, visibility=LEASE_TTL) == []
+    finally:
+        heartbeat.close()
+    queue.close()
+    ledger.close()
 
 
 def _set(ledger: SqliteLedger, state: ControlState) -> None:

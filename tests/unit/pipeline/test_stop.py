@@ -78,6 +78,24 @@ def test_an_api_that_answered_before_is_given_the_whole_patience() -> None:
     assert not breaker.open
 
 
+def test_an_api_that_refuses_some_connections_and_answers_others_is_there() -> None:
+    clock = FakeClock()
+    breaker = Breaker(clock)
+    for _ in range(3):
+        breaker.failed(reached=False)
+    breaker.throttled()
+    clock.advance(31)
+    breaker.failed(reached=False)
+    assert not breaker.hopeless
+    breaker.failed(reached=False)
+    breaker.failed(reached=True)
+    breaker.failed(reached=False)
+    assert not breaker.hopeless
+    for _ in range(2):
+        breaker.failed(reached=False)
+    assert breaker.hopeless
+
+
 def test_the_timeout_is_finite_whenever_the_platform_has_a_deadline() -> None:
     deadline = Deadline()
     deadline.use(lambda: 900.0)
