@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -65,12 +66,26 @@ def command(name: str, rate: Callable[[float], str], *arguments: object) -> Cost
     line = [sys.executable, "-m", "handlers.cli.main", *map(str, arguments)]
     began = time.monotonic()
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, status, usage = os.wait4(process.pid, 0)
+    # Not the usage's own figure, in which a process inherits the size of the one that started it.
+    peak, pid = 0.0, 0
+    while not pid:
+        peak = max(peak, _peak(process.pid))
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        time.sleep(0.005)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - began
     if process.returncode:
         raise SystemExit(process.stderr.read().decode() if process.stderr else name)
-    return Cost(name, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, rate(wall))
+    return Cost(name, wall, usage.ru_utime + usage.ru_stime, peak, rate(wall))
+
+
+def _peak(pid: int) -> float:
+    """MB that a process has taken at most so far."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0.0
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def shard(state: Path, corpus: Path, papers: int) -> tuple[float, float]:

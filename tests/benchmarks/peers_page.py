@@ -34,19 +34,21 @@ def render(found: dict[str, Any], readme: Path | None) -> None:
 
 
 def table(found: dict[str, Any]) -> str:
+    """A table a scenario that was measured."""
     lines = []
     for scenario, title in _TITLES.items():
-        lines += [f"| {title} | " + " | ".join(_COLUMNS) + " |", "| --- |" + " ---: |" * len(_COLUMNS)]
-        for each in found.values():
-            if scenario in each:
+        rows = [each for each in found.values() if scenario in each]
+        if rows:
+            lines += [f"| {title} | " + " | ".join(_COLUMNS) + " |", "| --- |" + " ---: |" * len(_COLUMNS)]
+            for each in rows:
                 cells = " | ".join(_cell(each[scenario][column]) for column in _COLUMNS)
                 lines.append(f"| {each['name']} | {cells} |")
-        lines.append("")
-    lines += ["| `kill -9` at half way | answers on disk |", "| --- | ---: |"]
-    lines += [
-        f"| {each['name']} | {each['killed']['durable']:.0%} |" for each in found.values() if "killed" in each
-    ]
-    return "\n".join(lines) + "\n"
+            lines.append("")
+    killed = [each for each in found.values() if "killed" in each]
+    if killed:
+        lines += ["| `kill -9` at half way | answers on disk |", "| --- | ---: |"]
+        lines += [f"| {each['name']} | {each['killed']['durable']:.0%} |" for each in killed]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def picture(found: dict[str, Any]) -> str:
