@@ -17,10 +17,11 @@ from types import FrameType
 from typing import TextIO
 
 from handlers import bootstrap
-from handlers.bootstrap import State, is_alive, new_id, open_state, process_owner
+from handlers.bootstrap import State, is_alive, new_id, open_state
 from handlers.cli.job import FAILED, SIGNALS, job_main
 from handlers.cli.notifier_process import NotifierProcess
 from handlers.errors import UsageError
+from handlers.host import process_owner
 from handlers.pipeline.submit import keyed
 from handlers.pipeline.watch import DEAD_AFTER
 from handlers.records import SessionRecord

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
+from handlers import bootstrap, host
 from handlers.cli import options
 from handlers.cli.planning import Planned, sized_corpus
 from handlers.errors import UsageError
@@ -134,7 +134,7 @@ def _made(planned: Planned, wish: Wish, assume: Path | None) -> Plan:
     settings, figures = planned.settings, planned.figures()
     assumed = Assumed()
     assumed.take("corpus", **_of_corpus(planned))
-    assumed.take("limits", cores=bootstrap.cores())
+    assumed.take("limits", cores=host.cores())
     if figures is not None:
         figures.give(assumed)
     assumed.take("flag", rpm=settings.rpm, tpm=settings.tpm)

@@ -12,7 +12,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from handlers import bootstrap
+from handlers import bootstrap, host
 from handlers.errors import UsageError
 from handlers.pipeline import plan_file
 from handlers.pipeline.assumptions import Assumptions
@@ -64,10 +64,10 @@ def simulate(**flags: Any) -> None:
             told = clock.monotonic()
             console.print(f"{done / part.papers:.0%} of the papers, {duration(at)} of the fleet's time")
 
-    began = bootstrap.cpu_seconds()
+    began = host.cpu_seconds()
     part = setup.part()
     found = Simulation(part, _limits(part), progress=progress).run().of_whole(setup)
-    used = {"cpu_s": round(bootstrap.cpu_seconds() - began, 2), "peak_mb": round(bootstrap.peak_mb(), 1)}
+    used = {"cpu_s": round(host.cpu_seconds() - began, 2), "peak_mb": round(host.peak_mb(), 1)}
     found = found.model_copy(update=used)
     if own["charts"] is not None:
         for path in write_charts([each.model_dump() for each in found.samples], own["charts"]):

@@ -9,7 +9,6 @@ how it is checked, and everything is linear in their lengths.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +17,7 @@ from handlers.models import Check
 from handlers.tasks import answer as answers
 from handlers.tasks.length import bounds, breaks_off, expected_length
 from handlers.tasks.masking import PLACEHOLDER
-from handlers.tasks.numbers import compare
+from handlers.tasks.numbers import compare, rarer
 from handlers.tasks.phrases import is_copy, prompt_in, refusal_in
 from handlers.tasks.repetition import loop_in
 from handlers.tasks.scripts import is_foreign, leftover, letters, scripts_of
@@ -41,8 +40,6 @@ _BETWEEN = "\x1f"
 """Stands for a placeholder where only the text counts: it joins no numbers and no words."""
 _LONG = 40
 _QUOTED = 80
-_DIGITS = re.compile(r"(?<![\d.,])(?:\d{2,15}|\d{1,15}\.\d{1,15})(?![\d.,]*\d)", re.ASCII)
-"""Numbers of two digits or more, whole: no pieces of lists and versions."""
 _PASSED = {name: Check(name=name, verdict="pass") for name in CHECKS}
 
 
@@ -233,15 +230,8 @@ def _numbers(pair: _Pair) -> Iterator[_Finding]:
         yield pair.fail("numbers", f"numbers stand that the source has not: {_listed(compared.invented)}")
     elif compared.doubtful:
         yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
-    if rarer := _rarer(pair.asked, pair.given):
-        yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(rarer)}")
-
-
-def _rarer(asked: str, given: str) -> tuple[str, ...]:
-    """Numbers of two digits or more that both texts have in digits, the answer fewer times. A good
-    translation may say "10% each": a reviewer should look, no more."""
-    wanted, found = Counter(_DIGITS.findall(asked)), Counter(_DIGITS.findall(given))
-    return tuple(sorted(number for number, times in wanted.items() if 0 < found[number] < times))
+    if fewer := rarer(pair.asked, pair.given):
+        yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(fewer)}")
 
 
 def _length(pair: _Pair) -> Iterator[_Finding]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,6 +52,8 @@ _ZEROS = re.compile("[, ]0")
 _POWERS = {"百": 2, "千": 3, "万": 4, "亿": 8}
 _WORD_POWERS = {"ten": 1, "hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _FEW = 8
+_WHOLE_DIGITS = re.compile(r"(?<![\d.,])(?:\d{2,15}|\d{1,15}\.\d{1,15})(?![\d.,]*\d)", re.ASCII)
+"""Numbers of two digits or more, whole: no pieces of lists and versions."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,13 @@ def _with_origin(text: str) -> tuple[str, list[int]]:
         for before, mark in zip(" " + text, text, strict=False)
     ]
     return "".join(pieces), [at for at, piece in enumerate(pieces) for _ in piece]
+
+
+def rarer(asked: str, given: str) -> tuple[str, ...]:
+    """Numbers of two digits or more that both texts have in digits, the answer fewer times. A good
+    translation may say "10% each": a reviewer should look, no more."""
+    wanted, found = Counter(_WHOLE_DIGITS.findall(asked)), Counter(_WHOLE_DIGITS.findall(given))
+    return tuple(sorted(number for number, times in wanted.items() if 0 < found[number] < times))
 
 
 def _spelled(text: str) -> set[str]:

@@ -1,0 +1,133 @@
+"""The adapters of a state: a folder of this machine, or the parts of a stack on AWS."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.errors import UsageError
+from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
+from handlers.settings import PREFIX, Settings, load_settings
+
+
+class SystemClock:
+    """The real clock and real chance."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def random(self) -> float:
+        return random.random()  # noqa: S311 - jitter, not secrets
+
+
+DEFAULT_STACK = "paperfleet"
+"""The name that the runbook deploys under."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The adapters of a state folder and the queue of one run in it, or those of a stack on AWS."""
+
+    directory: Path
+    ledger: Ledger
+    queue: BatchQueue
+    store: ObjectStore
+    clock: Clock
+    close: Callable[[], None]
+    by_itself: bool = False
+    """True where a platform starts jobs as long as messages wait."""
+
+
+@contextmanager
+def open_state(run_id: str | None = None, settings: Settings | None = None) -> Iterator[State]:
+    """The state of the settings (read from flags, environment and file if not given)."""
+    adapters = connect(settings or load_settings(), run_id)
+    try:
+        yield adapters
+    finally:
+        adapters.close()
+
+
+def connect(settings: Settings, run_id: str | None = None) -> State:
+    """The adapters of the settings' backend; the caller closes them."""
+    clock = SystemClock()
+    if settings.backend == "aws":
+        return _connect_aws(settings, clock)
+    root = settings.state
+    ledger = SqliteLedger(root / "ledger.sqlite3")
+    queue = SqliteQueue(root / "queue.sqlite3", run_id or settings.run_id, clock)
+    store = FileStore(root)
+    closing = ExitStack()
+    for adapter in (store, queue, ledger):
+        closing.callback(adapter.close)
+    return State(root, ledger, queue, store, clock, closing.close)
+
+
+def located(settings: Settings) -> Settings:
+    """With what the deployed stack says, if the backend is AWS and none of its parts is named."""
+    if settings.backend != "aws" or settings.table or settings.queue_url or settings.bucket:
+        return settings
+    given = settings.model_dump(include=settings.model_fields_set)
+    return Settings(**_outputs(settings.stack or DEFAULT_STACK) | given)
+
+
+@cache
+def _outputs(stack: str) -> dict[str, Any]:
+    from handlers.adapters.aws_stack import stack_settings
+
+    return stack_settings(stack)
+
+
+def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
+    """A deployed function's answer."""
+    from handlers.adapters.aws_stack import invoke
+
+    return invoke(function, event)
+
+
+def _connect_aws(settings: Settings, clock: Clock) -> State:
+    # The SDK takes a third of a second to import: nobody else should wait for it.
+    from handlers.adapters.aws_clients import aws_client
+    from handlers.adapters.dynamodb_ledger import DynamoDbLedger
+    from handlers.adapters.dynamodb_reasons import DynamoDbReasons
+    from handlers.adapters.s3_store import S3Store
+    from handlers.adapters.sqs_queue import SqsQueue
+
+    settings = located(settings)
+    table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")
+    queue_url = _needed(settings.queue_url, "queue_url")
+    elsewhere = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
+    dynamodb = aws_client("dynamodb")
+    ledger = DynamoDbLedger(dynamodb, table, clock)
+    reasons = DynamoDbReasons(dynamodb, table, clock)
+    queue = SqsQueue(aws_client("sqs"), queue_url, settings.dead_letter_url, reasons, clock)
+    store = S3Store(aws_client("s3", path_style=elsewhere), bucket)
+    closing = ExitStack()
+    for adapter in (store, queue, ledger):
+        closing.callback(adapter.close)
+    return State(settings.state, ledger, queue, store, clock, closing.close, by_itself=True)
+
+
+def _needed(value: str | None, name: str) -> str:
+    if value is None:
+        raise UsageError(
+            f"the aws backend needs {name}: set {PREFIX}{name.upper()} (or {name} in paperfleet.toml) to "
+            f"the stack's output, or none of these names and {PREFIX}STACK to the stack's"
+        )
+    return value

@@ -1,0 +1,67 @@
+"""What the operating system says of this machine and its processes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+
+def process_owner(pid: int) -> str:
+    """``host:pid:start``, so that a later process under the same pid is not taken for this one."""
+    return f"{platform.node()}:{pid}:{_started(pid)}"
+
+
+def is_running(owner: str) -> bool:
+    """Whether the process of a ``process_owner`` string runs on this machine (other hosts: assumed to)."""
+    host, pid, started = owner.rsplit(":", 2)
+    if host != platform.node():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return _started(int(pid)) == started
+
+
+def _started(pid: int) -> str:
+    """Start time in clock ticks since boot (proc(5), field 22); "0" where there is no /proc, "" for
+    a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "0"
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def free_memory() -> float:
+    """Share of the machine's memory that is free or could be made so (proc(5), meminfo); 1 where nobody
+    says."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+        return sizes["MemAvailable"] / sizes["MemTotal"]
+    except (OSError, KeyError, ValueError, IndexError):
+        return 1.0
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process so far."""
+    return time.process_time()
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    import resource  # not on Windows, and only asked for by a simulation
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if sys.platform != "darwin" else peak / 1024**2
