@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, NoReturn, Protocol, cast
+from typing import IO, Protocol, cast
 
+from handlers.corpus.json_lines import BOM, JsonlSource, Opener, Record
 from handlers.corpus.markdown_folder import MarkdownFolder
 from handlers.corpus.parquet import ParquetRows
 from handlers.corpus.reader import MAX_LINE_BYTES, BadLine, excerpt_of, numbered_lines, open_bytes, unpacked
 from handlers.errors import SourceError
 
-Record = dict[str, Any]
-_BOM = b"\xef\xbb\xbf"
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "csv"}
 _PLACE_SUFFIXES = {".parquet": "parquet"}
 
@@ -31,29 +29,6 @@ class Source(Protocol):
     def records(self) -> Iterator[tuple[int, Record | BadLine]]:
         """(line number, raw record or why there is none), streamed in the source's order. Never raises
         for a bad line; SourceError only if nothing at all can be read."""
-
-
-Opener = Callable[[], IO[bytes]]
-
-
-class JsonlSource:
-    """JSON Lines: one object a line, UTF-8; blank lines do not count as records."""
-
-    def __init__(self, name: str, opener: Opener, *, limit: int = MAX_LINE_BYTES) -> None:
-        self.name = name
-        self._opener = opener
-        self._limit = limit
-
-    def records(self) -> Iterator[tuple[int, Record | BadLine]]:
-        with self._opener() as stream:
-            for number, line in numbered_lines(stream, limit=self._limit):
-                if isinstance(line, BadLine):
-                    yield number, line
-                    continue
-                if number == 1:
-                    line = line.removeprefix(_BOM)
-                if line and not line.isspace():
-                    yield number, parse_object(line)
 
 
 class CsvSource:
@@ -73,23 +48,6 @@ class CsvSource:
             if header is not None:
                 names, delimiter = header
                 yield from _rows(lines, names, delimiter)
-
-
-def parse_object(line: bytes) -> Record | BadLine:
-    """One JSON object. NaN and Infinity are not JSON; nesting is bounded by the parser."""
-    try:
-        value = _DECODER.decode(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        return BadLine(f"invalid UTF-8 at byte {error.start + 1} of the line", excerpt_of(line))
-    except json.JSONDecodeError as error:
-        return BadLine(f"not JSON: {error.msg} at character {error.pos + 1}", excerpt_of(line))
-    except ValueError as error:
-        return BadLine(f"not JSON: {error}", excerpt_of(line))
-    except RecursionError:
-        return BadLine("the JSON is nested too deep", excerpt_of(line))
-    if not isinstance(value, dict):
-        return BadLine(f"a JSON {type(value).__name__}, not an object", excerpt_of(line))
-    return value
 
 
 def open_source(
@@ -158,13 +116,6 @@ def _format_named(name: str, location: str) -> _Factory:
     return FORMATS[name]
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
-
-
 class _UnreadableLineError(Exception):
     def __init__(self, bad: BadLine) -> None:
         super().__init__(bad.reason)
@@ -197,7 +148,7 @@ class _CsvLines:
         if isinstance(line, BadLine):
             raise _UnreadableLineError(line)
         if self.number == 1:
-            line = line.removeprefix(_BOM)
+            line = line.removeprefix(BOM)
         if not self.taken:
             self.excerpt = excerpt_of(line)
         self.taken += len(line) + 1

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from handlers.corpus.formats import Record, Source
+from handlers.corpus.formats import Source
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines
+from handlers.corpus.json_lines import Record
 from handlers.corpus.licenses import forbids_derivatives
 from handlers.corpus.profile import Measure, Profile, ProfileBuilder
 from handlers.corpus.reader import BadLine, excerpt_of

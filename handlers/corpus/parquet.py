@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from handlers.corpus.json_lines import JsonlSource
 from handlers.corpus.reader import BadLine
 from handlers.errors import SourceError, UsageError
 
@@ -46,8 +47,6 @@ class ParquetRows:
         self._limit = limit
 
     def records(self) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
-        from handlers.corpus.formats import JsonlSource  # which names this class among its formats
-
         with tempfile.TemporaryDirectory(prefix="paperfleet-parquet-") as folder:
             lines = Path(folder) / "rows.jsonl"
             rows_as_json_lines(self._path, lines)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from handlers.corpus.formats import Record
+from handlers.corpus.json_lines import Record
 from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, normalise_language
 from handlers.corpus.licenses import normalise_license
 from handlers.corpus.text import clean_text, clean_value

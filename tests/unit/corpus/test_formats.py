@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.corpus.formats import Source, open_source, parse_object
+from handlers.corpus.formats import Source, open_source
+from handlers.corpus.json_lines import parse_object
 from handlers.corpus.reader import BadLine, excerpt_of
 from handlers.errors import SourceError
 from tests.growth import assert_linear

@@ -262,7 +262,7 @@ def test_memory_does_not_grow_with_the_number_of_papers(tmp_path: Path) -> None:
     script = (
         "import io, resource, sys\n"
         "from pathlib import Path\n"
-        "from handlers.corpus.formats import JsonlSource\n"
+        "from handlers.corpus.json_lines import JsonlSource\n"
         "from handlers.corpus.ingest import ingest\n"
         "n = int(sys.argv[1])\n"
         "with open(sys.argv[2], 'wb') as f:\n"

@@ -1,0 +1,57 @@
+"""JSON Lines as a source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import IO, Any, NoReturn
+
+from handlers.corpus.reader import MAX_LINE_BYTES, BadLine, excerpt_of, numbered_lines
+
+Record = dict[str, Any]
+Opener = Callable[[], IO[bytes]]
+BOM = b"\xef\xbb\xbf"
+
+
+class JsonlSource:
+    """JSON Lines: one object a line, UTF-8; blank lines do not count as records."""
+
+    def __init__(self, name: str, opener: Opener, *, limit: int = MAX_LINE_BYTES) -> None:
+        self.name = name
+        self._opener = opener
+        self._limit = limit
+
+    def records(self) -> Iterator[tuple[int, Record | BadLine]]:
+        with self._opener() as stream:
+            for number, line in numbered_lines(stream, limit=self._limit):
+                if isinstance(line, BadLine):
+                    yield number, line
+                    continue
+                if number == 1:
+                    line = line.removeprefix(BOM)
+                if line and not line.isspace():
+                    yield number, parse_object(line)
+
+
+def parse_object(line: bytes) -> Record | BadLine:
+    """One JSON object. NaN and Infinity are not JSON; nesting is bounded by the parser."""
+    try:
+        value = _DECODER.decode(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return BadLine(f"invalid UTF-8 at byte {error.start + 1} of the line", excerpt_of(line))
+    except json.JSONDecodeError as error:
+        return BadLine(f"not JSON: {error.msg} at character {error.pos + 1}", excerpt_of(line))
+    except ValueError as error:
+        return BadLine(f"not JSON: {error}", excerpt_of(line))
+    except RecursionError:
+        return BadLine("the JSON is nested too deep", excerpt_of(line))
+    if not isinstance(value, dict):
+        return BadLine(f"a JSON {type(value).__name__}, not an object", excerpt_of(line))
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
