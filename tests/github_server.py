@@ -42,6 +42,8 @@ class GitHub:
     failures: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """(status, headers) of answers to give before any other."""
     expired: set[str] = field(default_factory=set)
+    withheld: set[str] = field(default_factory=set)
+    """Names of artifacts that are there and not given out."""
     requests: list[str] = field(default_factory=list)
     tokens: dict[str, set[str]] = field(default_factory=dict)
     """Kind of address → the Authorization headers that came there."""
@@ -69,8 +71,14 @@ class GitHub:
             for path in sorted(folders, key=_artifact_id)
         ]
 
+    def name(self, artifact_id: int) -> str:
+        return self._path(artifact_id).name
+
+    def _path(self, artifact_id: int) -> Path:
+        return next(each for each in self.root.glob("*/*") if _artifact_id(each) == artifact_id)
+
     def archive(self, artifact_id: int) -> bytes:
-        path = next(each for each in self.root.glob("*/*") if _artifact_id(each) == artifact_id)
+        path = self._path(artifact_id)
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(path.rglob("*")):
@@ -110,6 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
             run = next((each for each in self.github.runs if each["id"] == int(match[1])), None)
             self._json(200 if run else 404, run or {"message": "Not Found"})
         elif match := re.fullmatch(rf"{_ROOT}/artifacts/(\d+)/zip", path):
+            if self.github.name(int(match[1])) in self.github.withheld:
+                self._json(403, {"message": "not now"})
+                return
             # Another host, as GitHub's: the token must not follow.
             elsewhere = self.github.url.replace("127.0.0.1", "localhost")
             self._send(302, b"", {"Location": f"{elsewhere}/blob/{match[1]}"})

@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,10 @@ _PATIENCE = 900.0
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _MAX_UNPACKED = 64 << 30
 """Bytes of an archive's content: past it something is wrong with it."""
+
+
+class UnavailableError(UsageError):
+    """GitHub did not give what it has: asked again, or with other permissions, it may."""
 
 
 class _Answer(BaseModel):
@@ -171,7 +176,7 @@ class GitHubApi:
                 return
             except httpx.HTTPError as error:
                 if attempt == _TRIES - 1:
-                    raise UsageError(f"{path}: its content cannot be fetched: {error}") from error
+                    raise UnavailableError(f"{path}: its content cannot be fetched: {error}") from error
                 self._clock.sleep(2.0**attempt)
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -180,7 +185,7 @@ class GitHubApi:
                 answer = self._client.request(method, path, **options)
             except httpx.TransportError as error:
                 if attempt == _TRIES - 1:
-                    raise UsageError(f"GitHub's API cannot be reached: {error}") from error
+                    raise UnavailableError(f"GitHub's API cannot be reached: {error}") from error
                 self._clock.sleep(2.0**attempt)
                 continue
             if answer.status_code < 400:
@@ -207,7 +212,7 @@ class GitHubApi:
         else:
             return None
         if wait > _PATIENCE:
-            raise UsageError(
+            raise UnavailableError(
                 f"GitHub's rate limit is used up; it is lifted in {math.ceil(wait / 60)} minutes"
             )
         return wait
@@ -225,7 +230,10 @@ def _refused(answer: httpx.Response, path: str) -> UsageError:
     except (ValueError, AttributeError):
         said = ""
     hint = hints.get(answer.status_code, "")
-    return UsageError(f"GitHub answers {answer.status_code} for {path}: {said}. {hint}".rstrip(" ."))
+    gone = answer.status_code in (404, 410, 422)
+    return (UsageError if gone else UnavailableError)(
+        f"GitHub answers {answer.status_code} for {path}: {said}. {hint}".rstrip(" .")
+    )
 
 
 def _parsed(kind: type[T], row: Any) -> T:
@@ -255,5 +263,5 @@ def _unpack(file: IO[bytes], name: str, folder: Path) -> None:
                         copy.write(block)
                     copy.flush()
                     os.fsync(copy.fileno())
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UsageError(f"artifact {name} is damaged: {error}") from error

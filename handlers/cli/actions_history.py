@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from handlers.adapters.github_api import Artifact, GitHubApi, WorkflowRun
+from handlers.adapters.github_api import Artifact, GitHubApi, UnavailableError, WorkflowRun
 from handlers.cli.merge import runs_of, take_in
 from handlers.errors import PaperfleetError, UsageError
 
@@ -65,7 +65,7 @@ def gather(api: GitHubApi, workflow: str, repository: str, into: Path, say: Say)
     """Merge everything that has been saved and not yet been collected, and the last collected state, into a
     state folder; returns the runs that it came from, newest first.
 
-    UsageError if the last collected state cannot be had: starting without it would pay for it again.
+    UsageError if the last collected state cannot be had, or a job's now: starting without would pay again.
     """
     looked_at: list[Saved] = []
     for saved in saved_by(api, workflow, repository):
@@ -82,13 +82,20 @@ def gather(api: GitHubApi, workflow: str, repository: str, into: Path, say: Say)
 
 def own_state(api: GitHubApi, run_id: int, since: int, job: int, into: Path, say: Say) -> bool:
     """Restore what attempts of this run saved of a job since the one that planned its session; False if
-    there is nothing."""
+    there is nothing. UsageError if there is, and it cannot be used."""
     saved = _sorted(api.run(run_id), api.artifacts(run_id))
-    found = False
-    for (attempt, number), candidates in sorted(saved.jobs.items()):
-        if number == job and attempt >= since:
-            found = _newest_good(api, candidates, into, say, files=True) or found
-    return found
+    mine = [
+        candidates
+        for (attempt, number), candidates in sorted(saved.jobs.items())
+        if number == job and attempt >= since
+    ]
+    good = [_newest_good(api, candidates, into, say, files=True) for candidates in mine]
+    if not all(good):
+        raise UsageError(
+            f"job {job} of run {run_id} saved checkpoints that cannot be used: to go on without would pay"
+            " again. Start a new session in place of running this one again"
+        )
+    return bool(good)
 
 
 def _sorted(run: WorkflowRun, artifacts: list[Artifact]) -> Saved:
@@ -127,11 +134,14 @@ def _collected(api: GitHubApi, saved: Saved, into: Path, say: Say) -> None:
 def _newest_good(
     api: GitHubApi, candidates: list[Artifact], into: Path, say: Say, *, files: bool = False
 ) -> bool:
-    """The newest that can be read; a checkpoint that was cut off leaves the one before it."""
+    """The newest that can be read; a checkpoint that was cut off leaves the one before it. One that cannot be
+    fetched now is not taken for lost, nor is one that there is no room for."""
     for artifact in candidates:
         try:
             _merge(api, artifact, into, files=files)
-        except (PaperfleetError, OSError) as error:
+        except UnavailableError:
+            raise
+        except PaperfleetError as error:
             say(f"{artifact.name} cannot be used ({error}); trying the one before it")
         else:
             say(f"{artifact.name} merged")

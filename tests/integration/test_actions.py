@@ -216,6 +216,27 @@ def test_a_job_that_is_run_again_goes_on_where_its_last_checkpoint_stood(actions
     assert actions.server.stats()["requests"] == asked, "nothing of it is asked again"
 
 
+def test_a_checkpoint_that_cannot_be_fetched_now_is_not_taken_for_lost(actions: Actions) -> None:
+    assert actions.plan("--budget", "1", jobs=1).code == 0
+    assert actions.begin(1).code == 0
+    assert actions.work(1).code == 0
+    checkpoints = {"paperfleet-job-1-1-0", "paperfleet-job-1-1-a"}
+    actions.github.withheld |= checkpoints
+    state, results = actions.folder / "collected", actions.folder / "results"
+    flags = ("--plan", actions.plan_folder, "--state", state, "--output", results)
+    ran = actions.call("collect", *flags)
+    assert ran.code == 2, "what a state was saved without, no later session would look for"
+    assert "403" in ran.err
+    plan, actions.attempt = actions.plan_folder, 2
+    shutil.copytree(plan, actions.plan_folder)
+    assert actions.begin(1).code == 2, "its plan would pay for all of it again"
+    actions.github.withheld.clear()
+    ran = actions.call("collect", *flags)
+    assert ran.code == 0, ran.err
+    assert ran.report["counts"]["done"] == PAPERS
+    assert ran.report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"]
+
+
 def test_an_old_plan_is_never_replayed_once_a_later_session_has_planned(actions: Actions) -> None:
     assert actions.plan("--budget", "1").code == 0
     old, run_id = actions.plan_folder, actions.run_id
