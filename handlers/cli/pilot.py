@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from handlers.cli.run import exit_code, run_corpus
 from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import ingest
 from handlers.errors import CorpusChangedError, UsageError
-from handlers.models import Frozen, PartLine
+from handlers.models import NANO, Frozen, PartLine
 from handlers.pipeline.pilot import Piloted, PilotFigures, figures
 from handlers.pipeline.workload import stratified
 from handlers.run_report import RunReport
@@ -150,15 +151,27 @@ def _run(planned: Planned, papers: int, console: Console) -> RunReport:
     sample.parent.mkdir(parents=True, exist_ok=True)
     sample.write_bytes(b"".join(planned.lines(chosen)))
     found = ingest(open_source(str(sample)), settings.state)
+    run_id = f"{_prefix(planned)}{len(chosen)}"
     ready = settings.model_copy(
         update={
-            "run_id": f"{_prefix(planned)}{len(chosen)}",
+            "run_id": run_id,
+            "budget": _left(planned, run_id),
             "jobs": 1,
             "workers": settings.workers or min(_WORKERS, len(chosen)),
             "batch_papers": min(settings.batch_papers, _WORKERS),
         }
     )
     return run_corpus(ready, found, console)
+
+
+def _left(planned: Planned, run_id: str) -> Decimal | None:
+    """USD of the budget that the pilot's other runs have not spent: it is for all of them together."""
+    if planned.settings.budget is None:
+        return None
+    with open_state(None, planned.settings) as adapters:
+        runs = [each for each in adapters.ledger.run_ids() if each.startswith(_prefix(planned))]
+        spent = sum(adapters.ledger.totals(each).calls.cost for each in runs if each != run_id)
+    return max(Decimal(0), planned.settings.budget - Decimal(spent) / NANO)
 
 
 def _prefix(planned: Planned) -> str:

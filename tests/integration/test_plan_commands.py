@@ -158,6 +158,18 @@ def test_a_larger_pilot_goes_on_from_a_smaller_one(
 
 
 @pytest.mark.slow
+def test_the_budget_of_a_pilot_is_for_all_its_samples_together(
+    server: RunningServer, source: Path, tmp_path: Path
+) -> None:
+    flags = [*against(server, tmp_path / "state"), "--json"]
+    assert paperfleet("pilot", source, *flags, "--papers", 10).code == 0
+    budget = Decimal(server.stats()["bill_nano_usd"]) / 10**9 + Decimal("0.000001")
+    ran = paperfleet("pilot", source, *flags, "--papers", 20, "--budget", budget)
+    assert ran.code == 4, ran.err
+    assert server.stats()["bill_nano_usd"] <= budget * 10**9
+
+
+@pytest.mark.slow
 def test_a_pilot_that_meets_a_refusal_of_the_key_measures_nothing(source: Path, tmp_path: Path) -> None:
     with start(ServerSettings(mode="canned", api_key="another")) as server:
         ran = paperfleet("pilot", source, *against(server, tmp_path / "state"), "--json")
