@@ -20,7 +20,7 @@ from handlers import bootstrap
 from handlers.bootstrap import State, is_alive, new_id, open_state
 from handlers.cli.job import FAILED, SIGNALS, job_main
 from handlers.cli.notifier_process import NotifierProcess
-from handlers.errors import UsageError
+from handlers.errors import PaperfleetError, UsageError
 from handlers.host import process_owner
 from handlers.pipeline.submit import keyed
 from handlers.pipeline.watch import DEAD_AFTER
@@ -138,10 +138,20 @@ class Fleet:
                 bury_the_dead(state, self._run_id)
                 outcome = self._outcome(state)
                 state.ledger.close_session(self._session_id, at=state.clock.now(), outcome=outcome)
-        except (sqlite3.Error, UsageError) as error:
-            self._failure = self._failure or f"the ledger cannot be written: {error}"
-            return self._failure
+        except (sqlite3.Error, PaperfleetError) as error:
+            self._could_not_write(error)
+            return self._failure or "failed"
         return outcome
+
+    def _could_not_write(self, error: Exception) -> None:
+        """Of a ledger on this machine nobody else can; in a fleet's, others close what this one left open."""
+        told = f"the ledger cannot be written: {error}"
+        if self._settings.backend == "embedded":
+            self._failure = self._failure or told
+        else:
+            self._progress.say(
+                f"{told}; what is left open here is closed by the fleet's report or the next job"
+            )
 
     def _open_session(self) -> None:
         with open_state(self._run_id, self._settings) as state:
@@ -190,8 +200,9 @@ class Fleet:
             state = state or bootstrap.connect(self._settings, self._run_id)
             if state.clock.monotonic() - shown >= every:
                 shown = state.clock.monotonic()
-                self._progress.update(state.ledger, self._run_id, now=state.clock.now())
-                self._tell_changes(state)
+                with suppress(PaperfleetError):  # a ledger that is away for a while; the jobs wait for it
+                    self._progress.update(state.ledger, self._run_id, now=state.clock.now())
+                    self._tell_changes(state)
             state.clock.sleep(_TICK)
         if state is not None:
             state.close()
@@ -235,8 +246,8 @@ class Fleet:
         try:
             with open_state(self._run_id, self._settings) as state:
                 _bury(state, self._run_id, job_id)
-        except (sqlite3.Error, UsageError) as error:  # buried by the next session
-            self._failure = f"the ledger cannot be written: {error}"
+        except (sqlite3.Error, PaperfleetError) as error:  # buried by the next session
+            self._could_not_write(error)
 
     @contextmanager
     def _signals_handled(self) -> Iterator[None]:

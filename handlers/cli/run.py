@@ -173,8 +173,9 @@ def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
 
 
 def final_report(settings: Settings, adapters: State, failure: str) -> RunReport:
-    """How a session's run stands; parked if its results could not be kept."""
-    if failure:
+    """How a session's run stands; parked if its results could not be kept. A run that other machines work on
+    too is theirs to go on with."""
+    if failure and settings.backend == "embedded":
         with suppress(sqlite3.Error):  # on a full disk the report alone must say it
             parked = Control("parked", failure, adapters.clock.now())
             adapters.ledger.park(settings.run_id, parked)
