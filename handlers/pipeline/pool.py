@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import queue
 import threading
 from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
 
 
 class WorkerPool:
@@ -18,6 +21,7 @@ class WorkerPool:
         self._tasks: queue.PriorityQueue[tuple[float, int, Callable[[], None] | None]] = queue.PriorityQueue()
         self._numbers, self._names = itertools.count(), itertools.count()
         self._threads: list[threading.Thread] = []
+        self._told = False
         self._lock = threading.Lock()
 
     @property
@@ -26,28 +30,42 @@ class WorkerPool:
         return self._tasks.qsize()
 
     def submit(self, task: Callable[[], None], *, seconds: float = 0.0) -> None:
-        """``task`` must not raise: it answers for its paper whatever happens. ``seconds``: how long it
-        will take, as far as anybody knows; equal ones are begun in turn."""
-        self._tasks.put((-seconds, next(self._numbers), task))
+        """``task`` answers for its paper whatever happens. ``seconds``: how long it will take, as far as
+        anybody knows; equal ones are begun in turn. RuntimeError if there is no thread to be had at all."""
         with self._lock:
             if len(self._threads) < self.workers:
                 self._start()
+        self._tasks.put((-seconds, next(self._numbers), task))
 
     def resize(self, workers: int) -> None:
         """More or fewer workers; those too many end with the paper in their hands."""
         with self._lock:
             self.workers = max(1, workers)
             while len(self._threads) < min(self.workers, len(self._threads) + self.backlog):
-                self._start()
+                if not self._start():
+                    return
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """False if the machine gives no more threads: those that there are do the work."""
         thread = threading.Thread(target=self._work, name=f"worker-{next(self._names)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if not self._threads:
+                raise
+            if not self._told:
+                logger.warning("%d workers in place of %d: %s", len(self._threads), self.workers, error)
+            self._told = True
+            return False
         self._threads.append(thread)
-        thread.start()
+        return True
 
     def _work(self) -> None:
         while (task := self._tasks.get()[2]) is not None:
-            task()
+            try:
+                task()
+            except Exception:  # a worker that ended here would be missed by every paper after this one
+                logger.exception("a task raised")
             if len(self._threads) > self.workers and self._may_end():
                 return
 

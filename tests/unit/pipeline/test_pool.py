@@ -1,0 +1,50 @@
+"""The worker threads of a job go on, whatever becomes of one of them."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from handlers.pipeline.pool import WorkerPool
+
+
+def test_a_task_that_raises_costs_no_worker() -> None:
+    pool, over = WorkerPool(1), threading.Event()
+
+    def broken() -> None:
+        raise ValueError("nobody foresaw this")
+
+    pool.submit(broken)
+    pool.submit(over.set)
+    assert over.wait(10)
+    pool.close()
+
+
+def test_a_machine_that_gives_few_threads_has_fewer_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, left = threading.Thread.start, [2]
+
+    def scarce(thread: threading.Thread) -> None:
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    pool, done = WorkerPool(8), threading.Semaphore(0)
+    for _ in range(8):
+        pool.submit(done.release)
+    assert all(done.acquire(timeout=10) for _ in range(8))
+    pool.resize(9)
+    pool.close()
+
+
+def test_without_any_thread_nothing_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none)
+    pool = WorkerPool(8)
+    with pytest.raises(RuntimeError, match="thread"):
+        pool.submit(lambda: None)
+    assert pool.backlog == 0
