@@ -34,8 +34,9 @@ class Purse:
         self._drawing = False
         self._dry = False
         """Whether the last draw brought nothing."""
+        self._asked: tuple[int, int] | None = None
         self._returning: tuple[int, int] | None = None
-        """Sequence number and nano-USD of a return that the ledger has not confirmed."""
+        """Sequence number and nano-USD of a draw, and of a return, that the ledger has not answered."""
 
     def reserve(self, amount: int, give_up: Callable[[], bool], *, patient: bool = True) -> None:
         """Set ``amount`` aside. Waits while money is outstanding elsewhere that may come back.
@@ -98,9 +99,16 @@ class Purse:
         return drawn > 0
 
     def _try(self, amount: int) -> int:
+        """What was drawn: ``amount``, nothing, or what a request whose answer was lost had asked for. That
+        one is repeated first: it may have been heard, and then nobody else would know of the money."""
         self._confirm()
-        self._seq += 1
-        return amount if self._ledger.draw(self._run_id, self._job_id, self._seq, amount) else 0
+        if self._asked is None:
+            self._seq += 1
+            self._asked = (self._seq, amount)
+        wanted = self._asked[1]
+        drawn = self._ledger.draw(self._run_id, self._job_id, *self._asked)
+        self._asked = None
+        return wanted if drawn else 0
 
     def _is_spent(self, missing: int) -> bool:
         """True when even all that is held, once settled, leaves less than is missing."""
@@ -111,7 +119,7 @@ class Purse:
 
     def _return_pool(self) -> None:
         self._confirm()
-        if self._pool > 0:
+        if self._pool > 0 and self._asked is None:  # a later number would pass for an answer to that draw
             self._seq += 1
             self._returning, self._pool = (self._seq, self._pool), 0
             self._confirm()

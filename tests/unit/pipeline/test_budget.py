@@ -157,9 +157,15 @@ def _reserve_until(purse: Purse, over: threading.Event) -> None:
 
 
 class Deaf(SqliteLedger):
-    """Does what it is told and loses its answers to returns."""
+    """Does what it is told and loses its answers."""
 
     deaf = True
+
+    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+        drawn = super().draw(run_id, job_id, seq, amount)
+        if self.deaf and job_id == "deaf":
+            raise TimeoutError("no answer")
+        return drawn
 
     def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
         super().give_back(run_id, job_id, seq, amount)
@@ -181,3 +187,21 @@ def test_a_return_whose_answer_was_lost_is_neither_spent_nor_made_twice(tmp_path
     ledger.deaf = False
     first.reserve(50, never)
     assert ledger.budget_state("r").held == 90
+
+
+def test_a_draw_whose_answer_was_lost_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody would ever return what the job does not know that it holds."""
+    ledger_with(tmp_path, 100, "deaf").close()
+    ledger = Deaf(tmp_path / "ledger.sqlite3")
+    purse = Purse(ledger, "r", "deaf", ahead=0)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            purse.reserve(60, never)
+        assert ledger.budget_state("r").held == 60
+    purse.trim()
+    ledger.deaf = False
+    patience = iter([False] * 5)
+    purse.reserve(60, lambda: next(patience, True))
+    purse.settle(60, 0)
+    purse.trim()
+    assert ledger.budget_state("r").held == 0
