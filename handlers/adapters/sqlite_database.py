@@ -73,10 +73,11 @@ class Database:
                 db.execute("BEGIN IMMEDIATE")
                 try:
                     yield db
+                    db.execute("COMMIT")
                 except BaseException:
-                    db.execute("ROLLBACK")
+                    if db.in_transaction:  # on a full disk SQLite has rolled back by itself
+                        db.execute("ROLLBACK")
                     raise
-                db.execute("COMMIT")
             finally:
                 if durable:
                     db.execute("PRAGMA synchronous=NORMAL")
