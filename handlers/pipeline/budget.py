@@ -38,6 +38,11 @@ class Purse:
         self._returning: tuple[int, int] | None = None
         """Sequence number and nano-USD of a draw, and of a return, that the ledger has not answered."""
 
+    @property
+    def is_short(self) -> bool:
+        """Whether somebody waits for money that is not to be had now."""
+        return self._drawing and self._dry
+
     def reserve(self, amount: int, give_up: Callable[[], bool], *, patient: bool = True) -> None:
         """Set ``amount`` aside. Waits while money is outstanding elsewhere that may come back.
 

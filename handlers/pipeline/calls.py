@@ -73,12 +73,19 @@ class PaperCalls:
         if (known := self._replay.get(digest)) is not None:
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
         before = self._clock.monotonic()
-        with self._context.flights.board(f"{digest}/{self._generation}", self._context.give_up) as flight:
+        with self._context.flights.board(f"{digest}/{self._generation}", self._cannot_wait) as flight:
             if flight.answer is not None:
                 self.waited += self._clock.monotonic() - before
                 return flight.answer
             flight.answer = self._persist(request, digest)
             return flight.answer
+
+    def _cannot_wait(self) -> bool:
+        """Whoever has calls to book waits for nobody who waits for what they leave of the budget."""
+        if self.records and self._context.purse.is_short:
+            self._context.short_of_money = True
+            return True
+        return self._context.give_up()
 
     def _persist(self, request: ChatRequest, digest: str) -> ChatAnswer:
         """Call until there is an answer, or no hope of one."""
@@ -149,7 +156,7 @@ class PaperCalls:
             with _ledger_at_hand():
                 context.purse.reserve(quote.worst, context.give_up, patient=not self.records)
         except StoppedError:
-            context.short_of_money = bool(self.records)
+            context.short_of_money = context.short_of_money or bool(self.records)
             raise
         except BudgetSpentError as error:
             self._park(f"budget_spent: {error}; run again with a larger --budget to go on")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.records import JobRecord, JobStats, RunRecord
 from handlers.tasks.translate import TranslateTask
 from tests.builders import spec as run_spec
+from tests.command import until
 from tests.fakes import FakeClock, ScriptedModel
 
 REQUEST = ChatRequest(messages=(Message(role="user", content="text"),), max_tokens=50)
@@ -118,6 +121,31 @@ def test_a_retry_in_the_same_job_is_not_given_the_answer_that_was_refused(tmp_pa
     bench = Bench(tmp_path, GOOD, other)
     assert PaperCalls(bench.context).ask(REQUEST) == PaperCalls(bench.context).ask(REQUEST) == GOOD
     assert PaperCalls(bench.context, generation=2).ask(REQUEST) == other
+
+
+def test_papers_that_wait_for_money_and_for_each_others_answer_do_not_wait_for_ever(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD)
+    bench.ledger.set_budget("r", 400_000)
+    same = ChatRequest(messages=(Message(role="user", content="what both ask"),), max_tokens=50)
+    first, second = PaperCalls(bench.context), PaperCalls(bench.context)
+    first.ask(REQUEST)  # paid for and not booked: less is left than a call may cost
+    waiting, asking = (
+        threading.Thread(target=_until_stopped, args=(calls, same), daemon=True) for calls in (second, first)
+    )
+    waiting.start()
+    until(lambda: bench.context.purse._dry)
+    asking.start()
+    asking.join(10)
+    let_go = not asking.is_alive()
+    bench.stop.drain("the test is over")
+    waiting.join(10)
+    assert let_go
+    assert bench.context.short_of_money
+
+
+def _until_stopped(calls: PaperCalls, request: ChatRequest) -> None:
+    with suppress(StoppedError):
+        calls.ask(request)
 
 
 class Broken(ScriptedModel):
