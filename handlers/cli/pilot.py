@@ -17,6 +17,7 @@ from handlers.cli import options
 from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import only_parent
 from handlers.cli.planning import Planned, sized_corpus
+from handlers.cli.repair import refuse_damaged
 from handlers.cli.run import exit_code, run_corpus
 from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import ingest
@@ -101,6 +102,7 @@ def pilot(
     settings = load_settings(**given)
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state), endpoint(settings, console) as ready:
+        refuse_damaged(settings.state)
         planned = sized_corpus(source, ready, mapping or [], source_format, console)
         if not planned.sized:
             raise UsageError("no paper of this corpus needs a call: there is nothing to pilot")

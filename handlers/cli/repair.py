@@ -36,12 +36,24 @@ def register(app: typer.Typer) -> None:
 
 
 def refuse_damaged(state: Path) -> None:
-    """UsageError if ledger or queue are damaged: better before the first call than in the middle."""
+    """UsageError if ledger or queue are damaged, or the ledger is gone and results are not: better before the
+    first call than in the middle."""
+    if not (state / LEDGER).exists() and (kept := _results(state)) is not None:
+        raise UsageError(
+            f"{state / LEDGER} is gone, and {kept} holds results that were paid for; `paperfleet repair"
+            f" --state {state}` makes it again. To pay for all of it anew, give another --state"
+        )
     for name in (LEDGER, QUEUE):
         if (found := damage(state / name)) is not None:
             raise UsageError(
                 f"{state / name} is damaged ({found}); `paperfleet repair --state {state}` makes it again"
             )
+
+
+def _results(state: Path) -> Path | None:
+    """A segment that is not empty, if there is one."""
+    segments = state.glob("runs/*/segments/*.jsonl")
+    return next((path for path in segments if path.stat().st_size), None)
 
 
 def repair_state(state: options.State = None, as_json: options.AsJson = False) -> None:

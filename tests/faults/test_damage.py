@@ -95,11 +95,10 @@ def test_a_damaged_ledger_is_named_and_made_again_without_a_call(
         ledger.unlink()
     else:
         ledger.write_bytes(b"not a database at all, whatever its name says" * 100)
-    if damage != "gone":
-        refused = paperfleet(*flags)
-        assert refused.code == 2, refused.err
-        assert "ledger.sqlite3" in refused.err
-        assert "paperfleet repair" in refused.err
+    refused = paperfleet(*flags)
+    assert refused.code == 2, refused.err
+    assert "ledger.sqlite3" in refused.err
+    assert "paperfleet repair" in refused.err
     run = repaired(tmp_path)
     assert run["counts"] == {"done": PAPERS, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
     assert (run["damaged"], run["torn"], run["lines"]) == ([], 0, PAPERS)

@@ -10,7 +10,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_merge import unite_ledger
 from handlers.cli.merge import take_in
-from handlers.cli.repair import repair_state
+from handlers.cli.repair import refuse_damaged, repair_state
 from handlers.errors import UsageError
 from handlers.pipeline.run_record import kept_record
 from handlers.records import REPAIR_PART, REPAIRER
@@ -86,3 +86,14 @@ def test_a_ledger_is_not_replaced_by_one_that_lacks_a_run(tmp_path: Path) -> Non
     with pytest.raises(UsageError, match=rf"run {RUN} cannot be repaired, and nothing is changed"):
         repair_state(state=tmp_path)
     assert (tmp_path / "ledger.sqlite3").read_bytes() == before
+
+
+def test_results_without_a_ledger_are_not_paid_for_again(tmp_path: Path) -> None:
+    refuse_damaged(tmp_path)
+    segment = tmp_path / "runs" / RUN / "segments" / "job-a.jsonl"
+    segment.parent.mkdir(parents=True)
+    segment.touch()
+    refuse_damaged(tmp_path)
+    segment.write_text("a result")
+    with pytest.raises(UsageError, match=r"is gone, and .*job-a\.jsonl holds results"):
+        refuse_damaged(tmp_path)
