@@ -14,7 +14,7 @@ from handlers import bootstrap
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_salvage import damage, salvage, set_aside
-from handlers.bootstrap import open_state
+from handlers.bootstrap import State, open_state
 from handlers.cli import options
 from handlers.cli.fleet import only_parent
 from handlers.errors import CorpusChangedError, UnknownRunError, UsageError
@@ -50,9 +50,20 @@ def refuse_damaged(state: Path) -> None:
             )
 
 
-def _results(state: Path) -> Path | None:
+def refuse_forgotten(state: State, run_id: str) -> None:
+    """UsageError if the ledger does not know a run that has results: one that was made anew where the old
+    one is gone."""
+    if run_id not in state.ledger.run_ids() and (kept := _results(state.directory, run_id)) is not None:
+        raise UsageError(
+            f"the ledger in {state.directory} does not know run {run_id!r}, and {kept} holds results of it"
+            f" that were paid for; `paperfleet repair --state {state.directory}` finds them. To pay for all"
+            " of it anew, give another --run-id"
+        )
+
+
+def _results(state: Path, run_id: str = "*") -> Path | None:
     """A segment that is not empty, if there is one."""
-    segments = state.glob("runs/*/segments/*.jsonl")
+    segments = state.glob(f"runs/{run_id}/segments/*.jsonl")
     return next((path for path in segments if path.stat().st_size), None)
 
 

@@ -17,7 +17,7 @@ from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
-from handlers.cli.repair import refuse_damaged
+from handlers.cli.repair import refuse_damaged, refuse_forgotten
 from handlers.corpus.ingest import IngestResult
 from handlers.pipeline import forecast, plan_file
 from handlers.pipeline.export import export
@@ -130,6 +130,7 @@ def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunRep
         budget=ready.budget_nano,
     )
     with open_state(ready.run_id, ready) as adapters:
+        refuse_forgotten(adapters, ready.run_id)
         _clear(adapters, ready.run_id)
     failure = ""
     if shard_through_handler(request, ready).emitted:

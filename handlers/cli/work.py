@@ -12,6 +12,7 @@ from handlers.bootstrap import open_state
 from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.fleet import Fleet, bury_the_dead
+from handlers.cli.repair import refuse_forgotten
 from handlers.cli.run import exit_code, final_report, print_report, shard_through_handler
 from handlers.errors import UnknownRunError
 from handlers.pipeline.specification import specification
@@ -53,6 +54,9 @@ def shard(
     }
     settings = _cut_as_before(load_settings(**given))
     found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
+    if settings.backend == "embedded":
+        with open_state(settings.run_id, settings) as adapters:
+            refuse_forgotten(adapters, settings.run_id)
     request = RunRequest(
         run_id=settings.run_id,
         spec=specification(settings, found),

@@ -9,11 +9,13 @@ import pytest
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_merge import unite_ledger
+from handlers.bootstrap import connect
 from handlers.cli.merge import take_in
-from handlers.cli.repair import refuse_damaged, repair_state
+from handlers.cli.repair import refuse_damaged, refuse_forgotten, repair_state
 from handlers.errors import UsageError
 from handlers.pipeline.run_record import kept_record
 from handlers.records import REPAIR_PART, REPAIRER
+from handlers.settings import Settings
 from handlers.totals import CallTotals, Commit
 from tests import builders
 from tests.builders import RUN
@@ -97,3 +99,16 @@ def test_results_without_a_ledger_are_not_paid_for_again(tmp_path: Path) -> None
     segment.write_text("a result")
     with pytest.raises(UsageError, match=r"is gone, and .*job-a\.jsonl holds results"):
         refuse_damaged(tmp_path)
+
+
+def test_a_run_that_the_ledger_does_not_know_is_not_begun_beside_its_results(tmp_path: Path) -> None:
+    segment = tmp_path / "runs" / RUN / "segments" / "job-a.jsonl"
+    segment.parent.mkdir(parents=True)
+    segment.write_text("a result")
+    state = connect(Settings(state=tmp_path, run_id=RUN), RUN)
+    refuse_forgotten(state, "another")
+    with pytest.raises(UsageError, match=r"does not know run .*job-a\.jsonl"):
+        refuse_forgotten(state, RUN)
+    state.ledger.create_run(builders.run_record())
+    refuse_forgotten(state, RUN)
+    state.close()
