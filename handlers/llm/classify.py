@@ -91,8 +91,8 @@ _FILTERED_TEXT = (
     "requires moderation",
 )
 _FATAL = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "not_found", 410: "not_found"}
-_LOST_BEHIND_GATEWAY = frozenset((504, 524))
-"""A gateway gave up waiting: the model behind it may have worked on, and charged."""
+_LOST_BEHIND_GATEWAY = frozenset((502, 504, 520, 524))
+"""A gateway gave up waiting, or lost the answer: the model behind it may have worked on, and charged."""
 
 
 @dataclass(frozen=True)

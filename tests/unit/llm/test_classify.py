@@ -127,7 +127,7 @@ def test_a_server_error_can_say_when_to_come_back() -> None:
     assert problem.retry_after == 3.0
 
 
-@pytest.mark.parametrize("status", [504, 524])
+@pytest.mark.parametrize("status", [502, 504, 520, 524])
 def test_an_answer_lost_behind_a_gateway_may_have_cost_something(status: int) -> None:
     assert classify(status, {}, b"", now=0.0).indeterminate
 
