@@ -119,8 +119,8 @@ class Budgets:
         return _lost(self.item(run_id), tallies)
 
     def state(self, run_id: str, tallies: Tallies) -> BudgetState:
+        sums = tallies.all(run_id)  # first: what is booked between the two reads must not look like all
         item = self.item(run_id)
-        sums = tallies.all(run_id)
         spend = sum(tally.calls.cost for tally in sums.values()) + sum(_lost(item, sums).values())
         return BudgetState(item.get("budget"), item["held"], spend)
 
