@@ -23,6 +23,8 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+from tests.e2e.environments import node_package
+
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",  # what moto wants to see
@@ -222,22 +224,9 @@ def moto_server() -> Iterator[LocalAws]:
 @contextmanager
 def dynalite_server() -> Iterator[LocalAws]:
     """In a process of its own, on loopback; installed by npm when first needed."""
-    folder = Path(__file__).parents[1] / ".envs" / "dynalite"
-    if not (folder / "node_modules" / "dynalite").is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        install = [
-            "npm",
-            "install",
-            "--silent",
-            "--no-fund",
-            "--no-audit",
-            "--prefix",
-            str(folder),
-            _DYNALITE,
-        ]
-        subprocess.run(install, check=True)
+    modules = node_package("dynalite", _DYNALITE)
     port = _free_port()
-    server = subprocess.Popen(["node", "-e", _SERVE, str(folder / "node_modules" / "dynalite"), str(port)])
+    server = subprocess.Popen(["node", "-e", _SERVE, str(modules / "dynalite"), str(port)])
     try:
         _until_open(port)
         yield LocalAws(f"http://127.0.0.1:{port}")
