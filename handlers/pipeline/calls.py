@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 from handlers.errors import (
     BudgetSpentError,
@@ -28,6 +30,7 @@ MAX_TRIES = 6
 """Transient failures of one request before its paper is failed."""
 BACKOFF_BASE, BACKOFF_CAP = 0.5, 20.0
 """Seconds; see ``llm.backoff.delay``."""
+_GROWTH = 1.25
 _NOT_SERVED = (
     "nothing but refusals for the rate (429) for ten minutes; wait for the quota to come back, ask for fewer "
     "workers or a lower --rpm, then run again"
@@ -62,6 +65,7 @@ class PaperCalls:
         self._clock = context.clock
         self.carried = tuple(carried)
         self.records: list[CallRecord] = []
+        self._sent_at = 0.0
         self.waited = 0.0
         """Seconds spent waiting for slots, budget and backoff."""
         self._replay = {call.request: call for call in self.carried if call.outcome == "ok"}
@@ -89,38 +93,36 @@ class PaperCalls:
 
     def _persist(self, request: ChatRequest, digest: str) -> ChatAnswer:
         """Call until there is an answer, or no hope of one."""
-        tries = 0
+        tries, sent_before = 0, math.inf
         for attempt in range(1, 1_000_000):
+            failure: ThrottledError | TransientError
             try:
                 return self._one_call(request, digest, attempt)
             except ThrottledError as error:
                 if self._context.breaker.starved:
                     self._park(f"throttled: {_NOT_SERVED}; the last one: {error}")
-                self._wait(
-                    delay(
-                        attempt, BACKOFF_BASE, BACKOFF_CAP, self._clock.random, retry_after=error.retry_after
-                    )
-                )
+                failure, doublings = error, attempt
             except TransientError as error:
                 tries += error.reached and not self._context.breaker.open
                 if self._context.breaker.hopeless:
                     self._park(f"endpoint_unavailable: no answer for minutes; last error: {error}")
                 if tries >= MAX_TRIES:
                     raise
-                self._wait(
-                    delay(
-                        tries + 1,
-                        BACKOFF_BASE,
-                        BACKOFF_CAP,
-                        self._clock.random,
-                        retry_after=error.retry_after,
-                    )
-                )
+                failure, doublings = error, tries + 1
             except FatalError as error:
                 self._park(f"{error.code}: {error}")
+            self._back_off(doublings, failure.retry_after, apart=max(0.0, self._sent_at - sent_before))
+            sent_before = self._sent_at
         raise StoppedError("out of attempts")
 
-    def _park(self, reason: str) -> None:
+    def _back_off(self, doublings: int, retry_after: float | None, *, apart: float) -> None:
+        """Wait. ``apart``: seconds between the last two sends, slots waited for included; where the API asks
+        for no wait of its own, the next is no sooner than what was not enough."""
+        seconds = delay(doublings, BACKOFF_BASE, BACKOFF_CAP, self._clock.random, retry_after=retry_after)
+        grown = min(BACKOFF_CAP, _GROWTH * apart) if retry_after is None else 0.0
+        self._wait(max(seconds, grown))
+
+    def _park(self, reason: str) -> NoReturn:
         with _ledger_at_hand():
             self._context.park(reason)
         raise StoppedError(reason)
@@ -189,6 +191,7 @@ class PaperCalls:
         """One HTTP call and its record, whatever became of it."""
         context = self._context
         started_at, start = self._clock.now(), self._clock.monotonic()
+        self._sent_at = start
         outcome: ChatAnswer | ModelCallError
         try:
             outcome = context.model.complete(request, timeout=timeout)

@@ -149,18 +149,20 @@ class Stack:
         self.cloud.client("sqs").send_message(QueueUrl=self.outputs["QueueUrl"], MessageBody=body)
 
     def dead(self) -> int:
-        return self._waiting("DeadLetterUrl", "")
+        return self._messages("DeadLetterUrl")[0]
 
     def idle(self) -> bool:
-        """Whether no message waits and none is being worked on."""
-        return self._waiting("QueueUrl", "") == self._waiting("QueueUrl", "NotVisible") == 0
+        """Whether no message waits and none is being worked on, both at the same moment."""
+        return self._messages("QueueUrl") == (0, 0)
 
-    def _waiting(self, queue: str, kind: str) -> int:
-        name = f"ApproximateNumberOfMessages{kind}"
+    def _messages(self, queue: str) -> tuple[int, int]:
+        """(visible, in flight)"""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.cloud.client("sqs").get_queue_attributes(
-            QueueUrl=self.outputs[queue], AttributeNames=[name]
+            QueueUrl=self.outputs[queue], AttributeNames=names
         )
-        return int(answer["Attributes"][name])
+        visible, in_flight = (int(answer["Attributes"][name]) for name in names)
+        return visible, in_flight
 
     @contextmanager
     def ledger(self) -> Iterator[DynamoDbLedger]:

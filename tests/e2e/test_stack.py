@@ -91,7 +91,7 @@ def test_three_hundred_papers_end_once_and_the_ledger_equals_the_bill(
     with stack.ledger() as ledger:
         assert ledger.run("main").spec.batch_papers == BATCH, "as large as the stack says"
         stack.send(next(ledger.unfinished_batches("main")).model_dump_json())
-    until(stack.idle, seconds=60)
+    until(lambda: stack.idle() and stack.dead() > 0, seconds=60)
     assert server.stats()["requests"] == paused["requests"], "a message that comes late starts no call"
     assert stack.dead() == 1, "a pause kills no message: the poison alone is dead"
 

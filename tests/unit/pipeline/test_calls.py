@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -95,6 +96,20 @@ def test_a_throttled_call_costs_nothing_and_is_tried_again(tmp_path: Path) -> No
     assert [call.outcome for call in calls.records] == ["throttled", "ok"]
     assert calls.records[0].cost == 0
     assert calls.waited >= 0.5
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.3, 0.999])
+def test_tries_of_one_request_stand_further_apart_each_time(tmp_path: Path, chance: float) -> None:
+    """Also where the draw would have been short, or a slot was waited for in between."""
+    bench = Bench(tmp_path, *[transient(indeterminate=False)] * 4, GOOD)
+    draws = iter([0.999, 0.0, chance, 0.0])
+    bench.clock.random = lambda: next(draws, chance)  # type: ignore[method-assign]
+    calls = PaperCalls(bench.context)
+    calls.ask(REQUEST)
+    sent = [call.started_at for call in calls.records]
+    apart = [later - earlier for earlier, later in itertools.pairwise(sent)]
+    assert len(apart) == 4
+    assert all(later > 1.1 * earlier for earlier, later in itertools.pairwise(apart))
 
 
 def test_a_call_that_was_cut_off_is_booked_at_its_estimate_as_indeterminate(tmp_path: Path) -> None:
