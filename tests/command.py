@@ -171,7 +171,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _command(arguments: tuple[object, ...]) -> list[str]:
-    return [sys.executable, "-m", "handlers.cli.main", *map(str, arguments)]
+    return [sys.executable, "-m", "handlers.cli", *map(str, arguments)]
 
 
 def _environment(extra: dict[str, str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from handlers.bootstrap.state import (
     open_state,
 )
 from handlers.errors import UsageError
-from handlers.host import free_memory, is_running, process_owner
+from handlers.host import free_memory, is_running, process_owner, share_one_heap
 from handlers.llm.aimd import AimdLimit
 from handlers.llm.client import ClientSettings, HttpChatModel
 from handlers.llm.limiter import Limiter
@@ -130,6 +130,7 @@ def job() -> Job:
 @cache
 def _kept() -> tuple[State, Limiter]:
     """What outlives a job: the adapters' clients, and what is known of the API's limits."""
+    share_one_heap()
     settings = load_settings()
     adapters = connect(settings)
     return adapters, _limiter(settings, settings.shape[1], adapters.clock)

@@ -63,7 +63,7 @@ def source(path: Path, papers: int) -> Path:
 
 def command(name: str, rate: Callable[[float], str], *arguments: object) -> Cost:
     """One command in a process of its own."""
-    line = [sys.executable, "-m", "handlers.cli.main", *map(str, arguments)]
+    line = [sys.executable, "-m", "handlers.cli", *map(str, arguments)]
     began = time.monotonic()
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     # Not the usage's own figure, in which a process inherits the size of the one that started it.

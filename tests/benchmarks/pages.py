@@ -90,7 +90,7 @@ class Cost:
 
 def paperfleet(*arguments: object) -> Cost:
     began = time.monotonic()
-    command = [sys.executable, "-m", "handlers.cli.main", *map(str, arguments)]
+    command = [sys.executable, "-m", "handlers.cli", *map(str, arguments)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None
         said = process.stderr.read()

@@ -150,7 +150,7 @@ class Bench:
             jobs = max(1, in_flight // 100)
             flags = ["--jobs", jobs, "--workers", in_flight // jobs, "--state", self._folder / "state"]
             flags += ["--run-id", "r", "--base-url", server.base_url, "--model", "m", *PRICES, "--json"]
-            run = [sys.executable, "-m", "handlers.cli.main", "run", self._papers, *flags]
+            run = [sys.executable, "-m", "handlers.cli", "run", self._papers, *flags]
             return [str(each) for each in run]
         python = _ROOT / ".envs" / self._peer.environment / "bin" / "python"
         asked = prompts(self._papers, self._folder / "prompts.jsonl")

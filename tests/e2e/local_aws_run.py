@@ -32,7 +32,7 @@ def main(source: str) -> int:
                 sys.stdout.write(f"$ paperfleet {' '.join(command)}\n")
                 sys.stdout.flush()
                 code = subprocess.run(
-                    [sys.executable, "-m", "handlers.cli.main", *command], env=environment
+                    [sys.executable, "-m", "handlers.cli", *command], env=environment
                 ).returncode
                 if code not in (0, 3):
                     return code

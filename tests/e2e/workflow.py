@@ -65,7 +65,7 @@ class Repository:
         self._script(
             "paperfleet",
             f'export GITHUB_API_URL="{self.github.url}" PYTHONPATH="{ROOT}"\n'
-            f'exec "{sys.executable}" -m handlers.cli.main "$@"',
+            f'exec "{sys.executable}" -m handlers.cli "$@"',
         )
 
     def _script(self, name: str, body: str) -> None:

@@ -45,7 +45,7 @@ def test_a_command_of_the_readme_does_what_it_says(line: str, tmp_path: Path) ->
         command = [
             sys.executable,
             "-m",
-            "handlers.cli.main",
+            "handlers.cli",
             *(swapped.get(word, word) for word in words[1:]),
         ]
         environment = os.environ | {"PAPERFLEET_API_KEY": "key", "PAPERFLEET_STATE": str(tmp_path / "state")}
@@ -84,7 +84,7 @@ def test_every_command_that_the_readme_names_exists() -> None:
 
 @pytest.mark.parametrize("command", sorted(str(each.name) for each in app.registered_commands))
 def test_every_command_has_help_with_an_example(command: str) -> None:
-    arguments = [sys.executable, "-m", "handlers.cli.main", command, "--help"]
+    arguments = [sys.executable, "-m", "handlers.cli", command, "--help"]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, cwd=ROOT)
     assert done.returncode == 0
     assert "Example" in done.stdout
