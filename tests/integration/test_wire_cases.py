@@ -64,7 +64,7 @@ def test_a_refusal_for_the_rate_says_how_long(
     ("status", "body", "kind", "code", "indeterminate"),
     [
         (500, error("oops"), TransientError, "http_500", False),
-        (502, b"<html><h1>502 Bad Gateway</h1></html>", TransientError, "http_502", False),
+        (502, b"<html><h1>502 Bad Gateway</h1></html>", TransientError, "http_502", True),
         (503, b"", TransientError, "http_503", False),
         (504, b"<html>gateway timeout</html>", TransientError, "http_504", True),
         (529, {"type": "error", "error": {"type": "overloaded_error"}}, TransientError, "http_529", False),
