@@ -6,10 +6,12 @@ import json
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.llm.aimd import AimdLimit
@@ -208,6 +210,26 @@ class SmallFleet:
             if run_id in self.raw.run_ids():
                 self._check_papers(run_id)
                 self._check_money(run_id)
+
+    def united(self, state: Path, run_id: str) -> tuple[object, ...]:
+        """What a union of the run's states says: every outcome, every part and every dollar of theirs."""
+        with closing(SqliteLedger(state / "ledger.sqlite3")) as ledger, closing(FileStore(state)) as store:
+            rows = {row.paper_id: row for row in ledger.entries(run_id)}
+            expected = {paper: said for (run, paper), said in self.oracle.papers.items() if run == run_id}
+            assert {
+                key: (row.generation, row.status, row.weight, row.error) for key, row in rows.items()
+            } == expected
+            for row in rows.values():
+                if row.pointer is not None:
+                    where = row.pointer
+                    line = opened(store.read(where.key, where.offset, where.length), where)
+                    assert (line.id, line.status) == (row.paper_id, row.status)
+            totals, money = ledger.totals(run_id), ledger.budget_state(run_id)
+            assert sum(totals.counts.values()) == self.found.papers
+            certain = sum(job.spent for (run, _), job in self.oracle.jobs.items() if run == run_id)
+            held = self.oracle.held(run_id)
+            assert certain <= money.spend <= max(held, certain), "no call twice, and none forgotten"
+            return sorted(rows.values(), key=lambda row: row.paper_id), totals, money
 
     def _check_papers(self, run_id: str) -> None:
         """Promises 1, 5 and 6."""

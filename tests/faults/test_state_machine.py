@@ -22,6 +22,7 @@ from handlers.adapters.s3_store import S3Store
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.adapters.sqs_queue import SqsQueue
+from handlers.cli.merge import runs_of, take_in
 from handlers.errors import RunChangedError, UsageError
 from handlers.pipeline import control
 from tests.fakes import FakeClock
@@ -53,8 +54,13 @@ class Promises(RuleBasedStateMachine):
     """One thread plays all processes; they meet in ledger, queue and store."""
 
     fleet: SmallFleet
+    state: Path | None = None
+    """The state folder, where there is one."""
+    checkpoint: Path | None = None
+    """A copy of it, as a job elsewhere would have saved it."""
 
     def adapters(self, folder: Path, clock: FakeClock) -> dict[str, Any]:
+        self.state = folder
         ledger = self.close_later(SqliteLedger(folder / "ledger.sqlite3"))
         store = self.close_later(FileStore(folder))
         return {
@@ -176,7 +182,31 @@ class Promises(RuleBasedStateMachine):
         if run in self.fleet.runs:
             self.fleet.queue(run).send([("poison", '{"v": 7, "run_id": "../../etc"}')])
 
-    # A rule for `merge` belongs here: two states of one run, united, with the promises of both.
+    @precondition(lambda self: self.state is not None)
+    @rule()
+    def a_checkpoint_is_saved(self) -> None:
+        self.checkpoint = self._beside("checkpoint")
+        shutil.copytree(self.state, self.checkpoint)
+
+    @precondition(lambda self: self.checkpoint is not None)
+    @rule(run=RUNS, newest_first=st.booleans())
+    def checkpoint_and_state_are_united(self, run: str, newest_first: bool) -> None:
+        if run not in self.fleet.runs or run not in runs_of(self.checkpoint):
+            return
+        states = [self.state, self.checkpoint] if newest_first else [self.checkpoint, self.state]
+        united = self._beside("united")
+        seen = []
+        for _ in range(2):
+            for state in states:
+                take_in(united, state, run)
+            seen.append(self.fleet.united(united, run))
+        assert seen[0] == seen[1], "merging again changes nothing"
+
+    def _beside(self, name: str) -> Path:
+        folder = self.state.with_name(f"{self.state.name}-{name}")
+        shutil.rmtree(folder, ignore_errors=True)
+        self._closing.callback(shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     @invariant()
     def the_promises_hold(self) -> None:
