@@ -169,7 +169,9 @@ def test_shares_that_were_not_used_come_back_until_the_budget_is_spent(
 def test_a_cancelled_session_loses_nothing(tmp_path: Path, stack: ExitStack) -> None:
     world = World(tmp_path, stack, latency=1.0, sigma=0.3)
     session = world.start(budget_usd="1", tier="custom", parallel_jobs="5", workers_per_job="1")
+    begun = {f"paperfleet-job-1-{job}-0" for job in range(1, JOBS + 1)}
     until(lambda: world.server.stats()["delivered"] >= 8, seconds=60)
+    until(lambda: begun <= world.repository.artifacts(session.run_id), seconds=60)
     session.cancel()
     session.wait()
     saved = world.repository.artifacts(session.run_id)
