@@ -93,7 +93,7 @@ class PaperCalls:
 
     def _persist(self, request: ChatRequest, digest: str) -> ChatAnswer:
         """Call until there is an answer, or no hope of one."""
-        tries, sent_before = 0, math.inf
+        tries, failed_before = 0, math.inf
         for attempt in range(1, 1_000_000):
             failure: ThrottledError | TransientError
             try:
@@ -111,13 +111,14 @@ class PaperCalls:
                 failure, doublings = error, tries + 1
             except FatalError as error:
                 self._park(f"{error.code}: {error}")
-            self._back_off(doublings, failure.retry_after, apart=max(0.0, self._sent_at - sent_before))
-            sent_before = self._sent_at
+            apart = max(0.0, self._sent_at - failed_before)
+            failed_before = self._clock.monotonic()
+            self._back_off(doublings, failure.retry_after, apart=apart)
         raise StoppedError("out of attempts")
 
     def _back_off(self, doublings: int, retry_after: float | None, *, apart: float) -> None:
-        """Wait. ``apart``: seconds between the last two sends, slots waited for included; where the API asks
-        for no wait of its own, the next is no sooner than what was not enough."""
+        """Wait. ``apart``: seconds from the failure before to the last send, slots waited for included; where
+        the API asks for no wait of its own, the next is no sooner than what was not enough."""
         seconds = delay(doublings, BACKOFF_BASE, BACKOFF_CAP, self._clock.random, retry_after=retry_after)
         grown = min(BACKOFF_CAP, _GROWTH * apart) if retry_after is None else 0.0
         self._wait(max(seconds, grown))

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from handlers.errors import StoppedError
 from handlers.models import ChatAnswer
 
-_KEPT = 200
-"""Answers remembered after they landed; papers that share a request are in one batch."""
+_KEPT = 1000
+"""Answers remembered after they landed. Papers that share a request are in one batch, but heavier papers of
+later batches may be begun between them."""
 _POLL = 0.25
 
 
