@@ -9,7 +9,7 @@ import pytest
 
 from handlers.errors import StoppedError
 from handlers.models import ChatAnswer
-from handlers.pipeline.flights import Flights
+from handlers.pipeline.flights import _KEPT, Flights
 
 
 def never() -> bool:
@@ -50,15 +50,15 @@ def test_waiting_for_an_equal_request_ends_when_the_job_gives_up() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     flights = Flights()
-    for number in range(1000):
+    for number in range(3 * _KEPT):
         with flights.board(str(number), never) as flight:
             flight.answer = ChatAnswer(content="answer")
-    assert len(flights._flights) <= 201
+    assert len(flights._flights) <= _KEPT + 1
 
 
 def test_requests_that_fail_are_not_remembered() -> None:
     flights = Flights()
-    for number in range(1000):
+    for number in range(3 * _KEPT):
         with suppress(RuntimeError), flights.board(str(number), never):
             raise RuntimeError("refused")
     assert not flights._flights
