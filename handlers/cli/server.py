@@ -63,6 +63,7 @@ def _command() -> Any:
                 name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
             )
         )
+    # Functions carry it where it is set, which their type does not know.
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command

@@ -197,6 +197,7 @@ def _command() -> Any:
         inspect.Parameter(name, keyword, default=False if name == "as_json" else None, annotation=kind)
         for name, kind in kinds.items()
     ]
+    # Functions carry it where it is set, which their type does not know.
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = kinds
     return command
