@@ -24,6 +24,7 @@ from handlers.bootstrap import connect
 from handlers.corpus.batching import read_paper
 from handlers.models import BatchMessage, LedgerEntry
 from handlers.pipeline.submit import RunRequest, submit
+from handlers.ports import ObjectStore
 from handlers.records import Part
 from handlers.settings import load_settings
 from handlers.totals import CallTotals, Commit
@@ -129,7 +130,7 @@ _LINE = builders.part_line(
 ).model_dump_json()
 
 
-def _done(message: BatchMessage, store: object) -> Commit:
+def _done(message: BatchMessage, store: ObjectStore) -> Commit:
     lines = tuple(
         _LINE.replace("@ID@", paper_id)
         .replace("@BATCH@", message.batch_id)
@@ -139,7 +140,7 @@ def _done(message: BatchMessage, store: object) -> Commit:
         + b"\n"
         for paper_id in message.ids
     )
-    (pointers,) = store.write_parts("job-a", [Part("r", f"{message.batch_id}/1-1", lines)])  # type: ignore[attr-defined]
+    (pointers,) = store.write_parts("job-a", [Part("r", f"{message.batch_id}/1-1", lines)])
     entries = tuple(
         LedgerEntry(
             paper_id=paper_id,
