@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from handlers import bootstrap, host
+from handlers.cli.flags import flag, sign
 from handlers.errors import UsageError
 from handlers.pipeline import plan_file
 from handlers.pipeline.assumptions import Assumptions
@@ -192,12 +192,5 @@ def _command() -> Any:
         option = typer.Option("--" + name.replace("_", "-"), help=f"{field.description}{shown}")
         kinds[name] = Annotated[str | None, option]
     kinds["as_json"] = Annotated[bool, typer.Option("--json", help="Print set-up and result as JSON.")]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter(name, keyword, default=False if name == "as_json" else None, annotation=kind)
-        for name, kind in kinds.items()
-    ]
-    # Functions carry it where it is set, which their type does not know.
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = kinds
+    sign(command, [flag(name, kind, False if name == "as_json" else None) for name, kind in kinds.items()])
     return command
