@@ -25,6 +25,7 @@ from handlers.corpus.ingest import ingest
 from handlers.errors import CorpusChangedError, UsageError
 from handlers.models import NANO, Frozen, PartLine
 from handlers.pipeline.pilot import Piloted, PilotFigures, figures
+from handlers.pipeline.pilot_limits import limits_said
 from handlers.pipeline.workload import stratified
 from handlers.run_report import RunReport
 from handlers.settings import load_settings
@@ -75,8 +76,9 @@ def pilot(
     **flags: Any,
 ) -> None:
     """Run a sample of SOURCE for real, evenly from its smallest papers to its largest, and measure time,
-    tokens, verdicts and cost against size. `plan` uses what it finds, `run` takes its results over at no
-    cost. Run again with more --papers, it goes on from what is there.
+    tokens, verdicts and cost against size, and hear what the API's x-ratelimit-limit headers state of its
+    limits. `plan` uses what it finds, `run` takes its results over at no cost. Run again with more --papers,
+    it goes on from what is there.
     """
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
@@ -165,7 +167,8 @@ def _measured(planned: Planned) -> tuple[PilotFigures | None, list[str]]:
     with open_state(None, planned.settings) as adapters:
         runs = [each for each in adapters.ledger.run_ids() if each.startswith(_prefix(planned))]
         papers = [paper for run_id in runs for paper in _papers(adapters, run_id)]
-    return figures(papers, sized, planned.workload), runs
+        jobs = [job for run_id in runs for job in adapters.ledger.jobs(run_id)]
+    return figures(papers, sized, planned.workload, jobs), runs
 
 
 def _papers(adapters: State, run_id: str) -> Iterator[Piloted]:
@@ -205,6 +208,7 @@ def _print(shown: PilotReport, report: RunReport, *, as_json: bool) -> None:
         f"repairs {found.repair_share:.1%}, transient {found.retry_share:.1%}, throttled"
         f" {found.throttled_share:.1%}, flagged {found.flag_share:.1%}, cached {found.cached_share:.0%} of"
         f" the prompt, reasoning {found.reasoning_share:.0%} of the answer",
+        f"the API's limits by its headers: {limits_said(found.limits) or 'it states none'}",
         "next: `paperfleet plan` with the same SOURCE, --state and settings",
     )
     typer.echo("\n".join(lines))

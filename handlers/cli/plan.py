@@ -76,7 +76,8 @@ def plan(
 ) -> None:
     """Say how long SOURCE takes with each fleet, what it costs and which limit binds; recommend the
     cheapest fleet that meets --deadline, or the fastest within --budget. Sends nothing. What a
-    `pilot` measured is used; the rest is assumed, and said. Writes a plan file that `run --plan` executes.
+    `pilot` measured is used, and the rate limits that the API's headers stated to it unless --rpm and --tpm
+    say otherwise; the rest is assumed, and said. Writes a plan file that `run --plan` executes.
     """
     settings = load_settings(**flags)
     if settings.workers == "auto":

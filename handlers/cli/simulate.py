@@ -112,13 +112,20 @@ def _planned(plan: PlanFile) -> dict[str, Any]:
         "prompt_tokens": max(0.0, assumed["prompt_tokens_per_request"]),
         "completion_share": assumed["completion_tokens_per_token"],
         "usd_per_paper": row.cost_usd / max(1, corpus.sent),
-        "rpm": assumed["rpm"],
-        "tpm": assumed["tpm"],
+        **_limits_of(plan),
         "batch_papers": plan.run.get("batch_papers"),
         **_of_platform(plan),
         **_of_rate(plan),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _limits_of(plan: PlanFile) -> dict[str, Any]:
+    """Declared limits pace the calls, as in the run; those that the plan only knows of refuse them."""
+    return {
+        name if plan.run.get(name) is not None else f"api_{name}": plan.assumptions[name]
+        for name in ("rpm", "tpm")
+    }
 
 
 def _of_rate(plan: PlanFile) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.errors import UsageError
 from handlers.models import Frozen, Price
 from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.demand import Demand, demand
@@ -150,7 +149,7 @@ def make_plan(
         chosen=chosen,
         platforms=tuple(_elsewhere(found or rows[-1], asked, assumed, wish)),
         first_steps=tuple(_first_steps(asked, assumed, place)),
-        warnings=tuple(_warnings(rest, assumed, wish, pilot, origins)),
+        warnings=tuple(_warnings(rest, asked, assumed, wish, pilot, origins)),
     )
 
 
@@ -244,6 +243,7 @@ def _first_steps(asked: Demand, assumed: Assumptions, place: Platform) -> Iterat
 
 def _warnings(
     workload: Workload,
+    asked: Demand,
     assumed: Assumptions,
     wish: Wish,
     pilot: PilotFigures | None,
@@ -254,19 +254,33 @@ def _warnings(
     }:
         yield "tokens and latency are assumed, not measured: `paperfleet pilot` measures them on 20 papers"
     if assumed.rpm is None and assumed.tpm is None and assumed.papers_per_worker_hour is None:
-        yield "no rate limit is known: give the account's with --rpm and --tpm, or the plan cannot see it"
+        where = (
+            "a pilot hears those that an API's headers state" if pilot is None else "its headers state none"
+        )
+        yield (
+            f"no rate limit is known: give the account's with --rpm and --tpm ({where}), or the plan cannot"
+            " see it"
+        )
     if pilot is not None and pilot.throttled_share and assumed.rpm is None and assumed.tpm is None:
         yield (
             f"{pilot.throttled_share:.0%} of the pilot's calls were refused for their rate: a limit binds"
             " that this plan does not know, and every row is too fast; give --rpm or --tpm"
         )
+    if pilot is not None:
+        yield from _about_quotas(pilot, asked)
     if not workload.sent:
         yield "no paper of this corpus needs a call: all are skipped or finished"
     if wish.deadline is not None and wish.budget is not None:
         yield "both a deadline and a budget: the cheapest fleet that keeps to both is recommended"
 
 
-def check_tier(tier: str | None) -> None:
-    """UsageError naming the tiers."""
-    if tier is not None and tier not in TIERS:
-        raise UsageError(f"no tier {tier!r}: give one of {', '.join(TIERS)}")
+def _about_quotas(pilot: PilotFigures, asked: Demand) -> Iterator[str]:
+    """Limits of an hour or a day set no pace, they end a run."""
+    needed = {"requests": asked.calls, "tokens": asked.prompt_tokens + asked.completion_tokens}
+    for name, limit in pilot.limits.items():
+        kind, _, window = name.partition("_per_")
+        if window in ("hour", "day") and needed[kind] > limit:
+            yield (
+                f"the API's headers state {limit:,} {kind} a {window}, this run takes {needed[kind]:,.0f}:"
+                f" {math.ceil(needed[kind] / limit)} {window}s, which no row here counts"
+            )

@@ -146,6 +146,26 @@ def test_pilot_plan_and_run_tell_one_story(server: RunningServer, source: Path, 
 
 
 @pytest.mark.slow
+def test_a_limit_that_nobody_declared_binds_once_a_pilot_has_heard_of_it(
+    source: Path, tmp_path: Path
+) -> None:
+    state, file = tmp_path / "state", tmp_path / "plan.json"
+    with start(ServerSettings(mode="canned", latency=0.05, rpm=600, tpm=10**6)) as server:
+        piloted = paperfleet("pilot", source, *against(server, state), "--papers", 20)
+        assert "600 requests a minute, 1,000,000 tokens a minute" in piloted.out
+        ours = [*against(server, state), "--jobs", 2, "--workers", 20, "--json"]
+        made = paperfleet("plan", source, *ours, "--output", file).report
+        declared = paperfleet("plan", source, *ours, "--rpm", 90).report
+    assert made["origins"]["rpm"].startswith("the API's headers, 20")
+    assert {row["binding"] for row in made["rows"]} == {"rpm"}
+    assert not [each for each in made["warnings"] if "rate limit" in each]
+    assert "rpm" not in made["run"], "what nobody declared is not executed"
+    assert (declared["origins"]["rpm"], declared["assumptions"]["rpm"]) == ("flag", 90)
+    setup = paperfleet("simulate", "--plan", file, "--json").report["setup"]
+    assert (setup["rpm"], setup["api_rpm"]) == (None, 600)
+
+
+@pytest.mark.slow
 def test_a_larger_pilot_goes_on_from_a_smaller_one(
     server: RunningServer, source: Path, tmp_path: Path
 ) -> None:
