@@ -80,10 +80,6 @@ def plan(
     say otherwise; the rest is assumed, and said. Writes a plan file that `run --plan` executes.
     """
     settings = load_settings(**flags)
-    if settings.workers == "auto":
-        if flags["workers"] is not None:
-            raise UsageError("--workers auto: a plan says how many it takes; leave it out, or give a number")
-        settings = settings.model_copy(update={"workers": None})
     console = Console(stderr=True, highlight=False)
     planned = sized_corpus(source, settings, mapping or [], source_format, console)
     wish = Wish(
@@ -91,6 +87,7 @@ def plan(
         account=account,
         private=not public,
         shape=settings.shape if settings.jobs or settings.workers else None,
+        auto=settings.workers == "auto",
         tier=None if settings.jobs or settings.workers else settings.tier,
         deadline=settings.deadline,
         budget=None if settings.budget is None else float(settings.budget),

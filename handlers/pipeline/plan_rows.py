@@ -36,6 +36,8 @@ class Shape:
     tier: str
     jobs: int
     workers: int
+    lost: float = 0.0
+    """Seconds of the whole fleet's work lost while workers are added step by step."""
 
 
 class PlanRow(Frozen):
@@ -76,11 +78,12 @@ def row(
     """``budget`` in USD, for the API."""
     jobs = place.jobs(shape.jobs)
     workers = jobs * shape.workers
-    ceilings = _ceilings(shape, jobs, asked, assumed, place)
+    ceilings = ceilings_of(shape, jobs, asked, assumed, place)
     tightest = min(ceilings, key=lambda name: ceilings[name])
     given = given_rate(shape.tier, assumed)
     if given is None:
         work, error = _work(asked, workers, ceilings, tightest, place, jobs)
+        work += shape.lost
     else:
         work, error = 3600 * asked.papers / ceilings[tightest], 0.0
     span = place.span(jobs, shape.workers, work, asked.papers)
@@ -130,7 +133,7 @@ def given_rate(tier: str, assumed: Assumptions) -> float | None:
     return rate
 
 
-def _ceilings(
+def ceilings_of(
     shape: Shape, jobs: int, asked: Demand, assumed: Assumptions, place: Platform
 ) -> dict[Binding, float]:
     """Papers an hour that each limit alone would allow, in steady work."""

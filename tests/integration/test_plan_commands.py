@@ -166,6 +166,26 @@ def test_a_limit_that_nobody_declared_binds_once_a_pilot_has_heard_of_it(
 
 
 @pytest.mark.slow
+def test_workers_auto_are_planned_for_and_executed_as_such(
+    server: RunningServer, source: Path, tmp_path: Path
+) -> None:
+    state, file = tmp_path / "state", tmp_path / "plan.json"
+    made = paperfleet(
+        "plan", source, *against(server, state), "--workers", "auto", "--output", file, "--json"
+    )
+    assert made.code == 0, made.err
+    (row,) = [row for row in made.report["rows"] if row["tier"] == "custom"]
+    assert (made.report["chosen"], made.report["run"]["workers"]) == ("custom", "auto")
+    assert 10 <= row["workers"] < 500, "120 papers end before there are more"
+    assert [each for each in made.report["warnings"] if f"the {row['workers']} workers a job" in each]
+    ran = paperfleet("run", source, "--state", state, "--plan", file, "--json")
+    assert ran.code == 0, ran.err
+    assert [job["workers"] for job in ran.report["jobs"]] == [500]
+    refused = paperfleet("run", source, "--state", state, "--plan", file, "--workers", 20)
+    assert "--workers 20 is not what was planned (auto)" in refused.err
+
+
+@pytest.mark.slow
 def test_a_larger_pilot_goes_on_from_a_smaller_one(
     server: RunningServer, source: Path, tmp_path: Path
 ) -> None:
