@@ -1,13 +1,19 @@
 """Peers on one bench: the same prompts, server and limits; a table and a picture for the README.
 
     make bench
-    python -m tests.benchmarks.peers [--peers NAME ...] [--scenarios NAME ...] [--calls 2000]
+    python -m tests.benchmarks.peers [--peers NAME ...] [--scenarios NAME ...] [--calls 2000] [--runs 3]
+        [--patience 180] [--readme README.md]
 
 Each peer lives in an environment of its own under ``.envs`` (made here, versions pinned below) and is
 configured as its documentation says; ``peer_clients`` has what was run. Paperfleet does the whole way:
-masking, gate, ledger, results. Scenarios: ``100`` and ``1000`` calls in flight, ``limited`` (50 a second, 3%
-of answers 500, 503 or 529, 100 in flight) and ``killed`` (``kill -9`` at half way: which answers are on
-disk). Results are kept in ``.envs/peers.json``; a run with fewer peers or scenarios fills in its part.
+masking, gate, ledger, results. Scenarios: ``100`` and ``1000`` calls in flight, and ``limited`` (50 a
+second, 3% of answers 500, 503 or 529, 100 in flight). After each a shorter run is ended by ``kill -9`` at
+half way: which of the answers that the server had delivered are on disk. A peer that has not finished after
+``--patience`` seconds is ended and stands in the table as such, with what it lost.
+
+Without ``--readme`` the table of what was run is printed, and nothing is kept. With it, figures are kept in
+``peers.json``, and a run with fewer peers or scenarios replaces its part alone. Exit code 1 if Paperfleet
+lost a paper, or if a peer could not be installed.
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,16 +39,18 @@ from handlers.server import RunningServer, ServerSettings, start
 from handlers.settings import load_settings
 from handlers.tasks.translate import TranslateTask
 from tests import builders
-from tests.benchmarks.peers_page import render
+from tests.benchmarks.medians import median
+from tests.benchmarks.peers_page import DURABLE, WALL, render
 from tests.benchmarks.process import Memory
 from tests.command import PRICES, corpus
 
 _ROOT = Path(__file__).parents[2]
-_KEPT = _ROOT / ".envs" / "peers.json"
+_KEPT = Path(__file__).with_name("peers.json")
 _CLIENTS = Path(__file__).with_name("peer_clients")
 _PAPERFLEET = "paperfleet"
-_PATIENCE = 300.0
-"""Seconds after which a peer that has not finished is ended, and what it lost counted."""
+_SOME_FLAGGED = 3
+_KILLED_CALLS = 600
+"""Calls of a run that is killed at half way; at least two for each in flight."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,6 @@ SCENARIOS: dict[str, tuple[int, dict[str, Any]]] = {
         100,
         {"rpm": 3_000.0, "burst": 1.0, "http_500": 0.01, "http_503": 0.01, "http_529": 0.01},
     ),
-    "killed": (100, {}),
 }
 
 
@@ -101,42 +109,36 @@ def prompts(papers: Path, target: Path) -> Path:
 class Bench:
     """One peer in one scenario."""
 
-    def __init__(self, peer: Peer | None, scenario: str, calls: int, folder: Path) -> None:
+    def __init__(self, peer: Peer | None, scenario: str, calls: int, folder: Path, patience: float) -> None:
         self._peer = peer
-        self._scenario = scenario
+        self._in_flight, self._limits = SCENARIOS[scenario]
         self._calls = calls
         self._folder = folder
+        self._patience = patience
         self._papers = corpus(folder / "papers.jsonl", calls)
         self._output = folder / "out.jsonl"
+        self._said = folder / "stderr.txt"
 
     def run(self) -> dict[str, Any]:
-        in_flight, changes = SCENARIOS[self._scenario]
-        settings = ServerSettings(mode="canned", latency=1.0, sigma=0.3, **changes)
-        with start(settings) as server:
+        with start(self._settings()) as server:
             memory = Memory()
             began = time.time()
-            process = subprocess.Popen(
-                self._command(server, in_flight),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                env={**os.environ, "PAPERFLEET_API_KEY": "k"},
-            )
+            process = self._start(server)
             watcher = threading.Thread(target=memory.watch, args=(process.pid,), daemon=True)
             watcher.start()
-            if self._scenario == "killed":
-                return self._kill(process, server)
-            cpu = self._wait(process)
+            cpu, trouble = self._wait(process)
             wall = time.time() - began
             memory.stop.set()
             watcher.join()
             stats = server.stats()
-        bound = stats["latency_sum"] / in_flight
+        bound = stats["latency_sum"] / self._in_flight
         first = stats["first_request_at"] or began + wall
-        if "rpm" in changes:
-            bound = max(bound, self._calls / (changes["rpm"] / 60))
+        if "rpm" in self._limits:
+            bound = max(bound, self._calls / (self._limits["rpm"] / 60))
+        over = round((wall - (first - began)) / bound, 2) if bound else None
         return {
-            "wall over the bound": round((wall - (first - began)) / bound, 2) if bound else None,
+            "calls": self._calls,
+            "wall over the bound": trouble or over,
             "CPU a call, ms": round(1000 * cpu / self._calls, 1),
             "peak memory, MB": round(memory.total),
             "start-up, s": round(first - began, 1),
@@ -145,44 +147,74 @@ class Bench:
             "paid twice": stats["duplicates"],
         }
 
-    def _command(self, server: RunningServer, in_flight: int) -> list[str]:
+    def run_killed(self) -> str:
+        """Share of the answers delivered before a ``kill -9`` at half way that are on disk."""
+        with start(self._settings()) as server:
+            process = self._start(server)
+            ends = time.monotonic() + self._patience
+            while (
+                server.stats()["delivered"] < self._calls // 2
+                and time.monotonic() < ends
+                and process.poll() is None
+            ):
+                time.sleep(0.02)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            delivered = server.stats()["delivered"]
+        return f"{min(1.0, self._kept() / delivered):.0%}" if delivered else "-"
+
+    def _settings(self) -> ServerSettings:
+        return ServerSettings(mode="canned", latency=1.0, sigma=0.3, **self._limits)
+
+    def _start(self, server: RunningServer) -> subprocess.Popen[bytes]:
+        with self._said.open("wb") as said:
+            return subprocess.Popen(
+                self._command(server),
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+                env={**os.environ, "PAPERFLEET_API_KEY": "k"},
+            )
+
+    def _command(self, server: RunningServer) -> list[str]:
         if self._peer is None:
-            jobs = max(1, in_flight // 100)
-            flags = ["--jobs", jobs, "--workers", in_flight // jobs, "--state", self._folder / "state"]
+            jobs = max(1, self._in_flight // 100)
+            flags = ["--jobs", jobs, "--workers", self._in_flight // jobs, "--state", self._folder / "state"]
             flags += ["--run-id", "r", "--base-url", server.base_url, "--model", "m", *PRICES, "--json"]
             run = [sys.executable, "-m", "handlers.cli", "run", self._papers, *flags]
             return [str(each) for each in run]
         python = _ROOT / ".envs" / self._peer.environment / "bin" / "python"
         asked = prompts(self._papers, self._folder / "prompts.jsonl")
-        line = [python, _CLIENTS / self._peer.client, server.base_url, asked, in_flight, self._output]
+        line = [python, _CLIENTS / self._peer.client, server.base_url, asked, self._in_flight, self._output]
         return [str(each) for each in line]
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> float:
-        """CPU seconds of it and the children that it waited for."""
-        ends = time.monotonic() + _PATIENCE
+    def _wait(self, process: subprocess.Popen[bytes]) -> tuple[float, str]:
+        """CPU seconds of it and the children that it waited for; what went wrong, if it did not end well."""
+        ends = time.monotonic() + self._patience
         while time.monotonic() < ends:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 process.returncode = os.waitstatus_to_exitcode(status)
-                return usage.ru_utime + usage.ru_stime
+                return usage.ru_utime + usage.ru_stime, self._trouble(process.returncode)
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
-        _, _, usage = os.wait4(process.pid, 0)
-        return usage.ru_utime + usage.ru_stime
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return usage.ru_utime + usage.ru_stime, f"not finished after {self._patience:.0f} s"
 
-    def _kill(self, process: subprocess.Popen[bytes], server: RunningServer) -> dict[str, Any]:
-        """Answers delivered before the kill, and how many of them are on disk."""
-        ends = time.monotonic() + _PATIENCE
-        while server.stats()["delivered"] < self._calls // 2 and time.monotonic() < ends:
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        delivered = server.stats()["delivered"]
-        return {"durable": round(min(1.0, self._kept() / max(1, delivered)), 3)}
+    def _trouble(self, code: int) -> str:
+        if code == 0 or (self._peer is None and code == _SOME_FLAGGED):
+            return ""
+        said = self._said.read_text("utf-8", "replace").strip().splitlines()
+        print(f"exit code {code}: {said[-1] if said else ''}", file=sys.stderr)
+        return f"ended with exit code {code}"
 
     def _kept(self) -> int:
         """Papers whose answer is on disk."""
         if self._peer is None:
+            if not (self._folder / "state").exists():
+                return 0
             adapters = connect(load_settings(state=self._folder / "state"), "r")
             counts = adapters.ledger.totals("r").counts
             adapters.close()
@@ -194,7 +226,21 @@ class Bench:
         return sum(line.endswith("}") for path in cached for line in path.read_text().splitlines())
 
 
-def main() -> None:
+def measured(peer: Peer | None, scenario: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Medians of its runs; of one that went wrong its figures alone, and no further runs."""
+    runs: list[dict[str, Any]] = []
+    least = max(_KILLED_CALLS, 2 * SCENARIOS[scenario][0])
+    while len(runs) < options.runs and not any(isinstance(run[WALL], str) for run in runs):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            runs.append(Bench(peer, scenario, options.calls, Path(folder), options.patience).run())
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            killed = Bench(peer, scenario, min(options.calls, least), Path(folder), options.patience)
+            runs[-1][DURABLE] = killed.run_killed()
+    wrong = [run for run in runs if isinstance(run[WALL], str)]
+    return {"runs": len(wrong or runs)} | median(wrong or runs)
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -202,24 +248,33 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=names, choices=names)
     parser.add_argument("--scenarios", nargs="*", default=list(SCENARIOS), choices=list(SCENARIOS))
     parser.add_argument("--calls", type=int, default=2_000)
+    parser.add_argument("--runs", type=int, default=1, help="medians of so many")
+    parser.add_argument("--patience", type=float, default=180.0, help="seconds after which a peer is ended")
     parser.add_argument("--readme", type=Path, help="put the table between the markers of this file")
     options = parser.parse_args()
-    kept: dict[str, Any] = json.loads(_KEPT.read_text()) if _KEPT.exists() else {}
+    kept: dict[str, Any] = json.loads(_KEPT.read_text()) if options.readme and _KEPT.exists() else {}
+    failed = False
     for peer in (None, *PEERS):
         name = peer.environment if peer else _PAPERFLEET
         if name not in options.peers:
             continue
-        shown = f"{peer.name} {environment(peer)}" if peer else "Paperfleet, the whole way"
+        try:
+            shown = f"{peer.name} {environment(peer)}" if peer else "Paperfleet, the whole way"
+        except subprocess.CalledProcessError as error:
+            print(f"{name} could not be installed: {error}", file=sys.stderr)
+            failed = True
+            continue
         found = kept.setdefault(name, {})
         found["name"] = shown
         for scenario in options.scenarios:
-            calls = min(options.calls, 600) if scenario == "killed" else options.calls
-            with tempfile.TemporaryDirectory() as folder:
-                found[scenario] = Bench(peer, scenario, calls, Path(folder)).run()
+            found[scenario] = measured(peer, scenario, options)
+            failed |= peer is None and found[scenario]["lost"] > 0
             print(f"{shown}, {scenario}: {json.dumps(found[scenario])}", flush=True)
-            _KEPT.write_text(json.dumps(kept, indent=1))
+            if options.readme:
+                _KEPT.write_text(json.dumps(kept, indent=1) + "\n")
     render({name: kept[name] for name in names if name in kept}, options.readme)
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,25 +8,25 @@ from xml.sax.saxutils import escape
 
 PICTURE = Path(__file__).with_name("peers.svg")
 _BEGIN, _END = "<!-- peers: made by `make bench` -->", "<!-- /peers -->"
+WALL, DURABLE = "wall over the bound", "on disk after `kill -9`"
 _TITLES = {
     "100": "100 in flight",
     "1000": "1,000 in flight",
     "limited": "50 a second and 3% faults, 100 in flight",
 }
 _COLUMNS = (
-    "wall over the bound", "CPU a call, ms", "peak memory, MB", "start-up, s", "refused", "lost",
-    "paid twice",
+    WALL, "CPU a call, ms", "peak memory, MB", "start-up, s", "refused", "lost", "paid twice", DURABLE,
 )  # fmt: skip
 _WIDTH, _ROW, _LEFT = 760, 26, 250
 
 
 def render(found: dict[str, Any], readme: Path | None) -> None:
-    """Print the table, write the picture, and put the table between the markers of ``readme``."""
+    """Print the table; with ``readme``, write the picture and put the table between its markers instead."""
     text = table(found)
-    PICTURE.write_text(picture(found), encoding="utf-8")
     if readme is None:
         print(text)
         return
+    PICTURE.write_text(picture(found), encoding="utf-8")
     page = readme.read_text(encoding="utf-8")
     before, rest = page.split(_BEGIN)
     _, after = rest.split(_END)
@@ -39,16 +39,21 @@ def table(found: dict[str, Any]) -> str:
     for scenario, title in _TITLES.items():
         rows = [each for each in found.values() if scenario in each]
         if rows:
-            lines += [f"| {title} | " + " | ".join(_COLUMNS) + " |", "| --- |" + " ---: |" * len(_COLUMNS)]
+            size = _size(rows[0][scenario])
+            columns = " | ".join(_COLUMNS)
+            lines += [f"| {title}, {size} | {columns} |", "| --- |" + " ---: |" * len(_COLUMNS)]
             for each in rows:
-                cells = " | ".join(_cell(each[scenario][column]) for column in _COLUMNS)
-                lines.append(f"| {each['name']} | {cells} |")
+                own = _size(each[scenario])
+                name = each["name"] if own == size else f"{each['name']} ({own})"
+                cells = " | ".join(_cell(each[scenario].get(column)) for column in _COLUMNS)
+                lines.append(f"| {name} | {cells} |")
             lines.append("")
-    killed = [each for each in found.values() if "killed" in each]
-    if killed:
-        lines += ["| `kill -9` at half way | answers on disk |", "| --- | ---: |"]
-        lines += [f"| {each['name']} | {each['killed']['durable']:.0%} |" for each in killed]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _size(measured: dict[str, Any]) -> str:
+    runs = measured["runs"]
+    return f"{measured['calls']:,} calls" + (f", median of {runs}" if runs > 1 else "")
 
 
 def picture(found: dict[str, Any]) -> str:
