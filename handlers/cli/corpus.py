@@ -18,6 +18,7 @@ from handlers.corpus.formats import Source, open_source
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.remembered import remember, remembered
 from handlers.errors import ModelCallError, UsageError
+from handlers.host import cores
 from handlers.models import NANO, ChatAnswer, ChatRequest, Paper
 from handlers.pipeline.specification import specification
 from handlers.pipeline.upload import store_corpus
@@ -61,7 +62,8 @@ def ingested(
     pairs = dict(_pair(given) for given in mapping)
     result = None if again else remembered(source, source_format, pairs, settings.state)
     if result is None:
-        result = ingest(_opened(source, source_format, settings, console), settings.state, mapping=pairs)
+        opened = _opened(source, source_format, settings, console)
+        result = ingest(opened, settings.state, mapping=pairs, processes=cores())
         remember(result, source, source_format, pairs, settings.state)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
