@@ -27,6 +27,8 @@ TIERS: dict[str, tuple[int, int]] = {
     "extreme": (20, 100),
 }
 """Tier → (jobs, workers per job)."""
+CUSTOM = "custom"
+"""What a plan calls a fleet of one's own."""
 MOST_AUTO = 500
 """Threads that one process is given without being told a number: past that its CPU binds."""
 _SECRETS = {"api_key", "webhook"}
@@ -37,7 +39,12 @@ class Settings(BaseSettings):
     """Everything that can be set. Fields of the run itself are fixed once the run exists."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", toml_file="paperfleet.toml", env_ignore_empty=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        toml_file="paperfleet.toml",
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     backend: Literal["embedded", "aws"] = "embedded"
@@ -86,8 +93,8 @@ class Settings(BaseSettings):
     jobs: int | None = Field(default=None, ge=1, le=1000)
     workers: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] | None = None
     """``auto``: as many as help, up to ``MOST_AUTO``."""
-    rpm: float | None = Field(default=None, gt=0)
-    tpm: float | None = Field(default=None, gt=0)
+    rpm: float | None = Field(default=None, gt=0, ge=1e-3)
+    tpm: float | None = Field(default=None, gt=0, ge=1e-3)
     budget: Decimal | None = Field(default=None, ge=0, le=10**6)
     limit: int | None = Field(default=None, ge=0)
     deadline: float | None = Field(default=None, gt=0)
@@ -186,7 +193,7 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(step) for step in first["loc"]) or "settings"
+        name = str(first["loc"][0]) if first["loc"] else "settings"
         flag = "--" + name.replace("_", "-")
         variable = PREFIX + name.upper()
         places = variable if name in _SECRETS else f"flag {flag}, {variable} or paperfleet.toml"

@@ -88,6 +88,7 @@ def plan(
         private=not public,
         shape=settings.shape if settings.jobs or settings.workers else None,
         auto=settings.workers == "auto",
+        limit=settings.limit,
         tier=None if settings.jobs or settings.workers else settings.tier,
         deadline=settings.deadline,
         budget=None if settings.budget is None else float(settings.budget),
@@ -98,6 +99,8 @@ def plan(
         plan_file.write(sealed, path)
         console.print(f"plan file: {path}", markup=False, soft_wrap=True)
     _print(sealed, as_json=as_json, markdown=markdown)
+    if sealed.chosen is None:
+        raise UsageError(f"no plan file is written, for no fleet is recommended: {sealed.reason}")
 
 
 def _made(planned: Planned, wish: Wish, assume: Path | None) -> Plan:

@@ -23,7 +23,7 @@ from handlers.pipeline.sim_api import ApiLimits
 from handlers.pipeline.sim_setup import SimResult, SimSetup
 from handlers.pipeline.simulate import Simulation
 from handlers.reporting.plan_table import money
-from handlers.reporting.sim_charts import write_charts
+from handlers.reporting.sim_charts import check_charts, write_charts
 from handlers.reporting.tables import duration
 from handlers.server.limits import Limits
 from handlers.server.settings import ServerSettings
@@ -54,6 +54,8 @@ def simulate(**flags: Any) -> None:
     own = {name: flags.pop(name, None) for name in _OWN}
     as_json = flags.pop("as_json", False)
     setup = _setup(own["plan"], own["tier"], flags)
+    if own["charts"] is not None:
+        check_charts(own["charts"])
     console = Console(stderr=True, highlight=False)
     clock = bootstrap.SystemClock()
     told = clock.monotonic()
@@ -69,13 +71,13 @@ def simulate(**flags: Any) -> None:
     found = Simulation(part, _limits(part), progress=progress).run().of_whole(setup)
     used = {"cpu_s": round(host.cpu_seconds() - began, 2), "peak_mb": round(host.peak_mb(), 1)}
     found = found.model_copy(update=used)
-    if own["charts"] is not None:
-        for path in write_charts([each.model_dump() for each in found.samples], own["charts"]):
-            console.print(f"chart: {path}", markup=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps({"setup": setup.model_dump(), **found.model_dump()}))
     else:
         typer.echo(_words(setup, found))
+    if own["charts"] is not None:
+        for path in write_charts([each.model_dump() for each in found.samples], own["charts"]):
+            console.print(f"chart: {path}", markup=False, soft_wrap=True)
 
 
 def _setup(plan: Path | None, tier: str | None, flags: dict[str, Any]) -> SimSetup:
@@ -117,6 +119,8 @@ def _planned(plan: PlanFile) -> dict[str, Any]:
         **_of_platform(plan),
         **_of_rate(plan),
     }
+    if not corpus.sent:
+        del found["papers"]  # and the default is no better: --papers says how many
     return {name: value for name, value in found.items() if value is not None}
 
 

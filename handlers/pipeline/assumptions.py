@@ -10,22 +10,29 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from handlers.errors import UsageError
 from handlers.models import Frozen
 from handlers.pipeline.platform_limits import platform_limits
+from handlers.settings import CUSTOM, TIERS
 
 Origin = str
 """Where a figure comes from: ``default``, ``corpus``, ``limits``, ``price``, ``pilot``, ``the API's headers,
 DATE``, ``flag`` or ``file``; later ones go before earlier ones."""
 _LIMITS = platform_limits()
+_LEAST = 1e-3
+"""Of what is divided by."""
+_MOST = 1e12
+"""Of every figure: beyond it the sums mean nothing."""
 
 
 class Assumptions(Frozen):
     """Seconds, USD, tokens. Tokens "of size" are estimates of the text that is translated."""
 
-    papers: int | None = Field(default=None, gt=0)
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    papers: int | None = Field(default=None, gt=0, le=10**9)
     """Replaces the corpus's number; each of them is sent."""
     usd_per_paper: float | None = Field(default=None, ge=0)
     """Replaces the cost by tokens, for each paper that is sent."""
@@ -64,14 +71,14 @@ class Assumptions(Frozen):
     worker_s_per_paper: float = Field(default=0.01, ge=0)
     """A worker's own work on a paper: masking, checks, waiting for the interpreter."""
 
-    rpm: float | None = Field(default=None, gt=0)
-    tpm: float | None = Field(default=None, gt=0)
+    rpm: float | None = Field(default=None, ge=_LEAST)
+    tpm: float | None = Field(default=None, ge=_LEAST)
     price_in: float | None = Field(default=None, ge=0)
     price_out: float | None = Field(default=None, ge=0)
     price_cached: float | None = Field(default=None, ge=0)
 
     cores: int = Field(default=_LIMITS.laptop.cores, ge=1)
-    calls_per_core_second: float = Field(default=_LIMITS.laptop.calls_per_core_second, gt=0)
+    calls_per_core_second: float = Field(default=_LIMITS.laptop.calls_per_core_second, ge=_LEAST)
     laptop_start_s: float = Field(default=_LIMITS.laptop.start_s, ge=0)
 
     concurrent_jobs: int | None = Field(default=None, ge=1)
@@ -79,11 +86,11 @@ class Assumptions(Frozen):
     included_minutes: float | None = Field(default=None, ge=0)
     """A month on private repositories; None: the account plan's."""
     minute_usd: float = Field(default=_LIMITS.actions.minute.usd, ge=0)
-    job_hours: float = Field(default=_LIMITS.actions.job_hours, gt=0)
+    job_hours: float = Field(default=_LIMITS.actions.job_hours, ge=_LEAST)
     actions_start_s: float = Field(default=_LIMITS.actions.start_s + _LIMITS.actions.setup_s, ge=0)
 
     lambda_start_concurrency: int = Field(default=_LIMITS.aws_lambda.start_concurrency, ge=1)
-    lambda_ramp_per_minute: float = Field(default=_LIMITS.aws_lambda.ramp_per_minute, gt=0)
+    lambda_ramp_per_minute: float = Field(default=_LIMITS.aws_lambda.ramp_per_minute, ge=_LEAST)
     lambda_max_concurrency: int = Field(
         default=min(_LIMITS.aws_lambda.max_concurrency, _LIMITS.aws_lambda.function.account_concurrency), ge=1
     )
@@ -92,6 +99,16 @@ class Assumptions(Frozen):
     lambda_other_usd_per_1000_papers: float = Field(
         default=_LIMITS.aws_lambda.price.other_usd_per_1000_papers, ge=0
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _are_figures(cls, given: dict[str, Any]) -> dict[str, Any]:
+        for name, value in given.items():
+            for each in value.values() if isinstance(value, dict) else [value]:
+                figure = isinstance(each, int | float) and not isinstance(each, bool)
+                if each is not None and not (figure and abs(each) <= _MOST):
+                    raise ValueError(f"{name}: {json.dumps(each)[:40]} is no figure of a plan")
+        return given
 
 
 class Assumed:
@@ -128,12 +145,17 @@ class Assumed:
             found = Assumptions(**self._values)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            raise UsageError(f"{first['loc'][0]}: {first['msg']}") from None
+            where = f"{first['loc'][0]}: " if first["loc"] else ""
+            raise UsageError(where + first["msg"].removeprefix("Value error, ")) from None
         rates = found.papers_per_worker_hour
         if rates == {}:
             raise UsageError("papers_per_worker_hour: no tier in it; give a number or tier → number")
+        if isinstance(rates, dict) and (unknown := sorted(rates.keys() - {*TIERS, CUSTOM})):
+            raise UsageError(
+                f"papers_per_worker_hour: no tier {unknown[0]!r}; there are {', '.join(TIERS)} and {CUSTOM}"
+            )
         for rate in rates.values() if isinstance(rates, dict) else [rates]:
-            if rate is not None and not 0 < rate < 1e9:
+            if rate is not None and not 1e-6 <= rate < 1e9:
                 raise UsageError(f"papers_per_worker_hour: {rate} is no rate; give a number over 0")
         return found
 

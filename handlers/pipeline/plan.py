@@ -18,9 +18,8 @@ from handlers.pipeline.plan_warnings import plan_warnings
 from handlers.pipeline.platform_limits import platform_limits
 from handlers.pipeline.platforms import Platform, PlatformName, platform
 from handlers.pipeline.workload import Workload
-from handlers.settings import TIERS
+from handlers.settings import CUSTOM, TIERS
 
-CUSTOM = "custom"
 _NEARLY = 1.1
 """A smaller fleet that takes at most so many times as long is as good."""
 _STEPS = ((100, "parallel"), (1_000, "ultra"), (5_000, "ultra"))
@@ -42,6 +41,8 @@ class Wish:
     """The fleet to be executed, in place of the recommended one."""
     deadline: float | None = None
     budget: float | None = None
+    limit: int | None = None
+    """Papers after which the session stops."""
 
 
 class PlanCorpus(Frozen):
@@ -156,7 +157,7 @@ def make_plan(
         chosen=chosen,
         platforms=tuple(_elsewhere(found or rows[-1], asked, assumed, wish)),
         first_steps=tuple(_first_steps(asked, assumed, place)),
-        warnings=(*_about(wish, found), *plan_warnings(rest, asked, assumed, pilot, origins)),
+        warnings=(*_about(wish, found, asked), *plan_warnings(rest, asked, assumed, pilot, origins)),
     )
 
 
@@ -251,11 +252,17 @@ def _first_steps(asked: Demand, assumed: Assumptions, place: Platform) -> Iterat
             yield Step(papers=part.papers, tier=tier, hours=found.hours, cost_usd=found.cost_usd, why=why)
 
 
-def _about(wish: Wish, found: PlanRow | None) -> Iterator[str]:
+def _about(wish: Wish, found: PlanRow | None, asked: Demand) -> Iterator[str]:
     if wish.auto and found is not None:
         yield (
             f"--workers auto: planned with the {found.workers} workers a job that it should grow to, growing"
             " included; the run starts with fewer and keeps as many as prove to help"
+        )
+    if wish.limit is not None and wish.limit < asked.sent:
+        share = wish.limit / asked.sent
+        yield (
+            f"--limit {wish.limit:,}: the rows are of all {asked.sent:,} papers to send; a session of this"
+            f" plan stops after {wish.limit:,}, at about ${asked.cost * share:,.4f}"
         )
     if wish.deadline is not None and wish.budget is not None:
         yield "both a deadline and a budget: the cheapest fleet that keeps to both is recommended"

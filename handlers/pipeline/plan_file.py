@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from handlers.errors import UsageError
 from handlers.models import sha256_of
-from handlers.pipeline.plan import CUSTOM, Plan
+from handlers.pipeline.plan import Plan
 from handlers.pipeline.plan_rows import PlanRow
-from handlers.settings import PREFIX, Settings, load_settings
+from handlers.settings import CUSTOM, PREFIX, Settings, load_settings
 
 _EXECUTED = (
     "base_url", "auth_header", "model", "price_in", "price_out", "price_cached", "temperature", "max_tokens",
@@ -77,6 +77,8 @@ def read(path: Path) -> PlanFile:
             f"--plan {path}: its hash does not fit: it was changed by hand. Plan again, with --assume FILE"
             " for other figures"
         )
+    if foreign := sorted(found.run.keys() - set(_EXECUTED)):
+        raise UsageError(f"--plan {path}: {foreign[0]} is nothing that a plan fixes: plan again")
     return found
 
 
@@ -129,4 +131,4 @@ def _hash(whole: Mapping[str, Any]) -> str:
 
 def _said(error: ValidationError) -> list[str]:
     found = error.errors(include_url=False, include_input=False)[:3]
-    return [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found]
+    return [f"{'.'.join(map(str, each['loc'])) or 'the file'}: {each['msg']}" for each in found]

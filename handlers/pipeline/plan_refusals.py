@@ -41,5 +41,6 @@ def refuse_impossible(
 
 def shortest_deadline(asked: Demand, place: Platform) -> float:
     """Seconds of a session in which one call of any paper still fits."""
-    needed = max(asked.longest_call, Deadline.SHORTEST, _USUAL * asked.hold.mean)
+    a_call = asked.hold.mean / max(1.0, asked.calls_per_paper)
+    needed = max(asked.longest_call, Deadline.SHORTEST, _USUAL * a_call)
     return place.start + needed + _MARGIN

@@ -188,7 +188,7 @@ def _memory(workers: int) -> int:
 
 def platform(name: PlatformName, account: str, *, private: bool, assumed: Assumptions) -> Platform:
     """UsageError for an account plan that is not known."""
+    platform_limits().actions.plan(account or "free")
     if name == "actions":
-        platform_limits().actions.plan(account)
         return Actions(assumed, account, private)
     return Lambda(assumed) if name == "lambda" else Laptop(assumed)

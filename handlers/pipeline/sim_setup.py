@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+import math
+
+from pydantic import ConfigDict, Field, model_validator
 
 from handlers.models import Frozen
+
+LONGEST = 400 * 86_400.0
+"""Seconds after which a simulated fleet is taken never to come to an end."""
+_SURVIVING = 3.0
+"""Lives of a job that a call may take at most: one in twenty is answered then."""
 
 DEFAULT_SIZES = (20.0, 90.0, 160.0, 220.0, 270.0, 330.0, 390.0, 460.0, 560.0, 720.0, 1600.0)
 """Deciles of an abstract's size in tokens, as in a corpus of 11,000 Chinese abstracts."""
@@ -13,7 +20,9 @@ DEFAULT_SIZES = (20.0, 90.0, 160.0, 220.0, 270.0, 330.0, 390.0, 460.0, 560.0, 72
 class SimSetup(Frozen):
     """Seconds, tokens, USD. Each field makes a flag of ``paperfleet simulate``."""
 
-    papers: int = Field(default=10_000, ge=1, description="papers that are sent")
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    papers: int = Field(default=10_000, ge=1, le=10**8, description="papers that are sent")
     jobs: int = Field(default=1, ge=1, le=10_000, description="processes, runners or invocations at once")
     workers: int = Field(default=10, ge=1, le=10_000, description="threads of each job")
     batch_papers: int = Field(default=20, ge=1, description="papers a batch at most")
@@ -76,7 +85,40 @@ class SimSetup(Frozen):
             raise ValueError(f"{self.jobs} x {self.workers} is more than 200,000 workers")
         if self.transient_rate + self.stall_rate >= 0.95 or self.repair_rate >= 0.95:
             raise ValueError("transient, stall, repair and faults together leave no paper done")
+        if not self.sizes or min(self.sizes) < 0 or max(self.sizes) > 1e9:
+            raise ValueError("sizes: tokens wanted, from 0 to a billion, such as 100,400,1600")
+        for trouble in (self._too_short_lives(), self._too_slow()):
+            if trouble:
+                raise ValueError(trouble)
         return self
+
+    def _too_short_lives(self) -> str:
+        """What keeps calls from ever being answered, with the number that would work."""
+        call = self.latency + self.worker_s
+        if self.deaths * call > _SURVIVING * 3600:
+            most = int(_SURVIVING * 3600 / call)
+            return (
+                f"deaths {self.deaths:g}: jobs die before a call of {call:g} s is answered;"
+                f" give {most} or fewer"
+            )
+        if self.job_s is not None and self.job_s < call:
+            return (
+                f"job_s {self.job_s:g}: half of the calls take longer ({call:g} s); give {math.ceil(call)} or"
+                " more"
+            )
+        return ""
+
+    def _too_slow(self) -> str:
+        """A rate at which the papers take longer than anybody waits, with the one that would work."""
+        for name, needed in (("rpm", 1.0), ("tpm", self.prompt_tokens)):
+            for flag in (name, f"api_{name}"):
+                rate, least = getattr(self, flag), self.papers * needed * 60 / LONGEST
+                if rate is not None and rate < least:
+                    return (
+                        f"{flag} {rate:g}: {self.papers:,} papers take over {LONGEST / 86_400:.0f} days; give"
+                        f" {least:.3g} or more"
+                    )
+        return ""
 
     @property
     def transient_rate(self) -> float:

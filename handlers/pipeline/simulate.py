@@ -21,13 +21,11 @@ from handlers.pipeline.sim_api import Api, ApiLimits, Outcome
 from handlers.pipeline.sim_figures import Figures
 from handlers.pipeline.sim_job import Batch, Job, Unit, batches
 from handlers.pipeline.sim_leases import MemoryLeases
-from handlers.pipeline.sim_setup import SimResult, SimSetup
+from handlers.pipeline.sim_setup import LONGEST, SimResult, SimSetup
 
 _FETCH_S = 0.006
 """Seconds from wanting a batch to having its papers: queue, lease, corpus."""
-_RUN, _HEARTBEAT = "simulation", 30.0
-_LONGEST = 400 * 86_400.0
-"""Virtual seconds after which a run counts as endless."""
+_HEARTBEAT = 30.0
 Action = Callable[[], None]
 
 
@@ -287,10 +285,10 @@ class Simulation:
 
     def _sample(self) -> None:
         figures = self._figures
-        if self._now > _LONGEST:
+        if self._now > LONGEST:
             raise UsageError(
                 f"the simulated fleet does not come to an end: {figures.done:,} of"
-                f" {self._setup.papers:,} papers after {_LONGEST / 86_400:.0f} days; give more jobs or"
+                f" {self._setup.papers:,} papers after {LONGEST / 86_400:.0f} days; give more jobs or"
                 " workers, fewer --deaths or a longer --job-s"
             )
         figures.look(self._jobs, self._now)

@@ -15,6 +15,18 @@ _BACKGROUND = "#ffffff"
 Samples = Sequence[Mapping[str, Any]]
 
 
+def check_charts(folder: Path) -> None:
+    """UsageError, before a simulation of minutes, if its charts could not be written after it."""
+    load("vl_convert", extra="report")
+    probe = folder / ".probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def write_charts(samples: Samples, folder: Path) -> list[Path]:
     """``papers``, ``slots`` and ``throttles``, each as .svg and .png. UsageError if a file cannot be
     written or the extra is missing."""
@@ -28,8 +40,12 @@ def write_charts(samples: Samples, folder: Path) -> list[Path]:
             pixels.write_bytes(convert.svg_to_png(_on_white(svg), scale=2.0))
             written += [vector, pixels]
     except OSError as error:
-        raise UsageError(f"--charts {folder}: cannot be written ({error.strerror})") from error
+        raise _unwritable(folder, error) from error
     return written
+
+
+def _unwritable(folder: Path, error: OSError) -> UsageError:
+    return UsageError(f"--charts {folder}: cannot be written ({error.strerror}): give another folder")
 
 
 def _drawn(samples: Samples) -> Iterator[tuple[str, str]]:

@@ -88,7 +88,9 @@ def test_assumptions_that_cannot_be_are_refused_by_name(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--workers", 0], "greater than or equal to 1"),
+        (["--workers", 0], "workers: Input should be greater than or equal to 1 (flag --workers, "),
+        (["--workers", "some"], "(flag --workers, "),
+        (["--budget", "0.002"], "no plan file is written, for no fleet is recommended"),
         (["--budget", "0.00001"], "give --budget 0.000"),
         (["--deadline", 2], "or more"),
         (["--model", "nobody-prices-me"], "--price-in"),
@@ -279,6 +281,7 @@ def test_a_plan_is_simulated_with_its_own_figures(source: Path, tmp_path: Path) 
         (["--jobs", 0], "--jobs"),
         (["--papers", "many"], "--papers"),
         (["--tier", "gold"], "standard, parallel"),
+        (["--charts", "/proc/nowhere"], "give another folder"),
         (["--plan", "nowhere.json"], "nowhere.json"),
     ],
 )

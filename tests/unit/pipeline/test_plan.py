@@ -153,6 +153,24 @@ def test_a_deadline_before_the_longest_call_is_refused_with_the_one_that_would_d
     assert planned(Wish(deadline=seconds)).rows
 
 
+def test_a_deadline_needs_time_for_a_call_and_not_for_a_whole_paper_of_many() -> None:
+    bodies = TEN_THOUSAND.model_copy(update={"requests": 500_000.0, "size": 100_000_000.0})
+    asked = demand(bodies, Assumed().build(), PRICE)
+    assert asked.hold.mean > 150, "seconds of a paper, at some 4 s a call"
+    assert planned(Wish(deadline=60.0), bodies).rows
+
+
+def test_a_limit_on_the_papers_is_said_to_be_none_of_the_rows() -> None:
+    (told,) = [each for each in planned(Wish(limit=100)).warnings if "--limit" in each]
+    assert "--limit 100: the rows are of all 10,000 papers" in told
+    assert not [each for each in planned(Wish(limit=10_000)).warnings if "--limit" in each]
+
+
+def test_an_account_that_does_not_exist_is_refused_wherever_the_jobs_run() -> None:
+    with pytest.raises(UsageError, match="free, pro, team, enterprise"):
+        planned(Wish(platform="laptop", account="gold"))
+
+
 def test_a_given_cost_a_paper_needs_no_price() -> None:
     assumed = Assumed()
     assumed.take("file", usd_per_paper=0.001)

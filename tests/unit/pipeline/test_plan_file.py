@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from handlers.errors import UsageError
+from handlers.models import sha256_of
 from handlers.pipeline import forecast, plan_file
 from handlers.pipeline.plan import Wish
 from handlers.pipeline.plan_file import PlanFile
@@ -37,6 +38,23 @@ def test_a_plan_changed_by_hand_is_refused(sealed: PlanFile, tmp_path: Path) -> 
     path.write_text(json.dumps(whole), encoding="utf-8")
     with pytest.raises(UsageError, match="hash does not fit"):
         plan_file.read(path)
+
+
+@pytest.mark.parametrize("name", ["state", "api_key", "webhook", "ca_file", "backend", "max_failed"])
+def test_a_plan_that_sets_what_no_plan_fixes_is_refused(sealed: PlanFile, tmp_path: Path, name: str) -> None:
+    whole = sealed.model_dump(mode="json", exclude={"hash"})
+    whole["run"][name] = "elsewhere"
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({**whole, "hash": sha256_of(whole)}), encoding="utf-8")
+    with pytest.raises(UsageError, match=f"{name} is nothing that a plan fixes"):
+        plan_file.read(path)
+
+
+def test_workers_that_find_their_own_number_stay_so_in_the_file() -> None:
+    settings = load_settings(model="m", workers="auto")
+    auto = plan_file.seal(planned(Wish(shape=settings.shape, auto=True)), settings)
+    assert auto.run["workers"] == "auto"
+    assert load_settings(**plan_file.executed(auto, {"workers": "auto"})).workers == "auto"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"v": 1}'])

@@ -130,10 +130,29 @@ def test_samples_and_leases_do_not_grow_with_the_papers() -> None:
     assert all(first <= second for first, second in pairwise(times))
 
 
-def test_a_fleet_that_dies_faster_than_it_works_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulate, "_LONGEST", 20_000.0)
-    with pytest.raises(UsageError, match="does not come to an end: 0 of 10 papers"):
-        simulated(papers=10, latency=60.0, sigma=0.0, job_s=30.0)
+def test_a_fleet_that_takes_longer_than_anybody_waits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulate, "LONGEST", 100.0)
+    with pytest.raises(UsageError, match=r"does not come to an end: [01] of 10 papers"):
+        simulated(papers=10, latency=60.0, sigma=0.0, jobs=1, workers=1)
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"sizes": (1.0, float("nan"))}, "finite number"),
+        ({"sizes": (-5.0,)}, "sizes: tokens wanted"),
+        ({"sizes": ()}, "sizes: tokens wanted"),
+        ({"latency": float("inf")}, "finite number"),
+        ({"papers": 10**9}, "less than or equal to 100000000"),
+        ({"api_rpm": 1e-300}, "api_rpm 1e-300: 10,000 papers take over 400 days; give 0.0174 or more"),
+        ({"tpm": 0.01}, "tpm 0.01: 10,000 papers take over 400 days; give 8.68 or more"),
+        ({"deaths": 1e9}, "give 10756 or fewer"),
+        ({"job_s": 0.5}, "give 2 or more"),
+    ],
+)
+def test_what_would_never_end_is_refused_before_it_begins(figures: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        SimSetup(**figures)
 
 
 @settings(max_examples=30, deadline=None)

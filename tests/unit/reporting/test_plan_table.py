@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from handlers.errors import UsageError
 from handlers.pipeline.plan import Wish
 from handlers.reporting.plan_table import plan_markdown, plan_renderable
-from handlers.reporting.sim_charts import write_charts
+from handlers.reporting.sim_charts import check_charts, write_charts
 from tests.unit.pipeline.test_plan import planned
 from tests.unit.reporting.test_tables import HOSTILE
 
@@ -48,6 +50,22 @@ def test_a_models_name_is_no_markup() -> None:
     assert "<script>" not in page
     assert "\x1b" not in page
     assert "\x1b" not in terminal(plan, 100)
+
+
+def test_limits_by_the_apis_headers_are_in_the_head_of_the_plan() -> None:
+    plan = planned(Wish(), rpm=3_000).model_dump(mode="json")
+    plan["origins"]["rpm"] = "the API's headers, 2026-11-24"
+    assert "At most 3,000 requests a minute: the API's headers, 2026-11-24." in terminal(plan, 120)
+    assert "3,000 requests a minute" in plan_markdown(plan)
+
+
+def test_a_folder_that_cannot_hold_charts_is_refused_before_anything_is_simulated(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(UsageError, match=r"cannot be written .*: give another folder"):
+        check_charts(file)
+    check_charts(tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
 
 
 def test_charts_of_a_course_of_one_moment_are_drawn(tmp_path: Any) -> None:
