@@ -88,7 +88,7 @@ class JobStats:
     latency: dict[int, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     note: str = ""
-    """What the job last changed by itself, and why: a line each."""
+    """What the job last changed by itself, and why."""
 
 
 @dataclass(frozen=True)
