@@ -89,6 +89,8 @@ class JobStats:
     errors: dict[str, int] = field(default_factory=dict)
     note: str = ""
     """What the job last changed by itself, and why."""
+    limits: dict[str, int] = field(default_factory=dict)
+    """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
 
 
 @dataclass(frozen=True)

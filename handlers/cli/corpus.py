@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
@@ -13,10 +13,12 @@ from rich.markup import escape
 from handlers import bootstrap
 from handlers.cli import options
 from handlers.cli.endpoint import endpoint
+from handlers.cli.flags import ASKED, PRICES, takes
 from handlers.corpus.formats import Source, open_source
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.remembered import remember, remembered
 from handlers.errors import ModelCallError, UsageError
+from handlers.host import cores
 from handlers.models import NANO, ChatAnswer, ChatRequest, Paper
 from handlers.pipeline.specification import specification
 from handlers.pipeline.upload import store_corpus
@@ -60,7 +62,8 @@ def ingested(
     pairs = dict(_pair(given) for given in mapping)
     result = None if again else remembered(source, source_format, pairs, settings.state)
     if result is None:
-        result = ingest(_opened(source, source_format, settings, console), settings.state, mapping=pairs)
+        opened = _opened(source, source_format, settings, console)
+        result = ingest(opened, settings.state, mapping=pairs, processes=cores())
         remember(result, source, source_format, pairs, settings.state)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
@@ -125,38 +128,19 @@ def ingest_source(
     typer.echo(shown.model_dump_json(indent=2))
 
 
+@takes("state", "base_url", "auth_header", "call_timeout", *PRICES, *ASKED)
 def try_paper(
     source: options.Source,
     paper_id: Annotated[str, typer.Argument(help="Id of the paper, as it stands in the source.")],
-    state: options.State = None,
-    base_url: options.BaseUrl = None,
-    model: options.Model = None,
-    price_in: options.PriceIn = None,
-    price_out: options.PriceOut = None,
-    price_cached: options.PriceCached = None,
-    temperature: options.Temperature = None,
-    max_tokens: options.MaxTokens = None,
-    max_tokens_field: options.MaxTokensField = None,
-    json_mode: options.JsonMode = None,
-    extra_body: options.ExtraBody = None,
-    auth_header: options.AuthHeader = None,
-    call_timeout: options.CallTimeout = None,
-    target_language: options.TargetLanguage = None,
-    glossary: options.Glossary = None,
-    skip_no_derivatives: options.SkipNoDerivatives = None,
-    full_text: options.FullText = None,
+    *,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
+    **flags: Any,
 ) -> None:
     """Send one paper and show the exact request, the raw answer, the gate's verdicts and the cost.
     Nothing is kept: the paper is sent again by a later `run`.
     """
-    given = {
-        key: value
-        for key, value in locals().items()
-        if key not in ("source", "paper_id", "mapping", "source_format")
-    }
-    settings = load_settings(**given)
+    settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
     found = ingested(source, settings, mapping or [], source_format, console)
     paper = _find(found, paper_id)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from handlers import bootstrap
 from handlers.bootstrap import State, open_state
 from handlers.cli import options
 from handlers.cli.endpoint import endpoint
+from handlers.cli.flags import ASKED, CONNECTION, PRICES, takes
 from handlers.cli.fleet import only_parent
 from handlers.cli.planning import Planned, sized_corpus
 from handlers.cli.repair import refuse_damaged
@@ -24,6 +25,7 @@ from handlers.corpus.ingest import ingest
 from handlers.errors import CorpusChangedError, UsageError
 from handlers.models import NANO, Frozen, PartLine
 from handlers.pipeline.pilot import Piloted, PilotFigures, figures
+from handlers.pipeline.pilot_limits import limits_said
 from handlers.pipeline.workload import stratified
 from handlers.run_report import RunReport
 from handlers.settings import load_settings
@@ -56,6 +58,7 @@ def register(app: typer.Typer) -> None:
     )(pilot)
 
 
+@takes("state", "workers", "budget", "rpm", "tpm", "batch_papers", *CONNECTION, *PRICES, *ASKED)
 def pilot(
     source: options.Source,
     papers: Annotated[
@@ -66,40 +69,18 @@ def pilot(
             " that fewer do not tell the run's to 8%].",
         ),
     ] = None,
-    state: options.State = None,
-    base_url: options.BaseUrl = None,
-    model: options.Model = None,
-    price_in: options.PriceIn = None,
-    price_out: options.PriceOut = None,
-    price_cached: options.PriceCached = None,
-    workers: options.Workers = None,
-    budget: options.Budget = None,
-    rpm: options.Rpm = None,
-    tpm: options.Tpm = None,
-    full_text: options.FullText = None,
-    temperature: options.Temperature = None,
-    max_tokens: options.MaxTokens = None,
-    max_tokens_field: options.MaxTokensField = None,
-    json_mode: options.JsonMode = None,
-    extra_body: options.ExtraBody = None,
-    auth_header: options.AuthHeader = None,
-    call_timeout: options.CallTimeout = None,
-    read_timeout: options.ReadTimeout = None,
-    target_language: options.TargetLanguage = None,
-    glossary: options.Glossary = None,
-    skip_no_derivatives: options.SkipNoDerivatives = None,
-    batch_papers: options.BatchPapers = None,
+    *,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
     as_json: options.AsJson = False,
+    **flags: Any,
 ) -> None:
     """Run a sample of SOURCE for real, evenly from its smallest papers to its largest, and measure time,
-    tokens, verdicts and cost against size. `plan` uses what it finds, `run` takes its results over at no
-    cost. Run again with more --papers, it goes on from what is there.
+    tokens, verdicts and cost against size, and hear what the API's x-ratelimit-limit headers state of its
+    limits. `plan` uses what it finds, `run` takes its results over at no cost. Run again with more --papers,
+    it goes on from what is there.
     """
-    ours = ("source", "papers", "mapping", "source_format", "as_json")
-    given = {name: value for name, value in locals().items() if name not in (*ours, "ours")}
-    settings = load_settings(**given)
+    settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state), endpoint(settings, console) as ready:
         refuse_damaged(settings.state)
@@ -186,7 +167,8 @@ def _measured(planned: Planned) -> tuple[PilotFigures | None, list[str]]:
     with open_state(None, planned.settings) as adapters:
         runs = [each for each in adapters.ledger.run_ids() if each.startswith(_prefix(planned))]
         papers = [paper for run_id in runs for paper in _papers(adapters, run_id)]
-    return figures(papers, sized, planned.workload), runs
+        jobs = [job for run_id in runs for job in adapters.ledger.jobs(run_id)]
+    return figures(papers, sized, planned.workload, jobs), runs
 
 
 def _papers(adapters: State, run_id: str) -> Iterator[Piloted]:
@@ -226,6 +208,7 @@ def _print(shown: PilotReport, report: RunReport, *, as_json: bool) -> None:
         f"repairs {found.repair_share:.1%}, transient {found.retry_share:.1%}, throttled"
         f" {found.throttled_share:.1%}, flagged {found.flag_share:.1%}, cached {found.cached_share:.0%} of"
         f" the prompt, reasoning {found.reasoning_share:.0%} of the answer",
+        f"the API's limits by its headers: {limits_said(found.limits) or 'it states none'}",
         "next: `paperfleet plan` with the same SOURCE, --state and settings",
     )
     typer.echo("\n".join(lines))

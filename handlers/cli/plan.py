@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from handlers import bootstrap, host
 from handlers.cli import options
+from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
 from handlers.cli.planning import Planned, sized_corpus
 from handlers.errors import UsageError
 from handlers.models import Price
@@ -35,36 +36,10 @@ def register(app: typer.Typer) -> None:
     )(plan)
 
 
+@takes("state", "run_id", "budget", "batch_papers", *CONNECTION, *PRICES, *FLEET, *ASKED)
 def plan(
     source: options.Source,
-    state: options.State = None,
-    run_id: options.RunId = None,
-    base_url: options.BaseUrl = None,
-    model: options.Model = None,
-    price_in: options.PriceIn = None,
-    price_out: options.PriceOut = None,
-    price_cached: options.PriceCached = None,
-    jobs: options.Jobs = None,
-    workers: options.Workers = None,
-    tier: options.Tier = None,
-    budget: options.Budget = None,
-    limit: options.Limit = None,
-    rpm: options.Rpm = None,
-    tpm: options.Tpm = None,
-    deadline: options.Deadline = None,
-    full_text: options.FullText = None,
-    temperature: options.Temperature = None,
-    max_tokens: options.MaxTokens = None,
-    max_tokens_field: options.MaxTokensField = None,
-    json_mode: options.JsonMode = None,
-    extra_body: options.ExtraBody = None,
-    auth_header: options.AuthHeader = None,
-    call_timeout: options.CallTimeout = None,
-    read_timeout: options.ReadTimeout = None,
-    target_language: options.TargetLanguage = None,
-    glossary: options.Glossary = None,
-    skip_no_derivatives: options.SkipNoDerivatives = None,
-    batch_papers: options.BatchPapers = None,
+    *,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
     platform: Annotated[
@@ -97,20 +72,14 @@ def plan(
         bool, typer.Option("--markdown", help="Print Markdown on stdout.", rich_help_panel=_PLAN)
     ] = False,
     as_json: options.AsJson = False,
+    **flags: Any,
 ) -> None:
     """Say how long SOURCE takes with each fleet, what it costs and which limit binds; recommend the
     cheapest fleet that meets --deadline, or the fastest within --budget. Sends nothing. What a
-    `pilot` measured is used; the rest is assumed, and said. Writes a plan file that `run --plan` executes.
+    `pilot` measured is used, and the rate limits that the API's headers stated to it unless --rpm and --tpm
+    say otherwise; the rest is assumed, and said. Writes a plan file that `run --plan` executes.
     """
-    ours = ("source", "mapping", "source_format", "platform", "account", "public", "assume", "output")
-    given = {
-        name: value for name, value in locals().items() if name not in (*ours, "ours", "markdown", "as_json")
-    }
-    settings = load_settings(**given)
-    if settings.workers == "auto":
-        if workers is not None:
-            raise UsageError("--workers auto: a plan says how many it takes; leave it out, or give a number")
-        settings = settings.model_copy(update={"workers": None})
+    settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
     planned = sized_corpus(source, settings, mapping or [], source_format, console)
     wish = Wish(
@@ -118,6 +87,7 @@ def plan(
         account=account,
         private=not public,
         shape=settings.shape if settings.jobs or settings.workers else None,
+        auto=settings.workers == "auto",
         tier=None if settings.jobs or settings.workers else settings.tier,
         deadline=settings.deadline,
         budget=None if settings.budget is None else float(settings.budget),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,6 +16,7 @@ from handlers.bootstrap import State, is_alive, open_state
 from handlers.cli import options
 from handlers.cli.corpus import ingested
 from handlers.cli.endpoint import endpoint
+from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
 from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
 from handlers.cli.repair import refuse_damaged, refuse_forgotten
 from handlers.corpus.ingest import IngestResult
@@ -39,38 +40,13 @@ def register(app: typer.Typer) -> None:
     )(run)
 
 
+@takes(
+    *("state", "run_id", "budget", "batch_papers", "max_failed", "force"),
+    *(*CONNECTION, *PRICES, *FLEET, *ASKED),
+)
 def run(
     source: options.Source,
-    state: options.State = None,
-    run_id: options.RunId = None,
-    base_url: options.BaseUrl = None,
-    model: options.Model = None,
-    price_in: options.PriceIn = None,
-    price_out: options.PriceOut = None,
-    price_cached: options.PriceCached = None,
-    jobs: options.Jobs = None,
-    workers: options.Workers = None,
-    tier: options.Tier = None,
-    budget: options.Budget = None,
-    limit: options.Limit = None,
-    rpm: options.Rpm = None,
-    tpm: options.Tpm = None,
-    deadline: options.Deadline = None,
-    full_text: options.FullText = None,
-    temperature: options.Temperature = None,
-    max_tokens: options.MaxTokens = None,
-    max_tokens_field: options.MaxTokensField = None,
-    json_mode: options.JsonMode = None,
-    extra_body: options.ExtraBody = None,
-    auth_header: options.AuthHeader = None,
-    call_timeout: options.CallTimeout = None,
-    read_timeout: options.ReadTimeout = None,
-    target_language: options.TargetLanguage = None,
-    glossary: options.Glossary = None,
-    skip_no_derivatives: options.SkipNoDerivatives = None,
-    batch_papers: options.BatchPapers = None,
-    max_failed: options.MaxFailed = None,
-    force: options.Force = None,
+    *,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
     plan: Annotated[
@@ -80,18 +56,14 @@ def run(
         ),
     ] = None,
     as_json: options.AsJson = False,
+    **flags: Any,
 ) -> None:
     """Ingest SOURCE, translate it with a fleet of local jobs, report. The same command goes on where
     it stood. The API key is read from PAPERFLEET_API_KEY. Without --base-url a built-in model server
     makes a word-by-word gloss, which shows the way and is no translation.
     """
-    given = {
-        name: value
-        for name, value in locals().items()
-        if name not in ("source", "mapping", "source_format", "plan", "as_json")
-    }
     planned = plan_file.read(plan) if plan is not None else None
-    settings = load_settings(**(given if planned is None else plan_file.executed(planned, given)))
+    settings = load_settings(**(flags if planned is None else plan_file.executed(planned, flags)))
     if planned is not None:
         plan_file.check_settings(planned, settings)
     console = Console(stderr=True, highlight=False)

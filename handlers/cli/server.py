@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
+from handlers.cli.flags import flag, sign
 from handlers.errors import UsageError
 from handlers.server.running import serve
 from handlers.server.settings import ServerSettings
@@ -54,16 +54,10 @@ def _command() -> Any:
         shown = (
             f"{field.description} [default: {default}]" if default not in (None, ()) else field.description
         )
-        flag = "--" + name.replace("_", "-")
+        long = "--" + name.replace("_", "-")
         switch = field.annotation is bool
         kind: Any = bool | None if switch else str | None
-        option = typer.Option(f"{flag}/--no-{flag[2:]}" if switch else flag, help=shown)
-        parameters.append(
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
-            )
-        )
-    # Functions carry it where it is set, which their type does not know.
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in parameters}
+        option = typer.Option(f"{long}/--no-{long[2:]}" if switch else long, help=shown)
+        parameters.append(flag(name, Annotated[kind, option]))
+    sign(command, parameters)
     return command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from handlers import bootstrap, host
+from handlers.cli.flags import flag, sign
 from handlers.errors import UsageError
 from handlers.pipeline import plan_file
 from handlers.pipeline.assumptions import Assumptions
@@ -112,13 +112,20 @@ def _planned(plan: PlanFile) -> dict[str, Any]:
         "prompt_tokens": max(0.0, assumed["prompt_tokens_per_request"]),
         "completion_share": assumed["completion_tokens_per_token"],
         "usd_per_paper": row.cost_usd / max(1, corpus.sent),
-        "rpm": assumed["rpm"],
-        "tpm": assumed["tpm"],
+        **_limits_of(plan),
         "batch_papers": plan.run.get("batch_papers"),
         **_of_platform(plan),
         **_of_rate(plan),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _limits_of(plan: PlanFile) -> dict[str, Any]:
+    """Declared limits pace the calls, as in the run; those that the plan only knows of refuse them."""
+    return {
+        name if plan.run.get(name) is not None else f"api_{name}": plan.assumptions[name]
+        for name in ("rpm", "tpm")
+    }
 
 
 def _of_rate(plan: PlanFile) -> dict[str, Any]:
@@ -192,12 +199,5 @@ def _command() -> Any:
         option = typer.Option("--" + name.replace("_", "-"), help=f"{field.description}{shown}")
         kinds[name] = Annotated[str | None, option]
     kinds["as_json"] = Annotated[bool, typer.Option("--json", help="Print set-up and result as JSON.")]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter(name, keyword, default=False if name == "as_json" else None, annotation=kind)
-        for name, kind in kinds.items()
-    ]
-    # Functions carry it where it is set, which their type does not know.
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = kinds
+    sign(command, [flag(name, kind, False if name == "as_json" else None) for name, kind in kinds.items()])
     return command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -11,6 +12,7 @@ from handlers import bootstrap
 from handlers.bootstrap import open_state
 from handlers.cli import options
 from handlers.cli.corpus import ingested
+from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
 from handlers.cli.fleet import Fleet, bury_the_dead
 from handlers.cli.repair import refuse_forgotten
 from handlers.cli.run import exit_code, final_report, print_report, shard_through_handler
@@ -26,33 +28,18 @@ def register(app: typer.Typer) -> None:
     app.command("work", epilog="Example: `paperfleet work --run-id june --base-url URL --jobs 2`")(work)
 
 
+@takes("state", "run_id", "aws", "budget", "batch_papers", *ASKED)
 def shard(
     source: options.Source,
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
-    model: options.Model = None,
-    budget: options.Budget = None,
-    temperature: options.Temperature = None,
-    max_tokens: options.MaxTokens = None,
-    max_tokens_field: options.MaxTokensField = None,
-    json_mode: options.JsonMode = None,
-    extra_body: options.ExtraBody = None,
-    target_language: options.TargetLanguage = None,
-    glossary: options.Glossary = None,
-    skip_no_derivatives: options.SkipNoDerivatives = None,
-    batch_papers: options.BatchPapers = None,
-    full_text: options.FullText = None,
+    *,
     mapping: options.Mapping = None,
     source_format: options.SourceFormat = None,
+    **flags: Any,
 ) -> None:
     """Ingest SOURCE, create the run (or re-arm it) and emit a message per unfinished batch. With --aws the
     corpus goes to the stack's bucket and its shard function does the rest.
     """
-    given = {
-        key: value for key, value in locals().items() if key not in ("source", "mapping", "source_format")
-    }
-    settings = _cut_as_before(load_settings(**given))
+    settings = _cut_as_before(load_settings(**flags))
     found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
     if settings.backend == "embedded":
         with open_state(settings.run_id, settings) as adapters:
@@ -79,31 +66,10 @@ def _cut_as_before(given: Settings) -> Settings:
     return settings
 
 
-def work(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
-    base_url: options.BaseUrl = None,
-    price_in: options.PriceIn = None,
-    price_out: options.PriceOut = None,
-    price_cached: options.PriceCached = None,
-    jobs: options.Jobs = None,
-    workers: options.Workers = None,
-    tier: options.Tier = None,
-    limit: options.Limit = None,
-    rpm: options.Rpm = None,
-    tpm: options.Tpm = None,
-    deadline: options.Deadline = None,
-    auth_header: options.AuthHeader = None,
-    call_timeout: options.CallTimeout = None,
-    read_timeout: options.ReadTimeout = None,
-    max_failed: options.MaxFailed = None,
-    force: options.Force = None,
-    as_json: options.AsJson = False,
-) -> None:
+@takes("state", "run_id", "aws", "max_failed", "force", *CONNECTION, *PRICES, *FLEET)
+def work(*, as_json: options.AsJson = False, **flags: Any) -> None:
     """Work on the queue of a run that `shard` or `run` has filled, until it is empty."""
-    given = {key: value for key, value in locals().items() if key != "as_json"}
-    settings = bootstrap.located(load_settings(**given))
+    settings = bootstrap.located(load_settings(**flags))
     with open_state(settings.run_id, settings) as adapters:
         spec = adapters.ledger.run(settings.run_id).spec
         bootstrap.task_of(spec)

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from pydantic_core import from_json, to_json
+
 from handlers.errors import CorpusChangedError
 
 FOLLOWER = 1
@@ -58,9 +60,7 @@ def index_lines(entries: Iterable[IndexEntry], *, corpus_sha256: str, papers: in
     header = {"v": _VERSION, "corpus_sha256": corpus_sha256, "papers": papers}
     yield _ENCODER.encode(header).encode() + b"\n"
     for entry in entries:
-        numbers = ",".join(map(str, entry[:6]))
-        language = _ENCODER.encode(entry.language) if entry.language else "null"
-        yield f"[{numbers},{language},{_ENCODER.encode(entry.id)},{entry.twin}]\n".encode()
+        yield to_json(entry) + b"\n"
 
 
 def parse_index(lines: Iterable[bytes], *, corpus_sha256: str | None = None) -> Iterator[IndexEntry]:
@@ -71,7 +71,7 @@ def parse_index(lines: Iterable[bytes], *, corpus_sha256: str | None = None) -> 
     for line in stream:
         count += 1
         try:
-            yield IndexEntry(*json.loads(line))
+            yield IndexEntry(*from_json(line))
         except (ValueError, TypeError) as error:
             raise CorpusChangedError(
                 f"line {count + 1} of the corpus index is damaged; ingest it again"

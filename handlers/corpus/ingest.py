@@ -7,18 +7,17 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from handlers.corpus.formats import Source
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines
-from handlers.corpus.json_lines import Record
-from handlers.corpus.licenses import forbids_derivatives
-from handlers.corpus.profile import Measure, Profile, ProfileBuilder
-from handlers.corpus.reader import BadLine, excerpt_of
-from handlers.corpus.records import KEYWORD_SEPARATORS, Draft, Normaliser, RecordError
+from handlers.corpus.json_lines import LineSource
+from handlers.corpus.preparing import Chunk, Item, Refused, excerpt_of_item, prepared
+from handlers.corpus.profile import Profile, ProfileBuilder
+from handlers.corpus.records import KEYWORD_SEPARATORS, Normaliser, Prepared
 from handlers.corpus.seen import SeenPapers
 from handlers.errors import SourceError, UsageError
 
@@ -56,10 +55,12 @@ def ingest(
     *,
     mapping: Mapping[str, str] | None = None,
     keyword_separators: str = KEYWORD_SEPARATORS,
+    processes: int = 1,
 ) -> IngestResult:
     """Write ``directory/corpora/<sha256>.jsonl``, ``.index``, ``.profile.json`` and ``.rejects.jsonl``.
 
-    ``mapping`` is paper field → the source's name for it. Files appear whole or not at all, the corpus
+    ``mapping`` is paper field → the source's name for it. ``processes`` prepare the records of a large source
+    beside this one; 1: this one alone, with the same result. Files appear whole or not at all, the corpus
     last, so that whoever sees it finds the others; files that are there with the same bytes stay as they
     are. SourceError if not one record is a paper.
     """
@@ -70,20 +71,21 @@ def ingest(
         scratch = tempfile.TemporaryDirectory(prefix=".ingest-", dir=folder)
     except OSError as error:
         raise UsageError(f"{folder} cannot be written to ({error.strerror}): give another --state") from error
-    with scratch as name, _Intake(Path(name), normaliser) as intake:
-        for line, record in source.records():
-            intake.take(line, record)
+    # Lines are parsed by whoever prepares them; other records come parsed.
+    items: Iterator[Item] = source.lines() if isinstance(source, LineSource) else source.records()
+    with scratch as name, _Intake(Path(name)) as intake:
+        for chunk, results in prepared(items, normaliser, processes=processes):
+            intake.take(chunk, results)
         if not intake.papers:
             raise SourceError(_nothing_good(source.name, intake))
         return intake.publish(folder)
 
 
 class _Intake:
-    """Takes records one by one and holds the files that grow with them."""
+    """Takes records chunk by chunk and holds the files that grow with them."""
 
-    def __init__(self, scratch: Path, normaliser: Normaliser) -> None:
+    def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
-        self._normaliser = normaliser
         self._seen = SeenPapers(scratch / "seen.sqlite")
         self._corpus = (scratch / "corpus").open("wb", buffering=_BUFFER)
         self._rejects = (scratch / "rejects").open("wb", buffering=_BUFFER)
@@ -101,37 +103,38 @@ class _Intake:
         self._rejects.close()
         self._seen.close()
 
-    def take(self, line: int, record: Record | BadLine) -> None:
-        if isinstance(record, BadLine):
-            self._reject(line, record.reason, record.excerpt)
-            return
-        try:
-            self._add(line, self._normaliser.draft(record))
-        except RecordError as error:
-            excerpt = ", ".join(f"{key}={str(value)[:60]}" for key, value in list(record.items())[:8])
-            self._reject(line, str(error), excerpt_of(excerpt))
+    def take(self, chunk: Chunk, results: Sequence[Prepared | Refused]) -> None:
+        papers = [result for result in results if isinstance(result, Prepared)]
+        self._seen.expect([paper.id for paper in papers], [_text_key(paper) for paper in papers])
+        for (_, item), result in zip(chunk, results, strict=True):
+            if isinstance(result, Refused):
+                self._reject(*result)
+            elif refusal := self._refusal_or_add(result):
+                self._reject(result.number, refusal, excerpt_of_item(item))
 
-    def _add(self, line: int, draft: Draft) -> None:
-        digest = draft.digest()
-        known = self._seen.by_id(draft.id)
+    def _refusal_or_add(self, paper: Prepared) -> str:
+        """Why it is no paper of the corpus, or "" if it is one or a duplicate."""
+        known = self._seen.by_id(paper.id)
         if known is not None:
-            if known.text != digest:
-                raise RecordError(
-                    f"the id stands in line {known.line} with another text; this is line {line}"
-                )
+            if known.text != paper.digest:
+                return f"the id stands in line {known.line} with another text; this is line {paper.number}"
             self.duplicates += 1
-            return
-        measure = Measure.of(draft)
-        flags = _flags(draft, measure)
-        # A paper that may be translated must not share the fate of one that may not.
-        text = digest + bytes([flags & NO_DERIVATIVES])
-        leader = None if flags & EMPTY else self._seen.leader(text)
-        written = draft.line(same_as=leader.id if leader else None)
-        flags |= FOLLOWER if leader else 0
-        entry = _entry(draft, measure, flags, offset=self._offset, length=len(written))
-        self._seen.add(entry, digest=digest, text=text, line=line, leader=leader)
-        self._write(written)
-        self._profile.add(draft, measure, flags)
+            return ""
+        if not paper.refusal:
+            self._add(paper)
+        return paper.refusal
+
+    def _add(self, paper: Prepared) -> None:
+        text = _text_key(paper)
+        leader = None if paper.flags & EMPTY else self._seen.leader(text)
+        line = paper.following(leader.id) if leader else paper.line
+        entry = IndexEntry(
+            self._offset, len(line), paper.tokens, paper.body_tokens, 0 if leader else 1,
+            paper.flags | (FOLLOWER if leader else 0), paper.language, paper.id, paper.twin,
+        )  # fmt: skip
+        self._seen.add(entry, digest=paper.digest, text=text, line=paper.number, leader=leader)
+        self._write(line)
+        self._profile.add(paper, follower=leader is not None)
         self.papers += 1
         self.same_as += leader is not None
 
@@ -170,17 +173,9 @@ class _Intake:
         )  # fmt: skip
 
 
-def _flags(draft: Draft, measure: Measure) -> int:
-    empty = EMPTY if not measure.characters else 0
-    return empty | (NO_DERIVATIVES if forbids_derivatives(draft.text("license")) else 0)
-
-
-def _entry(draft: Draft, measure: Measure, flags: int, *, offset: int, length: int) -> IndexEntry:
-    weight = 0 if flags & FOLLOWER else 1
-    language = draft.text("language") or None
-    return IndexEntry(
-        offset, length, measure.tokens, measure.body_tokens, weight, flags, language, draft.id, draft.twin()
-    )
+def _text_key(paper: Prepared) -> bytes:
+    """A paper that may be translated must not share the fate of one that may not."""
+    return paper.digest + bytes([paper.flags & NO_DERIVATIVES])
 
 
 def _nothing_good(name: str, intake: _Intake) -> str:

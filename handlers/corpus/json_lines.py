@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, Protocol, runtime_checkable
 
 from handlers.corpus.reader import MAX_LINE_BYTES, BadLine, excerpt_of, numbered_lines
 
 Record = dict[str, Any]
 Opener = Callable[[], IO[bytes]]
 BOM = b"\xef\xbb\xbf"
+
+
+@runtime_checkable
+class LineSource(Protocol):
+    """A source whose records are JSON objects, a line each."""
+
+    def lines(self) -> Iterator[tuple[int, bytes | BadLine]]:
+        """(line number, the line or why it cannot be read), not parsed yet."""
 
 
 class JsonlSource:
@@ -22,6 +30,10 @@ class JsonlSource:
         self._limit = limit
 
     def records(self) -> Iterator[tuple[int, Record | BadLine]]:
+        for number, line in self.lines():
+            yield number, line if isinstance(line, BadLine) else parse_object(line)
+
+    def lines(self) -> Iterator[tuple[int, bytes | BadLine]]:
         with self._opener() as stream:
             for number, line in numbered_lines(stream, limit=self._limit):
                 if isinstance(line, BadLine):
@@ -30,7 +42,7 @@ class JsonlSource:
                 if number == 1:
                     line = line.removeprefix(BOM)
                 if line and not line.isspace():
-                    yield number, parse_object(line)
+                    yield number, line
 
 
 def parse_object(line: bytes) -> Record | BadLine:

@@ -87,12 +87,13 @@ def numbered_lines(
     number = 1
     try:
         while line := stream.readline(limit + 2):
-            if len(line.rstrip(b"\r\n")) > limit:
+            bare = line.rstrip(b"\r\n")
+            if len(bare) > limit:
                 yield number, BadLine(f"the line is longer than {limit} bytes", excerpt_of(line))
                 while not line.endswith(b"\n") and line:
                     line = stream.readline(_SKIP_BYTES)
             else:
-                yield number, line.rstrip(b"\r\n")
+                yield number, bare
             number += 1
     except EOFError:
         yield number, BadLine("the gzip data is cut off here: what came before it was read")

@@ -18,6 +18,14 @@ _MAYBE_MARKS = re.compile(
     "[^\x00-\u02ff\u2e00-\u3029\u3030-\u3098\u309b-\ua66e\uac00-\ufb1d\uff00-\uffff]{31,}"
 )
 
+# Most texts are made of these alone: none of them is unwanted, combines with what stands before it or
+# is changed by NFC, so one scan tells that nothing is to be done.
+_AS_IT_IS = re.compile(
+    "[\t\n -~\u00a1-\u02ff\u0391-\u03a1\u03a3-\u03a9\u03b1-\u03c9\u0410-\u044f\u2010-\u2027\u2030-\u205e"
+    "\u2160-\u22ff\u2460-\u27bf\u3000-\u3029\u3030-\u3098\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uff01-\uffee]*"
+)
+
 
 def clean_text(text: str) -> str:
     """NFC without control characters, direction overrides and lone surrogates, stripped at both ends.
@@ -26,6 +34,8 @@ def clean_text(text: str) -> str:
     first cut to 30 marks, the bound of Unicode's stream-safe text (UAX #15, section 13).
     """
     if text.isascii() and text.isprintable():
+        return text.strip()
+    if _AS_IT_IS.fullmatch(text):
         return text.strip()
     if "\r" in text:
         text = _CARRIAGE_RETURN.sub("\n", text)

@@ -10,6 +10,7 @@ from handlers.errors import StoppedError
 from handlers.llm.admission import Admission
 from handlers.llm.aimd import AimdLimit
 from handlers.llm.rate_hint import RateHint
+from handlers.llm.stated_limits import StatedLimits
 from handlers.llm.token_bucket import TokenBucket
 from handlers.ports import Clock
 
@@ -58,6 +59,7 @@ class Limiter:
         self._admission = Admission(limit, clock.random, requests=requests, tokens=tokens)
         self._clock = clock
         self._lock = threading.Lock()
+        self._stated = StatedLimits()
 
     def slot(self, tokens: int, give_up: Callable[[], bool]) -> Slot:
         """Use with ``with``: waits its turn for a call that may take ``tokens``. StoppedError, within a
@@ -68,6 +70,7 @@ class Limiter:
         """What a response says of the API's window."""
         with self._lock:
             self._admission.hint(hint, self._clock.monotonic())
+            self._stated.hear(hint.stated)
 
     def set_share(self, live_jobs: int) -> None:
         """The declared rates are for the fleet: take this job's share of them."""
@@ -98,6 +101,12 @@ class Limiter:
     def throttles(self) -> int:
         """Refusals so far."""
         return self._admission.throttles
+
+    @property
+    def stated(self) -> dict[str, int]:
+        """The API's limits by its own headers: ``requests_per_minute`` and the like."""
+        with self._lock:
+            return self._stated.found()
 
     def _acquire(self, tokens: int, give_up: Callable[[], bool]) -> float:
         """Monotonic time at which the slot was given."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 
@@ -17,6 +17,20 @@ _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|us|µs|ns|s|m|h|d)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _EPOCH, _EPOCH_MS = 1e9, 1e12
 """Numbers as large as these are points in time, in seconds or milliseconds."""
+_MOST_STATED = {"requests": 10**9, "tokens": 10**12}
+"""A limit above these is none."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A limit as a response states it, with what was used of it and the seconds until nothing is; None
+    where the response does not say."""
+
+    kind: str
+    """``requests`` or ``tokens``."""
+    limit: int
+    used: int | None
+    reset: float | None
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,8 @@ class RateHint:
     reset: float
     left: tuple[tuple[str, int], ...] = field(default=(), compare=False)
     """What remains of each limit that the headers name."""
+    stated: tuple[Stated, ...] = field(default=(), compare=False)
+    """The limits themselves."""
 
 
 def duration(text: str, *, now: float) -> float | None:
@@ -63,7 +79,8 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
 
 
 def rate_hint(headers: Mapping[str, str], *, now: float, age: float = 0.0) -> RateHint | None:
-    """The scarcest of the ``x-ratelimit-*`` limits; None if there are no such headers.
+    """The scarcest of the ``x-ratelimit-*`` limits; None if there are no such headers. Where limits are
+    stated and nothing of what is left, all of it is.
 
     ``age``: seconds since the request was sent. APIs count when they let a call in, so the window
     has run that long already.
@@ -76,10 +93,22 @@ def rate_hint(headers: Mapping[str, str], *, now: float, age: float = 0.0) -> Ra
             reset = duration(headers.get(f"x-ratelimit-reset{kind}", ""), now=now) or 0.0
             hints.append(RateHint(int(float(left)), max(0.0, min(_MAX_RESET, reset) - age)))
             every.append((kind, hints[-1].remaining))
+    stated = tuple(_stated(headers, now))
     if not hints:
-        return None
+        return RateHint(min(each.limit for each in stated), 0.0, stated=stated) if stated else None
     scarcest = min(hints, key=lambda hint: (hint.remaining, -hint.reset))
-    return replace(scarcest, left=tuple(every))
+    return replace(scarcest, left=tuple(every), stated=stated)
+
+
+def _stated(headers: Mapping[str, str], now: float) -> Iterator[Stated]:
+    for kind, most in _MOST_STATED.items():
+        text = headers.get(f"x-ratelimit-limit-{kind}", "").strip()
+        limit = int(float(text)) if _NUMBER.fullmatch(text) else 0
+        if 1 <= limit <= most:
+            left = headers.get(f"x-ratelimit-remaining-{kind}", "").strip()
+            used = limit - int(float(left)) if _NUMBER.fullmatch(left) else None
+            reset = duration(headers.get(f"x-ratelimit-reset-{kind}", ""), now=now)
+            yield Stated(kind, limit, used if used is None or used >= 0 else None, reset)
 
 
 def _until(text: str, now: float) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -16,8 +16,9 @@ from handlers.errors import UsageError
 from handlers.models import Frozen
 from handlers.pipeline.platform_limits import platform_limits
 
-Origin = Literal["default", "corpus", "limits", "price", "pilot", "flag", "file"]
-"""Where a figure comes from; later ones go before earlier ones."""
+Origin = str
+"""Where a figure comes from: ``default``, ``corpus``, ``limits``, ``price``, ``pilot``, ``the API's headers,
+DATE``, ``flag`` or ``file``; later ones go before earlier ones."""
 _LIMITS = platform_limits()
 
 

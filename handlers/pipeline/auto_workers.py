@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_START = 10
-_GROWTH, _SHRINK = 1.5, 0.7
+START = 10
+GROWTH = 1.5
+"""Workers at first, and times as many at each step."""
+_SHRINK = 0.7
 _SLOWER = 2.0
 """Times the latency of fewer workers at which more of them only make the calls wait at the API."""
 _REFUSED = 0.02
@@ -53,7 +55,7 @@ class Change:
 class AutoWorkers:
     """Looked at every few seconds; it knows no threads and no clock, for a round is counted in calls."""
 
-    def __init__(self, ceiling: int, start: int = _START) -> None:
+    def __init__(self, ceiling: int, start: int = START) -> None:
         self.ceiling = ceiling
         self.workers = min(start, ceiling)
         self._answered = self._throttled = 0
@@ -95,7 +97,7 @@ class AutoWorkers:
         if not busy or self.workers >= most:
             return None
         reason = f"all are busy, calls take {seen.latency:.1f} s and none is refused"
-        return self._to(min(most, math.ceil(self.workers * _GROWTH)), reason, seen)
+        return self._to(min(most, math.ceil(self.workers * GROWTH)), reason, seen)
 
     def _to(self, workers: int, reason: str, seen: Seen) -> Change | None:
         self._answered, self._throttled = seen.answered, seen.throttled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -73,8 +73,8 @@ def read_bill(path: Path, model: str | None = None) -> Bill:
     )
 
 
-def _columns(header: object, path: Path, *, wants_model: bool) -> dict[str, str]:
-    names = {str(name).strip().lower().replace(" ", "_"): str(name) for name in header}  # type: ignore[attr-defined]
+def _columns(header: Iterable[object], path: Path, *, wants_model: bool) -> dict[str, str]:
+    names = {str(name).strip().lower().replace(" ", "_"): str(name) for name in header}
     found = {
         what: next(names[alias] for alias in aliases if alias in names)
         for what, aliases in _COLUMNS.items()

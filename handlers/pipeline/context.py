@@ -84,6 +84,7 @@ class JobMeter:
                 latency=dict(self._latency),
                 errors=dict(self._errors),
                 note=self.note,
+                limits=limiter.stated,
             )
 
 

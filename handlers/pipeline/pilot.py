@@ -6,9 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from handlers.models import CallRecord, Frozen, PaperStatus
 from handlers.pipeline.assumptions import Assumed
+from handlers.pipeline.pilot_limits import limits_heard
 from handlers.pipeline.workload import Sized, Workload
+from handlers.records import JobRecord
 
 _NINETY = 1.645
 _T_EXTRA = 1.7
@@ -60,6 +64,10 @@ class PilotFigures(Frozen):
     """Half of the 90% interval of the corpus's cost, as a share of it; of the time likewise."""
     time_error: float
     worker_s_per_paper: float
+    limits: dict[str, int] = Field(default_factory=dict)
+    """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
+    limits_on: str = ""
+    """The day on which they did, ISO 8601."""
 
     def give(self, assumed: Assumed) -> None:
         """Replace what was assumed by what was measured."""
@@ -82,6 +90,11 @@ class PilotFigures(Frozen):
             time_error=self.time_error,
             worker_s_per_paper=self.worker_s_per_paper,
         )
+        assumed.take(
+            f"the API's headers, {self.limits_on}",
+            rpm=self.limits.get("requests_per_minute"),
+            tpm=self.limits.get("tokens_per_minute"),
+        )
 
 
 @dataclass(frozen=True)
@@ -101,8 +114,14 @@ class _Point:
     value: float
 
 
-def figures(found: Sequence[Piloted], sized: Mapping[str, Sized], workload: Workload) -> PilotFigures | None:
-    """None if no call was answered. Papers that are not in ``sized`` count only in sums."""
+def figures(
+    found: Sequence[Piloted],
+    sized: Mapping[str, Sized],
+    workload: Workload,
+    jobs: Iterable[JobRecord] = (),
+) -> PilotFigures | None:
+    """None if no call was answered. Papers that are not in ``sized`` count only in sums; ``jobs`` are those
+    that did the papers."""
     papers = [each for each in found if each.calls]
     calls = sorted((call for each in papers for call in each.calls), key=lambda call: call.started_at)
     fitted = [each for each in papers if each.id in sized and any(call.usage for call in each.calls)]
@@ -112,6 +131,7 @@ def figures(found: Sequence[Piloted], sized: Mapping[str, Sized], workload: Work
     completion = _line((_tokens(each, "completion_tokens"), sized[each.id]) for each in fitted)
     seconds = _line((_seconds(each), sized[each.id]) for each in fitted)
     done = [sized[each.id] for each in papers if each.status == "done" and each.id in sized]
+    heard = limits_heard(jobs, calls)
     return PilotFigures(
         papers=len(found),
         counts=_counts(found),
@@ -130,6 +150,8 @@ def figures(found: Sequence[Piloted], sized: Mapping[str, Sized], workload: Work
         cost_error=_cost_error(fitted, sized, workload),
         time_error=_error(seconds, len(fitted), workload),
         worker_s_per_paper=_own_work(fitted),
+        limits=heard.limits,
+        limits_on=heard.on,
         **_shares(calls, sum(sized[each.id].requests for each in fitted)),
     )
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.errors import UsageError
 from handlers.models import Frozen, Price
 from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.demand import Demand, demand
 from handlers.pipeline.pilot import PilotFigures
+from handlers.pipeline.plan_auto import auto_shape
 from handlers.pipeline.plan_refusals import refuse_impossible
 from handlers.pipeline.plan_rows import PlanRow, Shape, row
+from handlers.pipeline.plan_warnings import plan_warnings
 from handlers.pipeline.platform_limits import platform_limits
 from handlers.pipeline.platforms import Platform, PlatformName, platform
 from handlers.pipeline.workload import Workload
@@ -35,6 +36,8 @@ class Wish:
     private: bool = True
     shape: tuple[int, int] | None = None
     """(jobs, workers) of a fleet of one's own."""
+    auto: bool = False
+    """The jobs of that fleet find their number of workers by themselves."""
     tier: str | None = None
     """The fleet to be executed, in place of the recommended one."""
     deadline: float | None = None
@@ -121,7 +124,10 @@ def make_plan(
     rest, done = _without_done(workload, pilot, assumed)
     asked = demand(rest, assumed, price)
     refuse_impossible(asked, place, budget=wish.budget, deadline=wish.deadline)
-    rows = tuple(row(shape, asked, assumed, place, budget=wish.budget) for shape in _shapes(wish))
+    rows = tuple(
+        row(shape, asked, assumed, place, budget=wish.budget)
+        for shape in _shapes(wish, asked, assumed, place)
+    )
     recommended, reason = _recommend(rows, asked, wish)
     chosen = wish.tier or (CUSTOM if wish.shape else recommended)
     found = next((each for each in rows if each.tier == chosen), None)
@@ -150,7 +156,7 @@ def make_plan(
         chosen=chosen,
         platforms=tuple(_elsewhere(found or rows[-1], asked, assumed, wish)),
         first_steps=tuple(_first_steps(asked, assumed, place)),
-        warnings=tuple(_warnings(rest, assumed, wish, pilot, origins)),
+        warnings=(*_about(wish, found), *plan_warnings(rest, asked, assumed, pilot, origins)),
     )
 
 
@@ -175,11 +181,14 @@ def _without_done(
     )
 
 
-def _shapes(wish: Wish) -> Iterator[Shape]:
+def _shapes(wish: Wish, asked: Demand, assumed: Assumptions, place: Platform) -> Iterator[Shape]:
     for tier, (jobs, workers) in TIERS.items():
         yield Shape(tier, jobs, workers)
     if wish.shape is not None:
-        yield Shape(CUSTOM, *wish.shape)
+        auto = wish.auto and asked.sent
+        yield (
+            auto_shape(CUSTOM, wish.shape[0], asked, assumed, place) if auto else Shape(CUSTOM, *wish.shape)
+        )
 
 
 def _recommend(rows: Sequence[PlanRow], asked: Demand, wish: Wish) -> tuple[str | None, str]:
@@ -242,31 +251,11 @@ def _first_steps(asked: Demand, assumed: Assumptions, place: Platform) -> Iterat
             yield Step(papers=part.papers, tier=tier, hours=found.hours, cost_usd=found.cost_usd, why=why)
 
 
-def _warnings(
-    workload: Workload,
-    assumed: Assumptions,
-    wish: Wish,
-    pilot: PilotFigures | None,
-    origins: Mapping[str, str],
-) -> Iterator[str]:
-    if pilot is None and not {"usd_per_paper", "papers_per_worker_hour"} <= {
-        name for name, origin in origins.items() if origin == "file"
-    }:
-        yield "tokens and latency are assumed, not measured: `paperfleet pilot` measures them on 20 papers"
-    if assumed.rpm is None and assumed.tpm is None and assumed.papers_per_worker_hour is None:
-        yield "no rate limit is known: give the account's with --rpm and --tpm, or the plan cannot see it"
-    if pilot is not None and pilot.throttled_share and assumed.rpm is None and assumed.tpm is None:
+def _about(wish: Wish, found: PlanRow | None) -> Iterator[str]:
+    if wish.auto and found is not None:
         yield (
-            f"{pilot.throttled_share:.0%} of the pilot's calls were refused for their rate: a limit binds"
-            " that this plan does not know, and every row is too fast; give --rpm or --tpm"
+            f"--workers auto: planned with the {found.workers} workers a job that it should grow to, growing"
+            " included; the run starts with fewer and keeps as many as prove to help"
         )
-    if not workload.sent:
-        yield "no paper of this corpus needs a call: all are skipped or finished"
     if wish.deadline is not None and wish.budget is not None:
         yield "both a deadline and a budget: the cheapest fleet that keeps to both is recommended"
-
-
-def check_tier(tier: str | None) -> None:
-    """UsageError naming the tiers."""
-    if tier is not None and tier not in TIERS:
-        raise UsageError(f"no tier {tier!r}: give one of {', '.join(TIERS)}")

@@ -47,7 +47,8 @@ def seal(plan: Plan, settings: Settings) -> PlanFile:
     row = plan.row(plan.chosen)
     fixed = settings.model_dump(mode="json", include=set(_EXECUTED), exclude_none=True)
     if row is not None:
-        fixed |= {"jobs": row.jobs, "workers": row.workers}
+        auto = settings.workers == "auto" and plan.chosen == CUSTOM
+        fixed |= {"jobs": row.jobs, "workers": "auto" if auto else row.workers}
     whole = {"v": 1, **plan.model_dump(mode="json"), "run": fixed}
     return PlanFile.model_validate({**whole, "hash": _hash(whole)})
 

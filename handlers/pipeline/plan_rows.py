@@ -36,6 +36,8 @@ class Shape:
     tier: str
     jobs: int
     workers: int
+    lost: float = 0.0
+    """Seconds of the whole fleet's work lost while workers are added step by step."""
 
 
 class PlanRow(Frozen):
@@ -76,11 +78,12 @@ def row(
     """``budget`` in USD, for the API."""
     jobs = place.jobs(shape.jobs)
     workers = jobs * shape.workers
-    ceilings = _ceilings(shape, jobs, asked, assumed, place)
+    ceilings = ceilings_of(shape, jobs, asked, assumed, place)
     tightest = min(ceilings, key=lambda name: ceilings[name])
     given = given_rate(shape.tier, assumed)
     if given is None:
         work, error = _work(asked, workers, ceilings, tightest, place, jobs)
+        work += shape.lost
     else:
         work, error = 3600 * asked.papers / ceilings[tightest], 0.0
     span = place.span(jobs, shape.workers, work, asked.papers)
@@ -130,14 +133,14 @@ def given_rate(tier: str, assumed: Assumptions) -> float | None:
     return rate
 
 
-def _ceilings(
+def ceilings_of(
     shape: Shape, jobs: int, asked: Demand, assumed: Assumptions, place: Platform
-) -> dict[str, float]:
+) -> dict[Binding, float]:
     """Papers an hour that each limit alone would allow, in steady work."""
     per_sent = asked.papers / asked.sent if asked.sent else 1.0
     given = given_rate(shape.tier, assumed)
     one = given if given is not None else 3600 * per_sent / max(1e-9, asked.hold.mean)
-    found = {"workers": jobs * shape.workers * one}
+    found: dict[Binding, float] = {"workers": jobs * shape.workers * one}
     if asked.sent and assumed.rpm is not None:
         found["rpm"] = assumed.rpm * 60 * per_sent / asked.calls_per_paper
     if asked.tokens_per_paper and assumed.tpm is not None:
@@ -154,7 +157,7 @@ def work_of_call(size: float) -> float:
 
 
 def _work(
-    asked: Demand, workers: int, ceilings: dict[str, float], tightest: str, place: Platform, jobs: int
+    asked: Demand, workers: int, ceilings: dict[Binding, float], tightest: Binding, place: Platform, jobs: int
 ) -> tuple[float, float]:
     """Seconds of the fleet's work, and the part of them that is as uncertain as a call's time."""
     if not asked.sent:
@@ -178,7 +181,7 @@ def _longest_of(papers: int, hold: Hold) -> float:
 
 def _binding(
     asked: Demand,
-    tightest: str,
+    tightest: Binding,
     jobs: int,
     shape: Shape,
     place: Platform,
@@ -196,7 +199,7 @@ def _binding(
     if span.sessions > 1:
         return "job_time"
     if tightest != "workers":
-        return tightest  # type: ignore[return-value]
+        return tightest
     if jobs < shape.jobs:
         return "slots"
     return "lambda_ramp" if place.ramp(jobs) > _RAMP_BINDS * wall else "workers"

@@ -38,7 +38,7 @@ class Platform(Protocol):
     @property
     def account(self) -> str: ...
 
-    def jobs(self, wanted: int) -> int:
+    def jobs(self, wanted: int, /) -> int:
         """Those that run at once."""
 
     @property
@@ -49,13 +49,13 @@ class Platform(Protocol):
     def start(self) -> float:
         """Seconds from the command to a job's first call."""
 
-    def calls_per_second(self, jobs: int, workers: int) -> float:
+    def calls_per_second(self, jobs: int, workers: int, /) -> float:
         """What the processors carry."""
 
-    def ramp(self, jobs: int) -> float:
+    def ramp(self, jobs: int, /) -> float:
         """Seconds of the whole fleet's work lost while jobs start one after the other."""
 
-    def span(self, jobs: int, workers: int, work: float, papers: int) -> Span:
+    def span(self, jobs: int, workers: int, work: float, papers: int, /) -> Span:
         """``work`` seconds of the fleet, start excluded, as sessions."""
 
     @property
@@ -82,13 +82,13 @@ class Laptop:
     def start(self) -> float:
         return self.assumed.laptop_start_s
 
-    def calls_per_second(self, jobs: int, workers: int) -> float:  # noqa: ARG002 - the port's
+    def calls_per_second(self, jobs: int, _workers: int, /) -> float:
         return min(jobs, self.assumed.cores) * self.assumed.calls_per_core_second
 
-    def ramp(self, jobs: int) -> float:  # noqa: ARG002 - the port's
+    def ramp(self, _jobs: int, /) -> float:
         return 0.0
 
-    def span(self, jobs: int, workers: int, work: float, papers: int) -> Span:  # noqa: ARG002
+    def span(self, _jobs: int, _workers: int, work: float, _papers: int, /) -> Span:
         return Span(work, 1, 0.0, 0.0)
 
     @property
@@ -118,13 +118,13 @@ class Actions:
     def start(self) -> float:
         return self.assumed.actions_start_s
 
-    def calls_per_second(self, jobs: int, workers: int) -> float:  # noqa: ARG002 - the port's
+    def calls_per_second(self, jobs: int, _workers: int, /) -> float:
         return jobs * self.assumed.calls_per_core_second  # one process a runner: one core of it
 
-    def ramp(self, jobs: int) -> float:  # noqa: ARG002 - the port's
+    def ramp(self, _jobs: int, /) -> float:
         return 0.0
 
-    def span(self, jobs: int, workers: int, work: float, papers: int) -> Span:  # noqa: ARG002
+    def span(self, jobs: int, _workers: int, work: float, _papers: int, /) -> Span:
         """A session is one workflow run whose jobs end before they are killed."""
         usable = max(60.0, self.assumed.job_hours * 3600 - self.start - _MARGIN)
         sessions = max(1, math.ceil(work / usable - 1e-9))

@@ -14,8 +14,8 @@ class _Lease:
 
 
 class MemoryLeases:
-    """``ports.Ledger``'s lease methods by its rules. Finished batches are forgotten, but for a queue
-    that delivers one again: its caller finishes a batch once."""
+    """``ports.Ledger``'s lease methods by its rules, of one run. Finished batches are
+    forgotten, but for a queue that delivers one again: its caller finishes a batch once."""
 
     def __init__(self) -> None:
         self._leases: dict[str, _Lease] = {}
@@ -23,7 +23,7 @@ class MemoryLeases:
     def __len__(self) -> int:
         return len(self._leases)
 
-    def lease(self, run_id: str, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:  # noqa: ARG002 - one run
+    def lease(self, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:
         """Claim a batch and return the lease's epoch; None if another lease is live."""
         known = self._leases.get(batch_id)
         if known is not None and known.live and known.until > now:
@@ -32,7 +32,7 @@ class MemoryLeases:
         self._leases[batch_id] = _Lease(owner, epoch, now + ttl)
         return epoch
 
-    def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:  # noqa: ARG002
+    def extend_lease(self, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
         """False if the lease has passed to another epoch."""
         known = self._leases.get(batch_id)
         if known is None or known.epoch != epoch or not known.live:
@@ -40,11 +40,11 @@ class MemoryLeases:
         known.until = now + ttl
         return True
 
-    def end_lease(self, run_id: str, batch_id: str, epoch: int) -> None:  # noqa: ARG002
+    def end_lease(self, batch_id: str, epoch: int) -> None:
         known = self._leases.get(batch_id)
         if known is not None and known.epoch == epoch:
             known.live = False
 
-    def finish_batch(self, run_id: str, batch_id: str, *, now: float) -> bool:  # noqa: ARG002
+    def finish_batch(self, batch_id: str) -> bool:
         """Forget it: all its papers are in a terminal state."""
         return self._leases.pop(batch_id, None) is not None

@@ -113,7 +113,7 @@ class Simulation:
         if died and self._setup.lease_s:
             wait = max(0.0, self._setup.lease_s - self._chance.random() * _HEARTBEAT)
         else:
-            self._leases.end_lease(_RUN, batch.id, batch.epoch)
+            self._leases.end_lease(batch.id, batch.epoch)
         self._at(self._now + wait, lambda: self._show(batch))
 
     def _show(self, batch: Batch) -> None:
@@ -145,7 +145,7 @@ class Simulation:
             self._starved.append(job)
             return
         ttl = self._setup.lease_s or math.inf
-        epoch = self._leases.lease(_RUN, batch.id, job.name, now=self._now, ttl=ttl)
+        epoch = self._leases.lease(batch.id, job.name, now=self._now, ttl=ttl)
         if epoch is None:  # shown a moment before its lease ends
             self._at(self._now + 1.0, lambda: self._show(batch))
             self._fetch(job)
@@ -278,7 +278,7 @@ class Simulation:
             job.finished(unit, self._now)
         if not batch.left:
             job.held.pop(batch.id, None)
-            self._leases.finish_batch(_RUN, batch.id, now=self._now)
+            self._leases.finish_batch(batch.id)
         job.idle += 1
         if job.backlog:
             self._hand_out(job)

@@ -104,6 +104,14 @@ def _head(plan: Plan) -> Iterator[str]:
             f"Measured on {measured['papers']:,} papers: cost to {measured['cost_error']:.1%}, a paper's time"
             f" to {measured['time_error']:.1%} (90%)."
         )
+    yield from _stated(plan)
+
+
+def _stated(plan: Plan) -> Iterator[str]:
+    """The rate limits that nobody declared."""
+    for name, what in (("rpm", "requests"), ("tpm", "tokens")):
+        if plan["origins"].get(name, "").startswith("the API"):
+            yield f"At most {plan['assumptions'][name]:,.0f} {what} a minute: {plan['origins'][name]}."
 
 
 def _place(plan: Plan) -> str:

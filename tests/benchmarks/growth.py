@@ -31,6 +31,7 @@ from handlers.bootstrap import connect
 from handlers.corpus.batching import read_paper
 from handlers.models import BatchMessage, LedgerEntry, PaperStatus
 from handlers.pipeline.submit import RunRequest, submit
+from handlers.ports import ObjectStore
 from handlers.records import Part
 from handlers.settings import load_settings
 from handlers.totals import CallTotals, Commit
@@ -166,7 +167,7 @@ def _status(paper_id: str) -> PaperStatus:
     return "failed" if number % 1000 == 7 else "flagged" if number % 200 == 3 else "done"
 
 
-def _done(message: BatchMessage, store: object) -> Commit:
+def _done(message: BatchMessage, store: ObjectStore) -> Commit:
     lines = tuple(
         _LINE.replace("@ID@", paper_id)
         .replace("@BATCH@", message.batch_id)
@@ -177,7 +178,7 @@ def _done(message: BatchMessage, store: object) -> Commit:
         + b"\n"
         for paper_id in message.ids
     )
-    (pointers,) = store.write_parts("job-a", [Part("r", f"{message.batch_id}/1-1", lines)])  # type: ignore[attr-defined]
+    (pointers,) = store.write_parts("job-a", [Part("r", f"{message.batch_id}/1-1", lines)])
     entries = tuple(
         LedgerEntry(
             paper_id=paper_id,

@@ -128,7 +128,7 @@ def test_a_job_is_started_once_and_its_stats_are_absolute(ledger: Ledger) -> Non
     ledger.start_job(builders.job("job-a"))
     ledger.start_job(builders.job("job-a", workers=99))
     stats = JobStats(papers=3, busy=2.5, throttle_wait=0.5, slots=4, in_flight=2, latency={7: 2},
-                     errors={"http_500": 1})  # fmt: skip
+                     errors={"http_500": 1}, limits={"requests_per_minute": 60})  # fmt: skip
     ledger.beat(RUN, "job-a", at=4, stats=JobStats(papers=1))
     ledger.beat(RUN, "job-a", at=5, stats=stats)
     (found,) = ledger.jobs(RUN)

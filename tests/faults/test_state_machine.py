@@ -297,7 +297,10 @@ class TestPromisesOnAws(PromisesOnAws.TestCase):  # type: ignore[name-defined, m
         patch = pytest.MonkeyPatch()
         with moto_server() as aws:
             PromisesOnAws.aws = aws
-            now = lambda: PromisesOnAws.clocks[0]() if PromisesOnAws.clocks else 0.0  # noqa: E731
+
+            def now() -> float:
+                return PromisesOnAws.clocks[0]() if PromisesOnAws.clocks else 0.0
+
             patch.setattr("moto.sqs.models.unix_time", now)
             patch.setattr("moto.sqs.models.unix_time_millis", lambda: 1000 * now() + next(ticks) / 1000)
             yield

@@ -146,6 +146,46 @@ def test_pilot_plan_and_run_tell_one_story(server: RunningServer, source: Path, 
 
 
 @pytest.mark.slow
+def test_a_limit_that_nobody_declared_binds_once_a_pilot_has_heard_of_it(
+    source: Path, tmp_path: Path
+) -> None:
+    state, file = tmp_path / "state", tmp_path / "plan.json"
+    with start(ServerSettings(mode="canned", latency=0.05, rpm=600, tpm=10**6)) as server:
+        piloted = paperfleet("pilot", source, *against(server, state), "--papers", 20)
+        assert "600 requests a minute, 1,000,000 tokens a minute" in piloted.out
+        ours = [*against(server, state), "--jobs", 2, "--workers", 20, "--json"]
+        made = paperfleet("plan", source, *ours, "--output", file).report
+        declared = paperfleet("plan", source, *ours, "--rpm", 90).report
+    assert made["origins"]["rpm"].startswith("the API's headers, 20")
+    assert {row["binding"] for row in made["rows"]} == {"rpm"}
+    assert not [each for each in made["warnings"] if "rate limit" in each]
+    assert "rpm" not in made["run"], "what nobody declared is not executed"
+    assert (declared["origins"]["rpm"], declared["assumptions"]["rpm"]) == ("flag", 90)
+    setup = paperfleet("simulate", "--plan", file, "--json").report["setup"]
+    assert (setup["rpm"], setup["api_rpm"]) == (None, 600)
+
+
+@pytest.mark.slow
+def test_workers_auto_are_planned_for_and_executed_as_such(
+    server: RunningServer, source: Path, tmp_path: Path
+) -> None:
+    state, file = tmp_path / "state", tmp_path / "plan.json"
+    made = paperfleet(
+        "plan", source, *against(server, state), "--workers", "auto", "--output", file, "--json"
+    )
+    assert made.code == 0, made.err
+    (row,) = [row for row in made.report["rows"] if row["tier"] == "custom"]
+    assert (made.report["chosen"], made.report["run"]["workers"]) == ("custom", "auto")
+    assert 10 <= row["workers"] < 500, "120 papers end before there are more"
+    assert [each for each in made.report["warnings"] if f"the {row['workers']} workers a job" in each]
+    ran = paperfleet("run", source, "--state", state, "--plan", file, "--json")
+    assert ran.code == 0, ran.err
+    assert [job["workers"] for job in ran.report["jobs"]] == [500]
+    refused = paperfleet("run", source, "--state", state, "--plan", file, "--workers", 20)
+    assert "--workers 20 is not what was planned (auto)" in refused.err
+
+
+@pytest.mark.slow
 def test_a_larger_pilot_goes_on_from_a_smaller_one(
     server: RunningServer, source: Path, tmp_path: Path
 ) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.corpus.estimate import estimate_answer_tokens, estimate_tokens
 from handlers.corpus.language import detect_language, normalise_language
 from handlers.corpus.licenses import forbids_derivatives, normalise_license
-from handlers.corpus.profile import estimate_answer_tokens, estimate_tokens
-from handlers.corpus.text import clean_text, clean_value
+from handlers.corpus.text import _AS_IT_IS, _UNWANTED, clean_text, clean_value
 from tests.growth import assert_linear, repeated
 
 HOSTILE = ["$", "\\begin{", "<", "[", "{", "̖́", "á", "\x00", "\u202e", "ऄ", "\r", " ", "https://", "i̇"]
@@ -33,6 +34,23 @@ def test_cleaning_ordinary_letters_is_plain_nfc(text: str) -> None:
 
 def test_controls_direction_marks_bom_and_lone_surrogates_are_removed() -> None:
     assert clean_text("\ufeff中\x00文\u202e\u2066\u200f\x85 a\ud800b\U000e0041\x7f") == "中文 ab"
+
+
+def test_what_is_taken_as_it_is_has_nothing_to_be_cleaned() -> None:
+    """No character of the set is unwanted, has a canonical decomposition that NFC would not make again, or is
+    the second of a pair that NFC makes one: so no text of them changes."""
+    taken = {chr(code) for code in range(sys.maxunicode + 1) if _AS_IT_IS.fullmatch(chr(code))}
+    assert "中" in taken and "α" in taken and "、" in taken
+    seconds = set()
+    for code in range(sys.maxunicode + 1):
+        parts = unicodedata.decomposition(chr(code)).split()
+        if parts and not parts[0].startswith("<"):
+            seconds.update(chr(int(part, 16)) for part in parts[1:])
+    for char in taken:
+        assert not _UNWANTED.match(char) and char != "\r" and not unicodedata.combining(char)
+        assert unicodedata.normalize("NFC", char) == char
+        assert char not in seconds
+        assert not "\u1100" <= char <= "\u11ff" and not "\uac00" <= char <= "\ud7a3"
 
 
 def test_line_ends_become_newlines_and_tabs_stay() -> None:

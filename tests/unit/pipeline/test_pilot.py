@@ -15,6 +15,7 @@ from handlers.pipeline.assumptions import Assumed
 from handlers.pipeline.pilot import Piloted, PilotFigures, figures
 from handlers.pipeline.submit import costs_nothing
 from handlers.pipeline.workload import Sized, Workload, measure, stratified
+from handlers.records import JobRecord, JobStats
 from handlers.tasks.translate import TranslateTask
 
 SPEC = RunSpec(corpus_sha256="0" * 64, corpus="c", prompt_version="1", masking_version="1", model="m")
@@ -143,6 +144,68 @@ def test_what_was_measured_replaces_what_was_assumed() -> None:
     piloted().give(assumed)
     assert assumed.build().prompt_tokens_per_token == pytest.approx(1.5, rel=0.01)
     assert assumed.origins["latency_sigma"] == "pilot"
+
+
+def job(at: float = 1_000.0, *, answered: int = 20, **limits: int) -> JobRecord:
+    stats = JobStats(latency={3: answered} if answered else {}, limits=limits)
+    return JobRecord("j", "r", "s", "h:1:1", 10, at, at, at, "finished", stats)
+
+
+def with_limits(*jobs: JobRecord, apart: float = 3.0) -> PilotFigures:
+    papers = CORPUS[:20]
+    found = [
+        Piloted(each.id, "done", (call(each, latency=1.0, at=n * apart),)) for n, each in enumerate(papers)
+    ]
+    made = figures(found, {each.id: each for each in CORPUS}, workload(CORPUS), jobs)
+    assert made is not None
+    return made
+
+
+def assumed_of(made: PilotFigures, **flags: float) -> Assumed:
+    assumed = Assumed()
+    made.give(assumed)
+    assumed.take("flag", **flags)
+    return assumed
+
+
+def test_limits_of_a_minute_that_the_api_stated_are_assumed_with_their_day() -> None:
+    made = with_limits(job(at=86_400.0, requests_per_minute=3_000, tokens_per_minute=90_000))
+    assumed = assumed_of(made)
+    assert (assumed.build().rpm, assumed.build().tpm) == (3_000, 90_000)
+    assert assumed.origins["rpm"] == assumed.origins["tpm"] == "the API's headers, 1970-01-02"
+
+
+def test_a_flag_wins_over_the_apis_headers() -> None:
+    assumed = assumed_of(with_limits(job(requests_per_minute=3_000, tokens_per_minute=90_000)), rpm=50.0)
+    assert (assumed.build().rpm, assumed.origins["rpm"]) == (50.0, "flag")
+    assert assumed.build().tpm == 90_000
+
+
+def test_limits_of_an_hour_or_a_day_set_no_pace() -> None:
+    made = with_limits(job(requests_per_day=200, tokens_per_hour=9_000))
+    assert made.limits == {"requests_per_day": 200, "tokens_per_hour": 9_000}
+    assumed = assumed_of(made).build()
+    assert (assumed.rpm, assumed.tpm) == (None, None)
+
+
+def test_limits_that_the_pilots_own_calls_belie_are_not_believed() -> None:
+    stated = {"requests_per_minute": 9, "tokens_per_minute": 4_000}
+    assert with_limits(job(**stated), apart=3.0).limits == {}, "20 answers of 440 tokens in a minute"
+    assert with_limits(job(**stated), apart=30.0).limits == stated
+
+
+def test_the_last_word_on_the_limits_stands_but_for_a_job_that_was_hardly_answered() -> None:
+    early, late, short = (
+        job(1.0, requests_per_minute=500),
+        job(2.0, requests_per_minute=600),
+        job(3.0, answered=1, requests_per_minute=700),
+    )
+    assert with_limits(early, late, short, job(4.0)).limits == {"requests_per_minute": 600}
+
+
+def test_figures_of_a_pilot_before_limits_were_heard_are_read() -> None:
+    old = with_limits().model_dump(mode="json", exclude={"limits", "limits_on"})
+    assert PilotFigures.model_validate(old).limits == {}
 
 
 @given(st.integers(1, 120), st.integers(0, 60))

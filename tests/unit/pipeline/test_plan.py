@@ -14,6 +14,7 @@ from handlers.pipeline.plan import Plan, Wish, make_plan
 from handlers.pipeline.plan_rows import PlanRow, Shape, row
 from handlers.pipeline.platforms import platform
 from handlers.pipeline.workload import Workload
+from tests.unit.pipeline.test_pilot import piloted
 
 ORIGINAL = {
     "papers": 34_237,
@@ -182,3 +183,11 @@ def test_more_workers_never_make_a_run_longer() -> None:
     place = platform("laptop", "", private=True, assumed=assumed)
     hours = [row(Shape("custom", 1, workers), asked, assumed, place).hours for workers in (1, 3, 10, 30, 100)]
     assert hours == sorted(hours, reverse=True)
+
+
+def test_a_quota_of_a_day_that_the_run_exceeds_is_warned_of_with_the_days_that_it_takes() -> None:
+    pilot = piloted().model_copy(update={"limits": {"requests_per_day": 1_000, "tokens_per_day": 10**9}})
+    plan = make_plan(TEN_THOUSAND, Assumed().build(), Wish(), price=PRICE, origins={}, pilot=pilot)
+    (told,) = [each for each in plan.warnings if "a day" in each]
+    assert "1,000 requests a day" in told
+    assert "11 days" in told

@@ -157,16 +157,15 @@ def test_leases_in_memory_keep_the_ledgers_rules(
     now = 1_000.0
     for verb, batch, epoch, passed in steps:
         now += passed
-        answers = []
-        for ledger in (memory, with_batches):
-            name = f"b{batch}"
-            if verb == "lease":
-                answers.append(ledger.lease("r", name, "job", now=now, ttl=60.0))
-            elif verb == "extend":
-                answers.append(ledger.extend_lease("r", name, epoch, now=now, ttl=60.0))
-            else:
-                answers.append(ledger.end_lease("r", name, epoch))
-        assert answers[0] == answers[1]
+        name = f"b{batch}"
+        method, given = {
+            "lease": ("lease", (name, "job")),
+            "extend": ("extend_lease", (name, epoch)),
+            "end": ("end_lease", (name, epoch)),
+        }[verb]
+        times = {} if verb == "end" else {"now": now, "ttl": 60.0}
+        answer = getattr(memory, method)(*given, **times)
+        assert answer == getattr(with_batches, method)("r", *given, **times)
     with_batches.close()
 
 

@@ -1,0 +1,170 @@
+"""Records of a source, prepared chunk by chunk, in their order; on a large source by other processes.
+
+What a record is by itself (parsing, cleaning, digests, its canonical line) takes two thirds of an ingest and
+needs nothing of the records before it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import NamedTuple
+
+from handlers.corpus.json_lines import Record, parse_object
+from handlers.corpus.reader import BadLine, excerpt_of
+from handlers.corpus.records import Normaliser, Prepared, RecordError
+
+Item = tuple[int, bytes | Record | BadLine]
+"""(line number, a record: as JSON, parsed, or why there is none)."""
+Chunk = list[Item]
+
+CHUNK_ITEMS = 500
+CHUNK_BYTES = 512 * 1024
+"""A chunk is closed by the first that is reached. A few of them are in memory at a time."""
+_ALONE = 4
+"""Chunks that are prepared before other processes are started: small sources are not worth it."""
+
+
+class Refused(NamedTuple):
+    """A record that is no paper."""
+
+    number: int
+    reason: str
+    excerpt: str
+
+
+def prepared(
+    items: Iterator[Item], normaliser: Normaliser, *, processes: int = 1
+) -> Iterator[tuple[Chunk, list[Prepared | Refused]]]:
+    """Each chunk with what came of its items, whoever prepared it. ``processes``: as many more than this
+    one at most; 1 and fewer stands for none."""
+    chunks = _chunks(items)
+    for _, chunk in zip(range(_ALONE), chunks, strict=False):
+        yield chunk, prepare(chunk, normaliser)
+    # A fork beside running threads might find one of their locks held for good.
+    if processes > 1 and threading.active_count() == 1 and (first := next(chunks, None)) is not None:
+        yield from _shared(_again(first, chunks), normaliser, processes)
+    else:
+        for chunk in chunks:
+            yield chunk, prepare(chunk, normaliser)
+
+
+def prepare(chunk: Chunk, normaliser: Normaliser) -> list[Prepared | Refused]:
+    return [_prepare(number, item, normaliser) for number, item in chunk]
+
+
+def _prepare(number: int, item: bytes | Record | BadLine, normaliser: Normaliser) -> Prepared | Refused:
+    record = parse_object(item) if isinstance(item, bytes) else item
+    if isinstance(record, BadLine):
+        return Refused(number, record.reason, record.excerpt)
+    try:
+        return normaliser.prepare(number, record)
+    except RecordError as error:
+        return Refused(number, str(error), excerpt_of_item(record))
+
+
+def excerpt_of_item(item: bytes | Record | BadLine) -> str:
+    """The first fields of a record, for the rejects."""
+    record = parse_object(item) if isinstance(item, bytes) else item
+    if isinstance(record, BadLine):
+        return record.excerpt
+    return excerpt_of(", ".join(f"{key}={str(value)[:60]}" for key, value in list(record.items())[:8]))
+
+
+def _chunks(items: Iterator[Item]) -> Iterator[Chunk]:
+    chunk: Chunk = []
+    size = 0
+    for item in items:
+        chunk.append(item)
+        size += _size(item[1])
+        if size >= CHUNK_BYTES or len(chunk) >= CHUNK_ITEMS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _size(item: bytes | Record | BadLine) -> int:
+    if isinstance(item, bytes):
+        return len(item)
+    if isinstance(item, BadLine):
+        return 0
+    return sum(len(value) for value in item.values() if isinstance(value, str | list | dict))
+
+
+def _again(first: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:
+    yield first
+    yield from rest
+
+
+def _shared(
+    chunks: Iterator[Chunk], normaliser: Normaliser, processes: int
+) -> Iterator[tuple[Chunk, list[Prepared | Refused]]]:
+    """Chunk n is worker n's, modulo their number. A worker gets a chunk only when it has answered the one
+    before: a pipe holds less than a chunk, and both ends would wait for each other."""
+    workers: list[_Worker] = []
+    at_work: deque[tuple[_Worker, Chunk]] = deque()
+    try:
+        for chunk in chunks:
+            if len(workers) < processes:
+                worker, done = _Worker(normaliser, workers), None
+                workers.append(worker)
+            else:
+                worker, sent = at_work.popleft()
+                done = sent, worker.results(sent)
+            worker.send(chunk)
+            at_work.append((worker, chunk))
+            if done is not None:
+                yield done
+        for worker, sent in at_work:
+            yield sent, worker.results(sent)
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+class _Worker:
+    """A process that prepares. One that dies costs time only: its chunks are prepared here."""
+
+    def __init__(self, normaliser: Normaliser, others: list[_Worker]) -> None:
+        context = multiprocessing.get_context("fork")  # nothing is imported twice
+        self._normaliser = normaliser
+        self.connection, theirs = context.Pipe()
+        inherited = [other.connection for other in others] + [self.connection]
+        self._process: BaseProcess = context.Process(
+            target=_serve, args=(theirs, inherited, normaliser), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def send(self, chunk: Chunk) -> None:
+        with suppress(OSError):  # told by ``results``
+            self.connection.send(chunk)
+
+    def results(self, chunk: Chunk) -> list[Prepared | Refused]:
+        """Of the chunk that was sent."""
+        try:
+            found: list[Prepared | Refused] = self.connection.recv()
+        except (EOFError, OSError):
+            return prepare(chunk, self._normaliser)
+        return found
+
+    def close(self) -> None:
+        self.connection.close()
+        self._process.join()
+
+
+def _serve(connection: Connection, inherited: list[Connection], normaliser: Normaliser) -> None:
+    """Prepare what comes until the other end is closed, by intent or by the death of its process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the parent decides
+    for each in inherited:
+        each.close()
+    with suppress(EOFError, OSError):
+        while True:
+            connection.send(prepare(connection.recv(), normaliser))
