@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STATE ?= paperfleet-state
 SAM ?= sam
+RUNS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test coverage quick check bench format clean build local-aws
@@ -38,8 +39,8 @@ check: $(VENV)/.ready ## Format, lint, types, imports.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.ready ## Peers on one bench: each in an environment of its own; the README's table and picture.
-	$(BIN)/python -m tests.benchmarks.peers --readme README.md
+bench: $(VENV)/.ready ## Peers on one bench: each in an environment of its own; the README's tables and picture; RUNS=1 for a quick look.
+	$(BIN)/python -m tests.benchmarks.peers --runs $(RUNS) --readme README.md
 
 format: $(VENV)/.ready ## Put the code in shape.
 	$(BIN)/ruff format .

@@ -79,6 +79,14 @@ def bury_the_dead(state: State, run_id: str) -> list[str]:
     return buried
 
 
+def _later(known: list[str], last: list[str]) -> list[str]:
+    """Of ``last``, the lines that came after ``known``: both are windows of one list that grows."""
+    for shared in range(min(len(known), len(last)), 0, -1):
+        if known[-shared:] == last[:shared]:
+            return last[shared:]
+    return last
+
+
 def _bury(state: State, run_id: str, job_id: str) -> None:
     freed = state.ledger.free_leases(run_id, job_id)
     state.ledger.end_job(run_id, job_id, at=state.clock.now(), outcome="killed", stats=None)
@@ -101,7 +109,7 @@ class Fleet:
         self._processes: dict[str, BaseProcess] = {}
         self._restarts = self._jobs * _RESTARTS_PER_JOB
         self._signals = 0
-        self._notes: dict[str, str] = {}
+        self._notes: dict[str, list[str]] = {}
         self._failure = ""
         self._context = multiprocessing.get_context(
             "fork"
@@ -220,10 +228,12 @@ class Fleet:
         if self._settings.workers != "auto":
             return
         for job in state.ledger.jobs(self._run_id):
-            note = job.stats.note
-            if job.job_id in self._processes and note and self._notes.get(job.job_id) != note:
-                self._notes[job.job_id] = note
+            if job.session_id != self._session_id:
+                continue
+            notes = job.stats.note.splitlines()
+            for note in _later(self._notes.get(job.job_id, []), notes):
                 self._progress.say(f"{job.job_id}: {note}")
+            self._notes[job.job_id] = notes
 
     def _end(self, job_id: str) -> None:
         process = self._processes.pop(job_id)

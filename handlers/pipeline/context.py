@@ -35,7 +35,9 @@ class JobMeter:
         self._errors: dict[str, int] = {}
         self._mean = 0.0
         self.note = ""
-        """What the job last changed by itself."""
+        """What the job last changed by itself, a line each: more than one may fall between two reports."""
+        self.spared = 0.0
+        """Worker-seconds up to its ceiling that it chose to do without."""
         self.sent = 0
         self.throttled = 0
         self.cost = 0
@@ -75,6 +77,7 @@ class JobMeter:
             return JobStats(
                 papers=self._papers,
                 busy=self._busy,
+                spared=self.spared,
                 throttle_wait=self._waited,
                 slots=limiter.slots,
                 in_flight=limiter.in_flight,

@@ -19,6 +19,8 @@ from handlers.records import JobRecord
 
 logger = logging.getLogger(__name__)
 
+_CHANGES_TOLD = 10
+
 
 class Job:
     """Pool, committer and heartbeat of a process; contexts are made as runs turn up in its batches."""
@@ -48,6 +50,7 @@ class Job:
         self.deadline = Deadline(pace.margin)
         self.pool = WorkerPool(auto.workers if auto else workers)
         self._most_workers = workers
+        self._looked_at = clock.monotonic()
         self._auto = auto
         self._free_memory = free_memory
         self._owner = owner
@@ -131,6 +134,7 @@ class Job:
         contexts = self.contexts
         if self._auto is None or not contexts:
             return
+        self._count_spared()
         limiter, meters = contexts[0].limiter, [context.meter for context in contexts]
         throttled = sum(meter.throttled for meter in meters)
         change = self._auto.look(
@@ -149,7 +153,15 @@ class Job:
             self.pool.resize(change.workers)
             limiter.set_ceiling(change.workers)
             for meter in meters:
-                meter.note = str(change)
+                meter.note = "\n".join([*meter.note.splitlines(), str(change)][-_CHANGES_TOLD:])
+
+    def _count_spared(self) -> None:
+        """Workers up to the ceiling that there were not, since it was last counted."""
+        now = self.clock.monotonic()
+        spared = (self._most_workers - self.pool.workers) * (now - self._looked_at) if self._auto else 0.0
+        self._looked_at = now
+        for context in self.contexts:
+            context.meter.spared += spared
 
     def rest(self) -> None:
         """Between two invocations: hold no money, and say how it stands."""
@@ -169,6 +181,7 @@ class Job:
         self.pool.close()
         self._committer.close()
         self._heartbeat.close()
+        self._count_spared()
         for context in self._contexts.values():
             context.purse.trim()
             stats = context.meter.snapshot(context.limiter)

@@ -39,6 +39,7 @@ def summarise(
     waiting = None if queue is None else queue.counts()
     alive = IsAlive(is_alive, sessions, now)
     times = stretches(sessions, jobs, alive, now)
+    ends = [job_end(job, alive, now) for job in jobs]
     state, reason = standing(ledger.control(run_id), totals, jobs, sessions, waiting, alive, now)
     errors, checks = _papers_by_class(ledger, run_id) if detail else (None, None)
     return RunReport(
@@ -51,7 +52,7 @@ def summarise(
         queue=None
         if waiting is None
         else QueueReport(visible=waiting.visible, in_flight=waiting.in_flight, dead=waiting.dead),
-        jobs=tuple(_job(job, job_end(job, alive, now)) for job in jobs if job.workers or job.lost),
+        jobs=tuple(_job(job, end) for job, end in zip(jobs, ends, strict=True) if job.workers or job.lost),
         lost_jobs=tuple(job.job_id for job in jobs if job.lost),
         failed_checks=checks,
         paper_errors=errors,
@@ -60,7 +61,7 @@ def summarise(
         finished_at=_iso(max((each.end for each in times), default=None)) if state == "finished" else None,
         **_money(record, totals),
         **_calls(totals.calls),
-        **_pace(totals, jobs, times),
+        **_pace(totals, jobs, ends, times),
     )
 
 
@@ -86,9 +87,14 @@ def _calls(calls: CallTotals) -> dict[str, Any]:
     }
 
 
-def _pace(totals: RunTotals, jobs: Sequence[JobRecord], times: Sequence[Stretch]) -> dict[str, Any]:
+def _pace(
+    totals: RunTotals, jobs: Sequence[JobRecord], ends: Sequence[float], times: Sequence[Stretch]
+) -> dict[str, Any]:
     wall = sum(each.wall for each in times)
-    capacity = sum(each.wall * each.workers for each in times)
+    # Ceilings, less what jobs that choose their number of workers left unused of theirs.
+    ceilings = sum(job.workers * (end - job.started_at) for job, end in zip(jobs, ends, strict=True))
+    spared = sum(job.stats.spared for job in jobs)
+    capacity = sum(each.wall * each.workers for each in times) * (1 - _share(spared, ceilings))
     finished = sum(totals.counts[status] for status in TERMINAL)
     return {
         "wall_s": round(wall, 3),
@@ -99,16 +105,17 @@ def _pace(totals: RunTotals, jobs: Sequence[JobRecord], times: Sequence[Stretch]
 
 def _job(job: JobRecord, end: float) -> JobReport:
     wall = max(0.0, end - job.started_at)
+    capacity = max(0.0, job.workers * wall - job.stats.spared)
     return JobReport(
         id=job.job_id,
         session=job.session_id,
         outcome=job.outcome,
-        workers=job.workers,
+        workers=round(capacity / wall) if job.stats.spared and wall else job.workers,
         started_at=_iso(job.started_at) or "",
         ended_at=_iso(job.ended_at and end),
         wall_s=round(wall, 3),
         papers=job.stats.papers,
-        utilization=_share(job.stats.busy, job.workers * wall),
+        utilization=_share(job.stats.busy, capacity),
         throttle_wait_s=round(job.stats.throttle_wait, 3),
         latency_s=_latency(job.stats.latency),
         errors=_ranked(job.stats.errors),

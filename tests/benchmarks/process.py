@@ -27,9 +27,9 @@ class Memory:
 
     def watch(self, pid: int) -> None:
         while not self.stop.wait(self.every):
-            parent, *children = [_sizes(each) for each in (pid, *_children(pid))]
-            self.total = max(self.total, sum(pss for _, pss in (parent, *children)))
-            for rss, pss in children or [parent]:
+            parent, *jobs = [sizes(each) for each in (pid, *children(pid))]
+            self.total = max(self.total, sum(pss for _, pss in (parent, *jobs)))
+            for rss, pss in jobs or [parent]:
                 self.largest = max(self.largest, pss)
                 self.largest_rss = max(self.largest_rss, rss)
 
@@ -52,14 +52,14 @@ def timed(
     return ran, wall, cpu, memory
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
 
 
-def _sizes(pid: int) -> tuple[float, float]:
+def sizes(pid: int) -> tuple[float, float]:
     """(RSS, PSS) in MB."""
     try:
         found = dict(_SIZE.findall(Path(f"/proc/{pid}/smaps_rollup").read_text()))

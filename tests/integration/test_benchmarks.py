@@ -1,0 +1,100 @@
+"""The commands that the benchmarks' page lists are there with the flags that it names; their tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks import medians, peers_page
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "tests/benchmarks/README.md")
+NO_HELP = {"aws_calls", "export_rate", "fractional_cpu", "shard_million", "shard_million_aws", "throttled"}
+"""They take numbers alone."""
+
+
+def commands() -> list[str]:
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+    return sorted(set(re.findall(r"`python -m tests\.benchmarks\.([^`]+)`", text)))
+
+
+@cache
+def help_of(module: str) -> str:
+    line = [sys.executable, "-m", f"tests.benchmarks.{module}", "--help"]
+    return subprocess.run(line, capture_output=True, text=True, timeout=60, cwd=ROOT, check=True).stdout
+
+
+@cache
+def flags_of_run() -> list[str]:
+    """Flags of ``run``, which some benchmarks hand on."""
+    line = [sys.executable, "-m", "handlers.cli", "run", "--help"]
+    done = subprocess.run(
+        line,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=True,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    return re.findall(r"--[a-z-]+", done.stdout)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_benchmark_that_is_named_takes_the_flags_that_are_named(command: str) -> None:
+    module, *arguments = shlex.split(command)
+    assert (ROOT / "tests" / "benchmarks" / f"{module}.py").is_file()
+    known = set() if module in NO_HELP else set(re.findall(r"--[a-z-]+", help_of(module)))
+    if "parse_known_args" in (ROOT / "tests" / "benchmarks" / f"{module}.py").read_text(encoding="utf-8"):
+        known |= set(flags_of_run())
+    flags = {argument for argument in arguments if argument.startswith("--")}
+    assert flags <= known
+
+
+def test_every_benchmark_stands_on_the_page() -> None:
+    page = (ROOT / "tests/benchmarks/README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "tests" / "benchmarks").glob("*.py"):
+        if '__name__ == "__main__"' in path.read_text(encoding="utf-8"):
+            assert f"tests.benchmarks.{path.stem}" in page, path.stem
+
+
+def test_several_runs_show_median_least_and_most() -> None:
+    runs = [{"wall, s": 3.0, "what": "a"}, {"wall, s": 1.0, "what": "a"}, {"wall, s": 2.5, "what": "b"}]
+    assert medians.median(runs) == {"wall, s": 2.5, "what": "a"}
+    assert medians.summary(runs)["wall, s"] == {"median": 2.5, "min": 1.0, "max": 3.0}
+    assert re.search(r"wall, s +2\.5 +1\.0 +3\.0", medians.table(runs))
+    assert "median" not in medians.table(runs[:1])
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    found = {
+        peers_page.WALL: 1.1, "CPU a call, ms": 2.1, "peak memory, MB": 87, "start-up, s": 0.7, "refused": 0,
+        "lost": 0, "paid twice": 0, peers_page.DURABLE: "92%", "calls": 2000, "runs": 1,
+    }  # fmt: skip
+    return found | changes
+
+
+def test_a_peer_that_does_not_finish_stands_in_the_table_as_such() -> None:
+    found = {
+        "paperfleet": {"name": "Paperfleet", "1000": row(runs=3)},
+        "slow": {"name": "slow 1.0", "1000": row(**{peers_page.WALL: "not finished after 180 s"}, lost=7)},
+    }
+    table = peers_page.table(found)
+    assert "| 1,000 in flight, 2,000 calls, median of 3 | wall over the bound |" in table
+    assert "| slow 1.0 (2,000 calls) | not finished after 180 s | 2.1 | 87 | 0.7 | 0 | 7 | 0 | 92% |" in table
+    assert "100 in flight, 2" not in table.replace("1,000 in flight", "")
+
+
+def test_the_readme_has_the_table_of_the_figures_that_are_kept() -> None:
+    kept = json.loads((ROOT / "tests/benchmarks/peers.json").read_text(encoding="utf-8"))
+    assert peers_page.PICTURE.read_text(encoding="utf-8") == peers_page.picture(kept)
+    assert peers_page.table(kept) in (ROOT / "README.md").read_text(encoding="utf-8")
