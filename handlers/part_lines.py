@@ -36,7 +36,7 @@ def parsed(data: bytes, where: PartPointer) -> dict[str, Any]:
     CorpusChangedError if it is no object with an id, or not as it was written."""
     _check_seal(data, where)
     try:
-        line: dict[str, Any] = from_json(data)
+        line: dict[str, Any] = from_json(data, cache_strings="keys")
         if isinstance(line["id"], str):
             return line
     except (ValueError, KeyError, TypeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from handlers.models import ControlState, PaperStatus, PartPointer, RunSpec
 from handlers.totals import CallTotals
@@ -42,8 +43,7 @@ class Control:
     at: float
 
 
-@dataclass(frozen=True)
-class PaperRow:
+class PaperRow(NamedTuple):
     """What the ledger knows of a paper. ``pending`` rows point at the answers got so far."""
 
     paper_id: str

@@ -26,6 +26,7 @@ class FileStore:
         self._root = root
         self._lock = threading.Lock()
         self._readers: dict[str, int] = {}
+        self._last_read: str | None = None
         self._segments: dict[str, _Segment] = {}
 
     def path(self, key: str) -> Path:
@@ -97,6 +98,8 @@ class FileStore:
 
     def _reader_unlocked(self, key: str) -> int:
         """A descriptor that is open while the lock is held; the least lately used one makes room."""
+        if key == self._last_read:  # nearly always
+            return self._readers[key]
         descriptor = self._readers.pop(key, None)
         if descriptor is None:
             try:
@@ -106,6 +109,7 @@ class FileStore:
             if len(self._readers) >= _OPEN_FILES:
                 os.close(self._readers.pop(next(iter(self._readers))))
         self._readers[key] = descriptor
+        self._last_read = key
         return descriptor
 
     def close(self) -> None:
@@ -115,6 +119,7 @@ class FileStore:
             for segment in self._segments.values():
                 segment.close()
             self._readers.clear()
+            self._last_read = None
             self._segments.clear()
 
 

@@ -11,17 +11,21 @@ from collections import Counter
 
 SAMPLE_CHARACTERS = 4000
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]+")
 _SCRIPTS = {
-    "ko": re.compile("[\uac00-\ud7a3\u1100-\u11ff]"),
-    "ru": re.compile("[\u0400-\u04ff]"),
-    "ar": re.compile("[\u0620-\u06ff]"),
-    "he": re.compile("[\u05d0-\u05ea]"),
-    "el": re.compile("[\u0370-\u03ff]"),
-    "hi": re.compile("[\u0904-\u0939]"),
-    "th": re.compile("[\u0e01-\u0e3a]"),
+    "ko": re.compile("[\uac00-\ud7a3\u1100-\u11ff]+"),
+    "ru": re.compile("[\u0400-\u04ff]+"),
+    "ar": re.compile("[\u0620-\u06ff]+"),
+    "he": re.compile("[\u05d0-\u05ea]+"),
+    "el": re.compile("[\u0370-\u03ff]+"),
+    "hi": re.compile("[\u0904-\u0939]+"),
+    "th": re.compile("[\u0e01-\u0e3a]+"),
 }
+# One scan tells that a text has none of these, as nearly all have.
+_ANY_OF_THEM = re.compile(
+    "[" + "".join(pattern.pattern.strip("[]+") for pattern in (_KANA, *_SCRIPTS.values())) + "]"
+)
 _LATIN_WORD = re.compile("[a-z\u00df-\u00ff]+")
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
 # Commands and formulas are Latin whatever the language around them.
@@ -66,9 +70,10 @@ def normalise_language(given: str) -> str | None:
 def detect_language(text: str) -> str | None:
     """ISO 639-1 code, or None if there is too little to go by. Reads the first 4,000 characters."""
     sample = _MARKUP.sub(" ", text[:SAMPLE_CHARACTERS])
-    counts = {code: len(pattern.findall(sample)) for code, pattern in _SCRIPTS.items()}
-    counts["zh"] = len(_HAN.findall(sample))
-    kana = len(_KANA.findall(sample))
+    others = _SCRIPTS if _ANY_OF_THEM.search(sample) else {}
+    counts = {code: _characters(pattern, sample) for code, pattern in others.items()}
+    counts["zh"] = _characters(_HAN, sample)
+    kana = _characters(_KANA, sample) if others else 0
     words = _LATIN_WORD.findall(sample.lower())
     best = max(counts, key=lambda code: (counts[code], code))
     if kana >= counts[best]:
@@ -80,6 +85,10 @@ def detect_language(text: str) -> str | None:
     if best in ("zh", "ko") and kana and kana * 20 >= counts[best]:
         return "ja"
     return "uk" if best == "ru" and len(_UKRAINIAN.findall(sample)) * 50 >= counts["ru"] else best
+
+
+def _characters(script: re.Pattern[str], text: str) -> int:
+    return sum(map(len, script.findall(text)))
 
 
 def _latin_language(words: list[str]) -> str | None:

@@ -157,7 +157,7 @@ class Normaliser:
 
     def _keywords(self, value: object) -> tuple[str, ...]:
         if isinstance(value, list):
-            words = [_text("keywords", word) for word in value]
+            words = [clean_text(word) if type(word) is str else _text("keywords", word) for word in value]
         else:
             words = [word.strip() for word in self._separators.split(_text("keywords", value))]
         return tuple(word for word in words if word)
@@ -194,8 +194,8 @@ def _twin(title_and_abstract: bytes) -> int:
     """Two texts that differ in their formulas alone need the same request, so where it can it looks at the
     prose only: at what is not ASCII."""
     prose = title_and_abstract.translate(None, _ASCII)
-    # A character has one byte that is no continuation of another.
-    if len(prose) >= _ENOUGH_PROSE and len(prose.translate(None, _CONTINUATIONS)) >= _ENOUGH_PROSE:
+    # A character has four bytes at most, and one that is no continuation of another.
+    if len(prose) >= 4 * _ENOUGH_PROSE or len(prose.translate(None, _CONTINUATIONS)) >= _ENOUGH_PROSE:
         title_and_abstract = prose
     return int.from_bytes(sha256(title_and_abstract).digest()[:7]) >> 3
 

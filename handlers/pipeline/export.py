@@ -9,11 +9,10 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import PydanticSerializationError, SchemaValidator, core_schema, from_json, to_json
 
 from handlers.errors import CorpusChangedError, UsageError
 from handlers.models import NANO, Paper, PaperStatus, RunSpec
@@ -30,6 +29,8 @@ COLUMNS = (
     "fingerprint", "cost_usd", "notice",
 )  # fmt: skip
 _CHUNK = 500
+_CHUNK_BYTES = 2 << 20
+"""Of the corpus; a chunk is closed by the first that is reached, and one of them is in memory."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -82,27 +83,49 @@ def _records(
     run_id: str, spec: RunSpec, ledger: Ledger, store: ObjectStore, *, drafts: bool
 ) -> Iterator[dict[str, Any]]:
     """Memory holds one chunk of papers, however many there are."""
-    papers = map(_paper, store.lines(spec.corpus))
-    while chunk := list(islice(papers, _CHUNK)):
-        leaders = list({paper.get("same_as") or paper["id"] for paper in chunk})
-        rows = ledger.paper_rows(run_id, leaders)
-        for paper in chunk:
-            row = rows.get(paper.get("same_as") or paper["id"])
-            yield _record(paper, row, _line(row, store), spec, drafts=drafts)
+    for papers in _chunks(store.lines(spec.corpus)):
+        leaders = [paper.get("same_as") or paper["id"] for paper, _ in papers]
+        rows = ledger.paper_rows(run_id, list(dict.fromkeys(leaders)))
+        for (paper, raw), leader in zip(papers, leaders, strict=True):
+            row = rows.get(leader)
+            yield _record(paper, raw, row, _line(row, store), spec, drafts=drafts)
+
+
+def _chunks(lines: Iterator[bytes]) -> Iterator[list[tuple[dict[str, Any], bytes]]]:
+    """What every record needs of a paper, and the paper's whole line."""
+    papers: list[tuple[dict[str, Any], bytes]] = []
+    size = 0
+    for raw in lines:
+        papers.append((_paper(raw), raw))
+        size += len(raw)
+        if len(papers) >= _CHUNK or size >= _CHUNK_BYTES:
+            yield papers
+            papers, size = [], 0
+    if papers:
+        yield papers
 
 
 # Corpus and parts were validated when they were written, and a million of them are read here: they are
-# parsed, and only what would give out a wrong record is checked again.
+# parsed, and only what would give out a wrong record is checked again. Of a paper's own texts, which few
+# records repeat, not even strings are made.
+_ASKED = SchemaValidator(
+    core_schema.typed_dict_schema(
+        {"id": core_schema.typed_dict_field(core_schema.str_schema())}
+        | {
+            name: core_schema.typed_dict_field(core_schema.any_schema(), required=False)
+            for name in ("title", "language", "license", "url", "same_as")
+        },
+        extra_behavior="ignore",
+    )
+)
 
 
 def _paper(line: bytes) -> dict[str, Any]:
     try:
-        paper: dict[str, Any] = from_json(line)
-        if isinstance(paper["id"], str):
-            return paper
-    except (ValueError, KeyError, TypeError) as error:
+        paper: dict[str, Any] = _ASKED.validate_json(line, strict=True)
+    except ValueError as error:
         raise CorpusChangedError("a line of the corpus is no paper: ingest the source again") from error
-    raise CorpusChangedError("a line of the corpus is no paper: ingest the source again")
+    return paper
 
 
 def _line(row: PaperRow | None, store: ObjectStore) -> dict[str, Any] | None:
@@ -121,6 +144,7 @@ def _line(row: PaperRow | None, store: ObjectStore) -> dict[str, Any] | None:
 
 def _record(
     paper: dict[str, Any],
+    raw: bytes,
     row: PaperRow | None,
     line: dict[str, Any] | None,
     spec: RunSpec,
@@ -130,11 +154,11 @@ def _record(
     """One result, its keys in the order of ``COLUMNS``."""
     status: PaperStatus = "pending" if row is None else row.status
     translated = line is not None and (status == "done" or (status == "flagged" and drafts))
-    language = paper.get("language") or source_language(Paper.model_validate(paper))
+    language = paper.get("language") or source_language(Paper.model_validate_json(raw))
     untouched = status == "skipped" and subtag(language) == subtag(spec.target_language)
     terminal = line if line is not None and status != "pending" else {}
     published = terminal if translated else {}
-    texts = published.get("fields", {}) if translated else paper if untouched else {}
+    texts = published.get("fields", {}) if translated else from_json(raw) if untouched else {}
     same_as = paper.get("same_as")
     return {
         "id": paper["id"],
@@ -168,13 +192,11 @@ _TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tok
 def _usage(line: dict[str, Any] | None) -> dict[str, int]:
     """Tokens over all calls that led to the line, those of interrupted attempts included."""
     calls = [] if line is None else [*line.get("carried", ()), *line.get("calls", ())]
-    sums = {"calls": len(calls), **dict.fromkeys(_TOKENS, 0)}
-    for call in calls:
-        usage = call.get("usage")
-        if usage is not None:
-            for name in _TOKENS:
-                sums[name] += usage.get(name, 0)
-    return sums
+    usages = [usage for call in calls if (usage := call.get("usage")) is not None]
+    if len(usages) == 1:  # nearly always
+        get = usages[0].get
+        return {"calls": len(calls), **{name: get(name, 0) for name in _TOKENS}}
+    return {"calls": len(calls), **{name: sum(usage.get(name, 0) for usage in usages) for name in _TOKENS}}
 
 
 @contextmanager

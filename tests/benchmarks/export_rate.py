@@ -17,6 +17,7 @@ from pathlib import Path
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.part_lines import sealed
 from handlers.pipeline.export import ExportFormat, export
 from handlers.records import Part
 from handlers.totals import Commit
@@ -45,7 +46,7 @@ def commits(store: FileStore, papers: int) -> Iterator[Commit]:
             builders.part_line(paper_id, fields=texts, calls=(builders.call(raw=_TRANSLATED),))
             for paper_id in ids
         ]
-        part = Part("r", f"b/{start}", tuple(line.model_dump_json().encode() + b"\n" for line in lines))
+        part = Part("r", f"b/{start}", tuple(map(sealed, lines)))
         (pointers,) = store.write_parts("job-a", [part])
         entries = [
             builders.entry(paper_id, pointer=where) for paper_id, where in zip(ids, pointers, strict=True)

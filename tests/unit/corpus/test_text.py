@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import unicodedata
 
@@ -151,6 +152,12 @@ def test_only_nd_licences_forbid_derivatives() -> None:
 def test_estimates_grow_with_the_text(left: str, right: str) -> None:
     assert 0 <= estimate_tokens(left) <= estimate_tokens(left + right)
     assert estimate_tokens(left + right) <= estimate_tokens(left) + estimate_tokens(right)
+
+
+@given(st.text())
+def test_estimates_are_three_quarters_of_what_is_wide_and_a_quarter_of_the_rest(text: str) -> None:
+    wide = sum(len(char.encode("utf-8", "surrogatepass")) - 1 for char in text) / 2
+    assert estimate_tokens(text) == math.ceil(0.75 * wide + 0.25 * max(0.0, len(text) - wide))
 
 
 def test_estimates_count_han_at_three_quarters_and_others_at_a_quarter() -> None:
