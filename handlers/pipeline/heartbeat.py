@@ -112,14 +112,11 @@ class Heartbeat:
 
     def _report(self, context: RunContext, now: float) -> None:
         context.purse.trim()
-        jobs = self._ledger.jobs(context.run_id)
-        if any(job.job_id == context.job_id and job.ended_at is not None for job in jobs):
-            context.stop.drain("this job was given up for dead")
-        live = sum(job.ended_at is None and now - job.heartbeat_at < LEASE_TTL for job in jobs)
+        live = self._ledger.live_jobs(context.run_id, since=now - LEASE_TTL)
         context.limiter.set_share(max(1, live))
-        self._ledger.beat(
-            context.run_id, context.job_id, at=now, stats=context.meter.snapshot(context.limiter)
-        )
+        stats = context.meter.snapshot(context.limiter)
+        if not self._ledger.beat(context.run_id, context.job_id, at=now, stats=stats):
+            context.stop.drain("this job was given up for dead")
 
     def _extend(self, now: float) -> None:
         with self._lock:
