@@ -210,7 +210,11 @@ class Ledger(Protocol):
 
     def start_job(self, job: JobRecord) -> None: ...
 
-    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> None: ...
+    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
+        """False if the job was closed (by others, that took it for dead)."""
+
+    def live_jobs(self, run_id: str, *, since: float) -> int:
+        """How many jobs are not closed and were heard of after ``since``; reads no others."""
 
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         """Close a job. What it holds of the budget and did not book is booked as indeterminate and

@@ -1,4 +1,9 @@
-"""Jobs, the sessions they belong to, and what they take from the budget."""
+"""Jobs, the sessions they belong to, and what they take from the budget.
+
+The items of jobs that are not closed have a partition of their own, ``LIVE#<run>``: a heartbeat reads no
+others, however many jobs a run has had (on Lambda, thousands). When a job is closed, its record goes to its
+tally and its item is deleted, as nothing else ever is.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,15 @@ from handlers.adapters.dynamodb_values import Item
 from handlers.records import BudgetState, JobRecord, JobStats, SessionRecord
 
 _KEPT = 90 * 86400
-"""Seconds after its last heartbeat that a job's item may be dropped; its sums stay in its tally."""
+"""Seconds after its last heartbeat that the item of a job which nobody closed may be dropped; its sums stay
+in its tally."""
+
+_RECORD = ("job_id", "session_id", "owner", "workers", "started_at", "heartbeat_at", "stats")
+"""What is kept of a closed job, beside its end."""
+
+
+def live_key(run_id: str) -> str:
+    return f"LIVE#{run_id}"
 
 
 class JobItems:
@@ -31,7 +44,7 @@ class JobItems:
         self._budgets.give_back(run_id, job_id, seq, amount)
 
     def budget_state(self, run_id: str) -> BudgetState:
-        return self._budgets.state(run_id, self._tallies)
+        return self._budgets.state(run_id)
 
     def open_session(self, session: SessionRecord) -> None:
         self._table.put_new(
@@ -75,7 +88,7 @@ class JobItems:
     def start_job(self, job: JobRecord) -> None:
         self._table.put_new(
             {
-                "pk": run_key(job.run_id),
+                "pk": live_key(job.run_id),
                 "sk": f"JOB#{job.job_id}",
                 "job_id": job.job_id,
                 "session_id": job.session_id,
@@ -88,37 +101,48 @@ class JobItems:
             }
         )
 
-    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> None:
-        self._table.update(
-            run_key(run_id),
+    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
+        beaten = self._table.update(
+            live_key(run_id),
             f"JOB#{job_id}",
             values={"heartbeat_at": at, "stats": json.dumps(asdict(stats)), "ttl": int(at) + _KEPT},
             condition="attribute_exists(pk)",
         )
+        return beaten is not None
+
+    def live_jobs(self, run_id: str, *, since: float) -> int:
+        heard = self._table.query(
+            live_key(run_id),
+            "JOB#",
+            attributes=["heartbeat_at"],
+            only="#heartbeat_at > :since",
+            arguments={"since": since},
+        )
+        return sum(1 for _ in heard)
 
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         """Each step can be repeated after a crash; the job counts as open until the last is done."""
-        where = (run_key(run_id), f"JOB#{job_id}")
+        where = (live_key(run_id), f"JOB#{job_id}")
         job = self._table.get(*where)
-        if job is None or "ended_at" in job:
+        if job is None:
             return 0
-        held = int(self._budgets.item(run_id).get(f"h:{job_id}", 0))
+        held = self._budgets.held(run_id, job_id)
         clean = stats is not None and held == self._tallies.of(run_id, job_id).calls.cost
         self._budgets.close(run_id, job_id, self._tallies.close(run_id, job_id, exact=not clean).calls.cost)
-        tally = self._tallies.of(run_id, job_id)
-        self._budgets.book_overrun(run_id, job_id, tally.calls.cost)  # of a part booked meanwhile
-        self._table.update(
-            *where,
-            values={"ended_at": at, "outcome": outcome}
-            | ({} if stats is None else {"stats": json.dumps(asdict(stats))}),
-            condition="attribute_not_exists(#ended_at)",
-        )
-        return self._budgets.lost(run_id, {job_id: tally}).get(job_id, 0)
+        lost = self._budgets.book_overrun(run_id, job_id)  # with parts that were booked meanwhile
+        given = {} if stats is None else {"stats": json.dumps(asdict(stats))}
+        record = {name: job[name] for name in _RECORD} | given | {"ended_at": at, "outcome": outcome}
+        self._tallies.keep(run_id, job_id, json.dumps(record))
+        self._table.delete(*where)
+        return lost
 
     def jobs(self, run_id: str) -> list[JobRecord]:
-        items = list(self._table.query(run_key(run_id), "JOB#"))
-        lost = self._budgets.lost(run_id, self._tallies.all(run_id)) if items else {}
-        jobs = [_job(run_id, item, lost.get(item["job_id"], 0)) for item in items]
+        live = self._table.query(live_key(run_id), "JOB#")  # first: one that ends meanwhile is in both
+        items = {str(item["job_id"]): item for item in live}
+        tallies = self._tallies.all(run_id)
+        items |= {name: json.loads(each.record) for name, each in tallies.items() if each.record is not None}
+        lost = self._budgets.lost(run_id, tallies) if items else {}
+        jobs = [_job(run_id, item, lost.get(job_id, 0)) for job_id, item in items.items()]
         return sorted(jobs, key=lambda job: (job.started_at, job.job_id))
 
     def sessions(self, run_id: str) -> list[SessionRecord]:

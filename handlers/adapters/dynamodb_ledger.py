@@ -4,7 +4,8 @@
 ``RUNS | RUN#<run>``                  which runs there are
 ``RUN#<run> | META``                  what is fixed for the run
 ``RUN#<run> | CONTROL, BUDGET``       its state; its money
-``RUN#<run> | JOB#<job>``             heartbeat and stats (expires), ``TALLY#<job>`` its calls' sums
+``RUN#<run> | TALLY#<job>``           a job's calls' sums; once it is closed, its record
+``LIVE#<run> | JOB#<job>``            heartbeat and stats of a job that is not closed (expires)
 ``RUN#<run>#<bucket> | BATCH#<id>``   lease and counts; ``MESSAGE#<id>`` the claim check
 ``RUN#<run>#<bucket> | PAPER#<id>``   what became of a paper
 ``RUN#<run>#<bucket> | CALLS#<part>`` what a part's calls cost, put once
@@ -33,7 +34,7 @@ class DynamoDbLedger(RunItems, PaperItems, JobItems):
     def __init__(self, client: Any, table: str, clock: Clock) -> None:
         self._table = Table(client, table, clock)
         self._tallies = Tallies(self._table)
-        self._budgets = Budgets(self._table)
+        self._budgets = Budgets(self._table, self._tallies)
         self._papers_of: dict[tuple[str, str], list[Key]] = {}
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ class PaperItems(BatchItems):
         new, tallies = self._tallies.book(commits)
         for (run_id, job_id), tally in tallies.items():
             if tally.ended:
-                self._budgets.book_overrun(run_id, job_id, tally.calls.cost)
+                self._budgets.book_overrun(run_id, job_id)
         entries = [(commit, entry) for commit in new for entry in commit.entries]
         taken = self._table.map(lambda pair: self._take(*pair), entries)
         accepted = [pair for pair, was_taken in zip(entries, taken, strict=True) if was_taken]

@@ -2,7 +2,9 @@
 
 The truth are the put-if-absent items ``CALLS#<job>#<part>``. ``TALLY#<job>`` is their absolute sum with
 the number of parts in it: it is written on condition that nobody wrote in between, and added up anew
-from the parts whenever that fails. Nothing can be counted twice, whatever is repeated.
+from the parts whenever that fails. Nothing can be counted twice, whatever is repeated. It is also what
+stays of a closed job: what it held of the budget at its end (``settled``, after its request ``seq``), and
+its record.
 """
 
 from __future__ import annotations
@@ -19,18 +21,23 @@ from handlers.totals import CallTotals, Commit
 
 @dataclass(frozen=True)
 class JobTally:
-    """``ended`` once the job is closed: what it books from then on, the budget must be told of."""
+    """``ended`` once the job is closed: what it books from then on, the budget must be told of. ``settled``
+    (nano-USD) is final once the budget lists the job no more, ``record`` (JSON) once the job is closed."""
 
     parts: int
     calls: CallTotals
     ended: bool = False
+    settled: int | None = None
+    seq: int = 0
+    record: str | None = None
 
     @classmethod
     def of(cls, item: Item | None) -> JobTally:
         if item is None:
             return cls(0, CallTotals())
         calls = CallTotals.model_validate_json(item["calls"]) if "calls" in item else CallTotals()
-        return cls(item.get("parts", 0), calls, item.get("ended", False))
+        settled, seq = item.get("settled"), item.get("seq", 0)
+        return cls(item.get("parts", 0), calls, item.get("ended", False), settled, seq, item.get("record"))
 
 
 class Tallies:
@@ -116,6 +123,22 @@ class Tallies:
             self.rebuild(run_id, job_id)
         item = self._table.update(run_key(run_id), f"TALLY#{job_id}", values={"ended": True})
         return JobTally.of(item)
+
+    def settle(self, run_id: str, job_id: str, held: int, seq: int) -> JobTally:
+        """Note what the job held after its request ``seq``; what is noted of this or a later one stays."""
+        item = self._table.update(
+            run_key(run_id),
+            f"TALLY#{job_id}",
+            values={"settled": held, "seq": seq},
+            condition="attribute_not_exists(#settled) OR #seq < :seq",
+            arguments={"seq": seq},
+        )
+        return JobTally.of(item) if item is not None else self.of(run_id, job_id)
+
+    def keep(self, run_id: str, job_id: str, record: str) -> None:
+        """What is to be known of a closed job; the first record stands."""
+        condition = "attribute_not_exists(#record)"
+        self._table.update(run_key(run_id), f"TALLY#{job_id}", values={"record": record}, condition=condition)
 
     def of(self, run_id: str, job_id: str) -> JobTally:
         return JobTally.of(self._table.get(run_key(run_id), f"TALLY#{job_id}"))

@@ -63,12 +63,21 @@ class JobTables:
                 ),
             )
 
-    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> None:
+    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
         with self._db.write() as db:
-            db.execute(
-                "UPDATE job SET heartbeat_at = ?, stats = ? WHERE job_id = ? AND run_id = ?",
+            beaten = db.execute(
+                "UPDATE job SET heartbeat_at = ?, stats = ? WHERE job_id = ? AND run_id = ?"
+                " AND ended_at IS NULL",
                 (at, json.dumps(asdict(stats)), job_id, run_id),
             )
+            return beaten.rowcount == 1
+
+    def live_jobs(self, run_id: str, *, since: float) -> int:
+        ((count,),) = self._db.rows(
+            "SELECT COUNT(*) FROM job WHERE run_id = ? AND ended_at IS NULL AND heartbeat_at > ?",
+            (run_id, since),
+        )
+        return int(count)
 
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         with self._db.write(durable=True) as db:

@@ -138,7 +138,9 @@ def _kept() -> tuple[State, Limiter]:
 
 def new_job(job_id: str) -> Job:
     """A job of its own, with the process's adapters and limiter."""
-    return _new_job(load_settings(), job_id, *_kept())
+    settings, (adapters, limiter) = load_settings(), _kept()
+    limiter.set_share(settings.shape[0])  # how many live now, this process, perhaps just thawed, cannot know
+    return _new_job(settings, job_id, adapters, limiter)
 
 
 def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter) -> Job:
@@ -171,6 +173,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         session_id=settings.session_id,
         owner=process_owner(os.getpid()),
         workers=settings.shape[1],
+        fleet=settings.shape[0],
         ledger=adapters.ledger,
         queue=adapters.queue,
         store=adapters.store,
@@ -195,9 +198,7 @@ def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:
     tokens = TokenBucket(rate=settings.tpm / 60, burst=max(1.0, settings.tpm / 60)) if settings.tpm else None
     if settings.workers == "auto":
         workers = AutoWorkers(workers).workers
-    limiter = Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
-    limiter.set_share(settings.shape[0])  # until the heartbeats tell how many jobs live
-    return limiter
+    return Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
 
 
 def on_lambda() -> bool:

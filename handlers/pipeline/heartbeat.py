@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 LEASE_TTL = 120.0
 _EXTEND_EVERY = 30.0
 _BEAT_EVERY = 2.0
+_GATHERING = 10.0
+"""Seconds of a job's life in which the rest of its fleet may not have been heard of yet."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class Heartbeat:
         *,
         report_every: float = 0.0,
         each_time: Callable[[], None] = lambda: None,
+        fleet: int = 1,
     ) -> None:
+        """``fleet``: the jobs that are to come, whose parts of a declared limit are left to them."""
         self._ledger = ledger
         self._queue = queue
         self._clock = clock
@@ -55,6 +59,8 @@ class Heartbeat:
         self._steps = ClockSteps(clock)
         self._report_every = report_every
         self._each_time = each_time
+        self._fleet = fleet
+        self._began = clock.monotonic()
         self._reported_at = -math.inf
         self._threads = [
             threading.Thread(target=self._every, args=(each,), name=each.__name__, daemon=True)
@@ -112,14 +118,12 @@ class Heartbeat:
 
     def _report(self, context: RunContext, now: float) -> None:
         context.purse.trim()
-        jobs = self._ledger.jobs(context.run_id)
-        if any(job.job_id == context.job_id and job.ended_at is not None for job in jobs):
+        live = self._ledger.live_jobs(context.run_id, since=now - LEASE_TTL)
+        gathering = self._clock.monotonic() - self._began < _GATHERING
+        context.limiter.set_share(max(self._fleet if gathering else 1, live))
+        stats = context.meter.snapshot(context.limiter)
+        if not self._ledger.beat(context.run_id, context.job_id, at=now, stats=stats):
             context.stop.drain("this job was given up for dead")
-        live = sum(job.ended_at is None and now - job.heartbeat_at < LEASE_TTL for job in jobs)
-        context.limiter.set_share(max(1, live))
-        self._ledger.beat(
-            context.run_id, context.job_id, at=now, stats=context.meter.snapshot(context.limiter)
-        )
 
     def _extend(self, now: float) -> None:
         with self._lock:

@@ -37,10 +37,12 @@ class Job:
         store: ObjectStore,
         clock: Clock,
         make_context: Callable[[str, Job], RunContext],
+        fleet: int = 1,
         pace: Pace = EMBEDDED,
         auto: AutoWorkers | None = None,
         free_memory: Callable[[], float] = lambda: 1.0,
     ) -> None:
+        """``fleet``: jobs that are to share the declared limits, until they are heard of."""
         self.id = job_id
         self.session_id = session_id
         self.ledger = ledger
@@ -73,6 +75,7 @@ class Job:
             lambda: self.contexts,
             report_every=pace.report_every,
             each_time=self._look_at_workers,
+            fleet=fleet,
         )
         self._runner = BatchRunner(
             self.context, ledger, queue, store, self._committer, self.pool, self._heartbeat, clock

@@ -145,6 +145,46 @@ def test_a_job_ends_with_its_last_stats_or_with_those_of_its_last_heartbeat(ledg
     assert found == {"job-a": ("finished", 6, 2), "job-b": ("killed", 6, 1)}
 
 
+def test_live_jobs_are_those_that_are_not_closed_and_were_heard_of_lately(ledger: Ledger) -> None:
+    for job_id, heard in (("ended", 90), ("silent", 10), ("one", 90), ("two", 0)):
+        ledger.start_job(builders.job(job_id, started=heard))
+    ledger.beat(RUN, "two", at=95, stats=JobStats())
+    ledger.end_job(RUN, "ended", at=96, outcome="finished", stats=None)
+    assert ledger.live_jobs(RUN, since=80) == 2
+    assert ledger.live_jobs(RUN, since=0) == 3
+    assert ledger.live_jobs("another", since=0) == 0
+
+
+def test_a_job_that_was_closed_by_others_hears_of_it_at_its_next_heartbeat(ledger: Ledger) -> None:
+    ledger.start_job(builders.job("job-a"))
+    assert ledger.beat(RUN, "job-a", at=4, stats=JobStats(papers=1))
+    ledger.end_job(RUN, "job-a", at=300, outcome="killed", stats=None)
+    assert not ledger.beat(RUN, "job-a", at=301, stats=JobStats(papers=5))
+    (found,) = ledger.jobs(RUN)
+    assert (found.outcome, found.ended_at, found.stats.papers) == ("killed", 300, 1)
+
+
+def test_a_return_that_was_heard_before_the_job_was_closed_is_not_taken_twice(budgeted: Ledger) -> None:
+    budgeted.draw(RUN, "job-a", 1, 500)
+    budgeted.give_back(RUN, "job-a", 2, 100)
+    budgeted.end_job(RUN, "job-a", at=9, outcome="killed", stats=None)
+    for _ in range(2):
+        budgeted.give_back(RUN, "job-a", 2, 100)
+        assert held(budgeted) == 400
+    for _ in range(2):
+        budgeted.give_back(RUN, "job-a", 3, 150)
+        assert held(budgeted) == 250
+    assert [each.lost for each in budgeted.jobs(RUN)] == [250]
+
+
+def test_a_job_that_drew_draws_no_more_once_it_was_given_up(budgeted: Ledger) -> None:
+    budgeted.draw(RUN, "job-a", 1, 500)
+    budgeted.end_job(RUN, "job-a", at=9, outcome="killed", stats=None)
+    for seq in (2, 3):
+        assert not budgeted.draw(RUN, "job-a", seq, 100)
+        assert held(budgeted) == 500
+
+
 def test_a_session_starts_so_many_papers_as_its_limit_allows(ledger: Ledger) -> None:
     ledger.open_session(builders.session("s1", limit=2))
     ledger.open_session(builders.session("s2"))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from handlers import metrics
+from handlers.adapters.dynamodb_jobs import live_key
 from handlers.settings import PREFIX, TIERS, Settings
 from tests.unit.cloudformation import ROOT, as_list, inside, of_type, statements, template
 
@@ -52,11 +53,25 @@ def test_only_the_process_function_reads_the_key() -> None:
     assert with_secret == ["ProcessFunction"]
 
 
-def test_no_function_may_delete_results_or_rows() -> None:
-    actions = {
-        action for role in ROLES.values() for each in statements(role) for action in as_list(each["Action"])
+@pytest.mark.parametrize("role", [*ROLES.values(), *of_type(GITHUB, "AWS::IAM::Role").values()])
+def test_no_role_may_delete_results_or_rows(role: dict[str, Any]) -> None:
+    """Of the table, the heartbeats of closed jobs alone."""
+    for statement in statements(role):
+        actions = {action for action in as_list(statement["Action"]) if "Delete" in action}
+        if "dynamodb:DeleteItem" in actions:
+            assert as_list(statement["Action"]) == ["dynamodb:DeleteItem"]
+            assert statement["Condition"] == {
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [live_key("*")]},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            }
+        assert actions <= {"sqs:DeleteMessage", "dynamodb:DeleteItem"}
+
+
+@pytest.mark.parametrize("role", ["ProcessRole", "ReportRole"])
+def test_who_closes_jobs_may_delete_their_heartbeats(role: str) -> None:
+    assert "dynamodb:DeleteItem" in {
+        action for each in statements(ROLES[role]) for action in as_list(each["Action"])
     }
-    assert not {action for action in actions if "Delete" in action} - {"sqs:DeleteMessage"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
