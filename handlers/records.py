@@ -87,6 +87,8 @@ class JobStats:
     errors: dict[str, int] = field(default_factory=dict)
     note: str = ""
     """What the job last changed by itself, and why."""
+    overrun: float = 1.0
+    """The most that a call has used of what it was reckoned to use at worst: others reserve as much."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from handlers.llm.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
@@ -17,7 +17,7 @@ from handlers.pipeline.flights import Flights
 from handlers.pipeline.latency import LatencyForecast
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
 from handlers.ports import ChatModel, Clock, Ledger, Task
-from handlers.records import Control, JobStats, RunRecord
+from handlers.records import Control, JobRecord, JobStats, RunRecord
 from handlers.totals import bucket_seconds, latency_bucket
 
 logger = logging.getLogger(__name__)
@@ -155,6 +155,14 @@ class RunContext:
             self.park(reason)
         except Exception:  # the line itself is good: it goes on to be committed
             logger.warning("the ledger cannot be used to park run %s", self.run_id, exc_info=True)
+
+    def stats(self) -> JobStats:
+        """How this job stands with the run, for its heartbeat."""
+        return replace(self.meter.snapshot(self.limiter), overrun=self.estimator.overrun)
+
+    def hear(self, jobs: Iterable[JobRecord]) -> None:
+        """Reserve for calls what any of the run's jobs, also of earlier sessions, has seen one to cost."""
+        self.estimator.hear_overrun(max((job.stats.overrun for job in jobs), default=1.0))
 
     def refresh(self) -> None:
         self.control = self.ledger.control(self.run_id)

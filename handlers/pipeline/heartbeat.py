@@ -117,9 +117,8 @@ class Heartbeat:
             context.stop.drain("this job was given up for dead")
         live = sum(job.ended_at is None and now - job.heartbeat_at < LEASE_TTL for job in jobs)
         context.limiter.set_share(max(1, live))
-        self._ledger.beat(
-            context.run_id, context.job_id, at=now, stats=context.meter.snapshot(context.limiter)
-        )
+        context.hear(jobs)
+        self._ledger.beat(context.run_id, context.job_id, at=now, stats=context.stats())
 
     def _extend(self, now: float) -> None:
         with self._lock:

@@ -119,10 +119,11 @@ class Job:
                         now,
                         None,
                         "",
-                        context.meter.snapshot(context.limiter),
+                        context.stats(),
                     )
                 )
                 context.refresh()
+                context.hear(self.ledger.jobs(run_id))
                 self._contexts[run_id] = context
             return self._contexts[run_id]
 
@@ -155,8 +156,7 @@ class Job:
         """Between two invocations: hold no money, and say how it stands."""
         for context in self.contexts:
             context.purse.trim()
-            stats = context.meter.snapshot(context.limiter)
-            self.ledger.beat(context.run_id, self.id, at=self.clock.now(), stats=stats)
+            self.ledger.beat(context.run_id, self.id, at=self.clock.now(), stats=context.stats())
 
     def cut_off(self) -> None:
         """Make the calls in flight fail now; they are booked as indeterminate."""
@@ -171,9 +171,8 @@ class Job:
         self._heartbeat.close()
         for context in self._contexts.values():
             context.purse.trim()
-            stats = context.meter.snapshot(context.limiter)
             lost = self.ledger.end_job(
-                context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=stats
+                context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=context.stats()
             )
             if lost:
                 logger.warning("job %s ends holding %d nano-USD", self.id, lost)
