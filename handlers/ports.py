@@ -190,7 +190,9 @@ class Ledger(Protocol):
         """Every row of a run, ordered by paper id, streamed."""
 
     # money
-    def set_budget(self, run_id: str, budget: int | None) -> None: ...
+    def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
+        """``at`` is when somebody said so: among ledgers that are merged the last word counts. None for a
+        share, which is no word on the run's own budget."""
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
         """Take a grant from the budget; False if less than ``amount`` remains. ``seq`` grows with

@@ -21,7 +21,8 @@ class JobItems:
     _tallies: Tallies
     _budgets: Budgets
 
-    def set_budget(self, run_id: str, budget: int | None) -> None:
+    def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
+        del at  # one table for all jobs: nothing is merged
         self._budgets.set(run_id, budget)
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
