@@ -182,6 +182,10 @@ class Ledger(Protocol):
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
         """Results of earlier runs by fingerprint."""
 
+    def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
+        """What the fingerprint points at is gone: the next result for it takes its place. Nothing happens
+        if it points elsewhere by now."""
+
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
         """Open the next generation for the papers in these states (and of that error class, if given).
         Returns how many papers, followers included."""
