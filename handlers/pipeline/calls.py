@@ -192,7 +192,8 @@ class PaperCalls:
         self._sent_at = start
         outcome: ChatAnswer | ModelCallError
         try:
-            outcome = context.model.complete(request, timeout=timeout)
+            with context.breaker.call():
+                outcome = context.model.complete(request, timeout=timeout)
         except ModelCallError as error:
             outcome = error
         except Exception as error:  # ours, in reading the answer: the call was charged all the same
