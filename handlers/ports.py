@@ -182,6 +182,10 @@ class Ledger(Protocol):
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
         """Results of earlier runs by fingerprint."""
 
+    def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
+        """What the fingerprint points at is gone: the next result for it takes its place. Nothing happens
+        if it points elsewhere by now."""
+
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
         """Open the next generation for the papers in these states (and of that error class, if given).
         Returns how many papers, followers included."""
@@ -190,7 +194,9 @@ class Ledger(Protocol):
         """Every row of a run, ordered by paper id, streamed."""
 
     # money
-    def set_budget(self, run_id: str, budget: int | None) -> None: ...
+    def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
+        """``at`` is when somebody said so: among ledgers that are merged the last word counts. None for a
+        share, which is no word on the run's own budget."""
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
         """Take a grant from the budget; False if less than ``amount`` remains. ``seq`` grows with
@@ -213,8 +219,8 @@ class Ledger(Protocol):
     def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
         """False if the job was closed (by others, that took it for dead)."""
 
-    def live_jobs(self, run_id: str, *, since: float) -> int:
-        """How many jobs are not closed and were heard of after ``since``; reads no others."""
+    def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
+        """What the jobs told last that are not closed and were heard of after ``since``; reads no others."""
 
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         """Close a job. What it holds of the budget and did not book is booked as indeterminate and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -91,6 +92,15 @@ class JobStats:
     """What the job last changed by itself, and why."""
     limits: dict[str, int] = field(default_factory=dict)
     """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
+    overrun: float = 1.0
+    """The most that a call has used of what it was reckoned to use at worst: others reserve as much."""
+
+    @classmethod
+    def parse(cls, text: str) -> JobStats:
+        """From the JSON object of its fields."""
+        stats = json.loads(text)
+        stats["latency"] = {int(bucket): n for bucket, n in stats.get("latency", {}).items()}
+        return cls(**stats)
 
 
 @dataclass(frozen=True)

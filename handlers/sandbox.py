@@ -16,6 +16,8 @@ from handlers.pipeline.job import Job
 RESTED = 10.0
 """Seconds without an invocation after which an endpoint may have closed the connections."""
 
+_CUTS = 10
+
 
 @contextmanager
 def invocation() -> Iterator[Job]:
@@ -64,6 +66,13 @@ def _sandbox() -> Sandbox:
     return Sandbox()
 
 
+def _cut_off(job: Job) -> None:
+    """More than once: a call may be just about to start."""
+    for _ in range(_CUTS):
+        job.cut_off()
+        job.clock.sleep(0.05)
+
+
 def _cut_off_at_sigterm(job: Job) -> None:
     """Lambda warns a process that it ends: cut the calls off while there is time to book them."""
     if threading.current_thread() is not threading.main_thread():
@@ -71,6 +80,6 @@ def _cut_off_at_sigterm(job: Job) -> None:
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         job.stop.abandon("the platform ends this job")
-        threading.Thread(target=job.cut_off, name="cut-off", daemon=True).start()
+        threading.Thread(target=_cut_off, args=(job,), name="cut-off", daemon=True).start()
 
     signal.signal(signal.SIGTERM, on_signal)

@@ -34,7 +34,8 @@ class JobItems:
     _tallies: Tallies
     _budgets: Budgets
 
-    def set_budget(self, run_id: str, budget: int | None) -> None:
+    def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
+        del at  # one table for all jobs: nothing is merged
         self._budgets.set(run_id, budget)
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
@@ -110,15 +111,15 @@ class JobItems:
         )
         return beaten is not None
 
-    def live_jobs(self, run_id: str, *, since: float) -> int:
+    def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
         heard = self._table.query(
             live_key(run_id),
             "JOB#",
-            attributes=["heartbeat_at"],
+            attributes=["stats"],
             only="#heartbeat_at > :since",
             arguments={"since": since},
         )
-        return sum(1 for _ in heard)
+        return [JobStats.parse(item["stats"]) for item in heard]
 
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         """Each step can be repeated after a crash; the job counts as open until the last is done."""
@@ -153,8 +154,6 @@ class JobItems:
 
 
 def _job(run_id: str, item: Item, lost: int) -> JobRecord:
-    stats = json.loads(item["stats"])
-    stats["latency"] = {int(bucket): n for bucket, n in stats.get("latency", {}).items()}
     return JobRecord(
         item["job_id"],
         run_id,
@@ -165,7 +164,7 @@ def _job(run_id: str, item: Item, lost: int) -> JobRecord:
         float(item["heartbeat_at"]),
         float(item["ended_at"]) if "ended_at" in item else None,
         item.get("outcome", ""),
-        JobStats(**stats),
+        JobStats.parse(item["stats"]),
         lost,
     )
 

@@ -77,27 +77,47 @@ class PaperItems(BatchItems):
         return item is not None and item.get("part") == part and item["status"] == entry.status
 
     def _put_fingerprints(self, accepted: Sequence[tuple[Commit, LedgerEntry]]) -> None:
-        items = [
-            {
-                "pk": f"FP#{entry.fingerprint}",
-                "sk": "FP",
-                "run_id": commit.run_id,
-                "paper_id": entry.paper_id,
-                "key": entry.pointer.key,
-                "offset": entry.pointer.offset,
-                "length": entry.pointer.length,
-            }
+        new = [
+            (commit.run_id, entry)
             for commit, entry in accepted
             if entry.status == "done" and entry.fingerprint and not entry.reused
         ]
-        self._table.map(self._table.put_new, items)
+        self._table.map(lambda pair: self._put_fingerprint(*pair), new)
+
+    def _put_fingerprint(self, run_id: str, entry: LedgerEntry) -> None:
+        """The first result stands, unless it is gone."""
+        where = entry.pointer
+        self._table.update(
+            f"FP#{entry.fingerprint}",
+            "FP",
+            values={
+                "run_id": run_id,
+                "paper_id": entry.paper_id,
+                "key": where.key,
+                "offset": where.offset,
+                "length": where.length,
+                "gone": None,
+            },
+            condition="attribute_not_exists(pk) OR attribute_exists(#gone)",
+        )
 
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
         found = self._table.get_many([(f"FP#{fingerprint}", "FP") for fingerprint in fingerprints])
         return {
             pk.removeprefix("FP#"): Reusable(item["run_id"], item["paper_id"], _pointer(item))
             for (pk, _), item in found.items()
+            if "gone" not in item
         }
+
+    def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
+        """Marked and not deleted: a function may not delete items."""
+        self._table.update(
+            f"FP#{fingerprint}",
+            "FP",
+            values={"gone": True},
+            condition="#key = :key AND #offset = :offset",
+            arguments={"key": pointer.key, "offset": pointer.offset},
+        )
 
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
         """Batch by batch: the next generation first, then its papers, then the counts. A crash in

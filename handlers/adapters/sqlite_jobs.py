@@ -72,12 +72,12 @@ class JobTables:
             )
             return beaten.rowcount == 1
 
-    def live_jobs(self, run_id: str, *, since: float) -> int:
-        ((count,),) = self._db.rows(
-            "SELECT COUNT(*) FROM job WHERE run_id = ? AND ended_at IS NULL AND heartbeat_at > ?",
+    def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
+        heard = self._db.rows(
+            "SELECT stats FROM job WHERE run_id = ? AND ended_at IS NULL AND heartbeat_at > ?",
             (run_id, since),
         )
-        return int(count)
+        return [JobStats.parse(told) for (told,) in heard]
 
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         with self._db.write(durable=True) as db:
@@ -130,8 +130,6 @@ class JobTables:
 
 
 def _job(row: sqlite3.Row) -> JobRecord:
-    stats = json.loads(row["stats"])
-    stats["latency"] = {int(bucket): n for bucket, n in stats.get("latency", {}).items()}
     return JobRecord(
         row["job_id"],
         row["run_id"],
@@ -142,6 +140,6 @@ def _job(row: sqlite3.Row) -> JobRecord:
         row["heartbeat_at"],
         row["ended_at"],
         row["outcome"],
-        JobStats(**stats),
+        JobStats.parse(row["stats"]),
         row["lost"],
     )

@@ -8,7 +8,7 @@ from handlers.adapters.sqlite_batches import BatchTables
 from handlers.adapters.sqlite_database import Database
 from handlers.adapters.sqlite_jobs import JobTables
 from handlers.adapters.sqlite_papers import PaperTables
-from handlers.adapters.sqlite_runs import RunTables
+from handlers.adapters.sqlite_runs import BUDGET_WORD, RunTables
 
 PART_CALLS = """
 CREATE TABLE IF NOT EXISTS part_calls (
@@ -129,6 +129,7 @@ class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables):
     def __init__(self, path: Path) -> None:
         self._db = Database(path, _SCHEMA)
         self._db.ensure(PART_CALLS)
+        self._db.ensure(BUDGET_WORD)
 
     def close(self) -> None:
         self._db.close()

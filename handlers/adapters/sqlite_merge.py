@@ -23,6 +23,7 @@ from handlers.adapters.sqlite_merge_sql import (
     DEAREST_BUDGET,
     FREE_LEASES,
     GROW_BATCHES,
+    LAST_WORD,
     LATEST_CONTROL,
     OTHER_CUT,
     OTHER_REPAIR,
@@ -64,6 +65,8 @@ def unite_ledger(into: Path, source: Path, run_id: str, *, size: Callable[[str],
         SqliteLedger(path).close()  # made or checked, and brought up to date
     with _attached(into, source) as db:
         _unite_run(db, run_id)
+        for statement in LAST_WORD:
+            db.execute(statement, {"run": run_id})
         _unite_batches(db, run_id)
         lost = _list_objects(db, run_id, size)
         papers = db.execute(TAKE_PAPERS, {"run": run_id}).rowcount

@@ -11,7 +11,16 @@ DEAREST_BUDGET = (
     " ELSE MAX(run.budget, s.budget) END, created_at = MIN(run.created_at, s.created_at)"
     " FROM src.run s WHERE run.run_id = :run AND s.run_id = :run"
 )
-"""A job's ledger has its share for a budget, the run's own has all of it."""
+"""A job's ledger has its share for a budget, the run's own has all of it. Where nobody's word is known."""
+_WORD = "({0}.at, {0}.budget IS NULL, COALESCE({0}.budget, 0))"
+LAST_WORD = (
+    "INSERT INTO main.budget_word SELECT * FROM src.budget_word WHERE run_id = :run"
+    " ON CONFLICT (run_id) DO UPDATE SET budget = excluded.budget, at = excluded.at"
+    f" WHERE {_WORD.format('excluded')} > {_WORD.format('budget_word')}",
+    "UPDATE main.run SET budget = w.budget FROM main.budget_word w"
+    " WHERE run.run_id = :run AND w.run_id = :run",
+)
+"""What somebody said last is the budget, also if it is less than before."""
 
 _STATE = "CASE {0}.control WHEN 'cancelled' THEN 3 WHEN 'parked' THEN 2 WHEN 'paused' THEN 1 ELSE 0 END"
 LATEST_CONTROL = (

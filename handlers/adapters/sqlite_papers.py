@@ -64,6 +64,13 @@ class PaperTables:
                 found[row["fingerprint"]] = Reusable(row["run_id"], row["paper_id"], _pointer(row))
         return found
 
+    def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
+        with self._db.write() as db:
+            db.execute(
+                "DELETE FROM fingerprint WHERE fingerprint = ? AND key = ? AND offset = ?",
+                (fingerprint, pointer.key, pointer.offset),
+            )
+
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
         marks = ",".join("?" * len(statuses))
         chosen = f"run_id = ? AND status IN ({marks}) AND (? IS NULL OR error = ?)"

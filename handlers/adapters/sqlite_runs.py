@@ -14,12 +14,24 @@ from handlers.totals import CallTotals
 _TALLIED = tuple(name for name in CallTotals.model_fields if name not in ("latency", "errors"))
 
 
+BUDGET_WORD = """
+CREATE TABLE IF NOT EXISTS budget_word (
+    run_id TEXT PRIMARY KEY,
+    budget INTEGER,
+    at REAL NOT NULL
+) WITHOUT ROWID
+"""
+"""The last word on a run's own budget and when it was said, so that a merge does not take back a lower one.
+A table of its own: files that were made before it go on, and a job's slice with its share has none."""
+_WORD = "INSERT OR REPLACE INTO budget_word (run_id, budget, at) VALUES (?,?,?)"
+
+
 class RunTables:
     _db: Database
 
     def create_run(self, record: RunRecord) -> RunRecord:
         with self._db.write(durable=True) as db:
-            db.execute(
+            created = db.execute(
                 "INSERT OR IGNORE INTO run (run_id, spec, papers, same_as, created_at, budget)"
                 " VALUES (?,?,?,?,?,?)",
                 (
@@ -31,6 +43,8 @@ class RunTables:
                     record.budget,
                 ),
             )
+            if created.rowcount:
+                db.execute(_WORD, (record.run_id, record.budget, record.created_at))
         return self.run(record.run_id)
 
     def run(self, run_id: str) -> RunRecord:
@@ -65,9 +79,11 @@ class RunTables:
             raise UnknownRunError(f"no run {run_id!r} in {self._db.path}")
         return Control(row["control"], row["reason"], row["control_at"])
 
-    def set_budget(self, run_id: str, budget: int | None) -> None:
+    def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
         with self._db.write(durable=True) as db:
             db.execute("UPDATE run SET budget = ? WHERE run_id = ?", (budget, run_id))
+            if at is not None:
+                db.execute(_WORD, (run_id, budget, at))
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
         with self._db.write() as db:

@@ -14,6 +14,8 @@ class Salvaged:
 
     spend: int | None = None
     budget: int | None = None
+    cancelled: str | None = None
+    """Why the run was cancelled, if it was."""
 
 
 def damage(path: Path) -> str | None:
@@ -36,18 +38,22 @@ def salvage(path: Path, run_id: str) -> Salvaged:
     if not path.exists():
         return Salvaged()
     budget: int | None = None
+    cancelled: str | None = None
     try:
         with closing(sqlite3.connect(path, timeout=60)) as db:
-            (budget,) = db.execute("SELECT budget FROM run WHERE run_id = ?", (run_id,)).fetchone() or (None,)
+            row = db.execute("SELECT budget, control, reason FROM run WHERE run_id = ?", (run_id,)).fetchone()
+            if row is not None:
+                budget = row[0] if isinstance(row[0], int) else None
+                cancelled = str(row[2]) if row[1] == "cancelled" else None
             tally = db.execute(
                 "SELECT n FROM tally WHERE run_id = ? AND kind = 'sum' AND name = 'cost'", (run_id,)
             ).fetchone()
             parts = db.execute("SELECT SUM(cost) FROM part WHERE run_id = ?", (run_id,)).fetchone()
     except sqlite3.DatabaseError:
-        return Salvaged(None, budget if isinstance(budget, int) else None)
+        return Salvaged(None, budget, cancelled)
     spend = tally[0] if tally is not None else 0
     agreed = isinstance(spend, int) and spend == (parts[0] or 0)
-    return Salvaged(spend if agreed else None, budget if isinstance(budget, int) else None)
+    return Salvaged(spend if agreed else None, budget, cancelled)
 
 
 def set_aside(path: Path, target: Path) -> None:

@@ -156,7 +156,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             estimator=CostEstimator(),
             limiter=limiter,
             purse=Purse(adapters.ledger, run_id, owner.id),
-            breaker=Breaker(adapters.clock),
+            breaker=Breaker(adapters.clock, connects_within=2 * settings.connect_timeout),
             meter=JobMeter(),
             ledger=adapters.ledger,
             clock=adapters.clock,

@@ -70,7 +70,8 @@ def _results(state: Path, run_id: str = "*") -> Path | None:
 def repair_state(state: options.State = None, as_json: options.AsJson = False) -> None:
     """Make the ledger again from the parts, after it or a part was damaged or lost. Every result that
     can be read is kept; damaged ones are named and their papers are pending again. The old ledger is
-    set aside, never deleted. Each run is parked: the same `run` command goes on.
+    set aside, never deleted. Each run is parked: the same `run` command goes on; one that was cancelled
+    stays so.
     """
     settings = load_settings(state=state)
     root = settings.state
@@ -114,7 +115,13 @@ def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore)
         if old.budget is not None:
             record = replace(record, budget=old.budget)
         return repair(
-            run_id, record, spend=old.spend, ledger=ledger, store=store, clock=bootstrap.SystemClock()
+            run_id,
+            record,
+            spend=old.spend,
+            cancelled=old.cancelled,
+            ledger=ledger,
+            store=store,
+            clock=bootstrap.SystemClock(),
         )
     except CorpusChangedError as error:
         raise UsageError(

@@ -101,11 +101,11 @@ class _TimedStream(httpcore.NetworkStream):
         return self._stream.read(min(max_bytes, _SLICE_IN), min(left, timeout or left))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._wire.connected = True
         for start in range(0, len(buffer), _SLICE):
             left = self._wire.left
             if not left:
                 raise httpcore.WriteTimeout("the call's time is up")
+            self._wire.connected = True  # from here on it may be charged
             self._stream.write(buffer[start : start + _SLICE], min(left, timeout or left))
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class _Connection:
 
     @property
     def is_usable(self) -> bool:
-        return self.http.is_available() and not self.http.has_expired()
+        return not self.wire.cut and self.http.is_available() and not self.http.has_expired()
 
 
 class Connections:
@@ -172,11 +172,11 @@ class Connections:
         return Reply(status, names, body)
 
     def abort(self) -> None:
-        """Cut off the calls in flight; later ones are not touched."""
+        """Cut off the calls in flight; later ones are not touched: a connection that is given back
+        meanwhile is either cut or free, never cut under its next call."""
         with self._lock:
-            busy = list(self._busy)
-        for connection in busy:
-            connection.wire.cut_off()
+            for connection in self._busy:
+                connection.wire.cut_off()
 
     def close(self) -> None:
         """Close what idles now, and what is busy when its call ends."""
@@ -226,7 +226,8 @@ class Connections:
     def _checkin(self, connection: _Connection) -> None:
         with self._lock:
             self._busy.discard(connection)
-        if self._closed or connection.wire.cut or not connection.http.is_available():
+            cut = connection.wire.cut
+        if self._closed or cut or not connection.http.is_available():
             connection.http.close()
         else:
             self._idle.append(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import threading
 import tomllib
@@ -100,7 +101,8 @@ def list_price(model: str) -> ListPrice | None:
 def worst_cost(request_bytes: int, max_tokens: int, price: Price) -> int:
     """nano-USD that a call cannot exceed: a byte-level vocabulary makes at most one token of a byte.
 
-    ``request_bytes``: UTF-8 length of all messages' texts.
+    ``request_bytes``: UTF-8 length of all messages' texts. Where an API bills tokens that no bound of the
+    request holds for (hidden reasoning past ``max_tokens``), ``CostEstimator.overrun`` allows for them.
     """
     prompt = (request_bytes + _FRAMING) * max(price.prompt, price.cached)
     return -(-(prompt + max_tokens * price.completion) // 1000)
@@ -118,6 +120,22 @@ class CostEstimator:
         self._prompt = _Ratio(1.0)
         self._cached = _Ratio(0.0)
         self._completion: dict[CallKind, _Ratio] = {}
+        self._overrun = 1.0
+
+    @property
+    def overrun(self) -> float:
+        """The most that a call has used of the tokens that it was reckoned to use at worst; 1 at least."""
+        return self._overrun
+
+    def hear_overrun(self, overrun: float) -> None:
+        """Allow for what was seen elsewhere in the run."""
+        with self._lock:
+            self._overrun = max(self._overrun, overrun)
+
+    def worst(self, request: ChatRequest, price: Price) -> int:
+        """nano-USD to reserve: what the call may cost, by its bounds and by the worst overrun so far."""
+        worst = worst_cost(_bytes(request), request.max_tokens, price)
+        return max(math.ceil(worst * self._overrun), self.expect(request, price))
 
     def tokens(self, request: ChatRequest) -> int:
         """Prompt and answer tokens to expect."""
@@ -137,6 +155,11 @@ class CostEstimator:
             self._prompt.add(usage.prompt_tokens, prompt)
             self._cached.add(usage.cached_tokens, usage.prompt_tokens)
             self._ratio(request.kind).add(usage.completion_tokens, source)
+            self._overrun = max(
+                self._overrun,
+                usage.prompt_tokens / (_bytes(request) + _FRAMING),
+                usage.completion_tokens / max(1, request.max_tokens),
+            )
 
     def _tokens(self, request: ChatRequest) -> tuple[float, float, float]:
         """(prompt, completion, cached part of the prompt)."""
@@ -179,6 +202,10 @@ def guess_tokens(request: ChatRequest) -> tuple[float, float]:
         last = wide * _PER_WIDE + max(0.0, len(text) - wide) * _PER_NARROW + _PER_MESSAGE
         total += last
     return total, last
+
+
+def _bytes(request: ChatRequest) -> int:
+    return sum(len(message.content.encode("utf-8", "surrogatepass")) for message in request.messages)
 
 
 def _price(prompt: Decimal | int, completion: Decimal | int, cached: Decimal | int) -> Price:

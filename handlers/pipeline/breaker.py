@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from handlers.ports import Clock
 
@@ -20,13 +22,20 @@ class Breaker:
     tenth of it when there never was one in this job) the run is better parked than burnt through.
     """
 
-    def __init__(self, clock: Clock, *, threshold: int = 20, patience: float = 300.0) -> None:
+    def __init__(
+        self, clock: Clock, *, threshold: int = 20, patience: float = 300.0, connects_within: float = 20.0
+    ) -> None:
+        """``connects_within``: seconds after which a call in flight must have got its connection."""
         self._clock = clock
         self._threshold = threshold
         self._patience = patience
+        self._connects_within = connects_within
+        self._in_flight: dict[object, float] = {}
         self._lock = threading.Lock()
         self._failures = 0
         self._unreached = 0
+        self._broken = 0
+        """Failures in a row of calls that had reached it."""
         self._first_failure = 0.0
         self._ever = False
         self._refusals = 0
@@ -36,15 +45,28 @@ class Breaker:
     def open(self) -> bool:
         return self._failures >= self._threshold
 
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """A call is in flight."""
+        token = object()
+        with self._lock:
+            self._in_flight[token] = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._in_flight[token]
+
     def succeeded(self) -> None:
         with self._lock:
-            self._failures = self._unreached = self._refusals = 0
+            self._failures = self._unreached = self._broken = self._refusals = 0
             self._ever = True
 
     def failed(self, *, reached: bool = True) -> None:
         """``reached`` is False when no connection came about: such a failure is never a paper's."""
         with self._lock:
             self._unreached = 0 if reached else self._unreached + 1
+            self._broken += reached
             if self._failures == 0:
                 self._first_failure = self._clock.monotonic()
             self._failures += 1
@@ -65,7 +87,16 @@ class Breaker:
 
     @property
     def hopeless(self) -> bool:
-        """Open, or nobody there, for longer than patience lasts."""
+        """Open, or nobody there, for longer than patience lasts. Not while a call waits for its answer on
+        a connection that it has got, unless such calls have failed too often: a slow API that refuses
+        some connections is there."""
         patience = self._patience if self._ever else self._patience / 10
         gone = self.open or self._unreached >= _NOBODY_THERE
-        return gone and self._clock.monotonic() - self._first_failure > patience
+        if not gone or self._clock.monotonic() - self._first_failure <= patience:
+            return False
+        return self._broken >= self._threshold or not self._is_awaited()
+
+    def _is_awaited(self) -> bool:
+        now = self._clock.monotonic()
+        with self._lock:
+            return any(now - began > self._connects_within for began in self._in_flight.values())

@@ -124,10 +124,17 @@ class Purse:
 
     def _return_pool(self) -> None:
         self._confirm()
+        if self._pool < 0:
+            self._draw_debt()
         if self._pool > 0 and self._asked is None:  # a later number would pass for an answer to that draw
             self._seq += 1
             self._returning, self._pool = (self._seq, self._pool), 0
             self._confirm()
+
+    def _draw_debt(self) -> None:
+        """Calls were dearer than reserved: the fleet's budget hears of it now and not with the next draw, or
+        other jobs would spend the same money. What is not to be had parks the run at the next reservation."""
+        self._pool += self._try(-self._pool)
 
     def _confirm(self) -> None:
         """What was returned is not spent any more, and not returned again: a request whose answer was lost

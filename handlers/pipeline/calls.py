@@ -20,7 +20,6 @@ from handlers.errors import (
     TransientError,
 )
 from handlers.llm.backoff import delay
-from handlers.llm.pricing import worst_cost
 from handlers.models import CallOutcome, CallRecord, ChatAnswer, ChatRequest
 from handlers.pipeline.context import RunContext
 
@@ -181,10 +180,8 @@ class PaperCalls:
         self._started = True
 
     def _quote(self, request: ChatRequest) -> _Quote:
-        size = sum(len(message.content.encode("utf-8", "surrogatepass")) for message in request.messages)
-        worst = worst_cost(size, request.max_tokens, self._context.price)
-        expected = self._context.estimator.expect(request, self._context.price)
-        return _Quote(max(worst, expected), expected)
+        estimator, price = self._context.estimator, self._context.price
+        return _Quote(estimator.worst(request, price), estimator.expect(request, price))
 
     def _send(
         self, request: ChatRequest, digest: str, attempt: int, timeout: float, quote: _Quote
@@ -195,7 +192,8 @@ class PaperCalls:
         self._sent_at = start
         outcome: ChatAnswer | ModelCallError
         try:
-            outcome = context.model.complete(request, timeout=timeout)
+            with context.breaker.call():
+                outcome = context.model.complete(request, timeout=timeout)
         except ModelCallError as error:
             outcome = error
         except Exception as error:  # ours, in reading the answer: the call was charged all the same
@@ -254,14 +252,20 @@ def _ledger_at_hand() -> Iterator[None]:
 
 def _verdict(outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext) -> dict[str, object]:
     """The fields of a record that depend on how the call ended; cost in nano-USD."""
+    code: str | None
     if isinstance(outcome, ChatAnswer):
-        known = outcome.usage is not None
+        usage, code = outcome.usage, None
+        cost = quote.expected if usage is None else usage.cost(context.price)
+        if usage is None:
+            code = "usage_missing"
+        elif cost > quote.worst:
+            code = "over_reservation"
         return {
             "outcome": "ok",
-            "code": None if known else "usage_missing",
-            "usage": outcome.usage,
-            "cost": outcome.usage.cost(context.price) if outcome.usage is not None else quote.expected,
-            "indeterminate": not known,
+            "code": code,
+            "usage": usage,
+            "cost": cost,
+            "indeterminate": usage is None,
             "raw": outcome.content,
             "finish_reason": outcome.finish_reason,
         }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from handlers.llm.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
@@ -159,6 +159,14 @@ class RunContext:
             self.park(reason)
         except Exception:  # the line itself is good: it goes on to be committed
             logger.warning("the ledger cannot be used to park run %s", self.run_id, exc_info=True)
+
+    def stats(self) -> JobStats:
+        """How this job stands with the run, for its heartbeat."""
+        return replace(self.meter.snapshot(self.limiter), overrun=self.estimator.overrun)
+
+    def hear(self, jobs: Iterable[JobStats]) -> None:
+        """Reserve for calls what any of these jobs has seen one to cost."""
+        self.estimator.hear_overrun(max((job.overrun for job in jobs), default=1.0))
 
     def refresh(self) -> None:
         self.control = self.ledger.control(self.run_id)

@@ -120,9 +120,9 @@ class Heartbeat:
         context.purse.trim()
         live = self._ledger.live_jobs(context.run_id, since=now - LEASE_TTL)
         gathering = self._clock.monotonic() - self._began < _GATHERING
-        context.limiter.set_share(max(self._fleet if gathering else 1, live))
-        stats = context.meter.snapshot(context.limiter)
-        if not self._ledger.beat(context.run_id, context.job_id, at=now, stats=stats):
+        context.limiter.set_share(max(self._fleet if gathering else 1, len(live)))
+        context.hear(live)
+        if not self._ledger.beat(context.run_id, context.job_id, at=now, stats=context.stats()):
             context.stop.drain("this job was given up for dead")
 
     def _extend(self, now: float) -> None:

@@ -125,10 +125,11 @@ class Job:
                         now,
                         None,
                         "",
-                        context.meter.snapshot(context.limiter),
+                        context.stats(),
                     )
                 )
                 context.refresh()
+                context.hear(job.stats for job in self.ledger.jobs(run_id))  # of earlier sessions too
                 self._contexts[run_id] = context
             return self._contexts[run_id]
 
@@ -170,8 +171,7 @@ class Job:
         """Between two invocations: hold no money, and say how it stands."""
         for context in self.contexts:
             context.purse.trim()
-            stats = context.meter.snapshot(context.limiter)
-            self.ledger.beat(context.run_id, self.id, at=self.clock.now(), stats=stats)
+            self.ledger.beat(context.run_id, self.id, at=self.clock.now(), stats=context.stats())
 
     def cut_off(self) -> None:
         """Make the calls in flight fail now; they are booked as indeterminate."""
@@ -187,9 +187,8 @@ class Job:
         self._count_spared()
         for context in self._contexts.values():
             context.purse.trim()
-            stats = context.meter.snapshot(context.limiter)
             lost = self.ledger.end_job(
-                context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=stats
+                context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=context.stats()
             )
             if lost:
                 logger.warning("job %s ends holding %d nano-USD", self.id, lost)

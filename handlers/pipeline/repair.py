@@ -44,12 +44,20 @@ class Repaired(Frozen):
 
 
 def repair(
-    run_id: str, record: RunRecord, *, spend: int | None, ledger: Ledger, store: ObjectStore, clock: Clock
+    run_id: str,
+    record: RunRecord,
+    *,
+    spend: int | None,
+    cancelled: str | None,
+    ledger: Ledger,
+    store: ObjectStore,
+    clock: Clock,
 ) -> Repaired:
     """Build a run in an empty ``ledger`` from its record, its corpus' index and its parts.
 
     ``spend`` is what the old ledger had booked (nano-USD), None if it cannot be read. The run is parked:
-    whoever goes on has read what was found. CorpusChangedError if the corpus is gone.
+    whoever goes on has read what was found; one that was ``cancelled`` (why) stays so. CorpusChangedError
+    if the corpus is gone.
     """
     with found_lines() as lines:
         found = lines.add(scan_parts(run_id, store))
@@ -64,7 +72,9 @@ def repair(
         _book(run_id, found.calls, unaccounted, ledger, clock)
         _restore(run_id, lines, ledger, clock)
     ledger.set_budget(run_id, record.budget)
-    ledger.park(run_id, Control("parked", _reason(spend), clock.now()))
+    now = clock.now()
+    stopped = Control("parked", _reason(spend), now)
+    ledger.set_control(run_id, stopped if cancelled is None else Control("cancelled", cancelled, now))
     return _repaired(record, found, unaccounted, known=spend is not None, ledger=ledger)
 
 

@@ -119,6 +119,7 @@ def take_over(
             logger.warning(
                 "result of %s in run %s cannot be read: it is made anew", found.paper_id, found.run_id
             )
+            context.ledger.forget_result(fingerprint, where)
             continue
         taken = {
             "fields": old.fields,

@@ -208,11 +208,10 @@ class EventSource:
         return self._settled()
 
     def _finish(self) -> None:
-        """Let the invocations end; cut their calls off once the stop says so."""
-        cut_off = False
+        """Let the invocations end; cut their calls off once the stop says so, and those that were just
+        about to start when it did."""
         for thread in self._open:
             while thread.is_alive():
-                if self._stop.abandoned and not cut_off:
-                    cut_off = True
+                if self._stop.abandoned:
                     self._on_abandon()
                 thread.join(0.05)

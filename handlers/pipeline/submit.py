@@ -47,7 +47,7 @@ def submit(
         raise RunChangedError(request.run_id, diff)
     keep_record(record, store)  # also of a run that a version without it made
     if request.budget is not None:
-        ledger.set_budget(request.run_id, request.budget)
+        ledger.set_budget(request.run_id, request.budget, at=clock.now())
     if ledger.control(request.run_id).state == "cancelled":
         raise UsageError(
             f"run {request.run_id!r} was cancelled; `paperfleet resume` re-arms it, or give another --run-id"

@@ -100,6 +100,19 @@ def test_only_done_papers_can_be_reused_and_the_first_result_stands(ledger: Ledg
     assert {key: each.paper_id for key, each in found.items()} == {"f1": "p1"}
 
 
+def test_a_result_that_is_gone_gives_way_to_the_next_one(ledger: Ledger) -> None:
+    ledger.commit([commit(entry("p1", fingerprint="f1"))])
+    gone = ledger.reusable(["f1"])["f1"].pointer
+    ledger.forget_result("f1", PartPointer(key="elsewhere", offset=0, length=1))
+    assert ledger.reusable(["f1"]), "it was not that one"
+    ledger.forget_result("f1", gone)
+    assert ledger.reusable(["f1"]) == {}
+    there = PartPointer(key="made/anew", offset=7, length=3)
+    ledger.commit([commit(entry("p3", fingerprint="f1", pointer=there), batch_id="b2")])
+    ledger.forget_result("f1", gone)  # somebody who looked before
+    assert ledger.reusable(["f1"])["f1"].pointer == there
+
+
 def finished(ledger: Ledger) -> None:
     ledger.commit([commit(entry("p1"), entry("p2", "failed", error="http_500", cost=7))])
     ledger.commit([commit(entry("p3", "failed", error="empty"), entry("p4", "flagged", flags=("numbers",)),

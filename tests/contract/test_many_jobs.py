@@ -58,7 +58,7 @@ def test_budget_and_heartbeat_do_not_grow_with_the_jobs_that_ended(
         ExpressionAttributeValues={":pk": {"S": f"LIVE#{RUN}"}},
     )
     assert [item["job_id"]["S"] for item in live["Items"]] == ["alive"]
-    assert fleet.live_jobs(RUN, since=0) == 1
+    assert len(fleet.live_jobs(RUN, since=0)) == 1
     jobs, state = fleet.jobs(RUN), fleet.budget_state(RUN)
     assert len(jobs) == 25
     assert sum(each.lost for each in jobs) == 8 * 300

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ TABLES = {
     "job": "*",
     "session": "*",
     "fingerprint": "*",
+    "budget_word": "*",
 }
 
 
@@ -282,3 +284,16 @@ def test_slices_of_a_ledger_come_together_as_one(taken: list[Step], first: set[s
         ended = {each.paper for each in taken if each.status != "pending"}
         assert merged.totals("r").counts["pending"] == 6 - len(ended)
         merged.close()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_budget_that_was_given_last_stands_also_if_it_is_less(order: tuple[int, int]) -> None:
+    with apart([Work([], 0, ends=True)]) as made:
+        base, other = made.states[0], made.states[1]
+        ledger = SqliteLedger(base / "ledger.sqlite3")
+        ledger.set_budget("r", 5 * 10**8, at=100.0)
+        ledger.close()
+        into = united(made.folder, "into", [(base, other)[each] for each in order])
+        ledger = SqliteLedger(into / "ledger.sqlite3")
+        assert ledger.run("r").budget == 5 * 10**8
+        ledger.close()

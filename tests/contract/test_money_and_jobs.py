@@ -150,9 +150,9 @@ def test_live_jobs_are_those_that_are_not_closed_and_were_heard_of_lately(ledger
         ledger.start_job(builders.job(job_id, started=heard))
     ledger.beat(RUN, "two", at=95, stats=JobStats())
     ledger.end_job(RUN, "ended", at=96, outcome="finished", stats=None)
-    assert ledger.live_jobs(RUN, since=80) == 2
-    assert ledger.live_jobs(RUN, since=0) == 3
-    assert ledger.live_jobs("another", since=0) == 0
+    assert len(ledger.live_jobs(RUN, since=80)) == 2
+    assert len(ledger.live_jobs(RUN, since=0)) == 3
+    assert len(ledger.live_jobs("another", since=0)) == 0
 
 
 def test_a_job_that_was_closed_by_others_hears_of_it_at_its_next_heartbeat(ledger: Ledger) -> None:

@@ -133,8 +133,8 @@ class Watched:
         self._ledger.give_back(run_id, job_id, seq, amount)  # type: ignore[attr-defined]
         self._oracle.give_back(run_id, job_id, amount)
 
-    def set_budget(self, run_id: str, budget: int | None) -> None:
-        self._ledger.set_budget(run_id, budget)  # type: ignore[attr-defined]
+    def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
+        self._ledger.set_budget(run_id, budget, at=at)  # type: ignore[attr-defined]
         self._oracle.budgets[run_id] = budget
 
     def end_job(self, run_id: str, job_id: str, **how: object) -> int:

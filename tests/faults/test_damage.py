@@ -234,3 +234,10 @@ def test_results_of_a_finished_run_are_what_its_repaired_ledger_exports(
     (tmp_path / "ledger.sqlite3").unlink()
     repaired(tmp_path)
     assert results(tmp_path) == written
+
+
+def test_a_cancelled_run_stays_so_through_a_repair(flags: list[object], tmp_path: Path) -> None:
+    assert paperfleet("cancel", *flags[2:6]).code == 0
+    repaired(tmp_path)
+    status = paperfleet("status", *flags[2:6], "--json").report
+    assert (status["state"], status["reason"].split(";")[0]) == ("cancelled", "cancelled by hand")

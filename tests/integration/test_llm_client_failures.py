@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from httpcore import NetworkStream, WriteTimeout
 from pydantic import SecretStr
 
 from handlers.errors import (
@@ -24,6 +25,8 @@ from handlers.errors import (
     TransientError,
 )
 from handlers.llm.client import ClientSettings, HttpChatModel
+from handlers.llm.connection import _failure, _TimedStream, _Wire
+from tests.fakes import FakeClock
 from tests.growth import assert_linear
 from tests.integration.llm_calls import KEY, REQUEST, failure, model
 from tests.wire import (
@@ -173,6 +176,26 @@ def test_an_abort_ends_the_calls_in_flight_and_no_later_one() -> None:
     with WireServer(silent_thrice) as server:
         problems = abort_while_waiting(server, model(server))
     assert [(problem.code, problem.indeterminate) for problem in problems] == [("aborted", True)] * 3
+
+
+def test_a_connection_cut_as_its_call_ended_is_not_given_to_the_next() -> None:
+    with WireServer(always(response(200, completion("good")))) as server:
+        client = model(server)
+        client.complete(REQUEST, timeout=5)
+        (idle,) = client._connections._idle
+        idle.wire.cut = True  # as by an abort that found it busy, with its socket not yet shut
+        assert client.complete(REQUEST, timeout=5).content == "good"
+        client.close()
+
+
+def test_a_call_cut_off_before_its_first_byte_cannot_have_been_charged() -> None:
+    wire = _Wire(FakeClock())
+    stream = _TimedStream(NetworkStream(), wire)
+    wire.deadline = 5_000_000_000.0
+    wire.cut_off()
+    with pytest.raises(WriteTimeout) as caught:
+        stream.write(b"POST / HTTP/1.1")
+    assert not _failure(caught.value, wire, None).indeterminate
 
 
 def test_tls_calls_work_and_can_be_aborted(tmp_path: Path) -> None:

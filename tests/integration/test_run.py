@@ -231,6 +231,18 @@ def test_a_ctrl_c_while_jobs_are_started_reaches_every_one_of_them(
     assert stopped.report["counts"]["pending"] > PAPERS // 2
 
 
+@pytest.mark.slow
+def test_results_whose_file_is_gone_are_made_anew_once_and_reused_again(
+    papers: Path, tmp_path: Path, server: RunningServer
+) -> None:
+    paperfleet(*run_flags(papers, tmp_path, server, run_id="first"))
+    for segment in (tmp_path / "runs" / "first" / "segments").iterdir():
+        segment.unlink()
+    anew = paperfleet(*run_flags(papers, tmp_path, server, run_id="second")).report
+    again = paperfleet(*run_flags(papers, tmp_path, server, run_id="third")).report
+    assert (anew["reused"], again["reused"], again["spend_usd"]) == (0, PAPERS, 0)
+
+
 def test_a_licence_that_forbids_derivatives_is_not_circumvented_by_reuse(
     tmp_path: Path, server: RunningServer
 ) -> None:

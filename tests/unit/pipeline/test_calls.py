@@ -22,6 +22,7 @@ from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.records import JobRecord, JobStats, RunRecord
 from handlers.tasks.translate import TranslateTask
+from handlers.totals import CallTotals, Commit
 from tests.builders import spec as run_spec
 from tests.command import until
 from tests.fakes import FakeClock, ScriptedModel
@@ -277,3 +278,43 @@ def test_no_call_starts_that_could_outlast_the_deadline(tmp_path: Path) -> None:
     with pytest.raises(StoppedError):
         PaperCalls(bench.context).ask(REQUEST)
     assert bench.model.requests == []
+
+
+THOUGHT = GOOD.model_copy(update={"usage": Usage(prompt_tokens=10, completion_tokens=300)})
+"""Six times as much as ``max_tokens`` allows: reasoning that no bound holds for."""
+
+
+def test_a_call_dearer_than_its_reservation_is_told_and_the_next_is_reserved_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, THOUGHT)
+    bench.ledger.set_budget("r", 1_300_000)
+    first = PaperCalls(bench.context)
+    first.ask(REQUEST)  # worst: 260 + 50 x 2 = $0.00036; it costs $0.00061
+    (call,) = first.records
+    assert (call.cost, call.code, call.indeterminate) == (610_000, "over_reservation", False)
+    _book(bench, first)
+    with pytest.raises(StoppedError):  # $0.00069 are left, and a call may cost 6 x $0.00036
+        PaperCalls(bench.context, generation=2).ask(REQUEST)
+    assert bench.settled() == bench.ledger.budget_state("r").spend == 610_000
+    assert bench.ledger.control("r").reason.startswith("budget_spent")
+
+
+def test_a_job_reserves_for_what_another_one_has_seen(tmp_path: Path) -> None:
+    bench, other = (Bench(tmp_path, each) for each in (THOUGHT, GOOD))
+    before = other.context.estimator.worst(REQUEST, PRICE)
+    PaperCalls(bench.context).ask(REQUEST)
+    bench.ledger.beat("r", "j", at=1.0, stats=bench.context.stats())
+    other.context.hear(bench.ledger.live_jobs("r", since=0))
+    assert other.context.estimator.worst(REQUEST, PRICE) == 6 * before
+
+
+def test_the_budget_hears_of_an_overrun_while_the_job_rests(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, THOUGHT)
+    bench.ledger.set_budget("r", 5_000_000)
+    bench.context.purse._ahead = 0
+    PaperCalls(bench.context).ask(REQUEST)
+    assert bench.settled() == 610_000
+
+
+def _book(bench: Bench, calls: PaperCalls) -> None:
+    totals = CallTotals.of(calls.records)
+    bench.ledger.commit([Commit("r", "b", "p", "j", (), totals, 0.0)])

@@ -12,7 +12,7 @@ from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.models import ControlState
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
-from handlers.records import Control
+from handlers.records import Control, JobStats
 from tests.builders import RUN, batch
 from tests.command import until
 from tests.fakes import FakeClock, SetClock
@@ -27,7 +27,7 @@ class Slow(SqliteLedger):
         self.may_go = threading.Event()
         self.asked = threading.Event()
 
-    def live_jobs(self, run_id: str, *, since: float) -> int:
+    def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
         self.asked.set()
         self.may_go.wait()
         return super().live_jobs(run_id, since=since)

@@ -13,6 +13,7 @@ from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.pipeline.source import EventSource
 from handlers.pipeline.stop import StopSignal
 from tests.builders import RUN
+from tests.command import until
 from tests.fakes import FakeClock
 
 
@@ -51,3 +52,24 @@ def test_it_waits_as_long_as_something_is_left_to_do(queue: SqliteQueue) -> None
     stop.close("the test is over")
     waiting.join(10)
     assert not waiting.is_alive()
+
+
+def test_a_call_that_starts_as_the_job_is_cut_off_is_cut_off_too(tmp_path: Path) -> None:
+    queue, stop = SqliteQueue(tmp_path / "busy.sqlite3", RUN, FakeClock()), StopSignal()
+    queue.send([("a", "body")])
+    cut, started = [], threading.Event()
+
+    def handle(_event: dict[str, Any], _context: Any, /) -> dict[str, Any]:
+        stop.abandon("told to")
+        until(lambda: len(cut) > 0)  # the first came before the call was in flight
+        cut.clear()
+        until(lambda: len(cut) > 0)
+        started.set()
+        return {"batchItemFailures": []}
+
+    EventSource(
+        queue, handle, backlog=lambda: 0, taken=lambda: 0, out_of_time=lambda: False, workers=lambda: 1,
+        clock=FakeClock(), stop=stop, on_abandon=lambda: cut.append(1),
+    ).run()  # fmt: skip
+    assert started.is_set()
+    queue.close()

@@ -100,3 +100,27 @@ def test_the_timeout_is_finite_whenever_the_platform_has_a_deadline() -> None:
     deadline = Deadline()
     deadline.use(lambda: 900.0)
     assert deadline.timeout(math.inf, usual_latency=0) == 899
+
+
+def test_a_slow_api_that_refuses_some_connections_is_there_while_calls_wait_for_its_answers() -> None:
+    clock = FakeClock()
+    breaker = Breaker(clock)
+    with breaker.call():
+        clock.advance(1)
+        for _ in range(25):
+            breaker.failed(reached=False)
+        clock.advance(31)
+        assert not breaker.hopeless, "a call has been connected for half a minute"
+        with breaker.call():
+            pass
+    assert breaker.hopeless, "nobody waits any more"
+
+
+def test_an_api_that_takes_connections_and_lets_every_call_starve_is_hopeless() -> None:
+    clock = FakeClock()
+    breaker = Breaker(clock)
+    with breaker.call():
+        for _ in range(20):
+            breaker.failed()
+        clock.advance(31)
+        assert breaker.hopeless
