@@ -26,8 +26,9 @@ class RateHint:
 
     remaining: int
     reset: float
-    left: tuple[tuple[str, int], ...] = field(default=(), compare=False)
-    """What remains of each limit that the headers name."""
+    left: tuple[tuple[str, int, float], ...] = field(default=(), compare=False)
+    """(kind, what remains, seconds from then until all of it is there, 0 if unsaid) of each limit that the
+    headers name, as of when the call was let in."""
 
 
 def duration(text: str, *, now: float) -> float | None:
@@ -69,13 +70,13 @@ def rate_hint(headers: Mapping[str, str], *, now: float, age: float = 0.0) -> Ra
     has run that long already.
     """
     hints: list[RateHint] = []
-    every: list[tuple[str, int]] = []
+    every: list[tuple[str, int, float]] = []
     for kind in ("-requests", "-tokens", ""):
         left = headers.get(f"x-ratelimit-remaining{kind}", "").strip()
         if _NUMBER.fullmatch(left):
             reset = duration(headers.get(f"x-ratelimit-reset{kind}", ""), now=now) or 0.0
             hints.append(RateHint(int(float(left)), max(0.0, min(_MAX_RESET, reset) - age)))
-            every.append((kind, hints[-1].remaining))
+            every.append((kind, hints[-1].remaining, reset))
     if not hints:
         return None
     scarcest = min(hints, key=lambda hint: (hint.remaining, -hint.reset))
