@@ -121,7 +121,7 @@ class Admission:
         latency = now - started_at
         self._latency += (latency - self._latency) * (_MEMORY if self._latency else 1.0)
         room = self._headroom.room(now, self._latency)
-        self.limit.on_success(started_at, self.in_flight, now, room=room)
+        self.limit.on_success(started_at, self.in_flight, now, room=room, fill=self._headroom.fill)
 
     def hint(self, hint: RateHint, now: float) -> None:
         """What a response says of the API's window: spent, it holds calls back."""

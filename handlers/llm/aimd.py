@@ -23,6 +23,13 @@ _MEMORY = 0.05
 """Weight of a call in the mean latency, which is the length of a round."""
 _LULL = 0.3
 """Share of the slots that one cut leaves at least."""
+_RISE, _LEAN, _LOW = 0.7, 0.2, 0.35
+"""Where the API says how full its bucket is, a round adds so many slots, and takes such a share of them as
+the bucket comes down from ``_LOW`` to empty. All jobs read the same bucket: they are cut alike and without a
+refusal (DCTCP, RFC 8257, with the bucket in place of marks), and as all rise alike, they draw level."""
+_SWAY = 0.1
+"""Of the slots, between an empty bucket and a full one: the bucket adds up what is too much, so leaning on
+what it holds alone would swing, as a controller without its proportional part does."""
 
 
 class AimdLimit:
@@ -36,7 +43,8 @@ class AimdLimit:
     After it, a refusal multiplies by ``decrease``, at most once a round of calls or a ``burst`` of seconds,
     whichever is longer; if refusals went on in between, the next cut is deep (as deep as the congestion,
     as in DCTCP, RFC 8257). Calls that started before a cut move nothing after it. Each success adds a
-    little, much more while ``room`` says so.
+    little, much more while ``room`` says so; where the API tells how full its bucket is, the level follows
+    that, and refusals are the exception.
     """
 
     def __init__(
@@ -59,11 +67,13 @@ class AimdLimit:
         self._storm = 0
         self._deep = True
         self._round = 0.0
+        self._fill: float | None = None
 
     def slots(self, now: float) -> int:
         """Calls that may be in flight at ``now`` (monotonic seconds); at least 1."""
         self._open(now)
-        return int(self._level + 1e-9)
+        sway = 1.0 if self._fill is None or not self.refused else 1 + _SWAY * (self._fill - 0.5)
+        return max(1, min(self.ceiling, int(self._level * sway + 1e-9)))
 
     def set_ceiling(self, ceiling: int, now: float) -> None:
         """Another bound. A higher one is open at once if the API never refused a call."""
@@ -81,17 +91,26 @@ class AimdLimit:
         missing = math.floor(self._level + 1e-9) + 1 - self._level
         return missing / self._speed
 
-    def on_success(self, started_at: float, in_flight: int, now: float, *, room: bool | None = None) -> None:
+    def on_success(
+        self,
+        started_at: float,
+        in_flight: int,
+        now: float,
+        *,
+        room: bool | None = None,
+        fill: float | None = None,
+    ) -> None:
         """An answer came in for a call started at ``started_at``; ``in_flight`` includes it. ``room``: what
-        the API says of its limits, None if nothing."""
+        the API says of its limits; ``fill``: of its bucket, 0 to 1; None if nothing."""
         self._open(now)
+        self._fill = fill
         self._answered = True
         self._round += (now - started_at - self._round) * (_MEMORY if self._round else 1.0)
         if self._opening and self.refused:
             self._opening = False
         if self._opening or started_at < self._cut_at or in_flight < int(self._level * _BUSY):
             return
-        self._level = min(float(self.ceiling), self._level + self._growth(now, room))
+        self._level = max(1.0, min(float(self.ceiling), self._level + self._growth(now, room)))
 
     def on_throttle(self, started_at: float, in_flight: int, now: float) -> bool:
         """The API refused a call for its rate; True if slots or their opening were cut for it."""
@@ -112,7 +131,8 @@ class AimdLimit:
         return True
 
     def _cut(self, in_flight: int, now: float) -> None:
-        self._deep = self._opening or self._storm >= _STORM
+        # Where a common bucket is read, it brings all jobs down; deep cuts would hit the unlucky.
+        self._deep = self._opening or (self._storm >= _STORM and self._fill is None)
         decrease = _DEEP if self._deep else self._decrease
         # Slots that nobody used were never tried: the refusal is about the calls that were there. But
         # one refusal in a lull says little about the rest: never below half.
@@ -122,13 +142,16 @@ class AimdLimit:
         self._opening = False
 
     def _growth(self, now: float, room: bool | None) -> float:
-        """Slots that a success adds; at most one a round where nothing was ever refused."""
+        """Slots that a success adds, or takes while the bucket is low; at most one a round where nothing was
+        ever refused."""
         if not self.refused:
             return 1 / self._level
         chase = _CHASE / self._level
         probe = _PROBE * (1.02 - self._level / self.ceiling) / self._level
-        if room or self._deep:
+        if room or (self._deep and self._fill is None):
             return chase
+        if self._fill is not None:
+            return _RISE / self._level - _LEAN * max(0.0, 1 - self._fill / _LOW)
         quiet = now - self._refused_at - _QUIET
         if room is None and quiet > 0:
             return min(chase, probe * 2 ** (quiet / _DOUBLING))

@@ -40,8 +40,9 @@ class RateHint:
 
     remaining: int
     reset: float
-    left: tuple[tuple[str, int], ...] = field(default=(), compare=False)
-    """What remains of each limit that the headers name."""
+    left: tuple[tuple[str, int, float], ...] = field(default=(), compare=False)
+    """(kind, what remains, seconds from then until all of it is there, 0 if unsaid) of each limit that the
+    headers name, as of when the call was let in."""
     stated: tuple[Stated, ...] = field(default=(), compare=False)
     """The limits themselves."""
 
@@ -86,13 +87,13 @@ def rate_hint(headers: Mapping[str, str], *, now: float, age: float = 0.0) -> Ra
     has run that long already.
     """
     hints: list[RateHint] = []
-    every: list[tuple[str, int]] = []
+    every: list[tuple[str, int, float]] = []
     for kind in ("-requests", "-tokens", ""):
         left = headers.get(f"x-ratelimit-remaining{kind}", "").strip()
         if _NUMBER.fullmatch(left):
             reset = duration(headers.get(f"x-ratelimit-reset{kind}", ""), now=now) or 0.0
             hints.append(RateHint(int(float(left)), max(0.0, min(_MAX_RESET, reset) - age)))
-            every.append((kind, hints[-1].remaining))
+            every.append((kind, hints[-1].remaining, reset))
     stated = tuple(_stated(headers, now))
     if not hints:
         return RateHint(min(each.limit for each in stated), 0.0, stated=stated) if stated else None

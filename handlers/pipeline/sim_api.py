@@ -42,8 +42,7 @@ class Outcome:
         if not self.left:
             return None
         _, remaining, reset = min(self.left, key=lambda each: (each[1], -each[2]))
-        left = tuple((kind, amount) for kind, amount, _ in self.left)
-        return RateHint(remaining, max(0.0, min(_MAX_RESET, reset) - age), left)
+        return RateHint(remaining, max(0.0, min(_MAX_RESET, reset) - age), self.left)
 
 
 class Api:

@@ -110,6 +110,27 @@ def test_an_api_without_headers_is_probed_harder_once_it_has_long_been_quiet() -
     assert fast > slow + 5
 
 
+def steered(level: float, fill: float, rounds: int) -> AimdLimit:
+    """A limit that was refused once, then hears of a bucket that is ``fill`` full."""
+    limit = at_level(level)
+    limit.on_throttle(0.0, int(level), 0.0)
+    for now in range(1, rounds + 1):
+        slots = limit.slots(now)
+        for _ in range(slots):
+            limit.on_success(now - 0.5, slots, now, room=False, fill=fill)
+    return limit
+
+
+def test_a_low_bucket_takes_slots_before_it_refuses_a_call() -> None:
+    empty, full = steered(50, 0.0, 5), steered(50, 1.0, 5)
+    assert empty.slots(5.0) < 25 < 42 <= full.slots(5.0)
+
+
+def test_jobs_that_read_one_bucket_draw_level() -> None:
+    few, many = steered(15, 0.2, 60).slots(60.0), steered(90, 0.2, 60).slots(60.0)
+    assert many - few <= 2
+
+
 def test_a_job_with_few_slots_grows_faster_than_one_near_its_ceiling() -> None:
     few, many = after_a_cut(20, room=False, until=40), after_a_cut(90, room=False, until=40)
     assert few - 12 > many - 57
