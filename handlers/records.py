@@ -81,8 +81,9 @@ class JobStats:
     papers: int = 0
     busy: float = 0.0
     """Worker-seconds spent on papers, waiting for slots, backoff and budget left out."""
-    spared: float = 0.0
-    """Worker-seconds up to its ceiling that it chose to do without (``--workers auto``)."""
+    offered: float = 0.0
+    """Worker-seconds that there were, where their number is the job's own choice (``--workers auto``);
+    otherwise 0."""
     throttle_wait: float = 0.0
     slots: int = 0
     in_flight: int = 0

@@ -36,8 +36,8 @@ class JobMeter:
         self._mean = 0.0
         self.note = ""
         """What the job last changed by itself, a line each: more than one may fall between two reports."""
-        self.spared = 0.0
-        """Worker-seconds up to its ceiling that it chose to do without."""
+        self.offered = 0.0
+        """Worker-seconds that there were, where their number changes."""
         self.sent = 0
         self.throttled = 0
         self.cost = 0
@@ -77,7 +77,7 @@ class JobMeter:
             return JobStats(
                 papers=self._papers,
                 busy=self._busy,
-                spared=self.spared,
+                offered=self.offered,
                 throttle_wait=self._waited,
                 slots=limiter.slots,
                 in_flight=limiter.in_flight,

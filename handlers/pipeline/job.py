@@ -113,6 +113,8 @@ class Job:
         with self._lock:
             if run_id not in self._contexts:
                 now = self.clock.now()
+                if not self._contexts:
+                    self._looked_at = self.clock.monotonic()
                 context = self._make_context(run_id, self)
                 self.ledger.start_job(
                     JobRecord(
@@ -138,7 +140,7 @@ class Job:
         contexts = self.contexts
         if self._auto is None or not contexts:
             return
-        self._count_spared()
+        self._count_offered()
         limiter, meters = contexts[0].limiter, [context.meter for context in contexts]
         throttled = sum(meter.throttled for meter in meters)
         change = self._auto.look(
@@ -159,13 +161,14 @@ class Job:
             for meter in meters:
                 meter.note = "\n".join([*meter.note.splitlines(), str(change)][-_CHANGES_TOLD:])
 
-    def _count_spared(self) -> None:
-        """Workers up to the ceiling that there were not, since it was last counted."""
+    def _count_offered(self) -> None:
+        """Workers that there were since it was last counted, or since the run's job began."""
+        if self._auto is None:
+            return
         now = self.clock.monotonic()
-        spared = (self._most_workers - self.pool.workers) * (now - self._looked_at) if self._auto else 0.0
-        self._looked_at = now
+        offered, self._looked_at = self.pool.workers * (now - self._looked_at), now
         for context in self.contexts:
-            context.meter.spared += spared
+            context.meter.offered += offered
 
     def rest(self) -> None:
         """Between two invocations: hold no money, and say how it stands."""
@@ -184,7 +187,7 @@ class Job:
         self.pool.close()
         self._committer.close()
         self._heartbeat.close()
-        self._count_spared()
+        self._count_offered()
         for context in self._contexts.values():
             context.purse.trim()
             lost = self.ledger.end_job(

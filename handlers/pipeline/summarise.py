@@ -91,10 +91,10 @@ def _pace(
     totals: RunTotals, jobs: Sequence[JobRecord], ends: Sequence[float], times: Sequence[Stretch]
 ) -> dict[str, Any]:
     wall = sum(each.wall for each in times)
-    # Ceilings, less what jobs that choose their number of workers left unused of theirs.
+    # Ceilings, or of theirs what jobs had that choose their number of workers.
     ceilings = sum(job.workers * (end - job.started_at) for job, end in zip(jobs, ends, strict=True))
-    spared = sum(job.stats.spared for job in jobs)
-    capacity = sum(each.wall * each.workers for each in times) * (1 - _share(spared, ceilings))
+    offered = sum(_offered(job, end - job.started_at) for job, end in zip(jobs, ends, strict=True))
+    capacity = sum(each.wall * each.workers for each in times) * (offered / ceilings if ceilings else 0.0)
     finished = sum(totals.counts[status] for status in TERMINAL)
     return {
         "wall_s": round(wall, 3),
@@ -103,14 +103,19 @@ def _pace(
     }
 
 
+def _offered(job: JobRecord, wall: float) -> float:
+    """Worker-seconds that there were."""
+    return job.stats.offered or job.workers * wall
+
+
 def _job(job: JobRecord, end: float) -> JobReport:
     wall = max(0.0, end - job.started_at)
-    capacity = max(0.0, job.workers * wall - job.stats.spared)
+    capacity = _offered(job, wall)
     return JobReport(
         id=job.job_id,
         session=job.session_id,
         outcome=job.outcome,
-        workers=round(capacity / wall) if job.stats.spared and wall else job.workers,
+        workers=round(capacity / wall) if wall else job.workers,
         started_at=_iso(job.started_at) or "",
         ended_at=_iso(job.ended_at and end),
         wall_s=round(wall, 3),

@@ -275,7 +275,7 @@ def test_a_run_of_no_calls_and_no_time_divides_by_nothing(ledger: SqliteLedger, 
 def test_workers_that_a_job_chose_to_do_without_were_not_idle(ledger: SqliteLedger, summary: Summary) -> None:
     ledger.open_session(builders.session(jobs=1, workers=500))
     ledger.start_job(builders.job(workers=500))
-    stats = JobStats(busy=3000.0, spared=46_000.0)
+    stats = JobStats(busy=3000.0, offered=4_000.0)
     ledger.end_job(RUN, "job-a", at=100, outcome="finished", stats=stats)
     ledger.close_session("s1", at=100, outcome="finished")
     report = summary()
