@@ -222,13 +222,17 @@ def _line(pairs: Iterable[tuple[float, Sized]]) -> Line:
 def _error(line: Line, papers: int, workload: Workload) -> float:
     """Half of the 90% interval of a corpus's mean, as a share of it."""
     mean = line.total(workload.requests, workload.size) / max(1, workload.sent)
+    if papers < _FEW and papers < workload.sent:
+        return 1.0  # so few lie on one line by themselves
     t = _NINETY + _T_EXTRA / max(1, papers - 2)
+    if line.residual == 0:
+        return 0.0
     return t * line.residual / math.sqrt(papers) / mean if mean > 0 else 1.0
 
 
 def _cost_error(fitted: Sequence[Piloted], sized: Mapping[str, Sized], workload: Workload) -> float:
     cost = _line((sum(call.cost for call in each.calls) / 1e9, sized[each.id]) for each in fitted)
-    return _error(cost, len(fitted), workload) if cost.residual else 0.0
+    return _error(cost, len(fitted), workload)
 
 
 def _sigma(fitted: Sequence[Piloted], sized: Mapping[str, Sized], line: Line) -> float:
