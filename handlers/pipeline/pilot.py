@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from handlers.models import CallRecord, Frozen, PaperStatus
 from handlers.pipeline.assumptions import Assumed
@@ -64,7 +64,7 @@ class PilotFigures(Frozen):
     """Half of the 90% interval of the corpus's cost, as a share of it; of the time likewise."""
     time_error: float
     worker_s_per_paper: float
-    limits: dict[str, int] = Field(default_factory=dict)
+    limits: dict[str, PositiveInt] = Field(default_factory=dict)
     """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
     limits_on: str = ""
     """The day on which they did, ISO 8601."""
