@@ -82,7 +82,12 @@ def simulate(**flags: Any) -> None:
 
 def _setup(plan: Path | None, tier: str | None, flags: dict[str, Any]) -> SimSetup:
     """From the plan file, then the tier, then the flags. UsageError names the flag that is wrong."""
-    given: dict[str, Any] = {} if plan is None else _planned(plan_file.read(plan))
+    given: dict[str, Any] = {}
+    if plan is not None:
+        made = plan_file.read(plan)
+        if not made.corpus.sent and "papers" not in flags:
+            raise UsageError(f"--plan {plan}: it has no paper to send; --papers says how many to simulate")
+        given = _planned(made)
     if tier is not None:
         if tier not in TIERS:
             raise UsageError(f"--tier {tier}: give one of {', '.join(TIERS)}")
@@ -119,8 +124,6 @@ def _planned(plan: PlanFile) -> dict[str, Any]:
         **_of_platform(plan),
         **_of_rate(plan),
     }
-    if not corpus.sent:
-        del found["papers"]  # and the default is no better: --papers says how many
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 MAX_WAIT = 300.0
 """Seconds that a header can make a call wait at most: a wrong clock must not stop a fleet for a day."""
@@ -21,8 +22,7 @@ _MOST_STATED = {"requests": 10**9, "tokens": 10**12}
 """A limit above these is none."""
 
 
-@dataclass(frozen=True)
-class Stated:
+class Stated(NamedTuple):
     """A limit as a response states it, with what was used of it and the seconds until nothing is; None
     where the response does not say."""
 
@@ -88,28 +88,29 @@ def rate_hint(headers: Mapping[str, str], *, now: float, age: float = 0.0) -> Ra
     """
     hints: list[RateHint] = []
     every: list[tuple[str, int, float]] = []
+    stated: list[Stated] = []
     for kind in ("-requests", "-tokens", ""):
-        left = headers.get(f"x-ratelimit-remaining{kind}", "").strip()
-        if _NUMBER.fullmatch(left):
-            reset = duration(headers.get(f"x-ratelimit-reset{kind}", ""), now=now) or 0.0
-            hints.append(RateHint(int(float(left)), max(0.0, min(_MAX_RESET, reset) - age)))
-            every.append((kind, hints[-1].remaining, reset))
-    stated = tuple(_stated(headers, now))
+        text = headers.get(f"x-ratelimit-remaining{kind}", "").strip()
+        left = int(float(text)) if _NUMBER.fullmatch(text) else None
+        reset = None
+        if left is not None:
+            reset = duration(headers.get(f"x-ratelimit-reset{kind}", ""), now=now)
+            hints.append(RateHint(left, max(0.0, min(_MAX_RESET, reset or 0.0) - age)))
+            every.append((kind, left, reset or 0.0))
+        limit = headers.get(f"x-ratelimit-limit{kind}", "")
+        if limit and (found := _stated(kind[1:], limit.strip(), left, reset)) is not None:
+            stated.append(found)
     if not hints:
-        return RateHint(min(each.limit for each in stated), 0.0, stated=stated) if stated else None
+        return RateHint(min(each.limit for each in stated), 0.0, stated=tuple(stated)) if stated else None
     scarcest = min(hints, key=lambda hint: (hint.remaining, -hint.reset))
-    return replace(scarcest, left=tuple(every), stated=stated)
+    return RateHint(scarcest.remaining, scarcest.reset, tuple(every), tuple(stated))
 
 
-def _stated(headers: Mapping[str, str], now: float) -> Iterator[Stated]:
-    for kind, most in _MOST_STATED.items():
-        text = headers.get(f"x-ratelimit-limit-{kind}", "").strip()
-        limit = int(float(text)) if _NUMBER.fullmatch(text) else 0
-        if 1 <= limit <= most:
-            left = headers.get(f"x-ratelimit-remaining-{kind}", "").strip()
-            used = limit - int(float(left)) if _NUMBER.fullmatch(left) else None
-            reset = duration(headers.get(f"x-ratelimit-reset-{kind}", ""), now=now)
-            yield Stated(kind, limit, used if used is None or used >= 0 else None, reset)
+def _stated(kind: str, text: str, left: int | None, reset: float | None) -> Stated | None:
+    limit = int(float(text)) if _NUMBER.fullmatch(text) else 0
+    if not 1 <= limit <= _MOST_STATED.get(kind, 0):
+        return None
+    return Stated(kind, limit, limit - left if left is not None and left <= limit else None, reset)
 
 
 def _until(text: str, now: float) -> float | None:

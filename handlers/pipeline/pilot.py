@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from handlers.models import CallRecord, Frozen, PaperStatus
 from handlers.pipeline.assumptions import Assumed
@@ -64,7 +64,7 @@ class PilotFigures(Frozen):
     """Half of the 90% interval of the corpus's cost, as a share of it; of the time likewise."""
     time_error: float
     worker_s_per_paper: float
-    limits: dict[str, int] = Field(default_factory=dict)
+    limits: dict[str, PositiveInt] = Field(default_factory=dict)
     """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
     limits_on: str = ""
     """The day on which they did, ISO 8601."""
@@ -222,13 +222,17 @@ def _line(pairs: Iterable[tuple[float, Sized]]) -> Line:
 def _error(line: Line, papers: int, workload: Workload) -> float:
     """Half of the 90% interval of a corpus's mean, as a share of it."""
     mean = line.total(workload.requests, workload.size) / max(1, workload.sent)
+    if papers < _FEW and papers < workload.sent:
+        return 1.0  # so few lie on one line by themselves
     t = _NINETY + _T_EXTRA / max(1, papers - 2)
+    if line.residual == 0:
+        return 0.0
     return t * line.residual / math.sqrt(papers) / mean if mean > 0 else 1.0
 
 
 def _cost_error(fitted: Sequence[Piloted], sized: Mapping[str, Sized], workload: Workload) -> float:
     cost = _line((sum(call.cost for call in each.calls) / 1e9, sized[each.id]) for each in fitted)
-    return _error(cost, len(fitted), workload) if cost.residual else 0.0
+    return _error(cost, len(fitted), workload)
 
 
 def _sigma(fitted: Sequence[Piloted], sized: Mapping[str, Sized], line: Line) -> float:

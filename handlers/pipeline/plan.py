@@ -12,7 +12,7 @@ from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.demand import Demand, demand
 from handlers.pipeline.pilot import PilotFigures
 from handlers.pipeline.plan_auto import auto_shape
-from handlers.pipeline.plan_refusals import refuse_impossible
+from handlers.pipeline.plan_refusals import refuse_impossible, refuse_negative
 from handlers.pipeline.plan_rows import PlanRow, Shape, row
 from handlers.pipeline.plan_warnings import plan_warnings
 from handlers.pipeline.platform_limits import platform_limits
@@ -123,6 +123,7 @@ def make_plan(
     """UsageError, with the number that would work, for what cannot be done."""
     place = platform(wish.platform, wish.account, private=wish.private, assumed=assumed)
     rest, done = _without_done(workload, pilot, assumed)
+    refuse_negative(rest, assumed, origins)
     asked = demand(rest, assumed, price)
     refuse_impossible(asked, place, budget=wish.budget, deadline=wish.deadline)
     rows = tuple(
@@ -263,6 +264,11 @@ def _about(wish: Wish, found: PlanRow | None, asked: Demand) -> Iterator[str]:
         yield (
             f"--limit {wish.limit:,}: the rows are of all {asked.sent:,} papers to send; a session of this"
             f" plan stops after {wish.limit:,}, at about ${asked.cost * share:,.4f}"
+        )
+    if wish.deadline is not None and found is not None and found.hours * 3600 > wish.deadline:
+        yield (
+            f"{found.tier} takes {found.hours * 3600:,.0f} s, longer than the deadline of"
+            f" {wish.deadline:,.0f} s: the run stops there and goes on when it is started again"
         )
     if wish.deadline is not None and wish.budget is not None:
         yield "both a deadline and a budget: the cheapest fleet that keeps to both is recommended"

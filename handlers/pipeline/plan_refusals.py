@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from handlers.errors import UsageError
+from handlers.pipeline.assumptions import Assumptions
 from handlers.pipeline.demand import Demand
 from handlers.pipeline.platforms import Platform
 from handlers.pipeline.stop import Deadline
+from handlers.pipeline.workload import Workload
 
 _MARGIN = 1.0
 """Seconds that a job keeps for its last commit (see pace.py)."""
@@ -36,6 +39,18 @@ def refuse_impossible(
                 f"--deadline {deadline:g}: it passes before the longest call ends"
                 f" ({asked.longest_call:.1f} s, after {place.start:.1f} s until the first one): give"
                 f" --deadline {least_s} or more"
+            )
+
+
+def refuse_negative(workload: Workload, assumed: Assumptions, origins: Mapping[str, str]) -> None:
+    """UsageError for figures from a file by which a paper takes less than nothing."""
+    for name in ("prompt_tokens", "completion_tokens", "latency_s"):
+        once, per_token = f"{name}_per_request", f"{name}_per_token"
+        total = workload.requests * getattr(assumed, once) + workload.size * getattr(assumed, per_token)
+        if total < 0 and "file" in (origins.get(once), origins.get(per_token)):
+            raise UsageError(
+                f"--assume: {once} {getattr(assumed, once):g} and {per_token} {getattr(assumed, per_token):g}"
+                f" make a paper {total / max(1, workload.sent):,.0f}: give {once} from 0 on"
             )
 
 

@@ -51,7 +51,7 @@ def _about_quotas(pilot: PilotFigures, asked: Demand) -> Iterator[str]:
     needed = {"requests": asked.calls, "tokens": asked.prompt_tokens + asked.completion_tokens}
     for name, limit in pilot.limits.items():
         kind, _, window = name.partition("_per_")
-        if window in ("hour", "day") and needed[kind] > limit:
+        if window in ("hour", "day") and needed.get(kind, 0.0) > limit:
             yield (
                 f"the API's headers state {limit:,} {kind} a {window}, this run takes {needed[kind]:,.0f}:"
                 f" {math.ceil(needed[kind] / limit)} {window}s, which no row here counts"

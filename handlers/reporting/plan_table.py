@@ -111,7 +111,10 @@ def _stated(plan: Plan) -> Iterator[str]:
     """The rate limits that nobody declared."""
     for name, what in (("rpm", "requests"), ("tpm", "tokens")):
         if plan["origins"].get(name, "").startswith("the API"):
-            yield f"At most {plan['assumptions'][name]:,.0f} {what} a minute: {plan['origins'][name]}."
+            yield (
+                f"At most {plan['assumptions'][name]:,.0f} {what} a minute: {plan['origins'][name]}. What"
+                " the API allows at once at the start comes on top: a run can end up to a minute sooner."
+            )
 
 
 def _place(plan: Plan) -> str:

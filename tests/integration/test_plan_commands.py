@@ -275,6 +275,18 @@ def test_a_plan_is_simulated_with_its_own_figures(source: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_a_plan_without_a_paper_to_send_is_not_simulated_as_if_it_had_some(tmp_path: Path) -> None:
+    english, file = tmp_path / "english.jsonl", tmp_path / "plan.json"
+    english.write_text(
+        json.dumps({"id": "a", "title": "On models", "language": "en"}) + "\n", encoding="utf-8"
+    )
+    assert plan(english, tmp_path / "state", "--output", file).code == 0
+    ran = paperfleet("simulate", "--plan", file)
+    assert (ran.code, "no paper to send; --papers" in ran.err) == (2, True)
+    assert paperfleet("simulate", "--plan", file, "--papers", 5).code == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

@@ -38,8 +38,8 @@ def in_seconds(seconds: float) -> str:
     [
         ({}, None, None),
         ({"retry-after": "7"}, 7, 7),
-        ({"retry-after": in_seconds(40)}, 5, 40),
-        ({"retry-after": in_seconds(-40)}, 0, 0),
+        ({"retry-after": 40.0}, 5, 40),
+        ({"retry-after": -40.0}, 0, 0),
         ({"retry-after-ms": "1500", "retry-after": "7"}, 1.5, 1.5),
         ({"retry-after": "soon"}, None, None),
         ({"retry-after": "-5"}, None, None),
@@ -48,9 +48,11 @@ def in_seconds(seconds: float) -> str:
     ],
 )
 def test_a_refusal_for_the_rate_says_how_long(
-    headers: dict[str, str], least: float | None, most: float | None
+    headers: dict[str, str | float], least: float | None, most: float | None
 ) -> None:
-    with WireServer(always(response(429, error("slow down"), headers))) as server:
+    """A float stands for the date in so many seconds, counted from when the test runs."""
+    sent = {name: in_seconds(each) if isinstance(each, float) else each for name, each in headers.items()}
+    with WireServer(always(response(429, error("slow down"), sent))) as server:
         problem = failure(model(server))
     assert isinstance(problem, ThrottledError)
     assert not problem.indeterminate

@@ -129,6 +129,22 @@ def test_repairs_retries_and_throttles_are_told_apart() -> None:
     assert found.done == 0
 
 
+@pytest.mark.parametrize("papers", [1, 2])
+def test_one_paper_or_two_know_nothing_of_the_others(papers: int) -> None:
+    few = piloted(papers)
+    assert (few.cost_error, few.time_error) == (1.0, 1.0)
+    assert piloted(20).cost_error < 0.01, "calls without any spread"
+
+
+def test_a_pilot_of_the_whole_corpus_knows_it() -> None:
+    paper = CORPUS[0]
+    found = figures(
+        [Piloted(paper.id, "done", (call(paper, latency=1.0),))], {paper.id: paper}, workload([paper])
+    )
+    assert found is not None
+    assert (found.cost_error, found.time_error) == (0.0, 0.0)
+
+
 def test_the_cached_share_is_that_of_a_warm_cache() -> None:
     assert piloted().cached_share == pytest.approx(0.5, abs=0.01)
 

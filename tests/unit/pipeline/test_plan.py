@@ -160,6 +160,19 @@ def test_a_deadline_needs_time_for_a_call_and_not_for_a_whole_paper_of_many() ->
     assert planned(Wish(deadline=60.0), bodies).rows
 
 
+def test_a_fleet_that_was_asked_for_and_is_too_slow_for_the_deadline_is_warned_of() -> None:
+    slow = planned(Wish(deadline=600.0, tier="standard"))
+    assert slow.chosen == "standard"
+    assert [each for each in slow.warnings if each.startswith("standard takes ")]
+    assert not [each for each in planned(Wish(deadline=600.0)).warnings if " takes " in each]
+
+
+@pytest.mark.parametrize("name", ["latency_s_per_request", "prompt_tokens_per_request"])
+def test_figures_by_which_a_paper_takes_less_than_nothing_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} -1e.09 and .* give {name} from 0 on"):
+        planned(**{name: -1e9})
+
+
 def test_a_limit_on_the_papers_is_said_to_be_none_of_the_rows() -> None:
     (told,) = [each for each in planned(Wish(limit=100)).warnings if "--limit" in each]
     assert "--limit 100: the rows are of all 10,000 papers" in told

@@ -55,7 +55,7 @@ def test_a_models_name_is_no_markup() -> None:
 def test_limits_by_the_apis_headers_are_in_the_head_of_the_plan() -> None:
     plan = planned(Wish(), rpm=3_000).model_dump(mode="json")
     plan["origins"]["rpm"] = "the API's headers, 2026-11-24"
-    assert "At most 3,000 requests a minute: the API's headers, 2026-11-24." in terminal(plan, 120)
+    assert "At most 3,000 requests a minute: the API's headers, 2026-11-24. What" in terminal(plan, 120)
     assert "3,000 requests a minute" in plan_markdown(plan)
 
 
