@@ -26,6 +26,7 @@ TAIL_FRACTION = 5
 _CUT_VERSION = 1
 _FRAME_BYTES = 512
 _CACHE_KIB = 8 * 1024
+_quoted = json.JSONEncoder().encode
 
 
 def cut(
@@ -158,7 +159,7 @@ def _grouped(
 
 def _width(offset: int, length: int, weight: int, paper_id: str) -> int:
     """Bytes of one paper in a message. ASCII escapes: an upper bound, whoever writes the JSON."""
-    return len(f"[{offset}, {length}], {weight}, {json.dumps(paper_id)}, ")
+    return len(f"[{offset}, {length}], {weight}, {_quoted(paper_id)}, ")
 
 
 def _size(left: int, max_papers: int) -> int:

@@ -27,7 +27,7 @@ Chunk = list[Item]
 CHUNK_ITEMS = 500
 CHUNK_BYTES = 512 * 1024
 """A chunk is closed by the first that is reached. A few of them are in memory at a time."""
-_ALONE = 4
+_ALONE = 2
 """Chunks that are prepared before other processes are started: small sources are not worth it."""
 
 
