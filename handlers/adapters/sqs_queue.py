@@ -193,7 +193,8 @@ class SqsQueue:
             yield from fresh
 
     def counts(self) -> QueueCounts:
-        """Approximate, as SQS counts; messages that are delayed count as in flight."""
+        """Approximate, as SQS counts, and of all runs: it counts no messages by what is in them. Those that
+        are delayed count as in flight."""
         names = ["", "NotVisible", "Delayed"]
         visible, hidden, delayed = self._numbers(
             self._url, [f"ApproximateNumberOfMessages{n}" for n in names]
@@ -201,7 +202,7 @@ class SqsQueue:
         dead = 0
         if self._dead_url is not None:
             dead = sum(self._numbers(self._dead_url, [f"ApproximateNumberOfMessages{n}" for n in names[:2]]))
-        return QueueCounts(visible, hidden + delayed, dead)
+        return QueueCounts(visible, hidden + delayed, dead, shared=True)
 
     def _numbers(self, url: str, names: list[str]) -> list[int]:
         answer = self._call("get_queue_attributes", QueueUrl=url, AttributeNames=names)

@@ -81,7 +81,7 @@ def test_a_corpus_goes_through_the_stack_and_is_paid_once(
     report = worked.report
     assert report["counts"] == {"done": PAPERS, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
     assert report["spend_nano_usd"] == server.stats()["bill_nano_usd"] > 0
-    assert report["queue"] == {"visible": 0, "in_flight": 0, "dead": 0}
+    assert report["queue"] == {"visible": 0, "in_flight": 0, "dead": 0, "shared": True}
     calls = aws.wire.operations - before
     assert sum(calls.values()) < 25 * PAPERS, per_paper(calls)
 
@@ -110,7 +110,7 @@ def test_a_paused_run_is_dropped_from_the_queue_and_resumed_from_the_ledger(
     assert fleet("pause", "--aws", "--run-id", "r").code == 0
     paused = fleet.work(server).report
     assert (paused["state"], paused["counts"]["pending"]) == ("paused", PAPERS)
-    assert paused["queue"] == {"visible": 0, "in_flight": 0, "dead": 0}
+    assert paused["queue"] == {"visible": 0, "in_flight": 0, "dead": 0, "shared": True}
     resumed = fleet("resume", "--aws", "--run-id", "r", "--json")
     assert json.loads(resumed.out)["emitted"] > 0
     assert fleet.work(server).report["counts"]["done"] == PAPERS
@@ -122,7 +122,10 @@ def test_a_poison_message_is_a_dead_letter_with_its_reason(
 ) -> None:
     fleet.shard(papers)
     aws.client("sqs").send_message(QueueUrl=stack.queue_url, MessageBody='{"v": 7}')
-    assert fleet.work(server).report["counts"]["done"] == PAPERS
+    report = fleet.work(server).report
+    assert report["counts"]["done"] == PAPERS
+    assert (report["queue"]["dead"], report["queue"]["shared"]) == (1, True)
+    assert "1 dead letters in the queue that all runs share" in report["warnings"][0]
     listed = json.loads(fleet("redrive", "--aws", "--run-id", "r", "--list").out)
     assert "BadMessageError" in listed["reason"]
     redriven = fleet("redrive", "--aws", "--run-id", "r", "--json")
