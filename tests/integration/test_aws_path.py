@@ -42,16 +42,16 @@ class Fleet:
         self._environment = aws.environment | stack.settings()
         self._folder = folder
 
-    def __call__(self, *arguments: object) -> Ran:
-        return paperfleet(*arguments, "--state", self._folder / "state", **self._environment)
+    def __call__(self, *arguments: object, **more: str) -> Ran:
+        return paperfleet(*arguments, "--state", self._folder / "state", **self._environment | more)
 
     def shard(self, source: Path, run_id: str = "r") -> Ran:
         return self("shard", source, "--aws", "--run-id", run_id, "--model", "paperfleet-canned",
                     "--batch-papers", 10)  # fmt: skip
 
-    def work(self, server: RunningServer, *flags: object) -> Ran:
+    def work(self, server: RunningServer, *flags: object, **more: str) -> Ran:
         return self("work", "--aws", "--run-id", "r", "--base-url", server.base_url, *PRICES, "--json",
-                    "--workers", 8, *flags)  # fmt: skip
+                    "--workers", 8, *flags, **more)  # fmt: skip
 
 
 @pytest.fixture
@@ -145,6 +145,21 @@ def test_a_corpus_that_vanished_is_named(
     assert report["queue"]["dead"] > 0
     listed = fleet("redrive", "--aws", "--run-id", "r", "--list").out.splitlines()
     assert all("CorpusChangedError" in json.loads(line)["reason"] for line in listed)
+
+
+@pytest.mark.slow
+def test_a_key_that_nobody_stored_is_why_messages_are_dead(
+    fleet: Fleet, aws: LocalAws, tmp_path: Path, server: RunningServer
+) -> None:
+    secret = name_of(tmp_path)
+    aws.client("secretsmanager").create_secret(Name=secret)
+    fleet.shard(corpus(tmp_path / "few.jsonl", 4))
+    named = {"PAPERFLEET_API_KEY_SECRET": secret, "PAPERFLEET_API_KEY": ""}
+    report = fleet.work(server, "--jobs", 1, **named).report
+    assert (report["counts"]["pending"], report["calls"]["sent"]) == (4, 0)
+    listed = fleet("redrive", "--aws", "--run-id", "r", "--list").out.splitlines()
+    assert len(listed) == report["queue"]["dead"] > 0
+    assert all("paperfleet stack --store-key" in json.loads(line)["reason"] for line in listed)
 
 
 @pytest.mark.parametrize(
