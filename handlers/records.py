@@ -172,3 +172,5 @@ class QueueCounts:
     visible: int
     in_flight: int
     dead: int
+    shared: bool = field(default=False, compare=False)
+    """Whether several runs use the queue, so that the counts are of all of them together."""

@@ -56,9 +56,13 @@ class JobReport(Frozen):
 
 
 class QueueReport(Frozen):
+    """Messages, dead letters among them. On AWS the queue is ``shared`` by all runs of the stack, and so are
+    these counts; ``paperfleet redrive --list`` tells the letters of one run."""
+
     visible: int
     in_flight: int
     dead: int
+    shared: bool = False
 
 
 class ForecastFigure(Frozen):

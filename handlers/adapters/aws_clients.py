@@ -117,7 +117,8 @@ def read_secret(secret: str) -> str:
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and code_of(error) == "ResourceNotFoundException":
             raise UsageError(
-                f"{thing} does not exist in region {client.meta.region_name}: create it, or correct "
+                f"{thing} holds no key yet, or does not exist in region {client.meta.region_name}: "
+                "`paperfleet stack --store-key` puts the key into a stack's; or correct "
                 "PAPERFLEET_API_KEY_SECRET"
             ) from error
         raise explained(error, client, thing) from error

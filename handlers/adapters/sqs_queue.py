@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections import OrderedDict
@@ -16,6 +17,8 @@ from handlers.adapters.aws_clients import code_of, explained
 from handlers.errors import PaperfleetError, UsageError
 from handlers.ports import Clock
 from handlers.records import DeadLetter, QueueCounts, QueueMessage
+
+logger = logging.getLogger(__name__)
 
 _ENTRIES, _BYTES = 10, 256 * 1024
 """What one SendMessageBatch may carry."""
@@ -131,8 +134,15 @@ class SqsQueue:
             self.delete(receipt)
             return
         if body and reason:
-            self._reasons.put(body, reason)
+            self._keep_reason(body, reason)
         self.extend(receipt, delay)
+
+    def _keep_reason(self, body: str, reason: str) -> None:
+        """A table that takes none, which may be the reason itself, must not hold up the message."""
+        try:
+            self._reasons.put(body, reason)
+        except PaperfleetError as error:
+            logger.error("a message goes back (%s), and its reason cannot be kept: %s", reason, error)
 
     def delete(self, receipt: str) -> None:
         if self._if_valid("delete_message", QueueUrl=self._url, ReceiptHandle=receipt):
@@ -193,7 +203,8 @@ class SqsQueue:
             yield from fresh
 
     def counts(self) -> QueueCounts:
-        """Approximate, as SQS counts; messages that are delayed count as in flight."""
+        """Approximate, as SQS counts, and of all runs: it counts no messages by what is in them. Those that
+        are delayed count as in flight."""
         names = ["", "NotVisible", "Delayed"]
         visible, hidden, delayed = self._numbers(
             self._url, [f"ApproximateNumberOfMessages{n}" for n in names]
@@ -201,7 +212,7 @@ class SqsQueue:
         dead = 0
         if self._dead_url is not None:
             dead = sum(self._numbers(self._dead_url, [f"ApproximateNumberOfMessages{n}" for n in names[:2]]))
-        return QueueCounts(visible, hidden + delayed, dead)
+        return QueueCounts(visible, hidden + delayed, dead, shared=True)
 
     def _numbers(self, url: str, names: list[str]) -> list[int]:
         answer = self._call("get_queue_attributes", QueueUrl=url, AttributeNames=names)

@@ -11,6 +11,10 @@ from handlers.records import Control, JobRecord, QueueCounts, RunTotals, Session
 _STARTING = 30.0
 """Seconds that a session may take until its first job is heard of."""
 _WORKERS = "`paperfleet run` or `paperfleet work` does, a deployed stack by itself"
+_SHARED = (
+    "{} messages of the runs that share the queue are dead letters: `paperfleet redrive --list` shows this "
+    "run's and why, `paperfleet redrive` sends them back"
+)
 _NEXT = {
     "limit": "limit: the session started as many papers as --limit allows; the same command goes on",
     "deadline": "deadline: the session's time was up; the same command goes on",
@@ -56,11 +60,19 @@ def _is_starting(jobs: Sequence[JobRecord], sessions: Sequence[SessionRecord], n
 def _why_nobody_works(
     sessions: Sequence[SessionRecord], jobs: Sequence[JobRecord], waiting: QueueCounts | None, now: float
 ) -> str:
+    if waiting is not None and waiting.dead and waiting.shared:
+        return f"{_without_dead(sessions, jobs, waiting, now)}; {_SHARED.format(waiting.dead)}"
     if waiting is not None and waiting.dead:
         return (
             f"{waiting.dead} batches are dead letters: `paperfleet redrive --list` shows why, "
             "`paperfleet redrive` sends them back"
         )
+    return _without_dead(sessions, jobs, waiting, now)
+
+
+def _without_dead(
+    sessions: Sequence[SessionRecord], jobs: Sequence[JobRecord], waiting: QueueCounts | None, now: float
+) -> str:
     if not sessions and not jobs:
         return f"not started: {_messages(waiting)}no job has had a batch of it yet; {_WORKERS}"
     if not sessions or any(job.started_at > sessions[-1].started_at and not job.session_id for job in jobs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,9 +50,7 @@ def summarise(
         outcome=sessions[-1].outcome if sessions else "",
         model=record.spec.model,
         reused=totals.reused,
-        queue=None
-        if waiting is None
-        else QueueReport(visible=waiting.visible, in_flight=waiting.in_flight, dead=waiting.dead),
+        queue=None if waiting is None else QueueReport(**asdict(waiting)),
         jobs=tuple(_job(job, end) for job, end in zip(jobs, ends, strict=True) if job.workers or job.lost),
         lost_jobs=tuple(job.job_id for job in jobs if job.lost),
         failed_checks=checks,
@@ -149,7 +148,9 @@ def _about_money(calls: CallTotals, jobs: Sequence[JobRecord]) -> Iterator[str]:
 
 def _about_papers(totals: RunTotals, waiting: QueueCounts | None) -> Iterator[str]:
     if waiting is not None and waiting.dead:
-        yield f"{waiting.dead} dead letters in the queue: `paperfleet redrive --list` shows why"
+        told = "all runs share: `paperfleet redrive --list` shows this run's, and why"
+        where = f"queue that {told}" if waiting.shared else "queue: `paperfleet redrive --list` shows why"
+        yield f"{waiting.dead} dead letters in the {where}"
     flagged = totals.counts["flagged"]
     answered = flagged + totals.counts["done"]
     if flagged > _ENOUGH_FLAGGED * answered:

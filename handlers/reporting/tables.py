@@ -130,10 +130,11 @@ def _per_paper(report: RunReport) -> str:
 def _queue(report: RunReport) -> str:
     if report.queue is None:
         return "-"
-    return (
+    counts = (
         f"{report.queue.visible:,} batches visible, {report.queue.in_flight:,} in flight, "
         f"{report.queue.dead:,} dead"
     )
+    return f"{counts} (of all runs that share it)" if report.queue.shared else counts
 
 
 def _papers(report: RunReport) -> list[Row]:

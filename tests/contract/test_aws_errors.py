@@ -9,9 +9,13 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from handlers.adapters.aws_clients import aws_client, explained, read_secret
+from handlers.adapters.dynamodb_reasons import DynamoDbReasons
 from handlers.adapters.s3_store import S3Store
+from handlers.adapters.sqs_queue import SqsQueue
 from handlers.errors import CorpusChangedError, PaperfleetError, UsageError
 from handlers.records import Part
+from tests.command import until
+from tests.fakes import FakeClock
 from tests.local_aws import LocalAws, name_of
 
 
@@ -30,6 +34,13 @@ def test_a_secret_is_a_plain_string_or_a_field_of_an_object(aws: LocalAws, secre
 def test_a_secret_without_a_key_is_named(aws: LocalAws, secret: str, text: str) -> None:
     aws.client("secretsmanager").create_secret(Name=secret, SecretString=text)
     with pytest.raises(UsageError, match=f"{secret}.*holds no key"):
+        read_secret(secret)
+
+
+def test_a_stacks_secret_that_nobody_has_filled_says_how(aws: LocalAws, secret: str) -> None:
+    """As the template makes it: AWS tells it from a missing one in prose alone."""
+    aws.client("secretsmanager").create_secret(Name=secret)
+    with pytest.raises(UsageError, match=f"{secret}.*holds no key yet.*paperfleet stack --store-key"):
         read_secret(secret)
 
 
@@ -98,3 +109,15 @@ def test_lines_of_an_object_larger_than_a_chunk_are_whole(aws: LocalAws, tmp_pat
     found = list(store.lines("corpora/large.index"))
     assert (len(found), set(found)) == (9001, {line, b"the end"})
     store.close()
+
+
+def test_a_message_goes_back_though_the_table_takes_no_reason(aws: LocalAws, tmp_path: Path) -> None:
+    """As where the role may not write to it: the message must become a dead letter all the same."""
+    sqs, clock = aws.client("sqs"), FakeClock()
+    url, dead_url = aws.queues(name_of(tmp_path), max_receives=1)
+    refusing = DynamoDbReasons(aws.client("dynamodb"), "no-such-table", clock)
+    queue = SqsQueue(sqs, url, dead_url, refusing, clock, long_poll=0)
+    queue.send([("b1", "body")])
+    (message,) = queue.receive(limit=1, visibility=900)
+    queue.release(message.receipt, delay=0, reason="UsageError: no permission", body=message.body)
+    until(lambda: queue.receive(limit=1, visibility=900) == [] and queue.counts().dead == 1)

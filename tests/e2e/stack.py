@@ -20,10 +20,13 @@ from handlers.bootstrap import SystemClock
 from handlers.records import Control
 from tests.command import Ran, paperfleet, until
 from tests.e2e.artifact import OVERRIDES, sam, sam_environment
-from tests.e2e.environments import environment
+from tests.e2e.environments import ROOT, environment
 
 NAME = "paperfleet"
-_SERVICES = "s3,sqs,dynamodb,lambda,cloudformation,iam,sts,logs,secretsmanager,events,scheduler"
+_SERVICES = (
+    "s3,sqs,dynamodb,lambda,cloudformation,iam,sts,logs,secretsmanager,events,scheduler,"
+    "cloudwatch,monitoring,sns"
+)
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -192,15 +195,28 @@ class Stack:
 def deploy(cloud: Cloud, built: Path, **parameters: object) -> Stack:
     """``sam deploy`` of what ``sam build`` made."""
     cloud.client("s3").create_bucket(Bucket="artifacts")
-    given = " ".join(f"{name}={value}" for name, value in parameters.items())
-    sam(
-        "deploy", "-t", built / "template.yaml", "--stack-name", NAME, "--s3-bucket", "artifacts",
-        "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--region", "us-east-1",
-        "--parameter-overrides", f"{OVERRIDES} {given}",
-        cwd=built.parent, **cloud.environment,
-    )  # fmt: skip
-    stack = cloud.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    outputs = _deploy(cloud, built / "template.yaml", NAME, f"{OVERRIDES} {_given(parameters)}")
     secret = outputs["ApiKeySecret"]
     cloud.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="test-key")
     return Stack(cloud, outputs)
+
+
+def deploy_beside(cloud: Cloud, template: str, **parameters: object) -> dict[str, str]:
+    """Another template of the repository for the deployed stack, as the runbook does it; its outputs."""
+    name = f"{NAME}-{Path(template).stem}"
+    return _deploy(cloud, ROOT / template, name, _given({"Stack": NAME} | parameters))
+
+
+def _deploy(cloud: Cloud, template: Path, name: str, parameters: str) -> dict[str, str]:
+    sam(
+        "deploy", "-t", template, "--stack-name", name, "--s3-bucket", "artifacts",
+        "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--region", "us-east-1",
+        "--parameter-overrides", parameters,
+        cwd=cloud.log.parent, **cloud.environment,
+    )  # fmt: skip
+    stack = cloud.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _given(parameters: Mapping[str, object]) -> str:
+    return " ".join(f"{name}={value}" for name, value in parameters.items())

@@ -12,7 +12,8 @@ import pytest
 from handlers.server import RunningServer, ServerSettings, start
 from tests.command import corpus, lines, until
 from tests.e2e.environments import ROOT
-from tests.e2e.stack import Stack, deploy, ministack
+from tests.e2e.stack import NAME, Stack, deploy, deploy_beside, ministack
+from tests.unit.cloudformation import as_list
 
 pytestmark = pytest.mark.slow
 MODEL = "paperfleet-canned"
@@ -203,3 +204,53 @@ def test_a_spent_budget_parks_its_run_and_no_other(
     assert report["counts"]["failed"] == 0
     assert 0 < report["spend_usd"] <= 0.002
     assert stack.dead() == 0, "a parked batch is no failure"
+
+
+def test_alarms_and_dashboard_are_about_the_deployed_stack(deployed: Stack) -> None:
+    told = deploy_beside(deployed.cloud, "infra/observability.yaml", AlarmEmail="you@example.com")
+    (address,) = deployed.cloud.client("sns").list_subscriptions_by_topic(TopicArn=told["TopicArn"])[
+        "Subscriptions"
+    ]
+    assert (address["Protocol"], address["Endpoint"]) == ("email", "you@example.com")
+    watch = deployed.cloud.client("cloudwatch")
+    alarms = watch.describe_alarms()["MetricAlarms"]
+    assert all(alarm["AlarmActions"] == [told["TopicArn"]] for alarm in alarms)
+    watched = {(alarm["MetricName"], alarm["Dimensions"][0]["Value"]) for alarm in alarms}
+    names = deployed.outputs
+    assert watched == {
+        ("ApproximateNumberOfMessagesVisible", names["DeadLetterName"]),
+        ("ApproximateAgeOfOldestMessage", names["QueueName"]),
+        ("Throttles", names["ProcessFunctionName"]),
+        *(("Errors", names[f"{each}FunctionName"]) for each in ("Shard", "Process", "Report")),
+        *((metric, NAME) for metric in ("Throttles", "BudgetUsed", "FlaggedShare")),
+    }
+    (entry,) = watch.list_dashboards()["DashboardEntries"]
+    board = json.loads(watch.get_dashboard(DashboardName=entry["DashboardName"])["DashboardBody"])
+    shown = {metric[3] for widget in board["widgets"] for metric in widget["properties"]["metrics"]}
+    of_stack = ("QueueName", "DeadLetterName", "ProcessFunctionName", "TableName")
+    assert shown - {"."} == {NAME, *(names[name] for name in of_stack)}
+
+
+def test_the_github_role_is_for_one_branch_and_for_this_stack(deployed: Stack) -> None:
+    """The account has GitHub's provider already: the emulator knows no ``AWS::IAM::OIDCProvider``."""
+    provider = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
+    given = {"Repository": "owner/name", "Branch": "main", "ProviderArn": provider}
+    arn = deploy_beside(deployed.cloud, "infra/github-role.yaml", **given)["RoleArn"]
+    iam, name = deployed.cloud.client("iam"), arn.rpartition("/")[2]
+    role = iam.get_role(RoleName=name)["Role"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Federated": provider}
+    assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert trust["Condition"] == {
+        "StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": "repo:owner/name:ref:refs/heads/main",
+        }
+    }
+    assert role["MaxSessionDuration"] == 6 * 3600, "as long as a job on GitHub may run"
+    policy = iam.get_role_policy(RoleName=name, PolicyName="jobs")["PolicyDocument"]
+    allowed = {each for statement in policy["Statement"] for each in as_list(statement["Resource"])}
+    mine = [deployed.outputs[f"{each}Arn"] for each in ("Queue", "DeadLetter", "Table", "Bucket")]
+    mine += [f":function:{deployed.outputs['ShardFunctionName']}", f":stack/{NAME}/"]
+    assert all(any(each in resource for each in mine) for resource in allowed)
+    assert all(any(each in resource for resource in allowed) for each in mine)

@@ -42,16 +42,16 @@ class Fleet:
         self._environment = aws.environment | stack.settings()
         self._folder = folder
 
-    def __call__(self, *arguments: object) -> Ran:
-        return paperfleet(*arguments, "--state", self._folder / "state", **self._environment)
+    def __call__(self, *arguments: object, **more: str) -> Ran:
+        return paperfleet(*arguments, "--state", self._folder / "state", **self._environment | more)
 
     def shard(self, source: Path, run_id: str = "r") -> Ran:
         return self("shard", source, "--aws", "--run-id", run_id, "--model", "paperfleet-canned",
                     "--batch-papers", 10)  # fmt: skip
 
-    def work(self, server: RunningServer, *flags: object) -> Ran:
+    def work(self, server: RunningServer, *flags: object, **more: str) -> Ran:
         return self("work", "--aws", "--run-id", "r", "--base-url", server.base_url, *PRICES, "--json",
-                    "--workers", 8, *flags)  # fmt: skip
+                    "--workers", 8, *flags, **more)  # fmt: skip
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_corpus_goes_through_the_stack_and_is_paid_once(
     report = worked.report
     assert report["counts"] == {"done": PAPERS, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
     assert report["spend_nano_usd"] == server.stats()["bill_nano_usd"] > 0
-    assert report["queue"] == {"visible": 0, "in_flight": 0, "dead": 0}
+    assert report["queue"] == {"visible": 0, "in_flight": 0, "dead": 0, "shared": True}
     calls = aws.wire.operations - before
     assert sum(calls.values()) < 25 * PAPERS, per_paper(calls)
 
@@ -110,7 +110,7 @@ def test_a_paused_run_is_dropped_from_the_queue_and_resumed_from_the_ledger(
     assert fleet("pause", "--aws", "--run-id", "r").code == 0
     paused = fleet.work(server).report
     assert (paused["state"], paused["counts"]["pending"]) == ("paused", PAPERS)
-    assert paused["queue"] == {"visible": 0, "in_flight": 0, "dead": 0}
+    assert paused["queue"] == {"visible": 0, "in_flight": 0, "dead": 0, "shared": True}
     resumed = fleet("resume", "--aws", "--run-id", "r", "--json")
     assert json.loads(resumed.out)["emitted"] > 0
     assert fleet.work(server).report["counts"]["done"] == PAPERS
@@ -122,7 +122,10 @@ def test_a_poison_message_is_a_dead_letter_with_its_reason(
 ) -> None:
     fleet.shard(papers)
     aws.client("sqs").send_message(QueueUrl=stack.queue_url, MessageBody='{"v": 7}')
-    assert fleet.work(server).report["counts"]["done"] == PAPERS
+    report = fleet.work(server).report
+    assert report["counts"]["done"] == PAPERS
+    assert (report["queue"]["dead"], report["queue"]["shared"]) == (1, True)
+    assert "1 dead letters in the queue that all runs share" in report["warnings"][0]
     listed = json.loads(fleet("redrive", "--aws", "--run-id", "r", "--list").out)
     assert "BadMessageError" in listed["reason"]
     redriven = fleet("redrive", "--aws", "--run-id", "r", "--json")
@@ -142,6 +145,21 @@ def test_a_corpus_that_vanished_is_named(
     assert report["queue"]["dead"] > 0
     listed = fleet("redrive", "--aws", "--run-id", "r", "--list").out.splitlines()
     assert all("CorpusChangedError" in json.loads(line)["reason"] for line in listed)
+
+
+@pytest.mark.slow
+def test_a_key_that_nobody_stored_is_why_messages_are_dead(
+    fleet: Fleet, aws: LocalAws, tmp_path: Path, server: RunningServer
+) -> None:
+    secret = name_of(tmp_path)
+    aws.client("secretsmanager").create_secret(Name=secret)
+    fleet.shard(corpus(tmp_path / "few.jsonl", 4))
+    named = {"PAPERFLEET_API_KEY_SECRET": secret, "PAPERFLEET_API_KEY": ""}
+    report = fleet.work(server, "--jobs", 1, **named).report
+    assert (report["counts"]["pending"], report["calls"]["sent"]) == (4, 0)
+    listed = fleet("redrive", "--aws", "--run-id", "r", "--list").out.splitlines()
+    assert len(listed) == report["queue"]["dead"] > 0
+    assert all("paperfleet stack --store-key" in json.loads(line)["reason"] for line in listed)
 
 
 @pytest.mark.parametrize(

@@ -76,4 +76,5 @@ def test_the_stack_tells_an_invocation_how_many_there_may_be() -> None:
     functions = of_type(template("template.yaml"), "AWS::Serverless::Function")
     variables = functions["ProcessFunction"]["Environment"]["Variables"]
     concurrency = functions["ProcessFunction"]["Events"]["Batches"]["Properties"]["ScalingConfig"]
-    assert variables["PAPERFLEET_JOBS"] == concurrency["MaximumConcurrency"]
+    text = {"Fn::Sub": ["${Jobs}", {"Jobs": concurrency["MaximumConcurrency"]}]}
+    assert variables["PAPERFLEET_JOBS"] == text, "a variable is a string"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.errors import UnknownRunError
 from handlers.models import Usage
 from handlers.pipeline.summarise import RunReport, summarise, usd
-from handlers.records import Control, JobStats
+from handlers.records import Control, JobStats, QueueCounts
 from handlers.totals import CallTotals, Commit
 from tests import builders
 from tests.builders import RUN, call, commit, entry
@@ -213,6 +214,31 @@ def test_dead_letters_are_the_reason_when_nothing_else_is_left(ledger: SqliteLed
     assert report.state == "paused"
     assert "redrive" in report.reason
     assert any("dead letters" in warning for warning in report.warnings)
+
+
+class Shared(SqliteQueue):
+    """A queue that other runs use too, as a deployed stack's."""
+
+    def counts(self) -> QueueCounts:
+        return replace(super().counts(), shared=True)
+
+
+def test_dead_letters_of_a_shared_queue_are_not_said_to_be_the_runs_own(
+    ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    queue = Shared(tmp_path / "queue.sqlite3", RUN, FakeClock(), max_receives=1)
+    queue.send([("a", "another run's")])
+    for _ in range(2):
+        queue.receive(limit=1, visibility=0)
+    worked(ledger)
+    report = summarise(RUN, ledger=ledger, queue=queue, now=1000.0, is_alive=lambda _owner: False)
+    queue.close()
+    assert report.queue is not None
+    assert (report.queue.dead, report.queue.shared) == (1, True)
+    assert "batches are dead letters" not in report.reason
+    assert report.reason.startswith("the queue ran dry"), "the run's own reason comes first"
+    assert "1 messages of the runs that share the queue are dead letters" in report.reason
+    assert any("the queue that all runs share" in warning for warning in report.warnings)
 
 
 def test_a_job_that_died_is_named_with_what_it_held(ledger: SqliteLedger, summary: Summary) -> None:

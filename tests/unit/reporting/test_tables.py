@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,13 @@ def test_the_key_metrics_are_all_there(show: object) -> None:
     text = show(report())  # type: ignore[operator]
     for figure in (*KEY_FIGURES, "numbers", "dead letters"):
         assert figure in text, figure
+
+
+@pytest.mark.parametrize("show", [lambda shown: terminal(shown, width=160), to_markdown])
+def test_counts_of_a_shared_queue_are_said_to_be_of_all_runs(show: Callable[[RunReport], str]) -> None:
+    shared = QueueReport(visible=4, in_flight=2, dead=1, shared=True)
+    assert "1 dead (of all runs that share it)" in show(report(queue=shared))
+    assert "of all runs" not in show(report())
 
 
 def test_markdown_tables_have_as_many_cells_in_every_row() -> None:
