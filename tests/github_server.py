@@ -67,6 +67,7 @@ class GitHub:
                 "size_in_bytes": sum(each.stat().st_size for each in path.rglob("*") if each.is_file()),
                 "expired": path.name in self.expired,
                 "created_at": stamp(path.stat().st_mtime),
+                "workflow_run": {"id": run_id},
             }
             for path in sorted(folders, key=_artifact_id)
         ]
@@ -114,6 +115,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._page("jobs", self.github.jobs.get(int(match[1]), []), path, query)
         elif match := re.fullmatch(rf"{_ROOT}/runs/(\d+)/artifacts", path):
             self._page("artifacts", self.github.artifacts(int(match[1])), path, query)
+        elif path == f"{_ROOT}/artifacts":
+            (name,) = query["name"]
+            every = [each for run in self.github.runs for each in self.github.artifacts(run["id"])]
+            self._page("artifacts", [each for each in every if each["name"] == name], path, query)
         elif match := re.fullmatch(rf"{_ROOT}/runs/(\d+)", path):
             run = next((each for each in self.github.runs if each["id"] == int(match[1])), None)
             self._json(200 if run else 404, run or {"message": "Not Found"})

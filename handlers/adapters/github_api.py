@@ -78,6 +78,10 @@ class WorkflowJob(_Answer):
     labels: tuple[str, ...] = ()
 
 
+class _RunOfArtifact(_Answer):
+    id: int
+
+
 class Artifact(_Answer):
     """A named archive of a run."""
 
@@ -86,6 +90,7 @@ class Artifact(_Answer):
     size_in_bytes: int = 0
     expired: bool = False
     created_at: datetime
+    workflow_run: _RunOfArtifact | None = None
 
 
 class GitHubApi:
@@ -127,6 +132,12 @@ class GitHubApi:
     def artifacts(self, run_id: int) -> list[Artifact]:
         rows = self._pages(f"{self._root}/runs/{run_id}/artifacts", "artifacts")
         return [_parsed(Artifact, row) for row in rows]
+
+    def runs_with(self, name: str) -> set[int]:
+        """Ids of the repository's runs that keep an artifact of exactly that name."""
+        rows = self._pages(f"{self._root}/artifacts", "artifacts", name=name)
+        found = (_parsed(Artifact, row) for row in rows)
+        return {each.workflow_run.id for each in found if each.workflow_run is not None}
 
     def download(self, artifact: Artifact, folder: Path) -> None:
         """Unpack an artifact into a folder. UsageError if it has expired or is no plain archive."""

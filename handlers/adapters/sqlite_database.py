@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,18 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise UsageError(f"{self.path}: cannot be used as a ledger or queue: {error}") from error
 
+    def add_column(self, table: str, column: str) -> None:
+        """A column that came after the file's schema; one that is there is left as it is."""
+        name = column.split()[0]
+        known = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
+        try:
+            if self.row(known, (table, name)) is None:
+                with self.write() as db:
+                    if db.execute(known, (table, name)).fetchone() is None:  # another process may be faster
+                        db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+        except sqlite3.DatabaseError as error:
+            raise UsageError(f"{self.path}: cannot be used as a ledger or queue: {error}") from error
+
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it or nothing."""
@@ -82,11 +94,11 @@ class Database:
                 if durable:
                     db.execute("PRAGMA synchronous=NORMAL")
 
-    def rows(self, sql: str, arguments: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def rows(self, sql: str, arguments: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
         with self._lock:
             return self._connection.execute(sql, arguments).fetchall()
 
-    def row(self, sql: str, arguments: Sequence[Any] = ()) -> sqlite3.Row | None:
+    def row(self, sql: str, arguments: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Row | None:
         found = self.rows(sql, arguments)
         return found[0] if found else None
 

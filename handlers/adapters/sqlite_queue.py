@@ -23,10 +23,16 @@ CREATE TABLE message (
     receipt TEXT,
     reason TEXT NOT NULL DEFAULT '',
     dead INTEGER NOT NULL DEFAULT 0,
+    hidden_at REAL NOT NULL DEFAULT 0,
     UNIQUE (queue, dedup)
 );
 CREATE INDEX message_waiting ON message (queue, dead, id)
 """
+_STEP = 5.0
+"""Seconds that a clock may go back by its own correction."""
+_VISIBLE = f"(visible_at <= :now OR hidden_at > :now + {_STEP})"
+"""A message that was hidden later than now was hidden before the clock stepped back: nobody knows how long
+it is to stay so, and whoever holds it has said anew that they do."""
 
 
 class SqliteQueue:
@@ -34,6 +40,7 @@ class SqliteQueue:
 
     def __init__(self, path: Path, name: str, clock: Clock, *, max_receives: int = MAX_RECEIVES) -> None:
         self._db = Database(path, _SCHEMA)
+        self._db.add_column("message", "hidden_at REAL NOT NULL DEFAULT 0")
         self._name = name
         self._clock = clock
         self._max_receives = max_receives
@@ -44,10 +51,11 @@ class SqliteQueue:
         with self._db.write() as db:
             for dedup, body in messages:
                 sent += db.execute(
-                    "INSERT INTO message (queue, dedup, body, visible_at) VALUES (?, ?, ?, ?)"
+                    "INSERT INTO message (queue, dedup, body, visible_at, hidden_at) VALUES (?, ?, ?, ?, ?)"
                     " ON CONFLICT (queue, dedup) DO UPDATE"
-                    " SET visible_at = excluded.visible_at, receipt = NULL WHERE dead = 0",
-                    (self._name, dedup, body, now),
+                    " SET visible_at = excluded.visible_at, hidden_at = excluded.hidden_at, receipt = NULL"
+                    " WHERE dead = 0",
+                    (self._name, dedup, body, now, now),
                 ).rowcount
         return sent
 
@@ -58,8 +66,8 @@ class SqliteQueue:
             while len(received) < limit:
                 row = db.execute(
                     "SELECT id, body, receives FROM message"
-                    " WHERE queue = ? AND dead = 0 AND visible_at <= ? ORDER BY id LIMIT 1",
-                    (self._name, now),
+                    f" WHERE queue = :queue AND dead = 0 AND {_VISIBLE} ORDER BY id LIMIT 1",
+                    {"queue": self._name, "now": now},
                 ).fetchone()
                 if row is None:
                     break
@@ -68,16 +76,20 @@ class SqliteQueue:
                     continue
                 receipt = secrets.token_hex(8)
                 db.execute(
-                    "UPDATE message SET receives = receives + 1, receipt = ?, visible_at = ? WHERE id = ?",
-                    (receipt, now + visibility, row["id"]),
+                    "UPDATE message SET receives = receives + 1, receipt = ?, visible_at = ?, hidden_at = ?"
+                    " WHERE id = ?",
+                    (receipt, now + visibility, now, row["id"]),
                 )
                 received.append(QueueMessage(str(row["id"]), receipt, row["body"], row["receives"] + 1))
         return received
 
     def extend(self, receipt: str, seconds: float) -> bool:
         with self._db.write() as db:
-            until = self._clock.now() + seconds
-            updated = db.execute("UPDATE message SET visible_at = ? WHERE receipt = ?", (until, receipt))
+            now = self._clock.now()
+            updated = db.execute(
+                "UPDATE message SET visible_at = ?, hidden_at = ? WHERE receipt = ?",
+                (now + seconds, now, receipt),
+            )
             return updated.rowcount == 1
 
     def release(
@@ -85,10 +97,11 @@ class SqliteQueue:
     ) -> None:
         del body
         with self._db.write() as db:
+            now = self._clock.now()
             db.execute(
-                "UPDATE message SET visible_at = ?, receipt = NULL, receives = receives - ?,"
+                "UPDATE message SET visible_at = ?, hidden_at = ?, receipt = NULL, receives = receives - ?,"
                 " reason = CASE WHEN ? = '' THEN reason ELSE ? END WHERE receipt = ?",
-                (self._clock.now() + delay, 0 if blame else 1, reason, reason, receipt),
+                (now + delay, now, 0 if blame else 1, reason, reason, receipt),
             )
 
     def delete(self, receipt: str) -> None:
@@ -107,18 +120,19 @@ class SqliteQueue:
         with self._db.write() as db:
             return sum(
                 db.execute(
-                    "UPDATE message SET dead = 0, receives = 0, visible_at = ? WHERE id = ? AND dead = 1",
-                    (self._clock.now(), letter_id),
+                    "UPDATE message SET dead = 0, receives = 0, visible_at = ?, hidden_at = ?"
+                    " WHERE id = ? AND dead = 1",
+                    (now := self._clock.now(), now, letter_id),
                 ).rowcount
                 for letter_id in chosen
             )
 
     def counts(self) -> QueueCounts:
         row = self._db.row(
-            "SELECT COALESCE(SUM(dead = 0 AND visible_at <= ?), 0) AS visible,"
-            " COALESCE(SUM(dead = 0 AND visible_at > ?), 0) AS in_flight,"
-            " COALESCE(SUM(dead), 0) AS dead FROM message WHERE queue = ?",
-            (now := self._clock.now(), now, self._name),
+            f"SELECT COALESCE(SUM(dead = 0 AND {_VISIBLE}), 0) AS visible,"
+            f" COALESCE(SUM(dead = 0 AND NOT {_VISIBLE}), 0) AS in_flight,"
+            " COALESCE(SUM(dead), 0) AS dead FROM message WHERE queue = :queue",
+            {"now": self._clock.now(), "queue": self._name},
         )
         assert row is not None  # noqa: S101 - an aggregate without GROUP BY has one row
         return QueueCounts(row["visible"], row["in_flight"], row["dead"])

@@ -12,17 +12,21 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from handlers.adapters.github_api import Artifact, GitHubApi, UnavailableError, WorkflowRun
-from handlers.cli.merge import runs_of, take_in
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.cli.merge import LEDGER, runs_of, take_in
 from handlers.errors import PaperfleetError, UsageError
+from handlers.pipeline.actions_session import JOB_FILE, JobState
+from handlers.records import JobRecord, JobStats
 
 PREFIX = "paperfleet"
 _NAME = re.compile(rf"{PREFIX}-(plan|job|state)-(\d+)(?:-(\d+)-([a-z0-9]+))?")
 _MOST_RUNS = 200
-"""Runs that are looked at, each with a request of its own."""
+"""Runs that are looked at, each with a request of its own; of older ones only those that keep something."""
+_ATTEMPTS = 5
+"""Attempts of a run under whose names a plan or a collected state is looked for."""
 
 Say = Callable[[str], None]
 
@@ -54,11 +58,25 @@ class Saved:
 
 def saved_by(api: GitHubApi, workflow: str, repository: str) -> Iterator[Saved]:
     """Runs of the workflow, newest first. Those of forks and pull requests do not count: their artifacts are
-    whatever a stranger put there."""
-    for run in islice(api.runs(workflow), _MOST_RUNS):
+    whatever a stranger put there. However far back the last session lies, it is found."""
+    keeping: set[int] | None = None
+    for number, run in enumerate(api.runs(workflow)):
+        if number >= _MOST_RUNS:
+            keeping = _keeping(api) if keeping is None else keeping
+            if not keeping:
+                return
+            if run.id not in keeping:
+                continue
+            keeping.discard(run.id)
         ours = run.head_repository is not None and run.head_repository.full_name == repository
         if ours and not run.event.startswith("pull_request"):
             yield _sorted(run, api.artifacts(run.id))
+
+
+def _keeping(api: GitHubApi) -> set[int]:
+    """Runs that keep a plan or a collected state. A session has planned before any of its jobs has paid."""
+    names = [f"{PREFIX}-{kind}-{n}" for kind in ("plan", "state") for n in range(1, _ATTEMPTS + 1)]
+    return set().union(*(api.runs_with(name) for name in names))
 
 
 def gather(api: GitHubApi, workflow: str, repository: str, into: Path, say: Say) -> list[Saved]:
@@ -76,7 +94,12 @@ def gather(api: GitHubApi, workflow: str, repository: str, into: Path, say: Say)
         if saved.states:
             _collected(api, saved, into, say)
         for candidates in saved.uncollected():
-            _newest_good(api, candidates, into, say)
+            if not _newest_good(api, candidates, into, say) and "-job-" in candidates[0].name:
+                raise UsageError(
+                    f"no checkpoint {candidates[0].name.rpartition('-')[0]} of run {saved.run.id} can be"
+                    " used. It holds what was paid for; a session without it would pay again. To go on all"
+                    " the same, delete these artifacts"
+                )
     return looked_at
 
 
@@ -135,26 +158,63 @@ def _newest_good(
     api: GitHubApi, candidates: list[Artifact], into: Path, say: Say, *, files: bool = False
 ) -> bool:
     """The newest that can be read; a checkpoint that was cut off leaves the one before it. One that cannot be
-    fetched now is not taken for lost, nor is one that there is no room for."""
-    for artifact in candidates:
+    fetched now is not taken for lost, nor is one that there is no room for. What a job spent after the one
+    before is not known: the rest of its share is booked as indeterminate."""
+    for number, artifact in enumerate(candidates):
         try:
-            _merge(api, artifact, into, files=files)
+            _merge(api, artifact, into, files=files, lost=number > 0)
         except UnavailableError:
             raise
         except PaperfleetError as error:
             say(f"{artifact.name} cannot be used ({error}); trying the one before it")
         else:
-            say(f"{artifact.name} merged")
+            rest = (
+                ": the rest of its share is booked as indeterminate"
+                if number and "-job-" in artifact.name
+                else ""
+            )
+            say(f"{artifact.name} merged{rest}")
             return True
     return False
 
 
-def _merge(api: GitHubApi, artifact: Artifact, into: Path, *, files: bool = False) -> None:
+def _merge(
+    api: GitHubApi, artifact: Artifact, into: Path, *, files: bool = False, lost: bool = False
+) -> None:
     with tempfile.TemporaryDirectory(prefix="paperfleet-artifact-") as name:
         folder = Path(name)
         api.download(artifact, folder)
-        for run_id in runs_of(folder):
+        if lost and (folder / JOB_FILE).exists():
+            _book_rest(folder)
+        runs = runs_of(folder)
+        if not runs:
+            raise UsageError(f"{artifact.name}: its {LEDGER} is gone or empty")
+        for run_id in runs:
             take_in(into, folder, run_id)
         if files:
             for path in folder.glob("*.json"):
                 shutil.copyfile(path, into / path.name)
+
+
+def _book_rest(folder: Path) -> None:
+    """Draw what is left of a job's share for the steps that only a lost checkpoint knew of: no later session
+    spends it. Without a budget, what the step before was allowed stands for the one that is not known."""
+    try:
+        job = JobState.model_validate_json((folder / JOB_FILE).read_bytes())
+    except ValueError as error:
+        raise UsageError(f"{JOB_FILE} cannot be read: {error}") from error
+    ledger = SqliteLedger(folder / LEDGER)
+    try:
+        held = ledger.budget_state(job.run_id).held
+        rest = max(job.allowance, job.least_allowance) if job.share is None else max(0, job.share - held)
+        name = f"{job.session}-job-{job.job:03d}-lost-{job.step:02d}-{job.attempt}"
+        at = job.started_at
+        record = JobRecord(
+            name, job.run_id, job.session, f"{job.session}:0:0", 0, at, at, None, "", JobStats()
+        )
+        ledger.start_job(record)
+        ledger.set_budget(job.run_id, job.share)
+        if rest and not ledger.draw(job.run_id, name, 1, rest):
+            raise UsageError(f"job {job.job}: its share does not hold what its ledger says is left")
+    finally:
+        ledger.close()

@@ -118,16 +118,16 @@ def _ended(
         spent=spent,
         seconds=seconds,
         checkpoint=job.checkpoint_seconds,
-        to_go=_to_go(adapters, job.run_id),
+        to_go=_to_go(adapters, job.run_id, spent, before.pending),
     )
     return granted(adapters, job, wanted), ""
 
 
-def _to_go(adapters: State, run_id: str) -> int:
-    """nano-USD that the batches which are not finished should cost at most."""
-    calls = adapters.ledger.totals(run_id).calls
+def _to_go(adapters: State, run_id: str, spent: int, pending_before: int) -> int | None:
+    """nano-USD that the batches which are not finished should cost at most; None if no paper has ended."""
+    ended = pending_before - adapters.ledger.totals(run_id).counts["pending"]
     papers = sum(len(batch.ids) for batch in adapters.ledger.unfinished_batches(run_id))
-    return cost_to_go(calls.cost, calls.ok, papers)
+    return cost_to_go(spent, ended, papers)
 
 
 def _stopped(adapters: State, job: JobState, before: _Before, spent: int, *, out_of_money: bool) -> str:

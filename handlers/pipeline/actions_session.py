@@ -99,20 +99,21 @@ class JobState(Frozen):
 
 
 def next_allowance(
-    left: int | None, *, least: int, spent: int, seconds: float, checkpoint: float, to_go: int
+    left: int | None, *, least: int, spent: int, seconds: float, checkpoint: float, to_go: int | None
 ) -> int:
     """nano-USD for the next step: twice what this one's pace comes to until the next checkpoint, and no more
     than what is ``to_go`` should cost.
 
     What a job can lose with its workspace is bounded by it, because it stands in the checkpoint that was
-    saved before the step began. ``left`` is what remains of the job's share; None: no budget.
+    saved before the step began. ``left`` is what remains of the job's share; None: no budget. ``to_go`` is
+    None where nobody knows.
     """
     expected = round(2 * spent * checkpoint / seconds) if seconds > 0 else 0
-    wanted = max(least, min(expected, to_go))
+    wanted = max(least, expected if to_go is None else min(expected, to_go))
     return wanted if left is None else max(0, min(left, wanted))
 
 
-def cost_to_go(spent: int, answered: int, papers: int) -> int:
-    """nano-USD that so many papers should cost at most, by what an answer has cost so far. The heaviest come
-    first, so this is on the high side."""
-    return math.ceil(_REPAIRS * papers * spent / answered) if answered else 0
+def cost_to_go(spent: int, ended: int, papers: int) -> int | None:
+    """nano-USD that so many papers should cost at most, by what was ``spent`` while others ``ended``: a full
+    text is many calls. The heaviest come first, so this is on the high side. None if none has ended."""
+    return math.ceil(_REPAIRS * papers * spent / ended) if ended else None

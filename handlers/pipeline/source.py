@@ -179,7 +179,7 @@ class EventSource:
         return bool(messages)
 
     def _is_waking(self) -> bool:
-        """Just after the clock jumped ahead, what others work on seems to be free."""
+        """Just after the clock jumped, what others work on seems to be free."""
         if self._steps.stepped():
             self._wait_until = self._clock.monotonic() + _AFTER_STEP
         return self._clock.monotonic() < self._wait_until

@@ -53,6 +53,19 @@ _OTHER_SAYINGS = (
     "申し訳ありません",
     "죄송합니다",
 )
+_SOURCE_SAYINGS = (
+    *_OTHER_SAYINGS,
+    "抱歉",
+    "对不起",
+    "無法翻譯",
+    "無法提供",
+    "作為ai",
+    "作为一个语言模型",
+    "作为语言模型",
+    "作为一个大语言模型",
+    "作为人工智能",
+)
+"""Of a paper about refusals: a translation of them is none."""
 _CHATTER = (
     "here is the translation",
     "here's the translation",
@@ -80,10 +93,14 @@ def refusal_in(text: str, source: str) -> str | None:
     found = next((phrase for phrase in _SAYINGS if phrase in head), None) or _declined(head)
     if found is None and not head.isascii():
         found = next((phrase for phrase in _OTHER_SAYINGS if phrase in head), None)
-    if found is not None and found.strip() in source.lower():
-        return None
-    found = found or next((p for p in (*_CHATTER, *_OPENINGS) if head.startswith(p, 1)), None)
-    return found and found.strip()
+    found = found or next((phrase for phrase in _OPENINGS if head.startswith(phrase, 1)), None)
+    if found is not None and not _says_so(source.lower(), found.strip()):
+        return found.strip()
+    return next((phrase for phrase in _CHATTER if head.startswith(phrase, 1)), None)
+
+
+def _says_so(source: str, found: str) -> bool:
+    return found in source or any(phrase in source for phrase in _SOURCE_SAYINGS)
 
 
 def _declined(head: str) -> str | None:

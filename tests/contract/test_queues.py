@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.ports import BatchQueue, QueueCounts, QueueMessage
 from tests.contract.conftest import MAX_RECEIVES
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, SetClock
 
 KEYED = pytest.mark.parametrize("open_queue", ["sqlite"], indirect=True)
 """SQS knows no deduplication keys (the leases tell) and is shared by runs, so nobody may purge it; its
@@ -201,3 +205,35 @@ def test_of_many_racing_for_messages_each_is_delivered_once(
     with ThreadPoolExecutor(len(queues)) as pool:
         received = [body for bodies in pool.map(drain, queues) for body in bodies]
     assert sorted(received, key=int) == [str(n) for n in range(60)]
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+def test_a_message_does_not_stay_hidden_for_as_long_as_the_clock_steps_back(
+    tmp_path: Path, hours: int
+) -> None:
+    """The embedded queue alone tells by the machine's clock."""
+    clock = SetClock()
+    queue = SqliteQueue(tmp_path / "queue", "r", clock)
+    queue.send([(name, name) for name in ("held", "dead", "released", "waiting")])
+    held, _dead, released = queue.receive(limit=3, visibility=120)
+    queue.release(released.receipt, delay=10)
+    clock.ahead = -3600.0 * hours
+    assert queue.extend(held.receipt, 120), "as its holder does when the clock jumps"
+    assert queue.counts() == counts(visible=3, in_flight=1)
+    assert [each.body for each in queue.receive(limit=4, visibility=120)] == ["dead", "released", "waiting"]
+    assert queue.receive(limit=4, visibility=120) == []
+    clock.advance(120)
+    assert len(queue.receive(limit=4, visibility=120)) == 4
+    queue.close()
+
+
+def test_a_queue_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    clock, path = FakeClock(), tmp_path / "queue"
+    queue = SqliteQueue(path, "r", clock)
+    queue.send([("a", "body")])
+    queue.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE message DROP COLUMN hidden_at")
+    queue = SqliteQueue(path, "r", clock)
+    assert receive(queue).body == "body"
+    queue.close()

@@ -216,6 +216,37 @@ def test_a_job_that_is_run_again_goes_on_where_its_last_checkpoint_stood(actions
     assert actions.server.stats()["requests"] == asked, "nothing of it is asked again"
 
 
+def test_what_only_a_damaged_checkpoint_knew_is_booked_as_the_rest_of_its_share(actions: Actions) -> None:
+    assert actions.plan("--budget", "1", jobs=1).code == 0
+    assert actions.begin(1).code == 0
+    assert actions.work(1).code == 0
+    damaged = actions.github.root / str(actions.run_id) / "paperfleet-job-1-1-a" / "ledger.sqlite3"
+    damaged.write_bytes(damaged.read_bytes()[:10_000])
+    state, results = actions.folder / "collected", actions.folder / "results"
+    ran = actions.call("collect", "--plan", actions.plan_folder, "--state", state, "--output", results)
+    assert ran.code == 4, "parked: it was the only job, and the budget is its share"
+    assert (ran.report["spend_nano_usd"], ran.report["indeterminate_usd"]) == (10**9, 1)
+    assert "the rest of its share is booked as indeterminate" in ran.err
+    for each in (actions.github.root / str(actions.run_id)).glob("paperfleet-job-1-1-*/ledger.sqlite3"):
+        each.write_bytes(b"")
+    actions.next_run()
+    ran = actions.plan("--budget", "1")
+    assert ran.code == 2
+    assert "paperfleet-job-1-1" in ran.err
+    assert "pay again" in ran.err
+
+
+def test_a_session_more_than_two_hundred_runs_back_is_found(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.begin(1).code == 0
+    assert actions.work(1).code == 0
+    done = actions.server.stats()["requests"]
+    for _ in range(205):  # runs that planned nothing
+        actions.next_run()
+    assert actions.plan("--budget", "1").code == 0
+    assert actions.planned["pending"] == PAPERS - done
+
+
 def test_a_checkpoint_that_cannot_be_fetched_now_is_not_taken_for_lost(actions: Actions) -> None:
     assert actions.plan("--budget", "1", jobs=1).code == 0
     assert actions.begin(1).code == 0

@@ -127,8 +127,8 @@ def test_an_allowance_is_bounded_by_all_that_is_known(
 
 
 def test_what_is_to_go_is_reckoned_by_what_an_answer_costs() -> None:
-    assert cost_to_go(spent=1_000, answered=10, papers=20) == 3_000
-    assert cost_to_go(spent=0, answered=0, papers=20) == 0
+    assert cost_to_go(spent=1_000, ended=10, papers=20) == 3_000
+    assert cost_to_go(spent=1_000, ended=0, papers=20) is None, "full texts take longer than a step"
 
 
 def job(name: str, queued: float, started: float | None, ended: float | None, **changes: object) -> JobTimes:

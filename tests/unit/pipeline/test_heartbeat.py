@@ -94,7 +94,8 @@ def test_leases_and_visibility_are_extended_while_the_report_is_held_up(tmp_path
     queue.close()
 
 
-def test_leases_are_made_good_at_once_when_the_machine_has_slept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_leases_are_made_good_at_once_when_the_clock_jumps(tmp_path: Path, ahead: float) -> None:
     clock = SetClock()
     ledger, queue = SqliteLedger(tmp_path / "ledger.sqlite3"), Telling(tmp_path / "q", clock)
     ledger.add_batches([batch("b1")])
@@ -106,7 +107,7 @@ def test_leases_are_made_good_at_once_when_the_machine_has_slept(tmp_path: Path)
     try:
         with heartbeat.holding(Held(RUN, "b1", epoch, message.receipt)):
             queue.extended.clear()
-            clock.ahead = 3600.0
+            clock.ahead = ahead
             until(queue.extended.is_set)
             assert ledger.lease(RUN, "b1", "k", now=clock.now(), ttl=LEASE_TTL) is None
             assert queue.receive(limit=1, visibility=LEASE_TTL) == []

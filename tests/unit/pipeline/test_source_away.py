@@ -64,7 +64,8 @@ def waiting(clock: SetClock, stop: StopSignal, on_wait: Callable[[int], None] = 
     stop.wait = wait  # type: ignore[method-assign]
 
 
-def test_what_others_work_on_is_not_taken_when_the_machine_has_slept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_what_others_work_on_is_not_taken_when_the_clock_jumps(tmp_path: Path, ahead: float) -> None:
     clock, stop = SetClock(), StopSignal()
     queue = SqliteQueue(tmp_path / "q", "r", clock)
     queue.send([("b1", "body")])
@@ -79,7 +80,7 @@ def test_what_others_work_on_is_not_taken_when_the_machine_has_slept(tmp_path: P
 
     waiting(clock, stop, on_wait)
     source = source_of(queue, taken, clock, stop)
-    clock.ahead = 3600.0
+    clock.ahead = ahead
     source.run()
     assert taken == []
     assert stop.reason == ""

@@ -232,3 +232,22 @@ def test_a_number_that_stands_less_often_is_shown_to_reviewers_and_stops_nothing
     (numbers,) = (one for one in verdict.checks if one.name == "numbers")
     assert (numbers.verdict, "12.5" in numbers.detail, "90" in numbers.detail) == ("warn", True, False)
     assert verdict.ok
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        (
+            "“很抱歉，我无法回答这个问题。”此类拒绝回答在安全对齐的模型中十分常见。",
+            "“I'm sorry, I cannot answer this question.” Such refusals are common in safety-aligned models.",
+        ),
+        (
+            "对不起，我不能提供该信息：模型这样拒绝。",
+            "I'm sorry, I cannot provide this information: so the models refuse.",
+        ),
+        ("作为一个语言模型，我没有情感。", "As an AI language model, I have no feelings."),
+    ],
+)
+def test_a_paper_about_refusals_can_be_translated(source: str, answer: str) -> None:
+    assert "refusal" not in _translated(source, answer.strip("“")).failed
+    assert "refusal" in _translated("本文研究图像分割。", answer.strip("“")).failed
