@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from handlers.llm.aimd import AimdLimit
 from handlers.llm.headroom import Headroom
+from handlers.llm.quota import Quota
 from handlers.llm.rate_hint import RateHint
 from handlers.llm.token_bucket import TokenBucket
 
@@ -73,6 +74,7 @@ class Admission:
         self._spread_until = 0.0
         self._next_at = 0.0
         self._headroom = Headroom()
+        self._quota = Quota()
         self._latency = 0.0
 
     @property
@@ -112,7 +114,12 @@ class Admission:
     def throttled(self, started_at: float, retry_after: float | None, now: float) -> None:
         """A call started at ``started_at`` was refused for its rate; before its ``release``."""
         self.throttles += 1
-        self.limit.on_throttle(started_at, self.in_flight, now)
+        gap = self._latency / self.limit.slots(now)
+        spent = self._quota.refused(retry_after or 0.0, gap, now) if gap else None
+        if spent is None:
+            self.limit.on_throttle(started_at, self.in_flight, now)
+        else:
+            self.limit.settle(spent.pace * self._latency, now, patience=spent.seconds)
         if retry_after is not None and retry_after > 0:
             self._pause(retry_after, now)
 
@@ -146,6 +153,7 @@ class Admission:
             ticket = self._queue.popleft()
             ticket.granted = given = True
             self.in_flight += 1
+            self._quota.sent(now)
             if gap := self._gap(now):
                 self._next_at = now + gap * (0.5 + self._random())
             ticket.wake()

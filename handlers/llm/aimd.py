@@ -64,6 +64,7 @@ class AimdLimit:
         self._burst = burst
         self._cut_at = -math.inf
         self._refused_at = -math.inf
+        self._patience = _QUIET
         self._storm = 0
         self._deep = True
         self._round = 0.0
@@ -116,7 +117,7 @@ class AimdLimit:
         """The API refused a call for its rate; True if slots or their opening were cut for it."""
         self._open(now)
         self.refused = True
-        self._refused_at = now
+        self._refused_at, self._patience = now, _QUIET
         if started_at < self._cut_at:
             return False
         if self._opening and not self._answered:
@@ -129,6 +130,16 @@ class AimdLimit:
             return False
         self._cut(in_flight, now)
         return True
+
+    def settle(self, busy: float, now: float, *, patience: float) -> None:
+        """A window's quota ran out, which ``busy`` calls in flight would have made last. Without a refusal
+        for ``patience`` seconds more than usual, the quota is taken to have grown."""
+        self._open(now)
+        # Some slots are always between two calls, and half a slot is lost to rounding down.
+        self._level = max(1.0, self._level * _DEEP, min(busy / _BUSY + 0.5, float(self.ceiling)))
+        self.refused, self._opening, self._deep = True, False, False
+        self._cut_at, self._storm = now, 0
+        self._refused_at, self._patience = now, _QUIET + patience
 
     def _cut(self, in_flight: int, now: float) -> None:
         # Where a common bucket is read, it brings all jobs down; deep cuts would hit the unlucky.
@@ -152,7 +163,7 @@ class AimdLimit:
             return chase
         if self._fill is not None:
             return _RISE / self._level - _LEAN * max(0.0, 1 - self._fill / _LOW)
-        quiet = now - self._refused_at - _QUIET
+        quiet = now - self._refused_at - self._patience
         if room is None and quiet > 0:
             return min(chase, probe * 2 ** (quiet / _DOUBLING))
         return probe

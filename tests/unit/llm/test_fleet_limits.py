@@ -39,6 +39,12 @@ def test_without_retry_after_or_headers_refusals_stay_few_all_the_same() -> None
     assert seen.refused_share(100, 300) < 0.02
 
 
+def test_a_quota_of_a_minute_is_made_to_last() -> None:
+    seen = Fleet(replace(_SMALL, fixed_window=True, headers=False, seconds=420.0)).run()
+    assert seen.calls(120, 420) > 0.97 * 10 * 300
+    assert seen.refused_share(60, 420) < 0.01
+
+
 def test_a_limit_that_falls_and_rises_is_followed_both_ways() -> None:
     changes = ((100.0, {"rpm": 300.0}), (200.0, {"rpm": 600.0}))
     seen = Fleet(replace(_SMALL, changes=changes)).run()
