@@ -163,7 +163,7 @@ def _parked(run_id: str, control: Control, totals: RunTotals) -> Event:
 
 def _at_work(ledger: Ledger, run_id: str, now: float) -> bool:
     """Whether a job of anybody's has been heard of lately and has not ended."""
-    return ledger.live_jobs(run_id, since=now - _SILENT) > 0
+    return bool(ledger.live_jobs(run_id, since=now - _SILENT))
 
 
 def _standing(totals: RunTotals) -> str:
