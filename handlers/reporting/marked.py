@@ -82,7 +82,7 @@ class _Prose:
 
 
 def _numbers(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]]:
-    prose = PLACEHOLDER.sub(lambda found: "\x1f" * len(found[0]), text)  # their digits are no numbers
+    prose = PLACEHOLDER.sub(lambda found: "\x00" * len(found[0]), text)  # their digits are no numbers
     for start, end, mention in places(prose):
         check = checks.get(mention) or checks.get(mention[:80])  # as much of it as a verdict tells
         if check is not None:

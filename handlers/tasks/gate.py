@@ -36,8 +36,8 @@ CHECKS = (
 )
 _CUT = frozenset({"length", "max_tokens", "model_length", "truncated", "incomplete"})
 _SPACED = re.compile(r"⟦\s*+([0-9]+)\s*+⟧")
-_BETWEEN = "\x1f"
-"""Stands for a placeholder where only the text counts: it joins no numbers and no words."""
+_BETWEEN = "\x00"
+"""Stands for a placeholder where only the text counts: it joins no numbers and no words: no space."""
 _LONG = 40
 _QUOTED = 80
 _PASSED = {name: Check(name=name, verdict="pass") for name in CHECKS}

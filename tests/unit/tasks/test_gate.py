@@ -251,3 +251,11 @@ def test_a_number_that_stands_less_often_is_shown_to_reviewers_and_stops_nothing
 def test_a_paper_about_refusals_can_be_translated(source: str, answer: str) -> None:
     assert "refusal" not in _translated(source, answer.strip("“")).failed
     assert "refusal" in _translated("本文研究图像分割。", answer.strip("“")).failed
+
+
+def test_a_number_and_its_scale_are_not_joined_across_a_formula() -> None:
+    apart = "取参数 5⟦1⟧万有引力常数不变。"
+    assert (
+        "numbers" not in _translated(apart, "Take parameter 5⟦1⟧; the gravitational constant stays.").failed
+    )
+    assert "numbers" in _translated("取 5万个样本⟦1⟧。", "Take 5 samples⟦1⟧.").failed
