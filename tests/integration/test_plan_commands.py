@@ -182,7 +182,8 @@ def test_workers_auto_are_planned_for_and_executed_as_such(
     assert [each for each in made.report["warnings"] if f"the {row['workers']} workers a job" in each]
     ran = paperfleet("run", source, "--state", state, "--plan", file, "--json")
     assert ran.code == 0, ran.err
-    assert [job["workers"] for job in ran.report["jobs"]] == [500]
+    (job,) = ran.report["jobs"]
+    assert 10 <= job["workers"] <= row["workers"], "those that it had in the mean, not its ceiling"
     refused = paperfleet("run", source, "--state", state, "--plan", file, "--workers", 20)
     assert "--workers 20 is not what was planned (auto)" in refused.err
 
