@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import logging
 import math
 import queue
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
+
+
+def _no_forecast() -> float:
+    return 0.0
+
+
+class _Waiting(NamedTuple):
+    """A task in the queue, which gives the least first."""
+
+    key: float
+    """Less the seconds that it will take, as they were forecast last."""
+    number: int
+    """Tells equal ones apart, so that nothing after it is ever compared."""
+    task: Callable[[], None] | None
+    seconds: Callable[[], float]
 
 
 class WorkerPool:
@@ -18,7 +35,7 @@ class WorkerPool:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._tasks: queue.PriorityQueue[tuple[float, int, Callable[[], None] | None]] = queue.PriorityQueue()
+        self._tasks: queue.PriorityQueue[_Waiting] = queue.PriorityQueue()
         self._numbers, self._names = itertools.count(), itertools.count()
         self._threads: list[threading.Thread] = []
         self._told = False
@@ -29,13 +46,24 @@ class WorkerPool:
         """Papers that wait for a worker."""
         return self._tasks.qsize()
 
-    def submit(self, task: Callable[[], None], *, seconds: float = 0.0) -> None:
-        """``task`` answers for its paper whatever happens. ``seconds``: how long it will take, as far as
-        anybody knows; equal ones are begun in turn. RuntimeError if there is no thread to be had at all."""
+    def submit(self, task: Callable[[], None], *, seconds: Callable[[], float] = _no_forecast) -> None:
+        """``task`` answers for its paper whatever happens. ``seconds`` gives how long it will take, as far as
+        anybody knows by now; equal ones are begun in turn. RuntimeError if there is no thread to be had at
+        all."""
         with self._lock:
             if len(self._threads) < self.workers:
                 self._start()
-        self._tasks.put((-seconds, next(self._numbers), task))
+        self._tasks.put(_Waiting(-seconds(), next(self._numbers), task, seconds))
+
+    def reorder(self) -> None:
+        """Forecast those that wait anew: they are to be measured against newcomers by what is known now.
+        Else whoever came while too little was expected of all would wait until nobody else does."""
+        with self._tasks.mutex:
+            waiting = self._tasks.queue
+            waiting[:] = [
+                each if each.task is None else each._replace(key=-each.seconds()) for each in waiting
+            ]
+            heapq.heapify(waiting)
 
     def resize(self, workers: int) -> None:
         """More or fewer workers; those too many end with the paper in their hands."""
@@ -61,7 +89,7 @@ class WorkerPool:
         return True
 
     def _work(self) -> None:
-        while (task := self._tasks.get()[2]) is not None:
+        while (task := self._tasks.get().task) is not None:
             try:
                 task()
             except Exception:  # a worker that ended here would be missed by every paper after this one
@@ -79,4 +107,4 @@ class WorkerPool:
     def close(self) -> None:
         """Let the threads end once the tasks before this are done."""
         for _ in range(len(self._threads)):
-            self._tasks.put((math.inf, next(self._numbers), None))
+            self._tasks.put(_Waiting(math.inf, next(self._numbers), None, _no_forecast))

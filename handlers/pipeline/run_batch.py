@@ -200,13 +200,14 @@ class BatchRunner:
         for position, lost in unreadable:
             self._committer.add(Finished(lost, held.epoch, message.weight(position), opened.landed))
         reused = take_over(context, self._store, message, [each.paper for each in papers])
+        self._pool.reorder()
         for each in papers:
             line = reused.get(each.paper.id)
             if line is not None:
                 self._committer.add(Finished(line, held.epoch, each.weight, opened.landed))
             else:
                 task = partial(self._paper, context, message, held, each, opened)
-                self._pool.submit(task, seconds=_expected_seconds(context, each.paper))
+                self._pool.submit(task, seconds=_forecast(context, each.paper))
         return opened
 
     def _paper(
@@ -256,9 +257,9 @@ class BatchRunner:
         return line.carried + line.calls
 
 
-def _expected_seconds(context: RunContext, paper: Paper) -> float:
+def _forecast(context: RunContext, paper: Paper) -> Callable[[], float]:
     size = text_size(paper, full_text=context.record.spec.full_text)
-    return context.forecast.seconds(size, paper.language)
+    return partial(context.forecast.seconds, size, paper.language)
 
 
 def _parse(body: str) -> BatchMessage:

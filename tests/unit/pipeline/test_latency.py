@@ -55,12 +55,29 @@ def test_the_pool_begins_with_what_takes_longest() -> None:
     pool, begun, go, over = WorkerPool(1), [], threading.Event(), threading.Event()
     pool.submit(lambda: go.wait(10) and None)
     for seconds in (3.0, 9.0, 1.0, 9.0, 5.0):
-        pool.submit(lambda seconds=seconds: begun.append(seconds), seconds=seconds)
-    pool.submit(over.set, seconds=-1.0)
+        pool.submit(lambda seconds=seconds: begun.append(seconds), seconds=lambda seconds=seconds: seconds)
+    pool.submit(over.set, seconds=lambda: -1.0)
     go.set()
     assert over.wait(10)
     pool.close()
     assert begun == [9.0, 9.0, 5.0, 3.0, 1.0]
+
+
+def test_a_paper_of_which_too_little_was_expected_is_not_left_behind_by_all_that_come_after_it() -> None:
+    pool, begun, go, over = WorkerPool(1), [], threading.Event(), threading.Event()
+    pool.submit(lambda: go.wait(10) and None)
+    learned = 1.0  # seconds a size
+    for size in (8.0, 5.0):
+        pool.submit(lambda size=size: begun.append(size), seconds=lambda size=size: learned * size)
+    learned = 10.0
+    pool.reorder()
+    for size in (7.0, 2.0):
+        pool.submit(lambda size=size: begun.append(size), seconds=lambda size=size: learned * size)
+    pool.submit(over.set, seconds=lambda: -1.0)
+    go.set()
+    assert over.wait(10)
+    pool.close()
+    assert begun == [8.0, 7.0, 5.0, 2.0]
 
 
 def test_a_pool_that_shrinks_lets_workers_go_and_grows_again() -> None:
