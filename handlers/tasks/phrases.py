@@ -5,6 +5,7 @@ Lower case once and plain substring tests: a regular expression over the text co
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 _HEAD = 240
@@ -53,19 +54,20 @@ _OTHER_SAYINGS = (
     "申し訳ありません",
     "죄송합니다",
 )
-_SOURCE_SAYINGS = (
-    *_OTHER_SAYINGS,
-    "抱歉",
-    "对不起",
-    "無法翻譯",
-    "無法提供",
-    "作為ai",
-    "作为一个语言模型",
-    "作为语言模型",
-    "作为一个大语言模型",
+_SORRY = ("抱歉", "对不起", "對不起")
+_DECLINING = ("我无法", "我不能", "我無法")
+_SPEAKING_AS = (
     "作为人工智能",
+    "作为一个人工智能",
+    "作为ai",
+    "作为一个ai",
+    "作為ai",
+    "语言模型，我",
+    "语言模型,我",
 )
-"""Of a paper about refusals: a translation of them is none."""
+"""What a paper about refusals says: a translation of that is none. Each excuses its own kind alone, so that
+one word of a source excuses no refusal to translate it."""
+_DECLINING_THIS = ("无法翻译", "不能翻译", "無法翻譯")
 _CHATTER = (
     "here is the translation",
     "here's the translation",
@@ -90,17 +92,23 @@ def refusal_in(text: str, source: str) -> str | None:
     if len(text) < _BRIEFEST:
         return None
     head = " " + text[:_HEAD].lower().replace("’", "'")
-    found = next((phrase for phrase in _SAYINGS if phrase in head), None) or _declined(head)
-    if found is None and not head.isascii():
-        found = next((phrase for phrase in _OTHER_SAYINGS if phrase in head), None)
-    found = found or next((phrase for phrase in _OPENINGS if head.startswith(phrase, 1)), None)
-    if found is not None and not _says_so(source.lower(), found.strip()):
-        return found.strip()
+    for found, said_by in _refusals(head):
+        lowered = source.lower()
+        if found.strip() not in lowered and not any(phrase in lowered for phrase in said_by):
+            return found.strip()
     return next((phrase for phrase in _CHATTER if head.startswith(phrase, 1)), None)
 
 
-def _says_so(source: str, found: str) -> bool:
-    return found in source or any(phrase in source for phrase in _SOURCE_SAYINGS)
+def _refusals(head: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each with the words of a source that it may be the translation of."""
+    for phrase in _SAYINGS:
+        if phrase in head:
+            yield phrase, _SPEAKING_AS
+    if declined := _declined(head):
+        yield declined, _DECLINING_THIS if "translat" in declined else _DECLINING
+    if not head.isascii():
+        yield from ((phrase, ()) for phrase in _OTHER_SAYINGS if phrase in head)
+    yield from ((phrase, _SORRY) for phrase in _OPENINGS if head.startswith(phrase, 1))
 
 
 def _declined(head: str) -> str | None:

@@ -253,6 +253,14 @@ def test_a_paper_about_refusals_can_be_translated(source: str, answer: str) -> N
     assert "refusal" in _translated("本文研究图像分割。", answer.strip("“")).failed
 
 
+@pytest.mark.parametrize("said", ["抱歉", "模型常说“对不起，我无法回答”。", "机器翻译的道歉语用：抱歉"])
+def test_a_word_of_sorry_in_the_source_excuses_no_refusal_to_translate_it(said: str) -> None:
+    answer = "I'm sorry, but I can't help with translating this text, as it may be under copyright."
+    assert (
+        "refusal" in _translated(f"本文研究{said}的用法与语境，并讨论其在对话系统中的作用。", answer).failed
+    )
+
+
 def test_a_number_and_its_scale_are_not_joined_across_a_formula() -> None:
     apart = "取参数 5⟦1⟧万有引力常数不变。"
     assert (
