@@ -222,6 +222,9 @@ class Ledger(Protocol):
     def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
         """What the jobs told last that are not closed and were heard of after ``since``; reads no others."""
 
+    def most_overrun(self, run_id: str) -> int:
+        """The largest ``JobStats.overrun`` that a job of the run told of, ended ones too."""
+
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         """Close a job. What it holds of the budget and did not book is booked as indeterminate and
         returned (nano-USD; 0 for a job that gave everything back). Closing twice changes nothing."""

@@ -93,8 +93,9 @@ class JobStats:
     """What the job last changed by itself, and why."""
     limits: dict[str, int] = field(default_factory=dict)
     """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
-    overrun: float = 1.0
-    """The most that a call has used of what it was reckoned to use at worst: others reserve as much."""
+    overrun: int = 0
+    """The most tokens that a call has used beyond what it was reckoned to use at worst: others reserve for
+    as many."""
 
     @classmethod
     def parse(cls, text: str) -> JobStats:

@@ -65,8 +65,9 @@ class Budgets:
                 return int(item[f"s:{job_id}"]) >= seq
             if item["remaining"] < amount or self._tallies.of(run_id, job_id).ended:
                 return False
-            first = "attribute_not_exists(#seq) AND #closes = :closes"
-            if self._draw(run_id, job_id, seq, amount, first, {"closes": item["closes"]}):
+            closes = {"closes": item["closes"]} if "closes" in item else {}
+            unclosed = "#closes = :closes" if closes else "attribute_not_exists(#closes)"
+            if self._draw(run_id, job_id, seq, amount, f"attribute_not_exists(#seq) AND {unclosed}", closes):
                 return True
 
     def _draw(
@@ -169,6 +170,19 @@ class Budgets:
             arguments={"before": before},
             names=_names(job_id),
         )
+
+    def tell_overrun(self, run_id: str, tokens: int) -> None:
+        if tokens > 0:
+            self._table.update(
+                run_key(run_id),
+                "BUDGET",
+                values={"overrun": tokens},
+                condition="attribute_exists(pk) AND (attribute_not_exists(#overrun) OR #overrun < :tokens)",
+                arguments={"tokens": tokens},
+            )
+
+    def most_overrun(self, run_id: str) -> int:
+        return int(self.item(run_id).get("overrun", 0))
 
     def lost(self, run_id: str, tallies: Mapping[str, JobTally]) -> dict[str, int]:
         """nano-USD by job that closed jobs held and did not book: their calls in flight, as reserved."""

@@ -121,6 +121,10 @@ class JobItems:
         )
         return [JobStats.parse(item["stats"]) for item in heard]
 
+    def most_overrun(self, run_id: str) -> int:
+        heard = [job.overrun for job in self.live_jobs(run_id, since=0)]
+        return max([*heard, self._budgets.most_overrun(run_id)])  # last: one that ends meanwhile is in both
+
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         """Each step can be repeated after a crash; the job counts as open until the last is done."""
         where = (live_key(run_id), f"JOB#{job_id}")
@@ -133,6 +137,7 @@ class JobItems:
         lost = self._budgets.book_overrun(run_id, job_id)  # with parts that were booked meanwhile
         given = {} if stats is None else {"stats": json.dumps(asdict(stats))}
         record = {name: job[name] for name in _RECORD} | given | {"ended_at": at, "outcome": outcome}
+        self._budgets.tell_overrun(run_id, JobStats.parse(record["stats"]).overrun)
         self._tallies.keep(run_id, job_id, json.dumps(record))
         self._table.delete(*where)
         return lost

@@ -79,6 +79,12 @@ class JobTables:
         )
         return [JobStats.parse(told) for (told,) in heard]
 
+    def most_overrun(self, run_id: str) -> int:
+        ((most,),) = self._db.rows(
+            "SELECT MAX(json_extract(stats, '$.overrun')) FROM job WHERE run_id = ?", (run_id,)
+        )
+        return int(most or 0)
+
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         with self._db.write(durable=True) as db:
             job = db.execute(

@@ -28,6 +28,9 @@ _PACING = 1.25
 refused one: where answers come in clumps, the next calls need not (pacing, as in RFC 9002, 7.7)."""
 _MEMORY = 0.05
 """Weight of a call in the mean latency."""
+_LONGEST_DOUBT = 120.0
+"""Seconds more than usual, at most, that a job whose quota was spent lets pass before it looks for a larger
+one: what was taken for a window may be no more than the job's own age."""
 _SAVINGS = 4.0
 """Times its share of the burst that a job may save up of a declared rate, for its answers come in clumps:
 the jobs do not all have savings at the same time."""
@@ -119,7 +122,7 @@ class Admission:
         if spent is None:
             self.limit.on_throttle(started_at, self.in_flight, now)
         else:
-            self.limit.settle(spent.pace * self._latency, now, patience=spent.seconds)
+            self.limit.settle(spent.pace * self._latency, now, patience=min(spent.seconds, _LONGEST_DOUBT))
         if retry_after is not None and retry_after > 0:
             self._pause(retry_after, now)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import threading
 import tomllib
@@ -120,14 +119,14 @@ class CostEstimator:
         self._prompt = _Ratio(1.0)
         self._cached = _Ratio(0.0)
         self._completion: dict[CallKind, _Ratio] = {}
-        self._overrun = 1.0
+        self._overrun = 0
 
     @property
-    def overrun(self) -> float:
-        """The most that a call has used of the tokens that it was reckoned to use at worst; 1 at least."""
+    def overrun(self) -> int:
+        """The most tokens that a call has used beyond those that it was reckoned to use at worst."""
         return self._overrun
 
-    def hear_overrun(self, overrun: float) -> None:
+    def hear_overrun(self, overrun: int) -> None:
         """Allow for what was seen elsewhere in the run."""
         with self._lock:
             self._overrun = max(self._overrun, overrun)
@@ -135,7 +134,8 @@ class CostEstimator:
     def worst(self, request: ChatRequest, price: Price) -> int:
         """nano-USD to reserve: what the call may cost, by its bounds and by the worst overrun so far."""
         worst = worst_cost(_bytes(request), request.max_tokens, price)
-        return max(math.ceil(worst * self._overrun), self.expect(request, price))
+        beyond = -(-self._overrun * max(price.prompt, price.completion) // 1000)
+        return max(worst + beyond, self.expect(request, price))
 
     def tokens(self, request: ChatRequest) -> int:
         """Prompt and answer tokens to expect."""
@@ -155,11 +155,9 @@ class CostEstimator:
             self._prompt.add(usage.prompt_tokens, prompt)
             self._cached.add(usage.cached_tokens, usage.prompt_tokens)
             self._ratio(request.kind).add(usage.completion_tokens, source)
-            self._overrun = max(
-                self._overrun,
-                usage.prompt_tokens / (_bytes(request) + _FRAMING),
-                usage.completion_tokens / max(1, request.max_tokens),
-            )
+            prompt_beyond = max(0, usage.prompt_tokens - _bytes(request) - _FRAMING)
+            answer_beyond = max(0, usage.completion_tokens - request.max_tokens)
+            self._overrun = max(self._overrun, prompt_beyond + answer_beyond)
 
     def _tokens(self, request: ChatRequest) -> tuple[float, float, float]:
         """(prompt, completion, cached part of the prompt)."""

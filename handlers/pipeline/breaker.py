@@ -89,12 +89,14 @@ class Breaker:
     def hopeless(self) -> bool:
         """Open, or nobody there, for longer than patience lasts. Not while a call waits for its answer on
         a connection that it has got, unless such calls have failed too often: a slow API that refuses
-        some connections is there."""
+        some connections is there. Nor for ever: where names resolve slowly, a call may only seem to have
+        got one."""
         patience = self._patience if self._ever else self._patience / 10
         gone = self.open or self._unreached >= _NOBODY_THERE
-        if not gone or self._clock.monotonic() - self._first_failure <= patience:
+        waited = self._clock.monotonic() - self._first_failure
+        if not gone or waited <= patience:
             return False
-        return self._broken >= self._threshold or not self._is_awaited()
+        return waited > self._patience or self._broken >= self._threshold or not self._is_awaited()
 
     def _is_awaited(self) -> bool:
         now = self._clock.monotonic()

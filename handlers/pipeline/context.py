@@ -166,7 +166,7 @@ class RunContext:
 
     def hear(self, jobs: Iterable[JobStats]) -> None:
         """Reserve for calls what any of these jobs has seen one to cost."""
-        self.estimator.hear_overrun(max((job.overrun for job in jobs), default=1.0))
+        self.estimator.hear_overrun(max((job.overrun for job in jobs), default=0))
 
     def refresh(self) -> None:
         self.control = self.ledger.control(self.run_id)

@@ -131,7 +131,7 @@ class Job:
                     )
                 )
                 context.refresh()
-                context.hear(job.stats for job in self.ledger.jobs(run_id))  # of earlier sessions too
+                context.estimator.hear_overrun(self.ledger.most_overrun(run_id))
                 self._contexts[run_id] = context
             return self._contexts[run_id]
 

@@ -155,6 +155,19 @@ def test_live_jobs_are_those_that_are_not_closed_and_were_heard_of_lately(ledger
     assert len(ledger.live_jobs("another", since=0)) == 0
 
 
+def test_the_dearest_calls_of_a_run_are_remembered_when_their_jobs_are_gone(ledger: Ledger) -> None:
+    assert ledger.most_overrun(RUN) == 0
+    for job_id, overrun in (("one", 40), ("two", 300), ("three", 7)):
+        ledger.start_job(builders.job(job_id))
+        ledger.beat(RUN, job_id, at=4, stats=JobStats(overrun=overrun))
+    assert ledger.most_overrun(RUN) == 300
+    ledger.end_job(RUN, "two", at=6, outcome="killed", stats=None)
+    ledger.end_job(RUN, "three", at=6, outcome="finished", stats=JobStats(overrun=8))
+    assert ledger.most_overrun(RUN) == 300
+    ledger.end_job(RUN, "one", at=6, outcome="finished", stats=JobStats(overrun=900))
+    assert ledger.most_overrun(RUN) == 900
+
+
 def test_a_job_that_was_closed_by_others_hears_of_it_at_its_next_heartbeat(ledger: Ledger) -> None:
     ledger.start_job(builders.job("job-a"))
     assert ledger.beat(RUN, "job-a", at=4, stats=JobStats(papers=1))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.llm.admission import Admission
 from handlers.llm.aimd import AimdLimit
 from handlers.llm.quota import Quota
 
@@ -82,3 +84,31 @@ def test_a_quota_is_settled_on_at_once_and_a_mistake_costs_at_most_one_deep_cut(
     mistaken.settle(2.0, 10.0, patience=60.0)
     assert 64 <= settled.slots(10.0) <= 70
     assert mistaken.slots(10.0) == 48
+
+
+def test_one_late_wait_does_not_hold_a_job_back_for_as_long_as_it_has_run() -> None:
+    limit = AimdLimit(100, start=100)
+    admission = Admission(limit, lambda: 0.5)
+    _work(admission, 0.0, 60.0)
+    _work(admission, 1800.0, 3600.0)  # half of the hour without a paper: half the pace
+    admission.throttled(3599.0, 10.0, 3600.0)
+    assert limit.slots(3600.0) < 90
+    _work(admission, 3600.0, 4000.0)
+    assert limit.slots(4000.0) == 100
+
+
+def _work(admission: Admission, start: float, end: float, *, latency: float = 8.0) -> None:
+    """Calls whenever there is a slot, each answered after ``latency``, the last ones later."""
+    flights: deque[float] = deque([start] * admission.in_flight)
+    now = start
+    while now < end:
+        while flights and flights[0] + latency <= now:
+            admission.succeeded(flights.popleft(), now)
+            admission.release(now)
+        ticket = admission.join(1, lambda: None)
+        wait = admission.step(ticket, now)
+        if ticket.granted:
+            flights.append(now)
+        else:
+            admission.leave(ticket, now)
+            now += min(wait, 0.25)

@@ -281,7 +281,7 @@ def test_no_call_starts_that_could_outlast_the_deadline(tmp_path: Path) -> None:
 
 
 THOUGHT = GOOD.model_copy(update={"usage": Usage(prompt_tokens=10, completion_tokens=300)})
-"""Six times as much as ``max_tokens`` allows: reasoning that no bound holds for."""
+"""250 tokens more than ``max_tokens`` allows: reasoning that no bound holds for."""
 
 
 def test_a_call_dearer_than_its_reservation_is_told_and_the_next_is_reserved_for(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_a_call_dearer_than_its_reservation_is_told_and_the_next_is_reserved_for
     (call,) = first.records
     assert (call.cost, call.code, call.indeterminate) == (610_000, "over_reservation", False)
     _book(bench, first)
-    with pytest.raises(StoppedError):  # $0.00069 are left, and a call may cost 6 x $0.00036
+    with pytest.raises(StoppedError):  # $0.00069 are left, and a call may cost $0.00036 and 250 x 2
         PaperCalls(bench.context, generation=2).ask(REQUEST)
     assert bench.settled() == bench.ledger.budget_state("r").spend == 610_000
     assert bench.ledger.control("r").reason.startswith("budget_spent")
@@ -304,7 +304,8 @@ def test_a_job_reserves_for_what_another_one_has_seen(tmp_path: Path) -> None:
     PaperCalls(bench.context).ask(REQUEST)
     bench.ledger.beat("r", "j", at=1.0, stats=bench.context.stats())
     other.context.hear(bench.ledger.live_jobs("r", since=0))
-    assert other.context.estimator.worst(REQUEST, PRICE) == 6 * before
+    assert bench.ledger.most_overrun("r") == 250
+    assert other.context.estimator.worst(REQUEST, PRICE) == before + 250 * 2000
 
 
 def test_the_budget_hears_of_an_overrun_while_the_job_rests(tmp_path: Path) -> None:

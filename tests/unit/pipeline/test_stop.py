@@ -116,6 +116,17 @@ def test_a_slow_api_that_refuses_some_connections_is_there_while_calls_wait_for_
     assert breaker.hopeless, "nobody waits any more"
 
 
+def test_calls_that_only_seem_to_be_connected_do_not_hide_for_ever_that_nobody_is_there() -> None:
+    clock = FakeClock()
+    breaker = Breaker(clock)
+    for _ in range(12):
+        with breaker.call():  # a name that takes half a minute not to be found
+            clock.advance(30)
+            breaker.failed(reached=False)
+            hopeless = breaker.hopeless
+    assert hopeless
+
+
 def test_an_api_that_takes_connections_and_lets_every_call_starve_is_hopeless() -> None:
     clock = FakeClock()
     breaker = Breaker(clock)
