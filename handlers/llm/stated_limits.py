@@ -10,7 +10,6 @@ all over the place.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -21,8 +20,6 @@ _LEAST, _MOST = 0.4, 1.25
 """Shares of a window between which a response agrees with it: what is left is rounded down to whole calls."""
 _MINUTE = 66.0
 """Seconds to a reset that no window of a minute has."""
-_SECOND, _BRIEF = 1.0, 10.0
-"""Resets so short, of windows so short, are not of a minute."""
 _TELL = 5
 """Responses before they can agree on anything."""
 _SPAN = 4
@@ -38,8 +35,6 @@ class _Heard:
     least: int = 0
     most: int = 0
     longest: float = 0.0
-    narrowest: float = math.inf
-    """The shortest window that a response told of, if the limit comes back steadily."""
     agree: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_LONG, 0))
 
     def hear(self, used: int, reset: float) -> None:
@@ -48,21 +43,19 @@ class _Heard:
         self.most = max(self.most, used)
         self.longest = max(self.longest, reset)
         window = self.limit * reset / used
-        self.narrowest = min(self.narrowest, window)
         for name, seconds in _LONG.items():
             self.agree[name] += _LEAST * seconds <= window <= _MOST * seconds
 
     @property
     def window(self) -> str | None:
         """None if it is certainly no minute and nobody knows what: a quota that is whole again at midnight or
-        a month's end, or a limit a second."""
+        at a month's end."""
         telling = self.most >= _SPAN * self.least or self.longest > _MINUTE
         if self.responses >= _TELL and telling:
             for name, agreed in self.agree.items():
                 if agreed == self.responses:
                     return name
-        brief = self.responses >= _TELL and self.longest <= _SECOND and self.narrowest < _BRIEF
-        return None if brief or self.longest > _LONG["hour"] else "minute"
+        return None if self.longest > _LONG["hour"] else "minute"
 
 
 class StatedLimits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.llm.rate_hint import rate_hint
@@ -52,9 +52,6 @@ def test_requests_of_a_day_beside_tokens_of_a_minute_are_told_by_their_resets() 
 def test_a_limit_of_a_window_that_nobody_can_tell_is_not_taken_for_one_of_a_minute() -> None:
     midnight = [headers("requests", 200, 200 - used, f"{50_000 - used}s") for used in range(10, 21)]
     assert heard(*midnight) == {}
-    a_second = [headers("requests", 10, 10 - used, "1s") for used in (1, 4, 7, 9, 10)]
-    assert heard(*a_second) == {}
-    assert heard(*a_second[:4]) == {"requests_per_minute": 10}, "too few to tell"
 
 
 def test_a_day_that_was_used_before_is_a_day() -> None:
@@ -69,14 +66,13 @@ def test_a_day_that_was_used_before_is_a_day() -> None:
 def test_a_minute_that_starts_anew_is_never_taken_for_an_hour_or_a_day(
     limit: int, reset: float, calls: list[tuple[float, int]]
 ) -> None:
-    used, responses, longest = 0, [], 0.0
+    used, responses = 0, []
     for passed, more in calls:
         reset -= passed
         if reset <= 0:
             reset, used = reset % 60 or 60.0, 0
-        used, longest = min(limit, used + more), max(longest, reset)
+        used = min(limit, used + more)
         responses.append(headers("requests", limit, limit - used, f"{reset:.3f}s"))
-    assume(longest > 1.001)  # its last second alone looks like a window of a second
     assert heard(*responses) == {"requests_per_minute": limit}
 
 
