@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 
-def summary(runs: Sequence[Mapping[str, object]]) -> dict[str, dict[str, object]]:
+def summary(runs: Sequence[Mapping[str, object]]) -> dict[str, dict[str, Any]]:
     """Each figure's ``median``, ``min`` and ``max`` over the runs that have it as a number; of one that is
     no number, its ``values``."""
-    found: dict[str, dict[str, object]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for run in runs for name in run):
         values = [run[name] for run in runs if run.get(name) is not None]
         numbers = [value for value in values if isinstance(value, int | float)]
@@ -39,7 +40,7 @@ def table(runs: Sequence[Mapping[str, object]], *, width: int = 36) -> str:
         if "median" in each:
             cells = "".join(f"{each[key]:>14}" for key in ("median", "min", "max"))
         else:
-            cells = "  " + "; ".join(map(str, each["values"]))  # type: ignore[call-overload]
+            cells = "  " + "; ".join(map(str, each["values"]))
         lines.append(f"{name:{width}}{cells}")
     return "\n".join(lines)
 

@@ -4,7 +4,6 @@ others depends on those at work, never on those that were."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -96,7 +95,10 @@ def test_jobs_that_draw_while_others_bury_them_leave_an_exact_budget(
 ) -> None:
     """Each job is a zombie to somebody: it draws, books and returns while two others close it."""
     client, name = dynalite.client("dynamodb"), dynalite.table(name_of(tmp_path))
-    open_ledger: Callable[[], Ledger] = lambda: DynamoDbLedger(client, name, FakeClock())  # noqa: E731
+
+    def open_ledger() -> Ledger:
+        return DynamoDbLedger(client, name, FakeClock())
+
     first = open_ledger()
     first.create_run(builders.run_record(budget=10**9))
     jobs = [f"job-{number}" for number in range(12)]

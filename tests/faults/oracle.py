@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from handlers.models import TERMINAL, PaperStatus
+from handlers.ports import Ledger
+from handlers.records import JobStats
 from handlers.totals import Commit
 
 Key = tuple[str, str]
@@ -108,36 +110,36 @@ class Oracle:
 class Watched:
     """A ledger whose every change is made in the oracle too, and the two answers compared."""
 
-    def __init__(self, ledger: object, oracle: Oracle) -> None:
+    def __init__(self, ledger: Ledger, oracle: Oracle) -> None:
         self._ledger, self._oracle = ledger, oracle
 
     def __getattr__(self, method: str) -> object:
         return getattr(self._ledger, method)
 
     def commit(self, commits: Sequence[Commit]) -> set[Key]:
-        taken = self._ledger.commit(commits)  # type: ignore[attr-defined]
+        taken = self._ledger.commit(commits)
         self._oracle.must(taken == self._oracle.commit(commits), "commit")
         return taken
 
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
-        opened: int = self._ledger.reopen(run_id, statuses=statuses, error=error)  # type: ignore[attr-defined]
+        opened = self._ledger.reopen(run_id, statuses=statuses, error=error)
         self._oracle.must(opened == self._oracle.reopen(run_id, statuses, error), "reopen")
         return opened
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
-        drawn: bool = self._ledger.draw(run_id, job_id, seq, amount)  # type: ignore[attr-defined]
+        drawn = self._ledger.draw(run_id, job_id, seq, amount)
         self._oracle.must(drawn == self._oracle.draw(run_id, job_id, amount), "draw")
         return drawn
 
     def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
-        self._ledger.give_back(run_id, job_id, seq, amount)  # type: ignore[attr-defined]
+        self._ledger.give_back(run_id, job_id, seq, amount)
         self._oracle.give_back(run_id, job_id, amount)
 
     def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
-        self._ledger.set_budget(run_id, budget, at=at)  # type: ignore[attr-defined]
+        self._ledger.set_budget(run_id, budget, at=at)
         self._oracle.budgets[run_id] = budget
 
-    def end_job(self, run_id: str, job_id: str, **how: object) -> int:
-        lost: int = self._ledger.end_job(run_id, job_id, **how)  # type: ignore[attr-defined]
+    def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
+        lost = self._ledger.end_job(run_id, job_id, at=at, outcome=outcome, stats=stats)
         self._oracle.must(lost == self._oracle.end_job(run_id, job_id), "end_job")
         return lost
