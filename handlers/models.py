@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 NANO = 1_000_000_000
 MESSAGE_VERSION = 1
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 PaperStatus = Literal["pending", "done", "flagged", "failed", "skipped"]
 TERMINAL: tuple[PaperStatus, ...] = ("done", "flagged", "failed", "skipped")
@@ -97,6 +100,12 @@ class ChatRequest(Frozen):
     messages: tuple[Message, ...]
     max_tokens: int = Field(gt=0)
     kind: CallKind = "translate"
+
+    @cached_property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """(characters, bytes in UTF-8) of each message; each call is reckoned with several times."""
+        texts = [message.content for message in self.messages]
+        return tuple((len(text), len(text.encode("utf-8", "surrogatepass"))) for text in texts)
 
     def digest(self) -> str:
         """Equal for requests that would be sent as the same text; raw answers are replayed by it."""
@@ -215,8 +224,13 @@ class RunSpec(Frozen):
 
     def fingerprint(self, text_digest: str) -> str:
         """sha256 over a paper's text and all that is fixed but the corpus and the batch cut."""
-        fixed = self.model_dump(exclude={"corpus", "corpus_sha256", "batch_papers", "batch_tokens"})
-        return sha256_of([text_digest, fixed])
+        return self.fingerprints()(text_digest)
+
+    def fingerprints(self) -> Callable[[str], str]:
+        """``fingerprint`` for many papers: the settings, a glossary of thousands of terms among them, are
+        put into JSON once."""
+        fixed = _json(self.model_dump(exclude={"corpus", "corpus_sha256", "batch_papers", "batch_tokens"}))
+        return lambda text_digest: _sha256(f"[{_json(text_digest)},{fixed}]")
 
 
 class BatchMessage(Frozen):
@@ -275,5 +289,12 @@ class LedgerEntry(Frozen):
 
 def sha256_of(value: object) -> str:
     """Hex digest of a JSON value, keys sorted."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _sha256(_json(value))
+
+
+def _json(value: object) -> str:
+    return _ENCODER.encode(value)
+
+
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

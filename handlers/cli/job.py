@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import signal
@@ -22,6 +23,9 @@ logger = bootstrap.logger()
 
 SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 """What asks a session to drain."""
+_COLLECTED_EVERY = 10_000
+"""New objects: a paper makes thousands, hardly any of them in cycles. Collecting at every 700th, as is usual,
+takes 4% of a job's CPU."""
 FAILED = 5
 """Exit code of a job that could not keep its results."""
 
@@ -35,6 +39,7 @@ def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     _redirect(log)
     bootstrap.set_environment(environment)
+    gc.set_threshold(_COLLECTED_EVERY)
     job = bootstrap.job()
     signal.signal(signal.SIGTERM, _on_signal(job))
     if told:  # while it was being wired

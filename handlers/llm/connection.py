@@ -93,14 +93,27 @@ class _TimedStream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream, wire: _Wire) -> None:
         self._stream = stream
         self._wire = wire
+        self._unsent: list[bytes] = []
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            self._flush(timeout)
         left = self._wire.left
         if not left:
             raise httpcore.ReadTimeout("the call's time is up")
         return self._stream.read(min(max_bytes, _SLICE_IN), min(left, timeout or left))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Kept until the request is whole, which h11 tells by an empty write, or its answer is to be read:
+        head and body go out as one packet and not two."""
+        if buffer:
+            self._unsent.append(buffer)
+        else:
+            self._flush(timeout)
+
+    def _flush(self, timeout: float | None) -> None:
+        buffer = b"".join(self._unsent)
+        self._unsent.clear()
         for start in range(0, len(buffer), _SLICE):
             left = self._wire.left
             if not left:

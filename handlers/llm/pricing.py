@@ -194,16 +194,15 @@ class _Ratio:
 def guess_tokens(request: ChatRequest) -> tuple[float, float]:
     """Tokens by character counts: of the whole prompt, and of the last message, which is translated."""
     last = total = 0.0
-    for message in request.messages:
-        text = message.content
-        wide = (len(text.encode("utf-8", "surrogatepass")) - len(text)) / 2
-        last = wide * _PER_WIDE + max(0.0, len(text) - wide) * _PER_NARROW + _PER_MESSAGE
+    for characters, size in request.sizes:
+        wide = (size - characters) / 2
+        last = wide * _PER_WIDE + max(0.0, characters - wide) * _PER_NARROW + _PER_MESSAGE
         total += last
     return total, last
 
 
 def _bytes(request: ChatRequest) -> int:
-    return sum(len(message.content.encode("utf-8", "surrogatepass")) for message in request.messages)
+    return sum(size for _, size in request.sizes)
 
 
 def _price(prompt: Decimal | int, completion: Decimal | int, cached: Decimal | int) -> Price:

@@ -121,6 +121,7 @@ class RunContext:
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.clock, self.stop, self.give_up)
         self.flights = Flights()
+        self.fingerprint = self.record.spec.fingerprints()
 
     @property
     def run_id(self) -> str:

@@ -19,7 +19,7 @@ from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
 from handlers.pipeline.latency import text_size
 from handlers.pipeline.pool import WorkerPool
-from handlers.pipeline.run_paper import failed_unread, run_paper, take_over
+from handlers.pipeline.run_paper import Todo, failed_unread, run_paper, take_over
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.records import PaperRow
 
@@ -37,15 +37,6 @@ class Delivery:
     receipt: str
     body: str
     receives: int
-
-
-@dataclass(frozen=True)
-class Todo:
-    """A paper of a batch that has no terminal state yet."""
-
-    paper: Paper
-    weight: int
-    carried: tuple[CallRecord, ...]
 
 
 class _Open:
@@ -199,7 +190,7 @@ class BatchRunner:
         opened = _Open(len(papers) + len(unreadable))
         for position, lost in unreadable:
             self._committer.add(Finished(lost, held.epoch, message.weight(position), opened.landed))
-        reused = take_over(context, self._store, message, [each.paper for each in papers])
+        reused = take_over(context, self._store, message, papers)
         self._pool.reorder()
         for each in papers:
             line = reused.get(each.paper.id)
@@ -217,7 +208,7 @@ class BatchRunner:
         line = None
         try:
             if not held.lost.is_set():
-                line = run_paper(context, message, todo.paper, todo.carried)
+                line = run_paper(context, message, todo)
                 context.watch_failures(line)
         finally:
             if line is None:
@@ -241,7 +232,8 @@ class BatchRunner:
                 logger.error("batch %s: %s", message.batch_id, error)
                 unreadable.append((position, failed_unread(context, message, paper_id, error)))
             else:
-                papers.append(Todo(paper, message.weight(position), self._carried(rows.get(paper_id))))
+                carried = self._carried(rows.get(paper_id))
+                papers.append(Todo.of(context, paper, message.weight(position), carried))
         return papers, unreadable
 
     def _carried(self, row: PaperRow | None) -> tuple[CallRecord, ...]:

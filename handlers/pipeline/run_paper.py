@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from handlers.errors import BadLineError, CorpusChangedError, ModelCallError, StoppedError
 from handlers.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLine
@@ -18,29 +18,47 @@ logger = logging.getLogger(__name__)
 NOTICE = "Machine translation; not reviewed by the authors."
 
 
-def run_paper(
-    context: RunContext, message: BatchMessage, paper: Paper, carried: Iterable[CallRecord]
-) -> PartLine | None:
+@dataclass(frozen=True)
+class Todo:
+    """A paper of a batch that has no terminal state yet."""
+
+    paper: Paper
+    weight: int = 1
+    carried: tuple[CallRecord, ...] = ()
+    """Calls of an interrupted attempt."""
+    fingerprint: str = ""
+    skip: str | None = None
+    """Why it is not to be translated."""
+
+    @classmethod
+    def of(cls, context: RunContext, paper: Paper, weight: int, carried: tuple[CallRecord, ...]) -> Todo:
+        """What both its result from an earlier run and its own need is found out once."""
+        fingerprint = context.fingerprint(paper.text_digest())
+        return cls(paper, weight, carried, fingerprint, context.task.skip_reason(paper))
+
+
+def run_paper(context: RunContext, message: BatchMessage, todo: Todo) -> PartLine | None:
     """The paper's line; None if it stays pending and no call was made for it.
 
     Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
     """
+    paper = todo.paper
     calls = PaperCalls(
-        context, carried, generation=message.generation, batch=message.batch_id, paper=paper.id
+        context, todo.carried, generation=message.generation, batch=message.batch_id, paper=paper.id
     )
     start = context.clock.monotonic()
     line: PartLine | None = None
     try:
-        line = _outcome(context, message, paper, calls)
+        line = _outcome(context, message, todo, calls)
     except StoppedError:
         if calls.records:
-            line = _line(context, message, paper, calls, "pending")
+            line = _line(context, message, todo, calls, "pending")
     except ModelCallError as error:
-        line = _line(context, message, paper, calls, "failed", error=error.code, reason=str(error))
+        line = _line(context, message, todo, calls, "failed", error=error.code, reason=str(error))
     except Exception as error:
         logger.exception("paper failed", extra={**calls.labels, "attempt": len(calls.records)})
         name = type(error).__name__
-        line = _line(context, message, paper, calls, "failed", error=name, reason=f"{name}: {error}"[:500])
+        line = _line(context, message, todo, calls, "failed", error=name, reason=f"{name}: {error}"[:500])
     held = context.clock.monotonic() - start
     if line is not None and line.calls and not line.carried:
         size = text_size(paper, full_text=context.record.spec.full_text)
@@ -51,26 +69,26 @@ def run_paper(
     return line.model_copy(update={"latency": held}) if line is not None else None
 
 
-def _outcome(context: RunContext, message: BatchMessage, paper: Paper, calls: PaperCalls) -> PartLine:
-    if (reason := context.task.skip_reason(paper)) is not None:
-        return _line(context, message, paper, calls, "skipped", reason=reason)
-    result = context.task.run(paper, calls.ask)
+def _outcome(context: RunContext, message: BatchMessage, todo: Todo, calls: PaperCalls) -> PartLine:
+    if todo.skip is not None:
+        return _line(context, message, todo, calls, "skipped", reason=todo.skip)
+    result = context.task.run(todo.paper, calls.ask)
     failed = "; ".join(f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail")
-    line = _line(context, message, paper, calls, result.status, error=result.error, reason=failed or None)
+    line = _line(context, message, todo, calls, result.status, error=result.error, reason=failed or None)
     return line.model_copy(update={"fields": result.fields, "checks": result.checks})
 
 
 def _line(
     context: RunContext,
     message: BatchMessage,
-    paper: Paper,
+    todo: Todo,
     calls: PaperCalls,
     status: PaperStatus,
     *,
     error: str | None = None,
     reason: str | None = None,
 ) -> PartLine:
-    spec = context.record.spec
+    spec, paper = context.record.spec, todo.paper
     return PartLine(
         id=paper.id,
         run_id=message.run_id,
@@ -83,7 +101,7 @@ def _line(
         carried=calls.carried,
         model=spec.model,
         prompt_version=spec.prompt_version,
-        fingerprint=spec.fingerprint(paper.text_digest()),
+        fingerprint=todo.fingerprint,
         at=context.clock.now(),
         url=paper.url,
         license=paper.license,
@@ -95,21 +113,20 @@ def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, err
     """The line of a paper that could not be read: no call was made, and a retry reads it again."""
     cure = "put the corpus back as it was ingested, then `paperfleet retry --class corpus_changed`"
     calls = PaperCalls(context)
-    line = _line(context, message, Paper(id=paper_id), calls, "failed", error="corpus_changed")
-    return line.model_copy(update={"reason": f"{error}; {cure}", "fingerprint": ""})
+    todo = Todo(Paper(id=paper_id))
+    return _line(context, message, todo, calls, "failed", error="corpus_changed", reason=f"{error}; {cure}")
 
 
 def take_over(
-    context: RunContext, store: ObjectStore, message: BatchMessage, papers: list[Paper]
+    context: RunContext, store: ObjectStore, message: BatchMessage, papers: list[Todo]
 ) -> dict[str, PartLine]:
     """Results of earlier runs for the same text and settings, as lines of this run, by paper id."""
     if context.force or not papers:
         return {}
-    spec = context.record.spec
-    by_fingerprint: dict[str, list[Paper]] = {}
-    for paper in papers:
-        if context.task.skip_reason(paper) is None:  # its licence may forbid what its twin's allows
-            by_fingerprint.setdefault(spec.fingerprint(paper.text_digest()), []).append(paper)
+    by_fingerprint: dict[str, list[Todo]] = {}
+    for todo in papers:
+        if todo.skip is None:  # its licence may forbid what its twin's allows
+            by_fingerprint.setdefault(todo.fingerprint, []).append(todo)
     lines: dict[str, PartLine] = {}
     for fingerprint, found in context.ledger.reusable(list(by_fingerprint)).items():
         where = found.pointer
@@ -126,7 +143,7 @@ def take_over(
             "checks": old.checks,
             "reused_from": f"{found.run_id}/{found.paper_id}",
         }
-        for paper in by_fingerprint[fingerprint]:
-            fresh = _line(context, message, paper, PaperCalls(context), "done")
-            lines[paper.id] = fresh.model_copy(update=taken)
+        for todo in by_fingerprint[fingerprint]:
+            fresh = _line(context, message, todo, PaperCalls(context), "done")
+            lines[todo.paper.id] = fresh.model_copy(update=taken)
     return lines

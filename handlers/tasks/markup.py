@@ -175,3 +175,6 @@ FINDERS = (
     Finder(("@",), _all(_MAIL)),
     Finder(("\\",), _commands),
 )
+
+SIGNS = re.compile("|".join(re.escape(sign) for finder in FINDERS for sign in finder.signs))
+"""Without one of these there is none of the constructs."""

@@ -69,6 +69,10 @@ def _outermost(text: str) -> Iterator[Span]:
 def _constructs(text: str) -> Iterator[Span]:
     if "$" in text:
         yield from dollar_spans(text)
+    if not markup.SIGNS.search(text):  # most titles and keywords
+        return
     for finder in markup.FINDERS:
-        if any(sign in text for sign in finder.signs):
-            yield from finder.spans(text)
+        for sign in finder.signs:
+            if sign in text:
+                yield from finder.spans(text)
+                break

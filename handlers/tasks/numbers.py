@@ -122,7 +122,10 @@ def _with_origin(text: str) -> tuple[str, list[int]]:
 def rarer(asked: str, given: str) -> tuple[str, ...]:
     """Numbers of two digits or more that both texts have in digits, the answer fewer times. A good
     translation may say "10% each": a reviewer should look, no more."""
-    wanted, found = Counter(_WHOLE_DIGITS.findall(asked)), Counter(_WHOLE_DIGITS.findall(given))
+    numbers = _WHOLE_DIGITS.findall(asked)
+    if len(set(numbers)) == len(numbers):
+        return ()  # one that stands once cannot stand less often and still be there
+    wanted, found = Counter(numbers), Counter(_WHOLE_DIGITS.findall(given))
     return tuple(sorted(number for number, times in wanted.items() if 0 < found[number] < times))
 
 

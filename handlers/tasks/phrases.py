@@ -96,7 +96,9 @@ def refusal_in(text: str, source: str) -> str | None:
         lowered = source.lower()
         if found.strip() not in lowered and not any(phrase in lowered for phrase in said_by):
             return found.strip()
-    return next((phrase for phrase in _CHATTER if head.startswith(phrase, 1)), None)
+    if not head.startswith(_CHATTER, 1):
+        return None
+    return next(phrase for phrase in _CHATTER if head.startswith(phrase, 1))
 
 
 def _refusals(head: str) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -108,7 +110,8 @@ def _refusals(head: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield declined, _DECLINING_THIS if "translat" in declined else _DECLINING
     if not head.isascii():
         yield from ((phrase, ()) for phrase in _OTHER_SAYINGS if phrase in head)
-    yield from ((phrase, _SORRY) for phrase in _OPENINGS if head.startswith(phrase, 1))
+    if head.startswith(_OPENINGS, 1):
+        yield from ((phrase, _SORRY) for phrase in _OPENINGS if head.startswith(phrase, 1))
 
 
 def _declined(head: str) -> str | None:

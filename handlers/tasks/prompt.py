@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from handlers.models import CallKind, ChatRequest, Message
 from handlers.tasks.masking import PLACEHOLDER
@@ -51,6 +52,7 @@ _TOKENS_PER_KEY = 10
 _SPARE_TOKENS = 200
 
 
+@lru_cache(maxsize=16)
 def system_prompt(target_language: str) -> str:
     """The same bytes for every paper of a run, so that providers can cache it."""
     return _SYSTEM.format(language=_LANGUAGES.get(target_language.split("-")[0].lower(), target_language))

@@ -35,6 +35,8 @@ def loop_in(text: str) -> str | None:
 
 def _may_loop(words: list[str]) -> bool:
     """Whether several words in a row are all frequent. Cheap, and hardly a text without a loop has it."""
+    if len(words) < len(_IN_A_ROW):
+        return False
     frequent = {word for word, count in Counter(words).items() if count >= _TIMES - 1}
     return _IN_A_ROW in bytes(map(frequent.__contains__, words)) if frequent else False
 
