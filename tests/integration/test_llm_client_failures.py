@@ -193,8 +193,9 @@ def test_a_call_cut_off_before_its_first_byte_cannot_have_been_charged() -> None
     stream = _TimedStream(NetworkStream(), wire)
     wire.deadline = 5_000_000_000.0
     wire.cut_off()
+    stream.write(b"POST / HTTP/1.1")
     with pytest.raises(WriteTimeout) as caught:
-        stream.write(b"POST / HTTP/1.1")
+        stream.write(b"")
     assert not _failure(caught.value, wire, None).indeterminate
 
 
