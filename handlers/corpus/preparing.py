@@ -16,18 +16,18 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
-from handlers.corpus.json_lines import Record, parse_object
-from handlers.corpus.reader import BadLine, excerpt_of
+from handlers.corpus.json_lines import Record, lines_of, parse_object
+from handlers.corpus.reader import BLOCK_BYTES, BadLine, excerpt_of
 from handlers.corpus.records import Normaliser, Prepared, RecordError
 
 Item = tuple[int, bytes | Record | BadLine]
-"""(line number, a record: as JSON, parsed, or why there is none)."""
+"""(line number, a block of lines from there on, a parsed record, or why there is none)."""
 Chunk = list[Item]
 
 CHUNK_ITEMS = 500
-CHUNK_BYTES = 512 * 1024
+CHUNK_BYTES = BLOCK_BYTES
 """A chunk is closed by the first that is reached. A few of them are in memory at a time."""
-_ALONE = 2
+_ALONE = 4
 """Chunks that are prepared before other processes are started: small sources are not worth it."""
 
 
@@ -56,22 +56,33 @@ def prepared(
 
 
 def prepare(chunk: Chunk, normaliser: Normaliser) -> list[Prepared | Refused]:
-    return [_prepare(number, item, normaliser) for number, item in chunk]
+    return [_prepare(number, record, normaliser) for number, record in _records(chunk)]
 
 
-def _prepare(number: int, item: bytes | Record | BadLine, normaliser: Normaliser) -> Prepared | Refused:
-    record = parse_object(item) if isinstance(item, bytes) else item
+def _records(chunk: Chunk) -> Iterator[tuple[int, Record | BadLine]]:
+    for number, item in chunk:
+        if isinstance(item, bytes):
+            for each, line in lines_of(number, item):
+                yield each, parse_object(line)
+        else:
+            yield number, item
+
+
+def _prepare(number: int, record: Record | BadLine, normaliser: Normaliser) -> Prepared | Refused:
     if isinstance(record, BadLine):
         return Refused(number, record.reason, record.excerpt)
     try:
         return normaliser.prepare(number, record)
     except RecordError as error:
-        return Refused(number, str(error), excerpt_of_item(record))
+        return Refused(number, str(error), _excerpt(record))
 
 
-def excerpt_of_item(item: bytes | Record | BadLine) -> str:
-    """The first fields of a record, for the rejects."""
-    record = parse_object(item) if isinstance(item, bytes) else item
+def excerpts_of(chunk: Chunk) -> dict[int, str]:
+    """The first fields of each record by its number, for the rejects."""
+    return {number: _excerpt(record) for number, record in _records(chunk)}
+
+
+def _excerpt(record: Record | BadLine) -> str:
     if isinstance(record, BadLine):
         return record.excerpt
     return excerpt_of(", ".join(f"{key}={str(value)[:60]}" for key, value in list(record.items())[:8]))
