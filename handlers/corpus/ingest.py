@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -56,11 +56,13 @@ def ingest(
     mapping: Mapping[str, str] | None = None,
     keyword_separators: str = KEYWORD_SEPARATORS,
     processes: int = 1,
+    meanwhile: Callable[[], None] | None = None,
 ) -> IngestResult:
     """Write ``directory/corpora/<sha256>.jsonl``, ``.index``, ``.profile.json`` and ``.rejects.jsonl``.
 
     ``mapping`` is paper field → the source's name for it. ``processes`` prepare the records of a large source
-    beside this one; 1: this one alone, with the same result. Files appear whole or not at all, the corpus
+    beside this one; 1: this one alone, with the same result. ``meanwhile`` is called in a thread beside them,
+    if there are any. Files appear whole or not at all, the corpus
     last, so that whoever sees it finds the others; files that are there with the same bytes stay as they
     are. SourceError if not one record is a paper.
     """
@@ -74,7 +76,7 @@ def ingest(
     # Lines are split and parsed by whoever prepares them; other records come parsed.
     items: Iterator[Item] = source.blocks() if isinstance(source, LineSource) else source.records()
     with scratch as name, _Intake(Path(name)) as intake:
-        for chunk, results in prepared(items, normaliser, processes=processes):
+        for chunk, results in prepared(items, normaliser, processes=processes, meanwhile=meanwhile):
             intake.take(chunk, results)
         if not intake.papers:
             raise SourceError(_nothing_good(source.name, intake))

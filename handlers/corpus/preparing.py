@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -31,6 +32,10 @@ _ALONE = 4
 """Chunks that are prepared before other processes are started: small sources are not worth it."""
 
 
+_TURN = 0.0002
+"""Seconds."""
+
+
 class Refused(NamedTuple):
     """A record that is no paper."""
 
@@ -40,16 +45,20 @@ class Refused(NamedTuple):
 
 
 def prepared(
-    items: Iterator[Item], normaliser: Normaliser, *, processes: int = 1
+    items: Iterator[Item],
+    normaliser: Normaliser,
+    *,
+    processes: int = 1,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[tuple[Chunk, list[Prepared | Refused]]]:
     """Each chunk with what came of its items, whoever prepared it. ``processes``: as many more than this
-    one at most; 1 and fewer stands for none."""
+    one at most; 1 and fewer stands for none. ``meanwhile`` is called in a thread once they are started."""
     chunks = _chunks(items)
     for _, chunk in zip(range(_ALONE), chunks, strict=False):
         yield chunk, prepare(chunk, normaliser)
     # A fork beside running threads might find one of their locks held for good.
     if processes > 1 and threading.active_count() == 1 and (first := next(chunks, None)) is not None:
-        yield from _shared(_again(first, chunks), normaliser, processes)
+        yield from _shared(_again(first, chunks), normaliser, processes, meanwhile)
     else:
         for chunk in chunks:
             yield chunk, prepare(chunk, normaliser)
@@ -115,18 +124,20 @@ def _again(first: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:
 
 
 def _shared(
-    chunks: Iterator[Chunk], normaliser: Normaliser, processes: int
+    chunks: Iterator[Chunk], normaliser: Normaliser, processes: int, meanwhile: Callable[[], None] | None
 ) -> Iterator[tuple[Chunk, list[Prepared | Refused]]]:
     """Chunk n is worker n's, modulo their number. A worker gets a chunk only when it has answered the one
     before: a pipe holds less than a chunk, and both ends would wait for each other."""
     workers: list[_Worker] = []
     at_work: deque[tuple[_Worker, Chunk]] = deque()
+    beside = _Beside(meanwhile)
     try:
         for chunk in chunks:
             if len(workers) < processes:
                 worker, done = _Worker(normaliser, workers), None
                 workers.append(worker)
             else:
+                beside.begin()
                 worker, sent = at_work.popleft()
                 done = sent, worker.results(sent)
             worker.send(chunk)
@@ -138,6 +149,27 @@ def _shared(
     finally:
         for worker in workers:
             worker.close()
+        beside.end()
+
+
+class _Beside:
+    """A thread that takes turns with this one more often than threads do: whoever waits for a worker's answer
+    would else leave the workers idle for 5 ms at each system call."""
+
+    def __init__(self, call: Callable[[], None] | None) -> None:
+        self._thread = None if call is None else threading.Thread(target=call, name="meanwhile")
+        self._before = sys.getswitchinterval()
+
+    def begin(self) -> None:
+        """Once; no process may be forked from now on until the end."""
+        if self._thread is not None and self._thread.ident is None:
+            sys.setswitchinterval(_TURN)
+            self._thread.start()
+
+    def end(self) -> None:
+        if self._thread is not None and self._thread.ident is not None:
+            self._thread.join()
+            sys.setswitchinterval(self._before)
 
 
 class _Worker:
