@@ -10,6 +10,7 @@ from functools import cache
 from types import FrameType
 
 from handlers import bootstrap
+from handlers.bootstrap import wiring
 from handlers.metrics import figures, publish_invocation
 from handlers.pipeline.job import Job
 
@@ -23,7 +24,7 @@ _CUTS = 10
 def invocation() -> Iterator[Job]:
     """The job that an invocation of the process handler works for: on a machine, this process's."""
     if not bootstrap.on_lambda():
-        yield bootstrap.job()
+        yield wiring.job()
         return
     with _sandbox().invocation() as job:
         yield job
@@ -56,7 +57,7 @@ class Sandbox:
             self._job = None
             job.close(job.failure or job.stop.reason or "finished")
         if self._job is None:
-            self._job = bootstrap.new_job(bootstrap.new_id("job"))
+            self._job = wiring.new_job(bootstrap.new_id("job"))
             _cut_off_at_sigterm(self._job)
         return self._job
 

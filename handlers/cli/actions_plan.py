@@ -12,8 +12,8 @@ from handlers.bootstrap import State
 from handlers.cli.actions_folder import write_folder
 from handlers.cli.actions_history import gather
 from handlers.cli.actions_shares import Planned, Planner, Wish
-from handlers.cli.corpus import ingested
 from handlers.cli.github_environment import GitHubEnvironment
+from handlers.cli.ingesting import ingested
 from handlers.corpus.ingest import IngestResult
 from handlers.errors import UnknownRunError, UsageError
 from handlers.models import sha256_of

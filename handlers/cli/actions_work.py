@@ -15,7 +15,8 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.bootstrap import State, open_state
 from handlers.cli.actions_begin import granted, left_of, read_job, write_job
-from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
+from handlers.cli.fleet import Fleet, bury_the_dead
+from handlers.cli.parent import only_parent
 from handlers.errors import UsageError
 from handlers.pipeline.actions_session import MIN_STEP, JobState, cost_to_go, next_allowance
 from handlers.pipeline.submit import emit

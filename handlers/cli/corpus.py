@@ -8,20 +8,16 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 from rich.console import Console
-from rich.markup import escape
 
 from handlers import bootstrap
 from handlers.cli import options
 from handlers.cli.endpoint import endpoint
 from handlers.cli.flags import ASKED, PRICES, takes
-from handlers.corpus.formats import Source, open_source
-from handlers.corpus.ingest import IngestResult, ingest
-from handlers.corpus.remembered import remember, remembered
+from handlers.cli.ingesting import ingested
+from handlers.corpus.ingest import IngestResult
 from handlers.errors import ModelCallError, UsageError
-from handlers.host import cores
 from handlers.models import NANO, ChatAnswer, ChatRequest, Paper
 from handlers.pipeline.specification import specification
-from handlers.pipeline.upload import store_corpus
 from handlers.settings import Settings, load_settings
 
 
@@ -46,60 +42,6 @@ class Ingested(BaseModel):
     rejects_file: str
     index: str
     profile: str
-
-
-def ingested(
-    source: str,
-    settings: Settings,
-    mapping: list[str],
-    source_format: str | None,
-    console: Console,
-    *,
-    again: bool = True,
-) -> IngestResult:
-    """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
-    what came of it. Not ``again``: a file that has not changed since is left alone."""
-    pairs = dict(_pair(given) for given in mapping)
-    result = None if again else remembered(source, source_format, pairs, settings.state)
-    if result is None:
-        opened = _opened(source, source_format, settings, console)
-        result = ingest(opened, settings.state, mapping=pairs, processes=cores())
-        remember(result, source, source_format, pairs, settings.state)
-    console.print(
-        f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
-        f"{result.rejects} lines rejected)"
-    )
-    if result.rejects:
-        console.print(f"[yellow]rejected lines:[/] {escape(str(result.rejects_path))}", soft_wrap=True)
-    if settings.backend == "aws":
-        with bootstrap.open_state(settings.run_id, settings) as adapters:
-            store_corpus(result, adapters.store)
-    return result
-
-
-def _opened(source: str, source_format: str | None, settings: Settings, console: Console) -> Source:
-    if not source.startswith("oai+"):
-        return open_source(source, format_name=source_format)
-    try:
-        from handlers.adapters.oai_pmh import OaiPmhSource
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{error.name} is not installed: OAI-PMH needs the extra `oai`; "
-            "install it with `pip install 'paperfleet[oai]'`"
-        ) from error
-    return OaiPmhSource(
-        source,
-        settings.state / "harvests",
-        bootstrap.SystemClock(),
-        say=lambda sentence: console.print(sentence, markup=False, soft_wrap=True),
-    )
-
-
-def _pair(given: str) -> tuple[str, str]:
-    field, equals, name = given.partition("=")
-    if not equals or not field or not name:
-        raise UsageError(f"--map {given!r}: FIELD=NAME wanted, e.g. --map title=Title")
-    return field, name
 
 
 def ingest_source(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import math
 import multiprocessing
@@ -14,14 +13,12 @@ from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
 
 from handlers import bootstrap
 from handlers.bootstrap import State, is_alive, new_id, open_state
 from handlers.cli.job import FAILED, SIGNALS, job_main
 from handlers.cli.notifier_process import NotifierProcess
-from handlers.errors import PaperfleetError, UsageError
-from handlers.host import process_owner
+from handlers.errors import PaperfleetError
 from handlers.pipeline.submit import keyed
 from handlers.pipeline.watch import DEAD_AFTER
 from handlers.records import SessionRecord
@@ -31,40 +28,7 @@ from handlers.settings import Settings, to_environment
 _TICK = 0.2
 _SHOWN_EVERY = {"embedded": 0.0, "aws": 5.0}
 """Seconds between two looks at the ledger for the progress display."""
-_WIND_UP = 15.0
 _RESTARTS_PER_JOB = 5
-
-
-@contextmanager
-def only_parent(state: Path) -> Iterator[None]:
-    """Hold the state folder; UsageError if another ``paperfleet run`` works on it."""
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "parent.lock").open("a+") as lock:
-        _acquire(lock, state)
-        lock.truncate(0)
-        lock.write(process_owner(os.getpid()))
-        lock.flush()
-        yield
-
-
-def _acquire(lock: TextIO, state: Path) -> None:
-    """The jobs of a parent that was killed hold its lock for the second that they need to wind up."""
-    clock = bootstrap.SystemClock()
-    patience = clock.monotonic() + _WIND_UP
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read().strip()
-            if clock.monotonic() > patience or (owner and is_alive(owner)):
-                raise UsageError(
-                    f"{state}: another `paperfleet run` works on this state ({owner or 'unknown process'}); "
-                    "`paperfleet status` shows how it stands, `paperfleet work` joins it"
-                ) from None
-            clock.sleep(_TICK)
-        else:
-            return
 
 
 def bury_the_dead(state: State, run_id: str) -> list[str]:

@@ -20,8 +20,8 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_merge import United, unite_ledger
 from handlers.cli import options
-from handlers.cli.fleet import only_parent
-from handlers.cli.run import print_report
+from handlers.cli.parent import only_parent
+from handlers.cli.session import print_report
 from handlers.errors import UnknownRunError, UsageError
 from handlers.pipeline.run_record import keep_record
 from handlers.pipeline.submit import emit

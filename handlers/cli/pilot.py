@@ -16,10 +16,10 @@ from handlers.bootstrap import State, open_state
 from handlers.cli import options
 from handlers.cli.endpoint import endpoint
 from handlers.cli.flags import ASKED, CONNECTION, PRICES, takes
-from handlers.cli.fleet import only_parent
+from handlers.cli.parent import only_parent
 from handlers.cli.planning import Planned, sized_corpus
-from handlers.cli.repair import refuse_damaged
-from handlers.cli.run import exit_code, run_corpus
+from handlers.cli.refusals import refuse_damaged
+from handlers.cli.session import exit_code, run_corpus
 from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import ingest
 from handlers.errors import CorpusChangedError, UsageError

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from handlers import bootstrap
-from handlers.cli.corpus import ingested
 from handlers.cli.endpoint import GLOSS
+from handlers.cli.ingesting import ingested
 from handlers.corpus.index import parse_index
 from handlers.corpus.ingest import IngestResult
 from handlers.errors import UsageError

@@ -14,9 +14,10 @@ from handlers import bootstrap
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_salvage import damage, salvage, set_aside
-from handlers.bootstrap import State, open_state
+from handlers.bootstrap import open_state
 from handlers.cli import options
-from handlers.cli.fleet import only_parent
+from handlers.cli.parent import only_parent
+from handlers.cli.refusals import LEDGER, QUEUE, refuse_damaged
 from handlers.errors import CorpusChangedError, UnknownRunError, UsageError
 from handlers.pipeline.audit import Audit, audit
 from handlers.pipeline.bill import Bill, read_bill
@@ -24,7 +25,6 @@ from handlers.pipeline.repair import Repaired, repair
 from handlers.pipeline.run_record import kept_record
 from handlers.settings import load_settings
 
-LEDGER, QUEUE = "ledger.sqlite3", "queue.sqlite3"
 DIFFERENCES = 3
 """Exit code of an audit that found some."""
 _SHOWN = 50
@@ -33,38 +33,6 @@ _SHOWN = 50
 def register(app: typer.Typer) -> None:
     app.command("repair", epilog="Example: `paperfleet repair --state paperfleet-state`")(repair_state)
     app.command("audit", epilog="Example: `paperfleet audit --run-id june --bill usage.csv`")(audit_run)
-
-
-def refuse_damaged(state: Path) -> None:
-    """UsageError if ledger or queue are damaged, or the ledger is gone and results are not: better before the
-    first call than in the middle."""
-    if not (state / LEDGER).exists() and (kept := _results(state)) is not None:
-        raise UsageError(
-            f"{state / LEDGER} is gone, and {kept} holds results that were paid for; `paperfleet repair"
-            f" --state {state}` makes it again. To pay for all of it anew, give another --state"
-        )
-    for name in (LEDGER, QUEUE):
-        if (found := damage(state / name)) is not None:
-            raise UsageError(
-                f"{state / name} is damaged ({found}); `paperfleet repair --state {state}` makes it again"
-            )
-
-
-def refuse_forgotten(state: State, run_id: str) -> None:
-    """UsageError if the ledger does not know a run that has results: one that was made anew where the old
-    one is gone."""
-    if run_id not in state.ledger.run_ids() and (kept := _results(state.directory, run_id)) is not None:
-        raise UsageError(
-            f"the ledger in {state.directory} does not know run {run_id!r}, and {kept} holds results of it"
-            f" that were paid for; `paperfleet repair --state {state.directory}` finds them. To pay for all"
-            " of it anew, give another --run-id"
-        )
-
-
-def _results(state: Path, run_id: str = "*") -> Path | None:
-    """A segment that is not empty, if there is one."""
-    segments = state.glob(f"runs/{run_id}/segments/*.jsonl")
-    return next((path for path in segments if path.stat().st_size), None)
 
 
 def repair_state(state: options.State = None, as_json: options.AsJson = False) -> None:

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from rich.console import Console
 
-from handlers import bootstrap, shard
-from handlers.bootstrap import State, is_alive, open_state
 from handlers.cli import options
-from handlers.cli.corpus import ingested
-from handlers.cli.endpoint import endpoint
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
-from handlers.cli.fleet import Fleet, bury_the_dead, only_parent
-from handlers.cli.repair import refuse_damaged, refuse_forgotten
-from handlers.corpus.ingest import IngestResult
-from handlers.pipeline import forecast, plan_file
-from handlers.pipeline.export import export
-from handlers.pipeline.plan_file import PlanFile
-from handlers.pipeline.source import LocalContext
-from handlers.pipeline.specification import specification
-from handlers.pipeline.submit import RunRequest, Submitted
-from handlers.pipeline.summarise import RunReport, summarise
-from handlers.records import Control
-from handlers.reporting.markdown import to_markdown
-from handlers.reporting.progress import Progress
-from handlers.reporting.terminal import render
-from handlers.settings import PREFIX, Settings, load_settings
+from handlers.cli.ingesting import ingested
+from handlers.cli.parent import only_parent
+from handlers.cli.refusals import refuse_damaged
+from handlers.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from handlers.pipeline.plan_file import PlanFile
+    from handlers.run_report import RunReport
+
+# The session, which is most of the package, is imported while the source is being ingested.
 
 
 def register(app: typer.Typer) -> None:
@@ -62,16 +50,24 @@ def run(
     it stood. The API key is read from PAPERFLEET_API_KEY. Without --base-url a built-in model server
     makes a word-by-word gloss, which shows the way and is no translation.
     """
-    planned = plan_file.read(plan) if plan is not None else None
-    settings = load_settings(**(flags if planned is None else plan_file.executed(planned, flags)))
-    if planned is not None:
-        plan_file.check_settings(planned, settings)
+    settings, planned = (load_settings(**flags), None) if plan is None else _planned(plan, flags)
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state):
         refuse_damaged(settings.state)
         report = _run(settings, source, mapping, source_format, console, planned)
+    from handlers.cli.session import exit_code, print_report
+
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))
+
+
+def _planned(plan: Path, flags: dict[str, Any]) -> tuple[Settings, PlanFile]:
+    from handlers.pipeline import plan_file
+
+    planned = plan_file.read(plan)
+    settings = load_settings(**plan_file.executed(planned, flags))
+    plan_file.check_settings(planned, settings)
+    return settings, planned
 
 
 def _run(
@@ -82,118 +78,13 @@ def _run(
     console: Console,
     planned: PlanFile | None,
 ) -> RunReport:
-    found = ingested(source, settings, mapping or [], source_format, console, again=False)
-    if planned is not None:
-        plan_file.check_corpus(planned, found.sha256)
-        forecast.keep(planned, folder_of(settings))
-    with endpoint(settings, console) as ready:
-        return run_corpus(ready, found, console)
-
-
-def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunReport:
-    """A session over an ingested corpus, by whoever holds the state (``only_parent``)."""
-    spec = specification(ready, found)
-    bootstrap.price(ready, spec.model)
-    request = RunRequest(
-        run_id=ready.run_id,
-        spec=spec,
-        papers=found.papers,
-        same_as=found.same_as,
-        budget=ready.budget_nano,
+    found = ingested(
+        source, settings, mapping or [], source_format, console, again=False, meanwhile=_load_session
     )
-    with open_state(ready.run_id, ready) as adapters:
-        refuse_forgotten(adapters, ready.run_id)
-        _clear(adapters, ready.run_id)
-    failure = ""
-    if shard_through_handler(request, ready).emitted:
-        with Progress(console) as progress:
-            failure = Fleet(ready, progress).run()
-    return _finish(ready, failure, console)
+    from handlers.cli.session import run_ingested
+
+    return run_ingested(settings, found, planned, console)
 
 
-def _clear(adapters: State, run_id: str) -> None:
-    """What a session that died left behind: leases, grants and messages of jobs that are gone."""
-    bury_the_dead(adapters, run_id)
-    adapters.queue.purge()
-
-
-def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
-    """A JSON event in, a JSON answer out: the stack's shard function's, or that of the handler here."""
-    event = request.model_dump(mode="json")
-    if settings.backend == "aws" and settings.shard_function is not None:
-        return Submitted.model_validate(bootstrap.call_function(settings.shard_function, event))
-    where = settings.model_dump(
-        include={"backend", "state", "table", "queue_url", "dead_letter_url", "bucket"}
-    )
-    bootstrap.set_environment({PREFIX + name.upper(): str(value) for name, value in where.items() if value})
-    context = LocalContext("local-shard", lambda: 900.0, function_name="paperfleet-shard")
-    answer = shard.handler(event, cast("LambdaContext", context))
-    return Submitted.model_validate(answer)
-
-
-def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
-    """Report, and results once the run is finished. ``failure``: why results could not be kept."""
-    with open_state(settings.run_id, settings) as adapters:
-        report = final_report(settings, adapters, failure)
-        try:
-            _write(report, settings, adapters, console)
-        except OSError as error:
-            console.print(f"report and results cannot be written: {error}", markup=False)
-    if report.state != "finished":
-        sentence = f"{report.counts['pending']} papers are pending: {report.reason}"
-        console.print(sentence, markup=False, soft_wrap=True)
-    return report
-
-
-def final_report(settings: Settings, adapters: State, failure: str) -> RunReport:
-    """How a session's run stands; parked if its results could not be kept. A run that other machines work on
-    too is theirs to go on with."""
-    if failure and settings.backend == "embedded":
-        with suppress(sqlite3.Error):  # on a full disk the report alone must say it
-            parked = Control("parked", failure, adapters.clock.now())
-            adapters.ledger.park(settings.run_id, parked)
-    report = summarise(
-        settings.run_id,
-        ledger=adapters.ledger,
-        queue=adapters.queue,
-        now=adapters.clock.now(),
-        is_alive=is_alive,
-        detail=True,
-    )
-    report = forecast.with_forecast(report, folder_of(settings))
-    return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report
-
-
-def folder_of(settings: Settings) -> Path:
-    """Where a run's report, results, logs and plan lie."""
-    return settings.state / "runs" / settings.run_id
-
-
-def _write(report: RunReport, settings: Settings, adapters: State, console: Console) -> None:
-    folder = folder_of(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
-    (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    if report.state == "finished":
-        results = folder / "results.jsonl"
-        export(settings.run_id, ledger=adapters.ledger, store=adapters.store, format="jsonl", output=results)
-        console.print(f"results: {results}", markup=False, soft_wrap=True)
-    console.print(f"report:  {folder / 'report.md'}", markup=False, soft_wrap=True)
-
-
-def exit_code(report: RunReport) -> int:
-    """0 all is well (or as far as asked), 3 with failed or flagged papers, 4 parked, 130 resumable."""
-    if report.state == "finished":
-        return 3 if report.counts["failed"] or report.counts["flagged"] else 0
-    if report.state == "parked":
-        return 4
-    if report.state == "paused" and report.outcome in ("limit", "deadline"):
-        return 0
-    return 3 if report.queue and report.queue.dead else 130
-
-
-def print_report(report: RunReport, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(report.model_dump_json())
-    else:
-        render(report, Console())
+def _load_session() -> None:
+    import handlers.cli.session  # noqa: F401 - for whoever needs it next

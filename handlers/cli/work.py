@@ -11,11 +11,11 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.bootstrap import open_state
 from handlers.cli import options
-from handlers.cli.corpus import ingested
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
 from handlers.cli.fleet import Fleet, bury_the_dead
-from handlers.cli.repair import refuse_forgotten
-from handlers.cli.run import exit_code, final_report, print_report, shard_through_handler
+from handlers.cli.ingesting import ingested
+from handlers.cli.refusals import refuse_forgotten
+from handlers.cli.session import exit_code, final_report, print_report, shard_through_handler
 from handlers.errors import UnknownRunError
 from handlers.pipeline.specification import specification
 from handlers.pipeline.submit import RunRequest

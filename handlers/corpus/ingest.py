@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,7 +15,7 @@ from typing import IO
 from handlers.corpus.formats import Source
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines
 from handlers.corpus.json_lines import LineSource
-from handlers.corpus.preparing import Chunk, Item, Refused, excerpt_of_item, prepared
+from handlers.corpus.preparing import Chunk, Item, Refused, excerpts_of, prepared
 from handlers.corpus.profile import Profile, ProfileBuilder
 from handlers.corpus.records import KEYWORD_SEPARATORS, Normaliser, Prepared
 from handlers.corpus.seen import SeenPapers
@@ -56,11 +56,13 @@ def ingest(
     mapping: Mapping[str, str] | None = None,
     keyword_separators: str = KEYWORD_SEPARATORS,
     processes: int = 1,
+    meanwhile: Callable[[], None] | None = None,
 ) -> IngestResult:
     """Write ``directory/corpora/<sha256>.jsonl``, ``.index``, ``.profile.json`` and ``.rejects.jsonl``.
 
     ``mapping`` is paper field → the source's name for it. ``processes`` prepare the records of a large source
-    beside this one; 1: this one alone, with the same result. Files appear whole or not at all, the corpus
+    beside this one; 1: this one alone, with the same result. ``meanwhile`` is called in a thread beside them,
+    if there are any. Files appear whole or not at all, the corpus
     last, so that whoever sees it finds the others; files that are there with the same bytes stay as they
     are. SourceError if not one record is a paper.
     """
@@ -71,10 +73,10 @@ def ingest(
         scratch = tempfile.TemporaryDirectory(prefix=".ingest-", dir=folder)
     except OSError as error:
         raise UsageError(f"{folder} cannot be written to ({error.strerror}): give another --state") from error
-    # Lines are parsed by whoever prepares them; other records come parsed.
-    items: Iterator[Item] = source.lines() if isinstance(source, LineSource) else source.records()
+    # Lines are split and parsed by whoever prepares them; other records come parsed.
+    items: Iterator[Item] = source.blocks() if isinstance(source, LineSource) else source.records()
     with scratch as name, _Intake(Path(name)) as intake:
-        for chunk, results in prepared(items, normaliser, processes=processes):
+        for chunk, results in prepared(items, normaliser, processes=processes, meanwhile=meanwhile):
             intake.take(chunk, results)
         if not intake.papers:
             raise SourceError(_nothing_good(source.name, intake))
@@ -90,6 +92,7 @@ class _Intake:
         self._corpus = (scratch / "corpus").open("wb", buffering=_BUFFER)
         self._rejects = (scratch / "rejects").open("wb", buffering=_BUFFER)
         self._sha256 = hashlib.sha256()
+        self._lines: list[bytes] = []
         self._profile = ProfileBuilder()
         self._offset = 0
         self.papers = self.same_as = self.duplicates = self.rejects = 0
@@ -104,13 +107,15 @@ class _Intake:
         self._seen.close()
 
     def take(self, chunk: Chunk, results: Sequence[Prepared | Refused]) -> None:
-        papers = [result for result in results if isinstance(result, Prepared)]
-        self._seen.expect([paper.id for paper in papers], [_text_key(paper) for paper in papers])
-        for (_, item), result in zip(chunk, results, strict=True):
+        excerpts: dict[int, str] = {}
+        self._seen.expect((each.id, _text_key(each)) for each in results if isinstance(each, Prepared))
+        for result in results:
             if isinstance(result, Refused):
                 self._reject(*result)
             elif refusal := self._refusal_or_add(result):
-                self._reject(result.number, refusal, excerpt_of_item(item))
+                excerpts = excerpts or excerpts_of(chunk)
+                self._reject(result.number, refusal, excerpts[result.number])
+        self._write()
 
     def _refusal_or_add(self, paper: Prepared) -> str:
         """Why it is no paper of the corpus, or "" if it is one or a duplicate."""
@@ -127,21 +132,26 @@ class _Intake:
     def _add(self, paper: Prepared) -> None:
         text = _text_key(paper)
         leader = None if paper.flags & EMPTY else self._seen.leader(text)
-        line = paper.following(leader.id) if leader else paper.line
+        line, weight, flags = paper.line, 1, paper.flags
+        if leader is not None:
+            line, weight, flags = paper.following(leader.id), 0, flags | FOLLOWER
+            self.same_as += 1
+        size = len(line)
         entry = IndexEntry(
-            self._offset, len(line), paper.tokens, paper.body_tokens, 0 if leader else 1,
-            paper.flags | (FOLLOWER if leader else 0), paper.language, paper.id, paper.twin,
+            self._offset, size, paper.tokens, paper.body_tokens, weight,
+            flags, paper.language, paper.id, paper.twin,
         )  # fmt: skip
         self._seen.add(entry, digest=paper.digest, text=text, line=paper.number, leader=leader)
-        self._write(line)
+        self._lines.append(line)
+        self._offset += size
         self._profile.add(paper, follower=leader is not None)
         self.papers += 1
-        self.same_as += leader is not None
 
-    def _write(self, line: bytes) -> None:
-        self._corpus.write(line)
-        self._sha256.update(line)
-        self._offset += len(line)
+    def _write(self) -> None:
+        block = b"".join(self._lines)
+        self._lines.clear()
+        self._corpus.write(block)
+        self._sha256.update(block)
 
     def _reject(self, line: int, reason: str, excerpt: str) -> None:
         self.rejects += 1

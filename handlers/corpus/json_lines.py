@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, NoReturn, Protocol, runtime_checkable
 
-from handlers.corpus.reader import MAX_LINE_BYTES, BadLine, excerpt_of, numbered_lines
+from handlers.corpus.reader import MAX_LINE_BYTES, BadLine, excerpt_of, numbered_blocks
 
 Record = dict[str, Any]
 Opener = Callable[[], IO[bytes]]
@@ -17,8 +17,8 @@ BOM = b"\xef\xbb\xbf"
 class LineSource(Protocol):
     """A source whose records are JSON objects, a line each."""
 
-    def lines(self) -> Iterator[tuple[int, bytes | BadLine]]:
-        """(line number, the line or why it cannot be read), not parsed yet."""
+    def blocks(self) -> Iterator[tuple[int, bytes | BadLine]]:
+        """(number of the first line, whole lines or why the line cannot be read), not parsed yet."""
 
 
 class JsonlSource:
@@ -30,19 +30,32 @@ class JsonlSource:
         self._limit = limit
 
     def records(self) -> Iterator[tuple[int, Record | BadLine]]:
-        for number, line in self.lines():
-            yield number, line if isinstance(line, BadLine) else parse_object(line)
+        yield from parsed_blocks(self.blocks())
 
-    def lines(self) -> Iterator[tuple[int, bytes | BadLine]]:
+    def blocks(self) -> Iterator[tuple[int, bytes | BadLine]]:
         with self._opener() as stream:
-            for number, line in numbered_lines(stream, limit=self._limit):
-                if isinstance(line, BadLine):
-                    yield number, line
-                    continue
-                if number == 1:
-                    line = line.removeprefix(BOM)
-                if line and not line.isspace():
-                    yield number, line
+            yield from numbered_blocks(stream, limit=self._limit)
+
+
+def parsed_blocks(
+    blocks: Iterable[tuple[int, bytes | BadLine]],
+) -> Iterator[tuple[int, Record | BadLine]]:
+    """(line number, raw record or why there is none)."""
+    for first, block in blocks:
+        if isinstance(block, BadLine):
+            yield first, block
+        else:
+            for number, line in lines_of(first, block):
+                yield number, parse_object(line)
+
+
+def lines_of(first: int, block: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines of a block that are not blank, without their ends."""
+    if first == 1:
+        block = block.removeprefix(BOM)
+    for number, line in enumerate(block.split(b"\n"), first):
+        if line and not line.isspace():
+            yield number, line.rstrip(b"\r")
 
 
 def parse_object(line: bytes) -> Record | BadLine:

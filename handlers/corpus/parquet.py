@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from handlers.corpus.json_lines import JsonlSource, Record, parse_object
+from handlers.corpus.json_lines import JsonlSource, Record, parsed_blocks
 from handlers.corpus.reader import BadLine
 from handlers.errors import SourceError, UsageError
 
@@ -47,14 +47,13 @@ class ParquetRows:
         self._limit = limit
 
     def records(self) -> Iterator[tuple[int, Record | BadLine]]:
-        for number, line in self.lines():
-            yield number, line if isinstance(line, BadLine) else parse_object(line)
+        yield from parsed_blocks(self.blocks())
 
-    def lines(self) -> Iterator[tuple[int, bytes | BadLine]]:
+    def blocks(self) -> Iterator[tuple[int, bytes | BadLine]]:
         with tempfile.TemporaryDirectory(prefix="paperfleet-parquet-") as folder:
             lines = Path(folder) / "rows.jsonl"
             rows_as_json_lines(self._path, lines)
-            yield from JsonlSource(self.name, lambda: lines.open("rb"), limit=self._limit).lines()
+            yield from JsonlSource(self.name, lambda: lines.open("rb"), limit=self._limit).blocks()
 
 
 def _duckdb() -> Any:

@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
-from handlers.corpus.json_lines import Record, parse_object
-from handlers.corpus.reader import BadLine, excerpt_of
+from handlers.corpus.json_lines import Record, lines_of, parse_object
+from handlers.corpus.reader import BLOCK_BYTES, BadLine, excerpt_of
 from handlers.corpus.records import Normaliser, Prepared, RecordError
 
 Item = tuple[int, bytes | Record | BadLine]
-"""(line number, a record: as JSON, parsed, or why there is none)."""
+"""(line number, a block of lines from there on, a parsed record, or why there is none)."""
 Chunk = list[Item]
 
 CHUNK_ITEMS = 500
-CHUNK_BYTES = 512 * 1024
+CHUNK_BYTES = BLOCK_BYTES
 """A chunk is closed by the first that is reached. A few of them are in memory at a time."""
-_ALONE = 2
+_ALONE = 4
 """Chunks that are prepared before other processes are started: small sources are not worth it."""
+
+
+_TURN = 0.0002
+"""Seconds."""
 
 
 class Refused(NamedTuple):
@@ -40,38 +45,53 @@ class Refused(NamedTuple):
 
 
 def prepared(
-    items: Iterator[Item], normaliser: Normaliser, *, processes: int = 1
+    items: Iterator[Item],
+    normaliser: Normaliser,
+    *,
+    processes: int = 1,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[tuple[Chunk, list[Prepared | Refused]]]:
     """Each chunk with what came of its items, whoever prepared it. ``processes``: as many more than this
-    one at most; 1 and fewer stands for none."""
+    one at most; 1 and fewer stands for none. ``meanwhile`` is called in a thread once they are started."""
     chunks = _chunks(items)
     for _, chunk in zip(range(_ALONE), chunks, strict=False):
         yield chunk, prepare(chunk, normaliser)
     # A fork beside running threads might find one of their locks held for good.
     if processes > 1 and threading.active_count() == 1 and (first := next(chunks, None)) is not None:
-        yield from _shared(_again(first, chunks), normaliser, processes)
+        yield from _shared(_again(first, chunks), normaliser, processes, meanwhile)
     else:
         for chunk in chunks:
             yield chunk, prepare(chunk, normaliser)
 
 
 def prepare(chunk: Chunk, normaliser: Normaliser) -> list[Prepared | Refused]:
-    return [_prepare(number, item, normaliser) for number, item in chunk]
+    return [_prepare(number, record, normaliser) for number, record in _records(chunk)]
 
 
-def _prepare(number: int, item: bytes | Record | BadLine, normaliser: Normaliser) -> Prepared | Refused:
-    record = parse_object(item) if isinstance(item, bytes) else item
+def _records(chunk: Chunk) -> Iterator[tuple[int, Record | BadLine]]:
+    for number, item in chunk:
+        if isinstance(item, bytes):
+            for each, line in lines_of(number, item):
+                yield each, parse_object(line)
+        else:
+            yield number, item
+
+
+def _prepare(number: int, record: Record | BadLine, normaliser: Normaliser) -> Prepared | Refused:
     if isinstance(record, BadLine):
         return Refused(number, record.reason, record.excerpt)
     try:
         return normaliser.prepare(number, record)
     except RecordError as error:
-        return Refused(number, str(error), excerpt_of_item(record))
+        return Refused(number, str(error), _excerpt(record))
 
 
-def excerpt_of_item(item: bytes | Record | BadLine) -> str:
-    """The first fields of a record, for the rejects."""
-    record = parse_object(item) if isinstance(item, bytes) else item
+def excerpts_of(chunk: Chunk) -> dict[int, str]:
+    """The first fields of each record by its number, for the rejects."""
+    return {number: _excerpt(record) for number, record in _records(chunk)}
+
+
+def _excerpt(record: Record | BadLine) -> str:
     if isinstance(record, BadLine):
         return record.excerpt
     return excerpt_of(", ".join(f"{key}={str(value)[:60]}" for key, value in list(record.items())[:8]))
@@ -104,18 +124,20 @@ def _again(first: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:
 
 
 def _shared(
-    chunks: Iterator[Chunk], normaliser: Normaliser, processes: int
+    chunks: Iterator[Chunk], normaliser: Normaliser, processes: int, meanwhile: Callable[[], None] | None
 ) -> Iterator[tuple[Chunk, list[Prepared | Refused]]]:
     """Chunk n is worker n's, modulo their number. A worker gets a chunk only when it has answered the one
     before: a pipe holds less than a chunk, and both ends would wait for each other."""
     workers: list[_Worker] = []
     at_work: deque[tuple[_Worker, Chunk]] = deque()
+    beside = _Beside(meanwhile)
     try:
         for chunk in chunks:
             if len(workers) < processes:
                 worker, done = _Worker(normaliser, workers), None
                 workers.append(worker)
             else:
+                beside.begin()
                 worker, sent = at_work.popleft()
                 done = sent, worker.results(sent)
             worker.send(chunk)
@@ -127,6 +149,27 @@ def _shared(
     finally:
         for worker in workers:
             worker.close()
+        beside.end()
+
+
+class _Beside:
+    """A thread that takes turns with this one more often than threads do: whoever waits for a worker's answer
+    would else leave the workers idle for 5 ms at each system call."""
+
+    def __init__(self, call: Callable[[], None] | None) -> None:
+        self._thread = None if call is None else threading.Thread(target=call, name="meanwhile")
+        self._before = sys.getswitchinterval()
+
+    def begin(self) -> None:
+        """Once; no process may be forked from now on until the end."""
+        if self._thread is not None and self._thread.ident is None:
+            sys.setswitchinterval(_TURN)
+            self._thread.start()
+
+    def end(self) -> None:
+        if self._thread is not None and self._thread.ident is not None:
+            self._thread.join()
+            sys.setswitchinterval(self._before)
 
 
 class _Worker:

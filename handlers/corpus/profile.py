@@ -67,7 +67,10 @@ class ProfileBuilder:
         self._sizes[_power_of_two(paper.tokens + paper.body_tokens)] += 1
         self._licenses[_bounded(paper.license or "unknown", self._licenses)] += 1
         code = _bounded(paper.language or "unknown", self._languages)
-        self._languages.setdefault(code, _Sums()).add(paper, follower=follower)
+        sums = self._languages.get(code)
+        if sums is None:
+            sums = self._languages[code] = _Sums()
+        sums.add(paper, follower=follower)
 
     def build(self) -> Profile:
         languages = dict(sorted(self._languages.items()))

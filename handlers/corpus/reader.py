@@ -14,6 +14,7 @@ from handlers.errors import SourceError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 EXCERPT_CHARACTERS = 160
+BLOCK_BYTES = 256 * 1024
 _SKIP_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -76,6 +77,87 @@ def unpacked(stream: BufferedReader, *, name: str, packed: bool = False) -> IO[b
     return stream
 
 
+def numbered_blocks(
+    stream: IO[bytes], *, limit: int = MAX_LINE_BYTES
+) -> Iterator[tuple[int, bytes | BadLine]]:
+    """``numbered_lines`` for whoever splits the lines: (number of its first line, a block of whole lines with
+    their ends), or a line's number and why it cannot be read. Only a line that is longer makes a block larger
+    than ``BLOCK_BYTES``."""
+    number, held = 1, bytearray()
+    read = cast("BufferedReader", stream).read1
+    size = min(BLOCK_BYTES, limit)
+    try:
+        while piece := read(size - len(held) if len(held) < size else size):
+            held += piece
+            if len(held) < size:
+                continue
+            whole = held.rfind(b"\n") + 1
+            if whole:
+                for given in _bounded(number, _taken(held, whole), limit):
+                    yield given
+                    number += _lines_of(given[1])
+            elif len(held) > limit + 2:
+                yield number, _too_long(held, limit)
+                held.clear()
+                _pass_over(stream)
+                number += 1
+        if held:
+            yield from _bounded(number, bytes(held), limit)
+    except _BREAKS as error:
+        if whole := held.rfind(b"\n") + 1:
+            block = bytes(held[:whole])
+            yield from _bounded(number, block, limit)
+            number += _lines_of(block)
+        yield number, _broken_off(error)
+
+
+def _taken(held: bytearray, size: int) -> bytes:
+    """The first bytes, which are held no longer."""
+    with memoryview(held) as view:
+        block = bytes(view[:size])
+    del held[:size]
+    return block
+
+
+def _bounded(number: int, block: bytes, limit: int) -> Iterator[tuple[int, bytes | BadLine]]:
+    """The block without its first line, should that be too long: only the first can be."""
+    if len(block) > limit:
+        first, _, rest = block.partition(b"\n")
+        if len(first.rstrip(b"\r")) > limit:
+            yield number, _too_long(first, limit)
+            number, block = number + 1, rest
+    if block:
+        yield number, block
+
+
+def _lines_of(given: bytes | BadLine) -> int:
+    return 1 if isinstance(given, BadLine) else given.count(b"\n")
+
+
+def _too_long(line: bytes | bytearray, limit: int) -> BadLine:
+    begin = bytes(line[: min(limit + 2, EXCERPT_CHARACTERS * 4)])
+    return BadLine(f"the line is longer than {limit} bytes", excerpt_of(begin))
+
+
+def _pass_over(stream: IO[bytes]) -> None:
+    """To the end of a line, piecewise."""
+    while (piece := stream.readline(_SKIP_BYTES)) and not piece.endswith(b"\n"):
+        pass
+
+
+_BREAKS = (EOFError, zlib.error, OSError)
+"""``gzip.BadGzipFile`` is an OSError."""
+
+
+def _broken_off(error: Exception) -> BadLine:
+    if isinstance(error, EOFError):
+        return BadLine("the gzip data is cut off here: what came before it was read")
+    if isinstance(error, (zlib.error, gzip.BadGzipFile)):
+        return BadLine(f"the gzip data is corrupt from about here on ({error}): what came before it was read")
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return BadLine(f"the source cannot be read on from here ({strerror or error})")
+
+
 def numbered_lines(
     stream: IO[bytes], *, limit: int = MAX_LINE_BYTES
 ) -> Iterator[tuple[int, bytes | BadLine]]:
@@ -89,18 +171,11 @@ def numbered_lines(
         while line := stream.readline(limit + 2):
             bare = line.rstrip(b"\r\n")
             if len(bare) > limit:
-                yield number, BadLine(f"the line is longer than {limit} bytes", excerpt_of(line))
-                while not line.endswith(b"\n") and line:
-                    line = stream.readline(_SKIP_BYTES)
+                yield number, _too_long(line, limit)
+                if not line.endswith(b"\n"):
+                    _pass_over(stream)
             else:
                 yield number, bare
             number += 1
-    except EOFError:
-        yield number, BadLine("the gzip data is cut off here: what came before it was read")
-    except (zlib.error, gzip.BadGzipFile) as error:
-        yield (
-            number,
-            BadLine(f"the gzip data is corrupt from about here on ({error}): what came before it was read"),
-        )
-    except OSError as error:
-        yield number, BadLine(f"the source cannot be read on from here ({error.strerror or error})")
+    except _BREAKS as error:
+        yield number, _broken_off(error)

@@ -1,10 +1,11 @@
-"""Which ids and texts came by already: on disk, so that memory does not grow with the corpus."""
+"""Which ids and texts came by already: on disk once they are many, so that memory does not grow with the
+corpus."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from handlers.corpus.index import EMPTY, FOLLOWER, IndexEntry
 
 _CACHE_KIB = 32 * 1024
 """The memory bound of an ingest: it fills with the first 200,000 papers or so and then stays."""
+IN_MEMORY = 50_000
+"""Papers before the database is begun, which would cost each of them half as long again as the rest of an
+ingest's own work; they take as much memory as its cache."""
 _VARIABLES = 500
 """Asked for in one statement: no build of SQLite allows fewer than 999."""
 
@@ -35,6 +39,21 @@ _INSERT = (
 )
 
 
+def _created(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None)
+    db.executescript(_SCHEMA)
+    db.execute("BEGIN")
+    return db
+
+
+def _asked(
+    db: sqlite3.Connection, sql: str, values: Sequence[str] | Sequence[bytes]
+) -> Iterator[tuple[Any, ...]]:
+    for start in range(0, len(values), _VARIABLES):
+        chunk = values[start : start + _VARIABLES]
+        yield from db.execute(sql.format(",".join("?" * len(chunk))), chunk)
+
+
 class Known(NamedTuple):
     """A paper that has the id already."""
 
@@ -50,38 +69,37 @@ class Leader(NamedTuple):
 
 
 class SeenPapers:
-    """A throw-away database of what an ingest has taken so far, asked and told by the chunk: ``expect`` the
-    papers that come next, then ``by_id``, ``leader`` and ``add`` for each of them."""
+    """What an ingest has taken so far, asked and told by the chunk: ``expect`` the papers that come next,
+    then ``by_id``, ``leader`` and ``add`` for each of them. From ``in_memory`` papers on a throw-away
+    database."""
 
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.executescript(_SCHEMA)
-        self._db.execute("BEGIN")
+    def __init__(self, path: Path, *, in_memory: int = IN_MEMORY) -> None:
+        self._path = path
+        self._in_memory = in_memory
+        self._db: sqlite3.Connection | None = None
         self._last = 0
         self._ids: dict[str, Known] = {}
         self._leaders: dict[bytes, Leader] = {}
-        self._papers: list[tuple[object, ...]] = []
+        self._papers: list[tuple[IndexEntry, bytes, int]] = []
         self._firsts: list[tuple[bytes, int]] = []
         self._followers: Counter[int] = Counter()
 
     def close(self) -> None:
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
 
-    def expect(self, ids: Sequence[str], texts: Sequence[bytes]) -> None:
-        """Read what is known of these ids and texts; of others nothing is known until the next time."""
-        self._write()
-        self._ids = {row[0]: Known(*row[1:]) for row in self._asked(
-            "SELECT id, text, line FROM papers WHERE id IN ({})", ids
+    def expect(self, papers: Iterable[tuple[str, bytes]]) -> None:
+        """Read what is known of these (id, text); of others nothing is known until the next time."""
+        if self._last < self._in_memory:
+            return  # all that is known is at hand
+        db, asked = self._written(), list(papers)
+        self._ids = {row[0]: Known(*row[1:]) for row in _asked(
+            db, "SELECT id, text, line FROM papers WHERE id IN ({})", [paper_id for paper_id, _ in asked]
         )}  # fmt: skip
-        self._leaders = {row[0]: Leader(*row[1:]) for row in self._asked(
-            "SELECT leaders.text, papers.seq, papers.id FROM leaders JOIN papers USING (seq)"
-            " WHERE leaders.text IN ({})", texts,
+        self._leaders = {row[0]: Leader(*row[1:]) for row in _asked(
+            db, "SELECT leaders.text, papers.seq, papers.id FROM leaders JOIN papers USING (seq)"
+            " WHERE leaders.text IN ({})", [text for _, text in asked],
         )}  # fmt: skip
-
-    def _asked(self, sql: str, values: Sequence[str] | Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(values), _VARIABLES):
-            chunk = values[start : start + _VARIABLES]
-            yield from self._db.execute(sql.format(",".join("?" * len(chunk))), chunk)
 
     def by_id(self, paper_id: str) -> Known | None:
         return self._ids.get(paper_id)
@@ -93,27 +111,50 @@ class SeenPapers:
         """``digest`` is compared for equal ids; ``text`` is what leaders are found by."""
         self._last += 1
         self._ids[entry.id] = Known(digest, line)
-        self._papers.append((self._last, entry.id, digest, line, *entry[:7], entry.twin))
+        self._papers.append((entry, digest, line))
         if entry.flags & FOLLOWER and leader is not None:
             self._followers[leader.seq] += 1
         elif not entry.flags & EMPTY:
             self._leaders[text] = Leader(self._last, entry.id)
             self._firsts.append((text, self._last))
 
-    def _write(self) -> None:
-        self._db.executemany(_INSERT, self._papers)
+    def _written(self) -> sqlite3.Connection:
+        """The database, with all that was told so far."""
+        if self._db is None:
+            self._db = _created(self._path)
+        first = self._last - len(self._papers) + 1
+        rows = (
+            (seq, entry.id, digest, line, *entry[:7], entry.twin)
+            for seq, (entry, digest, line) in enumerate(self._papers, first)
+        )
+        self._db.executemany(_INSERT, rows)
         self._db.executemany("INSERT INTO leaders VALUES (?, ?)", self._firsts)
         more = [(count, seq) for seq, count in self._followers.items()]
         self._db.executemany("UPDATE papers SET weight = weight + ? WHERE seq = ?", more)
         self._papers.clear()
         self._firsts.clear()
         self._followers.clear()
+        return self._db
 
     def entries(self) -> Iterator[IndexEntry]:
         """In the corpus's order, with the weights as they came out; ``twin`` is 0 for the only one of its
         kind."""
-        self._write()
-        rows = self._db.execute(
+        return self._held_entries() if self._db is None else self._written_entries()
+
+    def _held_entries(self) -> Iterator[IndexEntry]:
+        kinds = Counter(entry.twin for entry, _, _ in self._papers if entry.weight)
+        firsts: dict[int, int] = {}
+        for seq, (entry, _, _) in enumerate(self._papers, 1):
+            if entry.weight and kinds[entry.twin] > 1:
+                firsts.setdefault(entry.twin, seq)
+        more, twin_of = self._followers, firsts.get
+        for seq, (entry, _, _) in enumerate(self._papers, 1):
+            twin = twin_of(entry.twin, 0)
+            weight = entry.weight + more[seq] if seq in more else entry.weight
+            yield IndexEntry(*entry[:4], weight, *entry[5:8], twin)
+
+    def _written_entries(self) -> Iterator[IndexEntry]:
+        rows = self._written().execute(
             "WITH shared AS (SELECT twin, MIN(seq) AS first FROM papers WHERE weight > 0"
             " GROUP BY twin HAVING COUNT(*) > 1)"
             " SELECT offset, length, tokens, body_tokens, weight, flags, language, id, COALESCE(first, 0)"

@@ -17,7 +17,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.bootstrap import SystemClock
-from handlers.cli.main import app
+from handlers.cli.main import app_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.models import BatchMessage
 from handlers.pipeline.submit import emit
@@ -78,7 +78,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def here(*arguments: object) -> Ran:
     """The command within this process: its errors come out as they are raised."""
-    result = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+    result = CliRunner().invoke(app_of(), [str(each) for each in arguments], catch_exceptions=False)
     return Ran(result.exit_code, result.stdout, result.stderr)
 
 

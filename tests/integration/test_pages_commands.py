@@ -81,7 +81,10 @@ def test_parquet_has_the_rows_of_the_jsonl(state: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_loads_no_library_of_an_extra_until_it_needs_one() -> None:
-    program = f"import sys, handlers.cli.main; print([name for name in {EXTRAS} if name in sys.modules])"
+    program = (
+        "import sys; from handlers.cli.main import app_of; app_of();"
+        f"print([name for name in {EXTRAS} if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
 

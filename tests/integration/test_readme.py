@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.cli.main import app
+from handlers.cli.main import app_of
 from handlers.server import ServerSettings, start
 from tests.command import corpus
 
@@ -77,12 +77,12 @@ def test_make_run_ends_well_and_says_where_everything_lies(tmp_path: Path) -> No
 
 def test_every_command_that_the_readme_names_exists() -> None:
     named = set(re.findall(r"`paperfleet ([a-z-]+)", README))
-    known = {command.name for command in app.registered_commands}
-    known |= {group.typer_instance.info.name for group in app.registered_groups if group.typer_instance}
+    known = {command.name for command in app_of().registered_commands}
+    known |= {group.typer_instance.info.name for group in app_of().registered_groups if group.typer_instance}
     assert named <= known
 
 
-@pytest.mark.parametrize("command", sorted(str(each.name) for each in app.registered_commands))
+@pytest.mark.parametrize("command", sorted(str(each.name) for each in app_of().registered_commands))
 def test_every_command_has_help_with_an_example(command: str) -> None:
     arguments = [sys.executable, "-m", "handlers.cli", command, "--help"]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, cwd=ROOT)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers import bootstrap
 from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.bootstrap import wiring
 from handlers.llm.aimd import AimdLimit
 from handlers.llm.limiter import Limiter
 from handlers.llm.token_bucket import TokenBucket
@@ -25,10 +25,10 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.
     """A process that starts jobs of a fleet of twenty under a declared limit, as a Lambda sandbox does."""
     for name, value in {"STATE": str(tmp_path), "RUN_ID": RUN, "JOBS": "20", "RPM": str(60 * RATE)}.items():
         monkeypatch.setenv(f"PAPERFLEET_{name}", value)
-    bootstrap._kept.cache_clear()
+    wiring._kept.cache_clear()
     yield monkeypatch
-    bootstrap._kept()[0].close()
-    bootstrap._kept.cache_clear()
+    wiring._kept()[0].close()
+    wiring._kept.cache_clear()
 
 
 def _rate(limiter: Limiter) -> float:
@@ -40,11 +40,11 @@ def _rate(limiter: Limiter) -> float:
 def test_a_first_job_and_one_in_a_thawed_process_take_the_share_of_a_whole_fleet(
     process: pytest.MonkeyPatch,
 ) -> None:
-    limiter = bootstrap._kept()[1]
-    bootstrap.new_job("first").close("finished")
+    limiter = wiring._kept()[1]
+    wiring.new_job("first").close("finished")
     assert _rate(limiter) == RATE / 20
     limiter.set_share(1)  # as a heartbeat does that finds itself alone
-    bootstrap.new_job("second").close("finished")
+    wiring.new_job("second").close("finished")
     assert _rate(limiter) == RATE / 20, "others may have come while the process was frozen"
 
 

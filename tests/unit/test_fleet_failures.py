@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from handlers.bootstrap import connect
-from handlers.cli.run import final_report
+from handlers.cli.session import final_report
 from handlers.settings import Settings
 from tests.builders import RUN, run_record
 

@@ -1,0 +1,172 @@
+"""What works on papers, wired: the task, the model's client, a process's job.
+
+Apart from the rest of the composition root because it needs most of the package: a command imports it while
+its source is being ingested, or never.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from pydantic import SecretStr
+
+from handlers.bootstrap import new_id
+from handlers.bootstrap.state import State, connect
+from handlers.errors import UsageError
+from handlers.host import free_memory, process_owner, share_one_heap
+from handlers.llm.aimd import AimdLimit
+from handlers.llm.client import ClientSettings, HttpChatModel
+from handlers.llm.limiter import Limiter
+from handlers.llm.pricing import CostEstimator, price_of
+from handlers.llm.token_bucket import TokenBucket
+from handlers.models import Price, RunSpec
+from handlers.pipeline.auto_workers import AutoWorkers
+from handlers.pipeline.breaker import Breaker
+from handlers.pipeline.budget import Purse
+from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.failure_rate import FailureRate
+from handlers.pipeline.job import Job
+from handlers.pipeline.pace import AWS, EMBEDDED
+from handlers.ports import Clock, Task
+from handlers.settings import Settings, load_settings
+from handlers.tasks.masking import MASKING_VERSION
+from handlers.tasks.prompt import PROMPT_VERSION
+from handlers.tasks.translate import TranslateTask
+
+
+def api_key(settings: Settings) -> SecretStr:
+    """Given, or read from Secrets Manager; empty if neither is set. Read anew by each job, for a process
+    that stays warm outlives a key."""
+    if settings.api_key is None and settings.api_key_secret is not None:
+        from handlers.adapters.aws_clients import read_secret
+
+        return SecretStr(read_secret(settings.api_key_secret))
+    return settings.api_key or SecretStr("")
+
+
+def task_of(spec: RunSpec) -> Task:
+    """The task that a run is about."""
+    if spec.task != "translate":
+        raise UsageError(f"unknown task {spec.task!r}: this version knows translate")
+    if (spec.prompt_version, spec.masking_version) != (PROMPT_VERSION, MASKING_VERSION):
+        raise UsageError(
+            f"the run was made for prompt {spec.prompt_version} and masking {spec.masking_version}, this "
+            f"version has {PROMPT_VERSION} and {MASKING_VERSION}: use one version everywhere (deploy the "
+            "stack again), or give another --run-id"
+        )
+    return TranslateTask(spec)
+
+
+def price(settings: Settings, model: str) -> Price:
+    """The price of a model; UsageError if neither table nor settings have one."""
+    return price_of(
+        model, price_in=settings.price_in, price_out=settings.price_out, price_cached=settings.price_cached
+    )
+
+
+def endpoint(settings: Settings) -> str:
+    """UsageError if no endpoint is set."""
+    if settings.base_url is None:
+        raise UsageError("no endpoint: set --base-url or PAPERFLEET_BASE_URL")
+    return settings.base_url
+
+
+def chat_model(
+    settings: Settings, spec: RunSpec, clock: Clock, limiter: Limiter | None = None
+) -> HttpChatModel:
+    """The client for a run's model at the endpoint of the settings."""
+    client = ClientSettings(
+        base_url=endpoint(settings),
+        model=spec.model,
+        temperature=spec.temperature,
+        max_tokens_field=spec.max_tokens_field,
+        json_mode=spec.json_mode,
+        extra_body=spec.extra_body,
+        auth_header=settings.auth_header,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        ca_file=settings.ca_file,
+    )
+    on_headers = limiter.hint if limiter is not None else None
+    return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers)
+
+
+@cache
+def job() -> Job:
+    """This process's job, by the environment."""
+    return new_job(load_settings().job_id or new_id("job"))
+
+
+@cache
+def _kept() -> tuple[State, Limiter]:
+    """What outlives a job: the adapters' clients, and what is known of the API's limits."""
+    share_one_heap()
+    settings = load_settings()
+    adapters = connect(settings)
+    return adapters, _limiter(settings, settings.shape[1], adapters.clock)
+
+
+def new_job(job_id: str) -> Job:
+    """A job of its own, with the process's adapters and limiter."""
+    settings, (adapters, limiter) = load_settings(), _kept()
+    limiter.set_share(settings.shape[0])  # how many live now, this process, perhaps just thawed, cannot know
+    return _new_job(settings, job_id, adapters, limiter)
+
+
+def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter) -> Job:
+    def make_context(run_id: str, owner: Job) -> RunContext:
+        record = adapters.ledger.run(run_id)
+        return RunContext(
+            record=record,
+            job_id=owner.id,
+            session_id=owner.session_id,
+            task=task_of(record.spec),
+            model=chat_model(settings, record.spec, adapters.clock, limiter),
+            price=price(settings, record.spec.model),
+            estimator=CostEstimator(),
+            limiter=limiter,
+            purse=Purse(adapters.ledger, run_id, owner.id),
+            breaker=Breaker(adapters.clock, connects_within=2 * settings.connect_timeout),
+            meter=JobMeter(),
+            ledger=adapters.ledger,
+            clock=adapters.clock,
+            stop=owner.stop,
+            deadline=owner.deadline,
+            call_timeout=settings.call_timeout,
+            limited=settings.limit is not None,
+            force=settings.force,
+            failures=_failures(run_id, settings.max_failed),
+        )
+
+    return Job(
+        job_id,
+        session_id=settings.session_id,
+        owner=process_owner(os.getpid()),
+        workers=settings.shape[1],
+        fleet=settings.shape[0],
+        ledger=adapters.ledger,
+        queue=adapters.queue,
+        store=adapters.store,
+        clock=adapters.clock,
+        make_context=make_context,
+        pace=AWS if settings.backend == "aws" else EMBEDDED,
+        auto=AutoWorkers(settings.shape[1]) if settings.workers == "auto" else None,
+        free_memory=free_memory,
+    )
+
+
+@cache
+def _failures(_run_id: str, limit: float) -> FailureRate:
+    """A run's, for the life of the process: on Lambda one invocation ends too few papers to judge by."""
+    return FailureRate(limit)
+
+
+def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:
+    requests = (
+        TokenBucket(rate=settings.rpm / 60, burst=max(1.0, settings.rpm / 60)) if settings.rpm else None
+    )
+    tokens = TokenBucket(rate=settings.tpm / 60, burst=max(1.0, settings.tpm / 60)) if settings.tpm else None
+    if settings.workers == "auto":
+        workers = AutoWorkers(workers).workers
+    return Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
