@@ -6,7 +6,7 @@ of headers on a virtual clock, against the model server's limits.
 50 calls a second, 20 jobs x 25 workers, latency with a median of 8 s. ``used`` and ``refused`` are counted
 from one minute after the start or the last change; what is available is the limit less what another tenant
 took, and at most what the workers can send. ``share`` is the slowest job's part of the mean. The jobs hear of
-each other's refusals by heartbeat, each second as with a ledger on this machine; 5 is what AWS has, and 0 none.
+each other's refusals by ``--heartbeat``: 1 second with a ledger on this machine, 5 on AWS, 0 for none.
 """
 
 from __future__ import annotations
