@@ -96,11 +96,19 @@ class JobStats:
     overrun: int = 0
     """The most tokens that a call has used beyond what it was reckoned to use at worst: others reserve for
     as many."""
+    job: str = ""
+    """Its id, with what it knows of a limit that nobody declared; see ``handlers.llm.hearsay.Told``."""
+    answered: int = 0
+    throttled: int = 0
+    level: float = 0.0
+    ceiling: int = 0
 
     @classmethod
     def parse(cls, text: str) -> JobStats:
-        """From the JSON object of its fields."""
-        stats = json.loads(text)
+        """From the JSON object of its fields; those that this release does not know are left out, for jobs of
+        a later one may share the run."""
+        known = cls.__dataclass_fields__
+        stats = {name: value for name, value in json.loads(text).items() if name in known}
         stats["latency"] = {int(bucket): n for bucket, n in stats.get("latency", {}).items()}
         return cls(**stats)
 

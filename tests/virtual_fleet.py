@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from handlers.llm.admission import POLL, Admission, Ticket
 from handlers.llm.aimd import AimdLimit
 from handlers.llm.backoff import delay
+from handlers.llm.hearsay import Hearsay, Told
 from handlers.llm.rate_hint import rate_hint, retry_after
 from handlers.llm.token_bucket import TokenBucket
 from handlers.pipeline.calls import BACKOFF_BASE, BACKOFF_CAP
+from handlers.pipeline.heartbeat import BEAT
 from handlers.server.limits import Limits
 from handlers.server.settings import ServerSettings
 
@@ -63,6 +65,8 @@ class Scenario:
     fixed_window: bool = False
     """A counter that starts anew each minute in place of a bucket that refills steadily."""
     seconds: float = 600.0
+    heartbeat: float = BEAT
+    """Between two of a job, at each of which it hears what the others told at their last; 0: they do not."""
     seed: int = 1
 
 
@@ -130,6 +134,7 @@ class Fleet:
         self.scenario = scenario
         self.now = 0.0
         self.seen = Seen()
+        self.told: dict[int, Told] = {}
         self.chance = random.Random(scenario.seed)
         self._settings = scenario.server
         self._limits: Limits | _FixedWindow = self._new_limits()
@@ -204,6 +209,7 @@ class _Job:
             requests=_bucket(scenario.declared_rpm, 1),
             tokens=_bucket(scenario.declared_tpm, 1),
         )
+        self._hearsay = Hearsay()
         self._tickets: dict[int, tuple[Ticket, int]] = {}
 
     def start(self) -> None:
@@ -213,6 +219,17 @@ class _Job:
         for _ in range(self._fleet.scenario.workers):
             self._queue(1)
         self._poll()
+        if self._fleet.scenario.heartbeat:
+            self._fleet.at(self._fleet.now + BEAT, self._beat)
+
+    def _beat(self) -> None:
+        """As ``pipeline.heartbeat`` does: hear what the others told last, then tell."""
+        fleet = self._fleet
+        news = self._hearsay.hear(fleet.told.values(), fleet.now)
+        if news is not None:
+            self.admission.limit.hear(news, fleet.now)
+        fleet.told[self.number] = self.admission.tell(f"job-{self.number}")
+        fleet.at(fleet.now + fleet.scenario.heartbeat, self._beat)
 
     def _poll(self) -> None:
         """Those who wait look up now and then, as sleeping threads do."""

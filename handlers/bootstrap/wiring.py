@@ -95,21 +95,28 @@ def chat_model(
 @cache
 def job() -> Job:
     """This process's job, by the environment."""
-    return new_job(load_settings().job_id or new_id("job"))
+    return new_job(own_settings().job_id or new_id("job"))
+
+
+@cache
+def own_settings() -> Settings:
+    """This process's, by its environment, which is set before it is asked: reading it takes as long as fifty
+    papers do."""
+    return load_settings()
 
 
 @cache
 def _kept() -> tuple[State, Limiter]:
     """What outlives a job: the adapters' clients, and what is known of the API's limits."""
     share_one_heap()
-    settings = load_settings()
+    settings = own_settings()
     adapters = connect(settings)
     return adapters, _limiter(settings, settings.shape[1], adapters.clock)
 
 
 def new_job(job_id: str) -> Job:
     """A job of its own, with the process's adapters and limiter."""
-    settings, (adapters, limiter) = load_settings(), _kept()
+    settings, (adapters, limiter) = own_settings(), _kept()
     limiter.set_share(settings.shape[0])  # how many live now, this process, perhaps just thawed, cannot know
     return _new_job(settings, job_id, adapters, limiter)
 

@@ -16,6 +16,7 @@ from handlers.cli.flags import flag, sign
 from handlers.errors import UsageError
 from handlers.pipeline import plan_file
 from handlers.pipeline.assumptions import Assumptions
+from handlers.pipeline.pace import AWS
 from handlers.pipeline.plan_file import PlanFile
 from handlers.pipeline.plan_rows import given_rate, work_of_call
 from handlers.pipeline.platform_limits import platform_limits
@@ -152,6 +153,7 @@ def _of_platform(plan: PlanFile) -> dict[str, Any]:
             "ramp_per_minute": assumed["lambda_ramp_per_minute"],
             "job_s": platform_limits().aws_lambda.function.timeout_s,
             "lease_s": 120.0,
+            "heartbeat_s": AWS.report_every,
         }
     if plan.platform == "actions":
         return {
@@ -159,6 +161,7 @@ def _of_platform(plan: PlanFile) -> dict[str, Any]:
             "restart_s": assumed["actions_start_s"],
             "job_s": assumed["job_hours"] * 3600,
             "lease_s": 120.0,
+            "heartbeat_s": 0.0,  # each runner has a ledger of its own
         }
     size = sum(plan.corpus.sizes) / len(plan.corpus.sizes) if plan.corpus.sizes else 400.0
     cpu = work_of_call(size) / assumed["calls_per_core_second"]

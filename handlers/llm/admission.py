@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from handlers.llm.aimd import AimdLimit
 from handlers.llm.headroom import Headroom
+from handlers.llm.hearsay import Told
 from handlers.llm.quota import Quota
 from handlers.llm.rate_hint import RateHint
 from handlers.llm.token_bucket import TokenBucket
@@ -65,6 +66,7 @@ class Admission:
     ) -> None:
         self.limit = limit
         self.in_flight = 0
+        self.answered = 0
         self.throttles = 0
         """Refusals so far."""
         self._random = random
@@ -128,6 +130,7 @@ class Admission:
 
     def succeeded(self, started_at: float, now: float) -> None:
         """A call was answered; before its ``release``."""
+        self.answered += 1
         latency = now - started_at
         self._latency += (latency - self._latency) * (_MEMORY if self._latency else 1.0)
         room = self._headroom.room(now, self._latency)
@@ -138,6 +141,10 @@ class Admission:
         self._headroom.hear(hint, now)
         if hint.remaining <= 0 < hint.reset:
             self._pause(min(hint.reset, _MAX_BRAKE), now)
+
+    def tell(self, job: str) -> Told:
+        """What the other jobs of the fleet may want to know of this one."""
+        return Told(job, self.answered, self.throttles, round(self.limit.level, 2), self.limit.ceiling)
 
     def set_share(self, live_jobs: int) -> None:
         """The declared rates are for the fleet: take this job's share of them."""

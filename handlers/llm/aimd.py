@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from handlers.llm.hearsay import News
+
 _BUSY = 0.9
 """Share of the slots that must be in use before a success says that more would be good."""
 _PROBE = 1.0
@@ -15,6 +17,19 @@ and from slow start or a deep cut to the next refusal."""
 _QUIET, _DOUBLING = 30.0, 8.0
 """After so many seconds without a refusal probing doubles every so many: the limit may have moved, and an
 API without headers does not say so."""
+_MOST_DOUBLINGS = 16.0
+_CALM, _CALMER = 200, 100
+"""Answers of the whole fleet without a refusal after which probing doubles, and each so many more of them: a
+job alone sees too few calls to tell a share of refusals of 1% from none, the fleet does not."""
+_HUSH, _LONGER = 5.0, 2.0
+"""Seconds that it takes at least: what befell the others is heard one or two heartbeats late."""
+_SURE = 0.4
+"""Of a probe, while the fleet is heard: nobody has to grow because it cannot know."""
+_HEARD = 20.0
+"""Seconds for which what the fleet told holds; after them a job goes by its own calls again."""
+_LEVELLING, _LEAP = 0.01, 0.2
+"""Of the gap between a job's part of the limit and the fleet's mean, what a second closes, and what a
+heartbeat does at most."""
 _STORM = 3
 """Refusals of calls started after a cut that show it to have been too small."""
 _DEEP = 0.6
@@ -44,7 +59,8 @@ class AimdLimit:
     whichever is longer; if refusals went on in between, the next cut is deep (as deep as the congestion,
     as in DCTCP, RFC 8257). Calls that started before a cut move nothing after it. Each success adds a
     little, much more while ``room`` says so; where the API tells how full its bucket is, the level follows
-    that, and refusals are the exception.
+    that, and refusals are the exception. Where jobs ``hear`` of each other's calls, they grow when none of
+    them was refused for long, and those that came by more than their part of the limit give it to others.
     """
 
     def __init__(
@@ -64,11 +80,14 @@ class AimdLimit:
         self._burst = burst
         self._cut_at = -math.inf
         self._refused_at = -math.inf
-        self._patience = _QUIET
+        self._patience = 0.0
         self._storm = 0
         self._deep = True
         self._round = 0.0
         self._fill: float | None = None
+        self._heard_at = self._others_refused_at = -math.inf
+        self._calm = 0
+        """Answers that the fleet had since one of it was last refused."""
 
     def slots(self, now: float) -> int:
         """Calls that may be in flight at ``now`` (monotonic seconds); at least 1."""
@@ -117,7 +136,7 @@ class AimdLimit:
         """The API refused a call for its rate; True if slots or their opening were cut for it."""
         self._open(now)
         self.refused = True
-        self._refused_at, self._patience = now, _QUIET
+        self._refused_at, self._patience, self._calm = now, 0.0, 0
         if started_at < self._cut_at:
             return False
         if self._opening and not self._answered:
@@ -139,7 +158,27 @@ class AimdLimit:
         self._level = max(1.0, self._level * _DEEP, min(busy / _BUSY + 0.5, float(self.ceiling)))
         self.refused, self._opening, self._deep = True, False, False
         self._cut_at, self._storm = now, 0
-        self._refused_at, self._patience = now, _QUIET + patience
+        self._refused_at, self._patience, self._calm = now, patience, 0
+
+    @property
+    def level(self) -> float:
+        """The slots with their fractions; 0 if the API never refused a call."""
+        return self._level if self.refused else 0.0
+
+    def hear(self, news: News, now: float) -> None:
+        """What became of the fleet's calls. It moves nothing in a job that was never refused one itself."""
+        self._open(now)
+        self._heard_at = now
+        self._calm += news.answered
+        if news.throttled:
+            self._calm, self._others_refused_at = 0, now
+            # What was refused before a cut is heard up to two heartbeats later.
+            if now - self._cut_at > 2 * news.seconds + 1:
+                self._deep = False
+        if self.refused and not self._opening and news.level is not None:
+            gap = news.level * self.ceiling - self._level
+            level = self._level + gap * min(_LEAP, _LEVELLING * news.seconds)
+            self._level = max(1.0, min(float(self.ceiling), level))
 
     def _cut(self, in_flight: int, now: float) -> None:
         # Where a common bucket is read, it brings all jobs down; deep cuts would hit the unlucky.
@@ -163,10 +202,22 @@ class AimdLimit:
             return chase
         if self._fill is not None:
             return _RISE / self._level - _LEAN * max(0.0, 1 - self._fill / _LOW)
-        quiet = now - self._refused_at - self._patience
-        if room is None and quiet > 0:
-            return min(chase, probe * 2 ** (quiet / _DOUBLING))
-        return probe
+        if room is not None:
+            return probe
+        return min(chase, probe * (_SURE if self._is_told(now) else 1.0) * 2 ** self._doublings(now))
+
+    def _is_told(self, now: float) -> bool:
+        return now - self._heard_at < _HEARD
+
+    def _doublings(self, now: float) -> float:
+        """How often probing has doubled, as nobody was refused a call for so long."""
+        if self._is_told(now):
+            quiet = now - max(self._refused_at, self._others_refused_at)
+            calm = min((self._calm - _CALM) / _CALMER, (quiet - _HUSH) / _LONGER)
+            found = max(calm, (quiet - _QUIET) / _DOUBLING)
+        else:
+            found = (now - self._refused_at - self._patience - _QUIET) / _DOUBLING
+        return max(0.0, min(_MOST_DOUBLINGS, found))
 
     def _open(self, now: float) -> None:
         if not self._opening:

@@ -9,6 +9,7 @@ from types import TracebackType
 from handlers.errors import StoppedError
 from handlers.llm.admission import Admission
 from handlers.llm.aimd import AimdLimit
+from handlers.llm.hearsay import News, Told
 from handlers.llm.rate_hint import RateHint
 from handlers.llm.stated_limits import StatedLimits
 from handlers.llm.token_bucket import TokenBucket
@@ -76,6 +77,16 @@ class Limiter:
         """The declared rates are for the fleet: take this job's share of them."""
         with self._lock:
             self._admission.set_share(live_jobs)
+
+    def tell(self, job: str) -> Told:
+        """What the other jobs of the fleet may want to know of this one, ``job``."""
+        with self._lock:
+            return self._admission.tell(job)
+
+    def hear(self, news: News) -> None:
+        """What became of the whole fleet's calls."""
+        with self._lock:
+            self._admission.limit.hear(news, self._clock.monotonic())
 
     def set_ceiling(self, slots: int) -> None:
         """The most calls that may ever be in flight from now on."""

@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 LEASE_TTL = 120.0
 _EXTEND_EVERY = 30.0
-_BEAT_EVERY = 2.0
+BEAT = 1.0
+"""Seconds between two looks of each thread; a report waits for the job's ``report_every``, too."""
 _GATHERING = 10.0
 """Seconds of a job's life in which the rest of its fleet may not have been heard of yet."""
 
@@ -87,7 +88,7 @@ class Heartbeat:
             thread.join()
 
     def _every(self, work: Callable[[], None]) -> None:
-        while not self._stopped.wait(_BEAT_EVERY / 2):
+        while not self._stopped.wait(BEAT):
             try:
                 work()
             except Exception:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry
 from handlers.llm.admission import Admission, Ticket
 from handlers.llm.aimd import AimdLimit
+from handlers.llm.hearsay import Hearsay, Told
 from handlers.llm.token_bucket import TokenBucket
 from handlers.pipeline.sim_setup import SimSetup
 
@@ -100,6 +101,22 @@ class Job:
                 unit.batch.left += 1
                 count += 1
         return count
+
+
+class Heartbeats:
+    """What the jobs tell each other, all at the same moments: news of one reach the others a beat later."""
+
+    def __init__(self) -> None:
+        self._hearsay = Hearsay()
+        self._told: list[Told] = []
+
+    def beat(self, jobs: Sequence[Job], now: float) -> None:
+        """Each hears what all told at the beat before, and tells. They hear the same: it is reckoned once."""
+        news = self._hearsay.hear(self._told, now)
+        for job in jobs:
+            if news is not None:
+                job.gate.limit.hear(news, now)
+        self._told = [job.gate.tell(job.name) for job in jobs]
 
 
 def _bucket(per_minute: float | None) -> TokenBucket | None:

@@ -7,6 +7,7 @@ import math
 from pydantic import ConfigDict, Field, model_validator
 
 from handlers.models import Frozen
+from handlers.pipeline.heartbeat import BEAT
 
 LONGEST = 400 * 86_400.0
 """Seconds after which a simulated fleet is taken never to come to an end."""
@@ -76,6 +77,9 @@ class SimSetup(Frozen):
     )
     job_s: float | None = Field(default=None, gt=0, description="seconds after which a job ends by itself")
     start_s: float = Field(default=1.0, ge=0, description="seconds to a job's first call")
+    heartbeat_s: float = Field(
+        default=BEAT, ge=0, description="seconds between two hearings of the other jobs' refusals; 0: none"
+    )
     ramp_start: int | None = Field(default=None, ge=1, description="jobs at first; none: all at once")
     ramp_per_minute: float = Field(default=300.0, gt=0, description="more of them a minute")
 

@@ -19,7 +19,7 @@ from handlers.llm.backoff import delay
 from handlers.pipeline.calls import BACKOFF_BASE, BACKOFF_CAP, MAX_TRIES
 from handlers.pipeline.sim_api import Api, ApiLimits, Outcome
 from handlers.pipeline.sim_figures import Figures
-from handlers.pipeline.sim_job import Batch, Job, Unit, batches
+from handlers.pipeline.sim_job import Batch, Heartbeats, Job, Unit, batches
 from handlers.pipeline.sim_leases import MemoryLeases
 from handlers.pipeline.sim_setup import LONGEST, SimResult, SimSetup
 
@@ -56,6 +56,9 @@ class Simulation:
         self._seq = self._serial = 0
         self._cpu_free = 0.0
         self._figures = Figures(setup)
+        self._heartbeats = Heartbeats()
+        if limits is not None and setup.heartbeat_s:
+            self._at(setup.heartbeat_s, self._beat)
 
     def run(self) -> SimResult:
         """To the last paper."""
@@ -120,6 +123,10 @@ class Simulation:
         self._again.append(batch)
         while self._starved:
             self._fetch(self._starved.pop())
+
+    def _beat(self) -> None:
+        self._heartbeats.beat(self._jobs, self._now)
+        self._at(self._now + self._setup.heartbeat_s, self._beat)
 
     def _share_rates(self) -> None:
         starting = self._now <= self._setup.start_s and self._setup.ramp_start is None
@@ -195,18 +202,14 @@ class Simulation:
         unit.started_at = now
         self._figures.calls += 1
         outcome = self._api.call(unit.size, now)
-        lag = self._lag_of_cpu(now)
-        ends = now + lag + outcome.latency
-        if outcome.end == "ok":
-            ends += setup.worker_s
+        ends = now + self._lag_of_cpu(now) + outcome.latency + setup.worker_s * (outcome.end == "ok")
         self._at(ends, lambda: self._ends(job, unit, outcome))
 
     def _lag_of_cpu(self, now: float) -> float:
         """Seconds that a call waits for a processor, and uses it."""
-        work = self._setup.cpu_s
         if not self._setup.cores:
             return 0.0
-        self._cpu_free = max(self._cpu_free, now) + work / self._setup.cores
+        self._cpu_free = max(self._cpu_free, now) + self._setup.cpu_s / self._setup.cores
         lag = self._cpu_free - now
         self._figures.lag += lag
         return lag
@@ -246,9 +249,8 @@ class Simulation:
             self._figures.failed += 1
             self._done(job, unit)
         else:
-            self._again_after(
-                job, unit, delay(unit.tries + 1, BACKOFF_BASE, BACKOFF_CAP, self._chance.random)
-            )
+            backoff = delay(unit.tries + 1, BACKOFF_BASE, BACKOFF_CAP, self._chance.random)
+            self._again_after(job, unit, backoff)
 
     def _again_after(self, job: Job, unit: Unit, wait: float) -> None:
         unit.attempt += 1
@@ -270,13 +272,12 @@ class Simulation:
     def _done(self, job: Job, unit: Unit) -> None:
         unit.done = True
         self._figures.ended += 1
-        batch = unit.batch
-        batch.left -= 1
+        unit.batch.left -= 1
         if self._setup.deaths:
             job.finished(unit, self._now)
-        if not batch.left:
-            job.held.pop(batch.id, None)
-            self._leases.finish_batch(batch.id)
+        if not unit.batch.left:
+            job.held.pop(unit.batch.id, None)
+            self._leases.finish_batch(unit.batch.id)
         job.idle += 1
         if job.backlog:
             self._hand_out(job)

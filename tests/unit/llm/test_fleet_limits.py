@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import median
 
 import pytest
 
+from handlers.llm.admission import Admission
+from handlers.llm.hearsay import Told
+from handlers.pipeline.heartbeat import BEAT
+from handlers.pipeline.pace import AWS
 from tests.benchmarks.rate_limits import SCENARIOS, api, figures
 from tests.virtual_fleet import Fleet, Scenario
 
@@ -47,10 +52,33 @@ def test_a_quota_of_a_minute_is_made_to_last() -> None:
 
 def test_a_limit_that_falls_and_rises_is_followed_both_ways() -> None:
     changes = ((100.0, {"rpm": 300.0}), (200.0, {"rpm": 600.0}))
-    seen = Fleet(replace(_SMALL, changes=changes)).run()
-    assert seen.calls(160, 200) > 0.9 * 5 * 40
-    assert seen.refused_share(160, 200) < 0.04
-    assert seen.calls(260, 300) > 0.85 * 10 * 40
+    # One run in ten is a tenth slower or faster than the median, whoever hears what.
+    runs = [Fleet(replace(_SMALL, changes=changes, seed=seed)).run() for seed in range(1, 12)]
+    assert median(seen.calls(160, 200) for seen in runs) > 0.9 * 5 * 40
+    assert max(seen.refused_share(160, 200) for seen in runs) < 0.04
+    assert median(seen.calls(260, 300) for seen in runs) > 0.85 * 10 * 40
+
+
+def test_jobs_that_hear_of_each_other_follow_it_without_headers_and_are_refused_less() -> None:
+    changing = SCENARIOS["halved and doubled, no headers"]
+    alone, together = (figures(replace(changing, heartbeat=every)) for every in (0.0, BEAT))
+    assert together.used > 0.96
+    assert together.refused < min(0.013, 0.8 * alone.refused)
+    assert together.share > alone.share
+
+
+def test_a_heartbeat_that_is_as_slow_as_on_aws_helps_too() -> None:
+    changing = SCENARIOS["halved and doubled, no headers"]
+    alone, together = (figures(replace(changing, heartbeat=every)) for every in (0.0, AWS.report_every))
+    assert together.used > 0.95
+    assert together.refused < 0.9 * alone.refused
+
+
+def test_a_fleet_whose_words_are_stale_does_as_one_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Fleet(replace(_SMALL, heartbeat=0.0)).run()
+    stuck = Told("stuck", 7, 3, 2.0, 25)
+    monkeypatch.setattr(Admission, "tell", lambda _gate, job: stuck._replace(job=job))
+    assert Fleet(_SMALL).run() == alone
 
 
 def test_a_declared_limit_is_used_and_never_hit() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.models import ControlState
+from handlers.pipeline.context import JobMeter
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
 from handlers.records import Control, JobStats
-from tests.builders import RUN, batch
+from tests.builders import RUN, batch, job
 from tests.command import until
 from tests.fakes import FakeClock, SetClock
 from tests.unit.pipeline.test_calls import GOOD, Bench
@@ -115,6 +117,31 @@ def test_leases_are_made_good_at_once_when_the_clock_jumps(tmp_path: Path, ahead
         heartbeat.close()
     queue.close()
     ledger.close()
+
+
+def test_a_job_hears_at_its_heartbeat_that_others_were_refused(tmp_path: Path) -> None:
+    """Through the ledger, with what each heartbeat writes and reads anyway."""
+    bench = Bench(tmp_path, GOOD)
+    ledger, clock, context = bench.ledger, bench.clock, bench.context
+    other = JobMeter().snapshot(context.limiter)
+    ledger.start_job(job("other", heartbeat_at=clock.now()))
+    ledger.beat(RUN, "j", at=clock.now(), stats=context.stats())
+    queue = SqliteQueue(tmp_path / "q", RUN, clock)
+    heartbeat = Heartbeat(ledger, queue, clock, list)
+    limit = context.limiter._admission.limit
+    try:
+        for second in range(1, 5):
+            clock.advance(1.0)
+            with context.limiter.slot(1, lambda: False) as slot:
+                slot.succeeded()
+            words = replace(other, job="other", answered=9 * second, throttled=second // 3, ceiling=4)
+            ledger.beat(RUN, "other", at=clock.now(), stats=words)
+            heartbeat._report(context, clock.now())
+            assert (limit._calm > 0) == (second == 2 or second == 4), second
+    finally:
+        heartbeat.close()
+    assert (context.stats().job, context.stats().answered, context.stats().ceiling) == ("j", 4, 4)
+    queue.close()
 
 
 def _set(ledger: SqliteLedger, state: ControlState) -> None:
