@@ -6,6 +6,9 @@ import math
 
 from handlers.llm.hearsay import News
 
+_OPENING, _REOPENING = 1.0, 0.25
+"""Of the ceiling, what a second opens at first, and after the first refusal at most. A refusal comes back after
+some 20 to 200 ms: what was sent meanwhile is refused too, which costs a call and nothing else."""
 _BUSY = 0.9
 """Share of the slots that must be in use before a success says that more would be good."""
 _PROBE = 1.0
@@ -50,9 +53,9 @@ what it holds alone would swing, as a controller without its proportional part d
 class AimdLimit:
     """Slots for one job, found by trying (Chiu and Jain, 1989).
 
-    Slow start: slots open by time, half of the ceiling a second, until the first refusal. Before the
-    first answer is in, a refusal says that slots open too fast, not that they are too many: it halves
-    the speed, as at an API with a rate but no bound on calls in flight. Given a ``start`` (the last
+    Slow start: slots open by time, all within a second, until the first refusal. Before the first answer
+    is in, a refusal says that slots open too fast, not that they are too many: they go on at a quarter of
+    the speed, then at half of that, as at an API with a rate but no bound on calls in flight. Given a ``start`` (the last
     session's level), it begins there.
 
     After it, a refusal multiplies by ``decrease``, at most once a round of calls or a ``burst`` of seconds,
@@ -74,7 +77,7 @@ class AimdLimit:
         self._level = 1.0 if start is None else min(float(ceiling), max(1.0, start))
         self._opening = start is None
         self._opened_at: float | None = None
-        self._speed = ceiling / 2
+        self._speed = ceiling * _OPENING
         self._answered = False
         self._decrease = decrease
         self._burst = burst
@@ -140,7 +143,7 @@ class AimdLimit:
         if started_at < self._cut_at:
             return False
         if self._opening and not self._answered:
-            self._speed /= 2
+            self._speed = min(self._speed / 2, self.ceiling * _REOPENING)
             self._level = max(1.0, float(min(self._level, in_flight)))
             self._cut_at = now
             return True
