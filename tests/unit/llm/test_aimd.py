@@ -200,6 +200,26 @@ def test_a_job_grows_when_nobody_was_refused_for_long_and_hardly_while_somebody_
     assert busy.slots(60.0) < alone.slots(60.0) < calm.slots(60.0) == 100
 
 
+def test_all_give_way_when_many_were_refused_and_not_for_a_single_call() -> None:
+    kept = {}
+    for refused in (0, 1, 20):
+        limit = at_level(50)
+        limit.on_throttle(0.0, 50, 0.0)
+        limit.hear(News(answered=80, throttled=refused, level=0.4, seconds=1.0), 10.0)
+        kept[refused] = limit.level
+    assert kept[0] == kept[1] == 40
+    assert kept[20] == pytest.approx(38)
+
+
+def test_who_was_just_cut_and_who_reads_a_common_bucket_do_not_give_way_again() -> None:
+    cut, reads = at_level(50), steered(50, 0.5, 3)
+    cut.on_throttle(0.0, 50, 10.0)
+    for limit in (cut, reads):
+        before = limit.level
+        limit.hear(News(answered=80, throttled=20, level=before / 100, seconds=1.0), 11.0)
+        assert limit.level == before
+
+
 def test_few_answers_without_a_refusal_are_no_calm() -> None:
     few = after_a_cut_among_others(News(answered=1, throttled=0, level=None, seconds=1.0), heard_until=30)
     many = after_a_cut_among_others(News(answered=50, throttled=0, level=None, seconds=1.0), heard_until=30)
