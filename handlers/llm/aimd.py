@@ -6,6 +6,9 @@ import math
 
 from handlers.llm.hearsay import News
 
+_OPENING, _REOPENING = 1.0, 0.25
+"""Of the ceiling, what a second opens at first, and after the first refusal at most. A refusal takes some
+20 to 200 ms to come back: what was sent meanwhile is refused too, which costs a call and nothing else."""
 _BUSY = 0.9
 """Share of the slots that must be in use before a success says that more would be good."""
 _PROBE = 1.0
@@ -18,18 +21,22 @@ _QUIET, _DOUBLING = 30.0, 8.0
 """After so many seconds without a refusal probing doubles every so many: the limit may have moved, and an
 API without headers does not say so."""
 _MOST_DOUBLINGS = 16.0
-_CALM, _CALMER = 200, 100
+_CALM, _CALMER = 250, 100
 """Answers of the whole fleet without a refusal after which probing doubles, and each so many more of them: a
 job alone sees too few calls to tell a share of refusals of 1% from none, the fleet does not."""
 _HUSH, _LONGER = 5.0, 2.0
 """Seconds that it takes at least: what befell the others is heard one or two heartbeats late."""
-_SURE = 0.4
-"""Of a probe, while the fleet is heard: nobody has to grow because it cannot know."""
+_SURE, _SURER = 0.5, 2.0
+"""Times a probe, and times the fastest that it may become, while the fleet is heard: nobody has to grow
+because it cannot know, and all may when they do."""
 _HEARD = 20.0
 """Seconds for which what the fleet told holds; after them a job goes by its own calls again."""
 _LEVELLING, _LEAP = 0.01, 0.2
 """Of the gap between a job's part of the limit and the fleet's mean, what a second closes, and what a
 heartbeat does at most."""
+_YIELD, _MANY, _JUST_CUT = 0.25, 2, 3.0
+"""Of the share of refused calls, what all give up when so many were refused between two heartbeats, but not
+who did within so many seconds."""
 _STORM = 3
 """Refusals of calls started after a cut that show it to have been too small."""
 _DEEP = 0.6
@@ -50,10 +57,10 @@ what it holds alone would swing, as a controller without its proportional part d
 class AimdLimit:
     """Slots for one job, found by trying (Chiu and Jain, 1989).
 
-    Slow start: slots open by time, half of the ceiling a second, until the first refusal. Before the
-    first answer is in, a refusal says that slots open too fast, not that they are too many: it halves
-    the speed, as at an API with a rate but no bound on calls in flight. Given a ``start`` (the last
-    session's level), it begins there.
+    Slow start: slots open by time, all within a second, until the first refusal. Before the first answer
+    is in, a refusal says that slots open too fast, not that they are too many: they go on at a quarter of
+    the speed, then at half of that, as at an API with a rate but no bound on calls in flight. Given a
+    ``start`` (the last session's level), it begins there.
 
     After it, a refusal multiplies by ``decrease``, at most once a round of calls or a ``burst`` of seconds,
     whichever is longer; if refusals went on in between, the next cut is deep (as deep as the congestion,
@@ -74,7 +81,7 @@ class AimdLimit:
         self._level = 1.0 if start is None else min(float(ceiling), max(1.0, start))
         self._opening = start is None
         self._opened_at: float | None = None
-        self._speed = ceiling / 2
+        self._speed = ceiling * _OPENING
         self._answered = False
         self._decrease = decrease
         self._burst = burst
@@ -140,7 +147,7 @@ class AimdLimit:
         if started_at < self._cut_at:
             return False
         if self._opening and not self._answered:
-            self._speed /= 2
+            self._speed = min(self._speed / 2, self.ceiling * _REOPENING)
             self._level = max(1.0, float(min(self._level, in_flight)))
             self._cut_at = now
             return True
@@ -176,9 +183,17 @@ class AimdLimit:
             if now - self._cut_at > 2 * news.seconds + 1:
                 self._deep = False
         if self.refused and not self._opening and news.level is not None:
+            kept = 1 - self._yielded(news, now)
             gap = news.level * self.ceiling - self._level
-            level = self._level + gap * min(_LEAP, _LEVELLING * news.seconds)
+            level = self._level * kept + gap * min(_LEAP, _LEVELLING * news.seconds)
             self._level = max(1.0, min(float(self.ceiling), level))
+
+    def _yielded(self, news: News, now: float) -> float:
+        """Share of the slots that all give up when many were refused, as deep as the congestion (DCTCP):
+        those who were lucky take back what they grew by, too. Where a common bucket is read, it does that."""
+        if news.throttled < _MANY or self._fill is not None or now - self._cut_at < _JUST_CUT:
+            return 0.0
+        return min(_LEAP, _YIELD * news.throttled / (news.throttled + news.answered))
 
     def _cut(self, in_flight: int, now: float) -> None:
         # Where a common bucket is read, it brings all jobs down; deep cuts would hit the unlucky.
@@ -204,7 +219,9 @@ class AimdLimit:
             return _RISE / self._level - _LEAN * max(0.0, 1 - self._fill / _LOW)
         if room is not None:
             return probe
-        return min(chase, probe * (_SURE if self._is_told(now) else 1.0) * 2 ** self._doublings(now))
+        if self._is_told(now):
+            probe, chase = probe * _SURE, chase * _SURER
+        return min(chase, probe * 2 ** self._doublings(now))
 
     def _is_told(self, now: float) -> bool:
         return now - self._heard_at < _HEARD

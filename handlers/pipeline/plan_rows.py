@@ -17,8 +17,8 @@ Binding = Literal[
 ]
 """``nothing``: no paper needs a call."""
 Risk = Literal["low", "medium", "high"]
-_SLOW_START = 1.0
-"""Seconds of the fleet's work lost while slots open, half of them a second (see llm/aimd.py)."""
+_SLOW_START = 0.5
+"""Seconds of the fleet's work lost while slots open, all of them within a second (see llm/aimd.py)."""
 _START_ERROR = 0.5
 """Share of a start's seconds by which one start differs from another."""
 _RAMP_BINDS = 0.25

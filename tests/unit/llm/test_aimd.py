@@ -12,37 +12,39 @@ def at_level(level: float, ceiling: int = 100) -> AimdLimit:
     return AimdLimit(ceiling, start=level)
 
 
-def test_slots_open_by_time_half_of_the_ceiling_a_second() -> None:
+def test_slots_open_by_time_within_a_second() -> None:
     limit = AimdLimit(100)
-    assert [limit.slots(now) for now in (10.0, 10.5, 11.0, 12.0, 60.0)] == [1, 26, 51, 100, 100]
+    assert [limit.slots(now) for now in (10.0, 10.25, 10.5, 11.0, 60.0)] == [1, 26, 51, 100, 100]
 
 
 def test_the_time_to_the_next_slot_is_known_in_slow_start_only() -> None:
     limit = AimdLimit(100)
     assert limit.slots(0.0) == 1
-    assert 0.019 < limit.next_open(0.0) < 0.021
+    assert 0.009 < limit.next_open(0.0) < 0.011
     limit.on_success(0.0, 1, 0.0)
     limit.on_throttle(0.0, 1, 0.0)
     assert limit.next_open(0.0) == float("inf")
 
 
-def test_a_refusal_before_any_answer_halves_the_speed_at_which_slots_open() -> None:
+def test_refusals_before_any_answer_slow_the_speed_at_which_slots_open() -> None:
     limit = AimdLimit(100)
     assert limit.slots(0.0) == 1
-    assert limit.slots(0.4) == 21
-    assert limit.on_throttle(0.3, 15, 0.4)
-    assert limit.slots(0.4) == 15
-    assert limit.slots(0.8) == 25
-    assert not limit.on_throttle(0.39, 20, 0.8), "that call was sent at the old speed"
+    assert limit.slots(0.2) == 21
+    assert limit.on_throttle(0.1, 15, 0.2)
+    assert limit.slots(0.2) == 15
+    assert limit.slots(0.6) == 25
+    assert not limit.on_throttle(0.19, 20, 0.6), "that call was sent at the old speed"
+    assert limit.on_throttle(0.5, 25, 0.6)
+    assert limit.slots(1.4) == 35
 
 
 def test_after_the_first_answer_a_refusal_ends_slow_start() -> None:
     limit = AimdLimit(100)
     limit.slots(0.0)
-    assert limit.slots(1.0) == 51
-    limit.on_success(0.0, 51, 1.0)
-    assert limit.on_throttle(0.9, 40, 1.0)
-    assert limit.slots(1.0) == limit.slots(5.0) < 40
+    assert limit.slots(0.5) == 51
+    limit.on_success(0.0, 51, 0.5)
+    assert limit.on_throttle(0.4, 40, 0.5)
+    assert limit.slots(0.5) == limit.slots(5.0) < 40
 
 
 def test_a_refusal_in_a_lull_is_no_reason_to_give_up_nearly_all_slots() -> None:
@@ -196,6 +198,26 @@ def test_a_job_grows_when_nobody_was_refused_for_long_and_hardly_while_somebody_
     busy = after_a_cut_among_others(News(answered=500, throttled=1, level=None, seconds=1.0))
     alone = after_a_cut_among_others(News(500, 1, None, 1.0), heard_until=0)
     assert busy.slots(60.0) < alone.slots(60.0) < calm.slots(60.0) == 100
+
+
+def test_all_give_way_when_many_were_refused_and_not_for_a_single_call() -> None:
+    kept = {}
+    for refused in (0, 1, 20):
+        limit = at_level(50)
+        limit.on_throttle(0.0, 50, 0.0)
+        limit.hear(News(answered=80, throttled=refused, level=0.4, seconds=1.0), 10.0)
+        kept[refused] = limit.level
+    assert kept[0] == kept[1] == 40
+    assert kept[20] == pytest.approx(38)
+
+
+def test_who_was_just_cut_and_who_reads_a_common_bucket_do_not_give_way_again() -> None:
+    cut, reads = at_level(50), steered(50, 0.5, 3)
+    cut.on_throttle(0.0, 50, 10.0)
+    for limit in (cut, reads):
+        before = limit.level
+        limit.hear(News(answered=80, throttled=20, level=before / 100, seconds=1.0), 11.0)
+        assert limit.level == before
 
 
 def test_few_answers_without_a_refusal_are_no_calm() -> None:

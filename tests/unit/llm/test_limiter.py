@@ -123,7 +123,7 @@ def test_a_slot_comes_back_whatever_happens_in_it() -> None:
 
 
 def test_slots_that_time_opens_are_used_at_once() -> None:
-    limiter = Limiter(AimdLimit(40), RealClock())
+    limiter = Limiter(AimdLimit(20), RealClock())
     begun: list[float] = []
     release = threading.Event()
 
