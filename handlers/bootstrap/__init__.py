@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         endpoint,
         job,
         new_job,
+        own_settings,
         price,
         task_of,
     )
@@ -53,12 +54,13 @@ __all__ = [
     "new_job",
     "on_lambda",
     "open_state",
+    "own_settings",
     "price",
     "set_environment",
     "task_of",
 ]
 
-_WIRED = ("api_key", "chat_model", "endpoint", "job", "new_job", "price", "task_of")
+_WIRED = ("api_key", "chat_model", "endpoint", "job", "new_job", "own_settings", "price", "task_of")
 
 
 def __getattr__(name: str) -> Any:

@@ -95,21 +95,30 @@ def chat_model(
 @cache
 def job() -> Job:
     """This process's job, by the environment."""
-    return new_job(load_settings().job_id or new_id("job"))
+    settings = own_settings()
+    return new_job(settings.job_id or new_id("job"), settings)
+
+
+@cache
+def own_settings() -> Settings:
+    """Those of this process, read once: a fleet's jobs begin all at the same moment, and reading them is a
+    tenth of what each of them has to do before its first call."""
+    return load_settings()
 
 
 @cache
 def _kept() -> tuple[State, Limiter]:
     """What outlives a job: the adapters' clients, and what is known of the API's limits."""
     share_one_heap()
-    settings = load_settings()
+    settings = own_settings()
     adapters = connect(settings)
     return adapters, _limiter(settings, settings.shape[1], adapters.clock)
 
 
-def new_job(job_id: str) -> Job:
-    """A job of its own, with the process's adapters and limiter."""
-    settings, (adapters, limiter) = load_settings(), _kept()
+def new_job(job_id: str, settings: Settings | None = None) -> Job:
+    """A job of its own, with the process's adapters and limiter. ``settings``: the environment's if not
+    given."""
+    settings, (adapters, limiter) = settings or load_settings(), _kept()
     limiter.set_share(settings.shape[0])  # how many live now, this process, perhaps just thawed, cannot know
     return _new_job(settings, job_id, adapters, limiter)
 

@@ -16,7 +16,6 @@ from handlers import bootstrap, process
 from handlers.pipeline.job import Job
 from handlers.pipeline.source import EventSource
 from handlers.ports import Ledger
-from handlers.settings import load_settings
 
 logger = bootstrap.logger()
 
@@ -50,7 +49,7 @@ def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
 
 def work(job: Job) -> int:
     """Take batches until the queue is empty or the job drains; returns the exit code."""
-    settings = load_settings()
+    settings = bootstrap.own_settings()
     source = EventSource(
         job.queue,
         process.handler,

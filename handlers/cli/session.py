@@ -17,6 +17,7 @@ from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import Fleet, bury_the_dead
 from handlers.cli.refusals import refuse_forgotten
 from handlers.corpus.ingest import IngestResult
+from handlers.errors import PaperfleetError
 from handlers.pipeline.export import export
 from handlers.pipeline.source import LocalContext
 from handlers.pipeline.specification import specification
@@ -43,6 +44,13 @@ def run_ingested(
         forecast.keep(planned, folder_of(settings))
     with endpoint(settings, console) as ready:
         return run_corpus(ready, found, console)
+
+
+def make_ready(settings: Settings) -> None:
+    """Make the files of a state that has none. What is wrong with them is told by whoever uses them."""
+    if settings.backend == "embedded":
+        with suppress(PaperfleetError, sqlite3.Error, OSError), open_state(settings.run_id, settings):
+            pass
 
 
 def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunReport:

@@ -26,9 +26,11 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.
     for name, value in {"STATE": str(tmp_path), "RUN_ID": RUN, "JOBS": "20", "RPM": str(60 * RATE)}.items():
         monkeypatch.setenv(f"PAPERFLEET_{name}", value)
     wiring._kept.cache_clear()
+    wiring.own_settings.cache_clear()
     yield monkeypatch
     wiring._kept()[0].close()
     wiring._kept.cache_clear()
+    wiring.own_settings.cache_clear()
 
 
 def _rate(limiter: Limiter) -> float:
