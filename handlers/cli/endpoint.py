@@ -10,8 +10,6 @@ from rich.console import Console
 
 from handlers import bootstrap
 from handlers.errors import UsageError
-from handlers.server.launch import start
-from handlers.server.settings import ServerSettings
 from handlers.settings import Settings
 
 GLOSS = "paperfleet-gloss"
@@ -40,6 +38,9 @@ def endpoint(settings: Settings, console: Console) -> Iterator[Settings]:
         "No --base-url: the built-in model server glosses word by word from CC-CEDICT.\n"
         "It shows the way and is [bold]not a translation[/]; its prices are an example."
     )
+    from handlers.server.launch import start
+    from handlers.server.settings import ServerSettings
+
     price = bootstrap.price(settings, GLOSS)
     billed = ServerSettings(
         mode="gloss",

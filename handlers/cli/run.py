@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,12 +80,21 @@ def _run(
     planned: PlanFile | None,
 ) -> RunReport:
     found = ingested(
-        source, settings, mapping or [], source_format, console, again=False, meanwhile=_load_session
+        source,
+        settings,
+        mapping or [],
+        source_format,
+        console,
+        again=False,
+        meanwhile=partial(_load_session, settings),
     )
     from handlers.cli.session import run_ingested
 
     return run_ingested(settings, found, planned, console)
 
 
-def _load_session() -> None:
-    import handlers.cli.session  # noqa: F401 - for whoever needs it next
+def _load_session(settings: Settings) -> None:
+    """For whoever needs it next, and the files of a new state, which are synced a dozen times."""
+    from handlers.cli import session
+
+    session.make_ready(settings)

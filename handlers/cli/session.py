@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import typer
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -17,9 +17,8 @@ from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import Fleet, bury_the_dead
 from handlers.cli.refusals import refuse_forgotten
 from handlers.corpus.ingest import IngestResult
-from handlers.pipeline import forecast, plan_file
+from handlers.errors import PaperfleetError
 from handlers.pipeline.export import export
-from handlers.pipeline.plan_file import PlanFile
 from handlers.pipeline.source import LocalContext
 from handlers.pipeline.specification import specification
 from handlers.pipeline.submit import RunRequest, Submitted
@@ -30,16 +29,28 @@ from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.settings import PREFIX, Settings
 
+if TYPE_CHECKING:
+    from handlers.pipeline.plan_file import PlanFile
+
 
 def run_ingested(
     settings: Settings, found: IngestResult, planned: PlanFile | None, console: Console
 ) -> RunReport:
     """A session as the settings, and a plan if there is one, want it."""
     if planned is not None:
+        from handlers.pipeline import forecast, plan_file
+
         plan_file.check_corpus(planned, found.sha256)
         forecast.keep(planned, folder_of(settings))
     with endpoint(settings, console) as ready:
         return run_corpus(ready, found, console)
+
+
+def make_ready(settings: Settings) -> None:
+    """Make the files of a state that has none. What is wrong with them is told by whoever uses them."""
+    if settings.backend == "embedded":
+        with suppress(PaperfleetError, sqlite3.Error, OSError), open_state(settings.run_id, settings):
+            pass
 
 
 def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunReport:
@@ -56,8 +67,10 @@ def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunRep
     with open_state(ready.run_id, ready) as adapters:
         refuse_forgotten(adapters, ready.run_id)
         _clear(adapters, ready.run_id)
+        # Within, for whoever closes a file of SQLite last writes it out: twice for nothing.
+        emitted = shard_through_handler(request, ready).emitted
     failure = ""
-    if shard_through_handler(request, ready).emitted:
+    if emitted:
         with Progress(console) as progress:
             failure = Fleet(ready, progress).run()
     return _finish(ready, failure, console)
@@ -112,6 +125,8 @@ def final_report(settings: Settings, adapters: State, failure: str) -> RunReport
         is_alive=is_alive,
         detail=True,
     )
+    from handlers.pipeline import forecast  # with it comes all of planning
+
     report = forecast.with_forecast(report, folder_of(settings))
     return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report
 

@@ -8,10 +8,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from operator import itemgetter
 
 from pydantic import ValidationError
 
-from handlers.corpus.index import IndexEntry
+from handlers.corpus.index import FOLLOWER, IndexEntry
 from handlers.errors import BadLineError
 from handlers.models import BatchMessage, Paper
 
@@ -23,6 +25,8 @@ TAIL_SHARES = 40
 (guided self-scheduling, Polychronopoulos and Kuck 1987)."""
 TAIL_FRACTION = 5
 """No batch of the tail is cut below a fifth of the full size: each costs a lease and a message."""
+IN_MEMORY = 50_000
+"""Papers that are sorted without a database, which takes three times as long; as much memory as its cache."""
 _CUT_VERSION = 1
 _FRAME_BYTES = 512
 _CACHE_KIB = 8 * 1024
@@ -40,13 +44,14 @@ def cut(
     max_bytes: int = MAX_MESSAGE_BYTES,
     full_text: bool = False,
     costs_nothing: Callable[[IndexEntry], bool] | None = None,
+    in_memory: int = IN_MEMORY,
 ) -> Iterator[BatchMessage]:
     """Batches of generation 1, heaviest papers first, followers left out and counted in their leaders.
 
     A batch closes at ``max_papers`` ranges, ``max_tokens`` estimated tokens (a heavier paper travels
     alone) or ``max_bytes`` of JSON. ``costs_nothing`` names papers that need no call: they count no
-    tokens and come last. The same entries and bounds give the same batches. Sorted on disk: memory does
-    not grow with the corpus.
+    tokens and come last. The same entries and bounds give the same batches. Sorted on disk from
+    ``in_memory`` papers on: memory does not grow with the corpus.
     """
     if max_papers < 1 or max_tokens < 1 or max_bytes < MIN_MESSAGE_BYTES:
         raise ValueError(
@@ -55,9 +60,10 @@ def cut(
     settings = [_CUT_VERSION, run_id, corpus_sha256, max_papers, max_tokens, max_bytes, full_text]
     mark = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:6]
     with closing(sqlite3.connect("", isolation_level=None)) as db:
-        left = _fill(db, entries, full_text=full_text, costs_nothing=costs_nothing or _is_empty)
+        rows = _rows(entries, full_text=full_text, costs_nothing=costs_nothing or _is_empty)
+        left, ordered = _heaviest_first(rows, db, in_memory)
         frame = _FRAME_BYTES + len(json.dumps([run_id, corpus_key, corpus_sha256]))
-        groups = _grouped(db, left, max_papers, max_tokens, max_bytes - frame)
+        groups = _grouped(ordered, left, max_papers, max_tokens, max_bytes - frame)
         for position, group in enumerate(groups):
             yield BatchMessage(
                 run_id=run_id,
@@ -92,8 +98,8 @@ class _Group:
     tokens: int = 0
     bytes: int = 0
 
-    def add(self, row: tuple[int, int, int, int, str], size: int) -> None:
-        tokens, offset, length, weight, paper_id = row
+    def add(self, row: _Row, size: int) -> None:
+        _, tokens, offset, length, weight, paper_id = row
         self.ranges.append((offset, length))
         self.ids.append(paper_id)
         self.weights.append(weight)
@@ -101,31 +107,50 @@ class _Group:
         self.bytes += size
 
 
-def _fill(
-    db: sqlite3.Connection,
-    entries: Iterable[IndexEntry],
-    *,
-    full_text: bool,
-    costs_nothing: Callable[[IndexEntry], bool],
-) -> int:
-    """The papers to send into a temporary database (sorted on disk when large); returns how many."""
+_Row = tuple[int, int, int, int, int, str]
+"""twin, tokens, offset, length, weight, id"""
+
+
+def _rows(
+    entries: Iterable[IndexEntry], *, full_text: bool, costs_nothing: Callable[[IndexEntry], bool]
+) -> Iterator[_Row]:
+    """The papers to send."""
+    for entry in entries:
+        if not entry.flags & FOLLOWER:
+            offset, length, tokens, body_tokens, weight, _, _, paper_id, twin = entry
+            tokens = 0 if costs_nothing(entry) else tokens + body_tokens if full_text else tokens
+            yield twin, tokens, offset, length, weight, paper_id
+
+
+def _heaviest_first(
+    rows: Iterator[_Row], db: sqlite3.Connection, in_memory: int
+) -> tuple[int, Iterator[_Row]]:
+    """How many, and all of them by their twins' greatest weight, twins side by side, else as they came."""
+    held = list(islice(rows, in_memory))
+    if len(held) == in_memory:
+        return _fill(db, chain(held, rows)), _sorted_rows(db)
+    ranks: dict[int, int] = {}
+    for twin, tokens, *_ in held:
+        if twin > 0 and tokens > ranks.get(twin, -1):
+            ranks[twin] = tokens
+    held.sort(key=itemgetter(0))
+    held.sort(
+        key=lambda row: ranks[row[0]] if row[0] > 0 else row[1], reverse=True
+    )  # equal ones stay in order
+    return len(held), iter(held)
+
+
+def _fill(db: sqlite3.Connection, rows: Iterable[_Row]) -> int:
+    """The papers into a temporary database (sorted on disk when large); returns how many."""
     db.executescript(
         f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB};"
-        "CREATE TABLE papers (seq INTEGER PRIMARY KEY, tokens INTEGER, offset INTEGER, length INTEGER,"
-        " weight INTEGER, id TEXT, twin INTEGER, rank INTEGER);"
+        "CREATE TABLE papers (seq INTEGER PRIMARY KEY, twin INTEGER, tokens INTEGER, offset INTEGER,"
+        " length INTEGER, weight INTEGER, id TEXT, rank INTEGER);"
     )
-    rows = (
-        (
-            0 if costs_nothing(entry) else entry.tokens + (entry.body_tokens if full_text else 0),
-            entry.offset, entry.length, entry.weight, entry.id, entry.twin,
-        )
-        for entry in entries
-        if not entry.follower
-    )  # fmt: skip
     db.execute("BEGIN")
     cursor = db.executemany(
-        "INSERT INTO papers (tokens, offset, length, weight, id, twin, rank)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1)",
+        "INSERT INTO papers (twin, tokens, offset, length, weight, id, rank)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?2)",
         rows,
     )
     # Once a group, not once a paper: a form letter's texts are one group of thousands.
@@ -136,23 +161,29 @@ def _fill(
     return max(0, cursor.rowcount)
 
 
+def _sorted_rows(db: sqlite3.Connection) -> Iterator[_Row]:
+    yield from db.execute(
+        "SELECT twin, tokens, offset, length, weight, id FROM papers ORDER BY rank DESC, twin, seq"
+    )
+
+
 def _grouped(
-    db: sqlite3.Connection, left: int, max_papers: int, max_tokens: int, max_bytes: int
+    rows: Iterable[_Row], left: int, max_papers: int, max_tokens: int, max_bytes: int
 ) -> Iterator[_Group]:
     group = _Group()
     size = _size(left, max_papers)
     last = 0
-    rows = "SELECT twin, tokens, offset, length, weight, id FROM papers ORDER BY rank DESC, twin, seq"
-    for twin, *row in db.execute(rows):
-        width = _width(*row[1:])
-        full = len(group.ids) >= size or group.tokens + row[0] > max_tokens
+    for row in rows:
+        twin, tokens, offset, length, weight, paper_id = row
+        width = _width(offset, length, weight, paper_id)
+        full = len(group.ids) >= size or group.tokens + tokens > max_tokens
         apart = twin == 0 or twin != last
         last = twin
         if group.ids and ((full and apart) or group.bytes + width > max_bytes):
             yield group
             left -= len(group.ids)
             group, size = _Group(), _size(left, max_papers)
-        group.add(tuple(row), width)
+        group.add(row, width)
     if group.ids:
         yield group
 

@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -161,13 +163,18 @@ class _Intake:
 
     def publish(self, folder: Path) -> IngestResult:
         """Give the finished files their names."""
+        self._corpus.flush()
+        written_out = threading.Thread(target=_write_out, args=(self._scratch / "corpus",))
+        written_out.start()  # while the index is made
         sha256 = self._sha256.hexdigest()
         profile = self._profile.build()
         entries = index_lines(self._seen.entries(), corpus_sha256=sha256, papers=self.papers)
         rendered = profile.model_dump_json(indent=2).encode() + b"\n"
+        index = _written(self._scratch / "index", entries)
+        written_out.join()
         paths = {
             ".rejects.jsonl": _closed(self._rejects),
-            ".index": _written(self._scratch / "index", entries),
+            ".index": index,
             ".profile.json": _written(self._scratch / "profile", [rendered]),
             ".jsonl": _closed(self._corpus),
         }
@@ -192,6 +199,12 @@ def _nothing_good(name: str, intake: _Intake) -> str:
     if not intake.rejects:
         return f"{name} is empty: give a source with at least one paper"
     return f"{name}: none of its {intake.rejects} records is a paper; the first: {intake.first_reject}"
+
+
+def _write_out(path: Path) -> None:
+    """Begin with what ``_closed`` makes sure of, by a descriptor of its own: that one hears of errors."""
+    with suppress(OSError), path.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _closed(stream: IO[bytes]) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -96,13 +96,13 @@ class Normaliser:
         strangers = self._strangers(record)
         line, refusal = _line(fields, strangers)
         title_and_abstract = f"{fields['title']}\x1e{fields['abstract']}".encode()
-        words = fields["keywords"]
-        keywords = "\x1f".join(words).encode()
+        words = "\x1f".join(fields["keywords"])
+        keywords = words.encode()
         body = fields.get("body", "")
         body_bytes = body.encode()
-        gaps = max(0, len(words) - 1)
+        gaps = max(0, len(fields["keywords"]) - 1)
         size = len(title_and_abstract) - 1 + len(keywords) - gaps
-        characters = len(fields["title"]) + len(fields["abstract"]) + sum(map(len, words))
+        characters = len(fields["title"]) + len(fields["abstract"]) + len(words) - gaps
         license_id = fields.get("license")
         empty = 0 if characters or body else EMPTY
         return Prepared(
@@ -145,7 +145,8 @@ class Normaliser:
 
     def _strangers(self, record: Record) -> dict[str, Any]:
         """Fields that are only carried along, by name."""
-        names = record.keys() - self._known
+        known = self._known
+        names = [name for name in record if name not in known]
         return {name: record[name] for name in sorted(names) if record[name] is not None} if names else {}
 
     def _id(self, value: object, record: Record) -> str:
@@ -157,17 +158,17 @@ class Normaliser:
 
     def _keywords(self, value: object) -> tuple[str, ...]:
         if isinstance(value, list):
-            words = [clean_text(word) if type(word) is str else _text("keywords", word) for word in value]
+            words = [_text("keywords", word) for word in value]
         else:
             words = [word.strip() for word in self._separators.split(_text("keywords", value))]
-        return tuple(word for word in words if word)
+        return tuple(filter(None, words))
 
 
 def _text(field: str, value: object) -> str:
-    if value is None:
-        return ""
     if isinstance(value, str):
         return clean_text(value)
+    if value is None:
+        return ""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise RecordError(f"{field} is a {type(value).__name__}, not text")
@@ -211,7 +212,7 @@ def _filled(fields: Mapping[str, object]) -> int:
 def _line(fields: dict[str, Any], strangers: dict[str, Any]) -> tuple[bytes, str]:
     """(canonical line, "") or (nothing, why the paper cannot be written as one)."""
     whole = {**fields, **strangers}
-    if len(fields["id"]) <= _MAX_ID and all(type(value) is str for value in strangers.values()):
+    if len(fields["id"]) <= _MAX_ID and (not strangers or _all_texts(strangers.values())):
         # Then no step below can find anything: the paper's own fields are cleaned texts.
         with suppress(PydanticSerializationError, UnicodeEncodeError):
             return to_json(whole) + b"\n", ""
@@ -224,6 +225,10 @@ def _line(fields: dict[str, Any], strangers: dict[str, Any]) -> tuple[bytes, str
     except (ValueError, RecursionError) as error:
         return b"", f"the record cannot be written as JSON: {error}"
     return line + b"\n", ""
+
+
+def _all_texts(values: Iterable[object]) -> bool:
+    return set(map(type, values)) == {str}
 
 
 def _encoded(fields: dict[str, Any]) -> bytes:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import stat
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,8 +49,8 @@ def remember(
     place = _place(source, format_name, mapping, directory)
     if place is None:
         return
-    kept = {name: str(value) if name in _PATHS else value for name, value in asdict(result).items()}
-    del kept["profile"]
+    kept: dict[str, Any] = {name: getattr(result, name) for name in _PLAIN}
+    kept |= {name: str(getattr(result, name)) for name in _PATHS}
     try:
         kept["sizes"] = [getattr(result, name).stat().st_size for name in _PATHS]
         place.parent.mkdir(parents=True, exist_ok=True)

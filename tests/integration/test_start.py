@@ -35,9 +35,9 @@ from handlers.cli import main, run
 wanted = "handlers.cli.session"
 load = run._load_session
 
-def loads():
+def loads(settings):
     print(threading.current_thread().name, wanted in sys.modules, file=sys.stderr)
-    load()
+    load(settings)
 
 run._load_session = loads
 sys.argv = ["paperfleet", *sys.argv[1:]]

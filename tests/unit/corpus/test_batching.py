@@ -54,6 +54,17 @@ def test_every_leader_is_in_exactly_one_batch_within_the_bounds(
         assert message.tokens <= max_tokens or len(message.ids) == 1
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), max_size=60), st.integers(0, 61))
+def test_papers_sorted_on_disk_and_in_memory_make_the_same_batches(
+    papers: list[tuple[int, int]], in_memory: int
+) -> None:
+    entries = [
+        entry._replace(twin=twin)
+        for entry, (_, twin) in zip(corpus([tokens for tokens, _ in papers]), papers, strict=True)
+    ]
+    assert batches(entries, max_papers=4, in_memory=in_memory) == batches(entries, max_papers=4)
+
+
 def test_heavy_papers_come_first_and_alone() -> None:
     messages = batches(corpus([10, 50_000, 20, 9_000, 30]), max_papers=25)
     assert [message.ids for message in messages[:2]] == [
