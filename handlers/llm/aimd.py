@@ -21,7 +21,7 @@ _QUIET, _DOUBLING = 30.0, 8.0
 """After so many seconds without a refusal probing doubles every so many: the limit may have moved, and an
 API without headers does not say so."""
 _MOST_DOUBLINGS = 16.0
-_CALM, _CALMER = 250, 100
+_CALM, _CALMER = 200, 100
 """Answers of the whole fleet without a refusal after which probing doubles, and each so many more of them: a
 job alone sees too few calls to tell a share of refusals of 1% from none, the fleet does not."""
 _HUSH, _LONGER = 5.0, 2.0
