@@ -21,7 +21,7 @@ _QUIET, _DOUBLING = 30.0, 8.0
 """After so many seconds without a refusal probing doubles every so many: the limit may have moved, and an
 API without headers does not say so."""
 _MOST_DOUBLINGS = 16.0
-_CALM, _CALMER = 250, 100
+_CALM, _CALMER = 200, 100
 """Answers of the whole fleet without a refusal after which probing doubles, and each so many more of them: a
 job alone sees too few calls to tell a share of refusals of 1% from none, the fleet does not."""
 _HUSH, _LONGER = 5.0, 2.0
@@ -59,8 +59,8 @@ class AimdLimit:
 
     Slow start: slots open by time, all within a second, until the first refusal. Before the first answer
     is in, a refusal says that slots open too fast, not that they are too many: they go on at a quarter of
-    the speed, then at half of that, as at an API with a rate but no bound on calls in flight. Given a
-    ``start`` (the last session's level), it begins there.
+    the speed, then at half of that, as at an API with a rate but no bound on calls in flight; no more are
+    open than were let in. Given a ``start`` (the last session's level), it begins there.
 
     After it, a refusal multiplies by ``decrease``, at most once a round of calls or a ``burst`` of seconds,
     whichever is longer; if refusals went on in between, the next cut is deep (as deep as the congestion,
@@ -144,11 +144,13 @@ class AimdLimit:
         self._open(now)
         self.refused = True
         self._refused_at, self._patience, self._calm = now, 0.0, 0
+        if self._opening and not self._answered:
+            # It takes its slot along: were that free, another call would follow at once and be refused too.
+            self._level = max(1.0, min(self._level, in_flight - 1.0))
         if started_at < self._cut_at:
             return False
         if self._opening and not self._answered:
             self._speed = min(self._speed / 2, self.ceiling * _REOPENING)
-            self._level = max(1.0, float(min(self._level, in_flight)))
             self._cut_at = now
             return True
         self._storm += 1

@@ -30,12 +30,21 @@ def test_refusals_before_any_answer_slow_the_speed_at_which_slots_open() -> None
     limit = AimdLimit(100)
     assert limit.slots(0.0) == 1
     assert limit.slots(0.2) == 21
-    assert limit.on_throttle(0.1, 15, 0.2)
+    assert limit.on_throttle(0.1, 16, 0.2)
     assert limit.slots(0.2) == 15
     assert limit.slots(0.6) == 25
-    assert not limit.on_throttle(0.19, 20, 0.6), "that call was sent at the old speed"
-    assert limit.on_throttle(0.5, 25, 0.6)
+    assert not limit.on_throttle(0.19, 26, 0.6), "that call was sent at the old speed"
+    assert limit.on_throttle(0.5, 26, 0.6)
     assert limit.slots(1.4) == 35
+
+
+def test_calls_refused_before_any_answer_leave_as_many_slots_as_were_let_in() -> None:
+    limit = AimdLimit(100)
+    limit.slots(0.0)
+    assert limit.slots(0.5) == 51
+    for still_there in range(51, 20, -1):
+        limit.on_throttle(0.4, still_there, 0.5)
+    assert limit.slots(0.5) == 20
 
 
 def test_after_the_first_answer_a_refusal_ends_slow_start() -> None:
