@@ -31,7 +31,6 @@ class Told(NamedTuple):
             and self.job != ""
             and all(type(count) is int and 0 <= count <= _MOST for count in counts)
             and isinstance(self.level, int | float)
-            and math.isfinite(self.level)
             and 0 <= self.level <= self.ceiling
         )
 

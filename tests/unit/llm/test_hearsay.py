@@ -75,6 +75,7 @@ def test_a_job_that_was_never_refused_a_call_has_no_part_of_the_limit() -> None:
         {"level": math.nan},
         {"level": math.inf},
         {"level": 11.0},
+        {"level": 10**400},
         {"level": "5"},
         {"ceiling": 0},
         {"ceiling": {}},
