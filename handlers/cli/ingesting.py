@@ -10,7 +10,7 @@ from rich.markup import escape
 from handlers.bootstrap import SystemClock, open_state
 from handlers.corpus.formats import Source, open_source
 from handlers.corpus.ingest import IngestResult, ingest
-from handlers.corpus.remembered import remember, remembered
+from handlers.corpus.remembered import place_of, remember, remembered
 from handlers.errors import UsageError
 from handlers.host import cores
 from handlers.settings import Settings
@@ -33,8 +33,9 @@ def ingested(
     result = None if again else remembered(source, source_format, pairs, settings.state)
     if result is None:
         opened = _opened(source, source_format, settings, console)
+        place = place_of(source, source_format, pairs, settings.state)
         result = ingest(opened, settings.state, mapping=pairs, processes=cores(), meanwhile=meanwhile)
-        remember(result, source, source_format, pairs, settings.state)
+        remember(result, place)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
         f"{result.rejects} lines rejected)"

@@ -27,7 +27,7 @@ def remembered(
 ) -> IngestResult | None:
     """The result of the same file's last ingest into ``directory``; None if it has changed, is no regular
     file, or a file of the corpus is missing or of another size."""
-    place = _place(source, format_name, mapping, directory)
+    place = place_of(source, format_name, mapping, directory)
     try:
         if place is None:
             return None
@@ -42,11 +42,9 @@ def remembered(
         return None
 
 
-def remember(
-    result: IngestResult, source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path
-) -> None:
-    """Keep a result for ``remembered``. Nothing is lost where it cannot be kept."""
-    place = _place(source, format_name, mapping, directory)
+def remember(result: IngestResult, place: Path | None) -> None:
+    """Keep a result for ``remembered``. ``place``: the source's as it was before it was read, for one that
+    grew meanwhile is to be read again. Nothing is lost where it cannot be kept."""
     if place is None:
         return
     kept: dict[str, Any] = {name: getattr(result, name) for name in _PLAIN}
@@ -61,7 +59,10 @@ def remember(
         return
 
 
-def _place(source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path) -> Path | None:
+def place_of(
+    source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path
+) -> Path | None:
+    """Where the result of a file as it is now is kept; None if it is no regular file."""
     path = Path(source)
     try:
         found = path.stat()

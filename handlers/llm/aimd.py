@@ -113,7 +113,7 @@ class AimdLimit:
     def next_open(self, now: float) -> float:
         """Seconds until time alone opens another slot; infinite unless in slow start."""
         self._open(now)
-        if not self._opening:
+        if not self._opening or not self._speed:  # halved a thousand times, it is 0
             return math.inf
         missing = math.floor(self._level + 1e-9) + 1 - self._level
         return missing / self._speed

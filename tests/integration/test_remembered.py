@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
+from handlers.cli import ingesting
+from handlers.cli.ingesting import ingested
 from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import IngestResult, ingest
-from handlers.corpus.remembered import remember, remembered
+from handlers.corpus.remembered import place_of, remember, remembered
+from handlers.settings import load_settings
 from tests.command import corpus
 
 
@@ -17,8 +22,9 @@ def source(tmp_path: Path) -> Path:
 
 
 def taken(source: Path, state: Path) -> IngestResult:
+    place = place_of(str(source), None, {}, state)
     result = ingest(open_source(str(source)), state)
-    remember(result, str(source), None, {}, state)
+    remember(result, place)
     return result
 
 
@@ -35,6 +41,25 @@ def test_a_file_that_changed_is(source: Path, tmp_path: Path) -> None:
     source.write_text(text.replace("样", "品", 1), "utf-8")
     os.utime(source, ns=(0, 0))
     assert remembered(str(source), None, {}, tmp_path) is None
+
+
+def test_a_file_that_grew_while_it_was_read_is_read_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def papers() -> int:
+        settings = load_settings(state=tmp_path / "state")
+        return ingested(str(source), settings, [], None, Console(quiet=True), again=False).papers
+
+    def read_and_grown(*arguments: Any, **options: Any) -> IngestResult:
+        result = ingest(*arguments, **options)
+        with source.open("a", encoding="utf-8") as file:
+            file.write('{"id": "late", "title": "迟到的论文"}\n')
+        return result
+
+    monkeypatch.setattr(ingesting, "ingest", read_and_grown)
+    assert papers() == 5
+    monkeypatch.undo()
+    assert papers() == 6
 
 
 def test_another_mapping_or_format_is_another_corpus(source: Path, tmp_path: Path) -> None:

@@ -47,6 +47,15 @@ def test_calls_refused_before_any_answer_leave_as_many_slots_as_were_let_in() ->
     assert limit.slots(0.5) == 20
 
 
+def test_an_api_that_never_answers_may_refuse_for_long() -> None:
+    limit = AimdLimit(100)
+    for number in range(1, 2_000):
+        assert limit.next_open(float(number)) > 0
+        assert limit.on_throttle(float(number), 1, float(number))
+    limit.on_success(2_000.0, 1, 2_000.5)
+    assert limit.slots(2_001.0) > 1
+
+
 def test_after_the_first_answer_a_refusal_ends_slow_start() -> None:
     limit = AimdLimit(100)
     limit.slots(0.0)
