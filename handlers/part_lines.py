@@ -64,8 +64,8 @@ def _json(line: PartLine) -> bytes:
 
 
 def _check_seal(data: bytes, where: Place | None) -> None:
-    seal = _SEAL.search(data[-64:])
-    if seal is not None and _digest(data[: len(data) - len(seal[0])]) != seal[1]:
+    seal = _SEAL.search(data, max(0, len(data) - 64))
+    if seal is not None and _digest(data[: seal.start()]) != seal[1]:
         raise _damaged(where)
 
 

@@ -39,16 +39,22 @@ class Result(NamedTuple):
 
 Asked = tuple[bytes, dict[str, Any], Result | None]
 """A paper's line of the corpus, what every record needs of it, and its result."""
-Sent = tuple[bytes, tuple[Any, ...] | None]
-"""The same as it travels to another process."""
+Sent = tuple[bytes, dict[str, Any], tuple[Any, ...] | None]
+"""The same as it travels to another process: without the line where the record is made of the rest."""
 
 
 def sent(chunk: list[Asked]) -> list[Sent]:
-    return [(raw, None if result is None else tuple(result)) for raw, _, result in chunk]
+    return [
+        (b"", paper, tuple(result))
+        if result is not None and result.status != "skipped" and paper.get("language")
+        else (raw, paper, None if result is None else tuple(result))
+        for raw, paper, result in chunk
+    ]
 
 
 def received(chunk: list[Sent]) -> list[Asked]:
-    return [(raw, _paper(raw), None if plain is None else Result._make(plain)) for raw, plain in chunk]
+    make = Result._make
+    return [(raw, paper, None if plain is None else make(plain)) for raw, paper, plain in chunk]
 
 
 def records(
