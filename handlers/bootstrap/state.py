@@ -16,7 +16,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.errors import UsageError
-from handlers.host import cores
+from handlers.host import helpers
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.settings import PREFIX, Settings, load_settings
 
@@ -82,7 +82,7 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
 
 def exporters(state: State) -> int:
     """Processes that may make an export's lines: SDK clients outlive no fork, and no core waits for files."""
-    return 1 if state.by_itself else cores()
+    return 1 if state.by_itself else helpers()
 
 
 def located(settings: Settings) -> Settings:

@@ -12,7 +12,7 @@ from handlers.corpus.formats import Source, open_source
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.remembered import remember, remembered
 from handlers.errors import UsageError
-from handlers.host import cores
+from handlers.host import helpers
 from handlers.settings import Settings
 
 
@@ -33,7 +33,7 @@ def ingested(
     result = None if again else remembered(source, source_format, pairs, settings.state)
     if result is None:
         opened = _opened(source, source_format, settings, console)
-        result = ingest(opened, settings.state, mapping=pairs, processes=cores(), meanwhile=meanwhile)
+        result = ingest(opened, settings.state, mapping=pairs, processes=helpers(), meanwhile=meanwhile)
         remember(result, source, source_format, pairs, settings.state)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
