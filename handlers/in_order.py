@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 import sys
@@ -41,6 +42,7 @@ def in_order(
     workers: list[Worker[Chunk, Result]] = []
     at_work: deque[tuple[Worker[Chunk, Result], Chunk]] = deque()
     beside = _Beside(meanwhile)
+    gc.freeze()  # the forks share these pages as long as no collection touches them
     try:
         for chunk in chunks:
             if len(workers) < processes:
@@ -60,6 +62,7 @@ def in_order(
         for worker in workers:
             worker.close()
         beside.end()
+        gc.unfreeze()
 
 
 class _Beside:
