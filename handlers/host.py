@@ -59,6 +59,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def helpers() -> int:
+    """Processes to share chunks of work out to (``in_order``): one more than cores, since each of them waits
+    now and then for its next chunk; 1, which stands for none, where they would take turns on one core."""
+    found = cores()
+    return found + 1 if found > 1 else 1
+
+
 def cpu_seconds() -> float:
     """Processor time of this process so far."""
     return time.process_time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json
@@ -31,7 +31,17 @@ def opened(data: bytes, where: PartPointer | None = None) -> PartLine:
         raise _damaged(where) from error
 
 
-def parsed(data: bytes, where: PartPointer) -> dict[str, Any]:
+class Place(Protocol):
+    """Where a line lies, for the error's sentence."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def offset(self) -> int: ...
+
+
+def parsed(data: bytes, where: Place) -> dict[str, Any]:
     """The line's JSON, not validated again: it was when it was written, and a million are exported at once.
     CorpusChangedError if it is no object with an id, or not as it was written."""
     _check_seal(data, where)
@@ -53,9 +63,9 @@ def _json(line: PartLine) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def _check_seal(data: bytes, where: PartPointer | None) -> None:
-    seal = _SEAL.search(data[-64:])
-    if seal is not None and _digest(data[: len(data) - len(seal[0])]) != seal[1]:
+def _check_seal(data: bytes, where: Place | None) -> None:
+    seal = _SEAL.search(data, max(0, len(data) - 64))
+    if seal is not None and _digest(data[: seal.start()]) != seal[1]:
         raise _damaged(where)
 
 
@@ -63,7 +73,7 @@ def _digest(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest()[:16].encode()
 
 
-def _damaged(where: PartPointer | None) -> CorpusChangedError:
+def _damaged(where: Place | None) -> CorpusChangedError:
     place = f"{where.key}, byte {where.offset}" if where is not None else "a part"
     return CorpusChangedError(
         f"{place}: the result there is damaged; `paperfleet repair` keeps the others and sets its paper "

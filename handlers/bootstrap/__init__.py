@@ -18,6 +18,7 @@ from handlers.bootstrap.state import (
     SystemClock,
     call_function,
     connect,
+    exporters,
     located,
     open_state,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "chat_model",
     "connect",
     "endpoint",
+    "exporters",
     "is_alive",
     "job",
     "located",

@@ -16,6 +16,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_queue import SqliteQueue
 from handlers.errors import UsageError
+from handlers.host import helpers
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.settings import PREFIX, Settings, load_settings
 
@@ -77,6 +78,11 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
     for adapter in (store, queue, ledger):
         closing.callback(adapter.close)
     return State(root, ledger, queue, store, clock, closing.close)
+
+
+def exporters(state: State) -> int:
+    """Processes that may make an export's lines: SDK clients outlive no fork, and no core waits for files."""
+    return 1 if state.by_itself else helpers()
 
 
 def located(settings: Settings) -> Settings:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from handlers import bootstrap
-from handlers.bootstrap import State, open_state
+from handlers.bootstrap import State, exporters, open_state
 from handlers.cli.actions_begin import read_plan
 from handlers.cli.actions_plan import gather_all
 from handlers.cli.actions_shares import RESULT_SUFFIX, reservation, too_little
@@ -181,4 +181,11 @@ def _write(adapters: State, run_id: str, report: RunReport, output: Path) -> Non
     (output / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
     (output / "report.md").write_text(to_markdown(report), encoding="utf-8")
     results = output / "results.jsonl"
-    export(run_id, ledger=adapters.ledger, store=adapters.store, format="jsonl", output=results)
+    export(
+        run_id,
+        ledger=adapters.ledger,
+        store=adapters.store,
+        format="jsonl",
+        output=results,
+        processes=exporters(adapters),
+    )

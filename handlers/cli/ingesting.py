@@ -12,7 +12,7 @@ from handlers.corpus.formats import Source, open_source
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.remembered import place_of, remember, remembered
 from handlers.errors import UsageError
-from handlers.host import cores
+from handlers.host import helpers
 from handlers.settings import Settings
 
 
@@ -34,7 +34,7 @@ def ingested(
     if result is None:
         opened = _opened(source, source_format, settings, console)
         place = place_of(source, source_format, pairs, settings.state)
-        result = ingest(opened, settings.state, mapping=pairs, processes=cores(), meanwhile=meanwhile)
+        result = ingest(opened, settings.state, mapping=pairs, processes=helpers(), meanwhile=meanwhile)
         remember(result, place)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "

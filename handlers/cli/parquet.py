@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from handlers.bootstrap import State
+from handlers.bootstrap import State, exporters
 from handlers.errors import UsageError
 from handlers.models import PaperStatus
 from handlers.pipeline.export import COLUMNS, export
@@ -26,7 +26,13 @@ def export_parquet(adapters: State, run_id: str, output: Path, *, drafts: bool) 
     with scratch as folder:
         lines = Path(folder) / "results.jsonl"
         counts = export(
-            run_id, ledger=adapters.ledger, store=adapters.store, format="jsonl", output=lines, drafts=drafts
+            run_id,
+            ledger=adapters.ledger,
+            store=adapters.store,
+            format="jsonl",
+            output=lines,
+            drafts=drafts,
+            processes=exporters(adapters),
         )
         to_parquet(lines, output, {name: _TYPES.get(name, "VARCHAR") for name in COLUMNS})
     return counts

@@ -121,7 +121,13 @@ def export_results(
             counts = export_parquet(adapters, run, _file(target), drafts=drafts)
         else:
             counts = export(
-                run, ledger=adapters.ledger, store=adapters.store, format=form, output=target, drafts=drafts
+                run,
+                ledger=adapters.ledger,
+                store=adapters.store,
+                format=form,
+                output=target,
+                drafts=drafts,
+                processes=bootstrap.exporters(adapters),
             )
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
 

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from rich.console import Console
 
 from handlers import bootstrap, shard
-from handlers.bootstrap import State, is_alive, open_state
+from handlers.bootstrap import State, exporters, is_alive, open_state
 from handlers.cli.endpoint import endpoint
 from handlers.cli.fleet import Fleet, bury_the_dead
 from handlers.cli.refusals import refuse_forgotten
@@ -143,7 +143,14 @@ def _write(report: RunReport, settings: Settings, adapters: State, console: Cons
     (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
     if report.state == "finished":
         results = folder / "results.jsonl"
-        export(settings.run_id, ledger=adapters.ledger, store=adapters.store, format="jsonl", output=results)
+        export(
+            settings.run_id,
+            ledger=adapters.ledger,
+            store=adapters.store,
+            format="jsonl",
+            output=results,
+            processes=exporters(adapters),
+        )
         console.print(f"results: {results}", markup=False, soft_wrap=True)
     console.print(f"report:  {folder / 'report.md'}", markup=False, soft_wrap=True)
 

@@ -6,20 +6,15 @@ needs nothing of the records before it.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import sys
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from handlers.corpus.json_lines import Record, lines_of, parse_object
 from handlers.corpus.reader import BLOCK_BYTES, BadLine, excerpt_of
 from handlers.corpus.records import Normaliser, Prepared, RecordError
+from handlers.in_order import in_order, may_fork
 
 Item = tuple[int, bytes | Record | BadLine]
 """(line number, a block of lines from there on, a parsed record, or why there is none)."""
@@ -30,10 +25,6 @@ CHUNK_BYTES = BLOCK_BYTES
 """A chunk is closed by the first that is reached. A few of them are in memory at a time."""
 _ALONE = 4
 """Chunks that are prepared before other processes are started: small sources are not worth it."""
-
-
-_TURN = 0.0002
-"""Seconds."""
 
 
 class Refused(NamedTuple):
@@ -56,9 +47,9 @@ def prepared(
     chunks = _chunks(items)
     for _, chunk in zip(range(_ALONE), chunks, strict=False):
         yield chunk, prepare(chunk, normaliser)
-    # A fork beside running threads might find one of their locks held for good.
-    if processes > 1 and threading.active_count() == 1 and (first := next(chunks, None)) is not None:
-        yield from _shared(_again(first, chunks), normaliser, processes, meanwhile)
+    if processes > 1 and may_fork() and (first := next(chunks, None)) is not None:
+        work = partial(prepare, normaliser=normaliser)
+        yield from in_order(work, chain((first,), chunks), processes=processes, meanwhile=meanwhile)
     else:
         for chunk in chunks:
             yield chunk, prepare(chunk, normaliser)
@@ -116,98 +107,3 @@ def _size(item: bytes | Record | BadLine) -> int:
     if isinstance(item, BadLine):
         return 0
     return sum(len(value) for value in item.values() if isinstance(value, str | list | dict))
-
-
-def _again(first: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:
-    yield first
-    yield from rest
-
-
-def _shared(
-    chunks: Iterator[Chunk], normaliser: Normaliser, processes: int, meanwhile: Callable[[], None] | None
-) -> Iterator[tuple[Chunk, list[Prepared | Refused]]]:
-    """Chunk n is worker n's, modulo their number. A worker gets a chunk only when it has answered the one
-    before: a pipe holds less than a chunk, and both ends would wait for each other."""
-    workers: list[_Worker] = []
-    at_work: deque[tuple[_Worker, Chunk]] = deque()
-    beside = _Beside(meanwhile)
-    try:
-        for chunk in chunks:
-            if len(workers) < processes:
-                worker, done = _Worker(normaliser, workers), None
-                workers.append(worker)
-            else:
-                beside.begin()
-                worker, sent = at_work.popleft()
-                done = sent, worker.results(sent)
-            worker.send(chunk)
-            at_work.append((worker, chunk))
-            if done is not None:
-                yield done
-        for worker, sent in at_work:
-            yield sent, worker.results(sent)
-    finally:
-        for worker in workers:
-            worker.close()
-        beside.end()
-
-
-class _Beside:
-    """A thread that takes turns with this one more often than threads do: whoever waits for a worker's answer
-    would else leave the workers idle for 5 ms at each system call."""
-
-    def __init__(self, call: Callable[[], None] | None) -> None:
-        self._thread = None if call is None else threading.Thread(target=call, name="meanwhile")
-        self._before = sys.getswitchinterval()
-
-    def begin(self) -> None:
-        """Once; no process may be forked from now on until the end."""
-        if self._thread is not None and self._thread.ident is None:
-            sys.setswitchinterval(_TURN)
-            self._thread.start()
-
-    def end(self) -> None:
-        if self._thread is not None and self._thread.ident is not None:
-            self._thread.join()
-            sys.setswitchinterval(self._before)
-
-
-class _Worker:
-    """A process that prepares. One that dies costs time only: its chunks are prepared here."""
-
-    def __init__(self, normaliser: Normaliser, others: list[_Worker]) -> None:
-        context = multiprocessing.get_context("fork")  # nothing is imported twice
-        self._normaliser = normaliser
-        self.connection, theirs = context.Pipe()
-        inherited = [other.connection for other in others] + [self.connection]
-        self._process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, inherited, normaliser), daemon=True
-        )
-        self._process.start()
-        theirs.close()
-
-    def send(self, chunk: Chunk) -> None:
-        with suppress(OSError):  # told by ``results``
-            self.connection.send(chunk)
-
-    def results(self, chunk: Chunk) -> list[Prepared | Refused]:
-        """Of the chunk that was sent."""
-        try:
-            found: list[Prepared | Refused] = self.connection.recv()
-        except (EOFError, OSError):
-            return prepare(chunk, self._normaliser)
-        return found
-
-    def close(self) -> None:
-        self.connection.close()
-        self._process.join()
-
-
-def _serve(connection: Connection, inherited: list[Connection], normaliser: Normaliser) -> None:
-    """Prepare what comes until the other end is closed, by intent or by the death of its process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the parent decides
-    for each in inherited:
-        each.close()
-    with suppress(EOFError, OSError):
-        while True:
-            connection.send(prepare(connection.recv(), normaliser))

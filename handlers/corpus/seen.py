@@ -13,7 +13,7 @@ from handlers.corpus.index import EMPTY, FOLLOWER, IndexEntry
 
 _CACHE_KIB = 32 * 1024
 """The memory bound of an ingest: it fills with the first 200,000 papers or so and then stays."""
-IN_MEMORY = 50_000
+IN_MEMORY = 40_000
 """Papers before the database is begun, which would cost each of them half as long again as the rest of an
 ingest's own work; they take as much memory as its cache."""
 _VARIABLES = 500

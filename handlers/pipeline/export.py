@@ -7,30 +7,28 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
-from pydantic_core import PydanticSerializationError, SchemaValidator, core_schema, from_json, to_json
+from pydantic_core import PydanticSerializationError, to_json
 
-from handlers.errors import CorpusChangedError, UsageError
-from handlers.models import NANO, Paper, PaperStatus, RunSpec
-from handlers.part_lines import parsed
+from handlers.errors import UsageError
+from handlers.in_order import in_order, may_fork
+from handlers.models import PaperStatus
 from handlers.pipeline.csv_lines import CsvLines
+from handlers.pipeline.export_records import COLUMNS, Asked, Sent, chunks_of, received, records, sent
 from handlers.ports import Ledger, ObjectStore
-from handlers.records import PaperRow
-from handlers.tasks.policy import source_language, subtag
+
+__all__ = ["COLUMNS", "ExportFormat", "export"]
 
 ExportFormat = Literal["jsonl", "csv"]
-COLUMNS = (
-    "id", "status", "title", "abstract", "body", "keywords", "checks", "usage", "error", "reason", "language",
-    "source_language", "source_title", "license", "url", "same_as", "reused_from", "model", "prompt_version",
-    "fingerprint", "cost_usd", "notice",
-)  # fmt: skip
-_CHUNK = 500
-_CHUNK_BYTES = 2 << 20
-"""Of the corpus; a chunk is closed by the first that is reached, and one of them is in memory."""
+_ALONE = 4
+"""Chunks that are made into lines before other processes are started: small runs are not worth it."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -42,6 +40,7 @@ def export(
     format: ExportFormat,  # noqa: A002 - the flag's name
     output: Path | Literal["-"],
     drafts: bool = False,
+    processes: int = 1,
 ) -> dict[PaperStatus, int]:
     """Write the results of a run to a file (all of it or nothing) or to standard output; returns papers
     by status.
@@ -50,153 +49,86 @@ def export(
     ``drafts`` also what the gate refused (status ``flagged``); of a paper that was skipped because it is
     in the target language already, the original. A paper with ``same_as`` shares the outcome of that
     paper, and its usage and cost are 0: sums over the lines count each call once.
+
+    ``processes`` make the lines of a large run beside this one, with the same result; only for a store whose
+    objects are files.
     """
     spec = ledger.run(run_id).spec
     counts: dict[PaperStatus, int] = {"done": 0, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
+    made = partial(records, spec=spec, store=store, drafts=drafts)
+    chunks = chunks_of(run_id, spec, ledger, store)
     with _replacing(output) as file:
-        lines = CsvLines(file, COLUMNS) if format == "csv" else _JsonLines(file)
-        try:
-            for record in _records(run_id, spec, ledger, store, drafts=drafts):
-                counts[record["status"]] += 1
-                lines.write(record)
-        finally:
-            lines.finish()
+        if format == "csv":
+            _write_csv(map(made, chunks), file, counts)
+        else:
+            _write_json_lines(made, chunks, file, counts, processes)
     return counts
 
 
-class _JsonLines:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def write(self, record: dict[str, Any]) -> None:
-        try:
-            line = to_json(record)
-        except PydanticSerializationError:  # half of a surrogate pair, which UTF-8 has no bytes for
-            line = _ENCODER.encode(record).encode("utf-8", "replace")
-        self._file.write(line + b"\n")
-
-    def finish(self) -> None:
-        self._file.flush()
-
-
-def _records(
-    run_id: str, spec: RunSpec, ledger: Ledger, store: ObjectStore, *, drafts: bool
-) -> Iterator[dict[str, Any]]:
-    """Memory holds one chunk of papers, however many there are."""
-    for papers in _chunks(store.lines(spec.corpus)):
-        leaders = [paper.get("same_as") or paper["id"] for paper, _ in papers]
-        rows = ledger.paper_rows(run_id, list(dict.fromkeys(leaders)))
-        for (paper, raw), leader in zip(papers, leaders, strict=True):
-            row = rows.get(leader)
-            yield _record(paper, raw, row, _line(row, store), spec, drafts=drafts)
-
-
-def _chunks(lines: Iterator[bytes]) -> Iterator[list[tuple[dict[str, Any], bytes]]]:
-    """What every record needs of a paper, and the paper's whole line."""
-    papers: list[tuple[dict[str, Any], bytes]] = []
-    size = 0
-    for raw in lines:
-        papers.append((_paper(raw), raw))
-        size += len(raw)
-        if len(papers) >= _CHUNK or size >= _CHUNK_BYTES:
-            yield papers
-            papers, size = [], 0
-    if papers:
-        yield papers
-
-
-# Corpus and parts were validated when they were written, and a million of them are read here: they are
-# parsed, and only what would give out a wrong record is checked again. Of a paper's own texts, which few
-# records repeat, not even strings are made.
-_ASKED = SchemaValidator(
-    core_schema.typed_dict_schema(
-        {"id": core_schema.typed_dict_field(core_schema.str_schema())}
-        | {
-            name: core_schema.typed_dict_field(core_schema.any_schema(), required=False)
-            for name in ("title", "language", "license", "url", "same_as")
-        },
-        extra_behavior="ignore",
-    )
-)
-
-
-def _paper(line: bytes) -> dict[str, Any]:
+def _write_csv(
+    chunks: Iterator[Iterator[dict[str, Any]]], file: IO[bytes], counts: dict[PaperStatus, int]
+) -> None:
+    lines = CsvLines(file, COLUMNS)
     try:
-        paper: dict[str, Any] = _ASKED.validate_json(line, strict=True)
-    except ValueError as error:
-        raise CorpusChangedError("a line of the corpus is no paper: ingest the source again") from error
-    return paper
+        for record in chain.from_iterable(chunks):
+            counts[record["status"]] += 1
+            lines.write(record)
+    finally:
+        lines.finish()
 
 
-def _line(row: PaperRow | None, store: ObjectStore) -> dict[str, Any] | None:
-    """The part's line that the ledger points at."""
-    if row is None or row.pointer is None:
+def _write_json_lines(
+    make: _Make,
+    chunks: Iterator[list[Asked]],
+    file: IO[bytes],
+    counts: dict[PaperStatus, int],
+    processes: int,
+) -> None:
+    try:
+        for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:
+            _write_chunk(make(chunk), file, counts)
+        with closing(in_order(partial(_block, make), map(sent, chunks), processes=processes)) as blocks:
+            for given, block in blocks:
+                if block is None:
+                    _write_chunk(make(received(given)), file, counts)
+                    continue
+                file.write(block.lines)
+                for status, count in block.counts.items():
+                    counts[status] += count
+    finally:
+        file.flush()
+
+
+def _write_chunk(chunk: Iterator[dict[str, Any]], file: IO[bytes], counts: dict[PaperStatus, int]) -> None:
+    for record in chunk:
+        counts[record["status"]] += 1
+        file.write(_json_line(record))
+
+
+class _Block(NamedTuple):
+    """A chunk's lines, and how many there are of each status."""
+
+    lines: bytes
+    counts: Counter[PaperStatus]
+
+
+_Make = Callable[[list[Asked]], Iterator[dict[str, Any]]]
+
+
+def _block(make: _Make, chunk: list[Sent]) -> _Block | None:
+    """None if there is something wrong with a record: whoever asked finds it again, in its place."""
+    try:
+        found = list(make(received(chunk)))
+        return _Block(b"".join(map(_json_line, found)), Counter(record["status"] for record in found))
+    except Exception:  # noqa: BLE001 - raised once more, in the process that tells the user
         return None
-    where = row.pointer
+
+
+def _json_line(record: dict[str, Any]) -> bytes:
     try:
-        line = parsed(store.read(where.key, where.offset, where.length), where)
-    except CorpusChangedError as error:
-        raise CorpusChangedError(f"the result of paper {row.paper_id!r}: {error}") from error
-    if line["id"] != row.paper_id:
-        raise CorpusChangedError(f"{where.key} has paper {line['id']!r} in the place of {row.paper_id!r}")
-    return line
-
-
-def _record(
-    paper: dict[str, Any],
-    raw: bytes,
-    row: PaperRow | None,
-    line: dict[str, Any] | None,
-    spec: RunSpec,
-    *,
-    drafts: bool,
-) -> dict[str, Any]:
-    """One result, its keys in the order of ``COLUMNS``."""
-    status: PaperStatus = "pending" if row is None else row.status
-    translated = line is not None and (status == "done" or (status == "flagged" and drafts))
-    language = paper.get("language") or source_language(Paper.model_validate_json(raw))
-    untouched = status == "skipped" and subtag(language) == subtag(spec.target_language)
-    terminal = line if line is not None and status != "pending" else {}
-    published = terminal if translated else {}
-    texts = published.get("fields", {}) if translated else from_json(raw) if untouched else {}
-    same_as = paper.get("same_as")
-    return {
-        "id": paper["id"],
-        "status": status,
-        "title": texts.get("title"),
-        "abstract": texts.get("abstract"),
-        "body": texts.get("body"),
-        "keywords": texts.get("keywords"),
-        "checks": terminal.get("checks", []),
-        "usage": _usage(line if same_as is None else None),
-        "error": row.error if row else None,
-        "reason": terminal.get("reason"),
-        "language": spec.target_language if translated else language if untouched else None,
-        "source_language": language,
-        "source_title": paper.get("title", ""),
-        "license": paper.get("license"),
-        "url": paper.get("url"),
-        "same_as": same_as,
-        "reused_from": terminal.get("reused_from"),
-        "model": published.get("model"),
-        "prompt_version": published.get("prompt_version"),
-        "fingerprint": terminal.get("fingerprint"),
-        "cost_usd": row.cost / NANO if row and same_as is None else 0,
-        "notice": published.get("notice"),
-    }
-
-
-_TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
-
-
-def _usage(line: dict[str, Any] | None) -> dict[str, int]:
-    """Tokens over all calls that led to the line, those of interrupted attempts included."""
-    calls = [] if line is None else [*line.get("carried", ()), *line.get("calls", ())]
-    usages = [usage for call in calls if (usage := call.get("usage")) is not None]
-    if len(usages) == 1:  # nearly always
-        get = usages[0].get
-        return {"calls": len(calls), **{name: get(name, 0) for name in _TOKENS}}
-    return {"calls": len(calls), **{name: sum(usage.get(name, 0) for usage in usages) for name in _TOKENS}}
+        return to_json(record) + b"\n"
+    except PydanticSerializationError:  # half of a surrogate pair, which UTF-8 has no bytes for
+        return _ENCODER.encode(record).encode("utf-8", "replace") + b"\n"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Results a second that ``export`` writes, and its peak memory; prints them as a table.
+"""Results a second that ``export`` writes, and its own peak memory; prints them as a table.
 
 python -m tests.benchmarks.export_rate [PAPERS]
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.host import helpers
 from handlers.part_lines import sealed
 from handlers.pipeline.export import ExportFormat, export
 from handlers.records import Part
@@ -69,7 +70,14 @@ def main() -> None:
         formats: tuple[ExportFormat, ...] = ("jsonl", "csv")
         for kind in formats:
             began = time.monotonic()
-            counts = export("r", ledger=ledger, store=store, format=kind, output=folder / f"out.{kind}")
+            counts = export(
+                "r",
+                ledger=ledger,
+                store=store,
+                format=kind,
+                output=folder / f"out.{kind}",
+                processes=helpers(),  # as the command does
+            )
             assert counts["done"] == papers
             print(f"{kind:8}{papers / (time.monotonic() - began):12,.0f} results/s")
         print(f"{'memory':8}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:12,.0f} MB peak")

@@ -11,8 +11,8 @@ from handlers.adapters.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite_merge import unite_ledger
 from handlers.bootstrap import connect
 from handlers.cli.merge import take_in
-from handlers.cli.refusals import refuse_forgotten
-from handlers.cli.repair import refuse_damaged, repair_state
+from handlers.cli.refusals import refuse_damaged, refuse_forgotten
+from handlers.cli.repair import repair_state
 from handlers.errors import UsageError
 from handlers.pipeline.run_record import kept_record
 from handlers.records import REPAIR_PART, REPAIRER

@@ -57,6 +57,7 @@ def files(folder: Path) -> dict[str, bytes]:
 _SHARED = """
 import os, signal, sys
 from pathlib import Path
+from handlers import in_order
 from handlers.corpus import preparing
 from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import ingest
@@ -68,12 +69,12 @@ def dies_in_a_worker(chunk, normaliser):
         os.kill(os.getpid(), signal.SIGKILL)
     return prepare(chunk, normaliser)
 
-class Counted(preparing._Worker):
+class Counted(in_order.Worker):
     def __init__(self, *given):
         started.append(1)
         super().__init__(*given)
 
-preparing._Worker = Counted
+in_order.Worker = Counted
 if sys.argv[3] == "killed":
     preparing.prepare = dies_in_a_worker
 ingest(open_source(sys.argv[1]), Path(sys.argv[2]), processes=2)

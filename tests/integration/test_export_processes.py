@@ -1,0 +1,152 @@
+"""An export whose lines other processes make: the same bytes, the same errors, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.models import PaperStatus
+from handlers.part_lines import sealed
+from handlers.records import Part
+from tests import builders
+from tests.builders import RUN, call, part_line
+
+ROOT = Path(__file__).parents[2]
+PAPERS = 4_200
+"""More chunks than are made before other processes are started."""
+STATUSES: tuple[PaperStatus, ...] = ("done", "done", "flagged", "failed", "skipped", "pending")
+_PART = 50
+
+_EXPORT = """
+import os, signal, sys
+from pathlib import Path
+from handlers import in_order
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.errors import PaperfleetError
+from handlers.pipeline import export as exporting
+
+root, output, processes, fate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+started, parent, block = [], os.getpid(), exporting._block
+
+class Counted(in_order.Worker):
+    def __init__(self, *given):
+        started.append(1)
+        super().__init__(*given)
+
+def dies_in_a_worker(make, chunk):
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return block(make, chunk)
+
+in_order.Worker = Counted
+if fate == "killed":
+    exporting._block = dies_in_a_worker
+ledger, store = SqliteLedger(root / "ledger.sqlite3"), FileStore(root)
+try:
+    counts = exporting.export(
+        "r", ledger=ledger, store=store, format="jsonl", output=output if output == "-" else Path(output),
+        drafts=True, processes=processes,
+    )
+    print(len(started), sorted(counts.items()), file=sys.stderr)
+except PaperfleetError as error:
+    print(len(started), error, file=sys.stderr)
+"""
+
+
+class Exported(NamedTuple):
+    processes: int
+    told: str
+    """Papers by status, or what was wrong."""
+    bytes: bytes
+
+
+def exported(state: Path, output: Path | str, processes: int, fate: str = "spared") -> Exported:
+    line = [sys.executable, "-W", "error", "-c", _EXPORT, state, output, str(processes), fate]
+    ran = subprocess.run([*map(str, line)], check=True, capture_output=True, cwd=ROOT, timeout=120)
+    started, _, told = ran.stderr.decode().strip().partition(" ")
+    path = Path(output)
+    return Exported(
+        int(started), told, ran.stdout if output == "-" else (path.exists() and path.read_bytes()) or b""
+    )
+
+
+def paper(number: int) -> dict[str, Any]:
+    """Some say no language, some follow another, some have half a surrogate pair in their title."""
+    fields = {
+        "id": f"p{number}",
+        "title": f"题目{number}",
+        "abstract": "研究。" * (number % 40),
+        "keywords": [],
+    }
+    fields |= {"language": "en" if STATUSES[number % 6] == "skipped" else "zh"} if number % 7 else {}
+    fields |= {"same_as": f"p{number - 10}"} if number % 50 == 11 else {}
+    return fields
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("export") / "state"
+    store, ledger = FileStore(root), SqliteLedger(root / "ledger.sqlite3")
+    papers = [paper(number) for number in range(PAPERS)]
+    source = root / "source.jsonl"
+    source.write_text(
+        "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in papers), encoding="utf-8"
+    )
+    store.put_file(builders.CORPUS, source)
+    ledger.create_run(builders.run_record(papers=PAPERS, same_as=1))
+    numbers = [number for number in range(PAPERS) if "same_as" not in papers[number] and number % 97]
+    for start in range(0, len(numbers), _PART):
+        lines = [
+            part_line(f"p{each}", STATUSES[each % 6], calls=(call("1"),) * (each % 3))
+            for each in numbers[start : start + _PART]
+        ]
+        (pointers,) = store.write_parts("job-a", [Part(RUN, f"b{start}", tuple(map(sealed, lines)))])
+        entries = [
+            builders.entry(line.id, line.status, pointer=where, cost=1500)
+            for line, where in zip(lines, pointers, strict=True)
+        ]
+        ledger.commit([builders.commit(*entries, part=str(start))])
+    ledger.close()
+    store.close()
+    yield root
+
+
+def test_other_processes_give_the_same_file_to_the_byte(state: Path, tmp_path: Path) -> None:
+    alone = exported(state, tmp_path / "alone.jsonl", 1)
+    shared = exported(state, tmp_path / "shared.jsonl", 2)
+    assert (alone.processes, shared.processes) == (0, 2)
+    assert alone[1:] == shared[1:]
+    assert [json.loads(line)["id"] for line in shared.bytes.splitlines()] == [f"p{n}" for n in range(PAPERS)]
+    assert exported(state, "-", 2)[1:] == alone[1:]
+
+
+def test_a_process_that_is_killed_loses_no_result(state: Path, tmp_path: Path) -> None:
+    alone = exported(state, tmp_path / "alone.jsonl", 1)
+    killed = exported(state, tmp_path / "killed.jsonl", 2, "killed")
+    assert (killed.processes, *killed[1:]) == (2, *alone[1:])
+
+
+def test_a_damaged_result_is_named_alike_and_no_file_is_left(state: Path, tmp_path: Path) -> None:
+    (segment,) = (state / "runs" / RUN / "segments").iterdir()
+    whole = segment.read_bytes()
+    segment.write_bytes(whole.replace(b'"id":"p3991"', b'"id":"p3992"'))
+    try:
+        alone, shared = (exported(state, tmp_path / "out.jsonl", processes) for processes in (1, 2))
+        assert "the result of paper 'p3991'" in alone.told
+        assert alone[1:] == shared[1:] == (alone.told, b"")
+        assert list(tmp_path.iterdir()) == []
+        # Standard output gets what came before, as much of it.
+        printed = exported(state, "-", 1)
+        assert exported(state, "-", 2)[1:] == printed[1:]
+        assert len(printed.bytes.splitlines()) == 3991
+    finally:
+        segment.write_bytes(whole)
