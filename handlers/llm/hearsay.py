@@ -56,13 +56,16 @@ class Hearsay:
         self._heard_at = -math.inf
 
     def hear(self, told: Iterable[Told], now: float) -> News | None:
-        """What is new in what each job told last; None unless two of them are at work."""
+        """What is new in what each job told last; None unless two of them are at work. Of a job that works on
+        several runs, and tells in each of them of all its calls, the latest word counts."""
         seconds, self._heard_at = now - self._heard_at, now
         before, self._last = self._last, {}
         answered = throttled = 0
+        latest: dict[str, Told] = {}
         for each in told:
-            if not each.makes_sense:
-                continue
+            if each.makes_sense and (each.job not in latest or each[1:3] > latest[each.job][1:3]):
+                latest[each.job] = each
+        for each in latest.values():
             then, changed_at = before.get(each.job, (each, -math.inf))
             answered += max(0, each.answered - then.answered)
             throttled += max(0, each.throttled - then.throttled)

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from handlers.llm.hearsay import Hearsay, Told
 from handlers.llm.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
 from handlers.models import CallRecord, PartLine, Price
@@ -123,7 +122,6 @@ class RunContext:
         self.pacer = Pacer(self.clock, self.stop, self.give_up)
         self.flights = Flights()
         self.fingerprint = self.record.spec.fingerprints()
-        self._hearsay = Hearsay()
 
     @property
     def run_id(self) -> str:
@@ -169,11 +167,7 @@ class RunContext:
         return replace(self.meter.snapshot(self.limiter), overrun=self.estimator.overrun, **told)
 
     def hear(self, jobs: Sequence[JobStats]) -> None:
-        """Reserve for calls what any of these jobs has seen one to cost, and grow if none was refused any."""
-        told = [Told(job.job, job.answered, job.throttled, job.level, job.ceiling) for job in jobs]
-        news = self._hearsay.hear(told, self.clock.monotonic())
-        if news is not None:
-            self.limiter.hear(news)
+        """Reserve for calls what any of these jobs has seen one to cost."""
         self.estimator.hear_overrun(max((job.overrun for job in jobs), default=0))
 
     def refresh(self) -> None:

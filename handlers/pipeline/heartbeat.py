@@ -6,13 +6,15 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from handlers.llm.hearsay import Hearsay, Told
 from handlers.pipeline.clock_steps import ClockSteps
 from handlers.pipeline.context import RunContext
 from handlers.ports import BatchQueue, Clock, Ledger
+from handlers.records import JobStats
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Heartbeat:
         self._fleet = fleet
         self._began = clock.monotonic()
         self._reported_at = -math.inf
+        self._hearsay = Hearsay()
         self._threads = [
             threading.Thread(target=self._every, args=(each,), name=each.__name__, daemon=True)
             for each in (self.listen, self.keep, self.report)
@@ -113,11 +116,22 @@ class Heartbeat:
     def report(self) -> None:
         """As often as the job's pace says: how it stands, and how many jobs share the limits."""
         if self._clock.monotonic() - self._reported_at >= self._report_every:
-            for context in self._contexts():
-                self._report(context, self._clock.now())
+            self._report_all(list(self._contexts()))
             self._reported_at = self._clock.monotonic()
 
-    def _report(self, context: RunContext, now: float) -> None:
+    def _report_all(self, contexts: Sequence[RunContext]) -> None:
+        """Runs share the limiter, and a job tells of all its calls: they are heard once, not once a run."""
+        told: list[Told] = []
+        for context in contexts:
+            live = self._report(context, self._clock.now())
+            told += (Told(job.job, job.answered, job.throttled, job.level, job.ceiling) for job in live)
+        news = self._hearsay.hear(told, self._clock.monotonic())
+        if news is not None:
+            for limiter in {context.limiter for context in contexts}:
+                limiter.hear(news)
+
+    def _report(self, context: RunContext, now: float) -> Sequence[JobStats]:
+        """How all jobs stand with a run."""
         context.purse.trim()
         live = self._ledger.live_jobs(context.run_id, since=now - LEASE_TTL)
         gathering = self._clock.monotonic() - self._began < _GATHERING
@@ -125,6 +139,7 @@ class Heartbeat:
         context.hear(live)
         if not self._ledger.beat(context.run_id, context.job_id, at=now, stats=context.stats()):
             context.stop.drain("this job was given up for dead")
+        return live
 
     def _extend(self, now: float) -> None:
         with self._lock:

@@ -119,8 +119,10 @@ def test_leases_are_made_good_at_once_when_the_clock_jumps(tmp_path: Path, ahead
     ledger.close()
 
 
-def test_a_job_hears_at_its_heartbeat_that_others_were_refused(tmp_path: Path) -> None:
-    """Through the ledger, with what each heartbeat writes and reads anyway."""
+@pytest.mark.parametrize("runs", [1, 3])
+def test_a_job_hears_at_its_heartbeat_that_others_were_refused(tmp_path: Path, runs: int) -> None:
+    """Through the ledger, with what each heartbeat writes and reads anyway; once, however many runs it is
+    that the jobs share."""
     bench = Bench(tmp_path, GOOD)
     ledger, clock, context = bench.ledger, bench.clock, bench.context
     other = JobMeter().snapshot(context.limiter)
@@ -129,6 +131,7 @@ def test_a_job_hears_at_its_heartbeat_that_others_were_refused(tmp_path: Path) -
     queue = SqliteQueue(tmp_path / "q", RUN, clock)
     heartbeat = Heartbeat(ledger, queue, clock, list)
     limit = context.limiter._admission.limit
+    contexts = [context, *(replace(context) for _ in range(1, runs))]
     try:
         for second in range(1, 5):
             clock.advance(1.0)
@@ -136,8 +139,8 @@ def test_a_job_hears_at_its_heartbeat_that_others_were_refused(tmp_path: Path) -
                 slot.succeeded()
             words = replace(other, job="other", answered=9 * second, throttled=second // 3, ceiling=4)
             ledger.beat(RUN, "other", at=clock.now(), stats=words)
-            heartbeat._report(context, clock.now())
-            assert (limit._calm > 0) == (second == 2 or second == 4), second
+            heartbeat._report_all(contexts)
+            assert limit._calm == (10 if second in (2, 4) else 0), second
     finally:
         heartbeat.close()
     assert (context.stats().job, context.stats().answered, context.stats().ceiling) == ("j", 4, 4)
