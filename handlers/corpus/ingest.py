@@ -6,6 +6,7 @@ import filecmp
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ from handlers.errors import SourceError, UsageError
 
 FOLDER = "corpora"
 _BUFFER = 1 << 20
+_SCRATCH = ".ingest-"
+_LEFT = 86_400.0
+"""Seconds without a write after which nobody is at work on a scratch folder any more."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,13 @@ def ingest(
     folder = directory / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".ingest-", dir=folder)
+        scratch = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder)
     except OSError as error:
         raise UsageError(f"{folder} cannot be written to ({error.strerror}): give another --state") from error
     # Lines are split and parsed by whoever prepares them; other records come parsed.
     items: Iterator[Item] = source.blocks() if isinstance(source, LineSource) else source.records()
     with scratch as name, _Intake(Path(name)) as intake:
+        _sweep(folder, Path(name).stat().st_mtime)
         for chunk, results in prepared(items, normaliser, processes=processes, meanwhile=meanwhile):
             intake.take(chunk, results)
         if not intake.papers:
@@ -199,6 +204,14 @@ def _nothing_good(name: str, intake: _Intake) -> str:
     if not intake.rejects:
         return f"{name} is empty: give a source with at least one paper"
     return f"{name}: none of its {intake.rejects} records is a paper; the first: {intake.first_reject}"
+
+
+def _sweep(folder: Path, now: float) -> None:
+    """Remove what ingests that were killed left behind: each as large as its corpus."""
+    for left in folder.glob(f"{_SCRATCH}*"):
+        with suppress(OSError):
+            if now - max(path.stat().st_mtime for path in (left, *left.iterdir())) > _LEFT:
+                shutil.rmtree(left)
 
 
 def _write_out(path: Path) -> None:

@@ -98,6 +98,18 @@ def test_the_same_source_gives_the_same_files_and_leaves_them_as_they_are(tmp_pa
     assert sorted(before) == sorted(first.sha256 + suffix for suffix in suffixes)
 
 
+def test_what_a_killed_ingest_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    corpora = tmp_path / "state" / "corpora"
+    dead, alive = corpora / ".ingest-dead", corpora / ".ingest-alive"
+    for folder in (dead, alive):
+        folder.mkdir(parents=True)
+        (folder / "corpus").write_bytes(b"x" * 100)
+        os.utime(folder, (0, 0))
+    os.utime(dead / "corpus", (0, 0))
+    ingested(tmp_path, {"id": "a", "title": "题"})
+    assert [path.name for path in corpora.glob(".ingest-*")] == [".ingest-alive"]
+
+
 def test_a_damaged_file_beside_the_corpus_is_mended_by_the_next_ingest(tmp_path: Path) -> None:
     first = ingested(tmp_path, {"id": "1", "title": "a"})
     good = first.index.read_bytes()
