@@ -86,7 +86,8 @@ class _Beside:
 
 
 class Worker(Generic[Chunk, Result]):
-    """A process that works. One that dies costs time only: its chunks are worked on here."""
+    """A process that works. One that dies, or cannot be started, costs time only: its chunks are worked on
+    here."""
 
     def __init__(self, work: Callable[[Chunk], Result], others: list[Worker[Chunk, Result]]) -> None:
         context = multiprocessing.get_context("fork")  # nothing is imported twice
@@ -96,8 +97,12 @@ class Worker(Generic[Chunk, Result]):
         self._process: BaseProcess = context.Process(
             target=_serve, args=(theirs, inherited, work), daemon=True
         )
-        self._process.start()
-        theirs.close()
+        try:
+            self._process.start()
+        except OSError:  # no more processes, or no memory for one
+            self.connection.close()
+        finally:
+            theirs.close()
 
     def send(self, chunk: Chunk) -> None:
         with suppress(OSError):  # told by ``result``
@@ -113,7 +118,8 @@ class Worker(Generic[Chunk, Result]):
 
     def close(self) -> None:
         self.connection.close()
-        self._process.join()
+        if self._process.pid is not None:
+            self._process.join()
 
 
 def _serve(connection: Connection, inherited: list[Connection], work: Callable[[Chunk], Result]) -> None:
