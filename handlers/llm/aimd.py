@@ -161,7 +161,8 @@ class AimdLimit:
 
     def settle(self, busy: float, now: float, *, patience: float) -> None:
         """A window's quota ran out, which ``busy`` calls in flight would have made last. Without a refusal
-        for ``patience`` seconds more than usual, the quota is taken to have grown."""
+        for ``patience`` seconds more than usual, the quota is taken to have grown; where the fleet is heard,
+        when it is calm."""
         self._open(now)
         # Some slots are always between two calls, and half a slot is lost to rounding down.
         self._level = max(1.0, self._level * _DEEP, min(busy / _BUSY + 0.5, float(self.ceiling)))
