@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from pydantic_core import from_json
 
 from handlers.models import ControlState, PaperStatus, PartPointer, RunSpec
 from handlers.totals import CallTotals
@@ -108,7 +109,7 @@ class JobStats:
         """From the JSON object of its fields; those that this release does not know are left out, for jobs of
         a later one may share the run."""
         known = cls.__dataclass_fields__
-        stats = {name: value for name, value in json.loads(text).items() if name in known}
+        stats = {name: value for name, value in from_json(text).items() if name in known}
         stats["latency"] = {int(bucket): n for bucket, n in stats.get("latency", {}).items()}
         return cls(**stats)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict
 
 from handlers.adapters.sqlite_database import Database
 from handlers.adapters.sqlite_papers import book_part
@@ -68,7 +67,7 @@ class JobTables:
             beaten = db.execute(
                 "UPDATE job SET heartbeat_at = ?, stats = ? WHERE job_id = ? AND run_id = ?"
                 " AND ended_at IS NULL",
-                (at, json.dumps(asdict(stats)), job_id, run_id),
+                (at, json.dumps(vars(stats)), job_id, run_id),
             )
             return beaten.rowcount == 1
 
@@ -104,7 +103,7 @@ class JobTables:
                     at,
                     outcome,
                     max(0, lost),
-                    None if stats is None else json.dumps(asdict(stats)),
+                    None if stats is None else json.dumps(vars(stats)),
                     run_id,
                     job_id,
                 ),

@@ -55,7 +55,7 @@ class _Open:
     def wait(self) -> None:
         with self._changed:
             while self._left > 0:
-                self._changed.wait(1.0)
+                self._changed.wait()
 
 
 class _Once:
