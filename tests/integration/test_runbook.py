@@ -15,7 +15,7 @@ from handlers.cli.main import app_of
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "infra" / "README.md").read_text(encoding="utf-8")
-COMMANDS = typer.main.get_command(app_of()).commands  # type: ignore[attr-defined]  # it is a group
+COMMANDS = typer.main.get_group(app_of()).commands
 
 
 def typed() -> list[str]:
