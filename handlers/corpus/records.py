@@ -17,9 +17,9 @@ from handlers.corpus.estimate import tokens_of_size
 from handlers.corpus.index import EMPTY, NO_DERIVATIVES
 from handlers.corpus.json_lines import Record
 from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, normalise_language
-from handlers.corpus.licenses import forbids_derivatives, normalise_license
 from handlers.corpus.text import clean_text, clean_value
 from handlers.errors import UsageError
+from handlers.licenses import forbids_derivatives, normalise_license
 from handlers.models import Paper
 
 KEYWORD_SEPARATORS = ";,；，、"

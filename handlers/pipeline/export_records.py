@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic_core import SchemaValidator, core_schema, from_json
 
 from handlers.errors import CorpusChangedError
+from handlers.licenses import refusal_to_derive
 from handlers.models import NANO, Paper, PaperStatus, RunSpec
 from handlers.part_lines import parsed
 from handlers.ports import Ledger, ObjectStore
@@ -146,10 +147,15 @@ def _record(
 ) -> dict[str, Any]:
     """One result, its keys in the order of ``COLUMNS``."""
     status: PaperStatus = "pending" if row is None else row.status
+    withheld = None
+    if status in ("done", "flagged") and spec.skip_no_derivatives:
+        # An earlier version may have let it follow a paper whose licence allows more.
+        withheld = refusal_to_derive(paper.get("license"))
+        status = "skipped" if withheld else status
     translated = line is not None and (status == "done" or (status == "flagged" and drafts))
     language = paper.get("language") or source_language(Paper.model_validate_json(raw))
     untouched = status == "skipped" and subtag(language) == subtag(spec.target_language)
-    terminal = line if line is not None and status != "pending" else {}
+    terminal = line if line is not None and status != "pending" and not withheld else {}
     published = terminal if translated else {}
     texts = published.get("fields", {}) if translated else from_json(raw) if untouched else {}
     same_as = paper.get("same_as")
@@ -162,8 +168,8 @@ def _record(
         "keywords": texts.get("keywords"),
         "checks": terminal.get("checks", []),
         "usage": _usage(line if same_as is None else None),
-        "error": row.error if row else None,
-        "reason": terminal.get("reason"),
+        "error": row.error if row and not withheld else None,
+        "reason": withheld or terminal.get("reason"),
         "language": spec.target_language if translated else language if untouched else None,
         "source_language": language,
         "source_title": paper.get("title", ""),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from handlers.licenses import forbids_derivatives
 from handlers.models import NANO, Check, Paper, PartLine, RunSpec
 from handlers.ports import Ledger, ObjectStore
 from handlers.records import PaperRow
@@ -19,7 +20,7 @@ from handlers.reporting.marked import to_marked_html
 from handlers.reporting.mathml import is_formula
 from handlers.reporting.survey import read_line
 from handlers.tasks.masking import PLACEHOLDER, mask
-from handlers.tasks.policy import forbids_derivatives, source_language
+from handlers.tasks.policy import source_language
 
 _CHUNK = 500
 _SUBJECTS = ("field", "subject", "category", "categories")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from handlers.licenses import refusal_to_derive
 from handlers.models import Paper, RunSpec
 from handlers.tasks.masking import PLACEHOLDER, mask
 from handlers.tasks.scripts import letters, scripts_of
 
-_NO_DERIVATIVES = re.compile(r"(?<![a-z])nd(?![a-z])|by-?(?:nc-?)?nd(?![a-z])|no[\s_-]?deriv", re.IGNORECASE)
 _EVIDENCE = (("ja", "kana"), ("ko", "hangul"), ("zh", "han"), ("ru", "cyrillic"))
 
 
@@ -16,8 +16,8 @@ def skip_reason(paper: Paper, spec: RunSpec) -> str | None:
     """One sentence why no call is made for a paper, or None."""
     if not paper.title.strip() and not paper.abstract.strip():
         return "no title and no abstract"
-    if spec.skip_no_derivatives and forbids_derivatives(paper.license):
-        return f"licence {paper.license} forbids derivatives"
+    if spec.skip_no_derivatives and (refusal := refusal_to_derive(paper.license)):
+        return refusal
     language = source_language(paper)
     if subtag(language) == subtag(spec.target_language):
         return f"already in {spec.target_language}"
@@ -27,11 +27,6 @@ def skip_reason(paper: Paper, spec: RunSpec) -> str | None:
     if not any(has_words(mask(text).text, language) for text in texts):
         return f"no text in {language}"
     return None
-
-
-def forbids_derivatives(licence: str | None) -> bool:
-    """Whether a licence's name or URL says so: CC BY-ND, CC-BY-NC-ND-4.0, .../by-nc-nd/3.0/ ..."""
-    return licence is not None and _NO_DERIVATIVES.search(licence) is not None
 
 
 def source_language(paper: Paper) -> str:

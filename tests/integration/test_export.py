@@ -123,6 +123,32 @@ def test_a_paper_of_equal_text_shares_the_outcome_under_its_own_id_and_at_no_cos
     assert (follower["fingerprint"], follower["checks"]) == (leader["fingerprint"], leader["checks"])
 
 
+def test_a_paper_that_follows_one_of_another_licence_is_not_given_out(
+    ledger: SqliteLedger, store: FileStore, tmp_path: Path
+) -> None:
+    """As an ingest of an earlier version may have left it."""
+    bound = {
+        "id": "alpha",
+        "title": "甲",
+        "language": "zh",
+        "same_as": "zeta",
+        "license": "No derivatives allowed",
+    }
+    corpus = tmp_path / "state" / builders.CORPUS
+    corpus.write_text("".join(json.dumps(paper) + "\n" for paper in (PAPERS[0], bound)))
+    output = tmp_path / "out.jsonl"
+    counts = export(RUN, ledger=ledger, store=store, format="jsonl", output=output, drafts=True)
+    assert (counts["done"], counts["skipped"]) == (1, 1)
+    record = json.loads(output.read_text(encoding="utf-8").splitlines()[1])
+    assert (record["status"], record["title"], record["checks"], record["model"]) == (
+        "skipped",
+        None,
+        [],
+        None,
+    )
+    assert record["reason"] == "licence No derivatives allowed forbids derivatives"
+
+
 def test_what_the_gate_refused_is_shown_only_as_a_draft(exported: Export) -> None:
     record = exported()["flagged"]
     assert (record["title"], record["error"], record["reason"]) == (None, "numbers", "numbers: 3 lost")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from handlers.corpus.estimate import estimate_answer_tokens, estimate_tokens
 from handlers.corpus.language import detect_language, normalise_language
-from handlers.corpus.licenses import forbids_derivatives, normalise_license
 from handlers.corpus.text import _AS_IT_IS, _UNWANTED, clean_text, clean_value
+from handlers.licenses import forbids_derivatives, normalise_license
 from tests.growth import assert_linear, repeated
 
 HOSTILE = ["$", "\\begin{", "<", "[", "{", "̖́", "á", "\x00", "\u202e", "ऄ", "\r", " ", "https://", "i̇"]
@@ -142,10 +142,48 @@ def test_licences_have_one_spelling_each(spelling: str, license_id: str | None) 
     assert normalise_license(spelling) == license_id
 
 
-def test_only_nd_licences_forbid_derivatives() -> None:
-    assert forbids_derivatives("CC-BY-NC-ND-4.0")
-    assert forbids_derivatives("CC-BY-ND")
-    assert not any(map(forbids_derivatives, [None, "CC-BY-4.0", "CC-BY-NC-SA-4.0", "END-USER-ND"]))
+FORBIDDING = [
+    "CC-BY-NC-ND-4.0", "CC-BY-ND", "cc by-nc-nd", "CCBYNCND", "CC BY_ND 4.0",
+    "ＣＣ ＢＹ－ＮＤ", "ND", "https://creativecommons.org/licenses/by-nc-nd/4.0/",
+    "http://creativecommons.org/licenses/by-nd/3.0/deed.zh", "Attribution-NoDerivs",
+    "No derivatives allowed", "CC BY, no derivative works", "No Derivs",
+    "non-derivative use", "Creative Commons Attribution; no adaptations permitted",
+    "You may not modify or translate the work", "may not be translated", "do not alter",
+    "Derivative works are prohibited", "Verbatim copying only",
+    "adaptations not permitted", "知识共享署名-禁止演绎 4.0", "創用CC 姓名標示-禁止改作", "未经许可不得翻译",
+    "不得进行演绎", "改変禁止", "저작자표시-변경금지", "Namensnennung - Keine Bearbeitungen",
+    "Attribution - Pas de modification", "Reconocimiento-SinObraDerivada",
+    "Reconocimiento-SinDerivadas", "Atribuição-SemDerivações",
+    "Attribuzione - Non opere derivate", "Naamsvermelding-GeenAfgeleideWerken",
+    "Атрибуция — Без производных", "Uznanie autorstwa-Bez utworów zależnych",
+    "All uses are free. " * 40 + "No derivative works.",
+]  # fmt: skip
+ALLOWING = [
+    None, "", "CC-BY-4.0", "CC BY-NC-SA 4.0", "CC0", "MIT License",
+    "2nd edition licence", "all rights reserved", "Derivatives allowed",
+    "You may share and adapt the work", "署名-相同方式共享", "England and Wales", "Second",
+    "https://arxiv.org/licenses/nonexclusive-distrib/1.0/", "Translations welcome",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("given_license", FORBIDDING)
+def test_a_licence_that_forbids_derivatives_is_known_in_any_words(given_license: str) -> None:
+    assert forbids_derivatives(given_license)
+
+
+@pytest.mark.parametrize("given_license", ALLOWING)
+def test_a_licence_that_allows_them_is_not_taken_for_one(given_license: str | None) -> None:
+    assert not forbids_derivatives(given_license)
+
+
+words = st.sampled_from(
+    [*FORBIDDING, *filter(None, ALLOWING), "CC BY", "Creative Commons Attribution", "4.0", "ND", "-"]
+)
+
+
+@given(st.lists(words | st.text(max_size=20), max_size=4).map(" ".join))
+def test_one_spelling_of_a_licence_forbids_what_the_licence_forbids(given_license: str) -> None:
+    assert forbids_derivatives(normalise_license(given_license)) == forbids_derivatives(given_license)
 
 
 @given(st.text(), st.text())
