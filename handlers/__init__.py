@@ -2,12 +2,13 @@
 
 Follow a paper::
 
-    corpus/ingest → corpus/batching → adapters/*_queue → process → pipeline/run_batch
-        → tasks/translate → llm/client → tasks/gate → pipeline/committer
-        → adapters/*_store, *_ledger → pipeline/summarise → reporting/
+    corpus/sources → corpus/ingest → corpus/batching → runs/submit → adapters (queue) → process
+        → pipeline/batch_runner → tasks/translation → llm/client → tasks/translation/gate
+        → pipeline/committer → adapters (parts, then ledger) → runs/summarise → reporting, results
 
-Imports point down only::
+Imports point down only; ``pyproject.toml`` has the layers, import-linter holds them::
 
-    cli → shard | process | report → bootstrap → pipeline | adapters | reporting | server
-        → corpus | tasks | llm → ports → records → totals | settings → models → errors
+    cli → actions → local → shard | process | report → bootstrap → audit | planning | simulation
+        → runs | results → pipeline | adapters | reporting | model_server → corpus | tasks | llm
+        → ports → settings → domain → extras | parallel → errors
 """

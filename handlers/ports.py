@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from handlers.models import BatchMessage, ChatAnswer, ChatRequest, Paper, PaperStatus, PartPointer, TaskResult
-from handlers.records import (
+from handlers.domain.ledger import (
     BudgetState,
     Control,
     DeadLetter,
@@ -22,7 +21,16 @@ from handlers.records import (
     RunTotals,
     SessionRecord,
 )
-from handlers.totals import Commit
+from handlers.domain.models import (
+    BatchMessage,
+    ChatAnswer,
+    ChatRequest,
+    Paper,
+    PaperStatus,
+    PartPointer,
+    TaskResult,
+)
+from handlers.domain.totals import Commit
 
 
 class Clock(Protocol):

@@ -7,8 +7,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers import bootstrap, sandbox
-from handlers.pipeline.run_batch import Delivery
+from handlers import bootstrap
+from handlers.bootstrap import sandbox
+from handlers.pipeline.batch_runner import Delivery
 
 logger = bootstrap.logger()
 

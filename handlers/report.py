@@ -8,11 +8,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
 from handlers import bootstrap
+from handlers.bootstrap.metrics import publish_report
+from handlers.domain.models import Frozen, RunId
 from handlers.errors import UsageError
-from handlers.metrics import publish_report
-from handlers.models import Frozen, RunId
-from handlers.pipeline.summarise import summarise
-from handlers.pipeline.watch import watch
+from handlers.runs.summarise import summarise
+from handlers.runs.watch import watch
 
 logger = bootstrap.logger()
 SCHEDULE = "aws.scheduler"

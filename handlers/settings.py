@@ -15,8 +15,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from handlers.domain.models import NANO, RunId
 from handlers.errors import UsageError
-from handlers.models import NANO, RunId
 
 PREFIX = "PAPERFLEET_"
 Tier = Literal["standard", "parallel", "ultra", "extreme"]

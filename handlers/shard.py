@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from handlers import bootstrap
 from handlers.errors import UsageError
-from handlers.pipeline.submit import RunRequest, submit
-from handlers.pipeline.upload import request_of_upload, uploaded_key
+from handlers.runs.submit import RunRequest, submit
+from handlers.runs.upload import request_of_upload, uploaded_key
 from handlers.settings import load_settings
 
 logger = bootstrap.logger()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from handlers.models import (
+from handlers.domain.ledger import JobRecord, JobStats, RunRecord, SessionRecord
+from handlers.domain.models import (
     BatchMessage,
     CallRecord,
     Check,
@@ -16,8 +17,7 @@ from handlers.models import (
     RunSpec,
     Usage,
 )
-from handlers.records import JobRecord, JobStats, RunRecord, SessionRecord
-from handlers.totals import CallTotals, Commit
+from handlers.domain.totals import CallTotals, Commit
 
 RUN = "r"
 SHA256 = "c" * 64

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from handlers.server import RunningServer
+from handlers.model_server import RunningServer
 
 PRICES = ("--price-in", "0.15", "--price-out", "0.60")
 _WORDS = "模型方法实验结果数据温度结构样品算法系统过程特征分布区域土壤细胞光谱粒子能量材料".strip()

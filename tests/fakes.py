@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
+from handlers.domain.models import ChatAnswer, ChatRequest
 from handlers.errors import ModelCallError
-from handlers.models import ChatAnswer, ChatRequest
 
 
 class FakeClock:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.adapters.sqlite_queue import SqliteQueue
-from handlers.corpus.formats import open_source
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.corpus.ingest import ingest
-from handlers.models import (
+from handlers.corpus.sources.formats import open_source
+from handlers.domain.ledger import JobRecord, JobStats, Part, SessionRecord
+from handlers.domain.models import (
     BatchMessage,
     CallRecord,
     Check,
@@ -26,11 +27,10 @@ from handlers.models import (
     RunSpec,
     Usage,
 )
-from handlers.pipeline.submit import RunRequest, submit
-from handlers.pipeline.summarise import summarise
-from handlers.records import JobRecord, JobStats, Part, SessionRecord
-from handlers.run_report import RunReport
-from handlers.totals import CallTotals, Commit
+from handlers.domain.run_report import RunReport
+from handlers.domain.totals import CallTotals, Commit
+from handlers.runs.submit import RunRequest, submit
+from handlers.runs.summarise import summarise
 from tests.fakes import FakeClock
 
 RUN = "backfill"

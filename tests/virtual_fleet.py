@@ -13,16 +13,16 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from handlers.llm.admission import POLL, Admission, Ticket
-from handlers.llm.aimd import AimdLimit
-from handlers.llm.backoff import delay
-from handlers.llm.hearsay import Hearsay, Told
-from handlers.llm.rate_hint import rate_hint, retry_after
-from handlers.llm.token_bucket import TokenBucket
+from handlers.llm.limits.admission import POLL, Admission, Ticket
+from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.backoff import delay
+from handlers.llm.limits.gossip import Hearsay, Told
+from handlers.llm.limits.rate_headers import rate_hint, retry_after
+from handlers.llm.limits.token_bucket import TokenBucket
+from handlers.model_server.limits import Limits
+from handlers.model_server.settings import ServerSettings
 from handlers.pipeline.calls import BACKOFF_BASE, BACKOFF_CAP
 from handlers.pipeline.heartbeat import BEAT
-from handlers.server.limits import Limits
-from handlers.server.settings import ServerSettings
 
 _REFUSAL_SECONDS = 0.02
 _WIRE_SECONDS = 0.003

@@ -12,6 +12,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from handlers.bootstrap.host import is_running
 from handlers.bootstrap.state import (
     DEFAULT_STACK,
     State,
@@ -22,7 +23,6 @@ from handlers.bootstrap.state import (
     located,
     open_state,
 )
-from handlers.host import is_running
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger

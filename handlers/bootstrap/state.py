@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.bootstrap.host import helpers
 from handlers.errors import UsageError
-from handlers.host import helpers
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.settings import PREFIX, Settings, load_settings
 
@@ -95,25 +95,25 @@ def located(settings: Settings) -> Settings:
 
 @cache
 def _outputs(stack: str) -> dict[str, Any]:
-    from handlers.adapters.aws_stack import stack_settings
+    from handlers.adapters.aws.stack import stack_settings
 
     return stack_settings(stack)
 
 
 def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
     """A deployed function's answer."""
-    from handlers.adapters.aws_stack import invoke
+    from handlers.adapters.aws.stack import invoke
 
     return invoke(function, event)
 
 
 def _connect_aws(settings: Settings, clock: Clock) -> State:
     # The SDK takes a third of a second to import: nobody else should wait for it.
-    from handlers.adapters.aws_clients import aws_client
-    from handlers.adapters.dynamodb_ledger import DynamoDbLedger
-    from handlers.adapters.dynamodb_reasons import DynamoDbReasons
-    from handlers.adapters.s3_store import S3Store
-    from handlers.adapters.sqs_queue import SqsQueue
+    from handlers.adapters.aws.clients import aws_client
+    from handlers.adapters.aws.s3_store import S3Store
+    from handlers.adapters.aws.sqs_queue import SqsQueue
+    from handlers.adapters.dynamodb.ledger import DynamoDbLedger
+    from handlers.adapters.dynamodb.reasons import DynamoDbReasons
 
     settings = located(settings)
     table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")

@@ -12,34 +12,34 @@ from functools import cache
 from pydantic import SecretStr
 
 from handlers.bootstrap import new_id
+from handlers.bootstrap.host import free_memory, process_owner, share_one_heap
 from handlers.bootstrap.state import State, connect
+from handlers.domain.models import Price, RunSpec
 from handlers.errors import UsageError
-from handlers.host import free_memory, process_owner, share_one_heap
-from handlers.llm.aimd import AimdLimit
 from handlers.llm.client import ClientSettings, HttpChatModel
-from handlers.llm.limiter import Limiter
+from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.limiter import Limiter
+from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.llm.pricing import CostEstimator, price_of
-from handlers.llm.token_bucket import TokenBucket
-from handlers.models import Price, RunSpec
 from handlers.pipeline.auto_workers import AutoWorkers
-from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
+from handlers.pipeline.circuit_breaker import Breaker
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job import Job
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.ports import Clock, Task
 from handlers.settings import Settings, load_settings
-from handlers.tasks.masking import MASKING_VERSION
-from handlers.tasks.prompt import PROMPT_VERSION
-from handlers.tasks.translate import TranslateTask
+from handlers.tasks.translation.masking.masking import MASKING_VERSION
+from handlers.tasks.translation.prompt import PROMPT_VERSION
+from handlers.tasks.translation.translate import TranslateTask
 
 
 def api_key(settings: Settings) -> SecretStr:
     """Given, or read from Secrets Manager; empty if neither is set. Read anew by each job, for a process
     that stays warm outlives a key."""
     if settings.api_key is None and settings.api_key_secret is not None:
-        from handlers.adapters.aws_clients import read_secret
+        from handlers.adapters.aws.clients import read_secret
 
         return SecretStr(read_secret(settings.api_key_secret))
     return settings.api_key or SecretStr("")

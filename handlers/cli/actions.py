@@ -10,18 +10,18 @@ import typer
 from rich.console import Console
 
 from handlers import bootstrap
+from handlers.actions.begin import begin
+from handlers.actions.collect import collect
+from handlers.actions.environment import github_environment
+from handlers.actions.plan import plan_session
+from handlers.actions.plan_folder import matrix_of
+from handlers.actions.planner import Wish
+from handlers.actions.status import status_lines, statuses
+from handlers.actions.step import step
+from handlers.actions.summary import plan_summary, session_summary
+from handlers.actions.tiers import Account
 from handlers.cli import options
-from handlers.cli.actions_begin import begin
-from handlers.cli.actions_collect import collect
-from handlers.cli.actions_folder import matrix_of
-from handlers.cli.actions_plan import plan_session
-from handlers.cli.actions_shares import Wish
-from handlers.cli.actions_status import status_lines, statuses
-from handlers.cli.actions_summary import plan_summary, session_summary
-from handlers.cli.actions_work import step
-from handlers.cli.github_environment import github_environment
 from handlers.errors import UsageError
-from handlers.pipeline.actions_tiers import Account
 from handlers.settings import load_settings
 
 PARKED, INTERRUPTED = 4, 130

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from handlers import bootstrap, process, report, shard
 from handlers.cli import options
 from handlers.errors import UsageError
-from handlers.pipeline.source import LocalContext
+from handlers.local.event_source import LocalContext
 from handlers.settings import load_settings, to_environment
 
 _LAMBDA_SECONDS = 900.0

@@ -15,7 +15,7 @@ from handlers.errors import PaperfleetError
 
 _HELP = "Push a corpus of papers through an LLM API: fast, within budget, nothing lost, nothing paid twice."
 _GROUPS = {
-    "corpus": ("ingest", "try"),
+    "ingest": ("ingest", "try"),
     "pilot": ("pilot",),
     "plan": ("plan",),
     "simulate": ("simulate",),
@@ -25,7 +25,7 @@ _GROUPS = {
     "runs": ("status", "report", "export", "retry", "redrive", "pause", "resume", "cancel"),
     "review": ("review",),
     "repair": ("repair", "audit"),
-    "server": ("model-server",),
+    "model_server": ("model-server",),
     "invoke": ("invoke",),
     "stack": ("stack",),
     "actions": ("actions",),

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import shutil
-import sqlite3
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,20 +9,13 @@ import typer
 from rich.console import Console
 
 from handlers import bootstrap
-from handlers.adapters.file_merge import object_size, unite_objects
-from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.adapters.sqlite_merge import United, unite_ledger
 from handlers.cli import options
-from handlers.cli.parent import only_parent
-from handlers.cli.session import print_report
-from handlers.errors import UnknownRunError, UsageError
-from handlers.pipeline.run_record import keep_record
-from handlers.pipeline.submit import emit
-from handlers.pipeline.summarise import RunReport, summarise
+from handlers.local.merge import check_state, take_in, told
+from handlers.local.session import print_report
+from handlers.local.state_lock import only_parent
+from handlers.runs.submit import emit
+from handlers.runs.summarise import RunReport, summarise
 from handlers.settings import load_settings
-
-LEDGER = "ledger.sqlite3"
 
 
 def register(app: typer.Typer) -> None:
@@ -60,76 +47,6 @@ def merge(
             console.print(told(state, united), markup=False, soft_wrap=True)
         report = _standing(settings.state, settings.run_id)
     print_report(report, as_json=as_json)
-
-
-def check_state(state: Path, run_id: str) -> None:
-    """UsageError if the folder is no state, has no such run, or somebody works on it."""
-    if not (state / LEDGER).is_file():
-        raise UnknownRunError(f"{state}: no state folder (there is no {LEDGER} in it)")
-    _check_idle(state)
-    known = runs_of(state)
-    if run_id not in known:
-        raise UnknownRunError(f"{state}: no run {run_id!r} (runs there: {', '.join(known) or 'none'})")
-
-
-def runs_of(state: Path) -> list[str]:
-    """The ids of the runs that a state folder knows; the folder is left as it is."""
-    with _copied(state) as copy:
-        try:
-            ledger = SqliteLedger(copy)
-            try:
-                return ledger.run_ids()
-            finally:
-                ledger.close()
-        except (UsageError, sqlite3.DatabaseError) as error:
-            raise UsageError(f"{state / LEDGER}: cannot be read: {str(error).rpartition(': ')[2]}") from error
-
-
-def take_in(into: Path, state: Path, run_id: str) -> United:
-    """Unite one state folder with ``into``. Objects first, ledger second: what the ledger says is durable."""
-    into.mkdir(parents=True, exist_ok=True)
-    unite_objects(into, state, run_id)
-    with _copied(state) as copy:
-        united = unite_ledger(into / LEDGER, copy, run_id, size=lambda key: object_size(into, key))
-    ledger, store = SqliteLedger(into / LEDGER), FileStore(into)
-    keep_record(ledger.run(run_id), store)  # without it no repair
-    ledger.close()
-    store.close()
-    return united
-
-
-def told(state: Path, united: United) -> str:
-    """What a source brought, in a sentence."""
-    sentence = f"{state}: {united.papers:,} papers further, {united.parts:,} parts new"
-    if united.lost_results:
-        sentence += (
-            f"; {united.lost_results:,} results point at files that are not there and are left out: "
-            "their papers will be done again"
-        )
-    return sentence
-
-
-def _check_idle(state: Path) -> None:
-    lock = state / "parent.lock"
-    if not lock.exists():
-        return
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"{state}: somebody works on this state; merge it once they have ended"
-            ) from None
-
-
-@contextmanager
-def _copied(state: Path) -> Iterator[Path]:
-    """A copy of the ledger, to be read without a trace in the folder that it comes from."""
-    with tempfile.TemporaryDirectory(prefix="paperfleet-merge-") as folder:
-        for name in (LEDGER, f"{LEDGER}-wal"):
-            if (state / name).exists():
-                shutil.copyfile(state / name, Path(folder) / name)
-        yield Path(folder) / LEDGER
 
 
 def _standing(state: Path, run_id: str) -> RunReport:

@@ -14,20 +14,20 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.bootstrap import State, open_state
 from handlers.cli import options
-from handlers.cli.endpoint import endpoint
 from handlers.cli.flags import ASKED, CONNECTION, PRICES, takes
-from handlers.cli.parent import only_parent
-from handlers.cli.planning import Planned, sized_corpus
-from handlers.cli.refusals import refuse_damaged
-from handlers.cli.session import exit_code, run_corpus
-from handlers.corpus.formats import open_source
+from handlers.cli.sized_corpus import Planned, sized_corpus
 from handlers.corpus.ingest import ingest
+from handlers.corpus.sources.formats import open_source
+from handlers.domain.models import NANO, Frozen, PartLine
+from handlers.domain.run_report import RunReport
 from handlers.errors import CorpusChangedError, UsageError
-from handlers.models import NANO, Frozen, PartLine
-from handlers.pipeline.pilot import Piloted, PilotFigures, figures
-from handlers.pipeline.pilot_limits import limits_said
-from handlers.pipeline.workload import stratified
-from handlers.run_report import RunReport
+from handlers.local.endpoint import endpoint
+from handlers.local.preflight import refuse_damaged
+from handlers.local.session import exit_code, run_corpus
+from handlers.local.state_lock import only_parent
+from handlers.planning.pilot_figures import Piloted, PilotFigures, figures
+from handlers.planning.pilot_limits import limits_said
+from handlers.planning.workload import stratified
 from handlers.settings import load_settings
 
 PAPERS = 20

@@ -9,16 +9,17 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from handlers import bootstrap, host
+from handlers import bootstrap
+from handlers.bootstrap import host
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
-from handlers.cli.planning import Planned, sized_corpus
+from handlers.cli.sized_corpus import Planned, sized_corpus
+from handlers.domain.models import Price
 from handlers.errors import UsageError
-from handlers.models import Price
-from handlers.pipeline import plan_file
-from handlers.pipeline.assumptions import Assumed, Assumptions
-from handlers.pipeline.plan import Plan, Wish, make_plan
-from handlers.pipeline.plan_file import PlanFile
+from handlers.planning import plan_file
+from handlers.planning.assumptions import Assumed, Assumptions
+from handlers.planning.plan import Plan, Wish, make_plan
+from handlers.planning.plan_file import PlanFile
 from handlers.reporting.plan_table import plan_markdown, plan_renderable
 from handlers.settings import Settings, load_settings
 

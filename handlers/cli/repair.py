@@ -12,17 +12,17 @@ from rich.console import Console
 
 from handlers import bootstrap
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.adapters.sqlite_salvage import damage, salvage, set_aside
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.salvage import damage, salvage, set_aside
+from handlers.audit.audit import Audit, audit
+from handlers.audit.bill import Bill, read_bill
+from handlers.audit.repair import Repaired, repair
 from handlers.bootstrap import open_state
 from handlers.cli import options
-from handlers.cli.parent import only_parent
-from handlers.cli.refusals import LEDGER, QUEUE, refuse_damaged
 from handlers.errors import CorpusChangedError, UnknownRunError, UsageError
-from handlers.pipeline.audit import Audit, audit
-from handlers.pipeline.bill import Bill, read_bill
-from handlers.pipeline.repair import Repaired, repair
-from handlers.pipeline.run_record import kept_record
+from handlers.local.preflight import LEDGER, QUEUE, refuse_damaged
+from handlers.local.state_lock import only_parent
+from handlers.runs.run_record import kept_record
 from handlers.settings import load_settings
 
 DIFFERENCES = 3

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from handlers.bootstrap import State, open_state
 from handlers.cli import options
+from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError
-from handlers.reporting.html import to_html
-from handlers.reporting.review import PAPERS_PER_PAGE, write_site
-from handlers.reporting.reviewed import Selection
-from handlers.reporting.survey import survey
-from handlers.run_report import RunReport
+from handlers.reporting.page.html import to_html
+from handlers.reporting.page.survey import survey
+from handlers.reporting.review.papers import Selection
+from handlers.reporting.review.site import PAPERS_PER_PAGE, write_site
 from handlers.settings import load_settings
 
 _SAID_EVERY = 5.0

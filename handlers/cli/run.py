@@ -11,14 +11,14 @@ from rich.console import Console
 
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
-from handlers.cli.ingesting import ingested
-from handlers.cli.parent import only_parent
-from handlers.cli.refusals import refuse_damaged
+from handlers.local.ingesting import ingested
+from handlers.local.preflight import refuse_damaged
+from handlers.local.state_lock import only_parent
 from handlers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from handlers.pipeline.plan_file import PlanFile
-    from handlers.run_report import RunReport
+    from handlers.domain.run_report import RunReport
+    from handlers.planning.plan_file import PlanFile
 
 # The session, which is most of the package, is imported while the source is being ingested.
 
@@ -56,14 +56,14 @@ def run(
     with only_parent(settings.state):
         refuse_damaged(settings.state)
         report = _run(settings, source, mapping, source_format, console, planned)
-    from handlers.cli.session import exit_code, print_report
+    from handlers.local.session import exit_code, print_report
 
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))
 
 
 def _planned(plan: Path, flags: dict[str, Any]) -> tuple[Settings, PlanFile]:
-    from handlers.pipeline import plan_file
+    from handlers.planning import plan_file
 
     planned = plan_file.read(plan)
     settings = load_settings(**plan_file.executed(planned, flags))
@@ -88,13 +88,13 @@ def _run(
         again=False,
         meanwhile=partial(_load_session, settings),
     )
-    from handlers.cli.session import run_ingested
+    from handlers.local.session import run_ingested
 
     return run_ingested(settings, found, planned, console)
 
 
 def _load_session(settings: Settings) -> None:
     """For whoever needs it next, and the files of a new state, which are synced a dozen times."""
-    from handlers.cli import session
+    from handlers.local import session
 
     session.make_ready(settings)

@@ -14,17 +14,17 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.bootstrap import State
 from handlers.cli import options
-from handlers.cli.parquet import export_parquet
 from handlers.cli.review import write_page
+from handlers.domain.models import PaperStatus
 from handlers.errors import UnknownRunError, UsageError
-from handlers.models import PaperStatus
-from handlers.pipeline import control
-from handlers.pipeline.export import export
-from handlers.pipeline.forecast import with_forecast
-from handlers.pipeline.summarise import RunReport, summarise
+from handlers.planning.plan_against_run import with_forecast
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
+from handlers.results.export import export
+from handlers.results.parquet import export_parquet
+from handlers.runs import control
+from handlers.runs.summarise import RunReport, summarise
 from handlers.settings import load_settings
 
 _WATCH_EVERY = 2.0
@@ -118,7 +118,14 @@ def export_results(
     target: Path | Literal["-"] = "-" if output is None or str(output) == "-" else output
     with _run(state, run_id, aws) as (adapters, run):
         if form == "parquet":
-            counts = export_parquet(adapters, run, _file(target), drafts=drafts)
+            counts = export_parquet(
+                run,
+                ledger=adapters.ledger,
+                store=adapters.store,
+                output=_file(target),
+                drafts=drafts,
+                processes=bootstrap.exporters(adapters),
+            )
         else:
             counts = export(
                 run,

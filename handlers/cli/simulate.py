@@ -11,24 +11,25 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from handlers import bootstrap, host
+from handlers import bootstrap
+from handlers.bootstrap import host
 from handlers.cli.flags import flag, sign
 from handlers.errors import UsageError
-from handlers.pipeline import plan_file
-from handlers.pipeline.assumptions import Assumptions
+from handlers.model_server.limits import Limits
+from handlers.model_server.settings import ServerSettings
 from handlers.pipeline.pace import AWS
-from handlers.pipeline.plan_file import PlanFile
-from handlers.pipeline.plan_rows import given_rate, work_of_call
-from handlers.pipeline.platform_limits import platform_limits
-from handlers.pipeline.sim_api import ApiLimits
-from handlers.pipeline.sim_setup import SimResult, SimSetup
-from handlers.pipeline.simulate import Simulation
+from handlers.planning import plan_file
+from handlers.planning.assumptions import Assumptions
+from handlers.planning.plan_file import PlanFile
+from handlers.planning.plan_rows import given_rate, work_of_call
+from handlers.planning.platform_limits import platform_limits
 from handlers.reporting.plan_table import money
 from handlers.reporting.sim_charts import check_charts, write_charts
 from handlers.reporting.tables import duration
-from handlers.server.limits import Limits
-from handlers.server.settings import ServerSettings
 from handlers.settings import TIERS
+from handlers.simulation.api import ApiLimits
+from handlers.simulation.setup import SimResult, SimSetup
+from handlers.simulation.simulation import Simulation
 
 _TOLD_EVERY = 5.0
 _OWN = {

@@ -12,14 +12,14 @@ from handlers import bootstrap
 from handlers.bootstrap import open_state
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
-from handlers.cli.fleet import Fleet, bury_the_dead
-from handlers.cli.ingesting import ingested
-from handlers.cli.refusals import refuse_forgotten
-from handlers.cli.session import exit_code, final_report, print_report, shard_through_handler
 from handlers.errors import UnknownRunError
-from handlers.pipeline.specification import specification
-from handlers.pipeline.submit import RunRequest
+from handlers.local.fleet import Fleet, bury_the_dead
+from handlers.local.ingesting import ingested
+from handlers.local.preflight import refuse_forgotten
+from handlers.local.session import exit_code, final_report, print_report, shard_through_handler
 from handlers.reporting.progress import Progress
+from handlers.runs.specification import specification
+from handlers.runs.submit import RunRequest
 from handlers.settings import Settings, load_settings
 
 

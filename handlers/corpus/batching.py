@@ -14,8 +14,8 @@ from operator import itemgetter
 from pydantic import ValidationError
 
 from handlers.corpus.index import FOLLOWER, IndexEntry
+from handlers.domain.models import BatchMessage, Paper
 from handlers.errors import BadLineError
-from handlers.models import BatchMessage, Paper
 
 MAX_MESSAGE_BYTES = 60_000
 MIN_MESSAGE_BYTES = 8_000

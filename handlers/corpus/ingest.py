@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from handlers.corpus.formats import Source
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines
-from handlers.corpus.json_lines import LineSource
-from handlers.corpus.preparing import Chunk, Item, Refused, excerpts_of, prepared
+from handlers.corpus.normalise import KEYWORD_SEPARATORS, Normaliser, Prepared
+from handlers.corpus.prepare import Chunk, Item, Refused, excerpts_of, prepared
 from handlers.corpus.profile import Profile, ProfileBuilder
-from handlers.corpus.records import KEYWORD_SEPARATORS, Normaliser, Prepared
-from handlers.corpus.seen import SeenPapers
+from handlers.corpus.seen_papers import SeenPapers
+from handlers.corpus.sources.formats import Source
+from handlers.corpus.sources.json_lines import LineSource
 from handlers.errors import SourceError, UsageError
 
 FOLDER = "corpora"

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from handlers.corpus.estimate import estimate_answer_tokens
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES
-from handlers.corpus.records import FIELDS, Prepared
-from handlers.models import Frozen
+from handlers.corpus.normalise import FIELDS, Prepared
+from handlers.corpus.token_estimate import estimate_answer_tokens
+from handlers.domain.models import Frozen
 
 MAX_DISTINCT = 500
 """Languages or licences told apart; the rest counts as ``other``, so that memory is bounded."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from handlers.domain.models import ChatAnswer, Usage
 from handlers.errors import ContentFilteredError, TransientError
 from handlers.llm.error_text import error_text
-from handlers.models import ChatAnswer, Usage
 
 _MAX_WORD = 200
 _SECRET = 16

@@ -17,7 +17,7 @@ from handlers.errors import (
     TransientError,
 )
 from handlers.llm.error_text import error_text
-from handlers.llm.rate_hint import MAX_WAIT, duration, retry_after
+from handlers.llm.limits.rate_headers import MAX_WAIT, duration, retry_after
 
 _MAX_BODY = 65_536
 _MAX_MESSAGE = 4_096

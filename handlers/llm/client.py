@@ -13,14 +13,14 @@ import httpcore
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from handlers.domain.models import ChatAnswer, ChatRequest
 from handlers.errors import FatalError, TransientError, UsageError
 from handlers.llm.answers import read_answer
 from handlers.llm.classify import classify, read_error
 from handlers.llm.connection import Bounds, Connections, Reply
 from handlers.llm.dialect import Dialect, Sent
 from handlers.llm.error_text import error_text
-from handlers.llm.rate_hint import RateHint, rate_hint
-from handlers.models import ChatAnswer, ChatRequest
+from handlers.llm.limits.rate_headers import RateHint, rate_hint
 from handlers.ports import Clock
 
 _PATH = "/chat/completions"

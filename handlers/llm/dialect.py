@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from handlers.domain.models import ChatRequest
 from handlers.llm.classify import ErrorBody
-from handlers.models import ChatRequest
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
+from handlers.domain.models import CallKind, ChatRequest, Price, Usage
 from handlers.errors import UsageError
-from handlers.models import CallKind, ChatRequest, Price, Usage
 
 _PICO_PER_TOKEN = 1_000_000
 """pico-USD per token at 1 USD per million tokens."""

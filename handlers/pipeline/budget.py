@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from handlers.domain.models import NANO
 from handlers.errors import BudgetSpentError, StoppedError
-from handlers.models import NANO
 from handlers.ports import Ledger
 
 _POLL = 0.1

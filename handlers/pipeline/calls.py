@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
+from handlers.domain.models import CallOutcome, CallRecord, ChatAnswer, ChatRequest
 from handlers.errors import (
     BudgetSpentError,
     FatalError,
@@ -19,8 +20,7 @@ from handlers.errors import (
     ThrottledError,
     TransientError,
 )
-from handlers.llm.backoff import delay
-from handlers.models import CallOutcome, CallRecord, ChatAnswer, ChatRequest
+from handlers.llm.limits.backoff import delay
 from handlers.pipeline.context import RunContext
 
 logger = logging.getLogger(__name__)

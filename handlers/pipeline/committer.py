@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from handlers.models import LedgerEntry, PartLine, PartPointer
-from handlers.part_lines import sealed
+from handlers.domain.ledger import Part
+from handlers.domain.models import LedgerEntry, PartLine, PartPointer
+from handlers.domain.part_lines import sealed
+from handlers.domain.totals import CallTotals, Commit
 from handlers.ports import Clock, Ledger, ObjectStore
-from handlers.records import Part
-from handlers.totals import CallTotals, Commit
 
 logger = logging.getLogger(__name__)
 

@@ -7,18 +7,18 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from handlers.llm.limiter import Limiter
+from handlers.domain.ledger import Control, JobStats, RunRecord
+from handlers.domain.models import CallRecord, PartLine, Price
+from handlers.domain.totals import bucket_seconds, latency_bucket
+from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
-from handlers.models import CallRecord, PartLine, Price
-from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
+from handlers.pipeline.circuit_breaker import Breaker
 from handlers.pipeline.failure_rate import FailureRate
-from handlers.pipeline.flights import Flights
-from handlers.pipeline.latency import LatencyForecast
+from handlers.pipeline.paper_times import LatencyForecast
+from handlers.pipeline.single_flight import Flights
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
 from handlers.ports import ChatModel, Clock, Ledger, Task
-from handlers.records import Control, JobStats, RunRecord
-from handlers.totals import bucket_seconds, latency_bucket
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from handlers.llm.hearsay import Hearsay, Told
-from handlers.pipeline.clock_steps import ClockSteps
+from handlers.domain.ledger import JobStats
+from handlers.llm.limits.gossip import Hearsay, Told
+from handlers.pipeline.clock_jumps import ClockSteps
 from handlers.pipeline.context import RunContext
 from handlers.ports import BatchQueue, Clock, Ledger
-from handlers.records import JobStats
 
 logger = logging.getLogger(__name__)
 

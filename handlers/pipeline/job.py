@@ -6,16 +6,16 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from handlers.domain.ledger import JobRecord
 from handlers.pipeline.auto_workers import AutoWorkers, Seen
+from handlers.pipeline.batch_runner import BatchRunner, Delivery
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.heartbeat import Heartbeat
 from handlers.pipeline.pace import EMBEDDED, Pace
 from handlers.pipeline.pool import WorkerPool
-from handlers.pipeline.run_batch import BatchRunner, Delivery
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
-from handlers.records import JobRecord
 
 logger = logging.getLogger(__name__)
 

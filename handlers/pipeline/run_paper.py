@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from handlers.domain.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLine
+from handlers.domain.part_lines import opened
 from handlers.errors import BadLineError, CorpusChangedError, ModelCallError, StoppedError
-from handlers.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLine
-from handlers.part_lines import opened
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext
-from handlers.pipeline.latency import text_size
+from handlers.pipeline.paper_times import text_size
 from handlers.ports import ObjectStore
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import markdown
 from handlers.reporting.tables import Table, left_out, tables
-from handlers.run_report import RunReport
 
 
 def to_markdown(report: RunReport) -> str:

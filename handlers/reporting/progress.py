@@ -12,11 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from handlers.models import NANO, TERMINAL
+from handlers.domain.ledger import BudgetState, JobRecord, RunTotals
+from handlers.domain.models import NANO, TERMINAL
 from handlers.ports import Ledger
-from handlers.records import BudgetState, JobRecord, RunTotals
-from handlers.reporting.forecast import Forecast, span
 from handlers.reporting.plain import plain
+from handlers.reporting.time_left import Forecast, span
 
 _PLAIN_EVERY = 5.0
 _LATELY = 30.0

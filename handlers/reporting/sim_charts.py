@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from handlers.errors import UsageError
-from handlers.reporting.charts import WIDE, Pen
-from handlers.reporting.optional import load
-from handlers.reporting.palette import LIGHT
+from handlers.extras import load
+from handlers.reporting.page.charts import WIDE, Pen
+from handlers.reporting.page.palette import LIGHT
 
 _BACKGROUND = "#ffffff"
 Samples = Sequence[Mapping[str, Any]]

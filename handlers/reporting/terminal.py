@@ -8,9 +8,9 @@ from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
 
+from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import plain
 from handlers.reporting.tables import Table, left_out, tables
-from handlers.run_report import RunReport
 
 _COLOURS = {
     "finished": "green",

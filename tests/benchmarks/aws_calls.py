@@ -19,8 +19,8 @@ from typing import Any
 import boto3
 
 from handlers import bootstrap
-from handlers.cli.job import work
-from handlers.server import ServerSettings, start
+from handlers.local.job_process import work
+from handlers.model_server import ServerSettings, start
 from tests.command import corpus, paperfleet
 from tests.local_aws import dynalite_server, moto_server
 

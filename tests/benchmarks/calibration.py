@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import PRICES, corpus, paperfleet, run_flags
 
 _PRICED = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}

@@ -16,12 +16,12 @@ from itertools import islice
 from pathlib import Path
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.host import helpers
-from handlers.part_lines import sealed
-from handlers.pipeline.export import ExportFormat, export
-from handlers.records import Part
-from handlers.totals import Commit
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.bootstrap.host import helpers
+from handlers.domain.ledger import Part
+from handlers.domain.part_lines import sealed
+from handlers.domain.totals import Commit
+from handlers.results.export import ExportFormat, export
 from tests import builders
 
 _ABSTRACT = "本文研究了材料的结构与性能，结果表明该方法的准确率为百分之九十五。" * 8

@@ -38,7 +38,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.benchmarks.medians import summary, table
 from tests.benchmarks.process import Memory, timed
 from tests.command import paperfleet, run_flags

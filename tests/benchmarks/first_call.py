@@ -17,7 +17,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.benchmarks.extreme import enlarged
 from tests.command import Running, paperfleet, run_flags
 

@@ -29,13 +29,13 @@ from pathlib import Path
 
 from handlers.bootstrap import connect
 from handlers.corpus.batching import read_paper
-from handlers.models import BatchMessage, LedgerEntry, PaperStatus
-from handlers.part_lines import sealed
-from handlers.pipeline.submit import RunRequest, submit
+from handlers.domain.ledger import Part
+from handlers.domain.models import BatchMessage, LedgerEntry, PaperStatus
+from handlers.domain.part_lines import sealed
+from handlers.domain.totals import CallTotals, Commit
 from handlers.ports import ObjectStore
-from handlers.records import Part
+from handlers.runs.submit import RunRequest, submit
 from handlers.settings import load_settings
-from handlers.totals import CallTotals, Commit
 from tests import builders
 from tests.benchmarks.process import children, sizes
 

@@ -12,7 +12,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.benchmarks.extreme import calls
 from tests.benchmarks.medians import table
 from tests.command import corpus, paperfleet, run_flags

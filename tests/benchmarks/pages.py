@@ -25,9 +25,9 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from handlers.models import Check, Paper
-from handlers.server.canned import Filler
-from handlers.tasks.masking import mask, unmask
+from handlers.domain.models import Check, Paper
+from handlers.model_server.canned import Filler
+from handlers.tasks.translation.masking.masking import mask, unmask
 from tests.finished_run import RUN, Outcome, finished_run
 
 _MOST = 2_000_000

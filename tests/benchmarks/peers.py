@@ -34,10 +34,10 @@ from pathlib import Path
 from typing import Any
 
 from handlers.bootstrap import connect
-from handlers.models import Paper
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.domain.models import Paper
+from handlers.model_server import RunningServer, ServerSettings, start
 from handlers.settings import load_settings
-from handlers.tasks.translate import TranslateTask
+from handlers.tasks.translation.translate import TranslateTask
 from tests import builders
 from tests.benchmarks.medians import median
 from tests.benchmarks.peers_page import DURABLE, WALL, render

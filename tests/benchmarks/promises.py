@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import Ran, Running, job_processes, paperfleet, run_flags, until
 
 _FLUSH = 25

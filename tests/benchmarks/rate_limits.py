@@ -16,8 +16,8 @@ import math
 import statistics
 from dataclasses import dataclass, replace
 
+from handlers.model_server.settings import ServerSettings
 from handlers.pipeline.heartbeat import BEAT
-from handlers.server.settings import ServerSettings
 from tests.virtual_fleet import Fleet, Scenario, Tenant
 
 _RATE = 50.0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from handlers.bootstrap import connect
 from handlers.corpus.index import IndexEntry, index_lines
-from handlers.pipeline.submit import RunRequest, submit
+from handlers.runs.submit import RunRequest, submit
 from handlers.settings import load_settings
 from tests.builders import spec
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from handlers import bootstrap
 from handlers.corpus.index import IndexEntry, index_lines
-from handlers.pipeline.submit import RunRequest, submit
+from handlers.runs.submit import RunRequest, submit
 from handlers.settings import load_settings
 from tests.builders import spec
 from tests.e2e.stack import ministack

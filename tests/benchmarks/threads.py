@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.benchmarks.extreme import calls, enlarged
 from tests.benchmarks.medians import summary
 from tests.benchmarks.process import timed

@@ -22,7 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.benchmarks.medians import table
 from tests.benchmarks.process import timed
 from tests.command import run_flags

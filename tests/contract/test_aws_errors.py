@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from handlers.adapters.aws_clients import aws_client, explained, read_secret
-from handlers.adapters.dynamodb_reasons import DynamoDbReasons
-from handlers.adapters.s3_store import S3Store
-from handlers.adapters.sqs_queue import SqsQueue
+from handlers.adapters.aws.clients import aws_client, explained, read_secret
+from handlers.adapters.aws.s3_store import S3Store
+from handlers.adapters.aws.sqs_queue import SqsQueue
+from handlers.adapters.dynamodb.reasons import DynamoDbReasons
+from handlers.domain.ledger import Part
 from handlers.errors import CorpusChangedError, PaperfleetError, UsageError
-from handlers.records import Part
 from tests.command import until
 from tests.fakes import FakeClock
 from tests.local_aws import LocalAws, name_of

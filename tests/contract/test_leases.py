@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from handlers.domain.ledger import Control
 from handlers.errors import UnknownRunError
 from handlers.ports import Ledger
-from handlers.records import Control
 from tests import builders
 from tests.builders import RUN
 

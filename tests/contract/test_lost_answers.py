@@ -11,10 +11,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from handlers.adapters.dynamodb_ledger import DynamoDbLedger
-from handlers.adapters.s3_store import S3Store
+from handlers.adapters.aws.s3_store import S3Store
+from handlers.adapters.dynamodb.ledger import DynamoDbLedger
+from handlers.domain.ledger import Part
 from handlers.ports import Ledger
-from handlers.records import Part
 from tests import builders
 from tests.builders import RUN, call, commit, entry
 from tests.fakes import FakeClock

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.dynamodb_ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.ledger import DynamoDbLedger
+from handlers.domain.ledger import JobStats
 from handlers.ports import Ledger
-from handlers.records import JobStats
 from tests import builders
 from tests.builders import RUN, call, commit
 from tests.fakes import FakeClock

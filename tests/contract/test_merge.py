@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from handlers.adapters.file_merge import object_size, unite_objects
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.adapters.sqlite_merge import unite_ledger
-from handlers.adapters.sqlite_slice import slice_ledger
-from handlers.models import TERMINAL, PaperStatus
-from handlers.records import JobRecord, JobStats, Part
-from handlers.totals import CallTotals, Commit
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.merge import unite_ledger
+from handlers.adapters.sqlite.slice import slice_ledger
+from handlers.domain.ledger import JobRecord, JobStats, Part
+from handlers.domain.models import TERMINAL, PaperStatus
+from handlers.domain.totals import CallTotals, Commit
 from tests import builders
 
 BATCHES = {"b1": ("p1", "p2"), "b2": ("p3", "p4"), "b3": ("p5", "p6")}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.domain.ledger import JobStats
+from handlers.domain.totals import CallTotals
 from handlers.ports import Ledger
-from handlers.records import JobStats
-from handlers.totals import CallTotals
 from tests import builders
 from tests.builders import RUN, call, commit
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from handlers.domain.ledger import Part
+from handlers.domain.models import PartPointer
 from handlers.errors import CorpusChangedError, UsageError
-from handlers.models import PartPointer
 from handlers.ports import ObjectStore
-from handlers.records import Part
 
 KEY = "corpora/abc.jsonl"
 

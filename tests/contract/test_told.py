@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.aws_clients import aws_client
-from handlers.adapters.dynamodb_told import DynamoDbTold
-from handlers.reporting.notify import Told, ToldFolder
+from handlers.adapters.aws.clients import aws_client
+from handlers.adapters.dynamodb.told import DynamoDbTold
+from handlers.reporting.webhook import Told, ToldFolder
 from tests.fakes import FakeClock
 from tests.local_aws import LocalAws, name_of
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.e2e.environments import ROOT
 from tests.local_aws import moto_server
 

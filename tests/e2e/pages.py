@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, expect
 
-from handlers.models import Check, Paper
-from handlers.reporting.html import to_html
-from handlers.reporting.review import write_site
-from handlers.reporting.reviewed import Selection
-from handlers.reporting.survey import survey
-from handlers.run_report import RunReport
+from handlers.domain.models import Check, Paper
+from handlers.domain.run_report import RunReport
+from handlers.reporting.page.html import to_html
+from handlers.reporting.page.survey import survey
+from handlers.reporting.review.papers import Selection
+from handlers.reporting.review.site import write_site
 from tests.finished_run import RUN, Outcome, finished_run
 
 Theme = Literal["light", "dark"]

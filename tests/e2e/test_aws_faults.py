@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import PRICES, corpus, lines, paperfleet, until
 from tests.e2e.artifact import sam_environment
 from tests.e2e.environments import environment

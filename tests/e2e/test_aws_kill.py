@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.dynamodb_ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.ledger import DynamoDbLedger
 from handlers.bootstrap import SystemClock
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import PRICES, Running, corpus, lines, paperfleet, until
 from tests.e2e.stack import ministack
 from tests.local_aws import LocalAws

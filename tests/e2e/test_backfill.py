@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import lines, until
 from tests.e2e.workflow import KEY, Repository, Session
 from tests.github_server import TOKEN, github_server

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.bootstrap import SystemClock
-from handlers.pipeline.source import sqs_event
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.local.event_source import sqs_event
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import corpus, paperfleet, until
 from tests.e2e.environments import ROOT
 from tests.e2e.runtime_api import Answer, Sandbox, sandbox

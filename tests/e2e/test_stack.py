@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import corpus, lines, until
 from tests.e2e.environments import ROOT
 from tests.e2e.stack import NAME, Stack, deploy, deploy_beside, ministack

@@ -6,13 +6,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any, Literal
 
+from handlers.domain.models import ChatAnswer, ChatRequest, Price, Usage
 from handlers.errors import ContentFilteredError, FatalError, ThrottledError, TransientError
-from handlers.llm.limiter import Limiter
-from handlers.models import ChatAnswer, ChatRequest, Price, Usage
+from handlers.llm.limits.limiter import Limiter
+from handlers.model_server.answers import compose
+from handlers.model_server.canned import Filler
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.pool import WorkerPool
-from handlers.server.answers import compose
-from handlers.server.canned import Filler
 from tests.fakes import FakeClock
 
 PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from handlers.models import TERMINAL, PaperStatus
+from handlers.domain.ledger import JobStats
+from handlers.domain.models import TERMINAL, PaperStatus
+from handlers.domain.totals import Commit
 from handlers.ports import Ledger
-from handlers.records import JobStats
-from handlers.totals import Commit
 
 Key = tuple[str, str]
 

@@ -11,24 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.corpus.formats import open_source
+from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.corpus.ingest import IngestResult, ingest
-from handlers.llm.aimd import AimdLimit
+from handlers.corpus.sources.formats import open_source
+from handlers.domain.ledger import JobRecord, JobStats
+from handlers.domain.models import TERMINAL, ChatRequest, Paper, PartLine, RunSpec
+from handlers.domain.part_lines import opened
+from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.pricing import CostEstimator
-from handlers.models import TERMINAL, ChatRequest, Paper, PartLine, RunSpec
-from handlers.part_lines import opened
-from handlers.pipeline.breaker import Breaker
+from handlers.pipeline.batch_runner import BatchRunner, Delivery
 from handlers.pipeline.budget import Purse
+from handlers.pipeline.circuit_breaker import Breaker
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.heartbeat import Heartbeat
-from handlers.pipeline.run_batch import BatchRunner, Delivery
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.pipeline.submit import RunRequest, keyed, submit
 from handlers.ports import BatchQueue, Ledger, ObjectStore
-from handlers.records import JobRecord, JobStats
-from handlers.tasks.translate import TranslateTask
+from handlers.runs.submit import RunRequest, keyed, submit
+from handlers.tasks.translation.translate import TranslateTask
 from tests.command import _paper
 from tests.fakes import FakeClock
 from tests.faults.crashing import CrashError, Point, Process

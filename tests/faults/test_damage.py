@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import Ran, corpus, lines, paperfleet, run_flags
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import Running, corpus, lines, paperfleet, run_flags, until
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import Running, corpus, job_processes, paperfleet, run_flags, until
 from tests.wire import WireServer, always, error, response
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import Running, corpus, job_processes, paperfleet, run_flags, until
 
 PAPERS = 300

@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from handlers.adapters.dynamodb_ledger import DynamoDbLedger
-from handlers.adapters.dynamodb_reasons import DynamoDbReasons
+from handlers.adapters.aws.s3_store import S3Store
+from handlers.adapters.aws.sqs_queue import SqsQueue
+from handlers.adapters.dynamodb.ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.reasons import DynamoDbReasons
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.s3_store import S3Store
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.adapters.sqlite_queue import SqliteQueue
-from handlers.adapters.sqs_queue import SqsQueue
-from handlers.cli.merge import runs_of, take_in
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.errors import RunChangedError, UsageError
-from handlers.pipeline import control
+from handlers.local.merge import runs_of, take_in
+from handlers.runs import control
 from tests.fakes import FakeClock
 from tests.faults.crashing import SUBMITTING, WORKING, Point, Process
 from tests.faults.one_thread import Answer

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from handlers.domain.models import ChatRequest, Message
 from handlers.errors import ModelCallError
 from handlers.llm.client import ClientSettings, HttpChatModel
-from handlers.llm.rate_hint import RateHint
-from handlers.models import ChatRequest, Message
+from handlers.llm.limits.rate_headers import RateHint
 from tests.wire import RealClock, WireServer
 
 KEY = "sk-test-0123456789abcdef"

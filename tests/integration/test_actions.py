@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from handlers.cli.main import app_of
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import Ran, Running, corpus, paperfleet, until
 from tests.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
 

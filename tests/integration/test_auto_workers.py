@@ -6,8 +6,8 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from handlers.cli.fleet import _later
-from handlers.server import ServerSettings, start
+from handlers.local.fleet import _later
+from handlers.model_server import ServerSettings, start
 from tests.command import corpus, paperfleet, run_flags
 
 _CHANGE = re.compile(r"workers (\d+) → (\d+): (.+)")

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import PRICES, Ran, corpus, paperfleet
 from tests.local_aws import LocalAws, moto_server, name_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import PRICES, Ran, corpus, lines, paperfleet
 from tests.local_aws import LocalAws, Stack, moto_server, name_of
 

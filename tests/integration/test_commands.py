@@ -14,15 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.adapters.sqlite_queue import SqliteQueue
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.bootstrap import SystemClock
 from handlers.cli.main import app_of
+from handlers.domain.ledger import Part
+from handlers.domain.models import BatchMessage
 from handlers.errors import UnknownRunError, UsageError
-from handlers.models import BatchMessage
-from handlers.pipeline.submit import emit
-from handlers.records import Part
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
+from handlers.runs.submit import emit
 from tests import builders
 from tests.builders import RUN
 from tests.command import PRICES, Ran, corpus, paperfleet, run_flags

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.domain.ledger import Part
+from handlers.domain.models import Check, PartLine, Usage
 from handlers.errors import CorpusChangedError, UnknownRunError, UsageError
-from handlers.models import Check, PartLine, Usage
-from handlers.pipeline.csv_lines import CsvLines
-from handlers.pipeline.export import COLUMNS, export
-from handlers.records import Part
+from handlers.results.csv_lines import CsvLines
+from handlers.results.export import COLUMNS, export
 from tests import builders
 from tests.builders import RUN, call, part_line
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.models import PaperStatus
-from handlers.part_lines import sealed
-from handlers.records import Part
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.domain.ledger import Part
+from handlers.domain.models import PaperStatus
+from handlers.domain.part_lines import sealed
 from tests import builders
 from tests.builders import RUN, call, part_line
 
@@ -28,16 +28,16 @@ _PART = 50
 _EXPORT = """
 import os, signal, sys
 from pathlib import Path
-from handlers import in_order
+from handlers import parallel
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.errors import PaperfleetError
-from handlers.pipeline import export as exporting
+from handlers.results import export as exporting
 
 root, output, processes, fate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 started, parent, block = [], os.getpid(), exporting._block
 
-class Counted(in_order.Worker):
+class Counted(parallel.Worker):
     def __init__(self, *given):
         started.append(1)
         super().__init__(*given)
@@ -47,7 +47,7 @@ def dies_in_a_worker(make, chunk):
         os.kill(os.getpid(), signal.SIGKILL)
     return block(make, chunk)
 
-in_order.Worker = Counted
+parallel.Worker = Counted
 if fate == "killed":
     exporting._block = dies_in_a_worker
 ledger, store = SqliteLedger(root / "ledger.sqlite3"), FileStore(root)

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import PRICES, corpus, lines, paperfleet, run_flags
 from tests.local_aws import moto_server, name_of
 

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from handlers.domain.models import ChatRequest, Message, Usage
 from handlers.errors import (
     FatalError,
     TransientError,
 )
-from handlers.llm.rate_hint import RateHint
-from handlers.models import ChatRequest, Message, Usage
+from handlers.llm.limits.rate_headers import RateHint
 from tests.integration.llm_calls import KEY, REQUEST, failure, model
 from tests.wire import (
     Conversation,

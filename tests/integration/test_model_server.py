@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from handlers.errors import UsageError
-from handlers.server import RunningServer, ServerSettings, start
-from handlers.server.settings import FAULTS
+from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.model_server.settings import FAULTS
 from tests.integration.model_server_calls import (
     alive,
     call,
@@ -208,7 +208,7 @@ def test_latency_follows_the_answer_s_length(canned: RunningServer) -> None:
 
 def test_the_server_dies_with_its_parent() -> None:
     script = (
-        "import os; from handlers.server import start, ServerSettings\n"
+        "import os; from handlers.model_server import start, ServerSettings\n"
         "print(start(ServerSettings(mode='canned')).pid, flush=True); os._exit(9)"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=20)

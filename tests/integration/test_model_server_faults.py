@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.integration.model_server_calls import (
     SEGMENTS,
     chat,

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from handlers.adapters.oai_pmh import OaiPmhSource
-from handlers.corpus.reader import BadLine
+from handlers.corpus.sources.oai_pmh import OaiPmhSource
+from handlers.corpus.sources.reader import BadLine
 from handlers.errors import SourceError
 from tests.command import paperfleet
 from tests.fakes import FakeClock

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import PRICES, Ran, corpus, paperfleet
 
 ORIGINAL = """

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from handlers.cli.main import app_of
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import corpus
 
 ROOT = Path(__file__).parents[2]

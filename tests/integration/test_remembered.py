@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from handlers.cli import ingesting
-from handlers.cli.ingesting import ingested
-from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import IngestResult, ingest
-from handlers.corpus.remembered import place_of, remember, remembered
+from handlers.corpus.ingest_cache import place_of, remember, remembered
+from handlers.corpus.sources.formats import open_source
+from handlers.local import ingesting
+from handlers.local.ingesting import ingested
 from handlers.settings import load_settings
 from tests.command import corpus
 

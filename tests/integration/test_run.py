@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import Running, corpus, job_processes, lines, paperfleet, run_flags, until
 
 PAPERS = 60

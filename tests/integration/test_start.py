@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from handlers.cli.main import _GROUPS, app_of
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import PRICES, corpus
 
 
@@ -32,7 +32,7 @@ def test_an_unknown_command_is_told_beside_all_others() -> None:
 _WATCHED = """
 import sys, threading
 from handlers.cli import main, run
-wanted = "handlers.cli.session"
+wanted = "handlers.local.session"
 load = run._load_session
 
 def loads(settings):

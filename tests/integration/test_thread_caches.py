@@ -11,7 +11,7 @@ import pytest
 
 from handlers.cli import __main__ as entry
 from handlers.cli import main as commands
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import Running, corpus, run_flags, until
 
 TUNABLE = "GLIBC_TUNABLES"

@@ -8,10 +8,10 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from handlers.bootstrap import SystemClock
+from handlers.domain.models import ChatRequest, Message
 from handlers.errors import TransientError, UsageError
 from handlers.llm.client import ClientSettings, HttpChatModel
-from handlers.models import ChatRequest, Message
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.benchmarks.extreme import certificate
 
 _REQUEST = ChatRequest(messages=(Message(role="user", content="题目"),), max_tokens=100)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.server import ServerSettings, start
+from handlers.model_server import ServerSettings, start
 from tests.command import Running, corpus, run_flags, until
 
 PAPERS = 40

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from handlers.server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings, start
 from tests.command import PRICES, corpus, paperfleet, run_flags
 from tests.local_aws import moto_server, name_of
 

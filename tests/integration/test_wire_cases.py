@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from handlers.domain.models import ChatRequest, Message
 from handlers.errors import FatalError, ModelCallError, RejectedError, ThrottledError, TransientError
 from handlers.llm.client import ClientSettings, HttpChatModel
-from handlers.models import ChatRequest, Message
 from tests.integration.llm_calls import KEY, REQUEST, failure, model
 from tests.wire import (
     Conversation,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from handlers import metrics
-from handlers.adapters.dynamodb_jobs import live_key
+from handlers.adapters.dynamodb.jobs import live_key
+from handlers.bootstrap import metrics
 from handlers.settings import PREFIX, TIERS, Settings
 from tests.unit.cloudformation import ROOT, as_list, inside, of_type, statements, template
 

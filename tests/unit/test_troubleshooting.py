@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handlers.llm import classify
-from handlers.tasks.gate import CHECKS
+from handlers.tasks.translation.gate.gate import CHECKS
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("## When something is wrong")[2]
@@ -47,7 +47,8 @@ def texts(node: ast.AST) -> Iterator[str]:
 
 
 def spoken() -> set[str]:
-    files = [*(ROOT / "handlers" / "llm").glob("*.py"), *(ROOT / "handlers" / "pipeline").glob("*.py")]
+    folders = [ROOT / "handlers" / name for name in ("llm", "pipeline", "audit")]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
     found = {word for path in files for word in words(ast.parse(path.read_text(encoding="utf-8")))}
     dialect = ast.parse((ROOT / "handlers" / "llm" / "dialect.py").read_text(encoding="utf-8"))
     returned = [node.value for node in ast.walk(dialect) if isinstance(node, ast.Return) and node.value]

@@ -6,8 +6,8 @@ import pytest
 
 from handlers.bootstrap import task_of
 from handlers.errors import UsageError
-from handlers.tasks.masking import MASKING_VERSION
-from handlers.tasks.prompt import PROMPT_VERSION
+from handlers.tasks.translation.masking.masking import MASKING_VERSION
+from handlers.tasks.translation.prompt import PROMPT_VERSION
 from tests.builders import spec
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from handlers.corpus.batching import cut, read_paper
 from handlers.corpus.index import EMPTY, FOLLOWER, IndexEntry, index_lines, parse_index
+from handlers.domain.models import BatchMessage
 from handlers.errors import CorpusChangedError
-from handlers.models import BatchMessage
 
 SHA256 = "a" * 64
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.corpus.formats import Source, open_source
-from handlers.corpus.json_lines import parse_object
-from handlers.corpus.reader import BadLine, excerpt_of
+from handlers.corpus.sources.formats import Source, open_source
+from handlers.corpus.sources.json_lines import parse_object
+from handlers.corpus.sources.reader import BadLine, excerpt_of
 from handlers.errors import SourceError
 from tests.growth import assert_linear
 

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.corpus.batching import read_paper
-from handlers.corpus.formats import open_source
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, parse_index
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.profile import Profile
-from handlers.corpus.reader import BadLine
+from handlers.corpus.sources.formats import open_source
+from handlers.corpus.sources.reader import BadLine
+from handlers.domain.models import Paper
 from handlers.errors import SourceError, UsageError
-from handlers.models import Paper
 
 ROOT = Path(__file__).parents[3]
 
@@ -274,7 +274,7 @@ def test_memory_does_not_grow_with_the_number_of_papers(tmp_path: Path) -> None:
     script = (
         "import io, resource, sys\n"
         "from pathlib import Path\n"
-        "from handlers.corpus.json_lines import JsonlSource\n"
+        "from handlers.corpus.sources.json_lines import JsonlSource\n"
         "from handlers.corpus.ingest import ingest\n"
         "n = int(sys.argv[1])\n"
         "with open(sys.argv[2], 'wb') as f:\n"

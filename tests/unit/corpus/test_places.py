@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import ingest
-from handlers.corpus.markdown_folder import parse_markdown
-from handlers.corpus.reader import BadLine
+from handlers.corpus.sources.formats import open_source
+from handlers.corpus.sources.markdown_folder import parse_markdown
+from handlers.corpus.sources.reader import BadLine
 from handlers.errors import SourceError
-from handlers.reporting.parquet import to_parquet
+from handlers.results.parquet_writer import to_parquet
 from tests.growth import assert_linear, repeated
 
 FRONT = """---

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from handlers.corpus.formats import open_source
 from handlers.corpus.ingest import ingest
 from handlers.corpus.language import detect_language
-from handlers.models import Paper
+from handlers.corpus.sources.formats import open_source
+from handlers.domain.models import Paper
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "handlers" / "corpus" / "sample.jsonl"

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.corpus.estimate import estimate_answer_tokens, estimate_tokens
 from handlers.corpus.language import detect_language, normalise_language
 from handlers.corpus.text import _AS_IT_IS, _UNWANTED, clean_text, clean_value
-from handlers.licenses import forbids_derivatives, normalise_license
+from handlers.corpus.token_estimate import estimate_answer_tokens, estimate_tokens
+from handlers.domain.licenses import forbids_derivatives, normalise_license
 from tests.growth import assert_linear, repeated
 
 HOSTILE = ["$", "\\begin{", "<", "[", "{", "̖́", "á", "\x00", "\u202e", "ऄ", "\r", " ", "https://", "i̇"]

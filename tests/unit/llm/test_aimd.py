@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.llm.aimd import AimdLimit
-from handlers.llm.hearsay import News
+from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.gossip import News
 
 
 def at_level(level: float, ceiling: int = 100) -> AimdLimit:

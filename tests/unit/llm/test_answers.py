@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.domain.models import ChatAnswer, Usage
 from handlers.errors import ModelCallError, TransientError
 from handlers.llm.answers import read_answer
-from handlers.models import ChatAnswer, Usage
 from tests.wire import completion
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.llm.backoff import delay
-from handlers.llm.token_bucket import TokenBucket
+from handlers.llm.limits.backoff import delay
+from handlers.llm.limits.token_bucket import TokenBucket
 
 chance = st.floats(0, 1, exclude_max=True)
 

@@ -8,8 +8,8 @@ from statistics import median
 
 import pytest
 
-from handlers.llm.admission import Admission
-from handlers.llm.hearsay import Told
+from handlers.llm.limits.admission import Admission
+from handlers.llm.limits.gossip import Told
 from handlers.pipeline.heartbeat import BEAT
 from handlers.pipeline.pace import AWS
 from tests.benchmarks.rate_limits import SCENARIOS, api, figures

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from handlers.llm.headroom import Headroom
-from handlers.llm.rate_hint import RateHint, rate_hint
+from handlers.llm.limits.headroom import Headroom
+from handlers.llm.limits.rate_headers import RateHint, rate_hint
 
 
 def hint(**left: int) -> RateHint:

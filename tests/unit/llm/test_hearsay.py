@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from handlers.llm.hearsay import Hearsay, News, Told
-from handlers.records import JobStats
+from handlers.domain.ledger import JobStats
+from handlers.llm.limits.gossip import Hearsay, News, Told
 
 
 def told(job: str, answered: int, throttled: int = 0, level: float = 5.0, ceiling: int = 10) -> Told:

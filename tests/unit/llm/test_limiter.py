@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 from handlers.errors import StoppedError
-from handlers.llm.aimd import AimdLimit
-from handlers.llm.limiter import Limiter
-from handlers.llm.rate_hint import RateHint
-from handlers.llm.token_bucket import TokenBucket
+from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.limiter import Limiter
+from handlers.llm.limits.rate_headers import RateHint
+from handlers.llm.limits.token_bucket import TokenBucket
 from tests.fakes import FakeClock
 from tests.wire import RealClock
 

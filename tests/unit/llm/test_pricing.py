@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.domain.models import ChatRequest, Message, Price, Usage
 from handlers.errors import UsageError
 from handlers.llm.pricing import CostEstimator, list_price, price_of, price_table, worst_cost
-from handlers.models import ChatRequest, Message, Price, Usage
 
 MINI = Price(prompt=150_000, completion=600_000, cached=75_000)
 

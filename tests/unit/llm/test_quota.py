@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.llm.admission import Admission
-from handlers.llm.aimd import AimdLimit
-from handlers.llm.quota import Quota
+from handlers.llm.limits.admission import Admission
+from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.window_quota import Quota
 
 
 def spend(quota: Quota, calls: int, start: float, end: float) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.llm.rate_hint import RateHint, duration, rate_hint, retry_after
+from handlers.llm.limits.rate_headers import RateHint, duration, rate_hint, retry_after
 from tests.growth import assert_linear, repeated
 
 NOW = 1_700_000_000.0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.llm.rate_hint import rate_hint
-from handlers.llm.stated_limits import StatedLimits
+from handlers.llm.limits.rate_headers import rate_hint
+from handlers.llm.limits.stated_limits import StatedLimits
 
 NOW = 1_700_000_000.0
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.domain.ledger import JobRecord, JobStats, RunRecord
+from handlers.domain.totals import CallTotals, Commit
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.pipeline.budget import Purse
-from handlers.records import JobRecord, JobStats, RunRecord
-from handlers.totals import CallTotals, Commit
 from tests.builders import spec as run_spec
 
 

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.domain.ledger import JobRecord, JobStats, RunRecord
+from handlers.domain.models import ChatAnswer, ChatRequest, Message, Price, Usage
+from handlers.domain.totals import CallTotals, Commit
 from handlers.errors import FatalError, ModelCallError, StoppedError, ThrottledError, TransientError
-from handlers.llm.aimd import AimdLimit
-from handlers.llm.limiter import Limiter
+from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
-from handlers.models import ChatAnswer, ChatRequest, Message, Price, Usage
-from handlers.pipeline.breaker import Breaker
 from handlers.pipeline.budget import Purse
 from handlers.pipeline.calls import MAX_TRIES, PaperCalls
+from handlers.pipeline.circuit_breaker import Breaker
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.records import JobRecord, JobStats, RunRecord
-from handlers.tasks.translate import TranslateTask
-from handlers.totals import CallTotals, Commit
+from handlers.tasks.translation.translate import TranslateTask
 from tests.builders import spec as run_spec
 from tests.command import until
 from tests.fakes import FakeClock, ScriptedModel

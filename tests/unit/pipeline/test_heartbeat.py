@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.adapters.sqlite_queue import SqliteQueue
-from handlers.models import ControlState
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.domain.ledger import Control, JobStats
+from handlers.domain.models import ControlState
 from handlers.pipeline.context import JobMeter
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
-from handlers.records import Control, JobStats
 from tests.builders import RUN, batch, job
 from tests.command import until
 from tests.fakes import FakeClock, SetClock

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from handlers.errors import StoppedError
-from handlers.pipeline.breaker import Breaker
+from handlers.pipeline.circuit_breaker import Breaker
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
 from tests.fakes import FakeClock
 

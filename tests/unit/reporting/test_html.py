@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
+from handlers.domain.models import Check, Paper
+from handlers.domain.run_report import ForecastFigure, RunForecast
 from handlers.errors import UsageError
-from handlers.models import Check, Paper
-from handlers.reporting.figure import usd
-from handlers.reporting.html import to_html
-from handlers.reporting.optional import load
-from handlers.reporting.review import Site, write_site
-from handlers.reporting.reviewed import Selection
-from handlers.reporting.survey import survey
-from handlers.run_report import ForecastFigure, RunForecast
+from handlers.extras import load
+from handlers.reporting.page.figure import usd
+from handlers.reporting.page.html import to_html
+from handlers.reporting.page.survey import survey
+from handlers.reporting.review.papers import Selection
+from handlers.reporting.review.site import Site, write_site
 from tests.finished_run import RUN, FinishedRun, Outcome, finished_run
 
 HOSTILE = "<script>window.hacked=1</script>\"'><img src=x onerror=alert(1)>"

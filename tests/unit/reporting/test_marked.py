@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.models import Check, Paper
-from handlers.reporting.findings import Mark, findings
-from handlers.reporting.marked import to_marked_html
-from handlers.tasks.gate import GateInput
-from handlers.tasks.gate import check as check_answer
-from handlers.tasks.masking import mask
+from handlers.domain.models import Check, Paper
+from handlers.reporting.review.findings import Mark, findings
+from handlers.reporting.review.marked import to_marked_html
+from handlers.tasks.translation.gate.gate import GateInput
+from handlers.tasks.translation.gate.gate import check as check_answer
+from handlers.tasks.translation.masking.masking import mask
 from tests.growth import assert_linear, repeated
 
 

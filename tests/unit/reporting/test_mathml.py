@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.reporting.mathml import is_formula, to_mathml
+from handlers.reporting.review.mathml import is_formula, to_mathml
 from tests.growth import assert_linear, repeated
 
 _ELEMENT = re.compile(r"<(/?)(m[a-z]*)((?: [a-z]+=\"[A-Za-z0-9 .%+-]*\")*)>")

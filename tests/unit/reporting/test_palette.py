@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.reporting import palette
+from handlers.reporting.page import palette
 
 
 def luminance(colour: str) -> float:

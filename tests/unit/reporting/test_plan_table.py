@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from handlers.errors import UsageError
-from handlers.pipeline.plan import Wish
+from handlers.planning.plan import Wish
 from handlers.reporting.plan_table import plan_markdown, plan_renderable
 from handlers.reporting.sim_charts import check_charts, write_charts
-from tests.unit.pipeline.test_plan import planned
+from tests.unit.planning.test_plan import planned
 from tests.unit.reporting.test_tables import HOSTILE
 
 

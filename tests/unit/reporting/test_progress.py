@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from handlers.adapters.sqlite_ledger import SqliteLedger
-from handlers.records import JobStats
-from handlers.reporting.forecast import Forecast, span
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.domain.ledger import JobStats
 from handlers.reporting.progress import Progress
+from handlers.reporting.time_left import Forecast, span
 from tests import builders
 
 RUN = builders.RUN

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.models import Check
-from handlers.reporting import search_index
-from handlers.reporting.reviewed import Reviewed
-from handlers.reporting.search_index import SearchIndex, shard_of, words
+from handlers.domain.models import Check
+from handlers.reporting.review import search_index
+from handlers.reporting.review.papers import Reviewed
+from handlers.reporting.review.search_index import SearchIndex, shard_of, words
 
 
 def paper(number: int, *searched: str) -> Reviewed:

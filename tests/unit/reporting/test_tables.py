@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import markdown, plain
 from handlers.reporting.tables import duration, tables
 from handlers.reporting.terminal import render
-from handlers.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
 from tests.growth import assert_linear, repeated
 
 HOSTILE = "[red]x[/red] <script>alert(1)</script> | a | `b` \x1b[31m \u202e $x$ [l](http://e.org)"

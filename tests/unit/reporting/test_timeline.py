@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.records import JobRecord, JobStats
-from handlers.reporting.timeline import Axis, Columns, Timeline
+from handlers.domain.ledger import JobRecord, JobStats
+from handlers.reporting.page.timeline import Axis, Columns, Timeline
 from tests import builders
 
 moments = st.floats(min_value=0, max_value=1e6)

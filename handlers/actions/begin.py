@@ -1,0 +1,165 @@
+"""``paperfleet actions begin``: a job's state, out of the plan or out of what it saved before."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+
+from handlers import bootstrap
+from handlers.actions.environment import GitHubEnvironment
+from handlers.actions.history import attempt_of, own_state, saved_by
+from handlers.actions.plan_folder import carried_key
+from handlers.actions.session import JOB_FILE, PLAN_FILE, JobShare, JobState, SessionPlan
+from handlers.adapters.sqlite.slice import slice_ledger
+from handlers.bootstrap import State, open_state
+from handlers.domain.ledger import Control, JobRecord, JobStats
+from handlers.errors import UsageError
+from handlers.local.merge import LEDGER
+from handlers.settings import Settings
+
+
+def read_plan(folder: Path) -> SessionPlan:
+    """UsageError if the folder holds no plan of this version."""
+    try:
+        return SessionPlan.model_validate_json((folder / PLAN_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder / PLAN_FILE}: no plan of a session: {error}") from error
+
+
+def read_job(state: Path) -> JobState:
+    """UsageError if the job has not begun."""
+    try:
+        return JobState.model_validate_json((state / JOB_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{state / JOB_FILE}: `paperfleet actions begin` makes it: {error}") from error
+
+
+def write_job(state: Path, job: JobState) -> None:
+    """Whole, or as it was."""
+    scratch = state / f"{JOB_FILE}.tmp"
+    scratch.write_text(job.model_dump_json(indent=2), encoding="utf-8")
+    scratch.replace(state / JOB_FILE)
+
+
+def begin(
+    plan_folder: Path, number: int, settings: Settings, github: GitHubEnvironment, console: Console
+) -> JobState:
+    """Make the job's state folder and draw its first allowance; the checkpoint saved next says so."""
+    plan, state = read_plan(plan_folder), settings.state
+    if state.exists() and any(state.iterdir()):
+        raise UsageError(f"{state}: a job begins in an empty folder")
+    state.mkdir(parents=True, exist_ok=True)
+    job = _job(plan, plan.share(number), github.run_attempt, bootstrap.SystemClock().now())
+    restored = github.run_attempt > 1 and _restored(plan, number, state, github, console)
+    if restored:
+        job = job.model_copy(update={"step": read_job(state).step})
+    else:
+        _slice(plan, plan_folder, number, state)
+    _copy_objects(plan, plan_folder, state)
+    with open_state(plan.run_id, settings.model_copy(update={"run_id": plan.run_id})) as adapters:
+        if restored:  # what stopped it before may have been mended
+            adapters.ledger.set_control(plan.run_id, Control("active", "", job.started_at))
+        job = granted(adapters, job, job.least_allowance)
+    write_job(state, job)
+    return job
+
+
+def _slice(plan: SessionPlan, plan_folder: Path, number: int, state: Path) -> None:
+    share = plan.share(number)
+    slice_ledger(
+        plan_folder / LEDGER,
+        state / LEDGER,
+        plan.run_id,
+        share.batches,
+        budget=share.budget,
+        session=plan.session,
+        limit=share.limit,
+        carried=carried_key(plan),
+    )
+
+
+def granted(adapters: State, job: JobState, wanted: int) -> JobState:
+    """The job with an allowance of ``wanted`` nano-USD for its next step, or what is left of its share;
+    stopped if there is nothing left. It is held under a name of its own until the step begins."""
+    left = left_of(adapters, job)
+    amount = wanted if left is None else max(0, min(wanted, left))
+    if wanted and not amount:  # where calls cost nothing, nothing is wanted
+        return job.model_copy(update={"stopped": "share_spent"})
+    grant = f"{job.session}-job-{job.job:03d}-step-{job.step + 1:02d}-{job.attempt}"
+    now = adapters.clock.now()
+    owner = f"{job.session}:0:0"  # no process of this machine
+    adapters.ledger.start_job(
+        JobRecord(grant, job.run_id, job.session, owner, 0, now, now, None, "", JobStats())
+    )
+    adapters.ledger.set_budget(job.run_id, job.share)
+    if not adapters.ledger.draw(job.run_id, grant, 1, amount):
+        raise UsageError(f"job {job.job}: its share does not hold what its ledger says is left")
+    return job.model_copy(update={"allowance": amount, "grant": grant})
+
+
+def left_of(adapters: State, job: JobState) -> int | None:
+    """nano-USD of the job's share that nothing holds; None: no budget."""
+    if job.share is None:
+        return None
+    return job.share - adapters.ledger.budget_state(job.run_id).held
+
+
+def _job(plan: SessionPlan, share: JobShare, attempt: int, now: float) -> JobState:
+    return JobState(
+        session=plan.session,
+        run_id=plan.run_id,
+        job=share.job,
+        attempt=attempt,
+        step=0,
+        started_at=now,
+        ends_at=now + plan.job_seconds,
+        share=share.budget,
+        workers=plan.workers,
+        rpm=share.rpm,
+        tpm=share.tpm,
+        limit=share.limit,
+        checkpoint_seconds=plan.checkpoint_seconds,
+        allowance=0,
+        least_allowance=plan.first_allowance(share),
+        grant="",
+    )
+
+
+def _copy_objects(plan: SessionPlan, plan_folder: Path, state: Path) -> None:
+    """Answers of interrupted papers; the corpus stays where it is."""
+    for source in (plan_folder / "runs" / plan.run_id / "segments").glob("*.jsonl"):
+        target = state / source.relative_to(plan_folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    (state / "corpora").symlink_to((plan_folder / "corpora").resolve(), target_is_directory=True)
+
+
+def _restored(
+    plan: SessionPlan, number: int, state: Path, github: GitHubEnvironment, console: Console
+) -> bool:
+    """A job that is run again goes on from its own newest checkpoint: its plan would pay again.
+
+    UsageError if a later session has planned what was left.
+    """
+
+    def say(sentence: str) -> None:
+        console.print(sentence, markup=False, soft_wrap=True)
+
+    planned_in = int(plan.session.rpartition("-")[2])
+    api = github.api(bootstrap.SystemClock())
+    try:
+        for saved in saved_by(api, github.workflow, github.repository or ""):
+            newer = saved.run.id > github.run_id and (saved.plans or saved.states)
+            again = saved.run.id == github.run_id and any(attempt_of(p) > planned_in for p in saved.plans)
+            if newer or again:
+                raise UsageError(
+                    f"workflow run {saved.run.id} has planned since what was left here: this plan is out of"
+                    " date. Start a new session in place of running this one again"
+                )
+            if saved.run.id <= github.run_id:
+                break
+        return own_state(api, github.run_id, planned_in, number, state, say)
+    finally:
+        api.close()

@@ -1,0 +1,191 @@
+"""``paperfleet actions collect``: everything that the jobs saved becomes one state that adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from handlers import bootstrap
+from handlers.actions.begin import read_plan
+from handlers.actions.environment import GitHubEnvironment
+from handlers.actions.plan import gather_all
+from handlers.actions.planner import RESULT_SUFFIX, reservation, too_little
+from handlers.actions.queue_times import QueueStatus
+from handlers.actions.session import SessionPlan
+from handlers.actions.status import queue_of
+from handlers.actions.tiers import Measured
+from handlers.bootstrap import State, exporters, open_state
+from handlers.domain.ledger import Control, JobRecord
+from handlers.domain.models import NANO, TERMINAL
+from handlers.domain.run_report import RunReport
+from handlers.errors import PaperfleetError
+from handlers.reporting.markdown import to_markdown
+from handlers.results.export import export
+from handlers.runs.summarise import summarise
+from handlers.settings import Settings
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A session as it ended."""
+
+    plan: SessionPlan
+    report: RunReport
+    queue: QueueStatus | None
+    wrong: tuple[str, ...]
+    """Sums that do not add up; empty, or something is broken."""
+    progress: int
+    """Papers that came to an end in it."""
+    wanted: int
+    """Papers that are still to be done, as far as ``total_papers`` asks for them."""
+
+    @property
+    def parked(self) -> bool:
+        return self.report.state in ("parked", "cancelled")
+
+    @property
+    def go_on(self) -> bool:
+        """Whether another session would get further."""
+        return not self.parked and not self.wrong and self.wanted > 0 and self.progress > 0
+
+    @property
+    def verdict(self) -> str:
+        if self.wrong:
+            return "The counts do not add up: " + "; ".join(self.wrong)
+        if self.parked:
+            return f"{self.report.state}: {self.report.reason}"
+        if not self.wanted:
+            return (
+                "Nothing is pending." if not self.report.counts["pending"] else "As far as total_papers asks."
+            )
+        if not self.progress:
+            return f"{self.wanted:,} papers are pending, and this session ended none: look at its jobs."
+        return f"{self.wanted:,} papers are pending: the next session goes on with them."
+
+
+def collect(
+    settings: Settings, plan_folder: Path, github: GitHubEnvironment, output: Path, console: Console
+) -> Collected:
+    """Merge into the settings' state folder, check the sums, and write report and results to ``output``."""
+    plan = read_plan(plan_folder)
+    gather_all(github, settings.state, console)
+    settings = settings.model_copy(update={"run_id": plan.run_id})
+    queue = _queue(github, console)
+    with open_state(plan.run_id, settings) as adapters:
+        adapters.ledger.set_budget(plan.run_id, plan.budget)  # a merge keeps the largest that ever was
+        _remember(plan, adapters, queue)
+        _park_if_spent(plan, adapters, settings)
+        report = _report(plan.run_id, adapters)
+        wrong = tuple(sums_that_are_off(plan.run_id, adapters, report))
+        progress = plan.pending - report.counts["pending"]
+        collected = Collected(plan, report, queue, wrong, progress, _wanted(plan, report))
+        _write(adapters, plan.run_id, report, output)
+    return collected
+
+
+def sums_that_are_off(run_id: str, adapters: State, report: RunReport) -> Sequence[str]:
+    """Every sum made in another way: of papers' rows, of jobs, of money."""
+    found = []
+    rows = dict.fromkeys(TERMINAL, 0)
+    for row in adapters.ledger.entries(run_id):
+        if row.status != "pending":
+            rows[row.status] += row.weight
+    for status, count in rows.items():
+        if report.counts[status] != count:
+            found.append(f"{report.counts[status]} papers {status} by batches, {count} by papers")
+    if sum(report.counts.values()) != report.papers:
+        found.append(f"{sum(report.counts.values())} papers in all states, {report.papers} in the corpus")
+    state = adapters.ledger.budget_state(run_id)
+    if state.held != state.spend:
+        found.append(f"{state.held} nano-USD held while nobody works, {state.spend} spent")
+    if state.budget is not None and state.spend > state.budget:
+        found.append(f"${state.spend / NANO} spent of ${state.budget / NANO}")
+    return found
+
+
+def _park_if_spent(plan: SessionPlan, adapters: State, settings: Settings) -> None:
+    """A job parks when its share is spent; the run when all that came back is too little for a call."""
+    record = adapters.ledger.run(plan.run_id)
+    needed = reservation(adapters, record, bootstrap.price(settings, record.spec.model))
+    if needed and (spent := too_little(adapters, plan.run_id, needed)):
+        adapters.ledger.park(plan.run_id, Control("parked", spent, adapters.clock.now()))
+
+
+def _wanted(plan: SessionPlan, report: RunReport) -> int:
+    pending = report.counts["pending"]
+    if plan.total_papers is None:
+        return pending
+    return max(0, min(pending, plan.total_papers - (report.papers - pending)))
+
+
+def _queue(github: GitHubEnvironment, console: Console) -> QueueStatus | None:
+    """What GitHub says of the jobs; a session is not lost because it does not answer."""
+    try:
+        return queue_of(github, github.run_id)
+    except PaperfleetError as error:
+        console.print(f"no queue status: {error}", markup=False, soft_wrap=True)
+        return None
+
+
+def _remember(plan: SessionPlan, adapters: State, queue: QueueStatus | None) -> None:
+    """For the next plan: the pace, how busy the workers were, and the slots that were really got."""
+    jobs = [
+        job for job in adapters.ledger.jobs(plan.run_id) if job.session_id == plan.session and job.workers
+    ]
+    if not jobs:
+        return
+    folder = adapters.directory / "runs" / plan.run_id / "sessions"
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = _measured(plan, jobs, queue)
+    (folder / f"{plan.session}{RESULT_SUFFIX}").write_text(measured.model_dump_json(indent=2), "utf-8")
+
+
+def _measured(plan: SessionPlan, jobs: Sequence[JobRecord], queue: QueueStatus | None) -> Measured:
+    capacity = sum(
+        job.workers * max(0.0, (job.ended_at or job.heartbeat_at) - job.started_at) for job in jobs
+    )
+    papers = sum(job.stats.papers for job in jobs)
+    answered = sum(sum(job.stats.latency.values()) for job in jobs)
+    errors = sum(sum(job.stats.errors.values()) for job in jobs)
+    throttled = sum(job.stats.errors.get("throttled", 0) for job in jobs)
+    work = [job for job in queue.jobs if "work" in job.name] if queue is not None else []
+    return Measured(
+        tier=plan.tier,
+        jobs=len(plan.jobs),
+        workers=plan.workers,
+        papers=papers,
+        papers_per_worker_hour=round(3600 * papers / capacity, 3) if capacity else 0.0,
+        busy=round(min(1.0, sum(job.stats.busy for job in jobs) / capacity), 4) if capacity else 0.0,
+        throttled=round(throttled / (answered + errors), 4) if answered + errors else 0.0,
+        slots=queue.slots if queue is not None and work else None,
+        waited_s=queue.longest_wait_s if queue is not None and work else None,
+    )
+
+
+def _report(run_id: str, adapters: State) -> RunReport:
+    return summarise(
+        run_id,
+        ledger=adapters.ledger,
+        queue=None,
+        now=adapters.clock.now(),
+        is_alive=lambda _owner: False,
+        detail=True,
+    )
+
+
+def _write(adapters: State, run_id: str, report: RunReport, output: Path) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    (output / "report.md").write_text(to_markdown(report), encoding="utf-8")
+    results = output / "results.jsonl"
+    export(
+        run_id,
+        ledger=adapters.ledger,
+        store=adapters.store,
+        format="jsonl",
+        output=results,
+        processes=exporters(adapters),
+    )

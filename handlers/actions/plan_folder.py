@@ -1,0 +1,107 @@
+"""The plan's folder, which every job of a session reads: ledger, corpus, what was paid for, and the plan."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from handlers.actions.session import PLAN_FILE, SessionPlan
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite.slice import other_runs_results, point_at, reuse_at, unfinished_answers
+from handlers.audit.scan_parts import CARRIED
+from handlers.bootstrap import State
+from handlers.corpus.batching import read_paper
+from handlers.domain.ledger import Part, Reusable
+from handlers.domain.models import BatchMessage, PartPointer
+from handlers.errors import CorpusChangedError
+from handlers.local.merge import LEDGER
+
+
+def write_folder(plan: SessionPlan, adapters: State | None, output: Path) -> None:
+    """The plan's folder, replaced. ``adapters``: of the state that travels with it; None on AWS."""
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    if adapters is not None:
+        _write_state(plan, adapters, output)
+    (output / PLAN_FILE).write_text(plan.model_dump_json(indent=2), encoding="utf-8")
+
+
+def _write_state(plan: SessionPlan, adapters: State, output: Path) -> None:
+    record = adapters.ledger.run(plan.run_id)
+    for name in (record.spec.corpus, record.spec.corpus.removesuffix(".jsonl") + ".index"):
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(adapters.directory / name, output / name)
+    _copy_ledger(adapters.directory / LEDGER, output / LEDGER)
+    _carry(plan, adapters, output)
+
+
+def _copy_ledger(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as db, closing(sqlite3.connect(target)) as copy:
+        db.backup(copy)
+
+
+def carried_key(plan: SessionPlan) -> str:
+    """The object of copies that travel with a plan."""
+    return f"runs/{plan.run_id}/segments/{_carrier(plan)}.jsonl"
+
+
+def _carrier(plan: SessionPlan) -> str:
+    return f"{CARRIED}{plan.session}"
+
+
+def _carry(plan: SessionPlan, adapters: State, output: Path) -> None:
+    """What was paid for travels along: answers of interrupted papers, and results of earlier runs for the
+    same texts. Their lines are copied, so that the plan need not hold every session's segments."""
+    store = FileStore(output)
+    copier = _Copier(plan, adapters, store)
+    answers = {
+        paper_id: copier.copy(paper_id, where)
+        for paper_id, where in unfinished_answers(output / LEDGER, plan.run_id)
+    }
+    point_at(output / LEDGER, plan.run_id, answers)
+    if other_runs_results(output / LEDGER, plan.run_id):
+        for batch in adapters.ledger.unfinished_batches(plan.run_id):
+            reuse_at(output / LEDGER, copier.results(batch))
+    store.close()
+
+
+class _Copier:
+    def __init__(self, plan: SessionPlan, adapters: State, store: FileStore) -> None:
+        self._plan = plan
+        self._adapters = adapters
+        self._store = store
+        self._spec = adapters.ledger.run(plan.run_id).spec
+
+    def copy(self, name: str, where: PartPointer) -> PartPointer:
+        line = self._adapters.store.read(where.key, where.offset, where.length)
+        part = Part(self._plan.run_id, f"carried/{name}", (line,))
+        ((pointer,),) = self._store.write_parts(_carrier(self._plan), [part])
+        return pointer
+
+    def results(self, batch: BatchMessage) -> dict[str, PartPointer]:
+        """Fingerprint → copy of the result that an earlier run has for it."""
+        fingerprints = []
+        for (offset, length), paper_id in zip(batch.ranges, batch.ids, strict=True):
+            paper = read_paper(self._adapters.store.read(batch.corpus, offset, length), paper_id)
+            fingerprints.append(self._spec.fingerprint(paper.text_digest()))
+        return {
+            name: self.copy(name, found.pointer)
+            for name, found in self._adapters.ledger.reusable(fingerprints).items()
+            if self._readable(found)
+        }
+
+    def _readable(self, found: Reusable) -> bool:
+        """A result whose segment is gone is made anew."""
+        try:
+            self._adapters.store.read(found.pointer.key, found.pointer.offset, found.pointer.length)
+        except CorpusChangedError:
+            return False
+        return True
+
+
+def matrix_of(plan: SessionPlan) -> str:
+    """For ``strategy.matrix``."""
+    return json.dumps({"job": [share.job for share in plan.jobs]})

@@ -1,0 +1,119 @@
+"""A session on GitHub Actions: what its plan gives each job, and what a job keeps of itself."""
+
+from __future__ import annotations
+
+import math
+
+from handlers.actions.tiers import Measured, Verdict
+from handlers.domain.models import Frozen
+from handlers.errors import UsageError
+
+PLAN_FILE = "plan.json"
+JOB_FILE = "job.json"
+_CALLS_AHEAD = 2
+_REPAIRS = 1.5
+"""Calls a paper that are reckoned with, repairs and repeated ones included."""
+MIN_STEP = 1.0
+"""Seconds below which another step is not worth its start."""
+
+
+class JobShare(Frozen):
+    """One job's part of a session. Money is nano-USD, rates are a minute's."""
+
+    job: int
+    batches: tuple[str, ...]
+    papers: int
+    tokens: int
+    budget: int | None
+    rpm: float | None
+    tpm: float | None
+    limit: int | None
+    """Papers that it may start; None: all."""
+
+
+class SessionPlan(Frozen):
+    """What all jobs of a session read. Its id says of which workflow run and attempt it is."""
+
+    session: str
+    run_id: str
+    tier: str
+    why: str
+    jobs: tuple[JobShare, ...]
+    workers: int
+    at_once: int
+    started_at: float
+    job_seconds: float
+    checkpoint_seconds: float
+    call: int
+    """nano-USD that one call may cost: reserved for the heaviest pending paper."""
+    budget: int | None
+    """Of the run, over all sessions."""
+    total_papers: int | None
+    papers: int
+    pending: int
+    """Of all papers, before this session."""
+    spent: int
+    """nano-USD, before this session."""
+    verdict: Verdict
+    table: tuple[Verdict, ...]
+    last: Measured | None
+    self_hosted: bool
+
+    def first_allowance(self, share: JobShare) -> int:
+        """nano-USD that a job may spend before its first checkpoint with results: so many calls that every
+        worker has its hands full, and no more than its papers can ask for."""
+        calls = min(_CALLS_AHEAD * self.workers, math.ceil(_REPAIRS * share.papers))
+        return max(1, calls) * self.call
+
+    def share(self, job: int) -> JobShare:
+        """UsageError if the session has no such job."""
+        for each in self.jobs:
+            if each.job == job:
+                return each
+        raise UsageError(f"no job {job} in session {self.session}: it has {len(self.jobs)}, counted from 1")
+
+
+class JobState(Frozen):
+    """Where a job stands, beside its ledger; carried along by each of its checkpoints."""
+
+    session: str
+    run_id: str
+    job: int
+    attempt: int
+    step: int
+    """Steps that have ended."""
+    started_at: float
+    ends_at: float
+    share: int | None
+    workers: int
+    rpm: float | None
+    tpm: float | None
+    limit: int | None
+    checkpoint_seconds: float
+    allowance: int
+    """nano-USD that the next step may spend; it is held in the ledger under ``grant``."""
+    least_allowance: int
+    grant: str
+    stopped: str = ""
+    """Why it goes no further; "" while it does."""
+
+
+def next_allowance(
+    left: int | None, *, least: int, spent: int, seconds: float, checkpoint: float, to_go: int | None
+) -> int:
+    """nano-USD for the next step: twice what this one's pace comes to until the next checkpoint, and no more
+    than what is ``to_go`` should cost.
+
+    What a job can lose with its workspace is bounded by it, because it stands in the checkpoint that was
+    saved before the step began. ``left`` is what remains of the job's share; None: no budget. ``to_go`` is
+    None where nobody knows.
+    """
+    expected = round(2 * spent * checkpoint / seconds) if seconds > 0 else 0
+    wanted = max(least, expected if to_go is None else min(expected, to_go))
+    return wanted if left is None else max(0, min(left, wanted))
+
+
+def cost_to_go(spent: int, ended: int, papers: int) -> int | None:
+    """nano-USD that so many papers should cost at most, by what was ``spent`` while others ``ended``: a full
+    text is many calls. The heaviest come first, so this is on the high side. None if none has ended."""
+    return math.ceil(_REPAIRS * papers * spent / ended) if ended else None

@@ -1,0 +1,148 @@
+"""``paperfleet actions work``: one step of a job, from one checkpoint to the next.
+
+Before a step its job draws an *allowance* from its share, and the checkpoint that is saved then says so; the
+step spends no more. So whoever finds the newest checkpoint of a job that was lost knows the most that it can
+have spent since, and books it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.console import Console
+
+from handlers import bootstrap
+from handlers.actions.begin import granted, left_of, read_job, write_job
+from handlers.actions.session import MIN_STEP, JobState, cost_to_go, next_allowance
+from handlers.bootstrap import State, open_state
+from handlers.domain.ledger import Control
+from handlers.errors import UsageError
+from handlers.local.fleet import Fleet, bury_the_dead
+from handlers.local.state_lock import only_parent
+from handlers.reporting.progress import Progress
+from handlers.runs.submit import emit
+from handlers.settings import Settings
+
+CANCEL_PATIENCE = 4.0
+"""Seconds that calls in flight are given after a cancel: the runner kills after ten."""
+_BUDGET = "budget_spent"
+
+Trouble = Literal["", "fatal", "interrupted"]
+
+
+@dataclass(frozen=True)
+class _Before:
+    """How the ledger stood when the step began. nano-USD."""
+
+    held: int
+    pending: int
+    control: Control
+
+
+def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
+    """Work until the next checkpoint is due, the allowance is spent, or nothing is left. Returns the job as
+    it stands and what went wrong, if anything did."""
+    with only_parent(settings.state):
+        job = read_job(settings.state)
+        if job.stopped:
+            return job, ""
+        settings = _settings_of(job, settings)
+        with open_state(job.run_id, settings) as adapters:
+            bootstrap.price(settings, adapters.ledger.run(job.run_id).spec.model)
+            bootstrap.endpoint(settings)
+            before = _armed(adapters, job)
+        clock = bootstrap.SystemClock()
+        began = clock.monotonic()
+        with Progress(console) as progress:
+            fleet = Fleet(settings, progress, cut_off_after=CANCEL_PATIENCE)
+            failure = fleet.run()
+        seconds = clock.monotonic() - began
+        with open_state(job.run_id, settings) as adapters:
+            job, trouble = _ended(adapters, job, before, seconds, failure, interrupted=fleet.interrupted)
+        write_job(settings.state, job)
+    return job, trouble
+
+
+def _settings_of(job: JobState, settings: Settings) -> Settings:
+    left = job.ends_at - bootstrap.SystemClock().now()
+    changed = {
+        "run_id": job.run_id,
+        "session_id": job.session,
+        "jobs": 1,
+        "workers": job.workers,
+        "rpm": job.rpm,
+        "tpm": job.tpm,
+        "limit": job.limit,
+        "deadline": max(MIN_STEP, min(job.checkpoint_seconds, left)),
+    }
+    return settings.model_copy(update=changed)
+
+
+def _armed(adapters: State, job: JobState) -> _Before:
+    """Give the allowance back, and let the step spend as much."""
+    ledger = adapters.ledger
+    if not job.grant:
+        raise UsageError(f"job {job.job} has no allowance: `paperfleet actions begin` draws one")
+    ledger.give_back(job.run_id, job.grant, 2, job.allowance)
+    ledger.end_job(job.run_id, job.grant, at=adapters.clock.now(), outcome="returned", stats=None)
+    bury_the_dead(adapters, job.run_id)
+    held = ledger.budget_state(job.run_id).held
+    ledger.set_budget(job.run_id, held + job.allowance)
+    adapters.queue.purge()
+    emit(job.run_id, ledger=ledger, queue=adapters.queue)
+    pending = ledger.totals(job.run_id).counts["pending"]
+    return _Before(held, pending, ledger.control(job.run_id))
+
+
+def _ended(
+    adapters: State, job: JobState, before: _Before, seconds: float, failure: str, *, interrupted: bool
+) -> tuple[JobState, Trouble]:
+    ledger = adapters.ledger
+    control = ledger.control(job.run_id)
+    ledger.set_budget(job.run_id, job.share)
+    job = job.model_copy(update={"step": job.step + 1, "grant": "", "allowance": 0})
+    out_of_money = control.state == "parked" and control.reason.startswith(_BUDGET)
+    if failure or (control.state == "parked" and not out_of_money):
+        return job.model_copy(update={"stopped": failure or control.reason}), "fatal"
+    if out_of_money:  # the allowance is spent; whether the run's budget is, nobody knows here
+        ledger.set_control(job.run_id, before.control)
+    if interrupted:
+        return job.model_copy(update={"stopped": "interrupted"}), "interrupted"
+    spent = ledger.budget_state(job.run_id).held - before.held
+    stopped = _stopped(adapters, job, before, spent, out_of_money=out_of_money)
+    if stopped:
+        return job.model_copy(update={"stopped": stopped}), ""
+    wanted = next_allowance(
+        left_of(adapters, job),
+        least=job.least_allowance,
+        spent=spent,
+        seconds=seconds,
+        checkpoint=job.checkpoint_seconds,
+        to_go=_to_go(adapters, job.run_id, spent, before.pending),
+    )
+    return granted(adapters, job, wanted), ""
+
+
+def _to_go(adapters: State, run_id: str, spent: int, pending_before: int) -> int | None:
+    """nano-USD that the batches which are not finished should cost at most; None if no paper has ended."""
+    ended = pending_before - adapters.ledger.totals(run_id).counts["pending"]
+    papers = sum(len(batch.ids) for batch in adapters.ledger.unfinished_batches(run_id))
+    return cost_to_go(spent, ended, papers)
+
+
+def _stopped(adapters: State, job: JobState, before: _Before, spent: int, *, out_of_money: bool) -> str:
+    """Why there is no further step; "" if there is."""
+    ledger = adapters.ledger
+    if next(ledger.unfinished_batches(job.run_id), None) is None:
+        return "finished"
+    mine = [each for each in ledger.jobs(job.run_id) if each.session_id == job.session]
+    if job.limit is not None and any(each.outcome == "limit" for each in mine):
+        return "limit"
+    if job.ends_at - adapters.clock.now() < 2 * MIN_STEP:
+        return "deadline"
+    if spent > 0 or ledger.totals(job.run_id).counts["pending"] < before.pending:
+        return ""
+    if out_of_money:
+        return "share_spent"
+    return "" if mine and mine[-1].outcome == "deadline" else "no_progress"

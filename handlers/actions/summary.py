@@ -1,0 +1,153 @@
+"""A session's job summary: tables and Mermaid charts in Markdown, as GitHub draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from handlers.actions.queue_times import QueueStatus
+from handlers.actions.session import SessionPlan
+from handlers.actions.tiers import Measured, Verdict, honest
+from handlers.domain.models import NANO, PaperStatus
+from handlers.domain.run_report import RunReport
+from handlers.reporting.markdown import to_markdown
+from handlers.reporting.plain import markdown
+
+TERMS = (
+    "**GitHub's terms** for hosted runners leave out activity that is unrelated to the repository's own"
+    " software project, and any burden out of proportion to its benefit"
+    " ([Terms for Additional Products](https://docs.github.com/en/site-policy/github-terms/"
+    "github-terms-for-additional-products-and-features#actions)). A large backfill belongs on self-hosted"
+    " runners (`runs_on`) or on AWS (`backend: aws`)."
+)
+_STATUSES: tuple[PaperStatus, ...] = ("done", "flagged", "failed", "skipped", "pending")
+_BARS = 40
+
+
+def plan_summary(plan: SessionPlan, parked: str) -> str:
+    return "\n".join(_plan_lines(plan, parked)) + "\n"
+
+
+def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
+    yield f"# Plan: {markdown(plan.run_id)}, tier {markdown(plan.tier)} ({markdown(plan.why)})\n"
+    yield (
+        f"{plan.pending:,} of {plan.papers:,} papers are pending; ${plan.spent / NANO:,.4f} spent so far"
+        + (f" of ${plan.budget / NANO:,.2f}." if plan.budget is not None else "; no budget is set.")
+    )
+    if parked:
+        yield f"\n> **Nothing is started:** {markdown(parked)}"
+    elif plan.jobs:
+        yield (
+            f"\n{honest(len(plan.jobs), plan.workers)}"
+            + (f", {plan.at_once} jobs of them at a time" if plan.at_once < len(plan.jobs) else "")
+            + f". A checkpoint every {plan.checkpoint_seconds / 60:g} minutes."
+            + f" About {plan.verdict.minutes_per_session:,} runner minutes a session."
+        )
+    yield f"\nWhat binds: {markdown(plan.verdict.binding)}.\n" if plan.pending else "\nNothing is pending.\n"
+    yield from verdict_table(plan)
+    yield ""
+    yield (
+        _last_session(plan.last)
+        if plan.last and plan.last.papers_per_worker_hour
+        else "Pace: 10.07 papers a worker and hour (34,237 papers took 10 workers 340 hours), until a session"
+        " has shown better."
+    )
+    if not plan.self_hosted:
+        yield f"\n{TERMS}"
+
+
+def _last_session(last: Measured) -> str:
+    """What the pace in the table comes from, and how the queue was."""
+    queue = (
+        f"; GitHub ran {last.slots} jobs at once, one waited {last.waited_s or 0:,.0f} s"
+        if last.slots is not None
+        else ""
+    )
+    return (
+        f"Pace: {last.papers_per_worker_hour:,.1f} papers a worker and hour, as the last session showed: tier"
+        f" {markdown(last.tier)}, {last.papers:,} papers, workers busy {last.busy:.0%} of the time,"
+        f" {last.throttled:.1%} of its calls throttled{queue}."
+    )
+
+
+def verdict_table(plan: SessionPlan) -> Iterator[str]:
+    """The tiers beside each other, the session's own first if it is none of them."""
+    rows: Sequence[Verdict] = plan.table
+    if all(row.tier != plan.verdict.tier for row in rows):
+        rows = (plan.verdict, *rows)
+    yield "| tier | jobs x workers | papers an hour | hours | sessions | runner minutes | what binds |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | --- |"
+    for row in rows:
+        mark = "**" if row.tier == plan.verdict.tier else ""
+        yield (
+            f"| {mark}{markdown(row.tier)}{mark} | {row.jobs} x {row.workers} | {row.papers_per_hour:,.0f} |"
+            f" {row.hours:,.1f} | {row.sessions} | {row.minutes:,} | {markdown(row.binding)} |"
+        )
+
+
+def session_summary(plan: SessionPlan, report: RunReport, queue: QueueStatus | None, verdict: str) -> str:
+    return "\n".join(_session_lines(plan, report, queue, verdict)) + "\n"
+
+
+def _session_lines(
+    plan: SessionPlan, report: RunReport, queue: QueueStatus | None, verdict: str
+) -> Iterator[str]:
+    ended = plan.pending - report.counts["pending"]
+    yield f"# Session {markdown(plan.session)}: {ended:,} papers\n"
+    yield markdown(verdict) + "\n"
+    yield from _pie(report)
+    yield from _bars(plan, report)
+    if queue is not None:
+        yield from queue_lines(queue)
+    yield to_markdown(report)
+
+
+def _pie(report: RunReport) -> Iterator[str]:
+    yield "```mermaid\npie showData title Papers"
+    for status in _STATUSES:
+        if report.counts[status]:
+            yield f'    "{status}" : {report.counts[status]}'
+    yield "```\n"
+
+
+def _bars(plan: SessionPlan, report: RunReport) -> Iterator[str]:
+    """Papers of each Actions job of this session; jobs of one process each are added up."""
+    papers: dict[str, int] = {}
+    for job in report.jobs:
+        if job.session == plan.session and job.workers:
+            papers[job.id] = job.papers
+    if not papers:
+        return
+    shown = list(papers.values())[:_BARS]
+    yield '```mermaid\nxychart-beta\n    title "Papers a step of a job"'
+    yield f"    x-axis [{', '.join(str(number + 1) for number in range(len(shown)))}]"
+    yield f"    bar [{', '.join(map(str, shown))}]"
+    yield "```\n"
+
+
+def queue_lines(queue: QueueStatus) -> Iterator[str]:
+    """Waiting and running of a workflow run's jobs, as a table and a Gantt chart."""
+    yield (
+        f"{queue.slots} jobs at once, longest wait {queue.longest_wait_s:,.0f} s, {queue.runner_minutes:,}"
+        f" runner minutes; {queue.queued} queued, {queue.running} running, {queue.ended} ended.\n"
+    )
+    timed = [job for job in queue.jobs if job.queued_at is not None]
+    if not timed:
+        return
+    now = max(job.ended_at or job.started_at or job.queued_at or 0.0 for job in timed)
+    yield "| job | attempt | state | waited s | ran s |\n| --- | ---: | --- | ---: | ---: |"
+    for job in timed[:_BARS]:
+        ran = (job.ended_at or now) - job.started_at if job.started_at else 0.0
+        name, state = markdown(job.name), markdown(job.conclusion or job.status)
+        yield f"| {name} | {job.attempt} | {state} | {job.waited(now):,.0f} | {ran:,.0f} |"
+    yield "\n```mermaid\ngantt\n    dateFormat YYYY-MM-DDTHH:mm:ss\n    axisFormat %H:%M"
+    for job in timed[:_BARS]:
+        name = "".join(letter if letter.isalnum() or letter == " " else " " for letter in job.name)
+        if job.started_at:
+            end = max(job.ended_at or now, job.started_at + 1)
+            yield f"    {name} : {_stamp(job.started_at)}, {_stamp(end)}"
+    yield "```\n"
+
+
+def _stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")

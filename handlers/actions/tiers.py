@@ -1,0 +1,183 @@
+"""Tiers on GitHub Actions: what a session of each does, what binds it, and which one comes next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from handlers.domain.models import Frozen
+from handlers.errors import UsageError
+from handlers.planning.assumptions import Assumptions
+from handlers.planning.demand import demand
+from handlers.planning.plan_rows import Shape, row
+from handlers.planning.platform_limits import ActionsLimits, platform_limits
+from handlers.planning.platforms import platform
+from handlers.planning.workload import Workload
+from handlers.settings import TIERS
+
+SEED_PACE = 34_237 / (340 * 10)
+"""Papers of a worker in an hour, before anything is measured: 34,237 papers took 10 workers 340 hours."""
+_EMPTY = Workload(papers=0, same_as=0, sent=0, requests=0, size=0, prompt=0)
+_LADDER = tuple(TIERS)
+_BUSY, _CALM, _THROTTLED = 0.6, 0.005, 0.05
+CUSTOM, AUTO = "custom", "auto"
+
+
+class Verdict(Frozen):
+    """A row of the plan: a tier on this account. Hours, minutes, sessions for the papers that are left."""
+
+    tier: str
+    jobs: int
+    workers: int
+    """Of each job."""
+    at_once: int
+    """Jobs that run at the same time; the others queue up."""
+    papers_per_hour: float
+    hours: float
+    sessions: int
+    minutes: int
+    """Of runners, each job's rounded up."""
+    minutes_per_session: int
+    binding: str
+
+
+class Measured(Frozen):
+    """What the last session showed: the base of ``auto`` and of later verdicts."""
+
+    tier: str
+    jobs: int
+    workers: int
+    papers: int
+    """That came to an end in it."""
+    papers_per_worker_hour: float
+    busy: float
+    """Share of the workers' time that was spent on papers."""
+    throttled: float
+    """Share of the calls that were refused for their rate."""
+    slots: int | None = None
+    """Jobs that GitHub ran at the same time; None if nobody looked."""
+    waited_s: float | None = None
+    """Longest that a job was queued."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account's limits, and the runners of one's own that stand beside them."""
+
+    plan: str = "free"
+    private: bool = False
+    self_hosted: bool = False
+
+    @property
+    def limits(self) -> ActionsLimits:
+        return platform_limits().actions
+
+    @property
+    def pays(self) -> bool:
+        """Whether its minutes count."""
+        return self.private and not self.self_hosted
+
+    @property
+    def jobs_at_once(self) -> int | None:
+        """None: as many as there are runners."""
+        return None if self.self_hosted else self.limits.plan(self.plan).concurrent_jobs
+
+
+def shape_of(tier: str, jobs: int | None, workers: int | None) -> tuple[int, int]:
+    """(jobs, workers of each) of a tier by name, or of ``custom``. UsageError names what does not fit."""
+    limit = platform_limits().actions.matrix_jobs
+    if tier == CUSTOM:
+        if jobs is None or workers is None:
+            raise UsageError("tier custom: give parallel_jobs and workers_per_job")
+    elif tier in TIERS:
+        jobs, workers = jobs or TIERS[tier][0], workers or TIERS[tier][1]
+    else:
+        raise UsageError(f"no tier {tier!r}: give one of {', '.join((*TIERS, CUSTOM, AUTO))}")
+    if not 1 <= jobs <= limit:
+        raise UsageError(f"parallel_jobs {jobs}: 1 to {limit}, which is what one matrix may have")
+    if not 1 <= workers <= 1000:
+        raise UsageError(f"workers_per_job {workers}: 1 to 1000")
+    return jobs, workers
+
+
+def verdict(
+    tier: str, shape: tuple[int, int], papers: int, account: Account, *, pace: float, rpm: float | None
+) -> Verdict:
+    """A row of `paperfleet plan` for the papers that are left, at a pace that somebody has measured.
+
+    ``pace``: papers of a worker in an hour. ``rpm``: the API's declared requests a minute, if any.
+    """
+    jobs, workers = shape
+    at_once = min(jobs, account.jobs_at_once or jobs)
+    fleet = at_once * workers * pace
+    bound = rpm is not None and fleet > rpm * 60
+    assumed = Assumptions(
+        papers_per_worker_hour=rpm * 60 / (at_once * workers) if rpm and bound else pace,
+        usd_per_paper=0.0,
+        concurrent_jobs=at_once,
+    )
+    asked = demand(_EMPTY.scaled(papers) if papers else _EMPTY, assumed, None)
+    place = platform("actions", account.plan, private=account.private, assumed=assumed)
+    found = row(Shape(tier, jobs, workers), asked, assumed, place)
+    minutes = math.ceil(found.platform_minutes)
+    made = Verdict(
+        tier=tier,
+        jobs=jobs,
+        workers=workers,
+        at_once=at_once,
+        papers_per_hour=round(min(fleet, rpm * 60) if rpm else fleet, 1),
+        hours=round(found.hours, 2) if papers else 0.0,
+        sessions=found.sessions if papers else 0,
+        minutes=minutes if papers else 0,
+        minutes_per_session=math.ceil(minutes / found.sessions) if papers else 0,
+        binding="",
+    )
+    binds = "; ".join(_binding(made, account, rpm if bound else None)) or f"{jobs * workers:,} workers"
+    return made.model_copy(update={"binding": binds})
+
+
+def _binding(made: Verdict, account: Account, rpm: float | None) -> Iterator[str]:
+    """What holds it back, in words."""
+    if rpm is not None:
+        yield f"the API's {rpm:g} requests a minute"
+    if made.at_once < made.jobs:
+        yield f"{account.plan} accounts run {made.at_once} jobs at once: {made.jobs - made.at_once} queue up"
+    if made.sessions > 1:
+        yield f"a job ends after {account.limits.job_hours:g} h: {made.sessions} sessions"
+    included = account.limits.plan(account.plan).minutes
+    if account.pays and made.minutes > included:
+        yield f"{made.minutes:,} runner minutes, {included:,} a month are included on private repositories"
+
+
+def honest(jobs: int, workers: int) -> str:
+    """What a shape comes to, in words."""
+    return f"{jobs} jobs x {workers} workers is {jobs * workers:,} calls at once"
+
+
+def next_tier(last: Measured | None, pending: int) -> tuple[str, str]:
+    """(tier, why) for ``auto``: a rung up or down from the last session, never more than is needed."""
+    if last is None or last.tier not in TIERS:
+        tier, why = "parallel", "nothing is measured yet"
+    else:
+        tier, why = _moved(last)
+    needed = next((name for name in _LADDER if TIERS[name][0] * TIERS[name][1] * 2 >= pending), tier)
+    if _LADDER.index(needed) < _LADDER.index(tier):
+        return needed, f"{pending:,} papers are left, which need no more"
+    return tier, why
+
+
+def _moved(last: Measured) -> tuple[str, str]:
+    rung = _LADDER.index(last.tier)
+    if last.throttled > _THROTTLED:
+        return _LADDER[max(0, rung - 1)], f"the API refused {last.throttled:.0%} of the last session's calls"
+    if last.slots is not None and last.slots < last.jobs // 2:
+        return _LADDER[max(0, rung - 1)], f"GitHub ran {last.slots} of {last.jobs} jobs at once"
+    if last.throttled <= _CALM and last.busy >= _BUSY and last.slots in (None, last.jobs):
+        return _LADDER[min(len(_LADDER) - 1, rung + 1)], f"workers were busy {last.busy:.0%} of the time"
+    return last.tier, "the last session ran well"
+
+
+def table(papers: int, account: Account, *, pace: float, rpm: float | None) -> Sequence[Verdict]:
+    """The four tiers, for comparison."""
+    return [verdict(name, shape, papers, account, pace=pace, rpm=rpm) for name, shape in TIERS.items()]

@@ -1,0 +1,135 @@
+"""Clients of AWS's SDK, and its errors in words that name the thing and the fix."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+)
+
+from handlers.adapters.aws.retries import Retries
+from handlers.errors import PaperfleetError, UsageError
+
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
+_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_MISSING = frozenset(
+    {
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "NoSuchBucket",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
+_ELSEWHERE = frozenset(
+    {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+)
+_SETTINGS = {"sqs": "PAPERFLEET_QUEUE_URL", "dynamodb": "PAPERFLEET_TABLE", "s3": "PAPERFLEET_BUCKET"}
+
+
+def aws_client(
+    service: str, *, path_style: bool = False, connections: int = 32, read_timeout: float = 30
+) -> Any:
+    """A thread-safe client; region, credentials and endpoint as boto3 finds them (AWS_ENDPOINT_URL too).
+
+    Throttled and broken requests are sent again as ``aws_retries`` says, not by the SDK's own modes.
+    Checksums only where the service demands them: not every S3 knows them.
+    """
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 1},
+        max_pool_connections=connections,
+        connect_timeout=5,
+        read_timeout=read_timeout,
+        tcp_keepalive=True,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path"} if path_style else None,
+    )
+    try:
+        client = boto3.session.Session().client(service, config=config)
+    except NoRegionError as error:
+        raise UsageError("no AWS region: set AWS_REGION (or AWS_DEFAULT_REGION) to the stack's") from error
+    client.meta.events.register_first("needs-retry", Retries())
+    return client
+
+
+def code_of(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def explained(error: BotoCoreError | ClientError, client: Any, thing: str) -> PaperfleetError:
+    """What to raise in place of an SDK error that no retry can mend.
+
+    ``thing`` names what was asked for, e.g. ``table 'fleet'``.
+    """
+    meta = client.meta
+    if isinstance(error, NoCredentialsError):
+        return UsageError(f"no AWS credentials for {thing}: set AWS_PROFILE, or log in with `aws sso login`")
+    if isinstance(error, EndpointConnectionError):
+        return UsageError(
+            f"{thing}: {meta.endpoint_url} does not answer: check AWS_REGION and AWS_ENDPOINT_URL"
+        )
+    if not isinstance(error, ClientError):
+        return PaperfleetError(f"{thing}: {error}")
+    service, code = meta.service_model.service_name, code_of(error)
+    action = f"{service}:{error.operation_name}"
+    if code in _DENIED:
+        return UsageError(f"{thing}: no permission for {action}: add it to the role's policy ({error})")
+    if code in _CREDENTIALS:
+        return UsageError(
+            f"{thing}: AWS refuses the credentials ({code}): log in again, or check AWS_PROFILE"
+        )
+    if code in _ELSEWHERE:
+        return UsageError(f"{thing} is not in region {meta.region_name}: set AWS_REGION to its own ({code})")
+    if code in _MISSING:
+        setting = _SETTINGS.get(service, "the setting")
+        return UsageError(
+            f"{thing} does not exist in region {meta.region_name}: deploy the stack, or correct "
+            f"{setting} or AWS_REGION"
+        )
+    return PaperfleetError(f"{thing}: {action} failed: {error}")
+
+
+def read_secret(secret: str) -> str:
+    """The API key under a name or ARN of Secrets Manager: the plain string, or ``api_key`` of a JSON object.
+
+    UsageError if it is missing, empty or not to be read.
+    """
+    client, thing = aws_client("secretsmanager"), f"secret {secret!r}"
+    try:
+        text = client.get_secret_value(SecretId=secret).get("SecretString") or ""
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and code_of(error) == "ResourceNotFoundException":
+            raise UsageError(
+                f"{thing} holds no key yet, or does not exist in region {client.meta.region_name}: "
+                "`paperfleet stack --store-key` puts the key into a stack's; or correct "
+                "PAPERFLEET_API_KEY_SECRET"
+            ) from error
+        raise explained(error, client, thing) from error
+    key = _field(text) if text.lstrip().startswith("{") else text.strip()
+    if not key:
+        raise UsageError(f'{thing} holds no key: store the plain string, or JSON {{"api_key": "..."}}')
+    return key
+
+
+def _field(text: str) -> str:
+    try:
+        return str(json.loads(text).get("api_key", ""))
+    except ValueError:
+        return ""

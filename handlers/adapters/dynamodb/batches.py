@@ -1,0 +1,199 @@
+"""Batches, their leases and their counts.
+
+``BATCH#<id>`` is small and changes often; ``MESSAGE#<id>`` holds the claim check and never changes. Counts
+are absolute: counted from the batch's paper items after every change of one, and written on condition
+that nobody counted in between; whoever changes a paper last counts last, and has seen all changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import secrets
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from handlers.adapters.dynamodb.table import Table, bucket_key, bucket_keys
+from handlers.adapters.dynamodb.values import Item, Key
+from handlers.domain.models import TERMINAL, BatchMessage
+
+_CHUNK = 100
+_READ_AHEAD = 50
+"""Messages in memory at a time; each has up to 64 KiB."""
+_KNOWN = 512
+"""Batches whose paper ids a process remembers; they never change."""
+
+
+def batch_key(run_id: str, batch_id: str) -> Key:
+    return bucket_key(run_id, batch_id), f"BATCH#{batch_id}"
+
+
+def message_key(run_id: str, batch_id: str) -> Key:
+    return bucket_key(run_id, batch_id), f"MESSAGE#{batch_id}"
+
+
+class BatchItems:
+    _table: Table
+    _papers_of: dict[tuple[str, str], list[Key]]
+
+    def add_batches(self, messages: Iterable[BatchMessage]) -> int:
+        added, position, rest = 0, 0, iter(messages)
+        while chunk := list(islice(rest, _CHUNK)):
+            items = [_batch_item(message, position + n) for n, message in enumerate(chunk)]
+            there = self._table.get_many([(item["pk"], item["sk"]) for item in items])
+            new = [n for n, item in enumerate(items) if (item["pk"], item["sk"]) not in there]
+            # Messages first: a batch that is there has one. Until then whoever cuts writes the same.
+            self._table.put_many([_message_item(chunk[n]) for n in new])
+            added += sum(self._table.map(self._table.put_new, [items[n] for n in new]))
+            position += len(chunk)
+        return added
+
+    def unfinished_batches(self, run_id: str) -> Iterator[BatchMessage]:
+        """Each bucket in the order of its keys, which is that of the cut; merged page by page."""
+        wanted, only = ["batch_id", "position", "generation"], "attribute_not_exists(#finished_at)"
+        buckets = [
+            self._table.query(pk, "BATCH#", attributes=wanted, only=only) for pk in bucket_keys(run_id)
+        ]
+        return self._messages(run_id, heapq.merge(*buckets, key=_place))
+
+    def _messages(self, run_id: str, items: Iterable[Item]) -> Iterator[BatchMessage]:
+        rest = iter(items)
+        while chunk := list(islice(rest, _READ_AHEAD)):
+            keys = [message_key(run_id, item["batch_id"]) for item in chunk]
+            found = self._table.get_many(keys)
+            for key, item in zip(keys, chunk, strict=True):
+                message = BatchMessage.model_validate_json(found[key]["message"])
+                yield message.model_copy(update={"generation": item["generation"]})
+
+    def lease(self, run_id: str, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:
+        claim = secrets.token_hex(8)
+        key = batch_key(run_id, batch_id)
+        item = self._table.update(
+            *key,
+            values={"owner": owner, "lease_until": now + ttl, "claim": claim},
+            plus={"epoch": 1},
+            condition="attribute_exists(pk) AND attribute_not_exists(#finished_at) AND #lease_until <= :now",
+            arguments={"now": now},
+        )
+        item = item or self._table.get(*key)  # a repeated request finds the claim of the one before
+        return int(item["epoch"]) if item is not None and item.get("claim") == claim else None
+
+    def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
+        return self._set_lease(run_id, batch_id, epoch, now + ttl)
+
+    def end_lease(self, run_id: str, batch_id: str, epoch: int) -> None:
+        self._set_lease(run_id, batch_id, epoch, 0.0)
+
+    def _set_lease(self, run_id: str, batch_id: str, epoch: int, until: float) -> bool:
+        item = self._table.update(
+            *batch_key(run_id, batch_id),
+            values={"lease_until": until},
+            condition="#epoch = :epoch AND #lease_until > :zero",
+            arguments={"epoch": epoch, "zero": 0},
+        )
+        return item is not None
+
+    def free_leases(self, run_id: str, owner: str) -> list[BatchMessage]:
+        held = self._table.query_buckets(
+            run_id,
+            "BATCH#",
+            attributes=["batch_id", "position", "generation", "epoch"],
+            only="#owner = :owner AND #lease_until > :zero AND attribute_not_exists(#finished_at)",
+            arguments={"owner": owner, "zero": 0},
+        )
+        freed = [item for item in held if self._set_lease(run_id, item["batch_id"], item["epoch"], 0.0)]
+        return list(self._messages(run_id, sorted(freed, key=lambda item: item["position"])))
+
+    def finish_batch(self, run_id: str, batch_id: str, *, now: float) -> bool:
+        if self._finish(run_id, batch_id, now):
+            return True
+        key = batch_key(run_id, batch_id)
+        item = self._table.get(*key)
+        if item is None or "finished_at" in item:
+            return item is not None
+        # A job that died between a paper and its count left the count behind.
+        return self.count(run_id, batch_id) and self._finish(run_id, batch_id, now)
+
+    def _finish(self, run_id: str, batch_id: str, now: float) -> bool:
+        item = self._table.update(
+            *batch_key(run_id, batch_id),
+            values={"finished_at": now, "lease_until": 0.0},
+            condition="attribute_exists(pk) AND #terminal = #papers AND attribute_not_exists(#finished_at)",
+        )
+        return item is not None
+
+    def count(self, run_id: str, batch_id: str) -> bool:
+        """Count the batch's papers anew; True if all are in a terminal state."""
+        key = batch_key(run_id, batch_id)
+        while True:
+            before = self._table.get(*key)
+            if before is None:
+                return False
+            counts = self._counted(run_id, batch_id)
+            if all(before.get(name) == n for name, n in counts.items()):
+                return bool(before["terminal"] == before["papers"])
+            open_again = {"finished_at": None} if counts["terminal"] < before["papers"] else {}
+            item = self._table.update(
+                *key,
+                values={**counts, **open_again, "version": before["version"] + 1},
+                condition="#version = :before",
+                arguments={"before": before["version"]},
+            )
+            if item is not None:
+                return bool(item["terminal"] == item["papers"])
+
+    def _counted(self, run_id: str, batch_id: str) -> dict[str, int]:
+        counts = dict.fromkeys((*TERMINAL, "reused"), 0)
+        for paper in self._table.get_many(self._paper_keys(run_id, batch_id)).values():
+            if paper["status"] in TERMINAL:
+                counts[paper["status"]] += paper["weight"]
+                counts["reused"] += paper["weight"] if paper["reused"] else 0
+        return counts | {"terminal": sum(counts[status] for status in TERMINAL)}
+
+    def _paper_keys(self, run_id: str, batch_id: str) -> list[Key]:
+        known = self._papers_of.get((run_id, batch_id))
+        if known is None:
+            item = self._table.get(*message_key(run_id, batch_id))
+            ids = BatchMessage.model_validate_json(item["message"]).ids if item is not None else ()
+            known = [paper_key(run_id, paper_id) for paper_id in ids]
+            while len(self._papers_of) >= _KNOWN:
+                self._papers_of.pop(next(iter(self._papers_of)), None)
+            self._papers_of[run_id, batch_id] = known
+        return known
+
+
+def paper_key(run_id: str, paper_id: str) -> Key:
+    return bucket_key(run_id, paper_id), f"PAPER#{_sortable(paper_id)}"
+
+
+def _sortable(paper_id: str) -> str:
+    """A sort key has at most 1,024 bytes; a longer id is cut and told apart by its digest."""
+    encoded = paper_id.encode("utf-8", "surrogatepass")
+    if len(encoded) <= 900:
+        return paper_id
+    return f"{encoded[:900].decode('utf-8', 'ignore')}#{hashlib.sha256(encoded).hexdigest()}"
+
+
+def _place(item: Item) -> tuple[int, str]:
+    return item["position"], item["batch_id"]
+
+
+def _message_item(message: BatchMessage) -> Item:
+    pk, sk = message_key(message.run_id, message.batch_id)
+    return {"pk": pk, "sk": sk, "message": message.model_dump_json()}
+
+
+def _batch_item(message: BatchMessage, position: int) -> Item:
+    pk, sk = batch_key(message.run_id, message.batch_id)
+    return {
+        "pk": pk,
+        "sk": sk,
+        "batch_id": message.batch_id,
+        "position": position,
+        "papers": message.papers,
+        "generation": message.generation,
+        "epoch": 0,
+        "lease_until": 0.0,
+        "terminal": 0,
+        "version": 0,
+    }

@@ -1,0 +1,211 @@
+"""A run's budget: one item, so that one conditional write takes a grant from the whole fleet.
+
+``held`` and ``remaining`` are the run's (nano-USD, ``remaining = budget - held``). An open job that drew has
+``h:<job>``, what it holds, and ``s:<job>``, its last request, so that a repeated one changes nothing.
+Closing a job takes both out, once its tally has them: the item grows with the jobs at work, never with
+those that were. What a closed job held and did not book is lost, and never stored: a late part makes it
+less by itself. A late return, and a late part that cost more than was held, list the job once more:
+``e:<job>`` is then what it held at its end.
+
+A job that was closed cannot be listed as open again: its tally says so before ``closes`` is counted up, and
+the first draw holds only for the ``closes`` that it saw before it looked at the tally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from handlers.adapters.dynamodb.table import Table, run_key
+from handlers.adapters.dynamodb.tally import JobTally, Tallies
+from handlers.adapters.dynamodb.values import Item
+from handlers.domain.ledger import BudgetState
+from handlers.errors import UnknownRunError
+
+_UNLIMITED = 10**30
+"""nano-USD: what remains of no limit, so that one condition serves both cases."""
+
+
+class Budgets:
+    def __init__(self, table: Table, tallies: Tallies) -> None:
+        self._table = table
+        self._tallies = tallies
+
+    def create(self, run_id: str, budget: int | None) -> None:
+        key = {"pk": run_key(run_id), "sk": "BUDGET"}
+        remaining = _UNLIMITED if budget is None else budget
+        self._table.put_new(key | {"held": 0, "closes": 0, "budget": budget, "remaining": remaining})
+
+    def set(self, run_id: str, budget: int | None) -> None:
+        self._table.update(
+            run_key(run_id),
+            "BUDGET",
+            values={"budget": budget},
+            expressions=["#remaining = :limit - #held"],
+            condition="attribute_exists(pk)",
+            arguments={"limit": _UNLIMITED if budget is None else budget},
+        )
+
+    def item(self, run_id: str) -> Item:
+        """UnknownRunError if there is no such run."""
+        item = self._table.get(run_key(run_id), "BUDGET")
+        if item is None:
+            raise UnknownRunError(f"no run {run_id!r} in table {self._table.name!r}")
+        return item
+
+    def held(self, run_id: str, job_id: str) -> int:
+        """nano-USD that an open job holds."""
+        return int(self.item(run_id).get(f"h:{job_id}", 0))
+
+    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+        while True:
+            if seq > 1 and self._draw(run_id, job_id, seq, amount, "#seq < :seq", {}):
+                return True
+            item = self.item(run_id)
+            if f"s:{job_id}" in item:
+                return int(item[f"s:{job_id}"]) >= seq
+            if item["remaining"] < amount or self._tallies.of(run_id, job_id).ended:
+                return False
+            closes = {"closes": item["closes"]} if "closes" in item else {}
+            unclosed = "#closes = :closes" if closes else "attribute_not_exists(#closes)"
+            if self._draw(run_id, job_id, seq, amount, f"attribute_not_exists(#seq) AND {unclosed}", closes):
+                return True
+
+    def _draw(
+        self, run_id: str, job_id: str, seq: int, amount: int, condition: str, arguments: Mapping[str, int]
+    ) -> bool:
+        drawn = self._table.update(
+            run_key(run_id),
+            "BUDGET",
+            values={"seq": seq},
+            plus={"held": amount, "mine": amount, "remaining": -amount},
+            condition=f"{condition} AND attribute_not_exists(#ended) AND #remaining >= :amount",
+            arguments={"amount": amount, **({"seq": seq} if ":seq" in condition else {}), **arguments},
+            names=_names(job_id),
+        )
+        return drawn is not None
+
+    def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
+        while True:
+            for mine in ("mine", "ended"):
+                given = self._table.update(
+                    run_key(run_id),
+                    "BUDGET",
+                    values={"seq": seq},
+                    plus={"held": -amount, mine: -amount, "remaining": amount},
+                    condition=f"attribute_exists(#{mine}) AND #seq < :seq",
+                    arguments={"seq": seq},
+                    names=_names(job_id),
+                )
+                if given is not None or int(self.item(run_id).get(f"s:{job_id}", 0)) >= seq:
+                    return
+            tally = self._tallies.of(run_id, job_id)
+            if seq <= tally.seq or amount > (tally.settled or 0):
+                return  # heard before the job was closed; or it never drew
+            if self._list_again(run_id, job_id, tally.settled or 0, -amount, seq=seq):
+                return
+
+    def _list_again(self, run_id: str, job_id: str, before: int, change: int, *, seq: int) -> bool:
+        """Change what a closed job held; False if it is listed by now."""
+        listed = self._table.update(
+            run_key(run_id),
+            "BUDGET",
+            values={"ended": before + change, "seq": seq},
+            plus={"held": change, "remaining": -change},
+            condition="attribute_not_exists(#mine) AND attribute_not_exists(#ended)",
+            names=_names(job_id),
+        )
+        return listed is not None
+
+    def close(self, run_id: str, job_id: str, cost: int) -> None:
+        """What the job holds becomes what it held, or ``cost`` if it booked more. Twice is once."""
+        while True:
+            item = self.item(run_id)
+            if f"e:{job_id}" in item or self._unlist(run_id, job_id, item, cost):
+                return
+
+    def _unlist(self, run_id: str, job_id: str, item: Item, cost: int) -> bool:
+        """False if the job drew or returned since ``item`` was read."""
+        mine, seq = item.get(f"h:{job_id}"), item.get(f"s:{job_id}", 0)
+        tally = self._tallies.settle(run_id, job_id, 0 if mine is None else max(mine, cost), seq)
+        if mine is None:
+            more, condition, arguments = 0, "attribute_not_exists(#mine)", {}
+        else:
+            more = (tally.settled or 0) - mine if tally.seq == seq else 0
+            condition, arguments = "#mine = :mine AND #seq = :seq", {"mine": mine, "seq": seq}
+        closed = self._table.update(
+            run_key(run_id),
+            "BUDGET",
+            values={} if mine is None else {"mine": None, "seq": None},
+            plus={"closes": 1, "held": more, "remaining": -more},
+            condition=f"{condition} AND attribute_not_exists(#ended)",
+            arguments=arguments,
+            names=_names(job_id),
+        )
+        return closed is not None
+
+    def book_overrun(self, run_id: str, job_id: str) -> int:
+        """The budget hears of what a closed job booked beyond what it held. Returns what it held and did
+        not book (nano-USD)."""
+        while True:
+            item = self.item(run_id)
+            tally = self._tallies.of(run_id, job_id)  # after the item: what is settled there is final
+            before, cost = item.get(f"e:{job_id}"), tally.calls.cost
+            if before is None and (f"h:{job_id}" in item or tally.settled is None):
+                return 0  # whoever closes it looks again
+            held = tally.settled or 0 if before is None else int(before)
+            if cost <= held:
+                return held - cost
+            if before is None:
+                self._list_again(run_id, job_id, held, cost - held, seq=tally.seq)
+            else:
+                self._book(run_id, job_id, held, cost)
+
+    def _book(self, run_id: str, job_id: str, before: int, cost: int) -> None:
+        self._table.update(
+            run_key(run_id),
+            "BUDGET",
+            values={"ended": cost},
+            plus={"held": cost - before, "remaining": before - cost},
+            condition="#ended = :before",
+            arguments={"before": before},
+            names=_names(job_id),
+        )
+
+    def tell_overrun(self, run_id: str, tokens: int) -> None:
+        if tokens > 0:
+            self._table.update(
+                run_key(run_id),
+                "BUDGET",
+                values={"overrun": tokens},
+                condition="attribute_exists(pk) AND (attribute_not_exists(#overrun) OR #overrun < :tokens)",
+                arguments={"tokens": tokens},
+            )
+
+    def most_overrun(self, run_id: str) -> int:
+        return int(self.item(run_id).get("overrun", 0))
+
+    def lost(self, run_id: str, tallies: Mapping[str, JobTally]) -> dict[str, int]:
+        """nano-USD by job that closed jobs held and did not book: their calls in flight, as reserved."""
+        return _lost(self.item(run_id), tallies)
+
+    def state(self, run_id: str) -> BudgetState:
+        sums = self._tallies.all(run_id)  # first: what is booked between the two reads must not look like all
+        item = self.item(run_id)
+        spend = sum(tally.calls.cost for tally in sums.values()) + sum(_lost(item, sums).values())
+        return BudgetState(item.get("budget"), item["held"], spend)
+
+
+def _lost(item: Item, tallies: Mapping[str, JobTally]) -> dict[str, int]:
+    """Of jobs that are closed: neither listed as open nor without a settled sum."""
+    closed = {
+        job_id: (item.get(f"e:{job_id}", tally.settled), tally.calls.cost)
+        for job_id, tally in tallies.items()
+        if f"h:{job_id}" not in item
+    }
+    return {
+        job_id: held - cost for job_id, (held, cost) in closed.items() if held is not None and held > cost
+    }
+
+
+def _names(job_id: str) -> dict[str, str]:
+    return {"mine": f"h:{job_id}", "seq": f"s:{job_id}", "ended": f"e:{job_id}"}

@@ -1,0 +1,188 @@
+"""Jobs, the sessions they belong to, and what they take from the budget.
+
+The items of jobs that are not closed have a partition of their own, ``LIVE#<run>``: a heartbeat reads no
+others, however many jobs a run has had (on Lambda, thousands). When a job is closed, its record goes to its
+tally and its item is deleted, as nothing else ever is.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict
+
+from handlers.adapters.dynamodb.budget import Budgets
+from handlers.adapters.dynamodb.table import Table, run_key
+from handlers.adapters.dynamodb.tally import Tallies
+from handlers.adapters.dynamodb.values import Item
+from handlers.domain.ledger import BudgetState, JobRecord, JobStats, SessionRecord
+
+_KEPT = 90 * 86400
+"""Seconds after its last heartbeat that the item of a job which nobody closed may be dropped; its sums stay
+in its tally."""
+
+_RECORD = ("job_id", "session_id", "owner", "workers", "started_at", "heartbeat_at", "stats")
+"""What is kept of a closed job, beside its end."""
+
+
+def live_key(run_id: str) -> str:
+    return f"LIVE#{run_id}"
+
+
+class JobItems:
+    _table: Table
+    _tallies: Tallies
+    _budgets: Budgets
+
+    def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
+        del at  # one table for all jobs: nothing is merged
+        self._budgets.set(run_id, budget)
+
+    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+        return self._budgets.draw(run_id, job_id, seq, amount)
+
+    def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
+        self._budgets.give_back(run_id, job_id, seq, amount)
+
+    def budget_state(self, run_id: str) -> BudgetState:
+        return self._budgets.state(run_id)
+
+    def open_session(self, session: SessionRecord) -> None:
+        self._table.put_new(
+            {
+                "pk": f"SESSION#{session.session_id}",
+                "sk": "SESSION",
+                "session_id": session.session_id,
+                "run_id": session.run_id,
+                "jobs": session.jobs,
+                "workers": session.workers,
+                "started_at": session.started_at,
+                "max_papers": session.limit,
+                "started": 0,
+            }
+        )
+        self._table.put_new({"pk": run_key(session.run_id), "sk": f"SESSION#{session.session_id}"})
+
+    def close_session(self, session_id: str, *, at: float, outcome: str) -> None:
+        self._table.update(
+            f"SESSION#{session_id}",
+            "SESSION",
+            values={"ended_at": at, "outcome": outcome},
+            condition="attribute_exists(pk) AND attribute_not_exists(#ended_at)",
+        )
+
+    def take_start(self, session_id: str) -> bool:
+        mark, key = secrets.token_hex(8), f"SESSION#{session_id}"
+        taken = self._table.update(
+            key,
+            "SESSION",
+            values={"mark": mark},
+            plus={"started": 1},
+            condition="attribute_exists(pk) AND (attribute_not_exists(#max_papers) OR #started < #max_papers)"
+            " AND (attribute_not_exists(#mark) OR #mark <> :mark)",
+            arguments={"mark": mark},
+        )
+        if taken is not None:
+            return True
+        return (self._table.get(key, "SESSION") or {}).get("mark") == mark
+
+    def start_job(self, job: JobRecord) -> None:
+        self._table.put_new(
+            {
+                "pk": live_key(job.run_id),
+                "sk": f"JOB#{job.job_id}",
+                "job_id": job.job_id,
+                "session_id": job.session_id,
+                "owner": job.owner,
+                "workers": job.workers,
+                "started_at": job.started_at,
+                "heartbeat_at": job.heartbeat_at,
+                "stats": json.dumps(asdict(JobStats())),
+                "ttl": int(job.heartbeat_at) + _KEPT,
+            }
+        )
+
+    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
+        beaten = self._table.update(
+            live_key(run_id),
+            f"JOB#{job_id}",
+            values={"heartbeat_at": at, "stats": json.dumps(asdict(stats)), "ttl": int(at) + _KEPT},
+            condition="attribute_exists(pk)",
+        )
+        return beaten is not None
+
+    def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
+        heard = self._table.query(
+            live_key(run_id),
+            "JOB#",
+            attributes=["stats"],
+            only="#heartbeat_at > :since",
+            arguments={"since": since},
+        )
+        return [JobStats.parse(item["stats"]) for item in heard]
+
+    def most_overrun(self, run_id: str) -> int:
+        heard = [job.overrun for job in self.live_jobs(run_id, since=0)]
+        return max([*heard, self._budgets.most_overrun(run_id)])  # last: one that ends meanwhile is in both
+
+    def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
+        """Each step can be repeated after a crash; the job counts as open until the last is done."""
+        where = (live_key(run_id), f"JOB#{job_id}")
+        job = self._table.get(*where)
+        if job is None:
+            return 0
+        held = self._budgets.held(run_id, job_id)
+        clean = stats is not None and held == self._tallies.of(run_id, job_id).calls.cost
+        self._budgets.close(run_id, job_id, self._tallies.close(run_id, job_id, exact=not clean).calls.cost)
+        lost = self._budgets.book_overrun(run_id, job_id)  # with parts that were booked meanwhile
+        given = {} if stats is None else {"stats": json.dumps(asdict(stats))}
+        record = {name: job[name] for name in _RECORD} | given | {"ended_at": at, "outcome": outcome}
+        self._budgets.tell_overrun(run_id, JobStats.parse(record["stats"]).overrun)
+        self._tallies.keep(run_id, job_id, json.dumps(record))
+        self._table.delete(*where)
+        return lost
+
+    def jobs(self, run_id: str) -> list[JobRecord]:
+        live = self._table.query(live_key(run_id), "JOB#")  # first: one that ends meanwhile is in both
+        items = {str(item["job_id"]): item for item in live}
+        tallies = self._tallies.all(run_id)
+        items |= {name: json.loads(each.record) for name, each in tallies.items() if each.record is not None}
+        lost = self._budgets.lost(run_id, tallies) if items else {}
+        jobs = [_job(run_id, item, lost.get(job_id, 0)) for job_id, item in items.items()]
+        return sorted(jobs, key=lambda job: (job.started_at, job.job_id))
+
+    def sessions(self, run_id: str) -> list[SessionRecord]:
+        found = self._table.query(run_key(run_id), "SESSION#")
+        keys = [(str(item["sk"]), "SESSION") for item in found]
+        sessions = [_session(item) for item in self._table.get_many(keys).values()]
+        return sorted(sessions, key=lambda session: (session.started_at, session.session_id))
+
+
+def _job(run_id: str, item: Item, lost: int) -> JobRecord:
+    return JobRecord(
+        item["job_id"],
+        run_id,
+        item["session_id"],
+        item["owner"],
+        item["workers"],
+        float(item["started_at"]),
+        float(item["heartbeat_at"]),
+        float(item["ended_at"]) if "ended_at" in item else None,
+        item.get("outcome", ""),
+        JobStats.parse(item["stats"]),
+        lost,
+    )
+
+
+def _session(item: Item) -> SessionRecord:
+    return SessionRecord(
+        item["session_id"],
+        item["run_id"],
+        item["jobs"],
+        item["workers"],
+        float(item["started_at"]),
+        float(item["ended_at"]) if "ended_at" in item else None,
+        item.get("outcome", ""),
+        item.get("max_papers"),
+        item["started"],
+    )

@@ -1,0 +1,41 @@
+"""The fleet's ``Ledger``: one DynamoDB table, single-item writes that conditions decide.
+
+====================================  ==========================================================
+``RUNS | RUN#<run>``                  which runs there are
+``RUN#<run> | META``                  what is fixed for the run
+``RUN#<run> | CONTROL, BUDGET``       its state; its money
+``RUN#<run> | TALLY#<job>``           a job's calls' sums; once it is closed, its record
+``LIVE#<run> | JOB#<job>``            heartbeat and stats of a job that is not closed (expires)
+``RUN#<run>#<bucket> | BATCH#<id>``   lease and counts; ``MESSAGE#<id>`` the claim check
+``RUN#<run>#<bucket> | PAPER#<id>``   what became of a paper
+``RUN#<run>#<bucket> | CALLS#<part>`` what a part's calls cost, put once
+``SESSION#<session> | SESSION``       and ``RUN#<run> | SESSION#<session>``, which names it
+``FP#<fingerprint> | FP``             a result that later runs may take over
+====================================  ==========================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers.adapters.dynamodb.budget import Budgets
+from handlers.adapters.dynamodb.jobs import JobItems
+from handlers.adapters.dynamodb.papers import PaperItems
+from handlers.adapters.dynamodb.runs import RunItems
+from handlers.adapters.dynamodb.table import Table
+from handlers.adapters.dynamodb.tally import Tallies
+from handlers.adapters.dynamodb.values import Key
+from handlers.ports import Clock
+
+
+class DynamoDbLedger(RunItems, PaperItems, JobItems):
+    """``client`` is boto3's for DynamoDB. Reads are strongly consistent."""
+
+    def __init__(self, client: Any, table: str, clock: Clock) -> None:
+        self._table = Table(client, table, clock)
+        self._tallies = Tallies(self._table)
+        self._budgets = Budgets(self._table, self._tallies)
+        self._papers_of: dict[tuple[str, str], list[Key]] = {}
+
+    def close(self) -> None:
+        self._table.close()

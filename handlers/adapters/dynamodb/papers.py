@@ -1,0 +1,189 @@
+"""Outcomes of papers, the calls that paid for them, and results that later runs may take over."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+
+from handlers.adapters.dynamodb.batches import BatchItems, batch_key, paper_key
+from handlers.adapters.dynamodb.budget import Budgets
+from handlers.adapters.dynamodb.table import bucket_keys
+from handlers.adapters.dynamodb.tally import Tallies
+from handlers.adapters.dynamodb.values import Item
+from handlers.domain.ledger import PaperRow, Reusable
+from handlers.domain.models import LedgerEntry, PaperStatus, PartPointer
+from handlers.domain.totals import Commit
+
+
+class PaperItems(BatchItems):
+    _tallies: Tallies
+    _budgets: Budgets
+
+    def paper_rows(self, run_id: str, paper_ids: Sequence[str]) -> dict[str, PaperRow]:
+        found = self._table.get_many([paper_key(run_id, paper_id) for paper_id in paper_ids])
+        return {item["id"]: _row(item) for item in found.values()}
+
+    def entries(self, run_id: str) -> Iterator[PaperRow]:
+        buckets = [self._table.query(pk, "PAPER#") for pk in bucket_keys(run_id)]
+        for item in heapq.merge(*buckets, key=lambda item: item["sk"].encode("utf-8", "surrogatepass")):
+            yield _row(item)
+
+    def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
+        """Calls first, papers second, counts last: a crash in between loses no money, and the next
+        holder of the batch counts again."""
+        new, tallies = self._tallies.book(commits)
+        for (run_id, job_id), tally in tallies.items():
+            if tally.ended:
+                self._budgets.book_overrun(run_id, job_id)
+        entries = [(commit, entry) for commit in new for entry in commit.entries]
+        taken = self._table.map(lambda pair: self._take(*pair), entries)
+        accepted = [pair for pair, was_taken in zip(entries, taken, strict=True) if was_taken]
+        self._put_fingerprints(accepted)
+        for run_id, batch_id in dict.fromkeys((commit.run_id, commit.batch_id) for commit in new):
+            self.count(run_id, batch_id)
+        return {(commit.run_id, entry.paper_id) for commit, entry in accepted}
+
+    def _take(self, commit: Commit, entry: LedgerEntry) -> bool:
+        pk, sk = paper_key(commit.run_id, entry.paper_id)
+        part = f"{commit.job_id}#{commit.part_id}"
+        values = {
+            "id": entry.paper_id,
+            "batch": commit.batch_id,
+            "generation": entry.generation,
+            "status": entry.status,
+            "error": entry.error,
+            "key": entry.pointer.key,
+            "offset": entry.pointer.offset,
+            "length": entry.pointer.length,
+            "weight": entry.weight,
+            "reused": entry.reused,
+            "flags": entry.flags,
+            "part": part,
+        }
+        if self._table.put_new({"pk": pk, "sk": sk, "cost": entry.cost, **values}):
+            return True
+        item = self._table.update(
+            pk,
+            sk,
+            values=values,
+            plus={"cost": entry.cost},
+            condition="#status = :pending AND #generation <= :generation AND"
+            " (attribute_not_exists(#part) OR #part <> :part)",
+            arguments={"pending": "pending", "generation": entry.generation, "part": part},
+        )
+        if item is not None:
+            return True
+        item = self._table.get(pk, sk)  # a repeated request finds its own part
+        return item is not None and item.get("part") == part and item["status"] == entry.status
+
+    def _put_fingerprints(self, accepted: Sequence[tuple[Commit, LedgerEntry]]) -> None:
+        new = [
+            (commit.run_id, entry)
+            for commit, entry in accepted
+            if entry.status == "done" and entry.fingerprint and not entry.reused
+        ]
+        self._table.map(lambda pair: self._put_fingerprint(*pair), new)
+
+    def _put_fingerprint(self, run_id: str, entry: LedgerEntry) -> None:
+        """The first result stands, unless it is gone."""
+        where = entry.pointer
+        self._table.update(
+            f"FP#{entry.fingerprint}",
+            "FP",
+            values={
+                "run_id": run_id,
+                "paper_id": entry.paper_id,
+                "key": where.key,
+                "offset": where.offset,
+                "length": where.length,
+                "gone": None,
+            },
+            condition="attribute_not_exists(pk) OR attribute_exists(#gone)",
+        )
+
+    def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
+        found = self._table.get_many([(f"FP#{fingerprint}", "FP") for fingerprint in fingerprints])
+        return {
+            pk.removeprefix("FP#"): Reusable(item["run_id"], item["paper_id"], _pointer(item))
+            for (pk, _), item in found.items()
+            if "gone" not in item
+        }
+
+    def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
+        """Marked and not deleted: a function may not delete items."""
+        self._table.update(
+            f"FP#{fingerprint}",
+            "FP",
+            values={"gone": True},
+            condition="#key = :key AND #offset = :offset",
+            arguments={"key": pointer.key, "offset": pointer.offset},
+        )
+
+    def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
+        """Batch by batch: the next generation first, then its papers, then the counts. A crash in
+        between leaves the batch unfinished, so that it is emitted again."""
+        if not statuses:
+            return 0
+        wanted = {f"status{n}": status for n, status in enumerate(statuses)}
+        chosen = self._table.query_buckets(
+            run_id,
+            "PAPER#",
+            attributes=["pk", "sk", "batch", "status", "error", "generation", "weight"],
+            only=f"#status IN ({', '.join(f':{name}' for name in wanted)})",
+            arguments=wanted,
+        )
+        batches: dict[str, list[Item]] = {}
+        for item in chosen:
+            if error in (None, item.get("error")):
+                batches.setdefault(item["batch"], []).append(item)
+        return sum(self._reopen_batch(run_id, batch_id, papers) for batch_id, papers in batches.items())
+
+    def _reopen_batch(self, run_id: str, batch_id: str, papers: Sequence[Item]) -> int:
+        key = batch_key(run_id, batch_id)
+        before = self._table.get(*key)
+        if before is None:
+            return 0
+        generation = before["generation"] + 1
+        # Should another reopen be faster (or the request be a repeated one), its generation serves.
+        self._table.update(
+            *key,
+            values={"generation": generation, "finished_at": None, "terminal": -1},
+            plus={"version": 1},
+            condition="#generation < :generation",
+            arguments={"generation": generation},
+        )
+        opened = self._table.map(lambda item: self._reopen_paper(item, generation), papers)
+        self.count(run_id, batch_id)
+        return sum(item["weight"] for item, was_opened in zip(papers, opened, strict=True) if was_opened)
+
+    def _reopen_paper(self, item: Item, generation: int) -> bool:
+        opened = self._table.update(
+            item["pk"],
+            item["sk"],
+            values={"status": "pending", "generation": generation, "flags": ()},
+            remove=("error", "key", "offset", "length", "part"),
+            condition="#status = :status AND #generation = :before",
+            arguments={"status": item["status"], "before": item["generation"]},
+        )
+        if opened is not None:
+            return True
+        found = self._table.get(item["pk"], item["sk"])
+        return found is not None and found["status"] == "pending" and found["generation"] == generation
+
+
+def _pointer(item: Item) -> PartPointer:
+    return PartPointer(key=item["key"], offset=item["offset"], length=item["length"])
+
+
+def _row(item: Item) -> PaperRow:
+    return PaperRow(
+        item["id"],
+        item["generation"],
+        item["status"],
+        item.get("error"),
+        _pointer(item) if "key" in item else None,
+        item["weight"],
+        item["reused"],
+        item["cost"],
+        tuple(item["flags"]),
+    )

@@ -1,0 +1,110 @@
+"""Runs, their control item and their budget."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from handlers.adapters.dynamodb.budget import Budgets
+from handlers.adapters.dynamodb.table import Table, run_key
+from handlers.adapters.dynamodb.tally import Tallies
+from handlers.adapters.dynamodb.values import Item
+from handlers.domain.ledger import Control, RunRecord, RunTotals
+from handlers.domain.models import TERMINAL, PaperStatus, RunSpec
+from handlers.domain.totals import CallTotals
+from handlers.errors import UnknownRunError
+
+_COUNTS = (*TERMINAL, "reused")
+
+
+def _age(item: Item) -> tuple[float, str]:
+    return float(item["created_at"]), str(item["run_id"])
+
+
+class RunItems:
+    _table: Table
+    _tallies: Tallies
+    _budgets: Budgets
+
+    def create_run(self, record: RunRecord) -> RunRecord:
+        pk = run_key(record.run_id)
+        self._budgets.create(record.run_id, record.budget)
+        self._table.put_new({"pk": pk, "sk": "CONTROL", "state": "active", "reason": "", "at": 0.0})
+        meta = {
+            "pk": pk,
+            "sk": "META",
+            "run_id": record.run_id,
+            "spec": record.spec.model_dump_json(),
+            "papers": record.papers,
+            "same_as": record.same_as,
+            "created_at": record.created_at,
+        }
+        self._table.put_new(meta)
+        self._table.put_new(
+            {"pk": "RUNS", "sk": pk, "run_id": record.run_id, "created_at": record.created_at}
+        )
+        return self.run(record.run_id)
+
+    def run(self, run_id: str) -> RunRecord:
+        meta_key, budget_key = (run_key(run_id), "META"), (run_key(run_id), "BUDGET")
+        found = self._table.get_many([meta_key, budget_key])
+        if meta_key not in found:
+            known = ", ".join(self.run_ids()) or "none"
+            raise UnknownRunError(f"no run {run_id!r} in table {self._table.name!r} (runs there: {known})")
+        meta = found[meta_key]
+        return RunRecord(
+            run_id,
+            RunSpec.model_validate_json(meta["spec"]),
+            meta["papers"],
+            meta["same_as"],
+            float(meta["created_at"]),
+            found[budget_key].get("budget"),
+        )
+
+    def run_ids(self) -> list[str]:
+        items = sorted(self._table.query("RUNS", "RUN#"), key=_age)
+        return [item["run_id"] for item in items]
+
+    def set_control(self, run_id: str, control: Control) -> None:
+        self._table.update(
+            run_key(run_id),
+            "CONTROL",
+            values={"state": control.state, "reason": control.reason, "at": control.at},
+            condition="attribute_exists(pk)",
+        )
+
+    def park(self, run_id: str, control: Control) -> None:
+        self._table.update(
+            run_key(run_id),
+            "CONTROL",
+            values={"state": control.state, "reason": control.reason, "at": control.at},
+            condition="#state = :active",
+            arguments={"active": "active"},
+        )
+
+    def control(self, run_id: str) -> Control:
+        item = self._table.get(run_key(run_id), "CONTROL")
+        if item is None:
+            raise UnknownRunError(f"no run {run_id!r} in table {self._table.name!r}")
+        return Control(item["state"], item["reason"], float(item["at"]))
+
+    def totals(self, run_id: str) -> RunTotals:
+        record = self.run(run_id)
+        sums = dict.fromkeys(_COUNTS, 0)
+        batches = finished = 0
+        for item in self._table.query_buckets(run_id, "BATCH#", attributes=[*_COUNTS, "finished_at"]):
+            batches += 1
+            finished += "finished_at" in item
+            for name in _COUNTS:
+                sums[name] += item.get(name, 0)
+        counts: dict[PaperStatus, int] = dict.fromkeys(get_args(PaperStatus), 0)
+        counts.update({status: sums[status] for status in TERMINAL})
+        counts["pending"] = record.papers - sum(counts.values())
+        return RunTotals(counts, sums["reused"], self._call_totals(run_id), batches, finished)
+
+    def _call_totals(self, run_id: str) -> CallTotals:
+        tallies = self._tallies.all(run_id)
+        total = CallTotals()
+        for tally in tallies.values():
+            total = total.plus(tally.calls)
+        lost = sum(self._budgets.lost(run_id, tallies).values())
+        return total.plus(CallTotals(cost=lost, indeterminate=lost))

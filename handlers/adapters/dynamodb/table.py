@@ -1,0 +1,223 @@
+"""One DynamoDB table with the keys ``pk`` and ``sk``: plain values in and out, conditions decide.
+
+Every write that must not happen twice carries a condition, so that a request which the SDK repeats
+after a lost answer finds its own work done. Batch reads ask again for what DynamoDB left unprocessed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from handlers.adapters.aws.clients import code_of, explained
+from handlers.adapters.dynamodb.values import Expression, Item, Key, key_of, plain, tagged, tagged_item
+from handlers.errors import PaperfleetError
+from handlers.ports import Clock
+
+BUCKETS = 32
+"""Partitions that the many items of a run are spread over."""
+_READ = 100
+"""Items that one BatchGetItem may ask for."""
+_WRITE = 25
+"""Items that one BatchWriteItem may carry."""
+_PATIENCE = 12
+"""Tries with nothing processed before a batch call is given up; about a minute."""
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def run_key(run_id: str) -> str:
+    return f"RUN#{run_id}"
+
+
+def bucket_key(run_id: str, name: str) -> str:
+    """The partition of an item of which a run has many."""
+    return f"RUN#{run_id}#{zlib.crc32(name.encode('utf-8', 'surrogatepass')) % BUCKETS:02d}"
+
+
+def bucket_keys(run_id: str) -> list[str]:
+    return [f"RUN#{run_id}#{bucket:02d}" for bucket in range(BUCKETS)]
+
+
+class Table:
+    """Thread-safe. Reads are strongly consistent."""
+
+    def __init__(self, client: Any, name: str, clock: Clock, *, parallel: int = 16) -> None:
+        self._client = client
+        self.name = name
+        self._clock = clock
+        self._parallel = parallel
+        self._pool: ThreadPoolExecutor | None = None
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        found = self._call("get_item", Key=key_of((pk, sk)), ConsistentRead=True, TableName=self.name)
+        return plain(found["Item"]) if "Item" in found else None
+
+    def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
+        """The items that exist."""
+        found: dict[Key, Item] = {}
+        for items in self.map(self._get_chunk, list(_chunks(dict.fromkeys(keys), _READ))):
+            found.update({(item["pk"], item["sk"]): item for item in items})
+        return found
+
+    def _get_chunk(self, keys: Sequence[Key]) -> list[Item]:
+        wanted: dict[str, Any] = {self.name: {"Keys": [key_of(key) for key in keys], "ConsistentRead": True}}
+        items: list[Item] = []
+        for tried in range(_PATIENCE):
+            answer = self._call("batch_get_item", RequestItems=wanted)
+            items += [plain(item) for item in answer["Responses"].get(self.name, [])]
+            wanted = answer.get("UnprocessedKeys") or {}
+            if not wanted:
+                return items
+            self._back_off(tried)
+        raise PaperfleetError(f"table {self.name!r}: BatchGetItem stays throttled; raise its read capacity")
+
+    def put_many(self, items: Sequence[Item]) -> None:
+        """Put items that are the same whoever puts them: what is there already is written over."""
+        self.map(self._put_chunk, list(_chunks(items, _WRITE)))
+
+    def _put_chunk(self, items: Sequence[Item]) -> None:
+        left: dict[str, Any] = {self.name: [{"PutRequest": {"Item": tagged_item(item)}} for item in items]}
+        for tried in range(_PATIENCE):
+            left = self._call("batch_write_item", RequestItems=left).get("UnprocessedItems") or {}
+            if not left:
+                return
+            self._back_off(tried)
+        raise PaperfleetError(
+            f"table {self.name!r}: BatchWriteItem stays throttled; raise its write capacity"
+        )
+
+    def put_new(self, item: Item) -> bool:
+        """Put if absent; False if an item of that key is there."""
+        try:
+            self._call(
+                "put_item",
+                TableName=self.name,
+                Item=tagged_item(item),
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except _ConditionFailedError:
+            return False
+        return True
+
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        *,
+        values: Mapping[str, Any] | None = None,
+        plus: Mapping[str, int] | None = None,
+        expressions: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        condition: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Item | None:
+        """Change one item in one write and return it as it is then; None if the condition fails.
+
+        ``values`` are set (None removes), ``plus`` is added to numbers (0 if absent), ``expressions``
+        are further SET clauses. In conditions and expressions ``#name`` is the attribute ``name`` (or
+        ``names[name]``) and ``:name`` an argument.
+        """
+        parts = Expression(dict(names or {}))
+        for name, value in (values or {}).items():
+            parts.assign(name, value)
+        for name, amount in (plus or {}).items():
+            parts.add(name, amount)
+        for clause in expressions:
+            parts.sets.append(parts.named(clause))
+        parts.removes += [parts.name(name) for name in remove]
+        request = parts.request(condition, arguments or {})
+        try:
+            answer = self._call(
+                "update_item", TableName=self.name, Key=key_of((pk, sk)), ReturnValues="ALL_NEW", **request
+            )
+        except _ConditionFailedError:
+            return None
+        return plain(answer["Attributes"])
+
+    def delete(self, pk: str, sk: str) -> None:
+        self._call("delete_item", TableName=self.name, Key=key_of((pk, sk)))
+
+    def query(
+        self,
+        pk: str,
+        prefix: str,
+        *,
+        attributes: Sequence[str] = (),
+        only: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Iterator[Item]:
+        """Items of a partition whose sort key begins so, in the key's order, page by page."""
+        parts = Expression({})
+        given = {"pk": pk, "prefix": prefix, **(arguments or {})}
+        request: dict[str, Any] = {"KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)"}
+        if only is not None:
+            request["FilterExpression"] = parts.named(only)
+        if attributes:
+            request["ProjectionExpression"] = ", ".join(parts.name(name) for name in attributes)
+        if parts.names:
+            request["ExpressionAttributeNames"] = parts.names
+        request["ExpressionAttributeValues"] = {f":{name}": tagged(value) for name, value in given.items()}
+        while True:
+            page = self._call("query", TableName=self.name, ConsistentRead=True, **request)
+            yield from map(plain, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def query_buckets(
+        self,
+        run_id: str,
+        prefix: str,
+        *,
+        attributes: Sequence[str] = (),
+        only: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Iterator[Item]:
+        """The same over all of a run's buckets at once, in no order. All of them are in memory."""
+
+        def bucket(pk: str) -> list[Item]:
+            return list(self.query(pk, prefix, attributes=attributes, only=only, arguments=arguments))
+
+        for items in self.map(bucket, bucket_keys(run_id)):
+            yield from items
+
+    def map(self, work: Callable[[A], B], inputs: Sequence[A]) -> list[B]:
+        """Several requests at a time; results in the order of the inputs."""
+        if len(inputs) <= 1:
+            return [work(each) for each in inputs]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="dynamodb")
+        return list(self._pool.map(work, inputs))
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._client.close()
+
+    def _back_off(self, tried: int) -> None:
+        self._clock.sleep(min(10.0, 0.05 * 2**tried) * (0.5 + self._clock.random() / 2))
+
+    def _call(self, operation: str, **request: Any) -> Any:
+        try:
+            return getattr(self._client, operation)(**request)
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and code_of(error) == "ConditionalCheckFailedException":
+                raise _ConditionFailedError from error
+            raise explained(error, self._client, f"table {self.name!r}") from error
+
+
+class _ConditionFailedError(Exception):
+    """Expected: somebody else was first."""
+
+
+def _chunks(items: Iterable[A], size: int) -> Iterator[list[A]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk

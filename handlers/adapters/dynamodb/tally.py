@@ -1,0 +1,149 @@
+"""What a job's calls add up to, in one item a job, so that status reads jobs and never parts.
+
+The truth are the put-if-absent items ``CALLS#<job>#<part>``. ``TALLY#<job>`` is their absolute sum with
+the number of parts in it: it is written on condition that nobody wrote in between, and added up anew
+from the parts whenever that fails. Nothing can be counted twice, whatever is repeated. It is also what
+stays of a closed job: what it held of the budget at its end (``settled``, after its request ``seq``), and
+its record.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from handlers.adapters.dynamodb.table import Table, bucket_key, run_key
+from handlers.adapters.dynamodb.values import Item
+from handlers.domain.totals import CallTotals, Commit
+
+
+@dataclass(frozen=True)
+class JobTally:
+    """``ended`` once the job is closed: what it books from then on, the budget must be told of. ``settled``
+    (nano-USD) is final once the budget lists the job no more, ``record`` (JSON) once the job is closed."""
+
+    parts: int
+    calls: CallTotals
+    ended: bool = False
+    settled: int | None = None
+    seq: int = 0
+    record: str | None = None
+
+    @classmethod
+    def of(cls, item: Item | None) -> JobTally:
+        if item is None:
+            return cls(0, CallTotals())
+        calls = CallTotals.model_validate_json(item["calls"]) if "calls" in item else CallTotals()
+        settled, seq = item.get("settled"), item.get("seq", 0)
+        return cls(item.get("parts", 0), calls, item.get("ended", False), settled, seq, item.get("record"))
+
+
+class Tallies:
+    """Keeps the sums of the jobs that commit through it, so that one write books a part."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], JobTally] = {}
+
+    def book(self, commits: Sequence[Commit]) -> tuple[list[Commit], dict[tuple[str, str], JobTally]]:
+        """Put each part's calls if absent. Returns the commits that are new, and the sums of their jobs
+        by (run, job)."""
+        fresh = self._table.map(self._put, commits)
+        new = [commit for commit, is_new in zip(commits, fresh, strict=True) if is_new]
+        by_job: dict[tuple[str, str], list[CallTotals]] = {}
+        for commit in new:
+            by_job.setdefault((commit.run_id, commit.job_id), []).append(commit.calls)
+        with self._lock:
+            return new, {(run, job): self._add(run, job, parts) for (run, job), parts in by_job.items()}
+
+    def _put(self, commit: Commit) -> bool:
+        """False if another request, not a repeated one of this, has put the part before."""
+        pk, sk = bucket_key(commit.run_id, commit.job_id), f"CALLS#{commit.job_id}#{commit.part_id}"
+        mark = secrets.token_hex(8)
+        put = self._table.put_new(
+            {
+                "pk": pk,
+                "sk": sk,
+                "calls": commit.calls.model_dump_json(exclude_defaults=True),
+                "cost": commit.calls.cost,
+                "batch": commit.batch_id,
+                "at": commit.at,
+                "mark": mark,
+            }
+        )
+        return put or (self._table.get(pk, sk) or {}).get("mark") == mark
+
+    def _add(self, run_id: str, job_id: str, parts: Sequence[CallTotals]) -> JobTally:
+        known = self._known.get((run_id, job_id))
+        if known is None:
+            return self.rebuild(run_id, job_id)
+        calls = known.calls
+        for part in parts:
+            calls = calls.plus(part)
+        written = self._write(run_id, job_id, JobTally(known.parts + len(parts), calls), before=known.parts)
+        return written or self.rebuild(run_id, job_id)
+
+    def rebuild(self, run_id: str, job_id: str) -> JobTally:
+        """Add the job's parts up anew."""
+        while True:
+            before = self.of(run_id, job_id)
+            parts, calls = 0, CallTotals()
+            for item in self._table.query(
+                bucket_key(run_id, job_id), f"CALLS#{job_id}#", attributes=["calls"]
+            ):
+                parts += 1
+                calls = calls.plus(CallTotals.model_validate_json(item["calls"]))
+            if (before.parts, before.calls) == (parts, calls):
+                self._known[run_id, job_id] = before
+                return before
+            written = self._write(run_id, job_id, JobTally(parts, calls), before=before.parts)
+            if written is not None:
+                return written
+
+    def _write(self, run_id: str, job_id: str, tally: JobTally, *, before: int) -> JobTally | None:
+        item = self._table.update(
+            run_key(run_id),
+            f"TALLY#{job_id}",
+            values={"parts": tally.parts, "calls": tally.calls.model_dump_json(exclude_defaults=True)},
+            condition="#parts = :before" if before else "attribute_not_exists(#parts) OR #parts = :before",
+            arguments={"before": before},
+        )
+        if item is None:
+            self._known.pop((run_id, job_id), None)
+            return None
+        self._known[run_id, job_id] = JobTally.of(item)
+        return self._known[run_id, job_id]
+
+    def close(self, run_id: str, job_id: str, *, exact: bool) -> JobTally:
+        """Mark the job as ended. ``exact`` adds its parts up anew before."""
+        if exact:
+            self.rebuild(run_id, job_id)
+        item = self._table.update(run_key(run_id), f"TALLY#{job_id}", values={"ended": True})
+        return JobTally.of(item)
+
+    def settle(self, run_id: str, job_id: str, held: int, seq: int) -> JobTally:
+        """Note what the job held after its request ``seq``; what is noted of this or a later one stays."""
+        item = self._table.update(
+            run_key(run_id),
+            f"TALLY#{job_id}",
+            values={"settled": held, "seq": seq},
+            condition="attribute_not_exists(#settled) OR #seq < :seq",
+            arguments={"seq": seq},
+        )
+        return JobTally.of(item) if item is not None else self.of(run_id, job_id)
+
+    def keep(self, run_id: str, job_id: str, record: str) -> None:
+        """What is to be known of a closed job; the first record stands."""
+        condition = "attribute_not_exists(#record)"
+        self._table.update(run_key(run_id), f"TALLY#{job_id}", values={"record": record}, condition=condition)
+
+    def of(self, run_id: str, job_id: str) -> JobTally:
+        return JobTally.of(self._table.get(run_key(run_id), f"TALLY#{job_id}"))
+
+    def all(self, run_id: str) -> dict[str, JobTally]:
+        """By job id."""
+        items = self._table.query(run_key(run_id), "TALLY#")
+        return {item["sk"].removeprefix("TALLY#"): JobTally.of(item) for item in items}

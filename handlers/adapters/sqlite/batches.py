@@ -1,0 +1,91 @@
+"""Batches and their leases."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from handlers.adapters.sqlite.database import Database
+from handlers.domain.models import BatchMessage
+
+
+class BatchTables:
+    _db: Database
+
+    def add_batches(self, messages: Iterable[BatchMessage]) -> int:
+        added = 0
+        with self._db.write(durable=True) as db:
+            for message in messages:
+                added += db.execute(
+                    "INSERT OR IGNORE INTO batch (run_id, batch_id, message, papers, generation)"
+                    " VALUES (?,?,?,?,?)",
+                    (
+                        message.run_id,
+                        message.batch_id,
+                        message.model_dump_json(),
+                        message.papers,
+                        message.generation,
+                    ),
+                ).rowcount
+        return added
+
+    def unfinished_batches(self, run_id: str) -> Iterator[BatchMessage]:
+        rows = self._db.stream(
+            "SELECT message, generation FROM batch WHERE run_id = ? AND finished_at IS NULL ORDER BY"
+            " position",
+            (run_id,),
+        )
+        for row in rows:
+            yield _message(row)
+
+    def lease(self, run_id: str, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:
+        with self._db.write() as db:
+            row = db.execute(
+                "UPDATE batch SET epoch = epoch + 1, owner = ?, lease_until = ?"
+                " WHERE run_id = ? AND batch_id = ? AND finished_at IS NULL AND lease_until <= ?"
+                " RETURNING epoch",
+                (owner, now + ttl, run_id, batch_id, now),
+            ).fetchone()
+            return None if row is None else int(row["epoch"])
+
+    def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
+        with self._db.write() as db:
+            extended = db.execute(
+                "UPDATE batch SET lease_until = ? WHERE run_id = ? AND batch_id = ? AND epoch = ?"
+                " AND lease_until > 0",  # a lease that was ended stays ended
+                (now + ttl, run_id, batch_id, epoch),
+            )
+            return extended.rowcount == 1
+
+    def end_lease(self, run_id: str, batch_id: str, epoch: int) -> None:
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE batch SET lease_until = 0 WHERE run_id = ? AND batch_id = ? AND epoch = ?",
+                (run_id, batch_id, epoch),
+            )
+
+    def free_leases(self, run_id: str, owner: str) -> list[BatchMessage]:
+        with self._db.write() as db:
+            rows = db.execute(
+                "UPDATE batch SET lease_until = 0 WHERE run_id = ? AND owner = ? AND lease_until > 0"
+                " AND finished_at IS NULL RETURNING message, generation",
+                (run_id, owner),
+            ).fetchall()
+        return [_message(row) for row in rows]
+
+    def finish_batch(self, run_id: str, batch_id: str, *, now: float) -> bool:
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE batch SET finished_at = COALESCE(finished_at, ?), lease_until = 0"
+                " WHERE run_id = ? AND batch_id = ? AND done + flagged + failed + skipped = papers",
+                (now, run_id, batch_id),
+            )
+            row = db.execute(
+                "SELECT finished_at FROM batch WHERE run_id = ? AND batch_id = ?", (run_id, batch_id)
+            ).fetchone()
+            return row is not None and row["finished_at"] is not None
+
+
+def _message(row: sqlite3.Row) -> BatchMessage:
+    message = BatchMessage.model_validate_json(row["message"])
+    return message.model_copy(update={"generation": row["generation"]})

@@ -1,0 +1,135 @@
+"""The embedded ``Ledger``: one SQLite file in WAL mode, shared by every job of the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from handlers.adapters.sqlite.batches import BatchTables
+from handlers.adapters.sqlite.database import Database
+from handlers.adapters.sqlite.jobs import JobTables
+from handlers.adapters.sqlite.papers import PaperTables
+from handlers.adapters.sqlite.runs import BUDGET_WORD, RunTables
+
+PART_CALLS = """
+CREATE TABLE IF NOT EXISTS part_calls (
+    run_id TEXT NOT NULL,
+    part_id TEXT NOT NULL,
+    calls TEXT NOT NULL,
+    PRIMARY KEY (run_id, part_id)
+) WITHOUT ROWID
+"""
+"""Sums of each part's calls (``CallTotals`` as JSON, zeros left out), so that ledgers can be united part by
+part. A table of its own: files that were made before it go on."""
+_SCHEMA = """
+CREATE TABLE run (
+    run_id TEXT PRIMARY KEY,
+    spec TEXT NOT NULL,
+    papers INTEGER NOT NULL,
+    same_as INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    budget INTEGER,
+    held INTEGER NOT NULL DEFAULT 0,
+    reused INTEGER NOT NULL DEFAULT 0,
+    control TEXT NOT NULL DEFAULT 'active',
+    reason TEXT NOT NULL DEFAULT '',
+    control_at REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE batch (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id TEXT NOT NULL,
+    batch_id TEXT NOT NULL,
+    message TEXT NOT NULL,
+    papers INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    epoch INTEGER NOT NULL DEFAULT 0,
+    owner TEXT,
+    lease_until REAL NOT NULL DEFAULT 0,
+    finished_at REAL,
+    done INTEGER NOT NULL DEFAULT 0,
+    flagged INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (run_id, batch_id)
+);
+CREATE TABLE paper (
+    run_id TEXT NOT NULL,
+    paper_id TEXT NOT NULL,
+    batch_id TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    error TEXT,
+    key TEXT,
+    offset INTEGER,
+    length INTEGER,
+    weight INTEGER NOT NULL,
+    reused INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    flags TEXT NOT NULL,
+    PRIMARY KEY (run_id, paper_id)
+) WITHOUT ROWID;
+CREATE TABLE part (
+    run_id TEXT NOT NULL,
+    part_id TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    at REAL NOT NULL,
+    cost INTEGER NOT NULL,
+    indeterminate INTEGER NOT NULL,
+    PRIMARY KEY (run_id, part_id)
+) WITHOUT ROWID;
+CREATE TABLE tally (
+    run_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (run_id, kind, name)
+) WITHOUT ROWID;
+CREATE TABLE fingerprint (
+    fingerprint TEXT PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    paper_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE job (
+    run_id TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    workers INTEGER NOT NULL,
+    started_at REAL NOT NULL,
+    heartbeat_at REAL NOT NULL,
+    ended_at REAL,
+    outcome TEXT NOT NULL DEFAULT '',
+    stats TEXT NOT NULL DEFAULT '{}',
+    seq INTEGER NOT NULL DEFAULT 0,
+    held INTEGER NOT NULL DEFAULT 0,
+    spent INTEGER NOT NULL DEFAULT 0,
+    lost INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, job_id)
+) WITHOUT ROWID;
+CREATE TABLE session (
+    session_id TEXT PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    jobs INTEGER NOT NULL,
+    workers INTEGER NOT NULL,
+    started_at REAL NOT NULL,
+    ended_at REAL,
+    outcome TEXT NOT NULL DEFAULT '',
+    max_papers INTEGER,
+    started INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID
+"""
+
+
+class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables):
+    """Sums (``tally``, batch counts, ``run.held``) are kept in the transaction that changes them,
+    so that status reads a few rows however many papers there are."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = Database(path, _SCHEMA)
+        self._db.ensure(PART_CALLS)
+        self._db.ensure(BUDGET_WORD)
+
+    def close(self) -> None:
+        self._db.close()

@@ -1,0 +1,239 @@
+"""Outcomes of papers, the calls that paid for them, and results that later runs may take over."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from handlers.adapters.sqlite.database import Database
+from handlers.domain.ledger import PaperRow, Reusable
+from handlers.domain.models import TERMINAL, LedgerEntry, PaperStatus, PartPointer
+from handlers.domain.totals import CallTotals, Commit
+
+_CHUNK = 500
+_COLUMNS = "paper_id, generation, status, error, key, weight, reused, cost, flags, offset, length"
+"""Of a ``PaperRow``, in the order in which ``_paper`` takes them: by position a row costs half."""
+_UPSERT = (
+    "INSERT INTO paper (run_id, paper_id, batch_id, generation, status, error, key, offset, length,"
+    " weight, reused, cost, flags) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT (run_id, paper_id) DO UPDATE SET generation = excluded.generation, status ="
+    " excluded.status,"
+    " error = excluded.error, key = excluded.key, offset = excluded.offset, length = excluded.length,"
+    " reused = excluded.reused, cost = paper.cost + excluded.cost, flags = excluded.flags"
+    " WHERE paper.status = 'pending' AND excluded.generation >= paper.generation"
+)
+
+
+class PaperTables:
+    _db: Database
+
+    def paper_rows(self, run_id: str, paper_ids: Sequence[str]) -> dict[str, PaperRow]:
+        found: dict[str, PaperRow] = {}
+        for start in range(0, len(paper_ids), _CHUNK):
+            chunk = paper_ids[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            sql = f"SELECT {_COLUMNS} FROM paper WHERE run_id = ? AND paper_id IN ({marks})"
+            found.update({row[0]: _paper(row) for row in self._db.rows(sql, (run_id, *chunk))})
+        return found
+
+    def entries(self, run_id: str) -> Iterator[PaperRow]:
+        for row in self._db.stream(
+            f"SELECT {_COLUMNS} FROM paper WHERE run_id = ? ORDER BY paper_id", (run_id,)
+        ):
+            yield _paper(row)
+
+    def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
+        accepted: set[tuple[str, str]] = set()
+        with self._db.write(durable=True) as db:
+            for commit in commits:
+                if not _book_calls(db, commit):
+                    continue  # the part came before, and its papers with it
+                taken = [entry for entry in commit.entries if _take(db, commit, entry)]
+                accepted.update((commit.run_id, entry.paper_id) for entry in taken)
+                _count(db, commit, taken)
+        return accepted
+
+    def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
+        found: dict[str, Reusable] = {}
+        for start in range(0, len(fingerprints), _CHUNK):
+            chunk = fingerprints[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            sql = f"SELECT * FROM fingerprint WHERE fingerprint IN ({marks})"
+            for row in self._db.rows(sql, chunk):
+                found[row["fingerprint"]] = Reusable(row["run_id"], row["paper_id"], _pointer(row))
+        return found
+
+    def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
+        with self._db.write() as db:
+            db.execute(
+                "DELETE FROM fingerprint WHERE fingerprint = ? AND key = ? AND offset = ?",
+                (fingerprint, pointer.key, pointer.offset),
+            )
+
+    def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
+        marks = ",".join("?" * len(statuses))
+        chosen = f"run_id = ? AND status IN ({marks}) AND (? IS NULL OR error = ?)"
+        arguments = (run_id, *statuses, error, error)
+        with self._db.write(durable=True) as db:
+            rows = db.execute(
+                f"SELECT batch_id, status, SUM(weight) AS n FROM paper WHERE {chosen} GROUP BY"
+                " batch_id, status",
+                arguments,
+            ).fetchall()
+            for batch_id in {row["batch_id"] for row in rows}:
+                db.execute(
+                    "UPDATE batch SET generation = generation + 1, finished_at = NULL WHERE run_id ="
+                    " ? AND batch_id = ?",
+                    (run_id, batch_id),
+                )
+            for row in rows:
+                db.execute(
+                    f"UPDATE batch SET {row['status']} = {row['status']} - ? WHERE run_id = ? AND"
+                    " batch_id = ?",
+                    (row["n"], run_id, row["batch_id"]),
+                )
+            db.execute(
+                "UPDATE paper SET status = 'pending', error = NULL, key = NULL, flags = '[]', generation ="
+                " (SELECT b.generation FROM batch b WHERE b.run_id = paper.run_id AND b.batch_id ="
+                " paper.batch_id)"
+                f" WHERE {chosen}",
+                arguments,
+            )
+        return sum(row["n"] for row in rows)
+
+
+def _book_calls(db: sqlite3.Connection, commit: Commit) -> bool:
+    """False if the part is booked already."""
+    calls = commit.calls
+    if not book_part(db, commit.run_id, commit.part_id, commit.job_id, commit.at, calls):
+        return False
+    where = (commit.run_id, commit.job_id)
+    job = db.execute("SELECT ended_at FROM job WHERE run_id = ? AND job_id = ?", where).fetchone()
+    if job is None:
+        return True
+    returned = take_back_lost(db, commit.run_id, commit.job_id, calls.cost)
+    late = calls.cost - returned if job["ended_at"] is not None else 0
+    if late:  # it was settled when the job was closed: what it spent since comes on top
+        db.execute("UPDATE run SET held = held + ? WHERE run_id = ?", (late, commit.run_id))
+    db.execute(
+        "UPDATE job SET held = held + ?, spent = spent + ? WHERE run_id = ? AND job_id = ?",
+        (late, calls.cost, *where),
+    )
+    return True
+
+
+def take_back_lost(db: sqlite3.Connection, run_id: str, job_id: str, amount: int) -> int:
+    """A job given up for dead turns out to live: what it books or returns takes the place of what was
+    booked as lost. Returns how much of ``amount`` (nano-USD) did."""
+    where = (run_id, job_id)
+    job = db.execute("SELECT lost FROM job WHERE run_id = ? AND job_id = ?", where).fetchone()
+    returned = min(int(job["lost"]), amount)
+    if returned:
+        db.execute("UPDATE job SET lost = lost - ? WHERE run_id = ? AND job_id = ?", (returned, *where))
+        db.execute(
+            "UPDATE part SET cost = cost - ?, indeterminate = indeterminate - ? WHERE run_id = ? AND"
+            " part_id = ?",
+            (returned, returned, run_id, f"lost/{job_id}"),
+        )
+        add_to_tally(db, run_id, CallTotals(cost=-returned, indeterminate=-returned))
+    return returned
+
+
+def book_part(
+    db: sqlite3.Connection, run_id: str, part_id: str, job_id: str, at: float, calls: CallTotals
+) -> bool:
+    """Put a part's calls if absent; False if they are booked already."""
+    booked = db.execute(
+        "INSERT OR IGNORE INTO part (run_id, part_id, job_id, at, cost, indeterminate) VALUES (?,?,?,?,?,?)",
+        (run_id, part_id, job_id, at, calls.cost, calls.indeterminate),
+    )
+    if booked.rowcount == 0:
+        return False
+    db.execute("INSERT OR IGNORE INTO part_calls VALUES (?,?,?)", (run_id, part_id, compact(calls)))
+    add_to_tally(db, run_id, calls)
+    return True
+
+
+def compact(calls: CallTotals) -> str:
+    """As JSON, without what is zero."""
+    return calls.model_dump_json(exclude_defaults=True)
+
+
+def add_to_tally(db: sqlite3.Connection, run_id: str, calls: CallTotals) -> None:
+    values = calls.model_dump()
+    rows = [("latency", str(bucket), n) for bucket, n in values.pop("latency").items()]
+    rows += [("error", name, n) for name, n in values.pop("errors").items()]
+    rows += [("sum", name, n) for name, n in values.items()]
+    db.executemany(
+        "INSERT INTO tally (run_id, kind, name, n) VALUES (?,?,?,?)"
+        " ON CONFLICT (run_id, kind, name) DO UPDATE SET n = n + excluded.n",
+        [(run_id, *row) for row in rows if row[2]],
+    )
+
+
+def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> bool:
+    where = entry.pointer
+    taken = db.execute(
+        _UPSERT,
+        (
+            commit.run_id,
+            entry.paper_id,
+            commit.batch_id,
+            entry.generation,
+            entry.status,
+            entry.error,
+            where.key,
+            where.offset,
+            where.length,
+            entry.weight,
+            entry.reused,
+            entry.cost,
+            json.dumps(entry.flags),
+        ),
+    )
+    if taken.rowcount == 0:
+        return False
+    if entry.status == "pending":
+        return True
+    if entry.reused:
+        db.execute("UPDATE run SET reused = reused + ? WHERE run_id = ?", (entry.weight, commit.run_id))
+    if entry.status == "done" and entry.fingerprint:
+        db.execute(
+            "INSERT OR IGNORE INTO fingerprint VALUES (?,?,?,?,?,?)",
+            (entry.fingerprint, commit.run_id, entry.paper_id, where.key, where.offset, where.length),
+        )
+    return True
+
+
+def _count(db: sqlite3.Connection, commit: Commit, taken: Sequence[LedgerEntry]) -> None:
+    """Add the outcomes to the batch's counts: one statement a part, not one a paper."""
+    sums = dict.fromkeys(TERMINAL, 0)
+    for entry in taken:
+        if entry.status != "pending":
+            sums[entry.status] += entry.weight
+    if any(sums.values()):
+        changes = ", ".join(f"{status} = {status} + ?" for status in TERMINAL)
+        db.execute(
+            f"UPDATE batch SET {changes} WHERE run_id = ? AND batch_id = ?",
+            (*sums.values(), commit.run_id, commit.batch_id),
+        )
+
+
+def _pointer(row: sqlite3.Row) -> PartPointer:
+    return PartPointer(key=row["key"], offset=row["offset"], length=row["length"])
+
+
+def _paper(row: sqlite3.Row) -> PaperRow:
+    paper_id, generation, status, error, key, weight, reused, cost, flags = row[:9]
+    return PaperRow(
+        paper_id,
+        generation,
+        status,
+        error,
+        None if key is None else PartPointer(key=key, offset=row[9], length=row[10]),
+        weight,
+        bool(reused),
+        cost,
+        () if flags == "[]" else tuple(json.loads(flags)),
+    )

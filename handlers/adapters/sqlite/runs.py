@@ -1,0 +1,155 @@
+"""Runs, their control item and their budget."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from handlers.adapters.sqlite.database import Database
+from handlers.adapters.sqlite.papers import take_back_lost
+from handlers.domain.ledger import BudgetState, Control, RunRecord, RunTotals
+from handlers.domain.models import TERMINAL, PaperStatus, RunSpec
+from handlers.domain.totals import CallTotals
+from handlers.errors import UnknownRunError
+
+_TALLIED = tuple(name for name in CallTotals.model_fields if name not in ("latency", "errors"))
+
+
+BUDGET_WORD = """
+CREATE TABLE IF NOT EXISTS budget_word (
+    run_id TEXT PRIMARY KEY,
+    budget INTEGER,
+    at REAL NOT NULL
+) WITHOUT ROWID
+"""
+"""The last word on a run's own budget and when it was said, so that a merge does not take back a lower one.
+A table of its own: files that were made before it go on, and a job's slice with its share has none."""
+_WORD = "INSERT OR REPLACE INTO budget_word (run_id, budget, at) VALUES (?,?,?)"
+
+
+class RunTables:
+    _db: Database
+
+    def create_run(self, record: RunRecord) -> RunRecord:
+        with self._db.write(durable=True) as db:
+            created = db.execute(
+                "INSERT OR IGNORE INTO run (run_id, spec, papers, same_as, created_at, budget)"
+                " VALUES (?,?,?,?,?,?)",
+                (
+                    record.run_id,
+                    record.spec.model_dump_json(),
+                    record.papers,
+                    record.same_as,
+                    record.created_at,
+                    record.budget,
+                ),
+            )
+            if created.rowcount:
+                db.execute(_WORD, (record.run_id, record.budget, record.created_at))
+        return self.run(record.run_id)
+
+    def run(self, run_id: str) -> RunRecord:
+        row = self._db.row("SELECT * FROM run WHERE run_id = ?", (run_id,))
+        if row is None:
+            known = ", ".join(self.run_ids()) or "none"
+            raise UnknownRunError(f"no run {run_id!r} in {self._db.path} (runs there: {known})")
+        spec = RunSpec.model_validate_json(row["spec"])
+        return RunRecord(run_id, spec, row["papers"], row["same_as"], row["created_at"], row["budget"])
+
+    def run_ids(self) -> list[str]:
+        return [row["run_id"] for row in self._db.rows("SELECT run_id FROM run ORDER BY created_at, run_id")]
+
+    def set_control(self, run_id: str, control: Control) -> None:
+        with self._db.write(durable=True) as db:
+            db.execute(
+                "UPDATE run SET control = ?, reason = ?, control_at = ? WHERE run_id = ?",
+                (control.state, control.reason, control.at, run_id),
+            )
+
+    def park(self, run_id: str, control: Control) -> None:
+        with self._db.write(durable=True) as db:
+            db.execute(
+                "UPDATE run SET control = ?, reason = ?, control_at = ? WHERE run_id = ? AND control"
+                " = 'active'",
+                (control.state, control.reason, control.at, run_id),
+            )
+
+    def control(self, run_id: str) -> Control:
+        row = self._db.row("SELECT control, reason, control_at FROM run WHERE run_id = ?", (run_id,))
+        if row is None:
+            raise UnknownRunError(f"no run {run_id!r} in {self._db.path}")
+        return Control(row["control"], row["reason"], row["control_at"])
+
+    def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
+        with self._db.write(durable=True) as db:
+            db.execute("UPDATE run SET budget = ? WHERE run_id = ?", (budget, run_id))
+            if at is not None:
+                db.execute(_WORD, (run_id, budget, at))
+
+    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+        with self._db.write() as db:
+            known = db.execute(
+                "SELECT seq, ended_at FROM job WHERE run_id = ? AND job_id = ?", (run_id, job_id)
+            ).fetchone()
+            if known is not None and known["seq"] >= seq:
+                return True
+            if known is None or known["ended_at"] is not None:
+                return False  # nobody would settle this grant: the job was given up
+            taken = db.execute(
+                "UPDATE run SET held = held + :amount"
+                " WHERE run_id = :run AND (budget IS NULL OR budget - held >= :amount)",
+                {"amount": amount, "run": run_id},
+            )
+            if taken.rowcount == 0:
+                return False
+            db.execute(
+                "UPDATE job SET held = held + ?, seq = ? WHERE run_id = ? AND job_id = ?",
+                (amount, seq, run_id, job_id),
+            )
+            return True
+
+    def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
+        with self._db.write() as db:
+            given = db.execute(
+                "UPDATE job SET held = held - ?, seq = ? WHERE run_id = ? AND job_id = ? AND seq < ?",
+                (amount, seq, run_id, job_id, seq),
+            )
+            if given.rowcount == 1:
+                db.execute("UPDATE run SET held = held - ? WHERE run_id = ?", (amount, run_id))
+                take_back_lost(db, run_id, job_id, amount)
+
+    def budget_state(self, run_id: str) -> BudgetState:
+        row = self._db.row(
+            "SELECT budget, held, (SELECT COALESCE(SUM(n), 0) FROM tally"
+            " WHERE tally.run_id = run.run_id AND kind = 'sum' AND name = 'cost') AS spend FROM run"
+            " WHERE run_id = ?",
+            (run_id,),
+        )
+        if row is None:
+            raise UnknownRunError(f"no run {run_id!r} in {self._db.path}")
+        return BudgetState(row["budget"], row["held"], row["spend"])
+
+    def totals(self, run_id: str) -> RunTotals:
+        record = self.run(run_id)
+        batch = self._db.row(
+            "SELECT COUNT(*) AS batches, COUNT(finished_at) AS finished, "
+            + ", ".join(f"COALESCE(SUM({status}), 0) AS {status}" for status in TERMINAL)
+            + " FROM batch WHERE run_id = ?",
+            (run_id,),
+        )
+        assert batch is not None  # noqa: S101 - an aggregate without GROUP BY has one row
+        counts: dict[PaperStatus, int] = dict.fromkeys(get_args(PaperStatus), 0)
+        counts.update({status: batch[status] for status in TERMINAL})
+        counts["pending"] = record.papers - sum(counts.values())
+        reused = self._db.row("SELECT reused FROM run WHERE run_id = ?", (run_id,))
+        calls = self._call_totals(run_id)
+        return RunTotals(
+            counts, reused["reused"] if reused else 0, calls, batch["batches"], batch["finished"]
+        )
+
+    def _call_totals(self, run_id: str) -> CallTotals:
+        found: dict[str, dict[str, int]] = {"sum": {}, "latency": {}, "error": {}}
+        for row in self._db.rows("SELECT kind, name, n FROM tally WHERE run_id = ?", (run_id,)):
+            found[row["kind"]][row["name"]] = row["n"]
+        sums = {name: found["sum"].get(name, 0) for name in _TALLIED}
+        latency = {int(bucket): n for bucket, n in found["latency"].items()}
+        return CallTotals(**sums, latency=latency, errors=found["error"])

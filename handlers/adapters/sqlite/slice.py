@@ -1,0 +1,89 @@
+"""A slice of a ledger: the batches of one job, with a budget of its own and none of the others' calls."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.domain.models import PartPointer
+
+_SLICE = (
+    "INSERT INTO main.run (run_id, spec, papers, same_as, created_at, budget, control, reason, control_at)"
+    " SELECT run_id, spec, papers, same_as, created_at, :budget, control, reason, control_at FROM src.run"
+    " WHERE run_id = :run",
+    "INSERT INTO main.batch (run_id, batch_id, message, papers, generation, epoch, done, flagged, failed,"
+    " skipped) SELECT run_id, batch_id, message, papers, generation, epoch, done, flagged, failed, skipped"
+    " FROM src.batch WHERE run_id = :run AND batch_id IN (SELECT batch_id FROM temp.mine) ORDER BY position",
+    "INSERT INTO main.paper SELECT * FROM src.paper WHERE run_id = :run AND batch_id IN"
+    " (SELECT batch_id FROM temp.mine)",
+    "INSERT INTO main.session SELECT * FROM src.session WHERE run_id = :run AND session_id = :session",
+    "UPDATE main.session SET max_papers = :limit",
+    "INSERT INTO main.fingerprint SELECT * FROM src.fingerprint WHERE key = :carried",
+)
+
+
+def slice_ledger(
+    source: Path,
+    into: Path,
+    run_id: str,
+    batches: Iterable[str],
+    *,
+    budget: int | None,
+    session: str,
+    limit: int | None,
+    carried: str,
+) -> None:
+    """Make the ledger ``into`` of some batches of ``source``. ``budget`` in nano-USD: the slice has spent
+    nothing yet, so it is the job's share. ``limit``: papers that it may start. ``carried``: key of the object
+    that holds copies of earlier runs' results; only those can be taken over."""
+    given = {"run": run_id, "budget": budget, "session": session, "limit": limit, "carried": carried}
+    SqliteLedger(into).close()
+    with closing(sqlite3.connect(into, timeout=60, isolation_level=None)) as db:
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("ATTACH DATABASE ? AS src", (str(source),))
+        db.execute("CREATE TEMP TABLE mine (batch_id TEXT PRIMARY KEY)")
+        db.executemany("INSERT OR IGNORE INTO temp.mine VALUES (?)", [(each,) for each in batches])
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _SLICE:
+            db.execute(statement, given)
+        db.execute("COMMIT")
+
+
+def unfinished_answers(ledger: Path, run_id: str) -> Iterator[tuple[str, PartPointer]]:
+    """(paper id, pointer) of papers that are pending with answers already paid for."""
+    with closing(sqlite3.connect(ledger)) as db:
+        rows = db.execute(
+            "SELECT paper_id, key, offset, length FROM paper WHERE run_id = ? AND status = 'pending'"
+            " AND key IS NOT NULL ORDER BY paper_id",
+            (run_id,),
+        )
+        for paper_id, key, offset, length in rows:
+            yield paper_id, PartPointer(key=key, offset=offset, length=length)
+
+
+def point_at(ledger: Path, run_id: str, pointers: Mapping[str, PartPointer]) -> None:
+    """Let papers' rows point at copies of their lines."""
+    with closing(sqlite3.connect(ledger)) as db, db:
+        db.executemany(
+            "UPDATE paper SET key = ?, offset = ?, length = ? WHERE run_id = ? AND paper_id = ?",
+            [(where.key, where.offset, where.length, run_id, paper) for paper, where in pointers.items()],
+        )
+
+
+def other_runs_results(ledger: Path, run_id: str) -> bool:
+    """Whether the ledger knows results of other runs, which may be taken over."""
+    with closing(sqlite3.connect(ledger)) as db:
+        found = db.execute("SELECT 1 FROM fingerprint WHERE run_id <> ? LIMIT 1", (run_id,)).fetchone()
+        return found is not None
+
+
+def reuse_at(ledger: Path, places: Mapping[str, PartPointer]) -> None:
+    """Let fingerprints point at copies of their lines."""
+    with closing(sqlite3.connect(ledger)) as db, db:
+        db.executemany(
+            "UPDATE fingerprint SET key = ?, offset = ?, length = ? WHERE fingerprint = ?",
+            [(where.key, where.offset, where.length, name) for name, where in places.items()],
+        )

@@ -1,0 +1,202 @@
+"""Three accounts of one run that must agree: the ledger, the parts, and the provider's bill."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+
+from handlers.audit.bill import Bill
+from handlers.audit.part_index import Found, FoundLines, found_lines
+from handlers.audit.scan_parts import scan_parts
+from handlers.domain.ledger import REPAIRER, JobRecord, PaperRow, RunTotals
+from handlers.domain.models import NANO, TERMINAL, Frozen, LedgerEntry, PaperStatus
+from handlers.domain.part_lines import opened
+from handlers.domain.totals import CallTotals
+from handlers.errors import CorpusChangedError
+from handlers.ports import Ledger, ObjectStore
+
+_CHUNK = 100
+
+
+class Account(Frozen):
+    """Sums as one of the three tells them; None for what it does not tell."""
+
+    calls: int | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost_usd: float | None
+
+
+class Difference(Frozen):
+    """``kind`` is a stable word: ``result``, ``not_booked``, ``counts``, ``calls``, ``tokens``, ``cost``,
+    ``damaged`` or ``bill``; ``where`` a paper's id, a file and byte, or a sum's name."""
+
+    kind: str
+    where: str
+    detail: str
+
+
+class Audit(Frozen):
+    run_id: str
+    ledger: Account
+    parts: Account
+    bill: Account | None
+    indeterminate_usd: float
+    """Part of the ledger's cost: calls that may not have been charged."""
+    papers_checked: int
+    explained: tuple[str, ...]
+    """What differs for a reason that is known, and is no fault."""
+    differences: tuple[Difference, ...]
+
+
+def audit(run_id: str, *, ledger: Ledger, store: ObjectStore, bill: Bill | None = None) -> Audit:
+    """Read every row and every line of a run; memory holds the differences only. UnknownRunError if there
+    is no such run. Of a run that jobs work on, what they just did is listed as a difference.
+    """
+    ledger.run(run_id)
+    explained: list[str] = []
+    differences: list[Difference] = []
+    with found_lines() as lines:
+        found = lines.add(scan_parts(run_id, store))
+        totals, jobs = ledger.totals(run_id), ledger.jobs(run_id)
+        counts: Counter[PaperStatus] = Counter()
+        checked = 0
+        for row in ledger.entries(run_id):
+            checked += 1
+            counts[row.status] += row.weight
+            differences += _row(row, lines.entry(row.paper_id, row.weight), store)
+        differences += _not_in_ledger(run_id, lines, ledger)
+    differences += _damaged(found)
+    differences += _counts(totals, counts)
+    differences += _calls(totals.calls, found.calls, jobs, explained)
+    differences += _bill(totals.calls, bill)
+    return Audit(
+        run_id=run_id,
+        ledger=_account(totals.calls),
+        parts=_account(found.calls),
+        bill=None if bill is None else _billed(bill),
+        indeterminate_usd=totals.calls.indeterminate / NANO,
+        papers_checked=checked,
+        explained=tuple(explained),
+        differences=tuple(differences),
+    )
+
+
+def _account(calls: CallTotals) -> Account:
+    return Account(
+        calls=calls.sent,
+        prompt_tokens=calls.prompt,
+        completion_tokens=calls.completion,
+        cost_usd=calls.cost / NANO,
+    )
+
+
+def _billed(bill: Bill) -> Account:
+    return Account(
+        calls=bill.calls,
+        prompt_tokens=bill.prompt_tokens,
+        completion_tokens=bill.completion_tokens,
+        cost_usd=None if bill.cost is None else bill.cost / NANO,
+    )
+
+
+def _row(row: PaperRow, entry: LedgerEntry | None, store: ObjectStore) -> Iterator[Difference]:
+    """A paper's row against the line it points at, and against all lines of the paper."""
+    if row.pointer is not None:
+        try:
+            line = opened(store.read(row.pointer.key, row.pointer.offset, row.pointer.length), row.pointer)
+        except CorpusChangedError as error:
+            yield Difference(kind="result", where=row.paper_id, detail=str(error))
+            return
+        said = (line.id, line.status, line.error)
+        if said != (row.paper_id, row.status, row.error):
+            detail = f"the ledger says {row.status} ({row.error}), its part {line.status} ({line.error})"
+            detail += "" if line.id == row.paper_id else f" and is of paper {line.id!r}"
+            yield Difference(kind="result", where=row.paper_id, detail=detail)
+    elif row.status != "pending":
+        yield Difference(kind="result", where=row.paper_id, detail=f"{row.status} without a result")
+    told = entry is not None and entry.status in TERMINAL and entry.generation >= row.generation
+    if entry is not None and told and row.status == "pending":
+        yield _unbooked(entry)
+
+
+def _not_in_ledger(run_id: str, lines: FoundLines, ledger: Ledger) -> Iterator[Difference]:
+    papers = lines.papers()
+    while chunk := list(islice(papers, _CHUNK)):
+        known = ledger.paper_rows(run_id, chunk)
+        for paper_id in chunk:
+            entry = None if paper_id in known else lines.entry(paper_id)
+            if entry is not None and entry.status in TERMINAL:
+                yield _unbooked(entry)
+
+
+def _unbooked(entry: LedgerEntry) -> Difference:
+    where = f"{entry.pointer.key}, byte {entry.pointer.offset}"
+    detail = f"{entry.status} in {where}, pending in the ledger: its job died in between; it is done again"
+    return Difference(kind="not_booked", where=entry.paper_id, detail=detail)
+
+
+def _damaged(found: Found) -> Iterator[Difference]:
+    for where in found.damaged:
+        yield Difference(
+            kind="damaged", where=f"{where.key}, byte {where.offset}", detail="not as it was written"
+        )
+
+
+def _counts(totals: RunTotals, counted: Counter[PaperStatus]) -> Iterator[Difference]:
+    for status in TERMINAL:
+        if totals.counts[status] != counted[status]:
+            detail = f"the ledger sums up {totals.counts[status]:,}, its rows are {counted[status]:,}"
+            yield Difference(kind="counts", where=status, detail=detail)
+
+
+def _calls(
+    ledger: CallTotals, parts: CallTotals, jobs: list[JobRecord], explained: list[str]
+) -> Iterator[Difference]:
+    """What dead jobs held is booked in the ledger and in no part; it also covers the lines of theirs that
+    were durable and not booked yet when they died."""
+    lost = sum(job.lost for job in jobs)
+    if lost:
+        explained.append(
+            f"${lost / NANO:.9f} was held by jobs that died: booked as indeterminate, in no part"
+        )
+    unbooked = parts.sent - ledger.sent
+    if unbooked > 0 and parts.cost - ledger.cost <= 0:
+        explained.append(f"{unbooked:,} calls lie in parts of jobs that died before they were booked")
+    elif unbooked:
+        detail = f"{ledger.sent:,} in the ledger, {parts.sent:,} in the parts"
+        yield Difference(kind="calls", where="calls", detail=detail)
+    missing = ledger.cost - lost - parts.cost
+    if missing > 0 and any(job.job_id == REPAIRER for job in jobs):
+        explained.append(f"${missing / NANO:.9f} had been booked before a repair, and is in no part")
+    elif missing > 0:
+        detail = f"${missing / NANO:.9f} of the ledger's spend is in no part"
+        yield Difference(kind="cost", where="cost", detail=detail)
+    if missing < 0 and -missing > lost:
+        detail = f"${-missing / NANO:.9f} of the parts was not booked, ${lost / NANO:.9f} of it as lost"
+        yield Difference(kind="cost", where="cost", detail=detail)
+
+
+def _bill(ledger: CallTotals, bill: Bill | None) -> Iterator[Difference]:
+    """A call that may have been charged may be on the bill or not: that is what *indeterminate* says."""
+    if bill is None:
+        return
+    if bill.cost is not None and not ledger.cost - ledger.indeterminate <= bill.cost <= ledger.cost:
+        side = "over" if bill.cost > ledger.cost else "under"
+        off = min(abs(bill.cost - ledger.cost), abs(bill.cost - ledger.cost + ledger.indeterminate))
+        detail = (
+            f"${bill.cost / NANO:.9f} billed, ${ledger.cost / NANO:.9f} booked, "
+            f"${ledger.indeterminate / NANO:.9f} of it indeterminate: ${off / NANO:.9f} {side}"
+        )
+        yield Difference(kind="bill", where="cost", detail=detail)
+    answered = ledger.ok
+    if bill.calls is not None and not answered <= bill.calls <= ledger.sent:
+        detail = f"{bill.calls:,} billed, {answered:,} answered, {ledger.sent:,} sent"
+        yield Difference(kind="bill", where="calls", detail=detail)
+    for name, billed, booked in (
+        ("prompt_tokens", bill.prompt_tokens, ledger.prompt),
+        ("completion_tokens", bill.completion_tokens, ledger.completion),
+    ):
+        if billed is not None and (billed < booked or (billed > booked and not ledger.indeterminate)):
+            yield Difference(kind="bill", where=name, detail=f"{billed:,} billed, {booked:,} booked")

@@ -1,0 +1,118 @@
+"""The lines of a run's parts in an index on disk: memory does not grow with the number of papers."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+
+from handlers.audit.scan_parts import Scanned
+from handlers.domain.models import TERMINAL, BatchMessage, LedgerEntry, PartLine, PartPointer
+from handlers.domain.totals import CallTotals
+
+_SCHEMA = """
+CREATE TABLE line (paper TEXT, batch TEXT, generation INTEGER, terminal INTEGER, at REAL, cost INTEGER,
+    status TEXT, error TEXT, fingerprint TEXT, reused INTEGER, flags TEXT, key TEXT, offset INTEGER,
+    length INTEGER, PRIMARY KEY (paper, generation DESC, terminal DESC, at, key, offset)) WITHOUT ROWID;
+CREATE TABLE batch (batch TEXT PRIMARY KEY, generation INTEGER) WITHOUT ROWID
+"""
+
+
+@dataclass
+class Found:
+    """What a scan found, beside the lines themselves."""
+
+    lines: int = 0
+    torn: int = 0
+    damaged: list[PartPointer] = field(default_factory=list)
+    calls: CallTotals = field(default_factory=CallTotals)
+
+
+class FoundLines:
+    """The index; filled once by ``add``."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, scanned: Iterable[Scanned]) -> Found:
+        found = Found()
+        for each in scanned:
+            if each.line is not None:
+                found.lines += 1
+                found.calls = found.calls.plus(CallTotals.of(each.line.calls))
+                self._insert(each.where, each.line)
+            elif each.torn:
+                found.torn += 1
+            else:
+                found.damaged.append(each.where)
+        return found
+
+    def _insert(self, where: PartPointer, line: PartLine) -> None:
+        flags = json.dumps([check.name for check in line.checks if check.verdict == "fail"])
+        terminal, cost = line.status in TERMINAL, sum(call.cost for call in line.calls)
+        row = (
+            *(line.id, line.batch_id, line.generation, terminal, line.at if terminal else -line.at, cost),
+            *(line.status, line.error, line.fingerprint, line.reused_from is not None, flags),
+            *(where.key, where.offset, where.length),
+        )
+        self._db.execute("INSERT OR IGNORE INTO line VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
+        self._db.execute(
+            "INSERT INTO batch VALUES (?, ?) ON CONFLICT DO UPDATE SET generation ="
+            " MAX(generation, excluded.generation)",
+            (line.batch_id, line.generation),
+        )
+
+    def generation(self, batch_id: str) -> int:
+        """The latest one that a line of the batch belongs to; 1 if there is none."""
+        row = self._db.execute("SELECT generation FROM batch WHERE batch = ?", (batch_id,)).fetchone()
+        return 1 if row is None else int(row[0])
+
+    def entry(self, paper_id: str, weight: int = 1) -> LedgerEntry | None:
+        """What its lines say of a paper: of its latest generation the first outcome, else the last
+        interrupted attempt. None if it has no line."""
+        row = self._db.execute(
+            "SELECT generation, status, error, fingerprint, reused, flags, key, offset, length,"
+            " (SELECT SUM(cost) FROM line AS other WHERE other.paper = line.paper) AS total"
+            " FROM line WHERE paper = ? ORDER BY generation DESC, terminal DESC, at, key, offset LIMIT 1",
+            (paper_id,),
+        ).fetchone()
+        if row is None:
+            return None
+        generation, status, error, fingerprint, reused, flags, key, offset, length, cost = row
+        return LedgerEntry(
+            paper_id=paper_id,
+            generation=generation,
+            status=status,
+            weight=weight,
+            error=error,
+            fingerprint=fingerprint,
+            reused=bool(reused),
+            pointer=PartPointer(key=key, offset=offset, length=length),
+            cost=cost,
+            flags=tuple(json.loads(flags)),
+        )
+
+    def entries(self, message: BatchMessage) -> Iterator[LedgerEntry]:
+        """Of a batch's papers, in its order; those without a line are left out."""
+        for position, paper_id in enumerate(message.ids):
+            entry = self.entry(paper_id, message.weight(position))
+            if entry is not None:
+                yield entry
+
+    def papers(self) -> Iterator[str]:
+        """Ids of the papers that have a line, in order."""
+        for (paper_id,) in self._db.execute("SELECT DISTINCT paper FROM line ORDER BY paper"):
+            yield paper_id
+
+
+@contextmanager
+def found_lines() -> Iterator[FoundLines]:
+    """An empty index in a temporary file of SQLite's own, which is gone at the end."""
+    with closing(sqlite3.connect("", isolation_level=None)) as db:
+        db.execute("PRAGMA cache_size=-8192")
+        db.execute("PRAGMA journal_mode=OFF")
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        yield FoundLines(db)

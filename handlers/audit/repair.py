@@ -1,0 +1,133 @@
+"""A ledger made again from the parts: results and calls are durable before a ledger says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from handlers.audit.part_index import Found, FoundLines, found_lines
+from handlers.audit.scan_parts import scan_parts
+from handlers.domain.ledger import REPAIR_PART, REPAIRER, Control, JobRecord, JobStats, RunRecord
+from handlers.domain.models import NANO, TERMINAL, Frozen, LedgerEntry, PaperStatus, PartPointer
+from handlers.domain.totals import CallTotals, Commit
+from handlers.ports import Clock, Ledger, ObjectStore
+from handlers.runs.submit import cut_batches
+
+_CHUNK = 200
+
+
+class Damaged(Frozen):
+    """Bytes of a part that are no line as it was written."""
+
+    file: str
+    byte: int
+
+
+class Repaired(Frozen):
+    """A run after its repair. Money in USD."""
+
+    run_id: str
+    papers: int
+    counts: dict[PaperStatus, int]
+    lines: int
+    """Good lines in its parts."""
+    torn: int
+    """Lines that jobs were writing when they were killed: nothing had pointed at them."""
+    damaged: tuple[Damaged, ...]
+    """Lines that were written whole and are not any more: their papers are pending again."""
+    calls: int
+    spend_usd: float
+    unaccounted_usd: float
+    """Part of it, as indeterminate: what the old ledger had booked beyond the lines that were found."""
+    old_ledger: bool
+    """Whether the old ledger could still be asked for its spend and budget."""
+
+
+def repair(
+    run_id: str,
+    record: RunRecord,
+    *,
+    spend: int | None,
+    cancelled: str | None,
+    ledger: Ledger,
+    store: ObjectStore,
+    clock: Clock,
+) -> Repaired:
+    """Build a run in an empty ``ledger`` from its record, its corpus' index and its parts.
+
+    ``spend`` is what the old ledger had booked (nano-USD), None if it cannot be read. The run is parked:
+    whoever goes on has read what was found; one that was ``cancelled`` (why) stays so. CorpusChangedError
+    if the corpus is gone.
+    """
+    with found_lines() as lines:
+        found = lines.add(scan_parts(run_id, store))
+        ledger.create_run(record)
+        ledger.set_budget(run_id, None)  # what was spent is booked, whatever the budget was
+        messages = (
+            message.model_copy(update={"generation": lines.generation(message.batch_id)})
+            for message in cut_batches(run_id, record.spec, store)
+        )
+        ledger.add_batches(messages)
+        unaccounted = max(0, (spend or 0) - found.calls.cost)
+        _book(run_id, found.calls, unaccounted, ledger, clock)
+        _restore(run_id, lines, ledger, clock)
+    ledger.set_budget(run_id, record.budget)
+    now = clock.now()
+    stopped = Control("parked", _reason(spend), now)
+    ledger.set_control(run_id, stopped if cancelled is None else Control("cancelled", cancelled, now))
+    return _repaired(record, found, unaccounted, known=spend is not None, ledger=ledger)
+
+
+def _reason(spend: int | None) -> str:
+    doubt = (
+        ""
+        if spend is not None
+        else ", without what killed jobs may have spent: let the --budget allow for it"
+    )
+    return f"repaired: the ledger was made again from the parts{doubt}; the same command goes on"
+
+
+def _book(run_id: str, calls: CallTotals, unaccounted: int, ledger: Ledger, clock: Clock) -> None:
+    """All calls at once, drawn and spent by a job that stands for those of old."""
+    now = clock.now()
+    job = JobRecord(REPAIRER, run_id, "", REPAIRER, 1, now, now, None, "", JobStats())
+    ledger.start_job(job)
+    ledger.draw(run_id, REPAIRER, 1, calls.cost + unaccounted)
+    lost = CallTotals(cost=unaccounted, indeterminate=unaccounted)
+    ledger.commit([Commit(run_id, "", REPAIR_PART, REPAIRER, (), calls.plus(lost), now)])
+    ledger.end_job(run_id, REPAIRER, at=now, outcome="finished", stats=None)
+
+
+def _restore(run_id: str, lines: FoundLines, ledger: Ledger, clock: Clock) -> None:
+    """Each paper's outcome, batch by batch, in chunks of a few batches a transaction."""
+    batches = ledger.unfinished_batches(run_id)
+    while chunk := list(islice(batches, _CHUNK)):
+        now = clock.now()
+        ledger.commit([_papers(run_id, each.batch_id, tuple(lines.entries(each)), now) for each in chunk])
+        for each in chunk:
+            ledger.finish_batch(run_id, each.batch_id, now=now)
+
+
+def _papers(run_id: str, batch_id: str, entries: Sequence[LedgerEntry], at: float) -> Commit:
+    part = f"{batch_id}/{REPAIRER}-papers"
+    return Commit(run_id, batch_id, part, REPAIRER, tuple(entries), CallTotals(), at)
+
+
+def _repaired(record: RunRecord, found: Found, unaccounted: int, *, known: bool, ledger: Ledger) -> Repaired:
+    totals = ledger.totals(record.run_id)
+    return Repaired(
+        run_id=record.run_id,
+        papers=record.papers,
+        counts={status: totals.counts[status] for status in (*TERMINAL, "pending")},
+        lines=found.lines,
+        torn=found.torn,
+        damaged=tuple(map(_damaged, found.damaged)),
+        calls=totals.calls.sent,
+        spend_usd=totals.calls.cost / NANO,
+        unaccounted_usd=unaccounted / NANO,
+        old_ledger=known,
+    )
+
+
+def _damaged(where: PartPointer) -> Damaged:
+    return Damaged(file=where.key, byte=where.offset)

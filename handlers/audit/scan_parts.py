@@ -1,0 +1,68 @@
+"""Every line that a run's jobs made durable, read again: damaged ones are named, the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from handlers.domain.models import PartLine, PartPointer
+from handlers.domain.part_lines import opened
+from handlers.errors import CorpusChangedError
+from handlers.ports import ObjectStore
+
+CARRIED = "carried-"
+"""Begins the name of a segment of copies that travelled with a plan: their calls are booked where the
+originals lie, and some are results of other runs."""
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A line and where it lies. Without ``line``: ``torn`` at a file's end (its job was killed while it
+    wrote, and nothing points there) or damaged."""
+
+    where: PartPointer
+    line: PartLine | None
+    torn: bool = False
+
+
+def scan_parts(run_id: str, store: ObjectStore) -> Iterator[Scanned]:
+    """All lines of all parts, streamed. A line of another run counts as damaged."""
+    for folder in ("segments", "results"):
+        for key in store.keys(f"runs/{run_id}/{folder}/"):
+            if key.rpartition("/")[2].startswith(CARRIED):
+                yield from _copies(run_id, _object(key, store))
+            else:
+                yield from map(partial(_of_run, run_id), _object(key, store))
+
+
+def _of_run(run_id: str, each: Scanned) -> Scanned:
+    return each if each.line is None or each.line.run_id == run_id else Scanned(each.where, None)
+
+
+def _copies(run_id: str, scanned: Iterable[Scanned]) -> Iterator[Scanned]:
+    """Of the run's own papers, with no calls to be counted again."""
+    for each in scanned:
+        if each.line is None:
+            yield each
+        elif each.line.run_id == run_id:
+            carried = each.line.carried + each.line.calls
+            yield replace(each, line=each.line.model_copy(update={"calls": (), "carried": carried}))
+
+
+def _object(key: str, store: ObjectStore) -> Iterator[Scanned]:
+    offset = 0
+    try:
+        for data in store.lines(key):
+            where = PartPointer(key=key, offset=offset, length=len(data))
+            offset += len(data)
+            yield _scanned(where, data)
+    except CorpusChangedError:  # a packed object that cannot be unpacked, as a whole
+        yield Scanned(PartPointer(key=key, offset=offset, length=0), None)
+
+
+def _scanned(where: PartPointer, data: bytes) -> Scanned:
+    try:
+        return Scanned(where, opened(data, where))
+    except CorpusChangedError:
+        return Scanned(where, None, torn=not data.endswith(b"\n"))

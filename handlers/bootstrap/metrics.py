@@ -1,0 +1,103 @@
+"""What the Lambda entry points tell CloudWatch, as embedded metric format (EMF) lines on stdout.
+
+The only dimension is the service (the stack): a run's id would be a metric of its own, and billed as
+one, so it is metadata, for Logs Insights to ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from handlers.domain.models import NANO
+from handlers.pipeline.context import RunContext, quantile
+from handlers.runs.summarise import RunReport
+
+_SHARES = (0.5, 0.9, 0.99)
+_ENOUGH = 20
+"""Answered papers from which a share of them says something: fewer would set off the alarm by chance."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a job has done for a run so far."""
+
+    papers: int = 0
+    calls: int = 0
+    throttles: int = 0
+    cost: int = 0
+    """nano-USD."""
+    busy: float = 0.0
+    """Worker-seconds."""
+    latency: Mapping[int, int] = field(default_factory=dict)
+    """Histogram of answered calls."""
+
+    def since(self, before: Figures) -> Figures:
+        return Figures(
+            papers=self.papers - before.papers,
+            calls=self.calls - before.calls,
+            throttles=self.throttles - before.throttles,
+            cost=self.cost - before.cost,
+            busy=self.busy - before.busy,
+            latency={
+                bucket: more
+                for bucket, count in self.latency.items()
+                if (more := count - before.latency.get(bucket, 0))
+            },
+        )
+
+
+def figures(context: RunContext) -> Figures:
+    stats, meter = context.meter.snapshot(context.limiter), context.meter
+    return Figures(stats.papers, meter.sent, meter.throttled, meter.cost, stats.busy, stats.latency)
+
+
+def publish_invocation(
+    contexts: Sequence[RunContext], before: Mapping[str, Figures], *, workers: int, wall: float
+) -> None:
+    """What one invocation did for each run in ``wall`` seconds with ``workers`` threads.
+
+    ``before`` is run id → what the job had done when it began.
+    """
+    for context in contexts:
+        done = figures(context).since(before.get(context.run_id, Figures()))
+        if not done.papers and not done.calls:
+            continue
+        metrics = EphemeralMetrics()
+        metrics.add_metric("Papers", MetricUnit.Count, done.papers)
+        metrics.add_metric("Calls", MetricUnit.Count, done.calls)
+        metrics.add_metric("Throttles", MetricUnit.Count, done.throttles)
+        metrics.add_metric("SpendUsd", MetricUnit.NoUnit, done.cost / NANO)
+        metrics.add_metric("Utilization", MetricUnit.Percent, _percent(done.busy, workers * wall))
+        if done.latency:
+            for share in _SHARES:
+                name = f"LatencyP{share * 100:.0f}"
+                metrics.add_metric(name, MetricUnit.Milliseconds, 1000 * quantile(dict(done.latency), share))
+        _flush(metrics, context.run_id)
+
+
+def publish_report(report: RunReport) -> None:
+    """How a run stands, against its budget and its gate."""
+    answered = report.counts["done"] + report.counts["flagged"]
+    metrics = EphemeralMetrics()
+    metrics.add_metric("PendingPapers", MetricUnit.Count, report.counts["pending"])
+    metrics.add_metric("FailedPapers", MetricUnit.Count, report.counts["failed"])
+    metrics.add_metric(
+        "FlaggedShare",
+        MetricUnit.Percent,
+        _percent(report.counts["flagged"], answered if answered >= _ENOUGH else 0),
+    )
+    metrics.add_metric("RunSpendUsd", MetricUnit.NoUnit, report.spend_usd)
+    metrics.add_metric("BudgetUsed", MetricUnit.Percent, _percent(report.spend_usd, report.budget_usd or 0))
+    _flush(metrics, report.run_id)
+
+
+def _percent(part: float, whole: float) -> float:
+    return round(100 * part / whole, 2) if whole > 0 else 0.0
+
+
+def _flush(metrics: EphemeralMetrics, run_id: str) -> None:
+    metrics.add_metadata("run_id", run_id)
+    metrics.flush_metrics()

@@ -1,0 +1,86 @@
+"""What a Lambda sandbox keeps from one invocation of the process handler to the next."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import FrameType
+
+from handlers import bootstrap
+from handlers.bootstrap import wiring
+from handlers.bootstrap.metrics import figures, publish_invocation
+from handlers.pipeline.job import Job
+
+RESTED = 10.0
+"""Seconds without an invocation after which an endpoint may have closed the connections."""
+
+_CUTS = 10
+
+
+@contextmanager
+def invocation() -> Iterator[Job]:
+    """The job that an invocation of the process handler works for: on a machine, this process's."""
+    if not bootstrap.on_lambda():
+        yield wiring.job()
+        return
+    with _sandbox().invocation() as job:
+        yield job
+
+
+class Sandbox:
+    """Lambda freezes a process between two invocations and may never thaw it: a job holds no money then,
+    and one that rested for long is replaced, with its connections and what it knew of its runs."""
+
+    def __init__(self) -> None:
+        self._job: Job | None = None
+        self._used = 0.0
+
+    @contextmanager
+    def invocation(self) -> Iterator[Job]:
+        job = self._take()
+        since = job.clock.monotonic()
+        before = {context.run_id: figures(context) for context in job.contexts}
+        try:
+            yield job
+        finally:
+            job.rest()
+            self._used = job.clock.now()
+            wall = job.clock.monotonic() - since
+            publish_invocation(job.contexts, before, workers=job.pool.workers, wall=wall)
+
+    def _take(self) -> Job:
+        job = self._job
+        if job is not None and (job.stop.draining or job.clock.now() - self._used > RESTED):
+            self._job = None
+            job.close(job.failure or job.stop.reason or "finished")
+        if self._job is None:
+            self._job = wiring.new_job(bootstrap.new_id("job"))
+            _cut_off_at_sigterm(self._job)
+        return self._job
+
+
+@cache
+def _sandbox() -> Sandbox:
+    return Sandbox()
+
+
+def _cut_off(job: Job) -> None:
+    """More than once: a call may be just about to start."""
+    for _ in range(_CUTS):
+        job.cut_off()
+        job.clock.sleep(0.05)
+
+
+def _cut_off_at_sigterm(job: Job) -> None:
+    """Lambda warns a process that it ends: cut the calls off while there is time to book them."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        job.stop.abandon("the platform ends this job")
+        threading.Thread(target=_cut_off, args=(job,), name="cut-off", daemon=True).start()
+
+    signal.signal(signal.SIGTERM, on_signal)

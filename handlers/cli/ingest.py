@@ -1,0 +1,137 @@
+"""``paperfleet ingest`` and ``paperfleet try``: a source, and one paper of it, before anything runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+
+from handlers import bootstrap
+from handlers.cli import options
+from handlers.cli.flags import ASKED, PRICES, takes
+from handlers.corpus.ingest import IngestResult
+from handlers.domain.models import NANO, ChatAnswer, ChatRequest, Paper
+from handlers.errors import ModelCallError, UsageError
+from handlers.local.endpoint import endpoint
+from handlers.local.ingesting import ingested
+from handlers.runs.specification import specification
+from handlers.settings import Settings, load_settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command("ingest", epilog="Example: `paperfleet ingest papers.csv --map title=Title --map id=DOI`")(
+        ingest_source
+    )
+    app.command(
+        "try", epilog="Example: `paperfleet try papers.jsonl 2024.00012 --base-url URL --model NAME`"
+    )(try_paper)
+
+
+class Ingested(BaseModel):
+    """What ``ingest`` prints as JSON."""
+
+    corpus: str
+    sha256: str
+    papers: int
+    same_as: int
+    duplicates: int
+    rejects: int
+    rejects_file: str
+    index: str
+    profile: str
+
+
+def ingest_source(
+    source: options.Source,
+    state: options.State = None,
+    aws: options.Aws = None,
+    mapping: options.Mapping = None,
+    source_format: options.SourceFormat = None,
+) -> None:
+    """Make the canonical corpus of SOURCE: validated, normalised, deduplicated; with index, profile and
+    the rejected lines. Prints where they lie as JSON.
+    """
+    settings = load_settings(state=state, aws=aws)
+    found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
+    shown = Ingested(
+        corpus=str(found.corpus),
+        sha256=found.sha256,
+        papers=found.papers,
+        same_as=found.same_as,
+        duplicates=found.duplicates,
+        rejects=found.rejects,
+        rejects_file=str(found.rejects_path),
+        index=str(found.index),
+        profile=str(found.profile_path),
+    )
+    typer.echo(shown.model_dump_json(indent=2))
+
+
+@takes("state", "base_url", "auth_header", "call_timeout", *PRICES, *ASKED)
+def try_paper(
+    source: options.Source,
+    paper_id: Annotated[str, typer.Argument(help="Id of the paper, as it stands in the source.")],
+    *,
+    mapping: options.Mapping = None,
+    source_format: options.SourceFormat = None,
+    **flags: Any,
+) -> None:
+    """Send one paper and show the exact request, the raw answer, the gate's verdicts and the cost.
+    Nothing is kept: the paper is sent again by a later `run`.
+    """
+    settings = load_settings(**flags)
+    console = Console(stderr=True, highlight=False)
+    found = ingested(source, settings, mapping or [], source_format, console)
+    paper = _find(found, paper_id)
+    with endpoint(settings, console) as ready:
+        _Trial(ready, found).show(paper)
+
+
+def _find(corpus: IngestResult, paper_id: str) -> Paper:
+    with corpus.corpus.open("rb") as lines:
+        for line in lines:
+            paper = Paper.model_validate_json(line)
+            if paper.id == paper_id:
+                return paper
+    raise UsageError(f"no paper {paper_id!r} in the corpus; ids are in {corpus.index}")
+
+
+class _Trial:
+    """One paper's calls, printed as they happen."""
+
+    def __init__(self, settings: Settings, corpus: IngestResult) -> None:
+        spec = specification(settings, corpus)
+        self._price = bootstrap.price(settings, spec.model)
+        self._model = bootstrap.chat_model(settings, spec, bootstrap.SystemClock())
+        self._task = bootstrap.task_of(spec)
+        self._timeout = settings.call_timeout
+        self._cost = 0
+
+    def show(self, paper: Paper) -> None:
+        if (reason := self._task.skip_reason(paper)) is not None:
+            typer.echo(f"skipped: {reason}; no call is made for it")
+            return
+        result = self._task.run(paper, self._ask)
+        typer.echo(f"status: {result.status}" + (f" ({result.error})" if result.error else ""))
+        for check in result.checks:
+            typer.echo(f"  {check.verdict:4}  {check.name}  {check.detail}")
+        typer.echo(json.dumps(result.fields, ensure_ascii=False, indent=2))
+        typer.echo(f"cost: ${self._cost / NANO:.6f}")
+
+    def _ask(self, request: ChatRequest) -> ChatAnswer:
+        body = self._model.body(request)
+        typer.echo(f"request ({request.kind}):")
+        typer.echo(json.dumps(json.loads(body), ensure_ascii=False, indent=2))
+        try:
+            answer = self._model.complete(request, timeout=self._timeout)
+        except ModelCallError as error:
+            raise UsageError(f"the call failed ({error.code}): {error}") from error
+        cost = answer.usage.cost(self._price) if answer.usage else 0
+        self._cost += cost
+        usage = answer.usage.model_dump_json() if answer.usage else "not told"
+        typer.echo(f"answer (finish_reason {answer.finish_reason}, usage {usage}, ${cost / NANO:.6f}):")
+        typer.echo(answer.content)
+        return answer

@@ -1,0 +1,83 @@
+"""What ``plan`` and ``pilot`` begin with: the corpus sized, and what a pilot of it has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from handlers import bootstrap
+from handlers.corpus.index import parse_index
+from handlers.corpus.ingest import IngestResult
+from handlers.domain.models import RunSpec
+from handlers.errors import UsageError
+from handlers.local.endpoint import GLOSS
+from handlers.local.ingesting import ingested
+from handlers.planning.pilot_figures import PilotFigures
+from handlers.planning.workload import Sized, Workload, measure
+from handlers.runs.specification import specification
+from handlers.runs.submit import costs_nothing
+from handlers.settings import Settings
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A corpus as a run with these settings would see it. ``key`` is of corpus and fixed settings."""
+
+    settings: Settings
+    found: IngestResult
+    spec: RunSpec
+    workload: Workload
+    sized: Sequence[Sized]
+
+    @property
+    def key(self) -> str:
+        return self.spec.fingerprint(self.found.sha256)[:12]
+
+    @property
+    def figures_path(self) -> Path:
+        return self.settings.state / "pilots" / f"{self.key}.json"
+
+    def figures(self) -> PilotFigures | None:
+        """What pilots of this corpus with these settings measured; None without one. UsageError if they
+        cannot be read: a plan that silently leaves them out would be another plan."""
+        try:
+            return PilotFigures.model_validate_json(self.figures_path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise UsageError(
+                f"{self.figures_path}: these are no figures of this version's `pilot`: run it again (its"
+                " papers are not sent twice), or remove the file"
+            ) from error
+
+    def lines(self, chosen: Sequence[Sized]) -> list[bytes]:
+        """The corpus's lines of these papers."""
+        read = []
+        with self.found.corpus.open("rb") as corpus:
+            for each in chosen:
+                corpus.seek(each.offset)
+                read.append(corpus.read(each.length))
+        return read
+
+
+def sized_corpus(
+    source: str, settings: Settings, mapping: list[str], source_format: str | None, console: Console
+) -> Planned:
+    """Ingest the source and make every request that a run would send, without sending it."""
+    found = ingested(source, settings, mapping, source_format, console)
+    named = settings if settings.model else settings.model_copy(update={"model": GLOSS})
+    spec = specification(named, found)
+    task = bootstrap.task_of(spec)
+    with found.index.open("rb") as index, found.corpus.open("rb") as corpus:
+
+        def read(offset: int, length: int) -> bytes:
+            corpus.seek(offset)
+            return corpus.read(length)
+
+        entries = parse_index(index, corpus_sha256=found.sha256)
+        workload, sized = measure(entries, read, task, skips=costs_nothing(spec))
+    return Planned(named, found, spec, workload, sized)

@@ -1,0 +1,81 @@
+"""What came of a source that has been ingested before: a run that goes on need not read it all again.
+
+A file is taken for the same if path, size, inode and time of change are (as make does), and so are mapping
+and format and the code that ingests. Whatever else is wrong with the files in the state folder is healed by
+ingesting again, which ``paperfleet ingest`` always does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from handlers.corpus.ingest import FOLDER, IngestResult
+from handlers.corpus.profile import Profile
+
+_PATHS = ("corpus", "index", "profile_path", "rejects_path")
+_PLAIN = ("sha256", "papers", "same_as", "duplicates", "rejects", "bytes")
+_FILE = ".sources"
+
+
+def remembered(
+    source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path
+) -> IngestResult | None:
+    """The result of the same file's last ingest into ``directory``; None if it has changed, is no regular
+    file, or a file of the corpus is missing or of another size."""
+    place = place_of(source, format_name, mapping, directory)
+    try:
+        if place is None:
+            return None
+        kept = json.loads(place.read_text("utf-8"))
+        paths = {name: Path(kept[name]) for name in _PATHS}
+        if [path.stat().st_size for path in paths.values()] != kept["sizes"]:
+            return None
+        profile = Profile.model_validate_json(paths["profile_path"].read_bytes())
+        fields: dict[str, Any] = {name: kept[name] for name in _PLAIN}
+        return IngestResult(**fields, **cast("dict[str, Any]", paths), profile=profile)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(result: IngestResult, place: Path | None) -> None:
+    """Keep a result for ``remembered``. ``place``: the source's as it was before it was read, for one that
+    grew meanwhile is to be read again. Nothing is lost where it cannot be kept."""
+    if place is None:
+        return
+    kept: dict[str, Any] = {name: getattr(result, name) for name in _PLAIN}
+    kept |= {name: str(getattr(result, name)) for name in _PATHS}
+    try:
+        kept["sizes"] = [getattr(result, name).stat().st_size for name in _PATHS]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        scratch = place.with_suffix(".tmp")
+        scratch.write_text(json.dumps(kept), "utf-8")
+        scratch.replace(place)
+    except OSError:
+        return
+
+
+def place_of(
+    source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path
+) -> Path | None:
+    """Where the result of a file as it is now is kept; None if it is no regular file."""
+    path = Path(source)
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    said = [str(path.resolve()), found.st_size, found.st_mtime_ns, found.st_ino, format_name]
+    key = hashlib.sha256(json.dumps([*said, sorted(mapping.items()), _code()]).encode()).hexdigest()
+    return directory / FOLDER / _FILE / f"{key}.json"
+
+
+def _code() -> list[tuple[str, int, int]]:
+    """This package's files: another version may make another corpus of the same source."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return [(path.name, (seen := path.stat()).st_size, seen.st_mtime_ns) for path in files]

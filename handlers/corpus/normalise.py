@@ -1,0 +1,243 @@
+"""A raw record of a source → the canonical line of a paper."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_json
+
+from handlers.corpus.index import EMPTY, NO_DERIVATIVES
+from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, normalise_language
+from handlers.corpus.sources.json_lines import Record
+from handlers.corpus.text import clean_text, clean_value
+from handlers.corpus.token_estimate import tokens_of_size
+from handlers.domain.licenses import forbids_derivatives, normalise_license
+from handlers.domain.models import Paper
+from handlers.errors import UsageError
+
+KEYWORD_SEPARATORS = ";,；，、"
+FIELDS = ("id", "title", "abstract", "body", "keywords", "language", "license", "url", "date")
+"""Fields of a paper that a source may fill, in the order of the canonical line."""
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_BITS = {name: 1 << bit for bit, name in enumerate(FIELDS)}
+_OWN = frozenset({*FIELDS, "same_as"})
+_MAX_ID = 512
+"""``Paper``'s own bound."""
+_ASCII = bytes(range(0x80))
+_CONTINUATIONS = bytes(range(0x80, 0xC0))
+_ENOUGH_PROSE = 16
+"""Characters other than ASCII that tell one text from another."""
+_SHORT_TAG = 64
+_known_tag = lru_cache(maxsize=1024)(normalise_language)
+_DOI = re.compile(r"10\.\d{4,9}/\S{1,300}")
+_URL = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
+
+
+class RecordError(ValueError):
+    """The record is no paper; the message is the reason for the rejects file."""
+
+
+class Prepared(NamedTuple):
+    """A paper as far as its own record tells, before it is known whether its id and text are new."""
+
+    number: int
+    """Its line in the source."""
+    id: str
+    digest: bytes
+    """16 bytes of sha256 over what ``Paper.text_digest`` covers."""
+    twin: int
+    """53 bits of sha256 over title and abstract: papers that share it may need the very same request."""
+    language: str | None
+    license: str | None
+    characters: int
+    tokens: int
+    """Of title, abstract and keywords."""
+    body_tokens: int
+    flags: int
+    """``EMPTY`` and ``NO_DERIVATIVES`` of the index."""
+    filled: int
+    """Bit n is set if the paper has ``FIELDS[n]``."""
+    line: bytes
+    """The canonical line without ``same_as``: equal papers give equal bytes."""
+    refusal: str = ""
+    """Why there is no line, if the paper cannot be written as one."""
+
+    def following(self, leader_id: str) -> bytes:
+        """The canonical line of a paper whose text is another's."""
+        return self.line[:-2] + b',"same_as":' + to_json(leader_id) + b"}\n"
+
+
+class Normaliser:
+    """Raw records → drafts. ``mapping`` is paper field → the source's name for it."""
+
+    def __init__(self, mapping: Mapping[str, str], *, separators: str = KEYWORD_SEPARATORS) -> None:
+        unknown = sorted(set(mapping) - set(FIELDS))
+        if unknown:
+            raise UsageError(
+                f"--map {unknown[0]}=...: no such field of a paper; fields are {', '.join(FIELDS)}"
+            )
+        if not separators:
+            raise UsageError("the keyword separators are empty: give at least one character")
+        self._names = {field: mapping.get(field, field) for field in FIELDS}
+        self._known = {*FIELDS, *mapping.values(), "same_as"}
+        self._separators = re.compile("[" + re.escape(separators) + "]")
+
+    def prepare(self, number: int, record: Record) -> Prepared:
+        """RecordError if the record is no paper."""
+        fields = self._fields(record)
+        strangers = self._strangers(record)
+        line, refusal = _line(fields, strangers)
+        title_and_abstract = f"{fields['title']}\x1e{fields['abstract']}".encode()
+        words = "\x1f".join(fields["keywords"])
+        keywords = words.encode()
+        body = fields.get("body", "")
+        body_bytes = body.encode()
+        gaps = max(0, len(fields["keywords"]) - 1)
+        size = len(title_and_abstract) - 1 + len(keywords) - gaps
+        characters = len(fields["title"]) + len(fields["abstract"]) + len(words) - gaps
+        license_id = fields.get("license")
+        empty = 0 if characters or body else EMPTY
+        return Prepared(
+            number,
+            fields["id"],
+            # The separators cannot occur in cleaned text.
+            sha256(b"\x1e".join((title_and_abstract, keywords, body_bytes))).digest()[:16],
+            _twin(title_and_abstract),
+            fields.get("language"),
+            license_id,
+            characters + len(body),
+            tokens_of_size(characters, size),
+            tokens_of_size(len(body), len(body_bytes)) if body else 0,
+            empty | (NO_DERIVATIVES if forbids_derivatives(license_id) else 0),
+            _filled(fields),
+            line,
+            refusal,
+        )
+
+    def _fields(self, record: Record) -> dict[str, Any]:
+        """In the order of the canonical line."""
+        get, names = record.get, self._names
+        fields: dict[str, Any] = {
+            "id": self._id(get(names["id"]), record),
+            "title": _text("title", get(names["title"])),
+            "abstract": _text("abstract", get(names["abstract"])),
+        }
+        if body := _text("body", get(names["body"])):
+            fields["body"] = body
+        fields["keywords"] = self._keywords(get(names["keywords"]))
+        if language := _language(get(names["language"]), fields):
+            fields["language"] = language
+        if license_id := normalise_license(_text("license", get(names["license"]))):
+            fields["license"] = license_id
+        if url := _url(get(names["url"])):
+            fields["url"] = url
+        if date := _text("date", get(names["date"])):
+            fields["date"] = date
+        return fields
+
+    def _strangers(self, record: Record) -> dict[str, Any]:
+        """Fields that are only carried along, by name."""
+        known = self._known
+        names = [name for name in record if name not in known]
+        return {name: record[name] for name in sorted(names) if record[name] is not None} if names else {}
+
+    def _id(self, value: object, record: Record) -> str:
+        given = _text("id", value)
+        if not given:
+            names = ", ".join(sorted(map(clean_text, record))[:12])[:200]
+            raise RecordError(f"no {self._names['id']!r} (fields: {names}); map it with --map id=FIELD")
+        return given
+
+    def _keywords(self, value: object) -> tuple[str, ...]:
+        if isinstance(value, list):
+            words = [_text("keywords", word) for word in value]
+        else:
+            words = [word.strip() for word in self._separators.split(_text("keywords", value))]
+        return tuple(filter(None, words))
+
+
+def _text(field: str, value: object) -> str:
+    if isinstance(value, str):
+        return clean_text(value)
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise RecordError(f"{field} is a {type(value).__name__}, not text")
+
+
+def _language(value: object, fields: Mapping[str, object]) -> str | None:
+    given = _text("language", value)
+    tag = _known_tag(given) if len(given) < _SHORT_TAG else normalise_language(given)
+    if tag is not None:
+        return tag
+    text = " ".join(str(fields.get(name, ""))[:SAMPLE_CHARACTERS] for name in ("title", "abstract", "body"))
+    return detect_language(text)
+
+
+def _url(value: object) -> str | None:
+    """Web addresses and bare DOIs; any other scheme is dropped, since reports make links of it."""
+    given = _text("url", value)
+    if _DOI.fullmatch(given):
+        return f"https://doi.org/{given}"
+    return given if _URL.fullmatch(given) else None
+
+
+def _twin(title_and_abstract: bytes) -> int:
+    """Two texts that differ in their formulas alone need the same request, so where it can it looks at the
+    prose only: at what is not ASCII."""
+    prose = title_and_abstract.translate(None, _ASCII)
+    # A character has four bytes at most, and one that is no continuation of another.
+    if len(prose) >= 4 * _ENOUGH_PROSE or len(prose.translate(None, _CONTINUATIONS)) >= _ENOUGH_PROSE:
+        title_and_abstract = prose
+    return int.from_bytes(sha256(title_and_abstract).digest()[:7]) >> 3
+
+
+def _filled(fields: Mapping[str, object]) -> int:
+    bits = 0
+    for name, value in fields.items():
+        if value:
+            bits |= _BITS[name]
+    return bits
+
+
+def _line(fields: dict[str, Any], strangers: dict[str, Any]) -> tuple[bytes, str]:
+    """(canonical line, "") or (nothing, why the paper cannot be written as one)."""
+    whole = {**fields, **strangers}
+    if len(fields["id"]) <= _MAX_ID and (not strangers or _all_texts(strangers.values())):
+        # Then no step below can find anything: the paper's own fields are cleaned texts.
+        with suppress(PydanticSerializationError, UnicodeEncodeError):
+            return to_json(whole) + b"\n", ""
+    try:
+        line = _encoded(whole)
+        Paper.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return b"", f"{'.'.join(map(str, first['loc'])) or 'record'}: {first['msg']}"
+    except (ValueError, RecursionError) as error:
+        return b"", f"the record cannot be written as JSON: {error}"
+    return line + b"\n", ""
+
+
+def _all_texts(values: Iterable[object]) -> bool:
+    return set(map(type, values)) == {str}
+
+
+def _encoded(fields: dict[str, Any]) -> bytes:
+    try:
+        return _ENCODER.encode(fields).encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate in a field that is only carried along
+        cleaned: dict[str, Any] = {}
+        for name, value in fields.items():
+            clean = clean_text(name)
+            if name == clean or clean not in _OWN:  # cleaning must not make a stranger one of ours
+                cleaned[clean] = clean_value(value)
+        return _ENCODER.encode(cleaned).encode("utf-8")

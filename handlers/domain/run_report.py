@@ -1,0 +1,135 @@
+"""A run in figures: what ``run``, ``status`` and ``report`` print as JSON."""
+
+from __future__ import annotations
+
+from handlers.domain.models import Frozen, PaperStatus, RunState
+
+
+class CallCounts(Frozen):
+    """Calls by how they ended; ``repairs`` is a kind and counts across the others."""
+
+    sent: int
+    ok: int
+    throttled: int
+    transient: int
+    fatal: int
+    refused: int
+    repairs: int
+
+
+class TokenCounts(Frozen):
+    """Tokens as the API reported them; ``cached`` is part of ``prompt``, ``reasoning`` of ``completion``."""
+
+    prompt: int
+    completion: int
+    cached: int
+    reasoning: int
+
+
+class Latency(Frozen):
+    """Seconds below which that share of answered calls lies (5% resolution); 0 without any."""
+
+    p50: float
+    p90: float
+    p99: float
+
+
+class JobReport(Frozen):
+    """One job: a process, with its share of the work."""
+
+    id: str
+    session: str
+    outcome: str
+    """"" while it runs."""
+    workers: int
+    started_at: str
+    ended_at: str | None
+    wall_s: float
+    papers: int
+    utilization: float
+    throttle_wait_s: float
+    """Worker-seconds spent waiting for slots, budget and backoff."""
+    latency_s: Latency
+    errors: dict[str, int]
+    lost_usd: float
+    """Booked as indeterminate because the job died holding it."""
+
+
+class QueueReport(Frozen):
+    """Messages, dead letters among them. On AWS the queue is ``shared`` by all runs of the stack, and so are
+    these counts; ``paperfleet redrive --list`` tells the letters of one run."""
+
+    visible: int
+    in_flight: int
+    dead: int
+    shared: bool = False
+
+
+class ForecastFigure(Frozen):
+    """One figure as it was planned and as it came. ``low`` and ``high`` bound the 90% interval (None:
+    none was given); ``error`` is actual / predicted - 1 (None: nothing was predicted)."""
+
+    name: str
+    """``hours``, ``papers_per_hour``, ``cost_usd``, ``tokens_prompt``, ``tokens_completion`` or ``calls``."""
+    predicted: float
+    low: float | None
+    high: float | None
+    actual: float
+    error: float | None
+
+
+class RunForecast(Frozen):
+    """The plan that ``run --plan`` executed, beside the run."""
+
+    plan: str
+    """The plan file's hash."""
+    tier: str
+    jobs: int
+    workers: int
+    binding: str
+    """The limit that was expected to set the pace."""
+    complete: bool
+    """False: the run is not finished, and what there is of it is projected to the whole."""
+    figures: tuple[ForecastFigure, ...]
+
+
+class RunReport(Frozen):
+    """A run in figures. Times are ISO 8601 in UTC, durations seconds, money USD exact to the nano."""
+
+    run_id: str
+    state: RunState
+    reason: str
+    """Why it is in this state and what to do next; "" when there is nothing to do."""
+    outcome: str
+    """How its last session ended: ``finished``, ``limit``, ``deadline``, ``interrupted`` ...; "" if open."""
+    model: str
+    papers: int
+    counts: dict[PaperStatus, int]
+    same_as: int
+    reused: int
+    spend_usd: float
+    spend_nano_usd: int
+    indeterminate_usd: float
+    budget_usd: float | None
+    calls: CallCounts
+    tokens: TokenCounts
+    latency_s: Latency
+    papers_per_hour: float
+    worker_utilization: float
+    jobs: tuple[JobReport, ...]
+    lost_jobs: tuple[str, ...]
+    """Ids of the jobs that died holding money."""
+    queue: QueueReport | None
+    errors: dict[str, int]
+    """Class → calls that ended in it, most frequent first."""
+    failed_checks: dict[str, int] | None
+    """Gate check → papers that failed it; None unless asked for in detail."""
+    paper_errors: dict[str, int] | None
+    """Error class → failed and flagged papers; None unless asked for in detail."""
+    warnings: tuple[str, ...]
+    started_at: str | None
+    finished_at: str | None
+    wall_s: float
+    """Sum of the sessions' times."""
+    forecast: RunForecast | None = None
+    """Predicted beside actual; None for a run that was started without a plan file."""

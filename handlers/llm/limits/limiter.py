@@ -1,0 +1,152 @@
+"""The gate before every call: slots, declared rates and pauses for all worker threads of a job."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+from handlers.errors import StoppedError
+from handlers.llm.limits.admission import Admission
+from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.gossip import News, Told
+from handlers.llm.limits.rate_headers import RateHint
+from handlers.llm.limits.stated_limits import StatedLimits
+from handlers.llm.limits.token_bucket import TokenBucket
+from handlers.ports import Clock
+
+
+class Slot:
+    """One call's permission; say within it how the call went. The limiter's other half: it alone calls the
+    private methods."""
+
+    __slots__ = ("_give_up", "_limiter", "_started_at", "_tokens")
+
+    def __init__(self, limiter: Limiter, tokens: int, give_up: Callable[[], bool]) -> None:
+        self._limiter = limiter
+        self._tokens = tokens
+        self._give_up = give_up
+        self._started_at = 0.0
+
+    def __enter__(self) -> Slot:
+        self._started_at = self._limiter._acquire(self._tokens, self._give_up)  # noqa: SLF001
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._limiter._release()  # noqa: SLF001
+
+    def throttled(self, retry_after: float | None) -> None:
+        """The API refused the call; ``retry_after`` seconds hold back the other workers too."""
+        self._limiter._throttled(self._started_at, retry_after)  # noqa: SLF001
+
+    def succeeded(self) -> None:
+        """The call was answered."""
+        self._limiter._succeeded(self._started_at)  # noqa: SLF001
+
+
+class Limiter:
+    """``Admission`` for threads: a lock around each decision, and an event for each sleeper."""
+
+    def __init__(
+        self,
+        limit: AimdLimit,
+        clock: Clock,
+        *,
+        requests: TokenBucket | None = None,
+        tokens: TokenBucket | None = None,
+    ) -> None:
+        self._admission = Admission(limit, clock.random, requests=requests, tokens=tokens)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stated = StatedLimits()
+
+    def slot(self, tokens: int, give_up: Callable[[], bool]) -> Slot:
+        """Use with ``with``: waits its turn for a call that may take ``tokens``. StoppedError, within a
+        quarter of a second, once ``give_up()`` is true."""
+        return Slot(self, tokens, give_up)
+
+    def hint(self, hint: RateHint) -> None:
+        """What a response says of the API's window."""
+        with self._lock:
+            self._admission.hint(hint, self._clock.monotonic())
+            self._stated.hear(hint.stated)
+
+    def set_share(self, live_jobs: int) -> None:
+        """The declared rates are for the fleet: take this job's share of them."""
+        with self._lock:
+            self._admission.set_share(live_jobs)
+
+    def tell(self, job: str) -> Told:
+        """What the other jobs of the fleet may want to know of this one, ``job``."""
+        with self._lock:
+            return self._admission.tell(job)
+
+    def hear(self, news: News) -> None:
+        """What became of the whole fleet's calls."""
+        with self._lock:
+            self._admission.limit.hear(news, self._clock.monotonic())
+
+    def set_ceiling(self, slots: int) -> None:
+        """The most calls that may ever be in flight from now on."""
+        with self._lock:
+            self._admission.limit.set_ceiling(slots, self._clock.monotonic())
+
+    @property
+    def slots(self) -> int:
+        """Calls that may be in flight now."""
+        with self._lock:
+            return self._admission.limit.slots(self._clock.monotonic())
+
+    @property
+    def in_flight(self) -> int:
+        return self._admission.in_flight
+
+    @property
+    def waiting(self) -> int:
+        """Workers in the queue."""
+        return self._admission.waiting
+
+    @property
+    def throttles(self) -> int:
+        """Refusals so far."""
+        return self._admission.throttles
+
+    @property
+    def stated(self) -> dict[str, int]:
+        """The API's limits by its own headers: ``requests_per_minute`` and the like."""
+        with self._lock:
+            return self._stated.found()
+
+    def _acquire(self, tokens: int, give_up: Callable[[], bool]) -> float:
+        """Monotonic time at which the slot was given."""
+        if give_up():
+            raise StoppedError("stopped before a call")
+        woken = threading.Event()
+        with self._lock:
+            ticket = self._admission.join(tokens, woken.set)
+            timeout = self._admission.step(ticket, self._clock.monotonic())
+        while not ticket.granted:
+            woken.wait(timeout)
+            stopped = give_up()
+            with self._lock:
+                woken.clear()
+                now = self._clock.monotonic()
+                timeout = self._admission.step(ticket, now)
+                if stopped:
+                    self._admission.leave(ticket, now)
+                    raise StoppedError("stopped while waiting for a slot")
+        return self._clock.monotonic()
+
+    def _release(self) -> None:
+        with self._lock:
+            self._admission.release(self._clock.monotonic())
+
+    def _throttled(self, started_at: float, retry_after: float | None) -> None:
+        with self._lock:
+            self._admission.throttled(started_at, retry_after, self._clock.monotonic())
+
+    def _succeeded(self, started_at: float) -> None:
+        with self._lock:
+            self._admission.succeeded(started_at, self._clock.monotonic())

@@ -1,0 +1,256 @@
+"""The parent of a machine's jobs: starts them, watches them, replaces those that die."""
+
+from __future__ import annotations
+
+import gc
+import math
+import multiprocessing
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import FrameType
+
+from handlers import bootstrap
+from handlers.bootstrap import State, is_alive, new_id, open_state
+from handlers.domain.ledger import SessionRecord
+from handlers.errors import PaperfleetError
+from handlers.local.job_process import FAILED, SIGNALS, job_main
+from handlers.local.notifier_process import NotifierProcess
+from handlers.reporting.progress import Progress
+from handlers.runs.submit import keyed
+from handlers.runs.watch import DEAD_AFTER
+from handlers.settings import Settings, to_environment
+
+_TICK = 0.2
+_SHOWN_EVERY = {"embedded": 0.0, "aws": 5.0}
+"""Seconds between two looks at the ledger for the progress display."""
+_RESTARTS_PER_JOB = 5
+
+
+def bury_the_dead(state: State, run_id: str) -> list[str]:
+    """Close the jobs whose process is gone: free their leases, emit their batches again, book as
+    indeterminate what they held. Returns their ids."""
+    buried = []
+    for job in state.ledger.jobs(run_id):
+        silent = state.clock.now() - job.heartbeat_at > DEAD_AFTER  # another host's, or frozen for good
+        if job.ended_at is None and (silent or not is_alive(job.owner)):
+            _bury(state, run_id, job.job_id)
+            buried.append(job.job_id)
+    return buried
+
+
+def _later(known: list[str], last: list[str]) -> list[str]:
+    """Of ``last``, the lines that came after ``known``: both are windows of one list that grows."""
+    for shared in range(min(len(known), len(last)), 0, -1):
+        if known[-shared:] == last[:shared]:
+            return last[shared:]
+    return last
+
+
+def _bury(state: State, run_id: str, job_id: str) -> None:
+    freed = state.ledger.free_leases(run_id, job_id)
+    state.ledger.end_job(run_id, job_id, at=state.clock.now(), outcome="killed", stats=None)
+    state.queue.send(map(keyed, freed))
+
+
+class Fleet:
+    """A session of local jobs. SQLite is closed whenever a process is forked."""
+
+    def __init__(self, settings: Settings, progress: Progress, *, cut_off_after: float = math.inf) -> None:
+        """``cut_off_after``: seconds between the first signal and the end of calls in flight, where the
+        platform leaves no time for a drain."""
+        self._cut_off_after = cut_off_after
+        self._signalled_at = math.inf
+        self._settings = settings
+        self._progress = progress
+        self._run_id = settings.run_id
+        self._jobs, self._workers = settings.shape
+        self._session_id = settings.session_id or new_id("session")
+        self._processes: dict[str, BaseProcess] = {}
+        self._restarts = self._jobs * _RESTARTS_PER_JOB
+        self._signals = 0
+        self._notes: dict[str, list[str]] = {}
+        self._failure = ""
+        self._context = multiprocessing.get_context(
+            "fork"
+        )  # a warm import: first call in a third of the time
+        self._parent_end, self._own_end = os.pipe()
+
+    def run(self) -> str:
+        """Work until nothing is left, or something stops it; returns why results could not be kept,
+        "" if they could."""
+        self._open_session()
+        notifier = NotifierProcess(self._context, self._settings, self._session_id, lifeline=self._own_end)
+        outcome = "failed"
+        try:
+            gc.freeze()  # the forks share these pages as long as no collection touches them
+            with self._signals_handled():
+                for _ in range(self._jobs):
+                    if not self._signals:
+                        self._start()
+                self._watch()
+            outcome = self._close_session()
+        finally:
+            notifier.end(outcome)
+        return self._failure
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended it."""
+        return self._signals > 0
+
+    def _close_session(self) -> str:
+        """How the session ended."""
+        try:
+            with open_state(self._run_id, self._settings) as state:
+                bury_the_dead(state, self._run_id)
+                outcome = self._outcome(state)
+                state.ledger.close_session(self._session_id, at=state.clock.now(), outcome=outcome)
+        except (sqlite3.Error, PaperfleetError) as error:
+            self._could_not_write(error)
+            return self._failure or "failed"
+        return outcome
+
+    def _could_not_write(self, error: Exception) -> None:
+        """Of a ledger on this machine nobody else can; in a fleet's, others close what this one left open."""
+        told = f"the ledger cannot be written: {error}"
+        if self._settings.backend == "embedded":
+            self._failure = self._failure or told
+        else:
+            self._progress.say(
+                f"{told}; what is left open here is closed by the fleet's report or the next job"
+            )
+
+    def _open_session(self) -> None:
+        with open_state(self._run_id, self._settings) as state:
+            now = state.clock.now()
+            limit = self._settings.limit
+            state.ledger.open_session(
+                SessionRecord(self._session_id, self._run_id, self._jobs, self._workers, now, None, "", limit)
+            )
+            if self._settings.deadline is not None:
+                self._settings = self._settings.model_copy(update={"ends_at": now + self._settings.deadline})
+
+    def _start(self) -> None:
+        job_id = new_id("job")
+        workers = "auto" if self._settings.workers == "auto" else self._workers
+        changed = {"session_id": self._session_id, "job_id": job_id, "workers": workers}
+        environment = to_environment(self._settings.model_copy(update=changed))
+        log = self._settings.state / "runs" / self._run_id / "logs" / f"{job_id}.log"
+        process = self._context.Process(target=self._job, args=(environment, log), name=job_id)
+        # A signal between fork and the child's own handlers would reach the parent's, in the child.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            if self._signals:  # heard since the caller looked: this job would miss the drain
+                return
+            process.start()
+            self._processes[job_id] = process
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _job(self, environment: dict[str, str], log: Path) -> None:
+        """In the child: the writing end belongs to the parent alone, so that its death is heard."""
+        os.close(self._own_end)
+        job_main(environment, log, self._parent_end)
+
+    def _watch(self) -> None:
+        state: State | None = None
+        shown = -math.inf
+        every = _SHOWN_EVERY[self._settings.backend]
+        while self._processes:
+            ended = [job_id for job_id, process in self._processes.items() if not process.is_alive()]
+            if ended and state is not None:
+                state.close()
+                state = None
+            for job_id in ended:
+                self._end(job_id)
+            self._cut_off_in_time()
+            state = state or bootstrap.connect(self._settings, self._run_id)
+            if state.clock.monotonic() - shown >= every:
+                shown = state.clock.monotonic()
+                with suppress(PaperfleetError):  # a ledger that is away for a while; the jobs wait for it
+                    self._progress.update(state.ledger, self._run_id, now=state.clock.now())
+                    self._tell_changes(state)
+            state.clock.sleep(_TICK)
+        if state is not None:
+            state.close()
+
+    def _cut_off_in_time(self) -> None:
+        now = bootstrap.SystemClock().monotonic()
+        if self._signals == 1 and self._cut_off_after < math.inf:
+            self._signalled_at = min(self._signalled_at, now)
+            if now - self._signalled_at >= self._cut_off_after:
+                self._signals += 1
+                self._drain()
+
+    def _tell_changes(self, state: State) -> None:
+        """What the jobs changed by themselves, each once."""
+        if self._settings.workers != "auto":
+            return
+        for job in state.ledger.jobs(self._run_id):
+            if job.session_id != self._session_id:
+                continue
+            notes = job.stats.note.splitlines()
+            for note in _later(self._notes.get(job.job_id, []), notes):
+                self._progress.say(f"{job.job_id}: {note}")
+            self._notes[job.job_id] = notes
+
+    def _end(self, job_id: str) -> None:
+        process = self._processes.pop(job_id)
+        process.join()
+        if process.exitcode == 0:
+            return
+        self._give_up_for_dead(job_id)
+        log = self._settings.state / "runs" / self._run_id / "logs" / f"{job_id}.log"
+        if process.exitcode == FAILED:
+            self._failure = f"job {job_id} could not keep its results: make room, then run again; see {log}"
+            self._drain()
+        elif self._restarts and not self._signals:
+            self._restarts -= 1
+            self._progress.say(
+                f"{job_id} died (exit {process.exitcode}); another takes its place; log: {log}"
+            )
+            self._start()
+
+    def _give_up_for_dead(self, job_id: str) -> None:
+        try:
+            with open_state(self._run_id, self._settings) as state:
+                _bury(state, self._run_id, job_id)
+        except (sqlite3.Error, PaperfleetError) as error:  # buried by the next session
+            self._could_not_write(error)
+
+    @contextmanager
+    def _signals_handled(self) -> Iterator[None]:
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
+            self._signals += 1
+            self._progress.say(
+                "draining: calls in flight finish, nothing new starts; once more to cut them off"
+                if self._signals == 1
+                else "cutting off: calls in flight are booked at their estimate"
+            )
+            self._drain()
+
+        before = {number: signal.signal(number, on_signal) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _drain(self) -> None:
+        for process in self._processes.values():
+            if process.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGTERM)
+
+    def _outcome(self, state: State) -> str:
+        if self._failure:
+            return self._failure
+        if self._signals:
+            return "interrupted"
+        ends = {job.outcome for job in state.ledger.jobs(self._run_id) if job.session_id == self._session_id}
+        return next((word for word in ("limit", "deadline") if word in ends), "finished")

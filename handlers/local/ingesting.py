@@ -1,0 +1,75 @@
+"""A source into the canonical corpus, for every command that begins with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.markup import escape
+
+from handlers.bootstrap import SystemClock, open_state
+from handlers.bootstrap.host import helpers
+from handlers.corpus.ingest import IngestResult, ingest
+from handlers.corpus.ingest_cache import place_of, remember, remembered
+from handlers.corpus.sources.formats import Source, open_source
+from handlers.errors import UsageError
+from handlers.settings import Settings
+
+
+def ingested(
+    source: str,
+    settings: Settings,
+    mapping: list[str],
+    source_format: str | None,
+    console: Console,
+    *,
+    again: bool = True,
+    meanwhile: Callable[[], None] | None = None,
+) -> IngestResult:
+    """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
+    what came of it. Not ``again``: a file that has not changed since is left alone. ``meanwhile`` is called
+    in a thread beside it if it takes long."""
+    pairs = dict(_pair(given) for given in mapping)
+    result = None if again else remembered(source, source_format, pairs, settings.state)
+    if result is None:
+        opened = _opened(source, source_format, settings, console)
+        place = place_of(source, source_format, pairs, settings.state)
+        result = ingest(opened, settings.state, mapping=pairs, processes=helpers(), meanwhile=meanwhile)
+        remember(result, place)
+    console.print(
+        f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
+        f"{result.rejects} lines rejected)"
+    )
+    if result.rejects:
+        console.print(f"[yellow]rejected lines:[/] {escape(str(result.rejects_path))}", soft_wrap=True)
+    if settings.backend == "aws":
+        from handlers.runs.upload import store_corpus
+
+        with open_state(settings.run_id, settings) as adapters:
+            store_corpus(result, adapters.store)
+    return result
+
+
+def _opened(source: str, source_format: str | None, settings: Settings, console: Console) -> Source:
+    if not source.startswith("oai+"):
+        return open_source(source, format_name=source_format)
+    try:
+        from handlers.corpus.sources.oai_pmh import OaiPmhSource
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed: OAI-PMH needs the extra `oai`; "
+            "install it with `pip install 'paperfleet[oai]'`"
+        ) from error
+    return OaiPmhSource(
+        source,
+        settings.state / "harvests",
+        SystemClock(),
+        say=lambda sentence: console.print(sentence, markup=False, soft_wrap=True),
+    )
+
+
+def _pair(given: str) -> tuple[str, str]:
+    field, equals, name = given.partition("=")
+    if not equals or not field or not name:
+        raise UsageError(f"--map {given!r}: FIELD=NAME wanted, e.g. --map title=Title")
+    return field, name

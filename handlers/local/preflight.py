@@ -1,0 +1,43 @@
+"""States on which nothing may be started: to go on would be to pay again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from handlers.adapters.sqlite.salvage import damage
+from handlers.bootstrap import State
+from handlers.errors import UsageError
+
+LEDGER, QUEUE = "ledger.sqlite3", "queue.sqlite3"
+
+
+def refuse_damaged(state: Path) -> None:
+    """UsageError if ledger or queue are damaged, or the ledger is gone and results are not: better before the
+    first call than in the middle."""
+    if not (state / LEDGER).exists() and (kept := _results(state)) is not None:
+        raise UsageError(
+            f"{state / LEDGER} is gone, and {kept} holds results that were paid for; `paperfleet repair"
+            f" --state {state}` makes it again. To pay for all of it anew, give another --state"
+        )
+    for name in (LEDGER, QUEUE):
+        if (found := damage(state / name)) is not None:
+            raise UsageError(
+                f"{state / name} is damaged ({found}); `paperfleet repair --state {state}` makes it again"
+            )
+
+
+def refuse_forgotten(state: State, run_id: str) -> None:
+    """UsageError if the ledger does not know a run that has results: one that was made anew where the old
+    one is gone."""
+    if run_id not in state.ledger.run_ids() and (kept := _results(state.directory, run_id)) is not None:
+        raise UsageError(
+            f"the ledger in {state.directory} does not know run {run_id!r}, and {kept} holds results of it"
+            f" that were paid for; `paperfleet repair --state {state.directory}` finds them. To pay for all"
+            " of it anew, give another --run-id"
+        )
+
+
+def _results(state: Path, run_id: str = "*") -> Path | None:
+    """A segment that is not empty, if there is one."""
+    segments = state.glob(f"runs/{run_id}/segments/*.jsonl")
+    return next((path for path in segments if path.stat().st_size), None)

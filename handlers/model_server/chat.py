@@ -1,0 +1,261 @@
+"""Chat completions: the checks in a provider's order, then chance, the answer, and its charge."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from handlers.model_server import chance, tokens
+from handlers.model_server.answers import Content, Translator, compose
+from handlers.model_server.bill import Bill, Tariff, Tokens
+from handlers.model_server.faults import pick
+from handlers.model_server.limits import Limits
+from handlers.model_server.reply import Ending, HttpRequest, Reply, encoded, error_reply
+from handlers.model_server.settings import Fault, ServerSettings
+
+_ERRORS: dict[Fault, tuple[int, str]] = {
+    "http_500": (500, "The server had an error while processing your request"),
+    "http_503": (503, "The engine is currently overloaded, please try again later"),
+    "http_529": (529, "Overloaded"),
+}
+_ENDINGS: frozenset[Fault] = frozenset({"reset", "stall", "truncated"})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request body that passed the form's checks."""
+
+    model: str
+    messages: list[tuple[str, str]]
+    max_tokens: int | None
+    prompt_tokens: int
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What chance says of one request. ``latency``: seconds, or a factor when it follows the length."""
+
+    fault: Fault | None
+    latency: float
+    damage: float
+
+
+class Chat:
+    """Answers one request after the other; the loop's thread alone calls it. ``monotonic`` and ``now``
+    give seconds, the latter Unix time."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        translator: Translator,
+        bill: Bill,
+        *,
+        monotonic: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        self._translator = translator
+        self._bill = bill
+        self._monotonic = monotonic
+        self._now = now
+        self._seen: dict[bytes, int] = {}
+        self._system_prompts: set[int] = set()
+        self._number = 0
+        self.configure(settings)
+
+    def configure(self, settings: ServerSettings) -> None:
+        """Take other settings; the limits start with full buckets."""
+        self.settings = settings
+        self._rates = settings.rates
+        self._tariff = Tariff(settings)
+        self._limits = Limits(settings, now=self._monotonic())
+        self._notice = f"x-paperfleet-notice: {settings.notice}\r\n"
+
+    def answer(self, request: HttpRequest) -> Reply:
+        """The reply to one POST, counted; charged if an answer was generated."""
+        refused = self._unauthorized(request)
+        if refused is not None:
+            return refused
+        asked = self._asked(request.body)
+        if isinstance(asked, Reply):
+            return asked
+        refused = self._out_of_credit() or self._throttled(asked)
+        return refused or self._admitted(asked)
+
+    def _unauthorized(self, request: HttpRequest) -> Reply | None:
+        key = self.settings.api_key
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode("utf-8", "replace")
+        if key is None or hmac.compare_digest(given, key.encode()):
+            return None
+        message = "Incorrect API key provided"
+        return self._refuse("unauthorized", 401, message, code="invalid_api_key")
+
+    def _asked(self, body: bytes) -> Asked | Reply:
+        """The request, or the 4xx that it earns."""
+        try:
+            data = json.loads(body)
+            messages = [(str(m["role"]), _text(m["content"])) for m in data["messages"]]
+            limit = data.get("max_completion_tokens") or data.get("max_tokens")
+            if not messages or data.get("stream") or not isinstance(limit, int | None) or (limit or 1) < 1:
+                raise ValueError
+            model = str(data.get("model", ""))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            message = "Expected JSON with model, messages of text, max_tokens over 0 and no stream"
+            return self._refuse("bad_request", 400, message, code="invalid_request")
+        prompt = tokens.count_messages(content for _, content in messages)
+        return self._unfit(model, prompt, limit) or Asked(model, messages, limit, prompt)
+
+    def _unfit(self, model: str, prompt: int, limit: int | None) -> Reply | None:
+        settings = self.settings
+        if settings.models and model not in settings.models:
+            message = f"The model `{model[:100]}` does not exist or you do not have access to it"
+            return self._refuse("unknown_model", 404, message, code="model_not_found")
+        most, asked = settings.max_context_tokens, prompt + (limit or 0)
+        if most is None or asked <= most:
+            return None
+        message = (
+            f"This model's maximum context length is {most} tokens. However, you requested {asked} tokens "
+            f"({prompt} in the messages, {limit or 0} in the completion). Please reduce the length."
+        )
+        return self._refuse("too_long", 400, message, code="context_length_exceeded")
+
+    def _out_of_credit(self) -> Reply | None:
+        credit = self.settings.credit_usd
+        if credit is None or self._bill.nano_usd < credit * 10**9:
+            return None
+        message = "You exceeded your current quota, please check your plan and billing details"
+        status = self.settings.credit_status
+        return self._refuse(
+            "no_credit", status, message, kind="insufficient_quota", code="insufficient_quota"
+        )
+
+    def _throttled(self, asked: Asked) -> Reply | None:
+        in_flight = self._bill.in_flight
+        wait = self._limits.wait(asked.prompt_tokens, in_flight=in_flight, now=self._monotonic())
+        if not wait:
+            return None
+        headers = self._limits.retry_headers(wait, now=self._now())
+        message = f"Rate limit reached. Please try again in {wait:.3f}s"
+        code = "rate_limit_exceeded"
+        return self._refuse("throttled", 429, message, kind="requests", code=code, headers=headers)
+
+    def _admitted(self, asked: Asked) -> Reply:
+        digest = chance.text_digest(self.settings.seed, asked.messages)
+        draw = self._draw(digest)
+        if draw.fault in _ERRORS:
+            status, message = _ERRORS[draw.fault]
+            self._bill.note(draw.fault, status, now=self._now())
+            reply = error_reply(
+                status, message, kind="server_error", headers=self._headers(), delay=self._delay(draw, 0)
+            )
+            return self._tracked(reply, digest, billed=False)
+        content = compose(_last_user(asked.messages), self._translator, draw.fault, draw.damage)
+        content, used = self._measured(asked, content)
+        self._bill.charge(digest, used, self._tariff.charge(used))
+        self._limits.spend(used.completion)
+        return self._tracked(self._reply(content, used, draw), digest, billed=True)
+
+    def _draw(self, digest: bytes) -> Draw:
+        seen = self._seen.get(digest, 0)
+        self._seen[digest] = seen + 1
+        first, second, third = chance.draws(digest, seen)
+        settings = self.settings
+        median = settings.latency if settings.latency_model == "lognormal" else 1.0
+        noise = chance.lognormal(second, median=median, sigma=settings.sigma)
+        return Draw(pick(self._rates, first), noise, third)
+
+    def _measured(self, asked: Asked, content: Content) -> tuple[Content, Tokens]:
+        """The content within ``max_tokens``, and what it costs. Reasoning comes first, as models do it."""
+        reasoning = self.settings.reasoning_tokens
+        if asked.max_tokens is not None:
+            reasoning = min(reasoning, asked.max_tokens)
+            room = asked.max_tokens - reasoning
+            if tokens.count(content.text) > room:
+                content = Content(tokens.cut(content.text, room), "length", content.fault)
+        completion = tokens.count(content.text) + reasoning
+        return content, Tokens(asked.prompt_tokens, completion, self._cached(asked), reasoning)
+
+    def _cached(self, asked: Asked) -> int:
+        role, system = asked.messages[0]
+        if not self.settings.prompt_cache or role != "system":
+            return 0
+        key = hash(system)
+        if key in self._system_prompts:
+            return tokens.PER_MESSAGE + tokens.count(system)
+        self._system_prompts.add(key)
+        return 0
+
+    def _reply(self, content: Content, used: Tokens, draw: Draw) -> Reply:
+        fault = content.fault
+        ending = cast("Ending", fault) if fault in _ENDINGS else "whole"
+        status = None if fault in ("reset", "stall") else 200
+        self._bill.note(fault or "ok", status, now=self._now())
+        body = self._body(content, None if fault == "no_usage" else used)
+        return Reply(200, body, self._headers() + self._notice, self._delay(draw, used.completion), ending)
+
+    def _delay(self, draw: Draw, completion: int) -> float:
+        """Seconds until the answer is sent."""
+        settings = self.settings
+        if settings.latency_model == "lognormal":
+            return draw.latency
+        return draw.latency * (settings.ttft + completion / settings.tokens_per_second)
+
+    def _body(self, content: Content, used: Tokens | None) -> bytes:
+        self._number += 1
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": content.text},
+            "finish_reason": content.finish_reason,
+        }
+        answer: dict[str, object] = {
+            "id": f"chatcmpl-{self._number}",
+            "object": "chat.completion",
+            "created": int(self._now()),
+            "model": self.settings.model_name,
+            "choices": [choice],
+        }
+        if used is not None:
+            answer["usage"] = used.as_usage()
+        return encoded(answer).encode("utf-8", "replace")
+
+    def _tracked(self, reply: Reply, digest: bytes, *, billed: bool) -> Reply:
+        """The reply, with its time in flight counted."""
+        began = self._monotonic()
+        self._bill.enter()
+
+        def ended(written: bool) -> None:
+            latency = self._monotonic() - began
+            self._bill.leave(digest, delivered=written and billed, latency=latency)
+
+        return Reply(reply.status, reply.body, reply.headers, reply.delay, reply.ending, ended)
+
+    def _refuse(
+        self,
+        outcome: str,
+        status: int,
+        message: str,
+        *,
+        code: str,
+        kind: Literal["invalid_request_error", "insufficient_quota", "requests"] = "invalid_request_error",
+        headers: str = "",
+    ) -> Reply:
+        self._bill.note(outcome, status, now=self._now())
+        return error_reply(status, message, kind=kind, code=code, headers=self._headers() + headers)
+
+    def _headers(self) -> str:
+        return self._limits.headers()
+
+
+def _text(content: object) -> str:
+    """A message's content: a string, or the texts of its parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content)
+    raise ValueError("content is neither text nor parts")
+
+
+def _last_user(messages: list[tuple[str, str]]) -> str:
+    return next((content for role, content in reversed(messages) if role == "user"), "")

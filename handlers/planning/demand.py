@@ -1,0 +1,149 @@
+"""What a workload asks for under given assumptions: calls, tokens, dollars and workers' time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from handlers.domain.models import NANO, Price
+from handlers.llm.pricing import worst_cost
+from handlers.planning.assumptions import Assumptions
+from handlers.planning.hold_times import Hold
+from handlers.planning.workload import Workload
+
+_MANY_CALLS = 1.5
+"""Calls a paper above which texts are split into pieces of about equal size."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """USD, tokens, seconds; ``hold`` is the time that a worker has one paper."""
+
+    papers: int
+    """All of the run, those without a call too."""
+    sent: int
+    calls: float
+    prompt_tokens: float
+    completion_tokens: float
+    cost: float
+    cost_error: float
+    """Half of the 90% interval, in USD."""
+    hold: Hold
+    last_hold: Hold
+    """Of the smallest papers, which come last."""
+    longest_call: float
+    size_per_call: float
+    """Tokens that a call translates."""
+    cheapest_paper: float
+    """What must be reserved for the smallest paper's call, in USD."""
+
+    @property
+    def calls_per_paper(self) -> float:
+        return self.calls / self.sent if self.sent else 0.0
+
+    @property
+    def tokens_per_paper(self) -> float:
+        return (self.prompt_tokens + self.completion_tokens) / self.sent if self.sent else 0.0
+
+    @property
+    def worker_seconds(self) -> float:
+        return self.sent * self.hold.mean
+
+    def part(self, papers: int) -> Demand:
+        """Of the first so many papers of the same mixture."""
+        share = min(1.0, papers / self.papers) if self.papers else 0.0
+        return replace(
+            self,
+            papers=min(papers, self.papers),
+            sent=round(self.sent * share),
+            calls=self.calls * share,
+            prompt_tokens=self.prompt_tokens * share,
+            completion_tokens=self.completion_tokens * share,
+            cost=self.cost * share,
+            cost_error=self.cost_error * share,
+        )
+
+
+def demand(workload: Workload, assumed: Assumptions, price: Price | None) -> Demand:
+    """``price`` may be None only if ``usd_per_paper`` is assumed."""
+    prompt = max(0.0, _line(workload, assumed.prompt_tokens_per_request, assumed.prompt_tokens_per_token))
+    completion = max(
+        0.0, _line(workload, assumed.completion_tokens_per_request, assumed.completion_tokens_per_token)
+    )
+    cost = _cost(workload, assumed, price, prompt, completion)
+    given = assumed.usd_per_paper is not None
+    return Demand(
+        papers=workload.papers,
+        sent=workload.sent,
+        calls=workload.requests * (1 + assumed.repair_share + assumed.retry_share),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cost=cost,
+        cost_error=0.0 if given else cost * assumed.cost_error,
+        hold=_hold(workload, assumed),
+        last_hold=Hold(_seconds(workload, assumed, _size_at(workload, 0.05)), assumed.latency_sigma),
+        longest_call=assumed.longest_call_s or _longest(workload, assumed),
+        size_per_call=workload.size / workload.requests if workload.requests else 0.0,
+        cheapest_paper=_cheapest(workload, assumed, price),
+    )
+
+
+def _line(workload: Workload, per_request: float, per_token: float) -> float:
+    return workload.requests * per_request + workload.size * per_token
+
+
+def _cost(
+    workload: Workload, assumed: Assumptions, price: Price | None, prompt: float, completion: float
+) -> float:
+    if assumed.usd_per_paper is not None:
+        return assumed.usd_per_paper * workload.sent
+    if price is None:
+        raise ValueError("neither a price nor usd_per_paper")
+    cached = prompt * assumed.cached_share
+    dollars = (prompt - cached) * price.prompt + cached * price.cached + completion * price.completion
+    return dollars / 1e12 * (1 + assumed.indeterminate_share)
+
+
+def _hold(workload: Workload, assumed: Assumptions) -> Hold:
+    """The spread is that of one call around its mean, and that of the papers' sizes."""
+    if not workload.sent:
+        return Hold(0.0, 0.0)
+    mean = _line(workload, assumed.latency_s_per_request, assumed.latency_s_per_token) / workload.sent
+    times = [max(1e-3, _seconds(workload, assumed, size)) for size in workload.sizes]
+    logs = [math.log(each) for each in times]
+    middle = sum(logs) / len(logs) if logs else 0.0
+    spread = sum((each - middle) ** 2 for each in logs) / len(logs) if logs else 0.0
+    sigma = math.sqrt(assumed.latency_sigma**2 + spread)
+    return Hold(max(1e-4, mean + assumed.worker_s_per_paper), sigma)
+
+
+def _longest(workload: Workload, assumed: Assumptions) -> float:
+    """Seconds that hardly any call of the largest paper exceeds."""
+    rate = assumed.papers_per_worker_hour
+    if rate is not None:
+        return 3600 / (min(rate.values()) if isinstance(rate, dict) else rate)
+    size = _size_at(workload, 1.0)
+    if workload.requests > _MANY_CALLS * workload.sent:  # bodies: a paper's calls are of about one size
+        size = min(size, _MANY_CALLS * workload.size / workload.requests)
+    one = max(1e-4, assumed.latency_s_per_request + assumed.latency_s_per_token * size)
+    return Hold(one, assumed.latency_sigma).longest
+
+
+def _seconds(workload: Workload, assumed: Assumptions, size: float) -> float:
+    """A worker's seconds for a paper of that size."""
+    requests = workload.requests / workload.sent if workload.sent else 1.0
+    calls = assumed.latency_s_per_request * requests + assumed.latency_s_per_token * size
+    return max(1e-4, calls) + assumed.worker_s_per_paper
+
+
+def _size_at(workload: Workload, share: float) -> float:
+    sizes = workload.sizes
+    return sizes[round(share * (len(sizes) - 1))] if sizes else 0.0
+
+
+def _cheapest(workload: Workload, assumed: Assumptions, price: Price | None) -> float:
+    if assumed.usd_per_paper is not None or price is None:
+        return assumed.usd_per_paper or 0.0
+    if not workload.sent:
+        return 0.0
+    return worst_cost(workload.least_bytes, workload.least_max_tokens, price) / NANO

@@ -1,0 +1,77 @@
+"""What was planned beside what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from handlers.domain.run_report import ForecastFigure, RunForecast, RunReport
+from handlers.errors import UsageError
+from handlers.planning import plan_file
+from handlers.planning.plan_file import PlanFile
+
+PLAN = "plan.json"
+"""File of the plan that a run executes, in the run's folder of the state."""
+
+
+def keep(plan: PlanFile, folder: Path) -> None:
+    """Let the run's reports know of the plan."""
+    plan_file.write(plan, folder / PLAN)
+
+
+def with_forecast(report: RunReport, folder: Path) -> RunReport:
+    """The report with the plan of its run, if it was started with one."""
+    path = folder / PLAN
+    if not path.is_file():
+        return report
+    try:
+        plan = plan_file.read(path)
+    except UsageError as error:
+        return report.model_copy(update={"warnings": (*report.warnings, f"no forecast: {error}")})
+    return report.model_copy(update={"forecast": compare(plan, report)})
+
+
+def compare(plan: PlanFile, report: RunReport) -> RunForecast:
+    """Each figure of the chosen row beside the run's. Of an unfinished run, what is there so far is
+    projected to the whole."""
+    row = plan.row_chosen
+    return RunForecast(
+        plan=plan.hash,
+        tier=row.tier,
+        jobs=row.jobs,
+        workers=row.workers,
+        binding=row.binding,
+        complete=report.state == "finished",
+        figures=tuple(_figures(plan, report)),
+    )
+
+
+def _figures(plan: PlanFile, report: RunReport) -> Iterator[ForecastFigure]:
+    row, corpus, tokens = plan.row_chosen, plan.corpus, report.tokens
+    finished = report.papers - report.counts["pending"]
+    up = report.papers / finished if finished else 0.0
+    hours = report.wall_s / 3600 * up
+    spread = (row.cost_high_usd - row.cost_low_usd) / 2 / row.cost_usd if row.cost_usd else 0.0
+    slow, quick = (corpus.papers / each if each else None for each in (row.hours_high, row.hours_low))
+    yield _figure("hours", row.hours, row.hours_low, row.hours_high, hours)
+    yield _figure("papers_per_hour", row.papers_per_hour, slow, quick, report.papers_per_hour)
+    yield _figure("cost_usd", row.cost_usd, row.cost_low_usd, row.cost_high_usd, report.spend_usd * up)
+    for name, planned, actual in (
+        ("tokens_prompt", corpus.tokens_prompt, tokens.prompt),
+        ("tokens_completion", corpus.tokens_completion, tokens.completion),
+    ):
+        yield _figure(name, planned, planned * (1 - spread), planned * (1 + spread), actual * up)
+    yield _figure("calls", corpus.calls, None, None, report.calls.sent * up)
+
+
+def _figure(
+    name: str, predicted: float, low: float | None, high: float | None, actual: float
+) -> ForecastFigure:
+    return ForecastFigure(
+        name=name,
+        predicted=predicted,
+        low=low,
+        high=high,
+        actual=round(actual, 9),
+        error=round(actual / predicted - 1, 6) if predicted else None,
+    )

@@ -1,0 +1,134 @@
+"""A plan as a file that ``run --plan`` executes: what ``plan --json`` prints, sealed with a hash."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from handlers.domain.models import sha256_of
+from handlers.errors import UsageError
+from handlers.planning.plan import Plan
+from handlers.planning.plan_rows import PlanRow
+from handlers.settings import CUSTOM, PREFIX, Settings, load_settings
+
+_EXECUTED = (
+    "base_url", "auth_header", "model", "price_in", "price_out", "price_cached", "temperature", "max_tokens",
+    "max_tokens_field", "json_mode", "extra_body", "call_timeout", "read_timeout", "target_language",
+    "glossary", "skip_no_derivatives", "full_text", "batch_papers", "jobs", "workers", "rpm", "tpm", "budget",
+    "limit", "deadline",
+)  # fmt: skip
+"""Settings that a plan fixes. Not among them: where its state lies and under which id it runs."""
+_OPEN = frozenset({"base_url", "auth_header", "call_timeout", "read_timeout"})
+"""May be given to ``run`` if the plan says nothing of them: they say where the API is."""
+
+
+class PlanFile(Plan):
+    """``run`` holds the settings by name; ``hash`` seals all the rest."""
+
+    v: int = 1
+    run: dict[str, Any]
+    hash: str
+
+    @property
+    def row_chosen(self) -> PlanRow:
+        found = self.row(self.chosen)
+        if found is None:
+            raise UsageError(f"the plan has no row {self.chosen!r} to be executed: plan again")
+        return found
+
+
+def seal(plan: Plan, settings: Settings) -> PlanFile:
+    """The plan with what executes it. ``settings`` are those that were planned with."""
+    row = plan.row(plan.chosen)
+    fixed = settings.model_dump(mode="json", include=set(_EXECUTED), exclude_none=True)
+    if row is not None:
+        auto = settings.workers == "auto" and plan.chosen == CUSTOM
+        fixed |= {"jobs": row.jobs, "workers": "auto" if auto else row.workers}
+    whole = {"v": 1, **plan.model_dump(mode="json"), "run": fixed}
+    return PlanFile.model_validate({**whole, "hash": _hash(whole)})
+
+
+def write(plan: PlanFile, path: Path) -> None:
+    """Whole or not at all. UsageError if it cannot be written."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(plan.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        raise UsageError(f"plan {path}: cannot be written ({error.strerror})") from error
+
+
+def read(path: Path) -> PlanFile:
+    """UsageError if it is no plan, or was changed since it was made."""
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        found = PlanFile.model_validate(whole)
+    except (OSError, ValueError) as error:
+        what = "; ".join(_said(error)) if isinstance(error, ValidationError) else str(error)
+        raise UsageError(f"--plan {path}: cannot be read as a plan: {what}") from error
+    if _hash({name: value for name, value in whole.items() if name != "hash"}) != found.hash:
+        raise UsageError(
+            f"--plan {path}: its hash does not fit: it was changed by hand. Plan again, with --assume FILE"
+            " for other figures"
+        )
+    if foreign := sorted(found.run.keys() - set(_EXECUTED)):
+        raise UsageError(f"--plan {path}: {foreign[0]} is nothing that a plan fixes: plan again")
+    return found
+
+
+def executed(plan: PlanFile, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags of the run that the plan stands for. UsageError if one that was given says otherwise."""
+    if plan.chosen is None:
+        raise UsageError(f"the plan recommends nothing that can be executed: {plan.reason}")
+    given = {name: value for name, value in flags.items() if value is not None}
+    for name in ("tier", *_EXECUTED):
+        if name not in given or (name in _OPEN and name not in plan.run):
+            continue
+        planned = plan.chosen if name == "tier" else plan.run.get(name)
+        if planned is None or _setting(name, given[name]) != _setting(name, planned):
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"{flag} {given[name]} is not what was planned ({'nothing' if planned is None else planned}):"
+                f" leave it out, or make another plan with it"
+            )
+    kept = {name: value for name, value in given.items() if name != "tier"}
+    return {**kept, **plan.run}
+
+
+def check_settings(plan: PlanFile, settings: Settings) -> None:
+    """UsageError if environment or ``paperfleet.toml`` add what the plan does not have."""
+    for name in _EXECUTED:
+        if name not in plan.run and name not in _OPEN and getattr(settings, name) is not None:
+            raise UsageError(
+                f"{PREFIX}{name.upper()} or paperfleet.toml sets {name} to {getattr(settings, name)}, which"
+                " was not planned: unset it, or make another plan with it"
+            )
+
+
+def check_corpus(plan: PlanFile, sha256: str) -> None:
+    """UsageError if the plan is of another corpus."""
+    if plan.corpus.sha256 and plan.corpus.sha256 != sha256:
+        raise UsageError(
+            f"the plan is of another corpus ({plan.corpus.sha256[:12]}, this one is {sha256[:12]}):"
+            " plan again"
+        )
+
+
+def _setting(name: str, value: Any) -> Any:
+    """As the settings read it; a custom fleet is no tier."""
+    return value if value == CUSTOM else getattr(load_settings(**{name: value}), name)
+
+
+def _hash(whole: Mapping[str, Any]) -> str:
+    return sha256_of(whole)
+
+
+def _said(error: ValidationError) -> list[str]:
+    found = error.errors(include_url=False, include_input=False)[:3]
+    return [f"{'.'.join(map(str, each['loc'])) or 'the file'}: {each['msg']}" for each in found]

@@ -1,0 +1,195 @@
+"""What a corpus asks of an API: the requests that a run would send, sized without sending one.
+
+Every paper's requests are made as ``run`` makes them (masked, with the prompt around them) and sized by
+their characters. Past 40,000 papers a random half, quarter ... of them stands for all, so that memory and
+time stay flat; which papers those are depends on their ids alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from handlers.corpus.batching import read_paper
+from handlers.corpus.index import IndexEntry
+from handlers.domain.models import Frozen, Paper
+from handlers.llm.pricing import guess_tokens
+from handlers.ports import Task
+
+MOST_SIZED = 40_000
+QUANTILES = 40
+
+
+@dataclass(frozen=True)
+class Sized:
+    """One paper that would be sent. ``size``: estimated tokens of what is translated, over its requests."""
+
+    id: str
+    offset: int
+    length: int
+    weight: int
+    requests: int
+    size: float
+    prompt: float
+    """Estimated tokens of its prompts, the fixed text included."""
+    bytes: int
+    """UTF-8 length of its first prompt."""
+    max_tokens: int
+    """Most tokens that the first answer may have."""
+    draw: float
+    """Uniform in [0, 1), by its id: samples are the papers that drew least."""
+
+
+class Workload(Frozen):
+    """Sums over a corpus; of those that are sent, estimates if the corpus is large."""
+
+    papers: int
+    same_as: int
+    sent: int
+    """Papers with a call: neither skipped nor another's equal."""
+    requests: float
+    """Calls if every answer passes at once."""
+    size: float
+    """Estimated tokens that are translated."""
+    prompt: float
+    """Estimated tokens of all prompts."""
+    least_bytes: int = 0
+    """UTF-8 bytes of the smallest paper's prompt."""
+    least_max_tokens: int = 0
+    """Most tokens that its answer may have."""
+    sizes: tuple[float, ...] = ()
+    """Quantiles of a paper's size, evenly spaced from the least to the largest."""
+    sized: int = 0
+    """Papers whose requests were made for it."""
+
+    def scaled(self, papers: int) -> Workload:
+        """The same mixture with another number of papers, each of them sent."""
+        factor = papers / self.sent if self.sent else 0.0
+        return self.model_copy(
+            update={
+                "papers": papers,
+                "same_as": 0,
+                "sent": papers,
+                "requests": self.requests * factor if self.sent else float(papers),
+                "size": self.size * factor,
+                "prompt": self.prompt * factor,
+            }
+        )
+
+
+@dataclass
+class _Sieve:
+    """Keeps the papers that drew least, at most ``MOST_SIZED``."""
+
+    most: int
+    share: float = 1.0
+    kept: list[Sized] = field(default_factory=list)
+    candidates: int = 0
+    looked_at: int = 0
+    """Candidates that drew less than ``share``."""
+
+    def wants(self, draw: float) -> bool:
+        self.candidates += 1
+        return draw < self.share
+
+    def add(self, paper: Sized) -> None:
+        self.kept.append(paper)
+        while len(self.kept) > self.most:
+            self.share /= 2
+            self.kept = [each for each in self.kept if each.draw < self.share]
+
+
+def measure(
+    entries: Iterable[IndexEntry],
+    read: Callable[[int, int], bytes],
+    task: Task,
+    *,
+    skips: Callable[[IndexEntry], bool],
+    most: int = MOST_SIZED,
+) -> tuple[Workload, Sequence[Sized]]:
+    """The workload, and the papers that it was measured on.
+
+    ``read`` gives the corpus's bytes at (offset, length); ``skips`` tells from the index alone that a
+    paper costs no call.
+    """
+    sieve = _Sieve(most)
+    papers = same_as = 0
+    for entry in entries:
+        papers += 1
+        same_as += entry.follower
+        if entry.follower or skips(entry):
+            continue
+        draw = drawn(entry.id)
+        if sieve.wants(draw) and (found := _sized(entry, draw, read, task)) is not None:
+            sieve.add(found)
+    return _sums(papers, same_as, sieve), sieve.kept
+
+
+def drawn(paper_id: str) -> float:
+    """Uniform in [0, 1), the same for the same id."""
+    digest = hashlib.blake2b(paper_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def stratified(sized: Sequence[Sized], papers: int) -> list[Sized]:
+    """``papers`` of them, evenly from the smallest to the largest; more papers hold those of fewer.
+
+    By size into ten strata of equal number; from each, those that drew least.
+    """
+    ordered = sorted(sized, key=lambda each: (each.size, each.draw))
+    count = min(papers, len(ordered))
+    bins = max(1, min(_STRATA, count))
+    cut = [len(ordered) * each // bins for each in range(bins + 1)]
+    ranked = [sorted(ordered[a:b], key=lambda each: each.draw) for a, b in pairwise(cut)]
+    chosen: list[Sized] = []
+    depth = 0
+    while len(chosen) < count:
+        layer = [stratum[depth] for stratum in ranked if depth < len(stratum)]
+        chosen += layer[: count - len(chosen)]
+        depth += 1
+    return chosen
+
+
+_STRATA = 10
+
+
+def _sized(entry: IndexEntry, draw: float, read: Callable[[int, int], bytes], task: Task) -> Sized | None:
+    paper: Paper = read_paper(read(entry.offset, entry.length), entry.id)
+    if task.skip_reason(paper) is not None:
+        return None
+    requests = list(task.requests(paper))
+    guesses = [guess_tokens(request) for request in requests]
+    return Sized(
+        id=entry.id,
+        offset=entry.offset,
+        length=entry.length,
+        weight=entry.weight,
+        requests=len(requests),
+        size=sum(size for _, size in guesses),
+        prompt=sum(prompt for prompt, _ in guesses),
+        bytes=sum(len(each.content.encode("utf-8", "surrogatepass")) for each in requests[0].messages),
+        max_tokens=requests[0].max_tokens,
+        draw=draw,
+    )
+
+
+def _sums(papers: int, same_as: int, sieve: _Sieve) -> Workload:
+    kept = sieve.kept
+    up = 1 / sieve.share
+    sizes = sorted(each.size for each in kept)
+    steps = [sizes[round(q * (len(sizes) - 1) / QUANTILES)] for q in range(QUANTILES + 1)] if sizes else []
+    least = min(kept, key=lambda each: each.bytes, default=None)
+    return Workload(
+        papers=papers,
+        same_as=same_as,
+        least_bytes=least.bytes if least else 0,
+        least_max_tokens=least.max_tokens if least else 0,
+        sent=round(len(kept) * up),
+        requests=sum(each.requests for each in kept) * up,
+        size=sum(each.size for each in kept) * up,
+        prompt=sum(each.prompt for each in kept) * up,
+        sizes=tuple(round(step, 1) for step in steps),
+        sized=len(kept),
+    )

@@ -1,0 +1,159 @@
+"""Figures over the time worked: papers an hour, slots, spend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from handlers.reporting.page.charts import drawn
+from handlers.reporting.page.figure import Figure, Report, projected_usd, usd
+from handlers.reporting.page.palette import LIGHT
+from handlers.reporting.page.survey import Survey
+from handlers.reporting.page.timeline import Moment
+
+_TABLE_ROWS = 24
+
+
+def time_unit(moments: Sequence[Moment]) -> tuple[str, float]:
+    longest = moments[-1].worked_s
+    if longest < 180:
+        return "seconds", 1.0
+    return ("minutes", 60.0) if longest < 7200 else ("hours", 3600.0)
+
+
+def _time_rows(moments: Sequence[Moment], unit: float) -> list[dict[str, Any]]:
+    return [{**vars(moment), "t": moment.worked_s / unit} for moment in moments]
+
+
+def throughput(report: Report, survey: Survey) -> Figure | None:
+    if not survey.moments:
+        return None
+    name, unit = time_unit(survey.moments)
+    rows = [{"t": 0.0, "papers_per_hour": 0.0}, *_time_rows(survey.moments, unit)]
+    seams = [seam / unit for seam in survey.seams]
+    says = (
+        f"{report['papers_per_hour']:,.0f} papers an hour over {report['wall_s']:,.0f} s of sessions. "
+        "The chart leaves out skipped papers, which take no call."
+    )
+    merged = _merged(survey.moments)
+    return Figure(
+        "throughput",
+        "Papers an hour",
+        says,
+        drawn(
+            lambda pen: pen.area(
+                rows, x="t", y="papers_per_hour", x_title=f"{name} worked", y_title="papers/h", seams=seams
+            ),
+            says,
+        ),
+        (f"{name} worked", "papers finished", "papers/h"),
+        tuple((f"{end / unit:,.1f}", f"{papers:,.0f}", f"{rate:,.0f}") for end, papers, rate in merged),
+    )
+
+
+def _merged(moments: Sequence[Moment]) -> list[tuple[float, float, float]]:
+    """(end, papers, papers/h) over neighbouring columns, for a table that can be read."""
+    step = max(1, len(moments) // _TABLE_ROWS)
+    rows = []
+    for start in range(0, len(moments), step):
+        some = moments[start : start + step]
+        rate = sum(moment.papers_per_hour for moment in some) / len(some)
+        rows.append((some[-1].worked_s, sum(moment.papers for moment in some), rate))
+    return rows
+
+
+def slots(report: Report, survey: Survey) -> Figure | None:
+    if not survey.moments:
+        return None
+    name, unit = time_unit(survey.moments)
+    rows = _time_rows(survey.moments, unit)
+    series = {
+        "calls_in_flight": ("calls in flight", LIGHT["blue"]),
+        "workers": ("workers", LIGHT["purple"]),
+    }
+    seams = [seam / unit for seam in survey.seams]
+    says = f"Workers were busy {100 * report['worker_utilization']:.1f}% of the time."
+    step = max(1, len(rows) // _TABLE_ROWS)
+    return Figure(
+        "slots",
+        "Slots over time",
+        says,
+        drawn(
+            lambda pen: pen.lines(
+                rows, x="t", series=series, x_title=f"{name} worked", y_title="slots", seams=seams
+            ),
+            says,
+        ),
+        (f"{name} worked", "calls in flight", "workers"),
+        tuple(
+            (f"{row['t']:,.1f}", f"{row['calls_in_flight']:,.1f}", f"{row['workers']:,.0f}")
+            for row in rows[step - 1 :: step]
+        ),
+    )
+
+
+def spend(report: Report, survey: Survey) -> Figure | None:
+    if not survey.moments or not report["spend_usd"]:
+        return None
+    name, unit = time_unit(survey.moments)
+    spent = [
+        {"t": 0.0, "spend_usd": 0.0},
+        *({"t": row["t"], "spend_usd": row["spend_usd"]} for row in _time_rows(survey.moments, unit)),
+    ]
+    series = {"spend_usd": ("spent", LIGHT["blue"])}
+    ahead = _ahead(report, spent[-1])
+    if ahead:
+        series["ahead"] = ("projected", LIGHT["purple"])
+    # A budget far above the spend would flatten the curve: then the sentence tells it alone.
+    budget = report["budget_usd"]
+    top = budget if budget is not None and budget <= 3 * projected_usd(report) else None
+    says = _money_sentence(report, survey)
+    return Figure(
+        "spend",
+        "Spend, budget and projection",
+        says,
+        drawn(
+            lambda pen: pen.lines(
+                [*spent, *ahead],
+                x="t",
+                series=series,
+                x_title=f"{name} worked",
+                y_title="USD",
+                top=top,
+                top_name="budget",
+            ),
+            says,
+        ),
+        (f"{name} worked", "spent"),
+        tuple((f"{row['t']:,.1f}", usd(row["spend_usd"])) for row in _thinned(spent)),
+    )
+
+
+def _ahead(report: Report, last: dict[str, float]) -> list[dict[str, float]]:
+    """Both ends of the projection; none if nothing is pending or nothing is known yet."""
+    pending = report["counts"]["pending"]
+    finished = report["papers"] - pending
+    if not pending or not finished:
+        return []
+    end = last["t"] * (1 + pending / finished)
+    return [{"t": last["t"], "ahead": last["spend_usd"]}, {"t": end, "ahead": projected_usd(report)}]
+
+
+def _thinned(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """About two dozen rows, the last one among them."""
+    step = max(1, len(rows) // _TABLE_ROWS)
+    return rows[::-1][::step][::-1]
+
+
+def _money_sentence(report: Report, survey: Survey) -> str:
+    budget = report["budget_usd"]
+    parts = [f"{usd(report['spend_usd'])} spent"]
+    if budget:
+        share = f", {100 * report['spend_usd'] / budget:.1f}%" if report["spend_usd"] else ""
+        parts.append(f"of a budget of {usd(budget)}{share}")
+    if report["counts"]["pending"]:
+        parts.append(f"; {usd(projected_usd(report))} expected for the whole corpus")
+    sentence = " ".join(parts).replace(" ;", ";") + "."
+    if survey.unplaced_usd > 0:
+        sentence += f" {usd(survey.unplaced_usd)} of it is not in the curve: void attempts and lost jobs."
+    return sentence

@@ -1,0 +1,104 @@
+"""What the gate's verdicts point at in a text, read out of their sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from handlers.domain.models import Check, Paper
+from handlers.tasks.translation.masking.masking import mask
+from handlers.tasks.translation.policy import has_words, source_language
+from handlers.tasks.translation.segment import segments
+
+_SENTENCE = re.compile(
+    r'In "([a-z]{1,20})(?:/[0-9]{1,6})?" ((?:(?! In "[a-z/0-9]{1,27}" ).){1,2000})', re.DOTALL
+)
+_NUMBERS = re.compile(
+    r"(missing or changed|that the source has not): ([^:]{1,700}?)(?: and \d{1,6} more)?\.?$"
+)
+_QUOTED = re.compile('“([^“”]{1,80})”|says? "([^"]{1,80})"|but "([^"]{1,80})"')
+_PLACEHOLDER = re.compile(r"⟦(\d{1,6})⟧")
+_SPAN = re.compile(r"[\w/]{1,40}: '([^']{1,60})' stands")
+_MOST = 40
+
+
+@dataclass(frozen=True)
+class Mark:
+    """``text`` is to be shown marked wherever it stands; ``check`` is the name of who saw it."""
+
+    text: str
+    check: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What to mark on the source's side and the translation's."""
+
+    source: tuple[Mark, ...] = ()
+    """Numbers that the answer lacks, as ``numbers.places`` names them."""
+    result: tuple[Mark, ...] = ()
+    numbers: tuple[Mark, ...] = ()
+    """Numbers that only the answer has."""
+    spans: tuple[Mark, ...] = ()
+    """Formulas and other masked pieces, on both sides."""
+    whole: tuple[str, ...] = ()
+    """Checks that speak of the text as a whole (too short, the source repeated ...)."""
+
+
+def findings(checks: Iterable[Check], paper: Paper, *, full_text: bool) -> dict[str, Findings]:
+    """By field (``title``, ``abstract``, ``keywords``, ``body``), of all checks that did not pass."""
+    told: dict[str, _Told] = {}
+    everywhere: list[Mark] = []
+    for check in checks:
+        if check.verdict == "pass":
+            continue
+        if check.name in ("placeholders", "placeholder_order"):
+            numbers = set(_PLACEHOLDER.findall(check.detail))
+            everywhere += (Mark(span, check.name) for span in _spans(paper, numbers, full_text=full_text))
+        elif check.name == "mathematics":
+            everywhere += (Mark(span, check.name) for span in _SPAN.findall(check.detail))
+        else:
+            for name, sentence in _SENTENCE.findall(check.detail):
+                told.setdefault(name, _Told()).hear(check.name, sentence)
+    spans = tuple(everywhere[:_MOST])
+    names = ("title", "abstract", "keywords", "body")
+    return {name: told.get(name, _Told()).findings(spans) for name in names}
+
+
+class _Told:
+    """What was said of one field."""
+
+    def __init__(self) -> None:
+        self._source: list[Mark] = []
+        self._result: list[Mark] = []
+        self._numbers: list[Mark] = []
+        self._whole: list[str] = []
+
+    def hear(self, check: str, sentence: str) -> None:
+        if check == "numbers":
+            for what, listed in _NUMBERS.findall(sentence):
+                side = self._source if what.startswith("missing") else self._numbers
+                side += (Mark(item, check) for item in listed.split(", ") if item)
+            return
+        quoted = [Mark("".join(found), check) for found in _QUOTED.findall(sentence)]
+        self._result += quoted
+        if not quoted and check not in self._whole:
+            self._whole.append(check)
+
+    def findings(self, spans: tuple[Mark, ...]) -> Findings:
+        source, result, numbers = (
+            tuple(marks[:_MOST]) for marks in (self._source, self._result, self._numbers)
+        )
+        return Findings(source, result, numbers, spans, tuple(self._whole))
+
+
+def _spans(paper: Paper, numbers: set[str], *, full_text: bool) -> Iterator[str]:
+    """The masked spans with these placeholder numbers; counted on through the segments that are sent."""
+    language, first = source_language(paper), 1
+    for segment in segments(paper, full_text) if numbers else ():
+        masked = mask(segment.text, first)
+        if not has_words(masked.text, language):
+            continue
+        yield from (span for number, span in enumerate(masked.spans, start=first) if str(number) in numbers)
+        first += len(masked.spans)

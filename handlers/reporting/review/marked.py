@@ -1,0 +1,96 @@
+"""A text of a paper or a model as HTML: escaped, formulas as MathML, findings marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from handlers.reporting.review.findings import Mark
+from handlers.reporting.review.mathml import is_formula, to_mathml
+from handlers.tasks.translation.gate.numbers import places
+from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
+
+
+def to_marked_html(
+    text: str, marks: Sequence[Mark] = (), spans: Sequence[Mark] = (), numbers: Sequence[Mark] = ()
+) -> str:
+    """HTML for the inside of a block. ``marks`` are looked for in the prose, ``spans`` among the formulas
+    and other masked pieces; ``numbers`` are found however they are written. Nothing of the text comes out
+    as markup.
+    """
+    masked = mask(text)
+    by_span = {mark.text: mark.check for mark in spans}
+    prose = _Prose(masked.text, marks, numbers)
+    pieces: list[str] = []
+    at = 0
+    for number, match in zip(range(len(masked.spans)), PLACEHOLDER.finditer(masked.text), strict=False):
+        span = masked.spans[number]
+        pieces += (prose.marked(at, match.start()), _span(span, _check_of(span, by_span)))
+        at = match.end()
+    pieces.append(prose.marked(at, len(masked.text)))
+    return "".join(pieces)
+
+
+def _check_of(span: str, by_span: dict[str, str]) -> str | None:
+    """A verdict quotes the first sixty characters of a long span."""
+    return by_span.get(span) or by_span.get(span[:60])
+
+
+def _span(span: str, check: str | None) -> str:
+    inner = escape(span)
+    if is_formula(span):
+        formula = to_mathml(span)
+        inner = formula if formula is not None else f'<code class="tex">{inner}</code>'
+    return inner if check is None else _marked(inner, check)
+
+
+def _marked(html: str, check: str) -> str:
+    return f'<mark data-check="{escape(check)}" title="{escape(check)}">{html}</mark>'
+
+
+class _Prose:
+    """A text with the stretches of it that are to be marked: numbers first, then the longest words."""
+
+    def __init__(self, text: str, marks: Sequence[Mark], numbers: Sequence[Mark]) -> None:
+        self._text = text
+        self._stretches: list[tuple[int, int, str]] = []
+        self._next = 0
+        if numbers:
+            self._stretches += _numbers(text, {mark.text: mark.check for mark in numbers})
+        if marks:
+            self._stretches += _words(text, {mark.text.lower(): mark.check for mark in marks})
+        self._stretches.sort(key=lambda stretch: stretch[0])
+
+    def marked(self, start: int, end: int) -> str:
+        """The text between two positions as HTML. To be asked for in reading order."""
+        pieces: list[str] = []
+        at = start
+        for low, high, check in self._between(start, end):
+            if low < at or high > end:  # lies in another mark, or reaches over a formula
+                continue
+            pieces += (escape(self._text[at:low]), _marked(escape(self._text[low:high]), check))
+            at = high
+        return "".join(pieces) + escape(self._text[at:end])
+
+    def _between(self, start: int, end: int) -> Iterator[tuple[int, int, str]]:
+        while self._next < len(self._stretches) and self._stretches[self._next][0] < end:
+            stretch = self._stretches[self._next]
+            self._next += 1
+            if stretch[0] >= start:
+                yield stretch
+
+
+def _numbers(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]]:
+    prose = PLACEHOLDER.sub(lambda found: "\x00" * len(found[0]), text)  # their digits are no numbers
+    for start, end, mention in places(prose):
+        check = checks.get(mention) or checks.get(mention[:80])  # as much of it as a verdict tells
+        if check is not None:
+            yield start, end, check
+
+
+def _words(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]]:
+    known = sorted((word for word in checks if word.strip()), key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
+    for found in pattern.finditer(text) if pattern else ():
+        yield found.start(), found.end(), checks.get(found[0].lower(), "")

@@ -1,0 +1,183 @@
+"""The papers that a review site may show, side by side, in the corpus's order."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from handlers.domain.ledger import PaperRow
+from handlers.domain.licenses import forbids_derivatives
+from handlers.domain.models import NANO, Check, Paper, PartLine, RunSpec
+from handlers.ports import Ledger, ObjectStore
+from handlers.reporting.page.html import web_address
+from handlers.reporting.page.survey import read_line
+from handlers.reporting.review.findings import findings
+from handlers.reporting.review.marked import to_marked_html
+from handlers.reporting.review.mathml import is_formula
+from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
+from handlers.tasks.translation.policy import source_language
+
+_CHUNK = 500
+_SUBJECTS = ("field", "subject", "category", "categories")
+_TEXTS = ("title", "abstract", "keywords", "body")
+_TEX = re.compile(r"\\[A-Za-z]+|[\W_]")
+_LONGEST_FORMULA = 200
+_SEARCHED = ("title", "abstract", "keywords")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One field on both sides, as HTML that is safe to put into a page."""
+
+    name: str
+    source: str
+    result: str
+    refused_by: tuple[str, ...]
+    """Checks that speak of the translation as a whole: text to be escaped."""
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """One paper of the site. All but ``pairs`` is text to be escaped."""
+
+    id: str
+    status: str
+    title: str
+    source_title: str
+    language: str
+    subject: str
+    license: str | None
+    url: str | None
+    publisher: str | None
+    date: str | None
+    cost_usd: float
+    seconds: float
+    model: str
+    notice: str
+    same_as: str | None
+    checks: tuple[Check, ...]
+    """Those that did not pass."""
+    passed: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    searched: tuple[str, ...]
+    """What the search looks into: titles, abstracts and keywords of both sides, and the id."""
+
+
+@dataclass
+class Selection:
+    """Streams what may be shown and counts what may not."""
+
+    run_id: str
+    ledger: Ledger
+    store: ObjectStore
+    drafts: bool
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Reason → papers."""
+
+    def papers(self) -> Iterator[Reviewed]:
+        """Done papers, with ``drafts`` flagged ones too; never one whose licence forbids derivatives."""
+        spec = self.ledger.run(self.run_id).spec
+        lines = self.store.lines(spec.corpus)
+        while chunk := [Paper.model_validate_json(line) for line in islice(lines, _CHUNK)]:
+            rows = self.ledger.paper_rows(self.run_id, list({_leader(paper) for paper in chunk}))
+            for paper in chunk:
+                shown = self._paper(paper, rows.get(_leader(paper)), spec)
+                if shown is not None:
+                    yield shown
+
+    def _paper(self, paper: Paper, row: PaperRow | None, spec: RunSpec) -> Reviewed | None:
+        line = read_line(self.store, row) if row is not None else None
+        reason = self._reason(paper, row, line)
+        if reason is not None:
+            self.left_out[reason] += 1
+            return None
+        return _reviewed(paper, row, line, spec) if row is not None and line is not None else None
+
+    def _reason(self, paper: Paper, row: PaperRow | None, line: PartLine | None) -> str | None:
+        if forbids_derivatives(paper.license) or (line is not None and forbids_derivatives(line.license)):
+            return "licence forbids derivatives"
+        if row is None or row.status == "pending":
+            return "pending"
+        if row.status == "flagged" and not self.drafts:
+            return "flagged (drafts are not shown)"
+        if row.status not in ("done", "flagged"):
+            return row.status
+        if line is None:
+            return "result cannot be read"
+        return None if line.fields or row.status == "flagged" else "without a text"
+
+
+def _leader(paper: Paper) -> str:
+    return paper.same_as or paper.id
+
+
+def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Reviewed:
+    extra = paper.model_extra or {}
+    return Reviewed(
+        id=paper.id,
+        status=row.status,
+        title=_text(line.fields.get("title")),
+        source_title=paper.title,
+        language=source_language(paper),
+        subject=next((_text(extra[name])[:80] for name in _SUBJECTS if extra.get(name)), ""),
+        license=paper.license,
+        url=web_address(paper.url),
+        publisher=_text(extra.get("source"))[:200] or None,
+        date=paper.date,
+        cost_usd=row.cost / NANO if paper.same_as is None else 0.0,
+        seconds=line.latency if paper.same_as is None else 0.0,
+        model=line.model,
+        notice=line.notice,
+        same_as=paper.same_as,
+        checks=tuple(check for check in line.checks if check.verdict != "pass"),
+        passed=tuple(check.name for check in line.checks if check.verdict == "pass"),
+        pairs=_pairs(paper, line, spec),
+        searched=_searched(paper, line),
+    )
+
+
+def _searched(paper: Paper, line: PartLine) -> tuple[str, ...]:
+    sides = [_text(side) for name in _SEARCHED for side in (getattr(paper, name), line.fields.get(name))]
+    return (paper.id, *(piece for side in sides for piece in _words_of(side)))
+
+
+def _words_of(text: str) -> Iterator[str]:
+    """The prose, and of each formula its letters and digits in one word: ``CO2`` is looked for as such."""
+    masked = mask(text)
+    yield PLACEHOLDER.sub(" ", masked.text)
+    for span in masked.spans:
+        if is_formula(span):
+            yield _TEX.sub("", span[:_LONGEST_FORMULA])
+
+
+def _pairs(paper: Paper, line: PartLine, spec: RunSpec) -> tuple[Pair, ...]:
+    by_field = findings(line.checks, paper, full_text=spec.full_text)
+    pairs = []
+    for name in _TEXTS:
+        source, result, found = _text(getattr(paper, name)), _text(line.fields.get(name)), by_field[name]
+        if result or (source and name != "body"):
+            pairs.append(
+                Pair(
+                    name,
+                    to_marked_html(source, (), found.spans, found.source),
+                    to_marked_html(result, found.result, found.spans, found.numbers),
+                    found.whole,
+                )
+            )
+    return tuple(pairs)
+
+
+def _text(value: Any) -> str:
+    """What a field holds, as text: answers and extra fields may hold anything."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_text, value))
+    return json.dumps(value, ensure_ascii=False)

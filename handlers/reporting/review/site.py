@@ -1,0 +1,185 @@
+"""The review site: static pages of papers side by side with their translations, and a search index.
+
+Pages and index are written while the papers stream by, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from handlers.errors import UsageError
+from handlers.reporting.page.html import environment, page_style
+from handlers.reporting.review.papers import Reviewed, Selection
+from handlers.reporting.review.search_index import SearchIndex
+
+PAPERS_PER_PAGE = 20
+_MARKER = "paperfleet-review.txt"
+_MOST_CHOICES = 60
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What was written. ``left_out``: reason → papers that are not on the site."""
+
+    papers: int
+    pages: int
+    left_out: dict[str, int]
+
+
+def write_site(
+    selection: Selection,
+    output: Path,
+    *,
+    per_page: int = PAPERS_PER_PAGE,
+    on_page: Callable[[int], None] = lambda _papers: None,
+) -> Site:
+    """Write the site in place of what was there; UsageError if that is not an earlier review site.
+
+    The folder appears whole: nothing of an earlier site stays behind in it. ``on_page`` hears after each
+    page how many papers are written.
+    """
+    _refuse_strangers(output)
+    scratch = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        site = _Writer(selection, scratch, per_page, on_page).write()
+        _replace(scratch, output)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return site
+
+
+def _refuse_strangers(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output}: that is a file; give a folder")
+    if output.is_dir() and any(output.iterdir()) and not (output / _MARKER).is_file():
+        raise UsageError(
+            f"--output {output}: the folder has other files in it, which would be lost; give a new one"
+        )
+
+
+def _replace(scratch: Path, output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    old = scratch.with_suffix(".old")
+    if output.exists():
+        output.rename(old)
+    scratch.rename(output)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@dataclass
+class _Choices:
+    """What the filters offer: value → papers, bounded."""
+
+    checks: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    subjects: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+
+    def add(self, paper: Reviewed) -> None:
+        for check in paper.checks:
+            _bounded(self.checks, f"{check.name} {check.verdict}")
+        _bounded(self.languages, paper.language)
+        _bounded(self.statuses, paper.status)
+        if paper.subject:
+            _bounded(self.subjects, paper.subject)
+
+
+def _bounded(counter: Counter[str], value: str) -> None:
+    if value in counter or len(counter) < _MOST_CHOICES:
+        counter[value] += 1
+
+
+class _Writer:
+    def __init__(
+        self, selection: Selection, folder: Path, per_page: int, on_page: Callable[[int], None]
+    ) -> None:
+        self._selection = selection
+        self._folder = folder
+        self._per_page = per_page
+        self._on_page = on_page
+        self._jinja = environment()
+        self._choices = _Choices()
+        self._index = SearchIndex(folder / "search")
+        self._papers = 0
+        self._pages = 0
+
+    def write(self) -> Site:
+        for name in ("pages", "search", "assets"):
+            (self._folder / name).mkdir(parents=True)
+        self._assets()
+        page: list[tuple[int, Reviewed]] = []
+        for number, paper in zip(count(1), self._selection.papers(), strict=False):
+            if len(page) == self._per_page:
+                self._page(page, more=True)
+                page = []
+            page.append((number, paper))
+            self._papers = number
+            self._choices.add(paper)
+            self._index.add(self._pages + 1, number, paper)
+        if page:
+            self._page(page, more=False)
+        self._index.close()
+        self._front()
+        return Site(self._papers, self._pages, dict(self._selection.left_out))
+
+    def _assets(self) -> None:
+        templates = Path(__file__).parents[1] / "templates"
+        (self._folder / _MARKER).write_text("A review site: it may be written anew.\n", encoding="utf-8")
+        (self._folder / "assets" / "site.css").write_text(page_style("review.css"), encoding="utf-8")
+        for name in ("review.js", "search.js"):
+            shutil.copyfile(templates / name, self._folder / "assets" / name)
+
+    def _page(self, papers: list[tuple[int, Reviewed]], *, more: bool) -> None:
+        self._pages += 1
+        self._render(
+            "review_page.html",
+            self._folder / "pages" / page_name(self._pages),
+            papers=papers,
+            page=self._pages,
+            before=page_name(self._pages - 1) if self._pages > 1 else None,
+            after=page_name(self._pages + 1) if more else None,
+        )
+        self._on_page(papers[-1][0])
+
+    def _front(self) -> None:
+        self._render(
+            "review_index.html",
+            self._folder / "index.html",
+            papers=self._papers,
+            pages=[(number, page_name(number)) for number in range(1, self._pages + 1)],
+            per_page=self._per_page,
+            row_files=self._index.row_files,
+            word_files=" ".join(self._index.word_files),
+            choices=self._choices,
+            left_out=self._selection.left_out,
+        )
+
+    def _render(self, template: str, path: Path, **values: Any) -> None:
+        spec = self._selection.ledger.run(self._selection.run_id).spec
+        page = self._jinja.get_template(template).stream(
+            run_id=self._selection.run_id,
+            target=spec.target_language,
+            model=spec.model,
+            drafts=self._selection.drafts,
+            policy=POLICY,
+            **values,
+        )
+        with path.open("w", encoding="utf-8") as file:
+            page.dump(file)
+
+
+def page_name(number: int) -> str:
+    """File name of a page; pages are counted from 1."""
+    return f"{number:04d}.html"

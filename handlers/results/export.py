@@ -1,0 +1,158 @@
+"""What became of each paper, a line a paper in the corpus' order."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from handlers.domain.models import PaperStatus
+from handlers.errors import UsageError
+from handlers.parallel import in_order, may_fork
+from handlers.ports import Ledger, ObjectStore
+from handlers.results.csv_lines import CsvLines
+from handlers.results.records import COLUMNS, Asked, Sent, chunks_of, received, records, sent
+
+__all__ = ["COLUMNS", "ExportFormat", "export"]
+
+ExportFormat = Literal["jsonl", "csv"]
+_ALONE = 4
+"""Chunks that are made into lines before other processes are started: small runs are not worth it."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def export(
+    run_id: str,
+    *,
+    ledger: Ledger,
+    store: ObjectStore,
+    format: ExportFormat,  # noqa: A002 - the flag's name
+    output: Path | Literal["-"],
+    drafts: bool = False,
+    processes: int = 1,
+) -> dict[PaperStatus, int]:
+    """Write the results of a run to a file (all of it or nothing) or to standard output; returns papers
+    by status.
+
+    A record has the columns of ``COLUMNS``. Texts are the translation of a ``done`` paper; with
+    ``drafts`` also what the gate refused (status ``flagged``); of a paper that was skipped because it is
+    in the target language already, the original. A paper with ``same_as`` shares the outcome of that
+    paper, and its usage and cost are 0: sums over the lines count each call once.
+
+    ``processes`` make the lines of a large run beside this one, with the same result; only for a store whose
+    objects are files.
+    """
+    spec = ledger.run(run_id).spec
+    counts: dict[PaperStatus, int] = {"done": 0, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
+    made = partial(records, spec=spec, store=store, drafts=drafts)
+    chunks = chunks_of(run_id, spec, ledger, store)
+    with _replacing(output) as file:
+        if format == "csv":
+            _write_csv(map(made, chunks), file, counts)
+        else:
+            _write_json_lines(made, chunks, file, counts, processes)
+    return counts
+
+
+def _write_csv(
+    chunks: Iterator[Iterator[dict[str, Any]]], file: IO[bytes], counts: dict[PaperStatus, int]
+) -> None:
+    lines = CsvLines(file, COLUMNS)
+    try:
+        for record in chain.from_iterable(chunks):
+            counts[record["status"]] += 1
+            lines.write(record)
+    finally:
+        lines.finish()
+
+
+def _write_json_lines(
+    make: _Make,
+    chunks: Iterator[list[Asked]],
+    file: IO[bytes],
+    counts: dict[PaperStatus, int],
+    processes: int,
+) -> None:
+    try:
+        for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:
+            _write_chunk(make(chunk), file, counts)
+        with closing(in_order(partial(_block, make), map(sent, chunks), processes=processes)) as blocks:
+            for given, block in blocks:
+                if block is None:
+                    _write_chunk(make(received(given)), file, counts)
+                    continue
+                file.write(block.lines)
+                for status, count in block.counts.items():
+                    counts[status] += count
+    finally:
+        file.flush()
+
+
+def _write_chunk(chunk: Iterator[dict[str, Any]], file: IO[bytes], counts: dict[PaperStatus, int]) -> None:
+    for record in chunk:
+        counts[record["status"]] += 1
+        file.write(_json_line(record))
+
+
+class _Block(NamedTuple):
+    """A chunk's lines, and how many there are of each status."""
+
+    lines: bytes
+    counts: Counter[PaperStatus]
+
+
+_Make = Callable[[list[Asked]], Iterator[dict[str, Any]]]
+
+
+def _block(make: _Make, chunk: list[Sent]) -> _Block | None:
+    """None if there is something wrong with a record: whoever asked finds it again, in its place."""
+    try:
+        found = list(make(received(chunk)))
+        return _Block(b"".join(map(_json_line, found)), Counter(record["status"] for record in found))
+    except Exception:  # noqa: BLE001 - raised once more, in the process that tells the user
+        return None
+
+
+def _json_line(record: dict[str, Any]) -> bytes:
+    try:
+        return to_json(record) + b"\n"
+    except PydanticSerializationError:  # half of a surrogate pair, which UTF-8 has no bytes for
+        return _ENCODER.encode(record).encode("utf-8", "replace") + b"\n"
+
+
+@contextmanager
+def _replacing(output: Path | Literal["-"]) -> Iterator[IO[bytes]]:
+    """A file that takes its name only once it is whole; standard output and devices as they are."""
+    if output == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = output.resolve()
+    if target.is_dir():
+        raise UsageError(f"--output {output}: is a folder; give a file in it")
+    if not target.parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {target.parent}")
+    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        with target.open("wb") as device:  # /dev/null and pipes are written to, never replaced
+            yield device
+        return
+    scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with scratch.open("wb", buffering=1 << 20) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -1,0 +1,38 @@
+"""Results as Parquet, from the lines of a JSONL export, by DuckDB at bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from handlers.errors import UsageError
+from handlers.extras import load
+
+_MEMORY = "512MB"
+
+
+def to_parquet(lines: Path, output: Path, columns: Mapping[str, str]) -> int:
+    """Write the rows of a JSONL file as Parquet (zstd), whole or not at all; returns how many.
+
+    ``columns``: name → DuckDB type (``VARCHAR``, ``DOUBLE``, ``VARCHAR[]``, ``JSON`` ...); a field that is
+    missing or null is null, one without a column is left out. Any of the lines may be up to 64 MiB long.
+    UsageError without the extra ``parquet`` or when the file cannot be written.
+    """
+    duckdb = load("duckdb", extra="parquet")
+    scratch = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    source = "read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = 67108864)"
+    # DuckDB takes no parameter for the target of COPY: quoted as SQL asks, hence the S608 below.
+    target = str(scratch).replace("'", "''")
+    copy = f"COPY (SELECT * FROM {source}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+    database = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "threads": 1})
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        (count,) = database.execute(copy, [str(lines), dict(columns)]).fetchone()
+        scratch.replace(output)
+    except (OSError, duckdb.IOException) as error:
+        raise UsageError(f"--output {output}: cannot be written: {error}") from error
+    finally:
+        database.close()
+        scratch.unlink(missing_ok=True)
+    return int(count)

@@ -1,0 +1,198 @@
+"""A run's results as records, chunk by chunk in the corpus' order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pydantic_core import SchemaValidator, core_schema, from_json
+
+from handlers.domain.ledger import PaperRow
+from handlers.domain.licenses import refusal_to_derive
+from handlers.domain.models import NANO, Paper, PaperStatus, RunSpec
+from handlers.domain.part_lines import parsed
+from handlers.errors import CorpusChangedError
+from handlers.ports import Ledger, ObjectStore
+from handlers.tasks.translation.policy import source_language, subtag
+
+COLUMNS = (
+    "id", "status", "title", "abstract", "body", "keywords", "checks", "usage", "error", "reason", "language",
+    "source_language", "source_title", "license", "url", "same_as", "reused_from", "model", "prompt_version",
+    "fingerprint", "cost_usd", "notice",
+)  # fmt: skip
+_CHUNK = 500
+_CHUNK_BYTES = 2 << 20
+"""Of the corpus; a chunk is closed by the first that is reached, and one of them is in memory."""
+
+
+class Result(NamedTuple):
+    """What a record needs of a row of the ledger."""
+
+    paper_id: str
+    status: PaperStatus
+    error: str | None
+    cost: int
+    key: str
+    """"" if it has no line yet."""
+    offset: int
+    length: int
+
+
+Asked = tuple[bytes, dict[str, Any], Result | None]
+"""A paper's line of the corpus, what every record needs of it, and its result."""
+Sent = tuple[bytes, dict[str, Any], tuple[Any, ...] | None]
+"""The same as it travels to another process: without the line where the record is made of the rest."""
+
+
+def sent(chunk: list[Asked]) -> list[Sent]:
+    return [
+        (b"", paper, tuple(result))
+        if result is not None and result.status != "skipped" and paper.get("language")
+        else (raw, paper, None if result is None else tuple(result))
+        for raw, paper, result in chunk
+    ]
+
+
+def received(chunk: list[Sent]) -> list[Asked]:
+    make = Result._make
+    return [(raw, paper, None if plain is None else make(plain)) for raw, paper, plain in chunk]
+
+
+def records(
+    chunk: list[Asked], *, spec: RunSpec, store: ObjectStore, drafts: bool
+) -> Iterator[dict[str, Any]]:
+    """The results of a chunk, their keys in the order of ``COLUMNS``. CorpusChangedError names the one that
+    is not as it was written."""
+    for raw, paper, result in chunk:
+        yield _record(paper, raw, result, _line(result, store), spec, drafts=drafts)
+
+
+def chunks_of(run_id: str, spec: RunSpec, ledger: Ledger, store: ObjectStore) -> Iterator[list[Asked]]:
+    """Memory holds few chunks of papers, however many there are."""
+    for papers in _papers(store.lines(spec.corpus)):
+        leaders = [paper.get("same_as") or paper["id"] for paper, _ in papers]
+        rows = ledger.paper_rows(run_id, list(dict.fromkeys(leaders)))
+        yield [
+            (raw, paper, _result(rows.get(leader)))
+            for (paper, raw), leader in zip(papers, leaders, strict=True)
+        ]
+
+
+def _result(row: PaperRow | None) -> Result | None:
+    if row is None:
+        return None
+    where = row.pointer
+    place = ("", 0, 0) if where is None else (where.key, where.offset, where.length)
+    return Result(row.paper_id, row.status, row.error, row.cost, *place)
+
+
+def _papers(lines: Iterator[bytes]) -> Iterator[list[tuple[dict[str, Any], bytes]]]:
+    """What every record needs of a paper, and the paper's whole line."""
+    papers: list[tuple[dict[str, Any], bytes]] = []
+    size = 0
+    for raw in lines:
+        papers.append((_paper(raw), raw))
+        size += len(raw)
+        if len(papers) >= _CHUNK or size >= _CHUNK_BYTES:
+            yield papers
+            papers, size = [], 0
+    if papers:
+        yield papers
+
+
+# Corpus and parts were validated when they were written, and a million of them are read here: they are
+# parsed, and only what would give out a wrong record is checked again. Of a paper's own texts, which few
+# records repeat, not even strings are made.
+_ASKED = SchemaValidator(
+    core_schema.typed_dict_schema(
+        {"id": core_schema.typed_dict_field(core_schema.str_schema())}
+        | {
+            name: core_schema.typed_dict_field(core_schema.any_schema(), required=False)
+            for name in ("title", "language", "license", "url", "same_as")
+        },
+        extra_behavior="ignore",
+    )
+)
+
+
+def _paper(line: bytes) -> dict[str, Any]:
+    try:
+        paper: dict[str, Any] = _ASKED.validate_json(line, strict=True)
+    except ValueError as error:
+        raise CorpusChangedError("a line of the corpus is no paper: ingest the source again") from error
+    return paper
+
+
+def _line(result: Result | None, store: ObjectStore) -> dict[str, Any] | None:
+    """The part's line that the ledger points at."""
+    if result is None or not result.key:
+        return None
+    try:
+        line = parsed(store.read(result.key, result.offset, result.length), result)
+    except CorpusChangedError as error:
+        raise CorpusChangedError(f"the result of paper {result.paper_id!r}: {error}") from error
+    if line["id"] != result.paper_id:
+        raise CorpusChangedError(f"{result.key} has paper {line['id']!r} in the place of {result.paper_id!r}")
+    return line
+
+
+def _record(
+    paper: dict[str, Any],
+    raw: bytes,
+    row: Result | None,
+    line: dict[str, Any] | None,
+    spec: RunSpec,
+    *,
+    drafts: bool,
+) -> dict[str, Any]:
+    """One result, its keys in the order of ``COLUMNS``."""
+    status: PaperStatus = "pending" if row is None else row.status
+    withheld = None
+    if status in ("done", "flagged") and spec.skip_no_derivatives:
+        # An earlier version may have let it follow a paper whose licence allows more.
+        withheld = refusal_to_derive(paper.get("license"))
+        status = "skipped" if withheld else status
+    translated = line is not None and (status == "done" or (status == "flagged" and drafts))
+    language = paper.get("language") or source_language(Paper.model_validate_json(raw))
+    untouched = status == "skipped" and subtag(language) == subtag(spec.target_language)
+    terminal = line if line is not None and status != "pending" and not withheld else {}
+    published = terminal if translated else {}
+    texts = published.get("fields", {}) if translated else from_json(raw) if untouched else {}
+    same_as = paper.get("same_as")
+    return {
+        "id": paper["id"],
+        "status": status,
+        "title": texts.get("title"),
+        "abstract": texts.get("abstract"),
+        "body": texts.get("body"),
+        "keywords": texts.get("keywords"),
+        "checks": terminal.get("checks", []),
+        "usage": _usage(line if same_as is None else None),
+        "error": row.error if row and not withheld else None,
+        "reason": withheld or terminal.get("reason"),
+        "language": spec.target_language if translated else language if untouched else None,
+        "source_language": language,
+        "source_title": paper.get("title", ""),
+        "license": paper.get("license"),
+        "url": paper.get("url"),
+        "same_as": same_as,
+        "reused_from": terminal.get("reused_from"),
+        "model": published.get("model"),
+        "prompt_version": published.get("prompt_version"),
+        "fingerprint": terminal.get("fingerprint"),
+        "cost_usd": row.cost / NANO if row and same_as is None else 0,
+        "notice": published.get("notice"),
+    }
+
+
+_TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+
+
+def _usage(line: dict[str, Any] | None) -> dict[str, int]:
+    """Tokens over all calls that led to the line, those of interrupted attempts included."""
+    calls = [] if line is None else [*line.get("carried", ()), *line.get("calls", ())]
+    usages = [usage for call in calls if (usage := call.get("usage")) is not None]
+    if len(usages) == 1:  # nearly always
+        get = usages[0].get
+        return {"calls": len(calls), **{name: get(name, 0) for name in _TOKENS}}
+    return {"calls": len(calls), **{name: sum(usage.get(name, 0) for usage in usages) for name in _TOKENS}}

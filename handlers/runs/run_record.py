@@ -1,0 +1,55 @@
+"""What is fixed for the life of a run, kept beside its parts: a ledger can be made again from both."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from handlers.domain.ledger import RunRecord
+from handlers.domain.models import Frozen, RunId, RunSpec
+from handlers.errors import CorpusChangedError
+from handlers.ports import ObjectStore
+
+
+class _Kept(Frozen):
+    run_id: RunId
+    spec: RunSpec
+    papers: int
+    same_as: int
+    created_at: float
+    budget: int | None
+    """nano-USD, at the run's creation."""
+
+
+def record_key(run_id: str) -> str:
+    return f"runs/{run_id}/run.json"
+
+
+def keep_record(record: RunRecord, store: ObjectStore) -> None:
+    """Store it under ``runs/<run>/run.json`` unless it lies there."""
+    kept = _Kept(
+        run_id=record.run_id,
+        spec=record.spec,
+        papers=record.papers,
+        same_as=record.same_as,
+        created_at=record.created_at,
+        budget=record.budget,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.json"
+        path.write_text(kept.model_dump_json() + "\n", encoding="utf-8")
+        store.put_file(record_key(record.run_id), path)
+
+
+def kept_record(run_id: str, store: ObjectStore) -> RunRecord:
+    """CorpusChangedError if it is gone or damaged."""
+    key = record_key(run_id)
+    if not store.exists(key):
+        raise CorpusChangedError(f"{key} is gone: nothing tells what the run {run_id!r} was about")
+    try:
+        kept = _Kept.model_validate_json(b"".join(store.lines(key)))
+    except ValidationError as error:
+        raise CorpusChangedError(f"{key} is damaged: nothing tells what the run was about") from error
+    return RunRecord(kept.run_id, kept.spec, kept.papers, kept.same_as, kept.created_at, kept.budget)

@@ -1,0 +1,60 @@
+"""The fixed settings of a run, from flags, files and the corpus."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from handlers.corpus.ingest import IngestResult
+from handlers.domain.models import RunSpec
+from handlers.errors import UsageError
+from handlers.settings import Settings
+from handlers.tasks.translation.masking.masking import MASKING_VERSION
+from handlers.tasks.translation.prompt import PROMPT_VERSION
+
+
+def specification(settings: Settings, corpus: IngestResult) -> RunSpec:
+    """UsageError if no model is named or the glossary cannot be read."""
+    if settings.model is None:
+        raise UsageError("no model: give --model NAME or set PAPERFLEET_MODEL")
+    return RunSpec(
+        corpus_sha256=corpus.sha256,
+        corpus=corpus.key,
+        prompt_version=PROMPT_VERSION,
+        masking_version=MASKING_VERSION,
+        model=settings.model,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
+        max_tokens_field=settings.max_tokens_field,
+        json_mode=settings.json_mode,
+        extra_body=settings.extra_body,
+        target_language=settings.target_language,
+        glossary=read_glossary(settings.glossary) if settings.glossary else {},
+        skip_no_derivatives=settings.skip_no_derivatives,
+        full_text=settings.full_text,
+        batch_papers=settings.batch_papers,
+    )
+
+
+def read_glossary(path: Path) -> dict[str, str]:
+    """JSON ``{"source term": "target term"}`` or CSV with two columns, without a header."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix == ".json":
+            return _terms(json.loads(text).items(), path)
+        return _terms((row for row in csv.reader(text.splitlines()) if row), path)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
+        raise UsageError(f"glossary {path}: cannot be read: {error}") from error
+
+
+def _terms(rows: Iterable[Sequence[object]], path: Path) -> dict[str, str]:
+    terms: dict[str, str] = {}
+    for number, row in enumerate(rows, start=1):
+        if len(row) != 2 or not all(isinstance(cell, str) and cell.strip() for cell in row):
+            raise UsageError(
+                f"glossary {path}, entry {number}: source term and target term wanted, found {row!r}"
+            )
+        terms[str(row[0]).strip()] = str(row[1]).strip()
+    return terms

@@ -1,0 +1,119 @@
+"""From a canonical corpus to a run: create it, cut its batches once, emit those that are unfinished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from handlers.corpus.batching import cut
+from handlers.corpus.index import IndexEntry, parse_index
+from handlers.domain.ledger import Control, RunRecord
+from handlers.domain.models import BatchMessage, Frozen, RunId, RunSpec
+from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
+from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
+from handlers.runs.run_record import keep_record
+
+
+class RunRequest(Frozen):
+    """What the shard handler is asked: a new run needs ``spec`` and the counts, a known one its id."""
+
+    run_id: RunId
+    spec: RunSpec | None = None
+    papers: int = 0
+    same_as: int = 0
+    budget: int | None = None
+    """nano-USD, cumulative for the run; None keeps what the run has (a new one: no limit)."""
+
+
+class Submitted(Frozen):
+    """What became of a run request."""
+
+    run_id: str
+    papers: int
+    batches: int
+    """Batches of the run, cut once."""
+    emitted: int
+    """Messages sent now: one for each unfinished batch."""
+
+
+def submit(
+    request: RunRequest, *, ledger: Ledger, queue: BatchQueue, store: ObjectStore, clock: Clock
+) -> Submitted:
+    """Create the run if it is new, re-arm it if not, and emit its unfinished batches.
+
+    RunChangedError if a fixed setting differs; UnknownRunError for an unknown id without a spec.
+    """
+    record = _known(ledger, request) or _create(request, ledger, store, clock)
+    if request.spec is not None and (diff := record.spec.diff(request.spec)):
+        raise RunChangedError(request.run_id, diff)
+    keep_record(record, store)  # also of a run that a version without it made
+    if request.budget is not None:
+        ledger.set_budget(request.run_id, request.budget, at=clock.now())
+    if ledger.control(request.run_id).state == "cancelled":
+        raise UsageError(
+            f"run {request.run_id!r} was cancelled; `paperfleet resume` re-arms it, or give another --run-id"
+        )
+    ledger.set_control(request.run_id, Control("active", "", clock.now()))
+    emitted = emit(request.run_id, ledger=ledger, queue=queue)
+    return Submitted(
+        run_id=request.run_id,
+        papers=record.papers,
+        batches=ledger.totals(request.run_id).batches,
+        emitted=emitted,
+    )
+
+
+def emit(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> int:
+    """Send a message for every unfinished batch; returns how many."""
+    return queue.send(keyed(message) for message in ledger.unfinished_batches(run_id))
+
+
+def keyed(message: BatchMessage) -> tuple[str, str]:
+    """(deduplication key, body): one message a batch and generation."""
+    return f"{message.run_id}/{message.batch_id}/{message.generation}", message.model_dump_json()
+
+
+def _known(ledger: Ledger, request: RunRequest) -> RunRecord | None:
+    try:
+        return ledger.run(request.run_id)
+    except UnknownRunError:
+        if request.spec is None:
+            raise
+        return None
+
+
+def _create(request: RunRequest, ledger: Ledger, store: ObjectStore, clock: Clock) -> RunRecord:
+    """Batches first, the run last: a crash in between leaves no run, and the next try cuts the same."""
+    spec = request.spec
+    if spec is None:
+        raise UsageError("a new run needs its settings")
+    if not store.exists(spec.corpus):
+        raise CorpusChangedError(f"corpus {spec.corpus} is not in the store: ingest the source first")
+    ledger.add_batches(cut_batches(request.run_id, spec, store))
+    return ledger.create_run(
+        RunRecord(request.run_id, spec, request.papers, request.same_as, clock.now(), request.budget)
+    )
+
+
+def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[BatchMessage]:
+    """A run's batches: the same ones whenever they are cut."""
+    index = store.lines(spec.corpus.removesuffix(".jsonl") + ".index")
+    entries = parse_index(index, corpus_sha256=spec.corpus_sha256)
+    return cut(
+        entries,
+        run_id=run_id,
+        corpus_key=spec.corpus,
+        corpus_sha256=spec.corpus_sha256,
+        max_papers=spec.batch_papers,
+        max_tokens=spec.batch_tokens,
+        full_text=spec.full_text,
+        costs_nothing=costs_nothing(spec),
+    )
+
+
+def costs_nothing(spec: RunSpec) -> Callable[[IndexEntry], bool]:
+    """Whether a paper needs no call, as far as the index tells."""
+    return lambda entry: (
+        entry.empty
+        or entry.language == spec.target_language
+        or (entry.no_derivatives and spec.skip_no_derivatives)
+    )

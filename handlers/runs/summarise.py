@@ -1,0 +1,192 @@
+"""How a run stands: sums of the ledger as one report, whatever the number of papers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from handlers.domain.ledger import JobRecord, QueueCounts, RunRecord, RunTotals
+from handlers.domain.models import NANO, TERMINAL
+from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
+from handlers.domain.totals import CallTotals
+from handlers.pipeline.context import quantile
+from handlers.ports import BatchQueue, Ledger
+from handlers.runs.run_state import standing
+from handlers.runs.sessions import IsAlive, Stretch, job_end, stretches
+
+__all__ = ["RunReport", "summarise", "usd"]
+
+_ENOUGH_FLAGGED = 0.05
+"""Share of answered papers above which the gate or the model deserves a look."""
+
+
+def summarise(
+    run_id: str,
+    *,
+    ledger: Ledger,
+    queue: BatchQueue | None,
+    now: float,
+    is_alive: Callable[[str], bool],
+    detail: bool = False,
+) -> RunReport:
+    """The report of a run. Reads sums and jobs, never papers, unless ``detail`` asks for the papers'
+    error classes and failed checks (then every row is streamed). UnknownRunError if there is none.
+    """
+    record, totals = ledger.run(run_id), ledger.totals(run_id)
+    jobs, sessions = ledger.jobs(run_id), ledger.sessions(run_id)
+    waiting = None if queue is None else queue.counts()
+    alive = IsAlive(is_alive, sessions, now)
+    times = stretches(sessions, jobs, alive, now)
+    ends = [job_end(job, alive, now) for job in jobs]
+    state, reason = standing(ledger.control(run_id), totals, jobs, sessions, waiting, alive, now)
+    errors, checks = _papers_by_class(ledger, run_id) if detail else (None, None)
+    return RunReport(
+        run_id=run_id,
+        state=state,
+        reason=reason,
+        outcome=sessions[-1].outcome if sessions else "",
+        model=record.spec.model,
+        reused=totals.reused,
+        queue=None if waiting is None else QueueReport(**asdict(waiting)),
+        jobs=tuple(_job(job, end) for job, end in zip(jobs, ends, strict=True) if job.workers or job.lost),
+        lost_jobs=tuple(job.job_id for job in jobs if job.lost),
+        failed_checks=checks,
+        paper_errors=errors,
+        warnings=_warnings(totals, waiting, jobs),
+        started_at=_iso(min((each.start for each in times), default=None)),
+        finished_at=_iso(max((each.end for each in times), default=None)) if state == "finished" else None,
+        **_money(record, totals),
+        **_calls(totals.calls),
+        **_pace(totals, jobs, ends, times),
+    )
+
+
+def _money(record: RunRecord, totals: RunTotals) -> dict[str, Any]:
+    return {
+        "papers": record.papers,
+        "counts": {status: totals.counts[status] for status in (*TERMINAL, "pending")},
+        "same_as": record.same_as,
+        "spend_usd": usd(totals.calls.cost),
+        "spend_nano_usd": totals.calls.cost,
+        "indeterminate_usd": usd(totals.calls.indeterminate),
+        "budget_usd": None if record.budget is None else usd(record.budget),
+    }
+
+
+def _calls(calls: CallTotals) -> dict[str, Any]:
+    sums = calls.model_dump(exclude={"latency", "errors"})
+    return {
+        "calls": CallCounts(**{name: sums[name] for name in CallCounts.model_fields}),
+        "tokens": TokenCounts(**{name: sums[name] for name in TokenCounts.model_fields}),
+        "latency_s": _latency(calls.latency),
+        "errors": _ranked(calls.errors),
+    }
+
+
+def _pace(
+    totals: RunTotals, jobs: Sequence[JobRecord], ends: Sequence[float], times: Sequence[Stretch]
+) -> dict[str, Any]:
+    wall = sum(each.wall for each in times)
+    # Ceilings, or of theirs what jobs had that choose their number of workers.
+    ceilings = sum(job.workers * (end - job.started_at) for job, end in zip(jobs, ends, strict=True))
+    offered = sum(_offered(job, end - job.started_at) for job, end in zip(jobs, ends, strict=True))
+    capacity = sum(each.wall * each.workers for each in times) * (offered / ceilings if ceilings else 0.0)
+    finished = sum(totals.counts[status] for status in TERMINAL)
+    return {
+        "wall_s": round(wall, 3),
+        "papers_per_hour": round(3600 * finished / wall, 1) if wall else 0.0,
+        "worker_utilization": _share(sum(job.stats.busy for job in jobs), capacity),
+    }
+
+
+def _offered(job: JobRecord, wall: float) -> float:
+    """Worker-seconds that there were."""
+    return job.stats.offered or job.workers * wall
+
+
+def _job(job: JobRecord, end: float) -> JobReport:
+    wall = max(0.0, end - job.started_at)
+    capacity = _offered(job, wall)
+    return JobReport(
+        id=job.job_id,
+        session=job.session_id,
+        outcome=job.outcome,
+        workers=round(capacity / wall) if wall else job.workers,
+        started_at=_iso(job.started_at) or "",
+        ended_at=_iso(job.ended_at and end),
+        wall_s=round(wall, 3),
+        papers=job.stats.papers,
+        utilization=_share(job.stats.busy, capacity),
+        throttle_wait_s=round(job.stats.throttle_wait, 3),
+        latency_s=_latency(job.stats.latency),
+        errors=_ranked(job.stats.errors),
+        lost_usd=usd(job.lost),
+    )
+
+
+def _warnings(totals: RunTotals, waiting: QueueCounts | None, jobs: Sequence[JobRecord]) -> tuple[str, ...]:
+    return tuple(_about_money(totals.calls, jobs)) + tuple(_about_papers(totals, waiting))
+
+
+def _about_money(calls: CallTotals, jobs: Sequence[JobRecord]) -> Iterator[str]:
+    if calls.reasoning:
+        yield (
+            f"{calls.reasoning:,} of {calls.completion:,} completion tokens are reasoning, paid for and not "
+            "part of any result: see --extra-body to turn it off"
+        )
+    if calls.indeterminate:
+        yield (
+            f"${usd(calls.indeterminate):.6f} of the spend is indeterminate: calls that may not have been "
+            "charged, booked at their estimate"
+        )
+    if lost := sum(job.lost for job in jobs):
+        yield f"${usd(lost):.6f} was held by jobs that died and is booked in full"
+
+
+def _about_papers(totals: RunTotals, waiting: QueueCounts | None) -> Iterator[str]:
+    if waiting is not None and waiting.dead:
+        told = "all runs share: `paperfleet redrive --list` shows this run's, and why"
+        where = f"queue that {told}" if waiting.shared else "queue: `paperfleet redrive --list` shows why"
+        yield f"{waiting.dead} dead letters in the {where}"
+    flagged = totals.counts["flagged"]
+    answered = flagged + totals.counts["done"]
+    if flagged > _ENOUGH_FLAGGED * answered:
+        yield f"{flagged:,} of {answered:,} answered papers are flagged: see the failed checks"
+
+
+def _papers_by_class(ledger: Ledger, run_id: str) -> tuple[dict[str, int], dict[str, int]]:
+    """(error class → papers, failed check → papers); followers are counted with their leader."""
+    errors: Counter[str] = Counter()
+    checks: Counter[str] = Counter()
+    for row in ledger.entries(run_id):
+        if row.error is not None and row.status in ("failed", "flagged"):
+            errors[row.error] += row.weight
+        for name in row.flags:
+            checks[name] += row.weight
+    return _ranked(errors), _ranked(checks)
+
+
+def _ranked(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _latency(histogram: dict[int, int]) -> Latency:
+    p50, p90, p99 = (round(quantile(histogram, share), 4) for share in (0.5, 0.9, 0.99))
+    return Latency(p50=p50, p90=p90, p99=p99)
+
+
+def usd(nano: int) -> float:
+    """The double nearest to the exact amount, whose shortest form has nine decimals at most."""
+    return nano / NANO
+
+
+def _share(part: float, whole: float) -> float:
+    return round(part / whole, 4) if whole > 0 else 0.0
+
+
+def _iso(at: float | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

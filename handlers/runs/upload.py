@@ -1,0 +1,84 @@
+"""An uploaded source becomes a corpus and a run request: what ``paperfleet shard`` does on a machine."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from handlers.corpus.ingest import IngestResult, ingest
+from handlers.corpus.sources.formats import open_source
+from handlers.errors import UsageError
+from handlers.ports import ObjectStore
+from handlers.runs.specification import specification
+from handlers.runs.submit import RunRequest
+from handlers.settings import Settings
+
+INCOMING = "incoming/"
+_FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    key: str = Field(min_length=1)
+
+
+class _Detail(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    object: _Object
+
+
+class _Upload(BaseModel):
+    """EventBridge's ``Object Created`` event, as far as it is read here."""
+
+    model_config = ConfigDict(extra="ignore")
+    detail: _Detail
+
+
+def uploaded_key(event: dict[str, object]) -> str | None:
+    """The key of an upload's event, None if the event is none. UsageError for a key elsewhere."""
+    if event.get("source") != "aws.s3":
+        return None
+    try:
+        key = _Upload.model_validate(event).detail.object.key
+    except ValidationError as error:
+        raise UsageError(f"not an Object Created event: {error}") from error
+    if not key.startswith(INCOMING):
+        raise UsageError(f"{key}: only objects under {INCOMING} are taken for a corpus")
+    return key
+
+
+def request_of_upload(key: str, *, store: ObjectStore, settings: Settings) -> RunRequest:
+    """Ingest the object, store the corpus and its index, and ask for a run named after file and content.
+
+    A file that has grown is another corpus and so another run; the same file again re-arms its run.
+    """
+    settings.state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="upload-", dir=settings.state) as scratch:
+        source = Path(scratch) / PurePosixPath(key).name
+        with source.open("wb") as copy:
+            copy.writelines(store.lines(key))
+        found = ingest(open_source(str(source)), Path(scratch))
+        store_corpus(found, store)
+        return RunRequest(
+            run_id=run_id_of(key, found),
+            spec=specification(settings, found),
+            papers=found.papers,
+            same_as=found.same_as,
+            budget=settings.budget_nano,
+        )
+
+
+def store_corpus(found: IngestResult, store: ObjectStore) -> None:
+    """The index first: whoever finds the corpus finds its index."""
+    store.put_file(found.key.removesuffix(".jsonl") + ".index", found.index)
+    store.put_file(found.key, found.corpus)
+
+
+def run_id_of(key: str, found: IngestResult) -> str:
+    """``june.jsonl`` becomes ``june-1f3a9c02``."""
+    stem = PurePosixPath(key).name.partition(".")[0]
+    name = _FOREIGN.sub("-", stem).strip("-._")[:48] or "upload"
+    return f"{name}-{found.sha256[:8]}"

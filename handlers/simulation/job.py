@@ -1,0 +1,152 @@
+"""A job, its batches and their papers, as a simulation keeps them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from handlers.corpus.batching import cut
+from handlers.corpus.index import IndexEntry
+from handlers.llm.limits.admission import Admission, Ticket
+from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.gossip import Hearsay, Told
+from handlers.llm.limits.token_bucket import TokenBucket
+from handlers.simulation.setup import SimSetup
+
+_COMMIT = 0.25
+"""Seconds of results that a death takes along (see pipeline/committer.py)."""
+
+
+class Batch:
+    """A message's papers. ``left``: those without an end."""
+
+    __slots__ = ("epoch", "id", "left", "units")
+
+    def __init__(self, batch_id: str, sizes: Iterator[float]) -> None:
+        self.id = batch_id
+        self.units = [Unit(size, self) for size in sizes]
+        self.left = len(self.units)
+        self.epoch = 0
+
+
+class Unit:
+    """A paper in a worker's hands."""
+
+    __slots__ = ("attempt", "batch", "done", "size", "started_at", "tries")
+
+    def __init__(self, size: float, batch: Batch) -> None:
+        self.size = size
+        self.batch = batch
+        self.done = False
+        self.fresh()
+
+    def fresh(self) -> None:
+        """As it is before any call."""
+        self.attempt = 1
+        self.tries = 0
+        self.started_at = 0.0
+
+
+class Job:
+    """A process: its gate, the papers that wait for a worker, and the batches that it holds."""
+
+    __slots__ = (
+        "alive", "backlog", "fetching", "gate", "held", "id", "idle", "queue", "recent", "serial", "wake_at",
+        "workers",
+    )  # fmt: skip
+
+    def __init__(self, number: int, serial: int, setup: SimSetup, random: Callable[[], float]) -> None:
+        self.id = number
+        self.serial = serial
+        self.workers = setup.workers
+        self.alive = True
+        self.idle = setup.workers
+        self.fetching = False
+        self.wake_at = float("inf")
+        self.backlog: deque[Unit] = deque()
+        self.held: dict[str, Batch] = {}
+        self.recent: deque[tuple[float, Unit]] = deque()
+        self.queue: deque[Ticket] = deque()
+        """Who waits for a slot, first come first served; those who have one are dropped when looked at."""
+        self.gate = Admission(
+            AimdLimit(ceiling=setup.workers), random, requests=_bucket(setup.rpm), tokens=_bucket(setup.tpm)
+        )
+
+    @property
+    def name(self) -> str:
+        return f"job-{self.id}-{self.serial}"
+
+    @property
+    def wants_more(self) -> bool:
+        """As the local event source decides it."""
+        return (
+            self.alive
+            and not self.fetching
+            and len(self.backlog) < max(1, self.workers // 4)
+            and len(self.held) < self.workers + 2
+        )
+
+    def finished(self, unit: Unit, now: float) -> None:
+        """Its result waits for the next commit."""
+        self.recent.append((now, unit))
+        while self.recent[0][0] < now - _COMMIT:
+            self.recent.popleft()
+
+    def lost(self, now: float) -> int:
+        """Take back what was not committed when it died; returns how many papers."""
+        count = 0
+        for at, unit in self.recent:
+            if at >= now - _COMMIT and unit.batch.id in self.held:
+                unit.done = False
+                unit.batch.left += 1
+                count += 1
+        return count
+
+
+class Heartbeats:
+    """What the jobs tell each other, all at the same moments: news of one reach the others a beat later."""
+
+    def __init__(self) -> None:
+        self._hearsay = Hearsay()
+        self._told: list[Told] = []
+
+    def beat(self, jobs: Sequence[Job], now: float) -> None:
+        """Each hears what all told at the beat before, and tells. They hear the same: it is reckoned once."""
+        news = self._hearsay.hear(self._told, now)
+        for job in jobs:
+            if news is not None:
+                job.gate.limit.hear(news, now)
+        self._told = [job.gate.tell(job.name) for job in jobs]
+
+
+def _bucket(per_minute: float | None) -> TokenBucket | None:
+    if per_minute is None:
+        return None
+    rate = per_minute / 60
+    return TokenBucket(rate=rate, burst=max(1.0, rate))
+
+
+def batches(setup: SimSetup) -> Iterator[Batch]:
+    """The papers as ``shard`` cuts them, heaviest first; made one by one."""
+    messages = cut(
+        _entries(setup.sizes, setup.papers),
+        run_id="simulation",
+        corpus_key="corpora/simulation.jsonl",
+        corpus_sha256="0" * 64,
+        max_papers=setup.batch_papers,
+        max_tokens=200_000,
+    )
+    for message in messages:
+        size = message.tokens / len(message.ids)
+        yield Batch(message.batch_id, iter([size] * len(message.ids)))
+
+
+def _entries(sizes: tuple[float, ...], papers: int) -> Iterator[IndexEntry]:
+    """Papers whose sizes follow the quantiles."""
+    last = len(sizes) - 1
+    for number in range(papers):
+        place = (number + 0.5) / papers * last
+        low = min(int(place), max(0, last - 1))
+        high = min(low + 1, last)
+        size = sizes[low] + (sizes[high] - sizes[low]) * (place - low)
+        yield IndexEntry(number * 1000, 999, max(1, round(size)), 0, 1, 0, None, f"p{number}")

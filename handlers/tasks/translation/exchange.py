@@ -1,0 +1,220 @@
+"""What is asked and asked again until the gate is content: first call, repair, split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from handlers.domain.models import CallKind, Check, RunSpec
+from handlers.errors import ContentFilteredError, TooLongError
+from handlers.ports import Ask
+from handlers.tasks.translation.gate import gate
+from handlers.tasks.translation.glossary import Glossary
+from handlers.tasks.translation.masking.exactness import added_markup, tidy
+from handlers.tasks.translation.pieces import Piece, compose, pieces_of
+from handlers.tasks.translation.prompt import request, system_prompt
+from handlers.tasks.translation.scripts import scripts_of
+from handlers.tasks.translation.segment import LONGEST, glue, halves
+
+MARKUP = "added_markup"
+
+_MOST_SEGMENTS = 60
+_DEEPEST = 5
+"""A text that is too long for the model even as a 32nd part is given up."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the answers say so far. ``fields`` are masked; ``error`` is None when all is well."""
+
+    fields: dict[str, str]
+    bad: frozenset[str] = frozenset()
+    checks: tuple[Check, ...] = ()
+    problems: tuple[str, ...] = ()
+    error: str | None = None
+    raw: str = ""
+    judged: frozenset[str] = frozenset()
+    """Segments that ``checks`` are about."""
+
+    def merged(self, later: Reading) -> Reading:
+        """With a later answer for some of the keys; its verdict is the one that counts."""
+        return replace(later, fields={**self.fields, **later.fields})
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The calls for one paper. ``spans``: masked spans by placeholder number."""
+
+    spec: RunSpec
+    glossary: Glossary
+    language: str
+    spans: dict[str, str]
+    ask: Ask
+
+    def translate(self, asked: Mapping[str, str], depth: int = 0) -> Reading:
+        """All of ``asked`` as well as it can be had; never raises a content filter's or length error."""
+        try:
+            reading = self._call(asked, "translate")
+        except TooLongError:
+            return self._shorter(asked, depth)
+        except ContentFilteredError:
+            return _refused(asked, "content_filter")
+        for mend in (self._repaired, self._split):
+            if not reading.bad:
+                break
+            try:
+                reading = mend(asked, reading)
+            except TooLongError:
+                continue
+            except ContentFilteredError:
+                refused = Check(name="content_filter", verdict="fail")
+                return replace(reading, error=refused.name, checks=(*reading.checks, refused))
+        return reading
+
+    def judge(self, asked: Mapping[str, str], fields: Mapping[str, str]) -> Reading:
+        """The gate's verdict over texts that did not come in one answer."""
+        return self._read(asked, json.dumps(dict(fields), ensure_ascii=False), "stop")
+
+    def _call(self, asked: Mapping[str, str], kind: CallKind, refused: Reading | None = None) -> Reading:
+        answer = self.ask(
+            request(
+                asked,
+                target_language=self.spec.target_language,
+                source_language=self.language,
+                glossary=self.glossary.occurring(asked.values()),
+                cap=self.spec.max_tokens,
+                headroom=2 if refused else 1,
+                kind=kind,
+                problems=refused.problems if refused else (),
+                previous=_previous(asked, refused) if refused else None,
+            )
+        )
+        return self._read(asked, answer.content, answer.finish_reason)
+
+    def _read(self, asked: Mapping[str, str], content: str, finish_reason: str | None) -> Reading:
+        prompt = system_prompt(self.spec.target_language)
+        frame = gate.GateInput(dict(asked), self.language, self.spec.target_language, prompt)
+        verdict = gate.check(frame, content, finish_reason)
+        fields = {key: tidy(asked[key], text, self.spans) for key, text in (verdict.fields or {}).items()}
+        added = {key: found for key, text in fields.items() if (found := added_markup(asked[key], text))}
+        markup = _markup_check(added)
+        bad = verdict.bad_keys | frozenset(added)
+        if not verdict.ok and not verdict.bad_keys:
+            bad = frozenset(asked)
+        failed = (*verdict.failed, *((MARKUP,) if added else ()))
+        problems = (*verdict.problems, *((markup.detail,) if added else ()))
+        checks = (*verdict.checks, markup)
+        error = failed[0] if failed else None
+        return Reading(fields, bad, checks, problems, error, content, frozenset(asked))
+
+    def _repaired(self, asked: Mapping[str, str], refused: Reading) -> Reading:
+        again = {key: asked[key] for key in asked if key in refused.bad}
+        return refused.merged(self._call(again, "repair", refused))
+
+    def _split(self, asked: Mapping[str, str], refused: Reading) -> Reading:
+        """The segments that still fail, in pieces without placeholders, put together and checked again."""
+        scripts = scripts_of(self.language)
+        cut = {key: pieces_of(key, asked[key], scripts) for key in asked if key in refused.bad}
+        cut = {key: pieces for key, pieces in cut.items() if _is_cut(pieces, asked[key])}
+        texts = {piece.key: piece.text for pieces in cut.values() for piece in pieces if piece.key}
+        if not texts:
+            return refused
+        answered = Reading({})
+        for group in groups(texts):
+            answered = answered.merged(self._call(group, "split"))
+        whole = {
+            key: tidy(asked[key], compose(pieces, answered.fields), self.spans)
+            for key, pieces in cut.items()
+            if all(piece.key is None or piece.key in answered.fields for piece in pieces)
+        }
+        judged = self.judge({key: asked[key] for key in whole}, whole)
+        return _best(refused, judged)
+
+    def _shorter(self, asked: Mapping[str, str], depth: int) -> Reading:
+        """Halves as requests of their own: of the segments, or of the one segment's text."""
+        if depth >= _DEEPEST:
+            return _refused(asked, "too_long")
+        keys = list(asked)
+        if len(keys) > 1:
+            middle = _middle(asked)
+            left = self.translate({key: asked[key] for key in keys[:middle]}, depth + 1)
+            if left.error == "too_long":
+                return left.merged(_refused(asked, "too_long"))
+            return _both(left, self.translate({key: asked[key] for key in keys[middle:]}, depth + 1))
+        return self._halved(keys[0], asked[keys[0]], depth)
+
+    def _halved(self, key: str, text: str, depth: int) -> Reading:
+        both = halves(text)
+        if both is None:
+            return _refused({key: text}, "too_long")
+        left = self.translate({f"{key}/0": both[0]}, depth + 1)
+        if left.error == "too_long":
+            return _refused({key: text}, "too_long")
+        reading = _both(left, self.translate({f"{key}/1": both[1]}, depth + 1))
+        parts = [reading.fields.get(f"{key}/{half}", "") for half in (0, 1)]
+        fields = {key: glue(parts)} if any(parts) else {}
+        return replace(reading, fields=fields, bad=frozenset({key}) if reading.bad else frozenset())
+
+
+def groups(texts: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Texts request by request: as many as make up the longest segment."""
+    group: dict[str, str] = {}
+    size = 0
+    for key, text in texts.items():
+        if group and (size + len(text) > LONGEST or len(group) >= _MOST_SEGMENTS):
+            yield group
+            group, size = {}, 0
+        group[key] = text
+        size += len(text)
+    if group:
+        yield group
+
+
+def _best(refused: Reading, judged: Reading) -> Reading:
+    """What passes is taken from the pieces, the rest stays as it was."""
+    good = {key: text for key, text in judged.fields.items() if key not in judged.bad}
+    fields = {**refused.fields, **good}
+    bad = refused.bad - frozenset(good)
+    if bad:
+        return replace(refused, fields=fields, bad=bad)
+    return replace(judged, fields=fields, bad=bad, error=None, problems=())
+
+
+def _both(left: Reading, right: Reading) -> Reading:
+    first = left if left.error else right
+    fields = {**left.fields, **right.fields}
+    return replace(first, fields=fields, bad=left.bad | right.bad, problems=left.problems + right.problems)
+
+
+def _refused(asked: Mapping[str, str], error: str) -> Reading:
+    return Reading({}, frozenset(asked), (Check(name=error, verdict="fail"),), error=error)
+
+
+def _markup_check(added: Mapping[str, str]) -> Check:
+    detail = " ".join(f'In "{key}" {sentence}.' for key, sentence in list(added.items())[:8])
+    return Check(name=MARKUP, verdict="fail" if added else "pass", detail=detail)
+
+
+def _previous(asked: Mapping[str, str], refused: Reading) -> object:
+    """The refused texts, or the raw answer. Bounded: a looping answer is not sent back whole."""
+    longest = 4 * sum(map(len, asked.values())) + 500
+    if not refused.fields:
+        return refused.raw[:longest]
+    return {key: refused.fields.get(key, "")[:longest] for key in asked}
+
+
+def _is_cut(pieces: list[Piece], text: str) -> bool:
+    keyed = [piece for piece in pieces if piece.key]
+    return len(keyed) > 1 or (len(keyed) == 1 and len(keyed[0].text) < len(text.strip()))
+
+
+def _middle(asked: Mapping[str, str]) -> int:
+    """Number of segments that make up the first half of the text, at least one and not all."""
+    half = sum(map(len, asked.values())) / 2
+    size = 0.0
+    for count, text in enumerate(asked.values()):
+        size += len(text)
+        if size >= half:
+            return min(max(1, count), len(asked) - 1)
+    return len(asked) - 1

@@ -1,0 +1,294 @@
+"""The checks that an answer must pass before it counts as done.
+
+``json finish placeholders placeholder_order source_script numbers length repetition refusal echo``: the
+names are public and stand in reports. The gate must not refuse good translations, so each check looks
+for what a good translation never has; what is only odd warns. Nothing in a paper or an answer can change
+how it is checked, and everything is linear in their lengths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from handlers.domain.models import Check
+from handlers.tasks.translation import answer as answers
+from handlers.tasks.translation.gate.length import bounds, breaks_off, expected_length
+from handlers.tasks.translation.gate.numbers import compare, rarer
+from handlers.tasks.translation.gate.phrases import is_copy, prompt_in, refusal_in
+from handlers.tasks.translation.gate.repetition import loop_in
+from handlers.tasks.translation.masking.masking import PLACEHOLDER
+from handlers.tasks.translation.scripts import is_foreign, leftover, letters, scripts_of
+
+CHECKS = (
+    "json",
+    "finish",
+    "placeholders",
+    "placeholder_order",
+    "source_script",
+    "numbers",
+    "length",
+    "repetition",
+    "refusal",
+    "echo",
+)
+_CUT = frozenset({"length", "max_tokens", "model_length", "truncated", "incomplete"})
+_SPACED = re.compile(r"⟦\s*+([0-9]+)\s*+⟧")
+_BETWEEN = "\x00"
+"""Stands for a placeholder where only the text counts: it joins no numbers and no words: no space."""
+_LONG = 40
+_QUOTED = 80
+_PASSED = {name: Check(name=name, verdict="pass") for name in CHECKS}
+
+
+@dataclass(frozen=True)
+class GateInput:
+    """What was asked. ``segments``: masked source texts by key (``title``, ``abstract``,
+    ``keywords/0`` ...); ``prompt``: the system prompt's text; languages are BCP 47 tags."""
+
+    segments: Mapping[str, str]
+    source_language: str
+    target_language: str
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checks say of one answer.
+
+    ``fields`` has the keys asked for that could be read, still masked (all of them when ``ok``), or is
+    None when the answer is no JSON object. ``bad_keys``: those whose text has to be asked for again.
+    """
+
+    fields: dict[str, str] | None
+    checks: tuple[Check, ...]
+    bad_keys: frozenset[str]
+
+    @property
+    def ok(self) -> bool:
+        return all(check.verdict != "fail" for check in self.checks)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        return tuple(check.name for check in self.checks if check.verdict == "fail")
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A sentence or more for each failed check, fit to be put into a repair request."""
+        return tuple(check.detail for check in self.checks if check.verdict == "fail")
+
+
+@dataclass(frozen=True)
+class _Finding:
+    name: str
+    verdict: Literal["warn", "fail"]
+    key: str
+    """"" when it concerns the whole answer."""
+    sentence: str
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One segment, masked; ``asked`` and ``given`` are the texts without placeholders."""
+
+    key: str
+    source: str
+    text: str
+    frame: GateInput
+    asked: str
+    given: str
+
+    def fail(self, name: str, sentence: str) -> _Finding:
+        return _Finding(name, "fail", self.key, f'In "{self.key}" {sentence}.')
+
+    def warn(self, name: str, sentence: str) -> _Finding:
+        return _Finding(name, "warn", self.key, f'In "{self.key}" {sentence}.')
+
+
+def check(source: GateInput, content: str, finish_reason: str | None) -> Verdict:
+    """Read a raw answer and check it. Never raises for any content."""
+    answer = answers.parse(content, tuple(source.segments))
+    findings = [*_reading(answer), *_finish(answer, finish_reason)]
+    if answer.fields is None:
+        findings += _refused_instead(content)
+        return _verdict(None, findings, ("json", "finish", "refusal"), frozenset(source.segments))
+    fields = {key: _closed_up(text) for key, text in answer.fields.items()}
+    for key, text in fields.items():
+        asked = source.segments[key]
+        pair = _Pair(key, asked, text, source, _prose(asked), _prose(text))
+        for look in _LOOKS:
+            findings.extend(look(pair))
+    return _verdict(fields, findings, CHECKS, answer.missing, whole=frozenset(source.segments))
+
+
+def _verdict(
+    fields: dict[str, str] | None,
+    findings: list[_Finding],
+    names: tuple[str, ...],
+    bad: frozenset[str],
+    whole: frozenset[str] = frozenset(),
+) -> Verdict:
+    by_name: dict[str, list[_Finding]] = {}
+    for finding in findings:
+        by_name.setdefault(finding.name, []).append(finding)
+    checks = tuple(_check(name, by_name[name]) if name in by_name else _PASSED[name] for name in names)
+    failed = [finding for finding in findings if finding.verdict == "fail"]
+    keys = {finding.key for finding in failed if finding.key}
+    everything = any(finding.name == "finish" and not finding.key for finding in failed)
+    return Verdict(fields, checks, bad | keys | (whole if everything else frozenset()))
+
+
+def _check(name: str, findings: list[_Finding]) -> Check:
+    failed = [finding for finding in findings if finding.verdict == "fail"]
+    shown = (failed or findings)[:12]
+    detail = " ".join(finding.sentence for finding in shown)
+    return Check(name=name, verdict="fail" if failed else "warn", detail=detail)
+
+
+def _reading(answer: answers.Answer) -> Iterator[_Finding]:
+    if answer.problem:
+        yield _Finding("json", "fail", "", answer.problem)
+    if answer.extra:
+        names = ", ".join(map(repr, answer.extra))
+        yield _Finding("json", "warn", "", f"The answer has keys that were not asked for: {names}.")
+
+
+def _finish(answer: answers.Answer, reason: str | None) -> Iterator[_Finding]:
+    if reason in _CUT:
+        yield _Finding("finish", "fail", "", "The answer was cut off at the limit of its length.")
+    elif answer.truncated:
+        yield _Finding("finish", "fail", "", "The answer breaks off in the middle.")
+
+
+def _refused_instead(content: str) -> Iterator[_Finding]:
+    if words := refusal_in(content.lstrip(), ""):
+        yield _Finding("refusal", "fail", "", f'The answer is no translation but says "{words}".')
+
+
+def _prose(text: str) -> str:
+    return PLACEHOLDER.sub(_BETWEEN, text) if "⟦" in text else text
+
+
+def _closed_up(text: str) -> str:
+    """``⟦ 3 ⟧`` can only be ``⟦3⟧``."""
+    return _SPACED.sub(r"⟦\1⟧", text) if "⟦ " in text or " ⟧" in text else text
+
+
+def _placeholders(pair: _Pair) -> Iterator[_Finding]:
+    asked, given = PLACEHOLDER.findall(pair.source), PLACEHOLDER.findall(pair.text)
+    intact = _strays(pair.text, given) <= _strays(pair.source, asked)
+    if asked == given and intact:
+        return
+    if sorted(asked) == sorted(given) and intact:
+        yield pair.warn("placeholder_order", "the placeholders stand in another order")
+        return
+    wanted, found = set(asked), set(given)
+    faults = {
+        "missing": [number for number in asked if number not in found],
+        "not of this text": [number for number in dict.fromkeys(given) if number not in wanted],
+        "repeated": sorted({number for number in _repeated(given) if number in wanted}),
+    }
+    told = [f"{_listed([f'⟦{n}⟧' for n in numbers])} {fault}" for fault, numbers in faults.items() if numbers]
+    wrong = "; ".join(told) or "a bracket ⟦ or ⟧ is damaged"
+    yield pair.fail("placeholders", f"each placeholder must stand exactly once: {wrong}")
+
+
+def _strays(text: str, placeholders: list[str]) -> int:
+    """Brackets that belong to no placeholder."""
+    return text.count("⟦") + text.count("⟧") - 2 * len(placeholders)
+
+
+def _repeated(numbers: list[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for number in numbers:
+        if number in seen:
+            yield number
+        seen.add(number)
+
+
+def _source_script(pair: _Pair) -> Iterator[_Finding]:
+    frame = pair.frame
+    if is_foreign(pair.given, frame.target_language):
+        yield pair.fail("source_script", f"the text is not in the target language ({frame.target_language})")
+        return
+    left = leftover(pair.given, frame.source_language, frame.target_language)
+    if left is None:
+        return
+    told = f"{_listed([f'“{run}”' for run in left.runs])} is left untranslated"
+    yield pair.warn("source_script", told) if left.tolerable else pair.fail("source_script", told)
+
+
+def _numbers(pair: _Pair) -> Iterator[_Finding]:
+    compared = compare(pair.asked, pair.given)
+    if compared.missing:
+        yield pair.fail(
+            "numbers", f"numbers of the source are missing or changed: {_listed(compared.missing)}"
+        )
+    if compared.invented:
+        yield pair.fail("numbers", f"numbers stand that the source has not: {_listed(compared.invented)}")
+    elif compared.doubtful:
+        yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
+    if fewer := rarer(pair.asked, pair.given):
+        yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(fewer)}")
+
+
+def _length(pair: _Pair) -> Iterator[_Finding]:
+    if not pair.text.strip():
+        if pair.source.strip():
+            yield pair.fail("length", "the text is empty")
+        return
+    expected = expected_length(pair.asked, pair.frame.source_language, pair.frame.target_language)
+    shortest, longest = bounds(expected)
+    size = len(pair.given.strip())
+    if size < shortest:
+        yield pair.fail("length", "the translation is much too short: a part is missing")
+    elif size > longest:
+        yield pair.fail("length", "the translation is much too long for the source")
+    elif expected > _LONG and breaks_off(pair.source, pair.text, expected):
+        yield pair.fail("finish", "the text breaks off before its end")
+
+
+def _repetition(pair: _Pair) -> Iterator[_Finding]:
+    loop = loop_in(pair.text)  # with its placeholders: without them a list of formulas looks like a loop
+    if loop is None:
+        return
+    told = f"“{loop[:_QUOTED]}” is repeated again and again"
+    in_source = loop_in(pair.source) is not None
+    yield pair.warn("repetition", told) if in_source else pair.fail("repetition", told)
+
+
+def _refusal(pair: _Pair) -> Iterator[_Finding]:
+    if words := refusal_in(pair.text, pair.source):
+        yield pair.fail("refusal", f'stands no translation but "{words}"')
+
+
+def _echo(pair: _Pair) -> Iterator[_Finding]:
+    if prompt_in(pair.text, pair.frame.prompt):
+        yield pair.fail("echo", "a part of the instructions is repeated")
+    if not is_copy(pair.text, pair.source) or pair.frame.source_language == pair.frame.target_language:
+        return
+    scripts = scripts_of(pair.frame.source_language)
+    if "latin" in scripts:
+        long = len(pair.given.split()) > 6
+        told = "the source is repeated"
+        yield pair.fail("echo", told) if long else pair.warn("echo", told)
+    elif letters(pair.asked, scripts):
+        yield pair.fail("echo", "the source is repeated and not translated")
+
+
+def _listed(items: tuple[str, ...] | list[str]) -> str:
+    more = f" and {len(items) - 8} more" if len(items) > 8 else ""
+    return ", ".join(item[:_QUOTED] for item in items[:8]) + more
+
+
+_LOOKS: tuple[Callable[[_Pair], Iterator[_Finding]], ...] = (
+    _placeholders,
+    _source_script,
+    _numbers,
+    _length,
+    _repetition,
+    _refusal,
+    _echo,
+)

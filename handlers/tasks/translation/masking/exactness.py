@@ -1,0 +1,91 @@
+"""What masking promises, checked on the unmasked text: every span as often as in the source."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from handlers.domain.models import Check
+from handlers.tasks.translation.masking.masking import PLACEHOLDER, Masked
+
+CHECK = "mathematics"
+
+_ADDED = re.compile(r"\$|\\[()\[\]]|\\[A-Za-z]{2,}+")
+_CURRENCIES = {"": "USD", "US": "USD", "A": "AUD", "C": "CAD", "HK": "HKD", "NT": "TWD", "S": "SGD"}
+_MONEY = re.compile(r"(?<![A-Za-z$\\])(US|A|C|HK|NT|S)?\$ ?(?=\d)(?![\d.,]++\$)")
+
+
+def tidy(asked: str, answer: str, spans: dict[str, str]) -> str:
+    """An answer, still masked, in which formulas cannot run into their neighbours when unmasked.
+
+    Where the source has no Latin letter, digit or formula directly beside a formula, a space is put
+    between them: `$a$$b$` and `$x$5` are read as something else. Dollar amounts get a currency code,
+    because a dollar would open a formula.
+    """
+    if "$" in answer and "$" not in asked:
+        answer = _with_currency_codes(answer)
+    touching = _touching(asked, spans)
+    pieces: list[str] = []
+    at = 0
+    for match in PLACEHOLDER.finditer(answer):
+        start, end = match.span()
+        before, after = (match[1], "before"), (match[1], "after")
+        formula = spans.get(match[1], "").startswith("$")
+        pieces.append(answer[at:start])
+        if formula and before not in touching and _touches(answer, start - 1) and answer[at:start]:
+            pieces.append(" ")
+        pieces.append(match[0])
+        if formula and after not in touching and _touches(answer, end):
+            pieces.append(" ")
+        at = end
+    return "".join(pieces) + answer[at:]
+
+
+def added_markup(asked: str, answer: str) -> str:
+    """A sentence naming formulas or commands of the model's own, "" if there are none."""
+    allowed = _ADDED.findall(asked)
+    found = _ADDED.findall(answer)
+    if len(found) <= len(allowed):
+        return ""
+    new = [mark for mark in dict.fromkeys(found) if mark not in allowed] or found
+    return f"write no LaTeX or dollar signs that the source text has not: {', '.join(new[:8])}"
+
+
+def exactness(pairs: Iterator[tuple[str, str, str, Masked]]) -> Check:
+    """Verdict over (key, source, result, the source masked): counts of every span in both texts."""
+    wrong: list[str] = []
+    for key, source, result, masked in pairs:
+        for span, least in Counter(masked.spans).items():
+            # A joined span can stand once more in the source by chance, over the edges of others.
+            found, most = result.count(span), max(least, source.count(span))
+            if not least <= found <= most:
+                wrong.append(f"{key}: {span[:60]!r} stands {found} times, {most} in the source")
+    if wrong:
+        return Check(name=CHECK, verdict="fail", detail="; ".join(wrong[:8]))
+    return Check(name=CHECK, verdict="pass")
+
+
+def _with_currency_codes(answer: str) -> str:
+    if len(_MONEY.findall(answer)) != answer.count("$"):
+        return answer
+    return _MONEY.sub(lambda match: f"{_CURRENCIES[match[1] or '']} ", answer)
+
+
+def _touching(asked: str, spans: dict[str, str]) -> set[tuple[str, str]]:
+    """(placeholder's number, side) where the source itself has something directly beside a formula."""
+    found: set[tuple[str, str]] = set()
+    for match in PLACEHOLDER.finditer(asked):
+        if match[1] in spans:
+            if _touches(asked, match.start() - 1):
+                found.add((match[1], "before"))
+            if _touches(asked, match.end()):
+                found.add((match[1], "after"))
+    return found
+
+
+def _touches(text: str, at: int) -> bool:
+    if not 0 <= at < len(text):
+        return False
+    character = text[at]
+    return character in "⟦⟧" or (character.isascii() and character.isalnum())

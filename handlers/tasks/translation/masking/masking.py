@@ -1,0 +1,78 @@
+"""What must come back byte for byte is taken out of the text before a model sees it.
+
+A masked span is replaced by ``⟦N⟧``. Nested constructs are one span, the outermost. Each finder
+lists its constructs in one linear pass; overlaps go to the one that starts first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from handlers.tasks.translation.masking import markup
+from handlers.tasks.translation.masking.dollars import Span, dollar_spans
+
+MASKING_VERSION = "1"
+
+_MAX_DIGITS = 9
+PLACEHOLDER = re.compile(r"⟦(\d+)⟧", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Masked:
+    """``spans[i]`` stands in ``text`` as placeholder ``first + i``, in reading order."""
+
+    text: str
+    spans: tuple[str, ...]
+
+
+def mask(text: str, first: int = 1) -> Masked:
+    """Replace mathematics, citations, references, links, code and tags by numbered placeholders.
+
+    What is left of hostile or broken markup stays text. Linear in the text; ``unmask`` undoes it
+    for every string.
+    """
+    pieces: list[str] = []
+    spans: list[str] = []
+    at = 0
+    for number, (start, end) in enumerate(_outermost(text), start=first):
+        pieces += (text[at:start], f"⟦{number}⟧")
+        spans.append(text[start:end])
+        at = end
+    pieces.append(text[at:])
+    return Masked("".join(pieces), tuple(spans))
+
+
+def unmask(text: str, spans: Sequence[str], first: int = 1) -> str:
+    """Put the spans back. Placeholders with a number that was not given out are left as they are."""
+
+    def span(match: re.Match[str]) -> str:
+        # A long text is put back piece by piece: a table of all its spans for each would be a square.
+        number = match[1]
+        place = int(number) - first if len(number) <= _MAX_DIGITS else -1
+        return spans[place] if 0 <= place < len(spans) and str(place + first) == number else match[0]
+
+    return PLACEHOLDER.sub(span, text)
+
+
+def _outermost(text: str) -> Iterator[Span]:
+    """Disjoint spans in reading order: of two that overlap, the one that starts first, then the longer."""
+    found = sorted((start, -end) for start, end in _constructs(text))
+    reached = 0
+    for start, end in found:
+        if start >= reached:
+            yield start, -end
+            reached = -end
+
+
+def _constructs(text: str) -> Iterator[Span]:
+    if "$" in text:
+        yield from dollar_spans(text)
+    if not markup.SIGNS.search(text):  # most titles and keywords
+        return
+    for finder in markup.FINDERS:
+        for sign in finder.signs:
+            if sign in text:
+                yield from finder.spans(text)
+                break

@@ -1,0 +1,50 @@
+"""Papers that are not translated, and why."""
+
+from __future__ import annotations
+
+import re
+
+from handlers.domain.licenses import refusal_to_derive
+from handlers.domain.models import Paper, RunSpec
+from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
+from handlers.tasks.translation.scripts import letters, scripts_of
+
+_EVIDENCE = (("ja", "kana"), ("ko", "hangul"), ("zh", "han"), ("ru", "cyrillic"))
+
+
+def skip_reason(paper: Paper, spec: RunSpec) -> str | None:
+    """One sentence why no call is made for a paper, or None."""
+    if not paper.title.strip() and not paper.abstract.strip():
+        return "no title and no abstract"
+    if spec.skip_no_derivatives and (refusal := refusal_to_derive(paper.license)):
+        return refusal
+    language = source_language(paper)
+    if subtag(language) == subtag(spec.target_language):
+        return f"already in {spec.target_language}"
+    texts = [paper.title, paper.abstract, *paper.keywords]
+    if spec.full_text and paper.body:
+        texts.append(paper.body)
+    if not any(has_words(mask(text).text, language) for text in texts):
+        return f"no text in {language}"
+    return None
+
+
+def source_language(paper: Paper) -> str:
+    """The paper's own tag, else what its script tells, else English."""
+    if paper.language:
+        return paper.language
+    text = f"{paper.title} {paper.abstract}"
+    for language, script in _EVIDENCE:
+        if letters(text, (script,)):
+            return language
+    return "en"
+
+
+def has_words(masked: str, language: str) -> bool:
+    """Whether a masked text holds a letter of the language's script outside of its placeholders."""
+    return letters(PLACEHOLDER.sub("", masked), scripts_of(language)) > 0
+
+
+def subtag(language: str) -> str:
+    """``zh`` of ``zh-Hans-CN``."""
+    return re.split("[-_]", language.lower())[0]

@@ -1,0 +1,128 @@
+"""The task of translating papers: mask, ask, check, repair, unmask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from handlers.domain.models import ChatRequest, Check, Paper, RunSpec, TaskResult
+from handlers.ports import Ask
+from handlers.tasks.translation import policy
+from handlers.tasks.translation.exchange import Exchange, Reading, groups
+from handlers.tasks.translation.glossary import Glossary
+from handlers.tasks.translation.masking.exactness import exactness
+from handlers.tasks.translation.masking.masking import Masked, mask, unmask
+from handlers.tasks.translation.prompt import request
+from handlers.tasks.translation.segment import Segment, join, segments
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One paper, masked. Placeholders are numbered on through all segments that are sent."""
+
+    asked: dict[str, str]
+    sources: dict[str, Segment]
+    masked: dict[str, Masked]
+    first: dict[str, int]
+    language: str
+
+    def spans(self) -> dict[str, str]:
+        """Masked spans by placeholder number."""
+        return {
+            str(number): span
+            for key, masked in self.masked.items()
+            for number, span in enumerate(masked.spans, start=self.first[key])
+        }
+
+
+class TranslateTask:
+    """``ports.Task``: title, abstract and keywords (with ``full_text`` the body) into the target language.
+
+    Pure but for ``ask``: the same paper and the same answers lead to the same requests and result.
+    """
+
+    def __init__(self, spec: RunSpec) -> None:
+        self._spec = spec
+        self._glossary = Glossary(spec.glossary)
+
+    def skip_reason(self, paper: Paper) -> str | None:
+        return policy.skip_reason(paper, self._spec)
+
+    def first_request(self, paper: Paper) -> ChatRequest:
+        return next(self.requests(paper))
+
+    def requests(self, paper: Paper) -> Iterator[ChatRequest]:
+        work = self._work(paper)
+        for asked in groups(work.asked) if work.asked else ({},):
+            yield request(
+                asked,
+                target_language=self._spec.target_language,
+                source_language=work.language,
+                glossary=self._glossary.occurring(asked.values()),
+                cap=self._spec.max_tokens,
+            )
+
+    def run(self, paper: Paper, ask: Ask) -> TaskResult:
+        work = self._work(paper)
+        exchange = Exchange(self._spec, self._glossary, work.language, work.spans(), ask)
+        readings = [exchange.translate(group) for group in groups(work.asked)]
+        fields = {key: text for reading in readings for key, text in reading.fields.items()}
+        error = next((reading.error for reading in readings if reading.error), None)
+        if error is None and any(reading.judged != frozenset(work.asked) for reading in readings):
+            readings = [exchange.judge(work.asked, fields)]
+            error = readings[0].error
+        return self._result(paper, work, fields, _checks(readings), error)
+
+    def _work(self, paper: Paper) -> _Work:
+        language = policy.source_language(paper)
+        work = _Work({}, {}, {}, {}, language)
+        number = 1
+        for segment in segments(paper, self._spec.full_text):
+            masked = mask(segment.text, number)
+            if not policy.has_words(masked.text, language):
+                continue
+            work.asked[segment.key] = masked.text
+            work.sources[segment.key] = segment
+            work.masked[segment.key] = masked
+            work.first[segment.key] = number
+            number += len(masked.spans)
+        return work
+
+    def _result(
+        self,
+        paper: Paper,
+        work: _Work,
+        fields: Mapping[str, str],
+        checks: tuple[Check, ...],
+        error: str | None,
+    ) -> TaskResult:
+        texts = {
+            key: unmask(fields[key], work.masked[key].spans, work.first[key]) if key in fields else ""
+            for key in work.asked
+        }
+        exact = exactness(
+            (key, segment.text, texts[key], work.masked[key])
+            for key, segment in work.sources.items()
+            if key in fields
+        )
+        if error is None and exact.verdict == "fail":
+            error = exact.name
+        return TaskResult(
+            status="flagged" if error else "done",
+            fields=join(paper, self._spec.full_text, texts) if fields or not work.asked else {},
+            checks=(*checks, exact),
+            error=error,
+        )
+
+
+def _checks(readings: list[Reading]) -> tuple[Check, ...]:
+    """One verdict a check: the worst of all requests'."""
+    worst: dict[str, Check] = {}
+    for reading in readings:
+        for check in reading.checks:
+            if check.name not in worst or _SEVERITY[check.verdict] > _SEVERITY[worst[check.name].verdict]:
+                worst[check.name] = check
+    return tuple(worst.values())
+
+
+_SEVERITY = {"pass": 0, "warn": 1, "fail": 2}

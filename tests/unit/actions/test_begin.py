@@ -1,0 +1,36 @@
+"""The allowance of a job's next step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handlers.actions.begin import granted
+from handlers.actions.session import JobState
+from handlers.bootstrap import connect
+from handlers.settings import Settings
+from tests.builders import RUN, run_record
+
+
+def job(share: int | None) -> JobState:
+    return JobState(
+        session="actions-1-1", run_id=RUN, job=1, attempt=1, step=0, started_at=0.0, ends_at=3600.0,
+        share=share, workers=2, rpm=None, tpm=None, limit=None, checkpoint_seconds=900.0, allowance=0,
+        least_allowance=0, grant="",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("share", "wanted", "allowance", "stopped"),
+    [(100, 40, 40, ""), (30, 40, 30, ""), (0, 40, 0, "share_spent"), (None, 0, 0, ""), (100, 0, 0, "")],
+)
+def test_a_job_goes_on_while_its_share_allows_or_its_calls_cost_nothing(
+    tmp_path: Path, share: int | None, wanted: int, allowance: int, stopped: str
+) -> None:
+    adapters = connect(Settings(state=tmp_path, run_id=RUN), RUN)
+    adapters.ledger.create_run(run_record(budget=share))
+    given = granted(adapters, job(share), wanted)
+    assert (given.allowance, given.stopped, bool(given.grant)) == (allowance, stopped, not stopped)
+    assert adapters.ledger.budget_state(RUN).held == allowance
+    adapters.close()

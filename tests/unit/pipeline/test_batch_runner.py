@@ -1,0 +1,62 @@
+"""What becomes of a delivery when it is not the message's fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.errors import PaperfleetError
+from handlers.pipeline.batch_runner import Delivery
+from handlers.pipeline.job import Job
+from handlers.runs.submit import keyed
+from tests.builders import RUN, batch, run_record
+from tests.fakes import FakeClock
+from tests.unit.pipeline.test_calls import GOOD, Bench
+
+
+class Refusing(SqliteLedger):
+    """A ledger that stays throttled for longer than anybody waits."""
+
+    def lease(self, *_: object, **__: object) -> int | None:
+        raise PaperfleetError("table 'fleet': dynamodb:UpdateItem failed: too fast")
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[SqliteQueue]:
+    queue = SqliteQueue(tmp_path / "queue.sqlite3", RUN, FakeClock())
+    queue.send([keyed(batch())])
+    yield queue
+    queue.close()
+
+
+def test_a_ledger_that_refuses_puts_a_message_off_for_longer_each_time(
+    tmp_path: Path, queue: SqliteQueue
+) -> None:
+    bench = Bench(tmp_path, GOOD)
+    clock: FakeClock = queue._clock  # type: ignore[assignment]
+    waits = []
+    with ExitStack() as closing:
+        ledger = Refusing(tmp_path / "ledger.sqlite3")
+        ledger.create_run(run_record())
+        ledger.add_batches([batch()])
+        closing.callback(ledger.close)
+        job = Job(
+            "j", session_id="", owner="host:1:1", workers=1, ledger=ledger, queue=queue,
+            store=FileStore(tmp_path), clock=clock, make_context=lambda _run, _job: bench.context,
+        )  # fmt: skip
+        closing.callback(job.close, "finished")
+        for _ in range(3):
+            (message,) = queue.receive(limit=1, visibility=900)
+            delivery = Delivery(message.id, message.receipt, message.body, message.receives)
+            assert job.run([delivery], lambda: 900.0) == [message.id]
+            since = clock.now()
+            while not queue.counts().visible:
+                clock.advance(1)
+            waits.append(clock.now() - since)
+    assert waits == [60, 120, 240]

@@ -1,0 +1,82 @@
+"""What a job takes of a declared limit before it has heard of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.bootstrap import wiring
+from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.limiter import Limiter
+from handlers.llm.limits.token_bucket import TokenBucket
+from handlers.pipeline.heartbeat import Heartbeat
+from tests.builders import RUN, job
+from tests.unit.cloudformation import of_type, template
+from tests.unit.pipeline.test_calls import GOOD, Bench
+
+RATE = 100.0
+
+
+@pytest.fixture
+def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A process that starts jobs of a fleet of twenty under a declared limit, as a Lambda sandbox does."""
+    for name, value in {"STATE": str(tmp_path), "RUN_ID": RUN, "JOBS": "20", "RPM": str(60 * RATE)}.items():
+        monkeypatch.setenv(f"PAPERFLEET_{name}", value)
+    wiring._kept.cache_clear()
+    wiring.own_settings.cache_clear()
+    yield monkeypatch
+    wiring._kept()[0].close()
+    wiring._kept.cache_clear()
+    wiring.own_settings.cache_clear()
+
+
+def _rate(limiter: Limiter) -> float:
+    bucket = limiter._admission._requests
+    assert bucket is not None
+    return bucket.rate
+
+
+def test_a_first_job_and_one_in_a_thawed_process_take_the_share_of_a_whole_fleet(
+    process: pytest.MonkeyPatch,
+) -> None:
+    limiter = wiring._kept()[1]
+    wiring.new_job("first").close("finished")
+    assert _rate(limiter) == RATE / 20
+    limiter.set_share(1)  # as a heartbeat does that finds itself alone
+    wiring.new_job("second").close("finished")
+    assert _rate(limiter) == RATE / 20, "others may have come while the process was frozen"
+
+
+def test_a_heartbeat_leaves_their_parts_to_jobs_that_are_still_to_come(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD)
+    now, bucket = bench.clock.now(), TokenBucket(rate=RATE, burst=RATE)
+    bench.context.limiter = Limiter(AimdLimit(ceiling=4), bench.clock, requests=bucket)
+    bench.ledger.start_job(job("other", heartbeat_at=now))
+    queue = SqliteQueue(tmp_path / "q", RUN, bench.clock)
+    heartbeat = Heartbeat(bench.ledger, queue, bench.clock, list, fleet=5)
+    try:
+        for seconds, share in ((0.0, 5), (9.0, 5), (2.0, 2)):
+            bench.clock.advance(seconds)
+            bench.ledger.beat(
+                RUN, "j", at=bench.clock.now(), stats=bench.context.meter.snapshot(bench.context.limiter)
+            )
+            heartbeat._report(bench.context, bench.clock.now())
+            assert bucket.rate == RATE / share, seconds
+        for number in range(6):
+            bench.ledger.start_job(job(f"late-{number}", heartbeat_at=bench.clock.now()))
+        heartbeat._report(bench.context, bench.clock.now())
+        assert bucket.rate == RATE / 8
+    finally:
+        heartbeat.close()
+    queue.close()
+
+
+def test_the_stack_tells_an_invocation_how_many_there_may_be() -> None:
+    functions = of_type(template("template.yaml"), "AWS::Serverless::Function")
+    variables = functions["ProcessFunction"]["Environment"]["Variables"]
+    concurrency = functions["ProcessFunction"]["Events"]["Batches"]["Properties"]["ScalingConfig"]
+    text = {"Fn::Sub": ["${Jobs}", {"Jobs": concurrency["MaximumConcurrency"]}]}
+    assert variables["PAPERFLEET_JOBS"] == text, "a variable is a string"

@@ -1,0 +1,279 @@
+"""What a pilot says of the rest, and which papers it takes."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.corpus.index import IndexEntry
+from handlers.domain.ledger import JobRecord, JobStats
+from handlers.domain.models import CallRecord, Paper, RunSpec, Usage
+from handlers.planning.assumptions import Assumed
+from handlers.planning.pilot_figures import Piloted, PilotFigures, figures
+from handlers.planning.workload import Sized, Workload, measure, stratified
+from handlers.runs.submit import costs_nothing
+from handlers.tasks.translation.translate import TranslateTask
+
+SPEC = RunSpec(corpus_sha256="0" * 64, corpus="c", prompt_version="1", masking_version="1", model="m")
+
+
+def sized(number: int, size: float, requests: int = 1) -> Sized:
+    draw = random.Random(number).random()
+    return Sized(f"p{number}", 0, 1, 1, requests, size, size + 400, 3000, 500, draw)
+
+
+def call(
+    paper: Sized, *, latency: float, kind: str = "translate", outcome: str = "ok", at: float = 0.0
+) -> CallRecord:
+    known = outcome == "ok"
+    prompt, completion = round(400 + 1.5 * paper.size), round(10 + 0.8 * paper.size)
+    return CallRecord(
+        id=f"{paper.id}-{kind}-{outcome}-{at}",
+        kind=kind,  # type: ignore[arg-type]
+        attempt=1,
+        outcome=outcome,  # type: ignore[arg-type]
+        request=paper.id,
+        usage=Usage(
+            prompt_tokens=prompt, completion_tokens=completion, cached_tokens=prompt // 2 if at else 0
+        )
+        if known
+        else None,
+        cost=prompt * 150 + completion * 600 if known else 0,
+        estimate=0,
+        started_at=at,
+        latency=latency,
+    )
+
+
+def workload(papers: list[Sized]) -> Workload:
+    return Workload(
+        papers=len(papers),
+        same_as=0,
+        sent=len(papers),
+        requests=sum(each.requests for each in papers),
+        size=sum(each.size for each in papers),
+        prompt=sum(each.prompt for each in papers),
+    )
+
+
+CORPUS = [sized(number, 20.0 + number) for number in range(500)]
+
+
+def piloted(count: int = 20, *, sigma: float = 0.0, seed: int = 1) -> PilotFigures:
+    chance = random.Random(seed)
+    found = [
+        Piloted(
+            each.id,
+            "done",
+            (
+                call(
+                    each,
+                    latency=(1 + 0.01 * each.size) * chance.lognormvariate(-(sigma**2) / 2, sigma),
+                    at=float(n),
+                ),
+            ),
+        )
+        for n, each in enumerate(stratified(CORPUS, count))
+    ]
+    made = figures(found, {each.id: each for each in CORPUS}, workload(CORPUS))
+    assert made is not None
+    return made
+
+
+def test_tokens_and_time_by_size_are_recovered_to_rounding() -> None:
+    found = piloted()
+    assert found.prompt.per_token == pytest.approx(1.5, rel=0.01)
+    assert found.prompt.per_request == pytest.approx(400, rel=0.01)
+    assert found.completion.per_token == pytest.approx(0.8, rel=0.01)
+    assert found.seconds.per_request == pytest.approx(1.0, rel=0.01)
+    assert found.cost_error < 0.01
+
+
+def test_twenty_papers_tell_the_cost_of_a_corpus_within_three_percent() -> None:
+    work = workload(CORPUS)
+    truth = sum(round(400 + 1.5 * each.size) for each in CORPUS)
+    assert piloted().prompt.total(work.requests, work.size) == pytest.approx(truth, rel=0.03)
+
+
+def test_the_interval_of_the_time_holds_the_truth_nine_times_in_ten() -> None:
+    work = workload(CORPUS)
+    truth = sum(1 + 0.01 * each.size for each in CORPUS)
+    inside = 0
+    for seed in range(200):
+        found = piloted(sigma=0.4, seed=seed)
+        off = abs(found.seconds.total(work.requests, work.size) / truth - 1)
+        inside += off <= found.time_error
+    assert 0.82 <= inside / 200 <= 0.97
+
+
+def test_the_spread_of_calls_is_found() -> None:
+    assert piloted(200, sigma=0.4).latency_sigma == pytest.approx(0.4, abs=0.06)
+
+
+def test_repairs_retries_and_throttles_are_told_apart() -> None:
+    paper = CORPUS[10]
+    calls = (
+        call(paper, latency=0.1, outcome="throttled", at=1.0),
+        call(paper, latency=2.0, outcome="transient", at=2.0),
+        call(paper, latency=1.0, at=3.0),
+        call(paper, latency=1.0, kind="repair", at=4.0),
+    )
+    found = figures([Piloted(paper.id, "flagged", calls)], {paper.id: paper}, workload(CORPUS))
+    assert found is not None
+    assert (found.repair_share, found.retry_share, found.throttled_share, found.flag_share) == (1, 1, 0.25, 1)
+    assert found.seconds.total(1, paper.size) == pytest.approx(4.5), "a refusal for the rate is no work"
+    assert found.done == 0
+
+
+@pytest.mark.parametrize("papers", [1, 2])
+def test_one_paper_or_two_know_nothing_of_the_others(papers: int) -> None:
+    few = piloted(papers)
+    assert (few.cost_error, few.time_error) == (1.0, 1.0)
+    assert piloted(20).cost_error < 0.01, "calls without any spread"
+
+
+def test_a_pilot_of_the_whole_corpus_knows_it() -> None:
+    paper = CORPUS[0]
+    found = figures(
+        [Piloted(paper.id, "done", (call(paper, latency=1.0),))], {paper.id: paper}, workload([paper])
+    )
+    assert found is not None
+    assert (found.cost_error, found.time_error) == (0.0, 0.0)
+
+
+def test_the_cached_share_is_that_of_a_warm_cache() -> None:
+    assert piloted().cached_share == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_pilot_without_an_answer_says_nothing() -> None:
+    paper = CORPUS[0]
+    refused = Piloted(paper.id, "pending", (call(paper, latency=0.1, outcome="throttled"),))
+    assert figures([refused], {paper.id: paper}, workload(CORPUS)) is None
+
+
+def test_what_was_measured_replaces_what_was_assumed() -> None:
+    assumed = Assumed()
+    piloted().give(assumed)
+    assert assumed.build().prompt_tokens_per_token == pytest.approx(1.5, rel=0.01)
+    assert assumed.origins["latency_sigma"] == "pilot"
+
+
+def job(at: float = 1_000.0, *, answered: int = 20, **limits: int) -> JobRecord:
+    stats = JobStats(latency={3: answered} if answered else {}, limits=limits)
+    return JobRecord("j", "r", "s", "h:1:1", 10, at, at, at, "finished", stats)
+
+
+def with_limits(*jobs: JobRecord, apart: float = 3.0) -> PilotFigures:
+    papers = CORPUS[:20]
+    found = [
+        Piloted(each.id, "done", (call(each, latency=1.0, at=n * apart),)) for n, each in enumerate(papers)
+    ]
+    made = figures(found, {each.id: each for each in CORPUS}, workload(CORPUS), jobs)
+    assert made is not None
+    return made
+
+
+def assumed_of(made: PilotFigures, **flags: float) -> Assumed:
+    assumed = Assumed()
+    made.give(assumed)
+    assumed.take("flag", **flags)
+    return assumed
+
+
+def test_limits_of_a_minute_that_the_api_stated_are_assumed_with_their_day() -> None:
+    made = with_limits(job(at=86_400.0, requests_per_minute=3_000, tokens_per_minute=90_000))
+    assumed = assumed_of(made)
+    assert (assumed.build().rpm, assumed.build().tpm) == (3_000, 90_000)
+    assert assumed.origins["rpm"] == assumed.origins["tpm"] == "the API's headers, 1970-01-02"
+
+
+def test_a_flag_wins_over_the_apis_headers() -> None:
+    assumed = assumed_of(with_limits(job(requests_per_minute=3_000, tokens_per_minute=90_000)), rpm=50.0)
+    assert (assumed.build().rpm, assumed.origins["rpm"]) == (50.0, "flag")
+    assert assumed.build().tpm == 90_000
+
+
+def test_limits_of_an_hour_or_a_day_set_no_pace() -> None:
+    made = with_limits(job(requests_per_day=200, tokens_per_hour=9_000))
+    assert made.limits == {"requests_per_day": 200, "tokens_per_hour": 9_000}
+    assumed = assumed_of(made).build()
+    assert (assumed.rpm, assumed.tpm) == (None, None)
+
+
+def test_limits_that_the_pilots_own_calls_belie_are_not_believed() -> None:
+    stated = {"requests_per_minute": 9, "tokens_per_minute": 4_000}
+    assert with_limits(job(**stated), apart=3.0).limits == {}, "20 answers of 440 tokens in a minute"
+    assert with_limits(job(**stated), apart=30.0).limits == stated
+
+
+def test_the_last_word_on_the_limits_stands_but_for_a_job_that_was_hardly_answered() -> None:
+    early, late, short = (
+        job(1.0, requests_per_minute=500),
+        job(2.0, requests_per_minute=600),
+        job(3.0, answered=1, requests_per_minute=700),
+    )
+    assert with_limits(early, late, short, job(4.0)).limits == {"requests_per_minute": 600}
+
+
+def test_figures_of_a_pilot_before_limits_were_heard_are_read() -> None:
+    old = with_limits().model_dump(mode="json", exclude={"limits", "limits_on"})
+    assert PilotFigures.model_validate(old).limits == {}
+
+
+@given(st.integers(1, 120), st.integers(0, 60))
+def test_a_larger_sample_holds_every_paper_of_a_smaller_one_in_full_layers(papers: int, more: int) -> None:
+    fewer = {each.id for each in stratified(CORPUS, papers // 10 * 10)}
+    larger = {each.id for each in stratified(CORPUS, papers + more)}
+    assert len(larger) == min(500, papers + more)
+    assert papers < 10 or fewer <= larger
+
+
+def test_a_sample_reaches_from_the_smallest_papers_to_the_largest() -> None:
+    sizes = sorted(each.size for each in stratified(CORPUS, 20))
+    strata = {int((size - 20) // 50) for size in sizes}
+    assert strata == set(range(10))
+
+
+def corpus(papers: int) -> tuple[list[IndexEntry], bytes]:
+    lines, entries, offset = [], [], 0
+    for number in range(papers):
+        paper = Paper(
+            id=f"p{number}", title="关于模型的研究", abstract="实验结果" * (1 + number % 30), language="zh"
+        )
+        line = json.dumps(paper.model_dump(exclude_none=True), ensure_ascii=False).encode() + b"\n"
+        entries.append(IndexEntry(offset, len(line), 10, 0, 1, 0, "zh", paper.id))
+        lines.append(line)
+        offset += len(line)
+    return entries, b"".join(lines)
+
+
+def measured(papers: int, most: int) -> Workload:
+    entries, text = corpus(papers)
+    work, kept = measure(
+        entries, lambda offset, length: text[offset : offset + length], TranslateTask(SPEC),
+        skips=costs_nothing(SPEC), most=most,
+    )  # fmt: skip
+    assert len(kept) <= most
+    return work
+
+
+def test_a_large_corpus_is_sized_by_a_part_of_it_at_flat_memory() -> None:
+    whole, part = measured(2_000, 5_000), measured(2_000, 600)
+    assert (whole.sent, whole.sized) == (2_000, 2_000)
+    assert part.sized <= 600
+    assert part.sent == pytest.approx(2_000, rel=0.1)
+    assert part.size / part.sent == pytest.approx(whole.size / whole.sent, rel=0.05)
+
+
+def test_papers_that_cost_no_call_are_not_counted_as_sent() -> None:
+    entries, text = corpus(4)
+    changed = [entries[0], entries[1]._replace(flags=1), entries[2]._replace(language="en"), entries[3]]
+    work, _ = measure(
+        changed, lambda offset, length: text[offset : offset + length], TranslateTask(SPEC),
+        skips=costs_nothing(SPEC),
+    )  # fmt: skip
+    assert (work.papers, work.same_as, work.sent) == (4, 1, 2)

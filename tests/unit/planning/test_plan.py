@@ -1,0 +1,224 @@
+"""The planner: the table that the project began with, what binds, what is recommended, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handlers.domain.models import Price
+from handlers.errors import UsageError
+from handlers.planning.assumptions import Assumed
+from handlers.planning.demand import demand
+from handlers.planning.plan import Plan, Wish, make_plan
+from handlers.planning.plan_rows import PlanRow, Shape, row
+from handlers.planning.platforms import platform
+from handlers.planning.workload import Workload
+from tests.unit.planning.test_pilot_figures import piloted
+
+ORIGINAL = {
+    "papers": 34_237,
+    "usd_per_paper": 0.0013,
+    "papers_per_worker_hour": {"standard": 10, "parallel": 5, "ultra": 5, "extreme": 5},
+}
+PRICE = Price(prompt=150_000, completion=600_000, cached=75_000)
+TEN_THOUSAND = Workload(
+    papers=10_000,
+    same_as=0,
+    sent=10_000,
+    requests=10_000,
+    size=4_000_000,
+    prompt=9_000_000,
+    least_bytes=2_000,
+    least_max_tokens=300,
+    sizes=tuple(20.0 * step for step in range(1, 42)),
+)
+
+
+def planned(wish: Wish | None = None, workload: Workload = TEN_THOUSAND, **figures: Any) -> Plan:
+    assumed = Assumed()
+    assumed.take("file", **figures)
+    return make_plan(
+        workload, assumed.build(), wish or Wish(), price=PRICE, origins=assumed.origins, model="m"
+    )
+
+
+def tier(plan: Plan, name: str) -> PlanRow:
+    found = plan.row(name)
+    assert found is not None
+    return found
+
+
+def two_figures(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+def test_from_its_own_assumptions_the_original_table_comes_out() -> None:
+    plan = planned(**ORIGINAL)
+    assert [two_figures(each.papers_per_hour) for each in plan.rows] == [100, 500, 2_500, 10_000]
+    assert [two_figures(each.hours) for each in plan.rows] == [340, 68, 14, 3.4]
+    assert [round(each.cost_usd) for each in plan.rows] == [45, 45, 45, 45]
+
+
+@pytest.mark.parametrize(
+    ("papers", "name", "minutes"), [(100, "parallel", 12), (5_000, "ultra", 120), (10_000, "extreme", 60)]
+)
+def test_the_original_recommended_runs_take_what_their_own_rates_say(
+    papers: int, name: str, minutes: float
+) -> None:
+    plan = planned(**{**ORIGINAL, "papers": papers})
+    assert tier(plan, name).hours * 60 == pytest.approx(minutes)
+
+
+def test_the_original_table_on_a_free_private_account_is_bound_by_minutes_in_every_tier() -> None:
+    plan = planned(Wish(platform="actions", account="original-free"), **ORIGINAL)
+    assert {each.binding for each in plan.rows} == {"minutes"}
+    assert tier(plan, "standard").sessions == 59
+    assert all(each.platform_minutes > 2_000 for each in plan.rows)
+
+
+def test_on_a_public_repository_minutes_do_not_bind_and_cost_nothing() -> None:
+    plan = planned(Wish(platform="actions", account="original-free", private=False), **ORIGINAL)
+    assert [each.binding for each in plan.rows] == ["job_time", "job_time", "job_time", "workers"]
+    assert {each.platform_usd for each in plan.rows} == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("figures", "wish", "binding"),
+    [
+        ({}, Wish(shape=(1, 10)), "workers"),
+        ({"rpm": 60}, Wish(shape=(1, 10)), "rpm"),
+        ({"tpm": 30_000}, Wish(shape=(1, 10)), "tpm"),
+        ({"cores": 1, "calls_per_core_second": 5}, Wish(shape=(4, 100)), "machine"),
+        ({}, Wish(shape=(30, 1), platform="actions"), "slots"),
+        (
+            {"latency_s_per_request": 3000},
+            Wish(shape=(1, 100), platform="actions", private=False),
+            "job_time",
+        ),
+        ({"included_minutes": 10}, Wish(shape=(1, 10), platform="actions"), "minutes"),
+        ({}, Wish(shape=(1000, 10), platform="lambda"), "lambda_ramp"),
+        ({}, Wish(shape=(1, 10), budget=0.5), "budget"),
+    ],
+)
+def test_the_limit_that_binds_is_named(figures: dict[str, Any], wish: Wish, binding: str) -> None:
+    assert tier(planned(wish, **figures), "custom").binding == binding
+
+
+def test_a_rate_limit_binds_workers_whose_rate_is_assumed() -> None:
+    plan = planned(**ORIGINAL, rpm=20)
+    assert [each.binding for each in plan.rows] == ["workers", "workers", "rpm", "rpm"]
+    assert tier(plan, "ultra").papers_per_hour < 1_200
+
+
+def test_lifting_the_limit_that_binds_makes_the_run_shorter_and_lifting_another_does_not() -> None:
+    bound = tier(planned(Wish(shape=(5, 20)), rpm=300), "custom")
+    assert tier(planned(Wish(shape=(5, 20)), rpm=600), "custom").hours < bound.hours
+    assert tier(planned(Wish(shape=(10, 20)), rpm=300), "custom").hours == pytest.approx(
+        bound.hours, rel=0.02
+    )
+
+
+def test_the_cheapest_fleet_that_meets_the_deadline_is_recommended() -> None:
+    plan = planned(Wish(platform="actions", deadline=3_600), included_minutes=0)
+    in_time = [each for each in plan.rows if each.hours <= 1]
+    assert plan.recommended == min(in_time, key=lambda each: each.total_usd).tier
+
+
+def test_the_fastest_fleet_within_the_budget_is_recommended() -> None:
+    plan = planned(Wish(budget=100.0))
+    assert tier(plan, str(plan.recommended)).hours == min(each.hours for each in plan.rows)
+
+
+def test_of_fleets_that_a_rate_limit_makes_equal_the_smallest_is_recommended() -> None:
+    assert planned(rpm=120).recommended == "parallel"
+
+
+def test_without_a_fleet_that_makes_the_deadline_nothing_is_recommended_and_the_fastest_is_named() -> None:
+    plan = planned(Wish(deadline=40.0))
+    assert plan.recommended is None
+    assert "extreme" in plan.reason
+
+
+def test_a_budget_under_the_cheapest_paper_is_refused_with_the_one_that_would_do() -> None:
+    with pytest.raises(UsageError, match=r"give --budget 0\.0005\d+ or more"):
+        planned(Wish(budget=0.0001))
+    planned(Wish(budget=0.0006))
+
+
+def test_a_deadline_before_the_longest_call_is_refused_with_the_one_that_would_do() -> None:
+    with pytest.raises(UsageError, match=r"--deadline ([0-9]+) or more") as refused:
+        planned(Wish(deadline=5.0))
+    seconds = float(str(refused.value).rpartition("--deadline ")[2].split()[0])
+    assert planned(Wish(deadline=seconds)).rows
+
+
+def test_a_deadline_needs_time_for_a_call_and_not_for_a_whole_paper_of_many() -> None:
+    bodies = TEN_THOUSAND.model_copy(update={"requests": 500_000.0, "size": 100_000_000.0})
+    asked = demand(bodies, Assumed().build(), PRICE)
+    assert asked.hold.mean > 150, "seconds of a paper, at some 4 s a call"
+    assert planned(Wish(deadline=60.0), bodies).rows
+
+
+def test_a_fleet_that_was_asked_for_and_is_too_slow_for_the_deadline_is_warned_of() -> None:
+    slow = planned(Wish(deadline=600.0, tier="standard"))
+    assert slow.chosen == "standard"
+    assert [each for each in slow.warnings if each.startswith("standard takes ")]
+    assert not [each for each in planned(Wish(deadline=600.0)).warnings if " takes " in each]
+
+
+@pytest.mark.parametrize("name", ["latency_s_per_request", "prompt_tokens_per_request"])
+def test_figures_by_which_a_paper_takes_less_than_nothing_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} -1e.09 and .* give {name} from 0 on"):
+        planned(**{name: -1e9})
+
+
+def test_a_limit_on_the_papers_is_said_to_be_none_of_the_rows() -> None:
+    (told,) = [each for each in planned(Wish(limit=100)).warnings if "--limit" in each]
+    assert "--limit 100: the rows are of all 10,000 papers" in told
+    assert not [each for each in planned(Wish(limit=10_000)).warnings if "--limit" in each]
+
+
+def test_an_account_that_does_not_exist_is_refused_wherever_the_jobs_run() -> None:
+    with pytest.raises(UsageError, match="free, pro, team, enterprise"):
+        planned(Wish(platform="laptop", account="gold"))
+
+
+def test_a_given_cost_a_paper_needs_no_price() -> None:
+    assumed = Assumed()
+    assumed.take("file", usd_per_paper=0.001)
+    plan = make_plan(TEN_THOUSAND, assumed.build(), Wish(), price=None, origins=assumed.origins)
+    assert plan.rows[0].cost_usd == pytest.approx(10.0)
+
+
+def test_every_assumption_is_told_with_its_origin() -> None:
+    plan = planned(rpm=100)
+    assert plan.assumptions.keys() == plan.origins.keys()
+    assert plan.origins["rpm"] == "file"
+    assert plan.origins["latency_sigma"] == "default"
+
+
+def test_first_steps_are_a_hundred_papers_then_a_thousand_then_sessions_of_five_thousand() -> None:
+    assert [step.papers for step in planned().first_steps] == [100, 1_000, 5_000]
+
+
+def test_a_corpus_without_a_paper_to_send_takes_no_time_and_costs_nothing() -> None:
+    nothing = Workload(papers=5, same_as=0, sent=0, requests=0, size=0, prompt=0)
+    plan = planned(workload=nothing)
+    assert {(each.cost_usd, each.binding) for each in plan.rows} == {(0.0, "nothing")}
+
+
+def test_more_workers_never_make_a_run_longer() -> None:
+    assumed = Assumed().build()
+    asked = demand(TEN_THOUSAND, assumed, PRICE)
+    place = platform("laptop", "", private=True, assumed=assumed)
+    hours = [row(Shape("custom", 1, workers), asked, assumed, place).hours for workers in (1, 3, 10, 30, 100)]
+    assert hours == sorted(hours, reverse=True)
+
+
+def test_a_quota_of_a_day_that_the_run_exceeds_is_warned_of_with_the_days_that_it_takes() -> None:
+    pilot = piloted().model_copy(update={"limits": {"requests_per_day": 1_000, "tokens_per_day": 10**9}})
+    plan = make_plan(TEN_THOUSAND, Assumed().build(), Wish(), price=PRICE, origins={}, pilot=pilot)
+    (told,) = [each for each in plan.warnings if "a day" in each]
+    assert "1,000 requests a day" in told
+    assert "11 days" in told

@@ -1,0 +1,53 @@
+"""Platforms' limits as a data file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from handlers.errors import UsageError
+from handlers.planning.platform_limits import platform_limits
+
+
+def tables(table: dict[str, Any], name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every table that has figures of its own."""
+    if any(not isinstance(value, dict) for value in table.values()):
+        yield name, table
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from tables(value, f"{name}.{key}")
+
+
+def test_every_table_of_limits_has_its_source_and_date() -> None:
+    text = resources.files("handlers.planning").joinpath("limits.toml").read_text("utf-8")
+    found = dict(tables(tomllib.loads(text)))
+    assert len(found) >= 10
+    assert [name for name, table in found.items() if not {"source", "date"} <= table.keys()] == []
+
+
+def test_accounts_have_the_jobs_of_their_plan() -> None:
+    plans = platform_limits().actions.plans
+    jobs = {name: plans[name].concurrent_jobs for name in ("free", "pro", "team", "enterprise")}
+    assert jobs == {"free": 20, "pro": 40, "team": 60, "enterprise": 500}
+
+
+def test_the_original_accounts_stand_beside_todays() -> None:
+    plans = platform_limits().actions.plans
+    original = [
+        (plans[name].concurrent_jobs, plans[name].minutes) for name in ("original-free", "original-paid")
+    ]
+    assert original == [(20, 2_000), (40, 50_000)]
+
+
+def test_an_unknown_account_plan_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match="free, pro, team, enterprise"):
+        platform_limits().actions.plan("gold")
+
+
+def test_lambda_ramps_up_by_the_minute_to_its_ceiling() -> None:
+    limits = platform_limits().aws_lambda
+    assert (limits.reached(0), limits.reached(60), limits.reached(3600)) == (5, 305, 1250)

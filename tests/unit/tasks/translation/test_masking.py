@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask, unmask
+from tests.growth import MEGABYTE, assert_linear
+
+SHARED = Path(__file__).parents[4].parent / "shared" / "corpus"
+
+SCRAPS = (
+    *("$", "$$", "\\$", "\\", "\\(", "\\)", "\\[", "\\]", "{", "}", "[12]", "[", "]", "⟦", "⟧", "⟦1⟧"),
+    *(
+        "`",
+        "```\n",
+        "<td>",
+        "<",
+        ">",
+        "\\begin{a}",
+        "\\end{a}",
+        "\\begin{cases}",
+        "\\end{cases}",
+        "![](",
+        ")",
+    ),
+    *(
+        " ",
+        "\n",
+        "\n\n",
+        "，",
+        "0.05",
+        "http://a.cn/b",
+        "a@b.cn",
+        "10.1000/x",
+        "\\cite{k}",
+        "x_1",
+        "土壤有机碳的含量",
+    ),
+)
+MARKUP = st.lists(st.sampled_from(SCRAPS), max_size=40).map("".join)
+
+
+def corpus(name: str) -> Iterator[dict[str, Any]]:
+    path = Path(os.environ.get("PAPERFLEET_CORPUS_DIR") or SHARED) / name
+    if not path.exists():
+        pytest.skip(f"the corpus of real papers is not here: {name}")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def prose(text: str) -> str:
+    return PLACEHOLDER.sub("⟦⟧", mask(text).text)
+
+
+@given(st.text() | MARKUP, st.integers(1, 500))
+def test_unmasking_gives_back_every_string_byte_for_byte(text: str, first: int) -> None:
+    masked = mask(text, first)
+    assert unmask(masked.text, masked.spans, first) == text
+
+
+@given(MARKUP)
+def test_all_brackets_of_a_masked_text_belong_to_placeholders_numbered_on_in_reading_order(text: str) -> None:
+    masked = mask(text, 7)
+    assert PLACEHOLDER.findall(masked.text) == [str(7 + i) for i in range(len(masked.spans))]
+    assert not re.search("[⟦⟧]", PLACEHOLDER.sub("", masked.text))
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        "$P { < } 0 . 0 5$",
+        "$$\n\\begin{array}{l} a \\\\ b \\end{array}\n$$",
+        "\\(x+1\\)",
+        "\\[\\frac{a}{b}\\]",
+        "\\begin{equation} a \\begin{cases} 1, 当x>0时成立 \\end{cases} \\end{equation}",
+        "$\\text {土壤有机碳的含量} = 3$",
+        "$\\mathrm { 平均绝对误差值 } _ { 1 }$",
+        "[12-14]",
+        "[1, 3，5]",
+        "［7］",
+        "\\cite{smith2010,li2011}",
+        "\\eqref{eq:1}",
+        "\\citep[see][]{smith}",
+        "https://chinaxiv.org/abs/201601.00051V1",
+        "http://a.cn/x_(y)",
+        "10.1016/S0092-8674(00)80400-7",
+        "DOI:10.5846/stxb201507291596",
+        "liu.x@163.com",
+        "`np.dot(a, b)`",
+        "```python\nprint(1)\n```",
+        "<sup>",
+        "</td>",
+        '<img src="a.png" alt="图一">',
+        "![图1](images/98.jpg)",
+        "\\alpha",
+        "\\mathrm { L } _ { 2 }",
+        "⟦3⟧",
+    ],
+)
+def test_a_construct_is_one_span_and_the_prose_around_it_stays(span: str) -> None:
+    text = f"温度对生长的影响 {span} ，结果表明显著提高。"
+    masked = mask(text)
+    assert masked.spans == (span,)
+    assert masked.text == "温度对生长的影响 ⟦1⟧ ，结果表明显著提高。"
+
+
+def test_a_dollar_escaped_at_the_end_of_a_formula_closes_it_when_prose_follows() -> None:
+    assert prose("显著提高（ $P { < } 0 . 0 5 \\$ ），但 $P > 1$ 时") == "显著提高（ ⟦⟧ ），但 ⟦⟧ 时"
+
+
+def test_a_dollar_escaped_inside_a_formula_does_not_close_it() -> None:
+    assert mask("the price from $\\$ 37$ to $\\$ 311$").spans == ("$\\$ 37$", "$\\$ 311$")
+
+
+def test_a_stray_dollar_costs_itself_and_does_not_shift_the_formulas_after_it() -> None:
+    masked = mask("价格为 $ 的土壤有机碳含量显著 $a_1$ 提高了土壤有机碳 $b_2$ 的含量水平显著")
+    assert masked.spans == ("$", "$a_1$", "$b_2$")
+
+
+def test_prose_between_two_formulas_is_never_taken_for_one() -> None:
+    text = "其中 $a$ 为温度, $b$ 为土壤有机碳的含量, $c$ 为压力"
+    assert mask(text).spans == ("$a$", "$b$", "$c$")
+    assert "$" not in mask(text[text.index("a$") :]).text
+
+
+def test_prices_are_no_formula() -> None:
+    assert "USD and then" in mask("It costs $5 USD and then $10 again").text
+
+
+def test_a_dollar_shift_keeps_what_a_reader_who_counts_dollars_takes_for_a_formula() -> None:
+    text = "显著降低了土壤有机碳的含量 $P < 0.05 \\$ ，其中 $a$ = 3, $b$ 的土壤有机碳含量"
+    counted = re.findall(r"(?<!\\)\$[^$]*(?:\\\$[^$]*)*(?<!\\)\$", text)
+    spans = mask(text).spans
+    assert all(any(found in span for span in spans) for found in counted if not re.search("[一-龥]", found))
+
+
+def test_the_cells_of_a_table_stay_translatable() -> None:
+    assert prose("<table><tr><td>温度</td></tr></table>") == "⟦⟧⟦⟧⟦⟧温度⟦⟧⟦⟧⟦⟧"
+
+
+def test_less_than_and_greater_than_signs_are_no_tags() -> None:
+    assert prose("当a <b 且 c> d 时，P<0.05，b<i>") == "当a <b 且 c> d 时，P<0.05，b⟦⟧"
+
+
+def test_an_environment_of_prose_loses_only_its_marks() -> None:
+    assert prose("\\begin{itemize} 土壤有机碳 \\end{itemize}") == "⟦⟧ 土壤有机碳 ⟦⟧"
+
+
+def test_a_command_with_prose_in_its_argument_loses_only_its_name() -> None:
+    assert prose("\\textbf{重要结果}") == "⟦⟧{重要结果}"
+
+
+def test_the_end_of_a_sentence_is_no_part_of_a_link() -> None:
+    assert mask("见 http://a.cn/b). 以及 (www.b.cn)。").spans == ("http://a.cn/b", "www.b.cn")
+
+
+def test_unknown_placeholders_are_left_as_they_are() -> None:
+    assert unmask("⟦1⟧ ⟦9⟧ ⟦01⟧ ⟦１⟧ ⟦" + "9" * 9000 + "⟧", ["$a$"]).startswith("$a$ ⟦9⟧ ⟦01⟧ ⟦１⟧ ⟦99")
+
+
+HOSTILE = (
+    *("$", "$ ", "中$", "\\$", "\\(", "\\[", "$\\text{", "\\begin{", "\\begin{a}"),
+    *("<", "<a b=", "[", "[1,", "{", "\\a{", "\\a{{", "` ", "![](", "a@b.", "http://)", "⟦"),
+)
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_a_megabyte_of_hostile_markup_is_masked_in_linear_time(unit: str) -> None:
+    text = (unit * (MEGABYTE // len(unit) + 1))[:MEGABYTE]
+    masked = mask(text)
+    assert unmask(masked.text, masked.spans) == text
+    assert_linear(lambda size: text[:size], mask)
+
+
+def test_real_abstracts_come_back_and_no_formula_holds_prose() -> None:
+    argument = re.compile(r"\\(?:text|math|mbox)\w*\s*\{[^{}]*\}")
+    swallowed = []
+    for paper in islice(corpus("chinaxiv-abstracts.jsonl.gz"), 0, None, 7):
+        masked = mask(paper["abstract"])
+        assert unmask(masked.text, masked.spans) == paper["abstract"]
+        assert "$" not in masked.text
+        swallowed += [s for s in masked.spans if re.search("[一-龥]{5}", argument.sub("", s))]
+    assert swallowed == []
+
+
+def test_real_bodies_come_back() -> None:
+    for paper in islice(corpus("chinaxiv-fulltext-300.jsonl.gz"), 0, None, 15):
+        masked = mask(paper["body"])
+        assert unmask(masked.text, masked.spans) == paper["body"]
