@@ -6,31 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from handlers.domain.ledger import (
-    BudgetState,
-    Control,
-    DeadLetter,
-    JobRecord,
-    JobStats,
-    PaperRow,
-    Part,
-    QueueCounts,
-    QueueMessage,
-    Reusable,
-    RunRecord,
-    RunTotals,
-    SessionRecord,
-)
-from handlers.domain.models import (
-    BatchMessage,
-    ChatAnswer,
-    ChatRequest,
-    Paper,
-    PaperStatus,
-    PartPointer,
-    TaskResult,
-)
-from handlers.domain.totals import Commit
+from handlers.domain.batch import BatchMessage, DeadLetter, QueueCounts, QueueMessage
+from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.ledger import BudgetState, Commit, PaperRow, Reusable
+from handlers.domain.money import NanoUsd
+from handlers.domain.paper import Paper, PaperStatus
+from handlers.domain.result import Part, PartPointer, TaskResult
+from handlers.domain.run import Control, RunRecord, RunTotals, SessionRecord
 
 
 class Clock(Protocol):
@@ -202,15 +185,15 @@ class Ledger(Protocol):
         """Every row of a run, ordered by paper id, streamed."""
 
     # money
-    def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
+    def set_budget(self, run_id: str, budget: NanoUsd | None, *, at: float | None = None) -> None:
         """``at`` is when somebody said so: among ledgers that are merged the last word counts. None for a
         share, which is no word on the run's own budget."""
 
-    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+    def draw(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> bool:
         """Take a grant from the budget; False if less than ``amount`` remains. ``seq`` grows with
         every draw or return of a job, so that a repeated request changes nothing twice."""
 
-    def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None: ...
+    def give_back(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> None: ...
 
     def budget_state(self, run_id: str) -> BudgetState: ...
 
@@ -233,9 +216,11 @@ class Ledger(Protocol):
     def most_overrun(self, run_id: str) -> int:
         """The largest ``JobStats.overrun`` that a job of the run told of, ended ones too."""
 
-    def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
+    def end_job(
+        self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None
+    ) -> NanoUsd:
         """Close a job. What it holds of the budget and did not book is booked as indeterminate and
-        returned (nano-USD; 0 for a job that gave everything back). Closing twice changes nothing."""
+        returned (0 for a job that gave everything back). Closing twice changes nothing."""
 
     def free_leases(self, run_id: str, owner: str) -> list[BatchMessage]:
         """End all leases of a dead job; returns its unfinished batches, to be emitted again."""

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from handlers import bootstrap
 from handlers.bootstrap.metrics import publish_report
-from handlers.domain.models import Frozen, RunId
+from handlers.domain.run import RunId
+from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.runs.summarise import summarise
 from handlers.runs.watch import watch

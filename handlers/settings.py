@@ -15,7 +15,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from handlers.domain.models import NANO, RunId
+from handlers.domain.money import NANO, NanoUsd
+from handlers.domain.run import RunId
 from handlers.errors import UsageError
 
 PREFIX = "PAPERFLEET_"
@@ -156,8 +157,8 @@ class Settings(BaseSettings):
         return self.jobs or jobs, most or workers
 
     @property
-    def budget_nano(self) -> int | None:
-        return None if self.budget is None else int(self.budget * NANO)
+    def budget_nano(self) -> NanoUsd | None:
+        return None if self.budget is None else NanoUsd(int(self.budget * NANO))
 
     @classmethod
     def settings_customise_sources(

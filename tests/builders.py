@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from handlers.domain.ledger import JobRecord, JobStats, RunRecord, SessionRecord
-from handlers.domain.models import (
-    BatchMessage,
-    CallRecord,
-    Check,
-    LedgerEntry,
-    PaperStatus,
-    PartLine,
-    PartPointer,
-    RunSpec,
-    Usage,
-)
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.batch import BatchMessage
+from handlers.domain.call import CallRecord, CallTotals, Usage
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.ledger import Commit, LedgerEntry
+from handlers.domain.paper import PaperStatus
+from handlers.domain.result import Check, PartLine, PartPointer
+from handlers.domain.run import RunRecord, RunSpec, SessionRecord
 
 RUN = "r"
 SHA256 = "c" * 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from handlers.domain.models import ChatAnswer, ChatRequest
+from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.errors import ModelCallError
 
 

@@ -15,20 +15,14 @@ from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
-from handlers.domain.ledger import JobRecord, JobStats, Part, SessionRecord
-from handlers.domain.models import (
-    BatchMessage,
-    CallRecord,
-    Check,
-    LedgerEntry,
-    Paper,
-    PaperStatus,
-    PartLine,
-    RunSpec,
-    Usage,
-)
+from handlers.domain.batch import BatchMessage
+from handlers.domain.call import CallRecord, CallTotals, Usage
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.ledger import Commit, LedgerEntry
+from handlers.domain.paper import Paper, PaperStatus
+from handlers.domain.result import Check, Part, PartLine
+from handlers.domain.run import RunSpec, SessionRecord
 from handlers.domain.run_report import RunReport
-from handlers.domain.totals import CallTotals, Commit
 from handlers.runs.submit import RunRequest, submit
 from handlers.runs.summarise import summarise
 from tests.fakes import FakeClock

@@ -14,7 +14,9 @@ from handlers.actions.plan_folder import carried_key
 from handlers.actions.session import JOB_FILE, PLAN_FILE, JobShare, JobState, SessionPlan
 from handlers.adapters.sqlite.slice import slice_ledger
 from handlers.bootstrap import State, open_state
-from handlers.domain.ledger import Control, JobRecord, JobStats
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.money import NanoUsd
+from handlers.domain.run import Control
 from handlers.errors import UsageError
 from handlers.local.merge import LEDGER
 from handlers.settings import Settings
@@ -80,11 +82,11 @@ def _slice(plan: SessionPlan, plan_folder: Path, number: int, state: Path) -> No
     )
 
 
-def granted(adapters: State, job: JobState, wanted: int) -> JobState:
-    """The job with an allowance of ``wanted`` nano-USD for its next step, or what is left of its share;
+def granted(adapters: State, job: JobState, wanted: NanoUsd) -> JobState:
+    """The job with an allowance of ``wanted`` for its next step, or what is left of its share;
     stopped if there is nothing left. It is held under a name of its own until the step begins."""
     left = left_of(adapters, job)
-    amount = wanted if left is None else max(0, min(wanted, left))
+    amount = wanted if left is None else NanoUsd(max(0, min(wanted, left)))
     if wanted and not amount:  # where calls cost nothing, nothing is wanted
         return job.model_copy(update={"stopped": "share_spent"})
     grant = f"{job.session}-job-{job.job:03d}-step-{job.step + 1:02d}-{job.attempt}"
@@ -99,11 +101,11 @@ def granted(adapters: State, job: JobState, wanted: int) -> JobState:
     return job.model_copy(update={"allowance": amount, "grant": grant})
 
 
-def left_of(adapters: State, job: JobState) -> int | None:
-    """nano-USD of the job's share that nothing holds; None: no budget."""
+def left_of(adapters: State, job: JobState) -> NanoUsd | None:
+    """What there is of the job's share that nothing holds; None: no budget."""
     if job.share is None:
         return None
-    return job.share - adapters.ledger.budget_state(job.run_id).held
+    return NanoUsd(job.share - adapters.ledger.budget_state(job.run_id).held)
 
 
 def _job(plan: SessionPlan, share: JobShare, attempt: int, now: float) -> JobState:

@@ -18,8 +18,10 @@ from handlers.actions.session import SessionPlan
 from handlers.actions.status import queue_of
 from handlers.actions.tiers import Measured
 from handlers.bootstrap import State, exporters, open_state
-from handlers.domain.ledger import Control, JobRecord
-from handlers.domain.models import NANO, TERMINAL
+from handlers.domain.job import JobRecord
+from handlers.domain.money import usd
+from handlers.domain.paper import TERMINAL
+from handlers.domain.run import Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
 from handlers.reporting.markdown import to_markdown
@@ -102,7 +104,7 @@ def sums_that_are_off(run_id: str, adapters: State, report: RunReport) -> Sequen
     if state.held != state.spend:
         found.append(f"{state.held} nano-USD held while nobody works, {state.spend} spent")
     if state.budget is not None and state.spend > state.budget:
-        found.append(f"${state.spend / NANO} spent of ${state.budget / NANO}")
+        found.append(f"${usd(state.spend)} spent of ${usd(state.budget)}")
     return found
 
 

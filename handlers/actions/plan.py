@@ -15,8 +15,8 @@ from handlers.actions.planner import Planned, Planner, Wish
 from handlers.actions.tiers import AUTO, shape_of
 from handlers.bootstrap import State
 from handlers.corpus.ingest import IngestResult
-from handlers.domain.ledger import RunRecord
-from handlers.domain.models import sha256_of
+from handlers.domain.run import RunRecord
+from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.local.ingesting import ingested
 from handlers.runs.specification import specification

@@ -14,8 +14,9 @@ from handlers.adapters.sqlite.slice import other_runs_results, point_at, reuse_a
 from handlers.audit.scan_parts import CARRIED
 from handlers.bootstrap import State
 from handlers.corpus.batching import read_paper
-from handlers.domain.ledger import Part, Reusable
-from handlers.domain.models import BatchMessage, PartPointer
+from handlers.domain.batch import BatchMessage
+from handlers.domain.ledger import Reusable
+from handlers.domain.result import Part, PartPointer
 from handlers.errors import CorpusChangedError
 from handlers.local.merge import LEDGER
 

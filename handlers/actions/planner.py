@@ -13,8 +13,9 @@ from handlers.actions.session import JobShare, SessionPlan
 from handlers.actions.tiers import AUTO, SEED_PACE, Account, Measured, next_tier, shape_of, table, verdict
 from handlers.bootstrap import State
 from handlers.corpus.batching import read_paper
-from handlers.domain.ledger import Control, RunRecord, SessionRecord
-from handlers.domain.models import NANO, TERMINAL, Price
+from handlers.domain.money import NanoUsd, Price, usd
+from handlers.domain.paper import TERMINAL
+from handlers.domain.run import Control, RunRecord, SessionRecord
 from handlers.llm.pricing import worst_cost
 from handlers.settings import Settings
 
@@ -72,7 +73,7 @@ class Planner:
         batches = self._adapters.ledger.unfinished_batches(self._record.run_id)
         weights = (Weight(each.batch_id, each.papers, each.tokens) for each in batches)
         hands = deal(weights, min(jobs, max(1, pending))) if pending else []
-        needed = reservation(self._adapters, self._record, self._price) if hands else 0
+        needed = reservation(self._adapters, self._record, self._price) if hands else NanoUsd(0)
         hands = self._affordable(hands, needed) if pending else []
         plan = self._session(tier, why, (jobs, workers), hands, needed, pending)
         parked = too_little(self._adapters, self._record.run_id, needed) if pending else ""
@@ -180,14 +181,14 @@ class Planner:
         ]
 
 
-def reservation(adapters: State, record: RunRecord, price: Price) -> int:
-    """nano-USD that must be at hand for the next call: of the first pending paper of the heaviest batch.
+def reservation(adapters: State, record: RunRecord, price: Price) -> NanoUsd:
+    """What must be at hand for the next call: of the first pending paper of the heaviest batch.
     0 if nothing is pending."""
     heaviest = max(
         adapters.ledger.unfinished_batches(record.run_id), key=lambda batch: batch.tokens, default=None
     )
     if heaviest is None:
-        return 0
+        return NanoUsd(0)
     rows = adapters.ledger.paper_rows(record.run_id, heaviest.ids)
     for (offset, length), paper_id in zip(heaviest.ranges, heaviest.ids, strict=True):
         if paper_id not in rows or rows[paper_id].status not in TERMINAL:
@@ -195,17 +196,17 @@ def reservation(adapters: State, record: RunRecord, price: Price) -> int:
             request = bootstrap.task_of(record.spec).first_request(paper)
             size = sum(len(each.content.encode("utf-8", "surrogatepass")) for each in request.messages)
             return worst_cost(size, request.max_tokens, price)
-    return 0
+    return NanoUsd(0)
 
 
-def too_little(adapters: State, run_id: str, needed: int) -> str:
-    """Why the budget does not allow another call of ``needed`` nano-USD; "" if it does."""
+def too_little(adapters: State, run_id: str, needed: NanoUsd) -> str:
+    """Why the budget does not allow another call of ``needed``; "" if it does."""
     state = adapters.ledger.budget_state(run_id)
     if state.budget is None or state.budget - state.held >= max(1, needed):
         return ""
     return (
-        f"budget_spent: ${state.held / NANO:.6f} of ${state.budget / NANO:.6f} are spent or indeterminate,"
-        f" and the next call may cost ${needed / NANO:.6f}: give a larger budget_usd"
+        f"budget_spent: ${usd(state.held):.6f} of ${usd(state.budget):.6f} are spent or indeterminate,"
+        f" and the next call may cost ${usd(needed):.6f}: give a larger budget_usd"
     )
 
 

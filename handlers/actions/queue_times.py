@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from handlers.domain.models import Frozen
+from handlers.domain.value import Frozen
 
 
 class JobTimes(Frozen):

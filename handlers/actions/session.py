@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from handlers.actions.tiers import Measured, Verdict
-from handlers.domain.models import Frozen
+from handlers.domain.money import NanoUsd
+from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 
 PLAN_FILE = "plan.json"
@@ -18,13 +19,13 @@ MIN_STEP = 1.0
 
 
 class JobShare(Frozen):
-    """One job's part of a session. Money is nano-USD, rates are a minute's."""
+    """One job's part of a session. Rates are a minute's."""
 
     job: int
     batches: tuple[str, ...]
     papers: int
     tokens: int
-    budget: int | None
+    budget: NanoUsd | None
     rpm: float | None
     tpm: float | None
     limit: int | None
@@ -44,26 +45,26 @@ class SessionPlan(Frozen):
     started_at: float
     job_seconds: float
     checkpoint_seconds: float
-    call: int
-    """nano-USD that one call may cost: reserved for the heaviest pending paper."""
-    budget: int | None
+    call: NanoUsd
+    """What one call may cost: reserved for the heaviest pending paper."""
+    budget: NanoUsd | None
     """Of the run, over all sessions."""
     total_papers: int | None
     papers: int
     pending: int
     """Of all papers, before this session."""
-    spent: int
-    """nano-USD, before this session."""
+    spent: NanoUsd
+    """Before this session."""
     verdict: Verdict
     table: tuple[Verdict, ...]
     last: Measured | None
     self_hosted: bool
 
-    def first_allowance(self, share: JobShare) -> int:
-        """nano-USD that a job may spend before its first checkpoint with results: so many calls that every
+    def first_allowance(self, share: JobShare) -> NanoUsd:
+        """What a job may spend before its first checkpoint with results: so many calls that every
         worker has its hands full, and no more than its papers can ask for."""
         calls = min(_CALLS_AHEAD * self.workers, math.ceil(_REPAIRS * share.papers))
-        return max(1, calls) * self.call
+        return NanoUsd(max(1, calls) * self.call)
 
     def share(self, job: int) -> JobShare:
         """UsageError if the session has no such job."""
@@ -84,15 +85,15 @@ class JobState(Frozen):
     """Steps that have ended."""
     started_at: float
     ends_at: float
-    share: int | None
+    share: NanoUsd | None
     workers: int
     rpm: float | None
     tpm: float | None
     limit: int | None
     checkpoint_seconds: float
-    allowance: int
-    """nano-USD that the next step may spend; it is held in the ledger under ``grant``."""
-    least_allowance: int
+    allowance: NanoUsd
+    """What the next step may spend; it is held in the ledger under ``grant``."""
+    least_allowance: NanoUsd
     grant: str
     stopped: str = ""
     """Why it goes no further; "" while it does."""
@@ -100,8 +101,8 @@ class JobState(Frozen):
 
 def next_allowance(
     left: int | None, *, least: int, spent: int, seconds: float, checkpoint: float, to_go: int | None
-) -> int:
-    """nano-USD for the next step: twice what this one's pace comes to until the next checkpoint, and no more
+) -> NanoUsd:
+    """For the next step: twice what this one's pace comes to until the next checkpoint, and no more
     than what is ``to_go`` should cost.
 
     What a job can lose with its workspace is bounded by it, because it stands in the checkpoint that was
@@ -110,10 +111,10 @@ def next_allowance(
     """
     expected = round(2 * spent * checkpoint / seconds) if seconds > 0 else 0
     wanted = max(least, expected if to_go is None else min(expected, to_go))
-    return wanted if left is None else max(0, min(left, wanted))
+    return NanoUsd(wanted if left is None else max(0, min(left, wanted)))
 
 
-def cost_to_go(spent: int, ended: int, papers: int) -> int | None:
-    """nano-USD that so many papers should cost at most, by what was ``spent`` while others ``ended``: a full
+def cost_to_go(spent: int, ended: int, papers: int) -> NanoUsd | None:
+    """What so many papers should cost at most, by what was ``spent`` while others ``ended``: a full
     text is many calls. The heaviest come first, so this is on the high side. None if none has ended."""
-    return math.ceil(_REPAIRS * papers * spent / ended) if ended else None
+    return NanoUsd(math.ceil(_REPAIRS * papers * spent / ended)) if ended else None

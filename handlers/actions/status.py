@@ -10,7 +10,7 @@ from handlers import bootstrap
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.queue_times import JobTimes, QueueStatus, queue_status
 from handlers.adapters.github_api import GitHubApi, WorkflowJob, WorkflowRun
-from handlers.domain.models import Frozen
+from handlers.domain.value import Frozen
 
 
 class RunStatus(Frozen):

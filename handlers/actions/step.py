@@ -16,7 +16,8 @@ from handlers import bootstrap
 from handlers.actions.begin import granted, left_of, read_job, write_job
 from handlers.actions.session import MIN_STEP, JobState, cost_to_go, next_allowance
 from handlers.bootstrap import State, open_state
-from handlers.domain.ledger import Control
+from handlers.domain.money import NanoUsd
+from handlers.domain.run import Control
 from handlers.errors import UsageError
 from handlers.local.fleet import Fleet, bury_the_dead
 from handlers.local.state_lock import only_parent
@@ -33,9 +34,9 @@ Trouble = Literal["", "fatal", "interrupted"]
 
 @dataclass(frozen=True)
 class _Before:
-    """How the ledger stood when the step began. nano-USD."""
+    """How the ledger stood when the step began."""
 
-    held: int
+    held: NanoUsd
     pending: int
     control: Control
 
@@ -88,7 +89,7 @@ def _armed(adapters: State, job: JobState) -> _Before:
     ledger.end_job(job.run_id, job.grant, at=adapters.clock.now(), outcome="returned", stats=None)
     bury_the_dead(adapters, job.run_id)
     held = ledger.budget_state(job.run_id).held
-    ledger.set_budget(job.run_id, held + job.allowance)
+    ledger.set_budget(job.run_id, NanoUsd(held + job.allowance))
     adapters.queue.purge()
     emit(job.run_id, ledger=ledger, queue=adapters.queue)
     pending = ledger.totals(job.run_id).counts["pending"]
@@ -124,8 +125,8 @@ def _ended(
     return granted(adapters, job, wanted), ""
 
 
-def _to_go(adapters: State, run_id: str, spent: int, pending_before: int) -> int | None:
-    """nano-USD that the batches which are not finished should cost at most; None if no paper has ended."""
+def _to_go(adapters: State, run_id: str, spent: int, pending_before: int) -> NanoUsd | None:
+    """What the batches which are not finished should cost at most; None if no paper has ended."""
     ended = pending_before - adapters.ledger.totals(run_id).counts["pending"]
     papers = sum(len(batch.ids) for batch in adapters.ledger.unfinished_batches(run_id))
     return cost_to_go(spent, ended, papers)

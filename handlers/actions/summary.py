@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from handlers.actions.queue_times import QueueStatus
 from handlers.actions.session import SessionPlan
 from handlers.actions.tiers import Measured, Verdict, honest
-from handlers.domain.models import NANO, PaperStatus
+from handlers.domain.money import usd
+from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import RunReport
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import markdown
@@ -31,8 +32,8 @@ def plan_summary(plan: SessionPlan, parked: str) -> str:
 def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
     yield f"# Plan: {markdown(plan.run_id)}, tier {markdown(plan.tier)} ({markdown(plan.why)})\n"
     yield (
-        f"{plan.pending:,} of {plan.papers:,} papers are pending; ${plan.spent / NANO:,.4f} spent so far"
-        + (f" of ${plan.budget / NANO:,.2f}." if plan.budget is not None else "; no budget is set.")
+        f"{plan.pending:,} of {plan.papers:,} papers are pending; ${usd(plan.spent):,.4f} spent so far"
+        + (f" of ${usd(plan.budget):,.2f}." if plan.budget is not None else "; no budget is set.")
     )
     if parked:
         yield f"\n> **Nothing is started:** {markdown(parked)}"

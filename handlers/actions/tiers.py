@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from handlers.domain.models import Frozen
+from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import demand

@@ -9,8 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from handlers.domain.ledger import Part
-from handlers.domain.models import PartPointer
+from handlers.domain.result import Part, PartPointer
 from handlers.errors import CorpusChangedError, UsageError
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")

@@ -9,10 +9,14 @@ from itertools import islice
 from handlers.audit.bill import Bill
 from handlers.audit.part_index import Found, FoundLines, found_lines
 from handlers.audit.scan_parts import scan_parts
-from handlers.domain.ledger import REPAIRER, JobRecord, PaperRow, RunTotals
-from handlers.domain.models import NANO, TERMINAL, Frozen, LedgerEntry, PaperStatus
+from handlers.domain.call import CallTotals
+from handlers.domain.job import JobRecord
+from handlers.domain.ledger import REPAIRER, LedgerEntry, PaperRow
+from handlers.domain.money import usd
+from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.part_lines import opened
-from handlers.domain.totals import CallTotals
+from handlers.domain.run import RunTotals
+from handlers.domain.value import Frozen
 from handlers.errors import CorpusChangedError
 from handlers.ports import Ledger, ObjectStore
 
@@ -76,7 +80,7 @@ def audit(run_id: str, *, ledger: Ledger, store: ObjectStore, bill: Bill | None 
         ledger=_account(totals.calls),
         parts=_account(found.calls),
         bill=None if bill is None else _billed(bill),
-        indeterminate_usd=totals.calls.indeterminate / NANO,
+        indeterminate_usd=usd(totals.calls.indeterminate),
         papers_checked=checked,
         explained=tuple(explained),
         differences=tuple(differences),
@@ -88,7 +92,7 @@ def _account(calls: CallTotals) -> Account:
         calls=calls.sent,
         prompt_tokens=calls.prompt,
         completion_tokens=calls.completion,
-        cost_usd=calls.cost / NANO,
+        cost_usd=usd(calls.cost),
     )
 
 
@@ -97,7 +101,7 @@ def _billed(bill: Bill) -> Account:
         calls=bill.calls,
         prompt_tokens=bill.prompt_tokens,
         completion_tokens=bill.completion_tokens,
-        cost_usd=None if bill.cost is None else bill.cost / NANO,
+        cost_usd=None if bill.cost is None else usd(bill.cost),
     )
 
 
@@ -158,9 +162,7 @@ def _calls(
     were durable and not booked yet when they died."""
     lost = sum(job.lost for job in jobs)
     if lost:
-        explained.append(
-            f"${lost / NANO:.9f} was held by jobs that died: booked as indeterminate, in no part"
-        )
+        explained.append(f"${usd(lost):.9f} was held by jobs that died: booked as indeterminate, in no part")
     unbooked = parts.sent - ledger.sent
     if unbooked > 0 and parts.cost - ledger.cost <= 0:
         explained.append(f"{unbooked:,} calls lie in parts of jobs that died before they were booked")
@@ -169,12 +171,12 @@ def _calls(
         yield Difference(kind="calls", where="calls", detail=detail)
     missing = ledger.cost - lost - parts.cost
     if missing > 0 and any(job.job_id == REPAIRER for job in jobs):
-        explained.append(f"${missing / NANO:.9f} had been booked before a repair, and is in no part")
+        explained.append(f"${usd(missing):.9f} had been booked before a repair, and is in no part")
     elif missing > 0:
-        detail = f"${missing / NANO:.9f} of the ledger's spend is in no part"
+        detail = f"${usd(missing):.9f} of the ledger's spend is in no part"
         yield Difference(kind="cost", where="cost", detail=detail)
     if missing < 0 and -missing > lost:
-        detail = f"${-missing / NANO:.9f} of the parts was not booked, ${lost / NANO:.9f} of it as lost"
+        detail = f"${usd(-missing):.9f} of the parts was not booked, ${usd(lost):.9f} of it as lost"
         yield Difference(kind="cost", where="cost", detail=detail)
 
 
@@ -186,8 +188,8 @@ def _bill(ledger: CallTotals, bill: Bill | None) -> Iterator[Difference]:
         side = "over" if bill.cost > ledger.cost else "under"
         off = min(abs(bill.cost - ledger.cost), abs(bill.cost - ledger.cost + ledger.indeterminate))
         detail = (
-            f"${bill.cost / NANO:.9f} billed, ${ledger.cost / NANO:.9f} booked, "
-            f"${ledger.indeterminate / NANO:.9f} of it indeterminate: ${off / NANO:.9f} {side}"
+            f"${usd(bill.cost):.9f} billed, ${usd(ledger.cost):.9f} booked, "
+            f"${usd(ledger.indeterminate):.9f} of it indeterminate: ${usd(off):.9f} {side}"
         )
         yield Difference(kind="bill", where="cost", detail=detail)
     answered = ledger.ok

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from handlers.domain.models import NANO, Frozen
+from handlers.domain.money import NANO, NanoUsd
+from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 
 _COLUMNS = {
@@ -38,8 +39,8 @@ class Bill(Frozen):
     """Sums over the rows; None for what the bill has no column for."""
 
     rows: int
-    cost: int | None
-    """nano-USD, rounded half up at each row's ninth decimal."""
+    cost: NanoUsd | None
+    """Rounded half up at each row's ninth decimal."""
     calls: int | None
     prompt_tokens: int | None
     completion_tokens: int | None

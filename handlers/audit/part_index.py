@@ -9,8 +9,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from handlers.audit.scan_parts import Scanned
-from handlers.domain.models import TERMINAL, BatchMessage, LedgerEntry, PartLine, PartPointer
-from handlers.domain.totals import CallTotals
+from handlers.domain.batch import BatchMessage
+from handlers.domain.call import CallTotals
+from handlers.domain.ledger import LedgerEntry
+from handlers.domain.paper import TERMINAL
+from handlers.domain.result import PartLine, PartPointer
 
 _SCHEMA = """
 CREATE TABLE line (paper TEXT, batch TEXT, generation INTEGER, terminal INTEGER, at REAL, cost INTEGER,

@@ -7,9 +7,14 @@ from itertools import islice
 
 from handlers.audit.part_index import Found, FoundLines, found_lines
 from handlers.audit.scan_parts import scan_parts
-from handlers.domain.ledger import REPAIR_PART, REPAIRER, Control, JobRecord, JobStats, RunRecord
-from handlers.domain.models import NANO, TERMINAL, Frozen, LedgerEntry, PaperStatus, PartPointer
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.call import CallTotals
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.ledger import REPAIR_PART, REPAIRER, Commit, LedgerEntry
+from handlers.domain.money import NanoUsd, usd
+from handlers.domain.paper import TERMINAL, PaperStatus
+from handlers.domain.result import PartPointer
+from handlers.domain.run import Control, RunRecord
+from handlers.domain.value import Frozen
 from handlers.ports import Clock, Ledger, ObjectStore
 from handlers.runs.submit import cut_batches
 
@@ -47,7 +52,7 @@ def repair(
     run_id: str,
     record: RunRecord,
     *,
-    spend: int | None,
+    spend: NanoUsd | None,
     cancelled: str | None,
     ledger: Ledger,
     store: ObjectStore,
@@ -55,7 +60,7 @@ def repair(
 ) -> Repaired:
     """Build a run in an empty ``ledger`` from its record, its corpus' index and its parts.
 
-    ``spend`` is what the old ledger had booked (nano-USD), None if it cannot be read. The run is parked:
+    ``spend`` is what the old ledger had booked, None if it cannot be read. The run is parked:
     whoever goes on has read what was found; one that was ``cancelled`` (why) stays so. CorpusChangedError
     if the corpus is gone.
     """
@@ -68,7 +73,7 @@ def repair(
             for message in cut_batches(run_id, record.spec, store)
         )
         ledger.add_batches(messages)
-        unaccounted = max(0, (spend or 0) - found.calls.cost)
+        unaccounted = NanoUsd(max(0, (spend or 0) - found.calls.cost))
         _book(run_id, found.calls, unaccounted, ledger, clock)
         _restore(run_id, lines, ledger, clock)
     ledger.set_budget(run_id, record.budget)
@@ -78,7 +83,7 @@ def repair(
     return _repaired(record, found, unaccounted, known=spend is not None, ledger=ledger)
 
 
-def _reason(spend: int | None) -> str:
+def _reason(spend: NanoUsd | None) -> str:
     doubt = (
         ""
         if spend is not None
@@ -87,12 +92,12 @@ def _reason(spend: int | None) -> str:
     return f"repaired: the ledger was made again from the parts{doubt}; the same command goes on"
 
 
-def _book(run_id: str, calls: CallTotals, unaccounted: int, ledger: Ledger, clock: Clock) -> None:
+def _book(run_id: str, calls: CallTotals, unaccounted: NanoUsd, ledger: Ledger, clock: Clock) -> None:
     """All calls at once, drawn and spent by a job that stands for those of old."""
     now = clock.now()
     job = JobRecord(REPAIRER, run_id, "", REPAIRER, 1, now, now, None, "", JobStats())
     ledger.start_job(job)
-    ledger.draw(run_id, REPAIRER, 1, calls.cost + unaccounted)
+    ledger.draw(run_id, REPAIRER, 1, NanoUsd(calls.cost + unaccounted))
     lost = CallTotals(cost=unaccounted, indeterminate=unaccounted)
     ledger.commit([Commit(run_id, "", REPAIR_PART, REPAIRER, (), calls.plus(lost), now)])
     ledger.end_job(run_id, REPAIRER, at=now, outcome="finished", stats=None)
@@ -113,7 +118,9 @@ def _papers(run_id: str, batch_id: str, entries: Sequence[LedgerEntry], at: floa
     return Commit(run_id, batch_id, part, REPAIRER, tuple(entries), CallTotals(), at)
 
 
-def _repaired(record: RunRecord, found: Found, unaccounted: int, *, known: bool, ledger: Ledger) -> Repaired:
+def _repaired(
+    record: RunRecord, found: Found, unaccounted: NanoUsd, *, known: bool, ledger: Ledger
+) -> Repaired:
     totals = ledger.totals(record.run_id)
     return Repaired(
         run_id=record.run_id,
@@ -123,8 +130,8 @@ def _repaired(record: RunRecord, found: Found, unaccounted: int, *, known: bool,
         torn=found.torn,
         damaged=tuple(map(_damaged, found.damaged)),
         calls=totals.calls.sent,
-        spend_usd=totals.calls.cost / NANO,
-        unaccounted_usd=unaccounted / NANO,
+        spend_usd=usd(totals.calls.cost),
+        unaccounted_usd=usd(unaccounted),
         old_ledger=known,
     )
 

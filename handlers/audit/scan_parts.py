@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from handlers.domain.models import PartLine, PartPointer
 from handlers.domain.part_lines import opened
+from handlers.domain.result import PartLine, PartPointer
 from handlers.errors import CorpusChangedError
 from handlers.ports import ObjectStore
 

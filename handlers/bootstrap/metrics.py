@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from handlers.domain.models import NANO
+from handlers.domain.money import NanoUsd, usd
 from handlers.pipeline.context import RunContext, quantile
 from handlers.runs.summarise import RunReport
 
@@ -27,8 +27,7 @@ class Figures:
     papers: int = 0
     calls: int = 0
     throttles: int = 0
-    cost: int = 0
-    """nano-USD."""
+    cost: NanoUsd = NanoUsd(0)
     busy: float = 0.0
     """Worker-seconds."""
     latency: Mapping[int, int] = field(default_factory=dict)
@@ -39,7 +38,7 @@ class Figures:
             papers=self.papers - before.papers,
             calls=self.calls - before.calls,
             throttles=self.throttles - before.throttles,
-            cost=self.cost - before.cost,
+            cost=NanoUsd(self.cost - before.cost),
             busy=self.busy - before.busy,
             latency={
                 bucket: more
@@ -69,7 +68,7 @@ def publish_invocation(
         metrics.add_metric("Papers", MetricUnit.Count, done.papers)
         metrics.add_metric("Calls", MetricUnit.Count, done.calls)
         metrics.add_metric("Throttles", MetricUnit.Count, done.throttles)
-        metrics.add_metric("SpendUsd", MetricUnit.NoUnit, done.cost / NANO)
+        metrics.add_metric("SpendUsd", MetricUnit.NoUnit, usd(done.cost))
         metrics.add_metric("Utilization", MetricUnit.Percent, _percent(done.busy, workers * wall))
         if done.latency:
             for share in _SHARES:

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from handlers.bootstrap import new_id
 from handlers.bootstrap.host import free_memory, process_owner, share_one_heap
 from handlers.bootstrap.state import State, connect
-from handlers.domain.models import Price, RunSpec
+from handlers.domain.money import Price
+from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.client import ClientSettings, HttpChatModel
 from handlers.llm.limits.aimd import AimdLimit

@@ -13,7 +13,9 @@ from handlers import bootstrap
 from handlers.cli import options
 from handlers.cli.flags import ASKED, PRICES, takes
 from handlers.corpus.ingest import IngestResult
-from handlers.domain.models import NANO, ChatAnswer, ChatRequest, Paper
+from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.money import usd
+from handlers.domain.paper import Paper
 from handlers.errors import ModelCallError, UsageError
 from handlers.local.endpoint import endpoint
 from handlers.local.ingesting import ingested
@@ -119,7 +121,7 @@ class _Trial:
         for check in result.checks:
             typer.echo(f"  {check.verdict:4}  {check.name}  {check.detail}")
         typer.echo(json.dumps(result.fields, ensure_ascii=False, indent=2))
-        typer.echo(f"cost: ${self._cost / NANO:.6f}")
+        typer.echo(f"cost: ${usd(self._cost):.6f}")
 
     def _ask(self, request: ChatRequest) -> ChatAnswer:
         body = self._model.body(request)
@@ -132,6 +134,6 @@ class _Trial:
         cost = answer.usage.cost(self._price) if answer.usage else 0
         self._cost += cost
         usage = answer.usage.model_dump_json() if answer.usage else "not told"
-        typer.echo(f"answer (finish_reason {answer.finish_reason}, usage {usage}, ${cost / NANO:.6f}):")
+        typer.echo(f"answer (finish_reason {answer.finish_reason}, usage {usage}, ${usd(cost):.6f}):")
         typer.echo(answer.content)
         return answer

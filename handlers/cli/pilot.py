@@ -18,8 +18,10 @@ from handlers.cli.flags import ASKED, CONNECTION, PRICES, takes
 from handlers.cli.sized_corpus import Planned, sized_corpus
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
-from handlers.domain.models import NANO, Frozen, PartLine
+from handlers.domain.money import NANO
+from handlers.domain.result import PartLine
 from handlers.domain.run_report import RunReport
+from handlers.domain.value import Frozen
 from handlers.errors import CorpusChangedError, UsageError
 from handlers.local.endpoint import endpoint
 from handlers.local.preflight import refuse_damaged

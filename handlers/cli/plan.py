@@ -14,7 +14,7 @@ from handlers.bootstrap import host
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
 from handlers.cli.sized_corpus import Planned, sized_corpus
-from handlers.domain.models import Price
+from handlers.domain.money import Price
 from handlers.errors import UsageError
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumed, Assumptions

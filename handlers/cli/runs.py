@@ -15,7 +15,7 @@ from handlers import bootstrap
 from handlers.bootstrap import State
 from handlers.cli import options
 from handlers.cli.review import write_page
-from handlers.domain.models import PaperStatus
+from handlers.domain.paper import PaperStatus
 from handlers.errors import UnknownRunError, UsageError
 from handlers.planning.plan_against_run import with_forecast
 from handlers.reporting.markdown import to_markdown

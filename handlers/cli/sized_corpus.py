@@ -12,7 +12,7 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.corpus.index import parse_index
 from handlers.corpus.ingest import IngestResult
-from handlers.domain.models import RunSpec
+from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.local.endpoint import GLOSS
 from handlers.local.ingesting import ingested

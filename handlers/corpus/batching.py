@@ -14,7 +14,8 @@ from operator import itemgetter
 from pydantic import ValidationError
 
 from handlers.corpus.index import FOLLOWER, IndexEntry
-from handlers.domain.models import BatchMessage, Paper
+from handlers.domain.batch import BatchMessage
+from handlers.domain.paper import Paper
 from handlers.errors import BadLineError
 
 MAX_MESSAGE_BYTES = 60_000

@@ -19,7 +19,7 @@ from handlers.corpus.sources.json_lines import Record
 from handlers.corpus.text import clean_text, clean_value
 from handlers.corpus.token_estimate import tokens_of_size
 from handlers.domain.licenses import forbids_derivatives, normalise_license
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 from handlers.errors import UsageError
 
 KEYWORD_SEPARATORS = ";,；，、"

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
-from handlers.domain.models import PartLine, PartPointer
+from handlers.domain.result import PartLine, PartPointer
 from handlers.errors import CorpusChangedError
 
 _SEAL = re.compile(rb',"seal":"([0-9a-f]{16})"\}\n?\Z')

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from handlers.domain.models import Frozen, PaperStatus, RunState
+from handlers.domain.paper import PaperStatus
+from handlers.domain.run import RunState
+from handlers.domain.value import Frozen
 
 
 class CallCounts(Frozen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from handlers.domain.models import ChatAnswer, Usage
+from handlers.domain.call import ChatAnswer, Usage
 from handlers.errors import ContentFilteredError, TransientError
 from handlers.llm.error_text import error_text
 

@@ -13,7 +13,7 @@ import httpcore
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from handlers.domain.models import ChatAnswer, ChatRequest
+from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.errors import FatalError, TransientError, UsageError
 from handlers.llm.answers import read_answer
 from handlers.llm.classify import classify, read_error

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from handlers.domain.models import ChatRequest
+from handlers.domain.call import ChatRequest
 from handlers.llm.classify import ErrorBody
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
-from handlers.domain.models import CallKind, ChatRequest, Price, Usage
+from handlers.domain.call import CallKind, ChatRequest, Usage
+from handlers.domain.money import PICO_A_NANO, NanoUsd, Price, rounded_up
 from handlers.errors import UsageError
 
 _PICO_PER_TOKEN = 1_000_000
@@ -97,14 +98,14 @@ def list_price(model: str) -> ListPrice | None:
     return None
 
 
-def worst_cost(request_bytes: int, max_tokens: int, price: Price) -> int:
-    """nano-USD that a call cannot exceed: a byte-level vocabulary makes at most one token of a byte.
+def worst_cost(request_bytes: int, max_tokens: int, price: Price) -> NanoUsd:
+    """What a call cannot exceed: a byte-level vocabulary makes at most one token of a byte.
 
     ``request_bytes``: UTF-8 length of all messages' texts. Where an API bills tokens that no bound of the
     request holds for (hidden reasoning past ``max_tokens``), ``CostEstimator.overrun`` allows for them.
     """
     prompt = (request_bytes + _FRAMING) * max(price.prompt, price.cached)
-    return -(-(prompt + max_tokens * price.completion) // 1000)
+    return rounded_up(prompt + max_tokens * price.completion)
 
 
 class CostEstimator:
@@ -131,22 +132,22 @@ class CostEstimator:
         with self._lock:
             self._overrun = max(self._overrun, overrun)
 
-    def worst(self, request: ChatRequest, price: Price) -> int:
-        """nano-USD to reserve: what the call may cost, by its bounds and by the worst overrun so far."""
+    def worst(self, request: ChatRequest, price: Price) -> NanoUsd:
+        """To reserve: what the call may cost, by its bounds and by the worst overrun so far."""
         worst = worst_cost(_bytes(request), request.max_tokens, price)
-        beyond = -(-self._overrun * max(price.prompt, price.completion) // 1000)
-        return max(worst + beyond, self.expect(request, price))
+        beyond = rounded_up(self._overrun * max(price.prompt, price.completion))
+        return NanoUsd(max(worst + beyond, self.expect(request, price)))
 
     def tokens(self, request: ChatRequest) -> int:
         """Prompt and answer tokens to expect."""
         prompt, completion, _ = self._tokens(request)
         return max(1, round(prompt + completion))
 
-    def expect(self, request: ChatRequest, price: Price) -> int:
-        """nano-USD to expect."""
+    def expect(self, request: ChatRequest, price: Price) -> NanoUsd:
+        """What to expect, by the calls that were answered."""
         prompt, completion, cached = self._tokens(request)
         pico = (prompt - cached) * price.prompt + cached * price.cached + completion * price.completion
-        return max(0, round(pico / 1000))
+        return NanoUsd(max(0, round(pico / PICO_A_NANO)))
 
     def learn(self, request: ChatRequest, usage: Usage) -> None:
         """Take in what an answered call used."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from handlers.domain.ledger import QueueMessage
+from handlers.domain.batch import QueueMessage
 from handlers.errors import PaperfleetError
 from handlers.pipeline.clock_jumps import ClockSteps
 from handlers.pipeline.heartbeat import LEASE_TTL

@@ -16,7 +16,7 @@ from types import FrameType
 
 from handlers import bootstrap
 from handlers.bootstrap import State, is_alive, new_id, open_state
-from handlers.domain.ledger import SessionRecord
+from handlers.domain.run import SessionRecord
 from handlers.errors import PaperfleetError
 from handlers.local.job_process import FAILED, SIGNALS, job_main
 from handlers.local.notifier_process import NotifierProcess

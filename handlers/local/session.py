@@ -14,7 +14,7 @@ from rich.console import Console
 from handlers import bootstrap, shard
 from handlers.bootstrap import State, exporters, is_alive, open_state
 from handlers.corpus.ingest import IngestResult
-from handlers.domain.ledger import Control
+from handlers.domain.run import Control
 from handlers.errors import PaperfleetError
 from handlers.local.endpoint import endpoint
 from handlers.local.event_source import LocalContext

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
+from handlers.domain.money import NanoUsd, rounded_up
 from handlers.model_server.settings import ServerSettings
 
 
@@ -43,10 +44,10 @@ class Tariff:
         self._cached = pico_per_token(cached)
         self._completion = pico_per_token(settings.price_out)
 
-    def charge(self, tokens: Tokens) -> int:
-        """nano-USD of one request."""
+    def charge(self, tokens: Tokens) -> NanoUsd:
+        """What one request costs."""
         pico = (tokens.prompt - tokens.cached) * self._fresh + tokens.cached * self._cached
-        return -(-(pico + tokens.completion * self._completion) // 1000)
+        return rounded_up(pico + tokens.completion * self._completion)
 
 
 class Bill:

@@ -11,9 +11,12 @@ from functools import partial
 from pydantic import ValidationError
 
 from handlers.corpus.batching import read_paper
+from handlers.domain.batch import BatchMessage
+from handlers.domain.call import CallRecord
 from handlers.domain.ledger import PaperRow
-from handlers.domain.models import TERMINAL, BatchMessage, CallRecord, Paper, PartLine
+from handlers.domain.paper import TERMINAL, Paper
 from handlers.domain.part_lines import opened
+from handlers.domain.result import PartLine
 from handlers.errors import BadLineError, BadMessageError, CorpusChangedError, PaperfleetError, UsageError
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext

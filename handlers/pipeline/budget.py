@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from handlers.domain.models import NANO
+from handlers.domain.money import NanoUsd, usd
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.ports import Ledger
 
@@ -17,7 +17,7 @@ _SHORT = "the budget is short and calls of this paper are to be booked"
 
 
 class Purse:
-    """nano-USD that this job may spend. Thread-safe; only one thread at a time talks to the ledger.
+    """What this job may spend. Thread-safe; only one thread at a time talks to the ledger.
 
     A grant is drawn for the calls at hand and for ``ahead`` more of the same size, so that a job
     which dies leaves little more than its calls in flight to be booked as indeterminate.
@@ -34,16 +34,16 @@ class Purse:
         self._drawing = False
         self._dry = False
         """Whether the last draw brought nothing."""
-        self._asked: tuple[int, int] | None = None
-        self._returning: tuple[int, int] | None = None
-        """Sequence number and nano-USD of a draw, and of a return, that the ledger has not answered."""
+        self._asked: tuple[int, NanoUsd] | None = None
+        self._returning: tuple[int, NanoUsd] | None = None
+        """Sequence number and amount of a draw, and of a return, that the ledger has not answered."""
 
     @property
     def is_short(self) -> bool:
         """Whether somebody waits for money that is not to be had now."""
         return self._drawing and self._dry
 
-    def reserve(self, amount: int, give_up: Callable[[], bool], *, patient: bool = True) -> None:
+    def reserve(self, amount: NanoUsd, give_up: Callable[[], bool], *, patient: bool = True) -> None:
         """Set ``amount`` aside. Waits while money is outstanding elsewhere that may come back.
 
         BudgetSpentError if nothing can be reserved and nothing is outstanding. StoppedError if
@@ -73,7 +73,7 @@ class Purse:
             self._pool -= amount
             self._changed.notify()
 
-    def settle(self, reserved: int, cost: int) -> None:
+    def settle(self, reserved: NanoUsd, cost: NanoUsd) -> None:
         """Put back what a call did not cost (a dearer one makes the pool negative: drawn next)."""
         with self._changed:
             self._pool += reserved - cost
@@ -85,7 +85,7 @@ class Purse:
             if not self._drawing:
                 self._return_pool()
 
-    def _draw_unlocked(self, missing: int, amount: int) -> bool:
+    def _draw_unlocked(self, missing: int, amount: NanoUsd) -> bool:
         """Called with the lock held; releases it while the ledger is asked. False: nothing to be had now."""
         self._changed.release()
         try:
@@ -97,7 +97,7 @@ class Purse:
         self._dry = not drawn
         if spent:
             raise BudgetSpentError(
-                f"less is left of the budget than ${amount / NANO:.6f}, which the next call may cost"
+                f"less is left of the budget than ${usd(amount):.6f}, which the next call may cost"
             )
         if not drawn:
             self._return_pool()
@@ -109,7 +109,7 @@ class Purse:
         self._confirm()
         if self._asked is None:
             self._seq += 1
-            self._asked = (self._seq, amount)
+            self._asked = (self._seq, NanoUsd(amount))
         wanted = self._asked[1]
         drawn = self._ledger.draw(self._run_id, self._job_id, *self._asked)
         self._asked = None
@@ -128,7 +128,7 @@ class Purse:
             self._draw_debt()
         if self._pool > 0 and self._asked is None:  # a later number would pass for an answer to that draw
             self._seq += 1
-            self._returning, self._pool = (self._seq, self._pool), 0
+            self._returning, self._pool = (self._seq, NanoUsd(self._pool)), 0
             self._confirm()
 
     def _draw_debt(self) -> None:

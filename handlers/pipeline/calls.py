@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
-from handlers.domain.models import CallOutcome, CallRecord, ChatAnswer, ChatRequest
+from handlers.domain.call import CallOutcome, CallRecord, ChatAnswer, ChatRequest
+from handlers.domain.money import NanoUsd
 from handlers.errors import (
     BudgetSpentError,
     FatalError,
@@ -38,10 +39,10 @@ _NOT_SERVED = (
 
 @dataclass(frozen=True)
 class _Quote:
-    """nano-USD: what a call may cost at most, and what it is expected to cost."""
+    """What a call may cost at most, and what it is expected to cost."""
 
-    worst: int
-    expected: int
+    worst: NanoUsd
+    expected: NanoUsd
 
 
 class PaperCalls:
@@ -134,7 +135,7 @@ class PaperCalls:
         quote = self._quote(request)
         before = self._clock.monotonic()
         self._reserve(quote)
-        cost = 0
+        cost = NanoUsd(0)
         try:
             with context.limiter.slot(context.estimator.tokens(request), context.give_up) as slot:
                 self.waited += self._clock.monotonic() - before
@@ -251,7 +252,7 @@ def _ledger_at_hand() -> Iterator[None]:
 
 
 def _verdict(outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext) -> dict[str, object]:
-    """The fields of a record that depend on how the call ended; cost in nano-USD."""
+    """The fields of a record that depend on how the call ended."""
     code: str | None
     if isinstance(outcome, ChatAnswer):
         usage, code = outcome.usage, None

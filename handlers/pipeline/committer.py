@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from handlers.domain.ledger import Part
-from handlers.domain.models import LedgerEntry, PartLine, PartPointer
+from handlers.domain.call import CallTotals
+from handlers.domain.ledger import Commit, LedgerEntry
 from handlers.domain.part_lines import sealed
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.result import Part, PartLine, PartPointer
 from handlers.ports import Clock, Ledger, ObjectStore
 
 logger = logging.getLogger(__name__)

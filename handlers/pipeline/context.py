@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from handlers.domain.ledger import Control, JobStats, RunRecord
-from handlers.domain.models import CallRecord, PartLine, Price
-from handlers.domain.totals import bucket_seconds, latency_bucket
+from handlers.domain.call import CallRecord, bucket_seconds, latency_bucket
+from handlers.domain.job import JobStats
+from handlers.domain.money import NanoUsd, Price
+from handlers.domain.result import PartLine
+from handlers.domain.run import Control, RunRecord
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
 from handlers.pipeline.budget import Purse
@@ -40,8 +42,8 @@ class JobMeter:
         """Worker-seconds that there were, where their number changes."""
         self.sent = 0
         self.throttled = 0
-        self.cost = 0
-        """nano-USD booked for the calls of this job."""
+        self.cost = NanoUsd(0)
+        """Booked for the calls of this job."""
 
     def paper(self, *, held: float, waited: float, finished: bool) -> None:
         """A worker let go of a paper that it held for ``held`` seconds, ``waited`` of them idle."""
@@ -54,7 +56,7 @@ class JobMeter:
         with self._lock:
             self.sent += 1
             self.throttled += record.outcome == "throttled"
-            self.cost += record.cost
+            self.cost = NanoUsd(self.cost + record.cost)
             if record.outcome == "ok":
                 bucket = latency_bucket(record.latency)
                 self._latency[bucket] = self._latency.get(bucket, 0) + 1

@@ -6,7 +6,7 @@ import math
 import threading
 from collections import Counter, deque
 
-from handlers.domain.models import PartLine
+from handlers.domain.result import PartLine
 
 _WINDOW = 200
 """Papers looked back at; a prompt that breaks late is seen within about as many."""

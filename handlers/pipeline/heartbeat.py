@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from handlers.domain.ledger import JobStats
+from handlers.domain.job import JobStats
 from handlers.llm.limits.gossip import Hearsay, Told
 from handlers.pipeline.clock_jumps import ClockSteps
 from handlers.pipeline.context import RunContext

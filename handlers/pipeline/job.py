@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from handlers.domain.ledger import JobRecord
+from handlers.domain.job import JobRecord
 from handlers.pipeline.auto_workers import AutoWorkers, Seen
 from handlers.pipeline.batch_runner import BatchRunner, Delivery
 from handlers.pipeline.committer import Committer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 
 _MEMORY = 0.998
 """Weight that a paper loses with each later one."""

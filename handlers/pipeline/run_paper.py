@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from handlers.domain.models import BatchMessage, CallRecord, Paper, PaperStatus, PartLine
+from handlers.domain.batch import BatchMessage
+from handlers.domain.call import CallRecord
+from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import opened
+from handlers.domain.result import PartLine
 from handlers.errors import BadLineError, CorpusChangedError, ModelCallError, StoppedError
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext

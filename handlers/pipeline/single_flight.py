@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from handlers.domain.models import ChatAnswer
+from handlers.domain.call import ChatAnswer
 from handlers.errors import StoppedError
 
 _KEPT = 1000

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from handlers.domain.models import Frozen
+from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.planning.platform_limits import platform_limits
 from handlers.settings import CUSTOM, TIERS

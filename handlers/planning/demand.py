@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from handlers.domain.models import NANO, Price
+from handlers.domain.money import PICO, Price, usd
 from handlers.llm.pricing import worst_cost
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.hold_times import Hold
@@ -100,8 +100,8 @@ def _cost(
     if price is None:
         raise ValueError("neither a price nor usd_per_paper")
     cached = prompt * assumed.cached_share
-    dollars = (prompt - cached) * price.prompt + cached * price.cached + completion * price.completion
-    return dollars / 1e12 * (1 + assumed.indeterminate_share)
+    pico = (prompt - cached) * price.prompt + cached * price.cached + completion * price.completion
+    return pico / PICO * (1 + assumed.indeterminate_share)
 
 
 def _hold(workload: Workload, assumed: Assumptions) -> Hold:
@@ -146,4 +146,4 @@ def _cheapest(workload: Workload, assumed: Assumptions, price: Price | None) -> 
         return assumed.usd_per_paper or 0.0
     if not workload.sent:
         return 0.0
-    return worst_cost(workload.least_bytes, workload.least_max_tokens, price) / NANO
+    return usd(worst_cost(workload.least_bytes, workload.least_max_tokens, price))

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from pydantic import Field, PositiveInt
 
-from handlers.domain.ledger import JobRecord
-from handlers.domain.models import CallRecord, Frozen, PaperStatus
+from handlers.domain.call import CallRecord
+from handlers.domain.job import JobRecord
+from handlers.domain.money import usd
+from handlers.domain.paper import PaperStatus
+from handlers.domain.value import Frozen
 from handlers.planning.assumptions import Assumed
 from handlers.planning.pilot_limits import limits_heard
 from handlers.planning.workload import Sized, Workload
@@ -139,7 +142,7 @@ def figures(
         done_requests=float(sum(each.requests for each in done)),
         done_size=sum(each.size for each in done),
         calls=len(calls),
-        spend_usd=sum(call.cost for call in calls) / 1e9,
+        spend_usd=usd(sum(call.cost for call in calls)),
         prompt=prompt,
         completion=completion,
         seconds=seconds,
@@ -231,7 +234,7 @@ def _error(line: Line, papers: int, workload: Workload) -> float:
 
 
 def _cost_error(fitted: Sequence[Piloted], sized: Mapping[str, Sized], workload: Workload) -> float:
-    cost = _line((sum(call.cost for call in each.calls) / 1e9, sized[each.id]) for each in fitted)
+    cost = _line((usd(sum(call.cost for call in each.calls)), sized[each.id]) for each in fitted)
     return _error(cost, len(fitted), workload)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from handlers.domain.ledger import JobRecord
-from handlers.domain.models import CallRecord
+from handlers.domain.call import CallRecord
+from handlers.domain.job import JobRecord
 
 _MINUTE = 60.0
 _BURST = 2

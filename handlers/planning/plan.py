@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.domain.models import Frozen, Price
+from handlers.domain.money import Price
+from handlers.domain.value import Frozen
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import Demand, demand
 from handlers.planning.pilot_figures import PilotFigures

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from handlers.domain.models import sha256_of
+from handlers.domain.value import sha256_of
 from handlers.errors import UsageError
 from handlers.planning.plan import Plan
 from handlers.planning.plan_rows import PlanRow

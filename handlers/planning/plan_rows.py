@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from handlers.domain.models import Frozen
+from handlers.domain.value import Frozen
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import Demand
 from handlers.planning.hold_times import Hold

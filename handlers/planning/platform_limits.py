@@ -9,7 +9,7 @@ from importlib import resources
 
 from pydantic import Field
 
-from handlers.domain.models import Frozen
+from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 
 

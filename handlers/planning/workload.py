@@ -14,7 +14,8 @@ from itertools import pairwise
 
 from handlers.corpus.batching import read_paper
 from handlers.corpus.index import IndexEntry
-from handlers.domain.models import Frozen, Paper
+from handlers.domain.paper import Paper
+from handlers.domain.value import Frozen
 from handlers.llm.pricing import guess_tokens
 from handlers.ports import Task
 

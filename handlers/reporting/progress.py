@@ -12,8 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from handlers.domain.ledger import BudgetState, JobRecord, RunTotals
-from handlers.domain.models import NANO, TERMINAL
+from handlers.domain.job import JobRecord
+from handlers.domain.ledger import BudgetState
+from handlers.domain.money import usd
+from handlers.domain.paper import TERMINAL
+from handlers.domain.run import RunTotals
 from handlers.ports import Ledger
 from handlers.reporting.plain import plain
 from handlers.reporting.time_left import Forecast, span
@@ -115,10 +118,10 @@ def _slots(live: Sequence[JobRecord]) -> str:
 
 
 def _money(totals: RunTotals, state: BudgetState) -> str:
-    spent = f"${totals.calls.cost / NANO:.4f}"
+    spent = f"${usd(totals.calls.cost):.4f}"
     if not state.budget:
         return spent
-    return f"{spent} of ${state.budget / NANO:.2f} ({totals.calls.cost / state.budget:.0%})"
+    return f"{spent} of ${usd(state.budget):.2f} ({totals.calls.cost / state.budget:.0%})"
 
 
 def _outcomes(totals: RunTotals) -> str:

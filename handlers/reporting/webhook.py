@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import SecretStr
 
-from handlers.domain.ledger import Control, RunTotals
-from handlers.domain.models import NANO, TERMINAL
+from handlers.domain.money import usd
+from handlers.domain.paper import TERMINAL
+from handlers.domain.run import Control, RunTotals
 from handlers.errors import UsageError
 from handlers.ports import Ledger
 
@@ -147,7 +148,7 @@ class Notifier:
         for step in reached[:-1]:
             self._told.first(f"budget-{budget}-{step}")
         for step in reached[-1:]:
-            share = f"{step}% of the budget of ${(budget or 0) / NANO:.2f}"
+            share = f"{step}% of the budget of ${usd(budget or 0):.2f}"
             text = f"Run {run_id}: {share} is spent. {_standing(totals)}"
             yield Event("budget", f"budget-{budget}-{step}", run_id, text)
         if control.state == "parked":
@@ -171,5 +172,5 @@ def _standing(totals: RunTotals) -> str:
     finished = sum(counts[status] for status in TERMINAL)
     return (
         f"{finished:,} of {finished + counts['pending']:,} papers finished, {counts['flagged']:,} flagged, "
-        f"{counts['failed']:,} failed, ${totals.calls.cost / NANO:.4f} spent."
+        f"{counts['failed']:,} failed, ${usd(totals.calls.cost):.4f} spent."
     )

@@ -17,7 +17,7 @@ from typing import IO, Any, Literal, NamedTuple
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from handlers.domain.models import PaperStatus
+from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.parallel import in_order, may_fork
 from handlers.ports import Ledger, ObjectStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from handlers.domain.models import PaperStatus
+from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.extras import load
 from handlers.ports import Ledger, ObjectStore

@@ -9,8 +9,10 @@ from pydantic_core import SchemaValidator, core_schema, from_json
 
 from handlers.domain.ledger import PaperRow
 from handlers.domain.licenses import refusal_to_derive
-from handlers.domain.models import NANO, Paper, PaperStatus, RunSpec
+from handlers.domain.money import usd
+from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import parsed
+from handlers.domain.run import RunSpec
 from handlers.errors import CorpusChangedError
 from handlers.ports import Ledger, ObjectStore
 from handlers.tasks.translation.policy import source_language, subtag
@@ -180,7 +182,7 @@ def _record(
         "model": published.get("model"),
         "prompt_version": published.get("prompt_version"),
         "fingerprint": terminal.get("fingerprint"),
-        "cost_usd": row.cost / NANO if row and same_as is None else 0,
+        "cost_usd": usd(row.cost) if row and same_as is None else 0,
         "notice": published.get("notice"),
     }
 

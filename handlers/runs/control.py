@@ -7,8 +7,10 @@ from functools import partial
 
 from pydantic import ValidationError
 
-from handlers.domain.ledger import Control, DeadLetter
-from handlers.domain.models import BatchMessage, Frozen, PaperStatus
+from handlers.domain.batch import BatchMessage, DeadLetter
+from handlers.domain.paper import PaperStatus
+from handlers.domain.run import Control
+from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.ports import BatchQueue, Ledger
 from handlers.runs.submit import emit

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from handlers.domain.ledger import RunRecord
-from handlers.domain.models import Frozen, RunId, RunSpec
+from handlers.domain.money import NanoUsd
+from handlers.domain.run import RunId, RunRecord, RunSpec
+from handlers.domain.value import Frozen
 from handlers.errors import CorpusChangedError
 from handlers.ports import ObjectStore
 
@@ -19,8 +20,8 @@ class _Kept(Frozen):
     papers: int
     same_as: int
     created_at: float
-    budget: int | None
-    """nano-USD, at the run's creation."""
+    budget: NanoUsd | None
+    """At the run's creation."""
 
 
 def record_key(run_id: str) -> str:

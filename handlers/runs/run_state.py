@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.domain.ledger import Control, JobRecord, QueueCounts, RunTotals, SessionRecord
-from handlers.domain.models import RunState
+from handlers.domain.batch import QueueCounts
+from handlers.domain.job import JobRecord
+from handlers.domain.run import Control, RunState, RunTotals, SessionRecord
 from handlers.runs.sessions import IsAlive
 
 _STARTING = 30.0

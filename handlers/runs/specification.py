@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from handlers.corpus.ingest import IngestResult
-from handlers.domain.models import RunSpec
+from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.settings import Settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION

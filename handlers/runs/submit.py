@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry, parse_index
-from handlers.domain.ledger import Control, RunRecord
-from handlers.domain.models import BatchMessage, Frozen, RunId, RunSpec
+from handlers.domain.batch import BatchMessage
+from handlers.domain.money import NanoUsd
+from handlers.domain.run import Control, RunId, RunRecord, RunSpec
+from handlers.domain.value import Frozen
 from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 from handlers.runs.run_record import keep_record
@@ -20,8 +22,8 @@ class RunRequest(Frozen):
     spec: RunSpec | None = None
     papers: int = 0
     same_as: int = 0
-    budget: int | None = None
-    """nano-USD, cumulative for the run; None keeps what the run has (a new one: no limit)."""
+    budget: NanoUsd | None = None
+    """Cumulative for the run; None keeps what the run has (a new one: no limit)."""
 
 
 class Submitted(Frozen):

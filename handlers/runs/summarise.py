@@ -8,10 +8,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.domain.ledger import JobRecord, QueueCounts, RunRecord, RunTotals
-from handlers.domain.models import NANO, TERMINAL
+from handlers.domain.batch import QueueCounts
+from handlers.domain.call import CallTotals
+from handlers.domain.job import JobRecord
+from handlers.domain.money import usd
+from handlers.domain.paper import TERMINAL
+from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
-from handlers.domain.totals import CallTotals
 from handlers.pipeline.context import quantile
 from handlers.ports import BatchQueue, Ledger
 from handlers.runs.run_state import standing
@@ -176,11 +179,6 @@ def _ranked(counts: dict[str, int]) -> dict[str, int]:
 def _latency(histogram: dict[int, int]) -> Latency:
     p50, p90, p99 = (round(quantile(histogram, share), 4) for share in (0.5, 0.9, 0.99))
     return Latency(p50=p50, p90=p90, p99=p99)
-
-
-def usd(nano: int) -> float:
-    """The double nearest to the exact amount, whose shortest form has nine decimals at most."""
-    return nano / NANO
 
 
 def _share(part: float, whole: float) -> float:

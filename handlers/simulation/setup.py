@@ -6,7 +6,7 @@ import math
 
 from pydantic import ConfigDict, Field, model_validator
 
-from handlers.domain.models import Frozen
+from handlers.domain.value import Frozen
 from handlers.pipeline.heartbeat import BEAT
 
 LONGEST = 400 * 86_400.0

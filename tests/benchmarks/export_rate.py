@@ -18,9 +18,9 @@ from pathlib import Path
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.bootstrap.host import helpers
-from handlers.domain.ledger import Part
+from handlers.domain.ledger import Commit
 from handlers.domain.part_lines import sealed
-from handlers.domain.totals import Commit
+from handlers.domain.result import Part
 from handlers.results.export import ExportFormat, export
 from tests import builders
 

@@ -29,10 +29,12 @@ from pathlib import Path
 
 from handlers.bootstrap import connect
 from handlers.corpus.batching import read_paper
-from handlers.domain.ledger import Part
-from handlers.domain.models import BatchMessage, LedgerEntry, PaperStatus
+from handlers.domain.batch import BatchMessage
+from handlers.domain.call import CallTotals
+from handlers.domain.ledger import Commit, LedgerEntry
+from handlers.domain.paper import PaperStatus
 from handlers.domain.part_lines import sealed
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.result import Part
 from handlers.ports import ObjectStore
 from handlers.runs.submit import RunRequest, submit
 from handlers.settings import load_settings

@@ -25,7 +25,8 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from handlers.domain.models import Check, Paper
+from handlers.domain.paper import Paper
+from handlers.domain.result import Check
 from handlers.model_server.canned import Filler
 from handlers.tasks.translation.masking.masking import mask, unmask
 from tests.finished_run import RUN, Outcome, finished_run

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.bootstrap import connect
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 from handlers.model_server import RunningServer, ServerSettings, start
 from handlers.settings import load_settings
 from handlers.tasks.translation.translate import TranslateTask

@@ -12,7 +12,7 @@ from handlers.adapters.aws.clients import aws_client, explained, read_secret
 from handlers.adapters.aws.s3_store import S3Store
 from handlers.adapters.aws.sqs_queue import SqsQueue
 from handlers.adapters.dynamodb.reasons import DynamoDbReasons
-from handlers.domain.ledger import Part
+from handlers.domain.result import Part
 from handlers.errors import CorpusChangedError, PaperfleetError, UsageError
 from tests.command import until
 from tests.fakes import FakeClock

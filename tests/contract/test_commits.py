@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers.domain.models import PartPointer
+from handlers.domain.result import PartPointer
 from handlers.ports import Ledger
 from tests import builders
 from tests.builders import RUN, call, commit, entry

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from handlers.domain.ledger import Control
+from handlers.domain.run import Control
 from handlers.errors import UnknownRunError
 from handlers.ports import Ledger
 from tests import builders

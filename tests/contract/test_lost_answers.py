@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from handlers.adapters.aws.s3_store import S3Store
 from handlers.adapters.dynamodb.ledger import DynamoDbLedger
-from handlers.domain.ledger import Part
+from handlers.domain.result import Part
 from handlers.ports import Ledger
 from tests import builders
 from tests.builders import RUN, call, commit, entry

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handlers.adapters.dynamodb.ledger import DynamoDbLedger
-from handlers.domain.ledger import JobStats
+from handlers.domain.job import JobStats
 from handlers.ports import Ledger
 from tests import builders
 from tests.builders import RUN, call, commit

@@ -20,9 +20,11 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.merge import unite_ledger
 from handlers.adapters.sqlite.slice import slice_ledger
-from handlers.domain.ledger import JobRecord, JobStats, Part
-from handlers.domain.models import TERMINAL, PaperStatus
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.call import CallTotals
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.ledger import Commit
+from handlers.domain.paper import TERMINAL, PaperStatus
+from handlers.domain.result import Part
 from tests import builders
 
 BATCHES = {"b1": ("p1", "p2"), "b2": ("p3", "p4"), "b3": ("p5", "p6")}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.domain.ledger import JobStats
-from handlers.domain.totals import CallTotals
+from handlers.domain.call import CallTotals
+from handlers.domain.job import JobStats
 from handlers.ports import Ledger
 from tests import builders
 from tests.builders import RUN, call, commit

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.domain.ledger import Part
-from handlers.domain.models import PartPointer
+from handlers.domain.result import Part, PartPointer
 from handlers.errors import CorpusChangedError, UsageError
 from handlers.ports import ObjectStore
 

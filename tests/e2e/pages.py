@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, expect
 
-from handlers.domain.models import Check, Paper
+from handlers.domain.paper import Paper
+from handlers.domain.result import Check
 from handlers.domain.run_report import RunReport
 from handlers.reporting.page.html import to_html
 from handlers.reporting.page.survey import survey

@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from handlers.adapters.dynamodb.ledger import DynamoDbLedger
 from handlers.bootstrap import SystemClock
-from handlers.domain.ledger import Control
+from handlers.domain.run import Control
 from tests.command import Ran, paperfleet, until
 from tests.e2e.artifact import OVERRIDES, sam, sam_environment
 from tests.e2e.environments import ROOT, environment

@@ -6,7 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any, Literal
 
-from handlers.domain.models import ChatAnswer, ChatRequest, Price, Usage
+from handlers.domain.call import ChatAnswer, ChatRequest, Usage
+from handlers.domain.money import Price
 from handlers.errors import ContentFilteredError, FatalError, ThrottledError, TransientError
 from handlers.llm.limits.limiter import Limiter
 from handlers.model_server.answers import compose

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from handlers.domain.ledger import JobStats
-from handlers.domain.models import TERMINAL, PaperStatus
-from handlers.domain.totals import Commit
+from handlers.domain.job import JobStats
+from handlers.domain.ledger import Commit
+from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.ports import Ledger
 
 Key = tuple[str, str]

@@ -14,9 +14,12 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
-from handlers.domain.ledger import JobRecord, JobStats
-from handlers.domain.models import TERMINAL, ChatRequest, Paper, PartLine, RunSpec
+from handlers.domain.call import ChatRequest
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.paper import TERMINAL, Paper
 from handlers.domain.part_lines import opened
+from handlers.domain.result import PartLine
+from handlers.domain.run import RunSpec
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.pricing import CostEstimator
 from handlers.pipeline.batch_runner import BatchRunner, Delivery

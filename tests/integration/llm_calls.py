@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from handlers.domain.models import ChatRequest, Message
+from handlers.domain.call import ChatRequest, Message
 from handlers.errors import ModelCallError
 from handlers.llm.client import ClientSettings, HttpChatModel
 from handlers.llm.limits.rate_headers import RateHint

@@ -18,8 +18,8 @@ from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.bootstrap import SystemClock
 from handlers.cli.main import app_of
-from handlers.domain.ledger import Part
-from handlers.domain.models import BatchMessage
+from handlers.domain.batch import BatchMessage
+from handlers.domain.result import Part
 from handlers.errors import UnknownRunError, UsageError
 from handlers.model_server import ServerSettings, start
 from handlers.runs.submit import emit

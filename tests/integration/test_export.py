@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.domain.ledger import Part
-from handlers.domain.models import Check, PartLine, Usage
+from handlers.domain.call import Usage
+from handlers.domain.result import Check, Part, PartLine
 from handlers.errors import CorpusChangedError, UnknownRunError, UsageError
 from handlers.results.csv_lines import CsvLines
 from handlers.results.export import COLUMNS, export

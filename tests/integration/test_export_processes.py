@@ -13,9 +13,9 @@ import pytest
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.domain.ledger import Part
-from handlers.domain.models import PaperStatus
+from handlers.domain.paper import PaperStatus
 from handlers.domain.part_lines import sealed
+from handlers.domain.result import Part
 from tests import builders
 from tests.builders import RUN, call, part_line
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from handlers.domain.models import ChatRequest, Message, Usage
+from handlers.domain.call import ChatRequest, Message, Usage
 from handlers.errors import (
     FatalError,
     TransientError,

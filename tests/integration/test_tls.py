@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from handlers.bootstrap import SystemClock
-from handlers.domain.models import ChatRequest, Message
+from handlers.domain.call import ChatRequest, Message
 from handlers.errors import TransientError, UsageError
 from handlers.llm.client import ClientSettings, HttpChatModel
 from handlers.model_server import ServerSettings, start

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from handlers.domain.models import ChatRequest, Message
+from handlers.domain.call import ChatRequest, Message
 from handlers.errors import FatalError, ModelCallError, RejectedError, ThrottledError, TransientError
 from handlers.llm.client import ClientSettings, HttpChatModel
 from tests.integration.llm_calls import KEY, REQUEST, failure, model

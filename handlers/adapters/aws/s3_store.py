@@ -22,8 +22,7 @@ from botocore.exceptions import (
 )
 
 from handlers.adapters.aws.clients import code_of, explained
-from handlers.domain.ledger import Part
-from handlers.domain.models import PartPointer
+from handlers.domain.result import Part, PartPointer
 from handlers.errors import CorpusChangedError, PaperfleetError, UsageError
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws.clients import code_of, explained
-from handlers.domain.ledger import DeadLetter, QueueCounts, QueueMessage
+from handlers.domain.batch import DeadLetter, QueueCounts, QueueMessage
 from handlers.errors import PaperfleetError, UsageError
 from handlers.ports import Clock
 

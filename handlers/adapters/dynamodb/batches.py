@@ -15,7 +15,8 @@ from itertools import islice
 
 from handlers.adapters.dynamodb.table import Table, bucket_key, bucket_keys
 from handlers.adapters.dynamodb.values import Item, Key
-from handlers.domain.models import TERMINAL, BatchMessage
+from handlers.domain.batch import BatchMessage
+from handlers.domain.paper import TERMINAL
 
 _CHUNK = 100
 _READ_AHEAD = 50

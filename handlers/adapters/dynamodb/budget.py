@@ -1,6 +1,6 @@
 """A run's budget: one item, so that one conditional write takes a grant from the whole fleet.
 
-``held`` and ``remaining`` are the run's (nano-USD, ``remaining = budget - held``). An open job that drew has
+``held`` and ``remaining`` are the run's (``remaining = budget - held``). An open job that drew has
 ``h:<job>``, what it holds, and ``s:<job>``, its last request, so that a repeated one changes nothing.
 Closing a job takes both out, once its tally has them: the item grows with the jobs at work, never with
 those that were. What a closed job held and did not book is lost, and never stored: a late part makes it
@@ -19,10 +19,11 @@ from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.tally import JobTally, Tallies
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.ledger import BudgetState
+from handlers.domain.money import NanoUsd
 from handlers.errors import UnknownRunError
 
 _UNLIMITED = 10**30
-"""nano-USD: what remains of no limit, so that one condition serves both cases."""
+"""What remains of no limit, so that one condition serves both cases."""
 
 
 class Budgets:
@@ -52,11 +53,11 @@ class Budgets:
             raise UnknownRunError(f"no run {run_id!r} in table {self._table.name!r}")
         return item
 
-    def held(self, run_id: str, job_id: str) -> int:
-        """nano-USD that an open job holds."""
-        return int(self.item(run_id).get(f"h:{job_id}", 0))
+    def held(self, run_id: str, job_id: str) -> NanoUsd:
+        """What an open job holds."""
+        return NanoUsd(int(self.item(run_id).get(f"h:{job_id}", 0)))
 
-    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+    def draw(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> bool:
         while True:
             if seq > 1 and self._draw(run_id, job_id, seq, amount, "#seq < :seq", {}):
                 return True
@@ -84,7 +85,7 @@ class Budgets:
         )
         return drawn is not None
 
-    def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
+    def give_back(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> None:
         while True:
             for mine in ("mine", "ended"):
                 given = self._table.update(
@@ -143,18 +144,18 @@ class Budgets:
         )
         return closed is not None
 
-    def book_overrun(self, run_id: str, job_id: str) -> int:
+    def book_overrun(self, run_id: str, job_id: str) -> NanoUsd:
         """The budget hears of what a closed job booked beyond what it held. Returns what it held and did
-        not book (nano-USD)."""
+        not book."""
         while True:
             item = self.item(run_id)
             tally = self._tallies.of(run_id, job_id)  # after the item: what is settled there is final
             before, cost = item.get(f"e:{job_id}"), tally.calls.cost
             if before is None and (f"h:{job_id}" in item or tally.settled is None):
-                return 0  # whoever closes it looks again
+                return NanoUsd(0)  # whoever closes it looks again
             held = tally.settled or 0 if before is None else int(before)
             if cost <= held:
-                return held - cost
+                return NanoUsd(held - cost)
             if before is None:
                 self._list_again(run_id, job_id, held, cost - held, seq=tally.seq)
             else:
@@ -184,18 +185,18 @@ class Budgets:
     def most_overrun(self, run_id: str) -> int:
         return int(self.item(run_id).get("overrun", 0))
 
-    def lost(self, run_id: str, tallies: Mapping[str, JobTally]) -> dict[str, int]:
-        """nano-USD by job that closed jobs held and did not book: their calls in flight, as reserved."""
+    def lost(self, run_id: str, tallies: Mapping[str, JobTally]) -> dict[str, NanoUsd]:
+        """By job, what closed jobs held and did not book: their calls in flight, as reserved."""
         return _lost(self.item(run_id), tallies)
 
     def state(self, run_id: str) -> BudgetState:
         sums = self._tallies.all(run_id)  # first: what is booked between the two reads must not look like all
         item = self.item(run_id)
         spend = sum(tally.calls.cost for tally in sums.values()) + sum(_lost(item, sums).values())
-        return BudgetState(item.get("budget"), item["held"], spend)
+        return BudgetState(item.get("budget"), item["held"], NanoUsd(spend))
 
 
-def _lost(item: Item, tallies: Mapping[str, JobTally]) -> dict[str, int]:
+def _lost(item: Item, tallies: Mapping[str, JobTally]) -> dict[str, NanoUsd]:
     """Of jobs that are closed: neither listed as open nor without a settled sum."""
     closed = {
         job_id: (item.get(f"e:{job_id}", tally.settled), tally.calls.cost)
@@ -203,7 +204,9 @@ def _lost(item: Item, tallies: Mapping[str, JobTally]) -> dict[str, int]:
         if f"h:{job_id}" not in item
     }
     return {
-        job_id: held - cost for job_id, (held, cost) in closed.items() if held is not None and held > cost
+        job_id: NanoUsd(held - cost)
+        for job_id, (held, cost) in closed.items()
+        if held is not None and held > cost
     }
 
 

@@ -15,7 +15,10 @@ from handlers.adapters.dynamodb.budget import Budgets
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.tally import Tallies
 from handlers.adapters.dynamodb.values import Item
-from handlers.domain.ledger import BudgetState, JobRecord, JobStats, SessionRecord
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.ledger import BudgetState
+from handlers.domain.money import NanoUsd
+from handlers.domain.run import SessionRecord
 
 _KEPT = 90 * 86400
 """Seconds after its last heartbeat that the item of a job which nobody closed may be dropped; its sums stay
@@ -38,10 +41,10 @@ class JobItems:
         del at  # one table for all jobs: nothing is merged
         self._budgets.set(run_id, budget)
 
-    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+    def draw(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> bool:
         return self._budgets.draw(run_id, job_id, seq, amount)
 
-    def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
+    def give_back(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> None:
         self._budgets.give_back(run_id, job_id, seq, amount)
 
     def budget_state(self, run_id: str) -> BudgetState:
@@ -125,12 +128,14 @@ class JobItems:
         heard = [job.overrun for job in self.live_jobs(run_id, since=0)]
         return max([*heard, self._budgets.most_overrun(run_id)])  # last: one that ends meanwhile is in both
 
-    def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
+    def end_job(
+        self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None
+    ) -> NanoUsd:
         """Each step can be repeated after a crash; the job counts as open until the last is done."""
         where = (live_key(run_id), f"JOB#{job_id}")
         job = self._table.get(*where)
         if job is None:
-            return 0
+            return NanoUsd(0)
         held = self._budgets.held(run_id, job_id)
         clean = stats is not None and held == self._tallies.of(run_id, job_id).calls.cost
         self._budgets.close(run_id, job_id, self._tallies.close(run_id, job_id, exact=not clean).calls.cost)
@@ -148,7 +153,7 @@ class JobItems:
         tallies = self._tallies.all(run_id)
         items |= {name: json.loads(each.record) for name, each in tallies.items() if each.record is not None}
         lost = self._budgets.lost(run_id, tallies) if items else {}
-        jobs = [_job(run_id, item, lost.get(job_id, 0)) for job_id, item in items.items()]
+        jobs = [_job(run_id, item, lost.get(job_id, NanoUsd(0))) for job_id, item in items.items()]
         return sorted(jobs, key=lambda job: (job.started_at, job.job_id))
 
     def sessions(self, run_id: str) -> list[SessionRecord]:
@@ -158,7 +163,7 @@ class JobItems:
         return sorted(sessions, key=lambda session: (session.started_at, session.session_id))
 
 
-def _job(run_id: str, item: Item, lost: int) -> JobRecord:
+def _job(run_id: str, item: Item, lost: NanoUsd) -> JobRecord:
     return JobRecord(
         item["job_id"],
         run_id,

@@ -10,9 +10,9 @@ from handlers.adapters.dynamodb.budget import Budgets
 from handlers.adapters.dynamodb.table import bucket_keys
 from handlers.adapters.dynamodb.tally import Tallies
 from handlers.adapters.dynamodb.values import Item
-from handlers.domain.ledger import PaperRow, Reusable
-from handlers.domain.models import LedgerEntry, PaperStatus, PartPointer
-from handlers.domain.totals import Commit
+from handlers.domain.ledger import Commit, LedgerEntry, PaperRow, Reusable
+from handlers.domain.paper import PaperStatus
+from handlers.domain.result import PartPointer
 
 
 class PaperItems(BatchItems):

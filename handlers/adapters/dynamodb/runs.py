@@ -8,9 +8,9 @@ from handlers.adapters.dynamodb.budget import Budgets
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.tally import Tallies
 from handlers.adapters.dynamodb.values import Item
-from handlers.domain.ledger import Control, RunRecord, RunTotals
-from handlers.domain.models import TERMINAL, PaperStatus, RunSpec
-from handlers.domain.totals import CallTotals
+from handlers.domain.call import CallTotals
+from handlers.domain.paper import TERMINAL, PaperStatus
+from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals
 from handlers.errors import UnknownRunError
 
 _COUNTS = (*TERMINAL, "reused")

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 
 from handlers.adapters.dynamodb.table import Table, bucket_key, run_key
 from handlers.adapters.dynamodb.values import Item
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.call import CallTotals
+from handlers.domain.ledger import Commit
 
 
 @dataclass(frozen=True)
 class JobTally:
     """``ended`` once the job is closed: what it books from then on, the budget must be told of. ``settled``
-    (nano-USD) is final once the budget lists the job no more, ``record`` (JSON) once the job is closed."""
+    is final once the budget lists the job no more, ``record`` (JSON) once the job is closed."""
 
     parts: int
     calls: CallTotals

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from handlers.adapters.sqlite.database import Database
-from handlers.domain.models import BatchMessage
+from handlers.domain.batch import BatchMessage
 
 
 class BatchTables:

@@ -7,8 +7,10 @@ import sqlite3
 
 from handlers.adapters.sqlite.database import Database
 from handlers.adapters.sqlite.papers import book_part
-from handlers.domain.ledger import JobRecord, JobStats, SessionRecord
-from handlers.domain.totals import CallTotals
+from handlers.domain.call import CallTotals
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.money import NanoUsd
+from handlers.domain.run import SessionRecord
 
 
 class JobTables:
@@ -84,13 +86,15 @@ class JobTables:
         )
         return int(most or 0)
 
-    def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
+    def end_job(
+        self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None
+    ) -> NanoUsd:
         with self._db.write(durable=True) as db:
             job = db.execute(
                 "SELECT * FROM job WHERE job_id = ? AND run_id = ? AND ended_at IS NULL", (job_id, run_id)
             ).fetchone()
             if job is None:
-                return 0
+                return NanoUsd(0)
             lost = job["held"] - job["spent"]
             if lost > 0:
                 book_part(db, run_id, f"lost/{job_id}", job_id, at, CallTotals(cost=lost, indeterminate=lost))
@@ -108,7 +112,7 @@ class JobTables:
                     job_id,
                 ),
             )
-            return int(max(0, lost))
+            return NanoUsd(max(0, lost))
 
     def jobs(self, run_id: str) -> list[JobRecord]:
         rows = self._db.rows("SELECT * FROM job WHERE run_id = ? ORDER BY started_at, job_id", (run_id,))

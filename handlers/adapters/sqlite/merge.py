@@ -33,9 +33,9 @@ from handlers.adapters.sqlite.merge_sql import (
     WEIGHED,
 )
 from handlers.adapters.sqlite.papers import add_to_tally
+from handlers.domain.call import CallTotals
 from handlers.domain.ledger import REPAIR_PART
-from handlers.domain.models import RunSpec
-from handlers.domain.totals import CallTotals
+from handlers.domain.run import RunSpec
 from handlers.errors import RunChangedError, UnknownRunError, UsageError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from handlers.adapters.sqlite.papers import add_to_tally
-from handlers.domain.totals import CallTotals
+from handlers.domain.call import CallTotals
 
 _COLUMNS = (
     "session_id", "owner", "workers", "started_at", "heartbeat_at", "ended_at", "outcome", "stats", "seq",
@@ -64,7 +64,7 @@ def unite_jobs(db: sqlite3.Connection, run_id: str) -> None:
 
 
 def _book_losses(db: sqlite3.Connection, run_id: str) -> None:
-    """What a job held and did not book is spend until somebody shows otherwise (nano-USD)."""
+    """What a job held and did not book is spend until somebody shows otherwise."""
     before = db.execute(f"SELECT COALESCE(SUM(cost), 0) FROM main.part WHERE {_LOST}", {"run": run_id})
     lost = -int(before.fetchone()[0])
     db.execute(f"DELETE FROM main.part WHERE {_LOST}", {"run": run_id})

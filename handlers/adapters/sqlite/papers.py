@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from handlers.adapters.sqlite.database import Database
-from handlers.domain.ledger import PaperRow, Reusable
-from handlers.domain.models import TERMINAL, LedgerEntry, PaperStatus, PartPointer
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.call import CallTotals
+from handlers.domain.ledger import Commit, LedgerEntry, PaperRow, Reusable
+from handlers.domain.paper import TERMINAL, PaperStatus
+from handlers.domain.result import PartPointer
 
 _CHUNK = 500
 _COLUMNS = "paper_id, generation, status, error, key, weight, reused, cost, flags, offset, length"
@@ -125,7 +126,7 @@ def _book_calls(db: sqlite3.Connection, commit: Commit) -> bool:
 
 def take_back_lost(db: sqlite3.Connection, run_id: str, job_id: str, amount: int) -> int:
     """A job given up for dead turns out to live: what it books or returns takes the place of what was
-    booked as lost. Returns how much of ``amount`` (nano-USD) did."""
+    booked as lost. Returns how much of ``amount`` did."""
     where = (run_id, job_id)
     job = db.execute("SELECT lost FROM job WHERE run_id = ? AND job_id = ?", where).fetchone()
     returned = min(int(job["lost"]), amount)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from handlers.adapters.sqlite.database import Database
-from handlers.domain.ledger import DeadLetter, QueueCounts, QueueMessage
+from handlers.domain.batch import DeadLetter, QueueCounts, QueueMessage
 from handlers.ports import Clock
 
 MAX_RECEIVES = 5

@@ -6,9 +6,10 @@ from typing import get_args
 
 from handlers.adapters.sqlite.database import Database
 from handlers.adapters.sqlite.papers import take_back_lost
-from handlers.domain.ledger import BudgetState, Control, RunRecord, RunTotals
-from handlers.domain.models import TERMINAL, PaperStatus, RunSpec
-from handlers.domain.totals import CallTotals
+from handlers.domain.call import CallTotals
+from handlers.domain.ledger import BudgetState
+from handlers.domain.paper import TERMINAL, PaperStatus
+from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals
 from handlers.errors import UnknownRunError
 
 _TALLIED = tuple(name for name in CallTotals.model_fields if name not in ("latency", "errors"))

@@ -7,13 +7,15 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from handlers.domain.money import NanoUsd
+
 
 @dataclass(frozen=True)
 class Salvaged:
-    """What a damaged ledger still says of a run, in nano-USD; ``spend`` is None if it cannot be trusted."""
+    """What a damaged ledger still says of a run; ``spend`` is None if it cannot be trusted."""
 
-    spend: int | None = None
-    budget: int | None = None
+    spend: NanoUsd | None = None
+    budget: NanoUsd | None = None
     cancelled: str | None = None
     """Why the run was cancelled, if it was."""
 
@@ -37,13 +39,13 @@ def salvage(path: Path, run_id: str) -> Salvaged:
     """The spend is believed if two tables agree on it."""
     if not path.exists():
         return Salvaged()
-    budget: int | None = None
+    budget: NanoUsd | None = None
     cancelled: str | None = None
     try:
         with closing(sqlite3.connect(path, timeout=60)) as db:
             row = db.execute("SELECT budget, control, reason FROM run WHERE run_id = ?", (run_id,)).fetchone()
             if row is not None:
-                budget = row[0] if isinstance(row[0], int) else None
+                budget = NanoUsd(row[0]) if isinstance(row[0], int) else None
                 cancelled = str(row[2]) if row[1] == "cancelled" else None
             tally = db.execute(
                 "SELECT n FROM tally WHERE run_id = ? AND kind = 'sum' AND name = 'cost'", (run_id,)
@@ -53,7 +55,7 @@ def salvage(path: Path, run_id: str) -> Salvaged:
         return Salvaged(None, budget, cancelled)
     spend = tally[0] if tally is not None else 0
     agreed = isinstance(spend, int) and spend == (parts[0] or 0)
-    return Salvaged(spend if agreed else None, budget, cancelled)
+    return Salvaged(NanoUsd(spend) if agreed else None, budget, cancelled)
 
 
 def set_aside(path: Path, target: Path) -> None:

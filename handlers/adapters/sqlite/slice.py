@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.domain.models import PartPointer
+from handlers.domain.result import PartPointer
 
 _SLICE = (
     "INSERT INTO main.run (run_id, spec, papers, same_as, created_at, budget, control, reason, control_at)"
@@ -36,7 +36,7 @@ def slice_ledger(
     limit: int | None,
     carried: str,
 ) -> None:
-    """Make the ledger ``into`` of some batches of ``source``. ``budget`` in nano-USD: the slice has spent
+    """Make the ledger ``into`` of some batches of ``source``. ``budget``: the slice has spent
     nothing yet, so it is the job's share. ``limit``: papers that it may start. ``carried``: key of the object
     that holds copies of earlier runs' results; only those can be taken over."""
     given = {"run": run_id, "budget": budget, "session": session, "limit": limit, "carried": carried}

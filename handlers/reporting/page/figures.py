@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.domain.totals import bucket_seconds
+from handlers.domain.call import bucket_seconds
 from handlers.reporting.page.charts import drawn
 from handlers.reporting.page.figure import Figure, Report, seconds, usd
 from handlers.reporting.page.figures_over_time import slots, spend, throughput, time_unit

@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from handlers.domain.ledger import PaperRow
-from handlers.domain.models import NANO, PartLine
+from handlers.domain.money import usd
 from handlers.domain.part_lines import opened
+from handlers.domain.result import PartLine
 from handlers.errors import CorpusChangedError
 from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.timeline import Moment, Timeline
@@ -65,7 +66,7 @@ def survey(run_id: str, *, ledger: Ledger, store: ObjectStore) -> Survey:
     for row in ledger.entries(run_id):
         gathered.row(row, store)
     unplaced = max(0, calls.cost - gathered.timeline.spend)
-    return gathered.survey(latency=dict(calls.latency), unplaced_usd=unplaced / NANO)
+    return gathered.survey(latency=dict(calls.latency), unplaced_usd=usd(unplaced))
 
 
 def cost_bucket(nano_usd: int) -> int:
@@ -76,7 +77,7 @@ def cost_bucket(nano_usd: int) -> int:
 
 def cost_bucket_usd(bucket: int) -> float:
     """Upper edge of a cost bucket."""
-    return float(10 ** (bucket / _COST_BUCKETS_PER_DECADE)) / NANO
+    return usd(10 ** (bucket / _COST_BUCKETS_PER_DECADE))
 
 
 class _Top:
@@ -170,7 +171,7 @@ def _notable(row: PaperRow, line: PartLine) -> Notable:
         title=title[:_TITLE] if isinstance(title, str) else "",
         status=row.status,
         seconds=line.latency,
-        cost_usd=row.cost / NANO,
+        cost_usd=usd(row.cost),
         calls=len(line.calls) + len(line.carried),
         url=line.url,
         detail=(line.reason or "")[:400],

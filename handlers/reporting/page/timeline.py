@@ -9,8 +9,9 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handlers.domain.ledger import JobRecord
-from handlers.domain.models import CallRecord
+from handlers.domain.call import CallRecord
+from handlers.domain.job import JobRecord
+from handlers.domain.money import usd
 
 BINS = 96
 """Columns of the charts over time."""
@@ -113,7 +114,7 @@ class Timeline:
         self.jobs = {job.job_id: (self.axis.at(start), self.axis.at(end)) for job, (start, end) in known}
         """Job → seconds worked at its start and its end."""
         self.spend = 0
-        """nano-USD of the calls seen."""
+        """Cost of the calls seen."""
 
     def paper(self, at: float, weight: int) -> None:
         self._papers.add(at, weight)
@@ -139,7 +140,7 @@ class Timeline:
                     papers_per_hour=papers * 3600 / width,
                     calls_in_flight=self._calls.values[column],
                     workers=self._workers.values[column],
-                    spend_usd=spent / 1e9,
+                    spend_usd=usd(spent),
                 )
             )
         return moments

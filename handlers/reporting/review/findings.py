@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from handlers.domain.models import Check, Paper
+from handlers.domain.paper import Paper
+from handlers.domain.result import Check
 from handlers.tasks.translation.masking.masking import mask
 from handlers.tasks.translation.policy import has_words, source_language
 from handlers.tasks.translation.segment import segments

@@ -12,7 +12,10 @@ from typing import Any
 
 from handlers.domain.ledger import PaperRow
 from handlers.domain.licenses import forbids_derivatives
-from handlers.domain.models import NANO, Check, Paper, PartLine, RunSpec
+from handlers.domain.money import usd
+from handlers.domain.paper import Paper
+from handlers.domain.result import Check, PartLine
+from handlers.domain.run import RunSpec
 from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.html import web_address
 from handlers.reporting.page.survey import read_line
@@ -129,7 +132,7 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
         url=web_address(paper.url),
         publisher=_text(extra.get("source"))[:200] or None,
         date=paper.date,
-        cost_usd=row.cost / NANO if paper.same_as is None else 0.0,
+        cost_usd=usd(row.cost) if paper.same_as is None else 0.0,
         seconds=line.latency if paper.same_as is None else 0.0,
         model=line.model,
         notice=line.notice,

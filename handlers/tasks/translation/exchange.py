@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from handlers.domain.models import CallKind, Check, RunSpec
+from handlers.domain.call import CallKind
+from handlers.domain.result import Check
+from handlers.domain.run import RunSpec
 from handlers.errors import ContentFilteredError, TooLongError
 from handlers.ports import Ask
 from handlers.tasks.translation.gate import gate

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from handlers.domain.licenses import refusal_to_derive
-from handlers.domain.models import Paper, RunSpec
+from handlers.domain.paper import Paper
+from handlers.domain.run import RunSpec
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 from handlers.tasks.translation.scripts import letters, scripts_of
 

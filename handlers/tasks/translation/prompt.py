@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from handlers.domain.models import CallKind, ChatRequest, Message
+from handlers.domain.call import CallKind, ChatRequest, Message
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
 from handlers.tasks.translation.scripts import letters, scripts_of
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 from handlers.tasks.translation.masking.masking import mask, unmask
 
 LONGEST = 6_000

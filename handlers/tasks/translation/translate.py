@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from handlers.domain.models import ChatRequest, Check, Paper, RunSpec, TaskResult
+from handlers.domain.call import ChatRequest
+from handlers.domain.paper import Paper
+from handlers.domain.result import Check, TaskResult
+from handlers.domain.run import RunSpec
 from handlers.ports import Ask
 from handlers.tasks.translation import policy
 from handlers.tasks.translation.exchange import Exchange, Reading, groups

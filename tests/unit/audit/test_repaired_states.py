@@ -11,8 +11,8 @@ from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.merge import unite_ledger
 from handlers.bootstrap import connect
 from handlers.cli.repair import repair_state
-from handlers.domain.ledger import REPAIR_PART, REPAIRER
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.call import CallTotals
+from handlers.domain.ledger import REPAIR_PART, REPAIRER, Commit
 from handlers.errors import UsageError
 from handlers.local.merge import take_in
 from handlers.local.preflight import refuse_damaged, refuse_forgotten

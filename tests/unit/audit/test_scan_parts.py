@@ -7,8 +7,8 @@ from pathlib import Path
 from handlers.adapters.file_store import FileStore
 from handlers.audit.part_index import found_lines
 from handlers.audit.scan_parts import CARRIED, scan_parts
-from handlers.domain.ledger import Part
 from handlers.domain.part_lines import sealed
+from handlers.domain.result import Part
 from tests.builders import RUN, part_line
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from handlers.corpus.batching import cut, read_paper
 from handlers.corpus.index import EMPTY, FOLLOWER, IndexEntry, index_lines, parse_index
-from handlers.domain.models import BatchMessage
+from handlers.domain.batch import BatchMessage
 from handlers.errors import CorpusChangedError
 
 SHA256 = "a" * 64

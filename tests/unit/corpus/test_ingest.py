@@ -22,7 +22,7 @@ from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.profile import Profile
 from handlers.corpus.sources.formats import open_source
 from handlers.corpus.sources.reader import BadLine
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 from handlers.errors import SourceError, UsageError
 
 ROOT = Path(__file__).parents[3]

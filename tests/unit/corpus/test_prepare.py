@@ -25,7 +25,7 @@ from handlers.corpus.seen_papers import SeenPapers
 from handlers.corpus.sources.formats import open_source
 from handlers.corpus.sources.json_lines import lines_of
 from handlers.corpus.sources.reader import BadLine, numbered_blocks, numbered_lines, unpacked
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 
 ROOT = Path(__file__).parents[3]
 PAPERS = 4_500

@@ -13,7 +13,7 @@ import pytest
 from handlers.corpus.ingest import ingest
 from handlers.corpus.language import detect_language
 from handlers.corpus.sources.formats import open_source
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "handlers" / "corpus" / "sample.jsonl"

@@ -9,7 +9,7 @@ from handlers.corpus.batching import cut
 from handlers.corpus.index import parse_index
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
-from handlers.domain.models import BatchMessage
+from handlers.domain.batch import BatchMessage
 
 TEXT = "本文研究了温度对样品结构的影响，结果表明{}随时间变化，方法可靠且适用范围广泛。"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.models import PartPointer
 from handlers.domain.part_lines import opened, sealed
+from handlers.domain.result import PartPointer
 from handlers.errors import CorpusChangedError
 from tests.builders import part_line
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.models import ChatAnswer, Usage
+from handlers.domain.call import ChatAnswer, Usage
 from handlers.errors import ModelCallError, TransientError
 from handlers.llm.answers import read_answer
 from tests.wire import completion

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handlers.domain.ledger import JobStats
+from handlers.domain.job import JobStats
 from handlers.llm.limits.gossip import Hearsay, News, Told
 
 

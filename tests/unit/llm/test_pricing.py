@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.models import ChatRequest, Message, Price, Usage
+from handlers.domain.call import ChatRequest, Message, Usage
+from handlers.domain.money import Price
 from handlers.errors import UsageError
 from handlers.llm.pricing import CostEstimator, list_price, price_of, price_table, worst_cost
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handlers.adapters.sqlite.queue import SqliteQueue
-from handlers.domain.ledger import QueueMessage
+from handlers.domain.batch import QueueMessage
 from handlers.errors import PaperfleetError
 from handlers.local.event_source import EventSource
 from handlers.pipeline.heartbeat import LEASE_TTL

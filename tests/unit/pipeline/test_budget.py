@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.domain.ledger import JobRecord, JobStats, RunRecord
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.call import CallTotals
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.ledger import Commit
+from handlers.domain.run import RunRecord
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.pipeline.budget import Purse
 from tests.builders import spec as run_spec

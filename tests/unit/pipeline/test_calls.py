@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.domain.ledger import JobRecord, JobStats, RunRecord
-from handlers.domain.models import ChatAnswer, ChatRequest, Message, Price, Usage
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.call import CallTotals, ChatAnswer, ChatRequest, Message, Usage
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.ledger import Commit
+from handlers.domain.money import Price
+from handlers.domain.run import RunRecord
 from handlers.errors import FatalError, ModelCallError, StoppedError, ThrottledError, TransientError
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.models import PaperStatus
+from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.pipeline.failure_rate import FailureRate, lower_bound
 from handlers.settings import load_settings, to_environment

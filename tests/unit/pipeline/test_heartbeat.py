@@ -11,8 +11,8 @@ import pytest
 
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
-from handlers.domain.ledger import Control, JobStats
-from handlers.domain.models import ControlState
+from handlers.domain.job import JobStats
+from handlers.domain.run import Control, ControlState
 from handlers.pipeline.context import JobMeter
 from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
 from tests.builders import RUN, batch, job

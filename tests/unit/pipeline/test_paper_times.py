@@ -6,7 +6,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 from handlers.pipeline.paper_times import LatencyForecast, text_size
 from handlers.pipeline.pool import WorkerPool
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from handlers.domain.models import ChatAnswer
+from handlers.domain.call import ChatAnswer
 from handlers.errors import StoppedError
 from handlers.pipeline.single_flight import _KEPT, Flights
 

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.corpus.index import IndexEntry
-from handlers.domain.ledger import JobRecord, JobStats
-from handlers.domain.models import CallRecord, Paper, RunSpec, Usage
+from handlers.domain.call import CallRecord, Usage
+from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.paper import Paper
+from handlers.domain.run import RunSpec
 from handlers.planning.assumptions import Assumed
 from handlers.planning.pilot_figures import Piloted, PilotFigures, figures
 from handlers.planning.workload import Sized, Workload, measure, stratified

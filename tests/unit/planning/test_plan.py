@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers.domain.models import Price
+from handlers.domain.money import Price
 from handlers.errors import UsageError
 from handlers.planning.assumptions import Assumed
 from handlers.planning.demand import demand

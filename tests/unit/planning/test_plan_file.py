@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.domain.models import sha256_of
+from handlers.domain.value import sha256_of
 from handlers.errors import UsageError
 from handlers.planning import plan_against_run as forecast
 from handlers.planning import plan_file

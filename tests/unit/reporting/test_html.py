@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from handlers.domain.models import Check, Paper
+from handlers.domain.paper import Paper
+from handlers.domain.result import Check
 from handlers.domain.run_report import ForecastFigure, RunForecast
 from handlers.errors import UsageError
 from handlers.extras import load

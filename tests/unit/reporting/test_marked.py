@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.models import Check, Paper
+from handlers.domain.paper import Paper
+from handlers.domain.result import Check
 from handlers.reporting.review.findings import Mark, findings
 from handlers.reporting.review.marked import to_marked_html
 from handlers.tasks.translation.gate.gate import GateInput

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.domain.ledger import JobStats
+from handlers.domain.job import JobStats
 from handlers.reporting.progress import Progress
 from handlers.reporting.time_left import Forecast, span
 from tests import builders

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.models import Check
+from handlers.domain.result import Check
 from handlers.reporting.review import search_index
 from handlers.reporting.review.papers import Reviewed
 from handlers.reporting.review.search_index import SearchIndex, shard_of, words

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.ledger import JobRecord, JobStats
+from handlers.domain.job import JobRecord, JobStats
 from handlers.reporting.page.timeline import Axis, Columns, Timeline
 from tests import builders
 

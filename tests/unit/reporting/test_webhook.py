@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.domain.ledger import Control
+from handlers.domain.run import Control
 from handlers.errors import UsageError
 from handlers.reporting.webhook import Event, Notifier, ToldFolder, Webhook
 from tests import builders

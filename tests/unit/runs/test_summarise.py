@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
-from handlers.domain.ledger import Control, JobStats, QueueCounts
-from handlers.domain.models import Usage
-from handlers.domain.totals import CallTotals, Commit
+from handlers.domain.batch import QueueCounts
+from handlers.domain.call import CallTotals, Usage
+from handlers.domain.job import JobStats
+from handlers.domain.ledger import Commit
+from handlers.domain.money import usd
+from handlers.domain.run import Control
 from handlers.errors import UnknownRunError
-from handlers.runs.summarise import RunReport, summarise, usd
+from handlers.runs.summarise import RunReport, summarise
 from tests import builders
 from tests.builders import RUN, call, commit, entry
 from tests.fakes import FakeClock

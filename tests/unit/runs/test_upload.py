@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.file_store import FileStore
-from handlers.domain.models import NANO
+from handlers.domain.money import NANO
 from handlers.errors import SourceError, UsageError
 from handlers.runs.submit import RunRequest
 from handlers.runs.upload import request_of_upload, uploaded_key

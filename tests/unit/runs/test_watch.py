@@ -11,7 +11,7 @@ import pytest
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
-from handlers.domain.ledger import Control
+from handlers.domain.run import Control
 from handlers.runs.submit import keyed
 from handlers.runs.summarise import RunReport
 from handlers.runs.watch import DEAD_AFTER, watch

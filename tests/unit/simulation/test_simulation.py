@@ -189,7 +189,7 @@ def test_leases_in_memory_keep_the_ledgers_rules(
 
 
 def message(batch_id: str) -> Any:
-    from handlers.domain.models import BatchMessage
+    from handlers.domain.batch import BatchMessage
 
     return BatchMessage(
         run_id="r", batch_id=batch_id, generation=1, corpus="c", corpus_sha256="0" * 64, ranges=((0, 10),),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from handlers.domain.models import Check
+from handlers.domain.result import Check
 from handlers.tasks.translation import answer as answers
 from handlers.tasks.translation.gate.length import bounds, breaks_off, expected_length
 from handlers.tasks.translation.gate.numbers import compare, rarer

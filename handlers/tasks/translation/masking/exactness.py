@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from handlers.domain.models import Check
+from handlers.domain.result import Check
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, Masked
 
 CHECK = "mathematics"

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 from handlers.tasks.translation import answer as answers
 from handlers.tasks.translation.gate.gate import GateInput, check
 from handlers.tasks.translation.masking.masking import mask, unmask

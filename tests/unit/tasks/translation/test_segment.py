@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.models import Paper
+from handlers.domain.paper import Paper
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 from handlers.tasks.translation.segment import LONGEST, cut, glue, halves, join, segments, sentences
 

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.models import ChatAnswer, ChatRequest, Paper, RunSpec
+from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.paper import Paper
+from handlers.domain.run import RunSpec
 from handlers.errors import ContentFilteredError, FatalError, TooLongError
 from handlers.tasks.translation.translate import TranslateTask
 

@@ -1,0 +1,174 @@
+"""One call to the API: what is asked, what it takes, and sums over many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from handlers.domain.money import NanoUsd, Price, rounded_up
+from handlers.domain.value import Frozen, sha256_of
+
+CallKind = Literal["translate", "repair", "split"]
+CallOutcome = Literal["ok", "throttled", "transient", "fatal", "refused"]
+
+
+class Usage(Frozen):
+    """Tokens of one call as the API reports them; ``cached`` and ``reasoning`` are parts of the others."""
+
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+    cached_tokens: int = Field(default=0, ge=0)
+    reasoning_tokens: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Usage:
+        if self.cached_tokens > self.prompt_tokens or self.reasoning_tokens > self.completion_tokens:
+            raise ValueError("cached or reasoning tokens exceed the tokens they are part of")
+        return self
+
+    def cost(self, price: Price) -> NanoUsd:
+        """Rounded up: money is integers."""
+        fresh = self.prompt_tokens - self.cached_tokens
+        pico = fresh * price.prompt + self.cached_tokens * price.cached
+        pico += self.completion_tokens * price.completion
+        return rounded_up(pico)
+
+
+class Message(Frozen):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ChatRequest(Frozen):
+    """What a task asks of a model. Model name and sampling are the run's and added by the client."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int = Field(gt=0)
+    kind: CallKind = "translate"
+
+    @cached_property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """(characters, bytes in UTF-8) of each message; each call is reckoned with several times."""
+        texts = [message.content for message in self.messages]
+        return tuple((len(text), len(text.encode("utf-8", "surrogatepass"))) for text in texts)
+
+    def digest(self) -> str:
+        """Equal for requests that would be sent as the same text; raw answers are replayed by it."""
+        return sha256_of([[m.role, m.content] for m in self.messages])
+
+
+class ChatAnswer(Frozen):
+    """A 2xx answer. ``usage`` is None when the API sent none, or one that cannot be true."""
+
+    content: str
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    model: str | None = None
+
+
+class CallRecord(Frozen):
+    """One HTTP call, whatever became of it. Booked exactly once, in the part that holds it."""
+
+    id: str
+    kind: CallKind
+    attempt: int = Field(ge=1)
+    outcome: CallOutcome
+    code: str | None = None
+    """Class of what went wrong; None when all is well."""
+    request: str
+    """Digest of the request."""
+    usage: Usage | None = None
+    cost: Annotated[NanoUsd, Field(ge=0)]
+    """Booked for it."""
+    estimate: Annotated[NanoUsd, Field(ge=0)]
+    """Expected before it was sent."""
+    indeterminate: bool = False
+    started_at: float
+    latency: float = Field(ge=0)
+    raw: str | None = None
+    """The answer's text, kept so that gates can run again for nothing."""
+    finish_reason: str | None = None
+
+
+class CallTotals(Frozen):
+    """Sums over the calls of one part; parts of a run add up to its spend."""
+
+    sent: int = 0
+    ok: int = 0
+    throttled: int = 0
+    transient: int = 0
+    fatal: int = 0
+    refused: int = 0
+    repairs: int = 0
+    cost: NanoUsd = NanoUsd(0)
+    indeterminate: NanoUsd = NanoUsd(0)
+    """Part of ``cost``."""
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    latency: dict[int, int] = Field(default_factory=dict)
+    """Histogram of answered calls: bucket (see ``latency_bucket``) → count."""
+    errors: dict[str, int] = Field(default_factory=dict)
+    """Class → calls that ended in it."""
+
+    def plus(self, other: CallTotals) -> CallTotals:
+        numbers = {
+            name: getattr(self, name) + getattr(other, name)
+            for name in CallTotals.model_fields
+            if name not in ("latency", "errors")
+        }
+        return CallTotals(
+            **numbers,
+            latency=_added(self.latency, other.latency),
+            errors=_added(self.errors, other.errors),
+        )
+
+    @classmethod
+    def of(cls, calls: tuple[CallRecord, ...] | list[CallRecord]) -> CallTotals:
+        """Sums of these calls."""
+        sums: dict[str, int] = dict.fromkeys(
+            (name for name in cls.model_fields if name not in ("latency", "errors")), 0
+        )
+        latency: dict[int, int] = {}
+        errors: dict[str, int] = {}
+        for call in calls:
+            sums["sent"] += 1
+            sums[call.outcome] += 1
+            sums["repairs"] += call.kind == "repair"
+            sums["cost"] += call.cost
+            sums["indeterminate"] += call.cost if call.indeterminate else 0
+            if call.usage is not None:
+                sums["prompt"] += call.usage.prompt_tokens
+                sums["completion"] += call.usage.completion_tokens
+                sums["cached"] += call.usage.cached_tokens
+                sums["reasoning"] += call.usage.reasoning_tokens
+            if call.outcome == "ok":
+                bucket = latency_bucket(call.latency)
+                latency[bucket] = latency.get(bucket, 0) + 1
+            if call.code is not None:
+                errors[call.code] = errors.get(call.code, 0) + 1
+        return cls(**sums, latency=latency, errors=errors)
+
+
+def latency_bucket(seconds: float) -> int:
+    """Index of a geometric histogram: bucket b holds latencies up to 1 ms x 1.05**b (5% resolution)."""
+    return max(0, math.ceil(math.log(max(seconds, 1e-9) / 0.001) / math.log(1.05)))
+
+
+def bucket_seconds(bucket: int) -> float:
+    """Upper edge of a latency bucket."""
+    return 0.001 * 1.05**bucket
+
+
+def _added(left: Mapping[Any, int], right: Mapping[Any, int]) -> dict[Any, int]:
+    total = dict(left)
+    for key, count in right.items():
+        total[key] = total.get(key, 0) + count
+    return total

@@ -1,0 +1,35 @@
+"""Money is integers: nano-USD for amounts, pico-USD for a token's price."""
+
+from __future__ import annotations
+
+from typing import Annotated, NewType
+
+from pydantic import Field
+
+from handlers.domain.value import Frozen
+
+NanoUsd = NewType("NanoUsd", int)
+"""1 USD is 1_000_000_000."""
+PicoUsd = NewType("PicoUsd", int)
+"""1 USD per million tokens is 1_000_000 a token."""
+NANO = 1_000_000_000
+PICO_A_NANO = 1000
+PICO = NANO * PICO_A_NANO
+
+
+class Price(Frozen):
+    """What a token costs."""
+
+    prompt: Annotated[PicoUsd, Field(ge=0)]
+    completion: Annotated[PicoUsd, Field(ge=0)]
+    cached: Annotated[PicoUsd, Field(ge=0)]
+
+
+def usd(nano: float) -> float:
+    """USD: the double nearest to the exact amount, whose shortest form has nine decimals at most."""
+    return nano / NANO
+
+
+def rounded_up(amount: int) -> NanoUsd:
+    """Of pico-USD: a call's cost is never less than what is billed."""
+    return NanoUsd(-(-amount // PICO_A_NANO))

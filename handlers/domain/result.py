@@ -1,0 +1,79 @@
+"""What became of a paper: checks, fields, and the line of a part that keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from handlers.domain.call import CallRecord
+from handlers.domain.paper import PaperStatus
+from handlers.domain.value import Frozen
+
+
+class Check(Frozen):
+    """One gate check's verdict. ``warn`` is seen by reviewers and stops nothing."""
+
+    name: str
+    verdict: Literal["pass", "warn", "fail"]
+    detail: str = ""
+
+
+class TaskResult(Frozen):
+    """What a task made of one paper. ``fields`` has the translated ones: title, abstract, keywords."""
+
+    status: Literal["done", "flagged"]
+    fields: dict[str, Any]
+    checks: tuple[Check, ...]
+    error: str | None = None
+    """Class of the refusal when flagged: the first failed check's name, ``content_filter``, ``too_long``."""
+
+
+class PartPointer(Frozen):
+    """Where one line of a part lies: an object's key and a byte range of its (unpacked) content."""
+
+    key: str
+    offset: int
+    length: int
+
+
+class PartLine(BaseModel):
+    """One line of a part: a paper's outcome, or (status ``pending``) the calls of an unfinished one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: Literal[1] = 1
+    id: str
+    run_id: str
+    batch_id: str
+    generation: int
+    status: PaperStatus
+    error: str | None = None
+    reason: str | None = None
+    """One sentence for people: why it was skipped, flagged or failed."""
+    fields: dict[str, Any] = Field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    calls: tuple[CallRecord, ...] = ()
+    carried: tuple[CallRecord, ...] = ()
+    """Calls of earlier, interrupted attempts, booked in their own parts and not counted here."""
+    model: str = ""
+    prompt_version: str = ""
+    fingerprint: str = ""
+    reused_from: str | None = None
+    latency: float = 0.0
+    """Seconds that a worker held the paper."""
+    at: float = 0.0
+    url: str | None = None
+    license: str | None = None
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Lines to be made durable together; ``name`` is unique over jobs and epochs."""
+
+    run_id: str
+    name: str
+    lines: tuple[bytes, ...]
+    """Each ends in a newline."""

@@ -1,0 +1,103 @@
+"""A run: what is fixed for its life, how it is steered, and its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from handlers.domain.call import CallTotals
+from handlers.domain.money import NanoUsd
+from handlers.domain.paper import PaperStatus
+from handlers.domain.value import Frozen, canonical_json, sha256_of_text
+
+RunState = Literal["running", "finished", "parked", "paused", "cancelled"]
+ControlState = Literal["active", "paused", "parked", "cancelled"]
+RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A run's id is part of paths and keys: letters, digits, dot, dash and underscore only."""
+
+
+class RunSpec(Frozen):
+    """What is fixed for the life of a run."""
+
+    corpus_sha256: str
+    corpus: str
+    """Key of the canonical corpus in the object store."""
+    task: str = "translate"
+    prompt_version: str
+    masking_version: str
+    model: str
+    temperature: float | None = 0.0
+    max_tokens: int | None = None
+    """Cap on the answer's tokens; None: computed from the text."""
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    json_mode: Literal["auto", "on", "off"] = "auto"
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    target_language: str = "en"
+    glossary: dict[str, str] = Field(default_factory=dict)
+    skip_no_derivatives: bool = True
+    full_text: bool = False
+    batch_papers: int = Field(default=20, ge=1)
+    batch_tokens: int = Field(default=200_000, ge=1)
+
+    def diff(self, other: RunSpec) -> dict[str, tuple[object, object]]:
+        """Settings that differ: name → (mine, other's)."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
+
+    def fingerprint(self, text_digest: str) -> str:
+        """sha256 over a paper's text and all that is fixed but the corpus and the batch cut."""
+        return self.fingerprints()(text_digest)
+
+    def fingerprints(self) -> Callable[[str], str]:
+        """``fingerprint`` for many papers: the settings, a glossary of thousands of terms among them, are
+        put into JSON once."""
+        free = {"corpus", "corpus_sha256", "batch_papers", "batch_tokens"}
+        fixed = canonical_json(self.model_dump(exclude=free))
+        return lambda text_digest: sha256_of_text(f"[{canonical_json(text_digest)},{fixed}]")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    run_id: str
+    spec: RunSpec
+    papers: int
+    """All papers of the corpus, ``same_as`` followers included."""
+    same_as: int
+    created_at: float
+    budget: NanoUsd | None
+    """Cumulative over sessions; None is no limit."""
+
+
+@dataclass(frozen=True)
+class Control:
+    state: ControlState
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    session_id: str
+    run_id: str
+    jobs: int
+    workers: int
+    started_at: float
+    ended_at: float | None
+    outcome: str
+    limit: int | None = None
+    """Papers that may be started in this session."""
+    started: int = 0
+
+
+@dataclass(frozen=True)
+class RunTotals:
+    """Sums over batches and parts, never over papers."""
+
+    counts: dict[PaperStatus, int]
+    reused: int
+    calls: CallTotals
+    batches: int
+    batches_finished: int
