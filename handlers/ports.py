@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -232,3 +233,13 @@ class Ledger(Protocol):
         """In the order of their start, the latest last; of the same instant, by id."""
 
     def totals(self, run_id: str) -> RunTotals: ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where runs live, and the time. The queue is one run's on a machine, and all runs' in a stack."""
+
+    ledger: Ledger
+    queue: BatchQueue
+    store: ObjectStore
+    clock: Clock

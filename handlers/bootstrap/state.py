@@ -17,7 +17,7 @@ from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.bootstrap.host import helpers
 from handlers.errors import UsageError
-from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
+from handlers.ports import Backend, Clock
 from handlers.settings import PREFIX, Settings, load_settings
 
 
@@ -42,14 +42,11 @@ DEFAULT_STACK = "paperfleet"
 
 
 @dataclass(frozen=True)
-class State:
-    """The adapters of a state folder and the queue of one run in it, or those of a stack on AWS."""
+class State(Backend):
+    """The backend of a state folder or of a stack on AWS, opened."""
 
     directory: Path
-    ledger: Ledger
-    queue: BatchQueue
-    store: ObjectStore
-    clock: Clock
+    """Of what this machine keeps of it."""
     close: Callable[[], None]
     by_itself: bool = False
     """True where a platform starts jobs as long as messages wait."""
@@ -77,7 +74,7 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
     closing = ExitStack()
     for adapter in (store, queue, ledger):
         closing.callback(adapter.close)
-    return State(root, ledger, queue, store, clock, closing.close)
+    return State(ledger, queue, store, clock, root, closing.close)
 
 
 def exporters(state: State) -> int:
@@ -127,7 +124,7 @@ def _connect_aws(settings: Settings, clock: Clock) -> State:
     closing = ExitStack()
     for adapter in (store, queue, ledger):
         closing.callback(adapter.close)
-    return State(settings.state, ledger, queue, store, clock, closing.close, by_itself=True)
+    return State(ledger, queue, store, clock, settings.state, closing.close, by_itself=True)
 
 
 def _needed(value: str | None, name: str) -> str:
