@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from handlers.llm.limits.admission import POLL, Admission, Ticket
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.backoff import delay
-from handlers.llm.limits.gossip import Hearsay, Told
+from handlers.llm.limits.gossip import FleetView, LimiterReport
 from handlers.llm.limits.rate_headers import rate_hint, retry_after
 from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.model_server.limits import Limits
@@ -66,7 +66,7 @@ class Scenario:
     """A counter that starts anew each minute in place of a bucket that refills steadily."""
     seconds: float = 600.0
     heartbeat: float = BEAT
-    """Between two of a job, at each of which it hears what the others told at their last; 0: they do not."""
+    """Between two of a job, at which jobs exchange counters, one beat late; 0: they do not."""
     seed: int = 1
 
 
@@ -134,7 +134,7 @@ class Fleet:
         self.scenario = scenario
         self.now = 0.0
         self.seen = Seen()
-        self.told: dict[int, Told] = {}
+        self.reports: dict[int, LimiterReport] = {}
         self.chance = random.Random(scenario.seed)
         self._settings = scenario.server
         self._limits: Limits | _FixedWindow = self._new_limits()
@@ -209,7 +209,7 @@ class _Job:
             requests=_bucket(scenario.declared_rpm, 1),
             tokens=_bucket(scenario.declared_tpm, 1),
         )
-        self._hearsay = Hearsay()
+        self._fleet_view = FleetView()
         self._tickets: dict[int, tuple[Ticket, int]] = {}
 
     def start(self) -> None:
@@ -223,12 +223,12 @@ class _Job:
             self._fleet.at(self._fleet.now + BEAT, self._beat)
 
     def _beat(self) -> None:
-        """As ``pipeline.heartbeat`` does: hear what the others told last, then tell."""
+        """As ``pipeline.heartbeat``: jobs exchange counters once per heartbeat, one beat late."""
         fleet = self._fleet
-        news = self._hearsay.hear(fleet.told.values(), fleet.now)
-        if news is not None:
-            self.admission.limit.hear(news, fleet.now)
-        fleet.told[self.number] = self.admission.tell(f"job-{self.number}")
+        report = self._fleet_view.observe(fleet.reports.values(), fleet.now)
+        if report is not None:
+            self.admission.limit.observe(report, fleet.now)
+        fleet.reports[self.number] = self.admission.report(f"job-{self.number}")
         fleet.at(fleet.now + fleet.scenario.heartbeat, self._beat)
 
     def _poll(self) -> None:

@@ -12,7 +12,7 @@ from types import FrameType
 from handlers import bootstrap
 from handlers.bootstrap import wiring
 from handlers.bootstrap.metrics import figures, publish_invocation
-from handlers.pipeline.job import Job
+from handlers.pipeline.job_runner import Job
 
 RESTED = 10.0
 """Seconds without an invocation after which an endpoint may have closed the connections."""

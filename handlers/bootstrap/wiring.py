@@ -23,11 +23,11 @@ from handlers.llm.limits.limiter import Limiter
 from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.llm.pricing import CostEstimator, price_of
 from handlers.pipeline.auto_workers import AutoWorkers
-from handlers.pipeline.budget import Purse
-from handlers.pipeline.circuit_breaker import Breaker
+from handlers.pipeline.budget_lease import BudgetLease
+from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.failure_rate import FailureRate
-from handlers.pipeline.job import Job
+from handlers.pipeline.job_runner import Job
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.ports import Clock, Task
 from handlers.settings import Settings, load_settings
@@ -134,8 +134,8 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             price=price(settings, record.spec.model),
             estimator=CostEstimator(),
             limiter=limiter,
-            purse=Purse(adapters.ledger, run_id, owner.id),
-            breaker=Breaker(adapters.clock, connects_within=2 * settings.connect_timeout),
+            budget=BudgetLease(adapters.ledger, run_id, owner.id),
+            breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),
             meter=JobMeter(),
             ledger=adapters.ledger,
             clock=adapters.clock,

@@ -32,7 +32,7 @@ class JobStats:
     """The most tokens that a call has used beyond what it was reckoned to use at worst: others reserve for
     as many."""
     job: str = ""
-    """Its id, with what it knows of a limit that nobody declared; see ``handlers.llm.limits.gossip.Told``."""
+    """Its id. It and the next four are ``handlers.llm.limits.gossip.LimiterReport``."""
     answered: int = 0
     throttled: int = 0
     level: float = 0.0

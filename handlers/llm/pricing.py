@@ -127,7 +127,7 @@ class CostEstimator:
         """The most tokens that a call has used beyond those that it was reckoned to use at worst."""
         return self._overrun
 
-    def hear_overrun(self, overrun: int) -> None:
+    def allow_overrun(self, overrun: int) -> None:
         """Allow for what was seen elsewhere in the run."""
         with self._lock:
             self._overrun = max(self._overrun, overrun)

@@ -15,7 +15,7 @@ from types import FrameType
 
 from handlers import bootstrap, process
 from handlers.local.event_source import EventSource
-from handlers.pipeline.job import Job
+from handlers.pipeline.job_runner import Job
 from handlers.ports import Ledger
 
 logger = bootstrap.logger()

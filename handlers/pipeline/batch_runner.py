@@ -20,10 +20,10 @@ from handlers.domain.result import PartLine
 from handlers.errors import BadLineError, BadMessageError, CorpusChangedError, PaperfleetError, UsageError
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext
-from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
+from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
 from handlers.pipeline.paper_times import text_size
 from handlers.pipeline.pool import WorkerPool
-from handlers.pipeline.run_paper import Todo, failed_unread, run_paper, take_over
+from handlers.pipeline.run_paper import PendingPaper, failed_unread, reuse_results, run_paper
 from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ class BatchRunner:
             )
             return False
         try:
-            held = Held(message.run_id, message.batch_id, epoch, delivery.receipt)
+            held = BatchLease(message.run_id, message.batch_id, epoch, delivery.receipt)
             with self._heartbeat.holding(held):
                 opened = self._hand_out(context, message, held)
                 took()
@@ -181,7 +181,7 @@ class BatchRunner:
         rows = self._ledger.paper_rows(message.run_id, message.ids)
         return any(row.generation > message.generation for row in rows.values())
 
-    def _hand_out(self, context: RunContext, message: BatchMessage, held: Held) -> _Open:
+    def _hand_out(self, context: RunContext, message: BatchMessage, held: BatchLease) -> _Open:
         rows = self._ledger.paper_rows(message.run_id, message.ids)
         todo = [
             position
@@ -193,7 +193,7 @@ class BatchRunner:
         opened = _Open(len(papers) + len(unreadable))
         for position, lost in unreadable:
             self._committer.add(Finished(lost, held.epoch, message.weight(position), opened.landed))
-        reused = take_over(context, self._store, message, papers)
+        reused = reuse_results(context, self._store, message, papers)
         self._pool.reorder()
         for each in papers:
             line = reused.get(each.paper.id)
@@ -205,7 +205,7 @@ class BatchRunner:
         return opened
 
     def _paper(
-        self, context: RunContext, message: BatchMessage, held: Held, todo: Todo, opened: _Open
+        self, context: RunContext, message: BatchMessage, held: BatchLease, todo: PendingPaper, opened: _Open
     ) -> None:
         """A worker's task: whatever happens, the batch hears that the paper is out of its hands."""
         line = None
@@ -221,10 +221,10 @@ class BatchRunner:
 
     def _read(
         self, context: RunContext, message: BatchMessage, todo: list[int], rows: dict[str, PaperRow]
-    ) -> tuple[list[Todo], list[tuple[int, PartLine]]]:
+    ) -> tuple[list[PendingPaper], list[tuple[int, PartLine]]]:
         """(papers, the lines of those whose bytes are no paper): one bad line fails its paper alone. That
         the corpus is gone or short is no paper's fault: CorpusChangedError."""
-        papers: list[Todo] = []
+        papers: list[PendingPaper] = []
         unreadable: list[tuple[int, PartLine]] = []
         found = self._store.read_many(message.corpus, [message.ranges[position] for position in todo])
         for position, line in zip(todo, found, strict=True):
@@ -236,7 +236,7 @@ class BatchRunner:
                 unreadable.append((position, failed_unread(context, message, paper_id, error)))
             else:
                 carried = self._carried(rows.get(paper_id))
-                papers.append(Todo.of(context, paper, message.weight(position), carried))
+                papers.append(PendingPaper.of(context, paper, message.weight(position), carried))
         return papers, unreadable
 
     def _carried(self, row: PaperRow | None) -> tuple[CallRecord, ...]:

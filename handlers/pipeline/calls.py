@@ -77,7 +77,7 @@ class PaperCalls:
         if (known := self._replay.get(digest)) is not None:
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
         before = self._clock.monotonic()
-        with self._context.flights.board(f"{digest}/{self._generation}", self._cannot_wait) as flight:
+        with self._context.flights.join(f"{digest}/{self._generation}", self._cannot_wait) as flight:
             if flight.answer is not None:
                 self.waited += self._clock.monotonic() - before
                 return flight.answer
@@ -86,7 +86,7 @@ class PaperCalls:
 
     def _cannot_wait(self) -> bool:
         """Whoever has calls to book waits for nobody who waits for what they leave of the budget."""
-        if self.records and self._context.purse.is_short:
+        if self.records and self._context.budget.is_short:
             self._context.short_of_money = True
             return True
         return self._context.give_up()
@@ -148,7 +148,7 @@ class PaperCalls:
                 elif isinstance(outcome, ChatAnswer):
                     slot.succeeded()
         finally:
-            context.purse.settle(quote.worst, cost)
+            context.budget.settle(quote.worst, cost)
         if isinstance(outcome, ModelCallError):
             raise outcome
         return outcome
@@ -157,7 +157,7 @@ class PaperCalls:
         context = self._context
         try:
             with _ledger_at_hand():
-                context.purse.reserve(quote.worst, context.give_up, patient=not self.records)
+                context.budget.reserve(quote.worst, context.give_up, patient=not self.records)
         except StoppedError:
             context.short_of_money = context.short_of_money or bool(self.records)
             raise

@@ -16,7 +16,7 @@ _NOBODY_THERE = 3
 """Failed connections in a row that tell an endpoint which is not there, however few the workers."""
 
 
-class Breaker:
+class CircuitBreaker:
     """Opens after ``threshold`` failures in a row. While it is open, failures are the API's and not
     the papers': they use up no paper's tries. After ``patience`` seconds without one success (a
     tenth of it when there never was one in this job) the run is better parked than burnt through.

@@ -14,11 +14,11 @@ from handlers.domain.result import PartLine
 from handlers.domain.run import Control, RunRecord
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
-from handlers.pipeline.budget import Purse
-from handlers.pipeline.circuit_breaker import Breaker
+from handlers.pipeline.budget_lease import BudgetLease
+from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.paper_times import LatencyForecast
-from handlers.pipeline.single_flight import Flights
+from handlers.pipeline.single_flight import SingleFlight
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
 from handlers.ports import ChatModel, Clock, Ledger, Task
 
@@ -102,8 +102,8 @@ class RunContext:
     price: Price
     estimator: CostEstimator
     limiter: Limiter
-    purse: Purse
-    breaker: Breaker
+    budget: BudgetLease
+    breaker: CircuitBreaker
     meter: JobMeter
     ledger: Ledger
     clock: Clock
@@ -122,7 +122,7 @@ class RunContext:
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.clock, self.stop, self.give_up)
-        self.flights = Flights()
+        self.flights = SingleFlight()
         self.fingerprint = self.record.spec.fingerprints()
 
     @property
@@ -165,12 +165,12 @@ class RunContext:
 
     def stats(self) -> JobStats:
         """How this job stands with the run, for its heartbeat."""
-        told = self.limiter.tell(self.job_id)._asdict()
+        told = self.limiter.report(self.job_id)._asdict()
         return replace(self.meter.snapshot(self.limiter), overrun=self.estimator.overrun, **told)
 
-    def hear(self, jobs: Sequence[JobStats]) -> None:
+    def observe(self, jobs: Sequence[JobStats]) -> None:
         """Reserve for calls what any of these jobs has seen one to cost."""
-        self.estimator.hear_overrun(max((job.overrun for job in jobs), default=0))
+        self.estimator.allow_overrun(max((job.overrun for job in jobs), default=0))
 
     def refresh(self) -> None:
         self.control = self.ledger.control(self.run_id)

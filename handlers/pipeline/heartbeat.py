@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from handlers.domain.job import JobStats
-from handlers.llm.limits.gossip import Hearsay, Told
+from handlers.llm.limits.gossip import FleetView, LimiterReport
 from handlers.pipeline.clock_jumps import ClockSteps
 from handlers.pipeline.context import RunContext
 from handlers.ports import BatchQueue, Clock, Ledger
@@ -27,7 +27,7 @@ _GATHERING = 10.0
 
 
 @dataclass(frozen=True)
-class Held:
+class BatchLease:
     """A lease and the delivery that goes with it: both are extended together."""
 
     run_id: str
@@ -55,7 +55,7 @@ class Heartbeat:
         self._queue = queue
         self._clock = clock
         self._contexts = contexts
-        self._held: set[Held] = set()
+        self._held: set[BatchLease] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._extended_at = clock.monotonic()
@@ -65,7 +65,7 @@ class Heartbeat:
         self._fleet = fleet
         self._began = clock.monotonic()
         self._reported_at = -math.inf
-        self._hearsay = Hearsay()
+        self._fleet_view = FleetView()
         self._threads = [
             threading.Thread(target=self._every, args=(each,), name=each.__name__, daemon=True)
             for each in (self.listen, self.keep, self.report)
@@ -74,7 +74,7 @@ class Heartbeat:
             thread.start()
 
     @contextmanager
-    def holding(self, held: Held) -> Iterator[None]:
+    def holding(self, held: BatchLease) -> Iterator[None]:
         # A platform's event source hides a message for the longest run of a function; a lease is shorter.
         self._queue.extend(held.receipt, LEASE_TTL)
         with self._lock:
@@ -120,23 +120,24 @@ class Heartbeat:
             self._reported_at = self._clock.monotonic()
 
     def _report_all(self, contexts: Sequence[RunContext]) -> None:
-        """Runs share the limiter, and a job tells of all its calls: they are heard once, not once a run."""
-        told: list[Told] = []
+        """Jobs exchange counters once per heartbeat, one beat late. Runs share the limiter, and a job reports
+        all its calls in each of them: the fleet's are observed once, not once a run."""
+        reports: list[LimiterReport] = []
         for context in contexts:
-            live = self._report(context, self._clock.now())
-            told += (Told(job.job, job.answered, job.throttled, job.level, job.ceiling) for job in live)
-        news = self._hearsay.hear(told, self._clock.monotonic())
-        if news is not None:
+            for job in self._report(context, self._clock.now()):
+                reports.append(LimiterReport(job.job, job.answered, job.throttled, job.level, job.ceiling))
+        fleet = self._fleet_view.observe(reports, self._clock.monotonic())
+        if fleet is not None:
             for limiter in {context.limiter for context in contexts}:
-                limiter.hear(news)
+                limiter.observe(fleet)
 
     def _report(self, context: RunContext, now: float) -> Sequence[JobStats]:
         """How all jobs stand with a run."""
-        context.purse.trim()
+        context.budget.return_unused()
         live = self._ledger.live_jobs(context.run_id, since=now - LEASE_TTL)
         gathering = self._clock.monotonic() - self._began < _GATHERING
         context.limiter.set_share(max(self._fleet if gathering else 1, len(live)))
-        context.hear(live)
+        context.observe(live)
         if not self._ledger.beat(context.run_id, context.job_id, at=now, stats=context.stats()):
             context.stop.drain("this job was given up for dead")
         return live

@@ -22,7 +22,7 @@ NOTICE = "Machine translation; not reviewed by the authors."
 
 
 @dataclass(frozen=True)
-class Todo:
+class PendingPaper:
     """A paper of a batch that has no terminal state yet."""
 
     paper: Paper
@@ -34,13 +34,15 @@ class Todo:
     """Why it is not to be translated."""
 
     @classmethod
-    def of(cls, context: RunContext, paper: Paper, weight: int, carried: tuple[CallRecord, ...]) -> Todo:
+    def of(
+        cls, context: RunContext, paper: Paper, weight: int, carried: tuple[CallRecord, ...]
+    ) -> PendingPaper:
         """What both its result from an earlier run and its own need is found out once."""
         fingerprint = context.fingerprint(paper.text_digest())
         return cls(paper, weight, carried, fingerprint, context.task.skip_reason(paper))
 
 
-def run_paper(context: RunContext, message: BatchMessage, todo: Todo) -> PartLine | None:
+def run_paper(context: RunContext, message: BatchMessage, todo: PendingPaper) -> PartLine | None:
     """The paper's line; None if it stays pending and no call was made for it.
 
     Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
@@ -72,7 +74,7 @@ def run_paper(context: RunContext, message: BatchMessage, todo: Todo) -> PartLin
     return line.model_copy(update={"latency": held}) if line is not None else None
 
 
-def _outcome(context: RunContext, message: BatchMessage, todo: Todo, calls: PaperCalls) -> PartLine:
+def _outcome(context: RunContext, message: BatchMessage, todo: PendingPaper, calls: PaperCalls) -> PartLine:
     if todo.skip is not None:
         return _line(context, message, todo, calls, "skipped", reason=todo.skip)
     result = context.task.run(todo.paper, calls.ask)
@@ -84,7 +86,7 @@ def _outcome(context: RunContext, message: BatchMessage, todo: Todo, calls: Pape
 def _line(
     context: RunContext,
     message: BatchMessage,
-    todo: Todo,
+    todo: PendingPaper,
     calls: PaperCalls,
     status: PaperStatus,
     *,
@@ -116,17 +118,17 @@ def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, err
     """The line of a paper that could not be read: no call was made, and a retry reads it again."""
     cure = "put the corpus back as it was ingested, then `paperfleet retry --class corpus_changed`"
     calls = PaperCalls(context)
-    todo = Todo(Paper(id=paper_id))
+    todo = PendingPaper(Paper(id=paper_id))
     return _line(context, message, todo, calls, "failed", error="corpus_changed", reason=f"{error}; {cure}")
 
 
-def take_over(
-    context: RunContext, store: ObjectStore, message: BatchMessage, papers: list[Todo]
+def reuse_results(
+    context: RunContext, store: ObjectStore, message: BatchMessage, papers: list[PendingPaper]
 ) -> dict[str, PartLine]:
     """Results of earlier runs for the same text and settings, as lines of this run, by paper id."""
     if context.force or not papers:
         return {}
-    by_fingerprint: dict[str, list[Todo]] = {}
+    by_fingerprint: dict[str, list[PendingPaper]] = {}
     for todo in papers:
         if todo.skip is None:  # its licence may forbid what its twin's allows
             by_fingerprint.setdefault(todo.fingerprint, []).append(todo)

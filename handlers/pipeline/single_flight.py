@@ -1,4 +1,4 @@
-"""Equal requests of a job are sent once: whoever comes second waits for the first one's answer."""
+"""Equal requests of a job are sent once: later callers wait for the first one's answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handlers.domain.call import ChatAnswer
 from handlers.errors import StoppedError
 
 _KEPT = 1000
-"""Answers remembered after they landed. Papers that share a request are in one batch, but heavier papers of
+"""Answers remembered. Papers that share a request are in one batch, but heavier papers of
 later batches may be begun between them."""
 _POLL = 0.25
 
@@ -23,24 +23,24 @@ class Flight:
 
     answer: ChatAnswer | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
-    aboard: int = 0
-    """Who sends it or waits for it."""
+    callers: int = 0
+    """Threads that send it or wait for it."""
 
 
-class Flights:
-    """Thread-safe; the waiting is bounded by ``give_up``."""
+class SingleFlight:
+    """The requests of a run that are under way, and the last answers. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flights: OrderedDict[str, Flight] = OrderedDict()
 
     @contextmanager
-    def board(self, digest: str, give_up: Callable[[], bool]) -> Iterator[Flight]:
-        """The flight of a request, alone: with an answer already, or to be given one. If the sender
-        fails, the next in turn sends. StoppedError if the job gives up first."""
+    def join(self, digest: str, give_up: Callable[[], bool]) -> Iterator[Flight]:
+        """The request's flight, for one caller at a time: it has an answer, or the caller sets one. If a
+        caller fails, the next one sends. StoppedError if ``give_up`` says so first."""
         with self._lock:
             flight = self._flights.setdefault(digest, Flight())
-            flight.aboard += 1
+            flight.callers += 1
             self._flights.move_to_end(digest)
             self._forget()
         try:
@@ -55,16 +55,16 @@ class Flights:
             self._leave(digest, flight)
 
     def _leave(self, digest: str, flight: Flight) -> None:
-        """One that failed and that nobody waits for is forgotten at once."""
+        """Forget a flight that failed and that nobody waits for."""
         with self._lock:
-            flight.aboard -= 1
-            if not flight.aboard and flight.answer is None:
+            flight.callers -= 1
+            if not flight.callers and flight.answer is None:
                 del self._flights[digest]
 
     def _forget(self) -> None:
-        """Drop the oldest that landed; those under way are never dropped."""
+        """Drop the oldest that is answered; those under way stay."""
         while len(self._flights) > _KEPT:
-            oldest = next((key for key, flight in self._flights.items() if not flight.aboard), None)
+            oldest = next((key for key, flight in self._flights.items() if not flight.callers), None)
             if oldest is None:
                 return
             del self._flights[oldest]

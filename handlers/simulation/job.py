@@ -9,7 +9,7 @@ from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry
 from handlers.llm.limits.admission import Admission, Ticket
 from handlers.llm.limits.aimd import AimdLimit
-from handlers.llm.limits.gossip import Hearsay, Told
+from handlers.llm.limits.gossip import FleetView, LimiterReport
 from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.simulation.setup import SimSetup
 
@@ -104,19 +104,19 @@ class Job:
 
 
 class Heartbeats:
-    """What the jobs tell each other, all at the same moments: news of one reach the others a beat later."""
+    """All jobs' heartbeats, at the same moments."""
 
     def __init__(self) -> None:
-        self._hearsay = Hearsay()
-        self._told: list[Told] = []
+        self._fleet_view = FleetView()
+        self._reports: list[LimiterReport] = []
 
     def beat(self, jobs: Sequence[Job], now: float) -> None:
-        """Each hears what all told at the beat before, and tells. They hear the same: it is reckoned once."""
-        news = self._hearsay.hear(self._told, now)
+        """Jobs exchange counters once per heartbeat, one beat late. All see the same: it is computed once."""
+        fleet = self._fleet_view.observe(self._reports, now)
         for job in jobs:
-            if news is not None:
-                job.gate.limit.hear(news, now)
-        self._told = [job.gate.tell(job.name) for job in jobs]
+            if fleet is not None:
+                job.gate.limit.observe(fleet, now)
+        self._reports = [job.gate.report(job.name) for job in jobs]
 
 
 def _bucket(per_minute: float | None) -> TokenBucket | None:

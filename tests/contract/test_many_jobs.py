@@ -106,7 +106,7 @@ def test_jobs_that_draw_while_others_bury_them_leave_an_exact_budget(
         first.start_job(builders.job(job))
 
     def live(job: str) -> None:
-        """As a purse does: a call dearer than reserved is paid from what it has."""
+        """As a budget lease does: a call dearer than reserved is paid from what it has."""
         ledger, chance, pool = open_ledger(), random.Random(job), 0
         for seq in range(1, 13):
             if pool > 0 and chance.random() < 0.4:

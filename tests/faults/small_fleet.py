@@ -23,8 +23,8 @@ from handlers.domain.run import RunSpec
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.pricing import CostEstimator
 from handlers.pipeline.batch_runner import BatchRunner, Delivery
-from handlers.pipeline.budget import Purse
-from handlers.pipeline.circuit_breaker import Breaker
+from handlers.pipeline.budget_lease import BudgetLease
+from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.heartbeat import Heartbeat
@@ -146,7 +146,7 @@ class SmallFleet:
             if not runner.run([delivery]):
                 queue.delete(delivery.receipt)
             for each in contexts.values():
-                each.purse.trim()
+                each.budget.return_unused()
                 ledger.end_job(each.run_id, job_id, at=self.clock.now(), outcome="finished", stats=None)
         except CrashError:
             pass
@@ -162,7 +162,7 @@ class SmallFleet:
         made = RunContext(
             record=record, job_id=job_id, session_id="s", task=TranslateTask(record.spec), model=self.api,
             price=PRICE, estimator=CostEstimator(), limiter=Unheld(AimdLimit(ceiling=1, start=1), self.clock),
-            purse=Purse(ledger, run_id, job_id), breaker=Breaker(self.clock), meter=JobMeter(), ledger=ledger,
+            budget=BudgetLease(ledger, run_id, job_id), breaker=CircuitBreaker(self.clock), meter=JobMeter(), ledger=ledger,
             clock=self.clock, stop=stop, deadline=Deadline(), call_timeout=60,
         )  # fmt: skip
         made.refresh()

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from handlers.llm.limits.aimd import AimdLimit
-from handlers.llm.limits.gossip import Told
+from handlers.llm.limits.gossip import LimiterReport
 from handlers.llm.limits.headroom import Headroom
 from handlers.llm.limits.rate_headers import RateHint
 from handlers.llm.limits.token_bucket import TokenBucket
@@ -138,13 +138,14 @@ class Admission:
 
     def hint(self, hint: RateHint, now: float) -> None:
         """What a response says of the API's window: spent, it holds calls back."""
-        self._headroom.hear(hint, now)
+        self._headroom.observe(hint, now)
         if hint.remaining <= 0 < hint.reset:
             self._pause(min(hint.reset, _MAX_BRAKE), now)
 
-    def tell(self, job: str) -> Told:
-        """What the other jobs of the fleet may want to know of this one."""
-        return Told(job, self.answered, self.throttles, round(self.limit.level, 2), self.limit.ceiling)
+    def report(self, job: str) -> LimiterReport:
+        """For the other jobs of the fleet."""
+        level = round(self.limit.level, 2)
+        return LimiterReport(job, self.answered, self.throttles, level, self.limit.ceiling)
 
     def set_share(self, live_jobs: int) -> None:
         """The declared rates are for the fleet: take this job's share of them."""

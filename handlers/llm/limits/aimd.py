@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from handlers.llm.limits.gossip import News
+from handlers.llm.limits.gossip import FleetReport
 
 _OPENING, _REOPENING = 1.0, 0.25
 """Of the ceiling, what a second opens at first, and after the first refusal at most. A refusal takes some
@@ -37,6 +37,8 @@ heartbeat does at most."""
 _YIELD, _MANY, _JUST_CUT = 0.25, 2, 3.0
 """Of the share of refused calls, what all give up when so many were refused between two heartbeats, but not
 who did within so many seconds."""
+_DECREASE, _BURST = 0.8, 5.0
+"""What a cut leaves, and seconds between two cuts at least."""
 _STORM = 3
 """Refusals of calls started after a cut that show it to have been too small."""
 _DEEP = 0.6
@@ -62,17 +64,14 @@ class AimdLimit:
     the speed, then at half of that, as at an API with a rate but no bound on calls in flight; no more are
     open than were let in. Given a ``start`` (the last session's level), it begins there.
 
-    After it, a refusal multiplies by ``decrease``, at most once a round of calls or a ``burst`` of seconds,
-    whichever is longer; if refusals went on in between, the next cut is deep (as deep as the congestion,
-    as in DCTCP, RFC 8257). Calls that started before a cut move nothing after it. Each success adds a
-    little, much more while ``room`` says so; where the API tells how full its bucket is, the level follows
-    that, and refusals are the exception. Where jobs ``hear`` of each other's calls, they grow when none of
+    After it, a refusal cuts the level by a factor, at most once in a round of calls and in five seconds; if
+    refusals went on in between, the next cut is deep (as deep as the congestion, as in DCTCP, RFC 8257). Calls
+    that started before a cut move nothing after it. Each success adds a little, much more while ``room`` says
+    so; where the API tells how full its bucket is, the level follows that, and refusals are the exception. Where jobs ``observe`` each other's calls, they grow when none of
     them was refused for long, and those that came by more than their part of the limit give it to others.
     """
 
-    def __init__(
-        self, ceiling: int, *, start: float | None = None, decrease: float = 0.8, burst: float = 5.0
-    ) -> None:
+    def __init__(self, ceiling: int, *, start: float | None = None) -> None:
         if ceiling < 1:
             raise ValueError("ceiling must be at least 1")
         self.ceiling = ceiling
@@ -83,8 +82,6 @@ class AimdLimit:
         self._opened_at: float | None = None
         self._speed = ceiling * _OPENING
         self._answered = False
-        self._decrease = decrease
-        self._burst = burst
         self._cut_at = -math.inf
         self._refused_at = -math.inf
         self._patience = 0.0
@@ -154,7 +151,7 @@ class AimdLimit:
             self._cut_at = now
             return True
         self._storm += 1
-        if now - self._cut_at < max(self._burst, self._round):
+        if now - self._cut_at < max(_BURST, self._round):
             return False
         self._cut(in_flight, now)
         return True
@@ -175,33 +172,33 @@ class AimdLimit:
         """The slots with their fractions; 0 if the API never refused a call."""
         return self._level if self.refused else 0.0
 
-    def hear(self, news: News, now: float) -> None:
+    def observe(self, fleet: FleetReport, now: float) -> None:
         """What became of the fleet's calls. It moves nothing in a job that was never refused one itself."""
         self._open(now)
         self._heard_at = now
-        self._calm += news.answered
-        if news.throttled:
+        self._calm += fleet.answered
+        if fleet.throttled:
             self._calm, self._others_refused_at = 0, now
             # What was refused before a cut is heard up to two heartbeats later.
-            if now - self._cut_at > 2 * news.seconds + 1:
+            if now - self._cut_at > 2 * fleet.seconds + 1:
                 self._deep = False
-        if self.refused and not self._opening and news.level is not None:
-            kept = 1 - self._yielded(news, now)
-            gap = news.level * self.ceiling - self._level
-            level = self._level * kept + gap * min(_LEAP, _LEVELLING * news.seconds)
+        if self.refused and not self._opening and fleet.level is not None:
+            kept = 1 - self._yielded(fleet, now)
+            gap = fleet.level * self.ceiling - self._level
+            level = self._level * kept + gap * min(_LEAP, _LEVELLING * fleet.seconds)
             self._level = max(1.0, min(float(self.ceiling), level))
 
-    def _yielded(self, news: News, now: float) -> float:
+    def _yielded(self, fleet: FleetReport, now: float) -> float:
         """Share of the slots that all give up when many were refused, as deep as the congestion (DCTCP):
         those who were lucky take back what they grew by, too. Where a common bucket is read, it does that."""
-        if news.throttled < _MANY or self._fill is not None or now - self._cut_at < _JUST_CUT:
+        if fleet.throttled < _MANY or self._fill is not None or now - self._cut_at < _JUST_CUT:
             return 0.0
-        return min(_LEAP, _YIELD * news.throttled / (news.throttled + news.answered))
+        return min(_LEAP, _YIELD * fleet.throttled / (fleet.throttled + fleet.answered))
 
     def _cut(self, in_flight: int, now: float) -> None:
         # Where a common bucket is read, it brings all jobs down; deep cuts would hit the unlucky.
         self._deep = self._opening or (self._storm >= _STORM and self._fill is None)
-        decrease = _DEEP if self._deep else self._decrease
+        decrease = _DEEP if self._deep else _DECREASE
         # Slots that nobody used were never tried: the refusal is about the calls that were there. But
         # one refusal in a lull says little about the rest: never below half.
         tried = min(self._level, max(in_flight, self._level * _LULL / decrease))

@@ -1,4 +1,4 @@
-"""What the jobs of a fleet tell each other, by their heartbeats, of a limit that nobody declared."""
+"""What the jobs of a fleet report to each other, by their heartbeats, of a limit that nobody declared."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 _SILENT = 30.0
-"""Seconds without an answer or a refusal after which what a job said of itself counts no more."""
+"""Seconds without an answer or a refusal after which a job's report counts no more."""
 _MOST = 10**12
 """A count above it is none."""
 
 
-class Told(NamedTuple):
-    """What a job says of itself; calls since its start."""
+class LimiterReport(NamedTuple):
+    """One job's limiter; calls since the job's start."""
 
     job: str
     answered: int
     throttled: int
     level: float
-    """Calls that it lets be in flight, fractions included; 0 if the API never refused it one."""
+    """Calls that may be in flight, fractions included; 0 if the API never refused the job a call."""
     ceiling: int
 
     @property
@@ -35,45 +35,45 @@ class Told(NamedTuple):
         )
 
 
-class News(NamedTuple):
-    """What became of the fleet's calls since it was last heard, and what it holds of the limit."""
+class FleetReport(NamedTuple):
+    """The fleet's calls since the last report."""
 
     answered: int
     throttled: int
     level: float | None
-    """Of the jobs that were refused a call: what they let be in flight, as a share of their ceilings."""
+    """Calls that may be in flight in the jobs that were refused one, as a share of those jobs' ceilings."""
     seconds: float
-    """Since it was last heard."""
+    """Since the last report."""
 
 
-class Hearsay:
-    """A job's counts are held against those that it told before, by the listener's clock alone: a job that is
-    silent, or whose counts fall, says nothing."""
+class FleetView:
+    """One job's view of all: it compares each job's counts with those of the report before, by its own clock.
+    A job whose counts stand still or fall adds nothing."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[Told, float]] = {}
-        """Job → what it told last, and when that was new."""
-        self._heard_at = -math.inf
+        self._last: dict[str, tuple[LimiterReport, float]] = {}
+        """Job → its last report, and when its counts last changed."""
+        self._observed_at = -math.inf
 
-    def hear(self, told: Iterable[Told], now: float) -> News | None:
-        """What is new in what each job told last; None unless two of them are at work. Of a job that works on
-        several runs, and tells in each of them of all its calls, the latest word counts."""
-        seconds, self._heard_at = now - self._heard_at, now
+    def observe(self, reports: Iterable[LimiterReport], now: float) -> FleetReport | None:
+        """What changed since the last call; None unless two jobs are at work. A job that works on several
+        runs reports all its calls in each of them: the latest of its reports counts."""
+        seconds, self._observed_at = now - self._observed_at, now
         before, self._last = self._last, {}
         answered = throttled = 0
-        latest: dict[str, Told] = {}
-        for each in told:
-            if each.makes_sense and (each.job not in latest or each[1:3] > latest[each.job][1:3]):
-                latest[each.job] = each
-        for each in latest.values():
-            then, changed_at = before.get(each.job, (each, -math.inf))
-            answered += max(0, each.answered - then.answered)
-            throttled += max(0, each.throttled - then.throttled)
-            is_new = (each.answered, each.throttled) != (then.answered, then.throttled)
-            self._last[each.job] = each, now if is_new else changed_at
-        live = [each for each, changed_at in self._last.values() if now - changed_at < _SILENT]
+        latest: dict[str, LimiterReport] = {}
+        for report in reports:
+            if report.makes_sense and (report.job not in latest or report[1:3] > latest[report.job][1:3]):
+                latest[report.job] = report
+        for report in latest.values():
+            then, changed_at = before.get(report.job, (report, -math.inf))
+            answered += max(0, report.answered - then.answered)
+            throttled += max(0, report.throttled - then.throttled)
+            has_changed = (report.answered, report.throttled) != (then.answered, then.throttled)
+            self._last[report.job] = report, now if has_changed else changed_at
+        live = [report for report, changed_at in self._last.values() if now - changed_at < _SILENT]
         if len(live) < 2:
             return None
-        level = sum(each.level for each in live if each.level)
-        ceiling = sum(each.ceiling for each in live if each.level)
-        return News(answered, throttled, level / ceiling if ceiling else None, seconds)
+        level = sum(report.level for report in live if report.level)
+        ceiling = sum(report.ceiling for report in live if report.level)
+        return FleetReport(answered, throttled, level / ceiling if ceiling else None, seconds)

@@ -31,7 +31,7 @@ class Headroom:
         self._tight_at = -math.inf
         self._since = math.inf
 
-    def hear(self, hint: RateHint, now: float) -> None:
+    def observe(self, hint: RateHint, now: float) -> None:
         """Take in a response's headers."""
         self._since = min(self._since, now)
         fills = []

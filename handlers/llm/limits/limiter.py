@@ -9,7 +9,7 @@ from types import TracebackType
 from handlers.errors import StoppedError
 from handlers.llm.limits.admission import Admission
 from handlers.llm.limits.aimd import AimdLimit
-from handlers.llm.limits.gossip import News, Told
+from handlers.llm.limits.gossip import FleetReport, LimiterReport
 from handlers.llm.limits.rate_headers import RateHint
 from handlers.llm.limits.stated_limits import StatedLimits
 from handlers.llm.limits.token_bucket import TokenBucket
@@ -71,22 +71,22 @@ class Limiter:
         """What a response says of the API's window."""
         with self._lock:
             self._admission.hint(hint, self._clock.monotonic())
-            self._stated.hear(hint.stated)
+            self._stated.observe(hint.stated)
 
     def set_share(self, live_jobs: int) -> None:
         """The declared rates are for the fleet: take this job's share of them."""
         with self._lock:
             self._admission.set_share(live_jobs)
 
-    def tell(self, job: str) -> Told:
-        """What the other jobs of the fleet may want to know of this one, ``job``."""
+    def report(self, job: str) -> LimiterReport:
+        """For the other jobs of the fleet, from ``job``, this one."""
         with self._lock:
-            return self._admission.tell(job)
+            return self._admission.report(job)
 
-    def hear(self, news: News) -> None:
-        """What became of the whole fleet's calls."""
+    def observe(self, fleet: FleetReport) -> None:
+        """Take in what became of the fleet's calls."""
         with self._lock:
-            self._admission.limit.hear(news, self._clock.monotonic())
+            self._admission.limit.observe(fleet, self._clock.monotonic())
 
     def set_ceiling(self, slots: int) -> None:
         """The most calls that may ever be in flight from now on."""
@@ -102,16 +102,6 @@ class Limiter:
     @property
     def in_flight(self) -> int:
         return self._admission.in_flight
-
-    @property
-    def waiting(self) -> int:
-        """Workers in the queue."""
-        return self._admission.waiting
-
-    @property
-    def throttles(self) -> int:
-        """Refusals so far."""
-        return self._admission.throttles
 
     @property
     def stated(self) -> dict[str, int]:

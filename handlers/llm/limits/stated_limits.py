@@ -37,7 +37,7 @@ class _Heard:
     longest: float = 0.0
     agree: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_LONG, 0))
 
-    def hear(self, used: int, reset: float) -> None:
+    def observe(self, used: int, reset: float) -> None:
         self.responses += 1
         self.least = min(self.least or used, used)
         self.most = max(self.most, used)
@@ -64,14 +64,14 @@ class StatedLimits:
     def __init__(self) -> None:
         self._heard: dict[str, _Heard] = {}
 
-    def hear(self, stated: Iterable[Stated]) -> None:
+    def observe(self, stated: Iterable[Stated]) -> None:
         """Of limits that differ (a gateway in front of several accounts) the lowest stands."""
         for each in stated:
             known = self._heard.get(each.kind)
             if known is None or each.limit < known.limit:
                 known = self._heard[each.kind] = _Heard(each.limit)
             if each.limit == known.limit and each.used and each.reset:
-                known.hear(each.used, each.reset)
+                known.observe(each.used, each.reset)
 
     def found(self) -> dict[str, int]:
         """``requests_per_minute``, ``tokens_per_day`` ... → the limit."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.llm.limits.aimd import AimdLimit
-from handlers.llm.limits.gossip import News
+from handlers.llm.limits.gossip import FleetReport
 
 
 def at_level(level: float, ceiling: int = 100) -> AimdLimit:
@@ -197,7 +197,7 @@ def test_another_ceiling_is_open_at_once_unless_the_api_refused_calls() -> None:
     assert free.slots(4.0) == 4
 
 
-def after_a_cut_among_others(news: News, *, heard_until: float = 60.0) -> AimdLimit:
+def after_a_cut_among_others(fleet: FleetReport, *, heard_until: float = 60.0) -> AimdLimit:
     """A limit at 40 of 100 slots at 60, with a round of calls and a heartbeat a second since its cut at 0."""
     limit = at_level(50)
     limit.on_throttle(-1.0, 50, 0.0)
@@ -205,16 +205,16 @@ def after_a_cut_among_others(news: News, *, heard_until: float = 60.0) -> AimdLi
     limit._deep = False
     for now in range(1, 61):
         if now <= heard_until:
-            limit.hear(news, now)
+            limit.observe(fleet, now)
         for _ in range(limit.slots(now)):
             limit.on_success(now - 0.5, limit.slots(now), now)
     return limit
 
 
 def test_a_job_grows_when_nobody_was_refused_for_long_and_hardly_while_somebody_is() -> None:
-    calm = after_a_cut_among_others(News(answered=500, throttled=0, level=None, seconds=1.0))
-    busy = after_a_cut_among_others(News(answered=500, throttled=1, level=None, seconds=1.0))
-    alone = after_a_cut_among_others(News(500, 1, None, 1.0), heard_until=0)
+    calm = after_a_cut_among_others(FleetReport(answered=500, throttled=0, level=None, seconds=1.0))
+    busy = after_a_cut_among_others(FleetReport(answered=500, throttled=1, level=None, seconds=1.0))
+    alone = after_a_cut_among_others(FleetReport(500, 1, None, 1.0), heard_until=0)
     assert busy.slots(60.0) < alone.slots(60.0) < calm.slots(60.0) == 100
 
 
@@ -223,7 +223,7 @@ def test_all_give_way_when_many_were_refused_and_not_for_a_single_call() -> None
     for refused in (0, 1, 20):
         limit = at_level(50)
         limit.on_throttle(0.0, 50, 0.0)
-        limit.hear(News(answered=80, throttled=refused, level=0.4, seconds=1.0), 10.0)
+        limit.observe(FleetReport(answered=80, throttled=refused, level=0.4, seconds=1.0), 10.0)
         kept[refused] = limit.level
     assert kept[0] == kept[1] == 40
     assert kept[20] == pytest.approx(38)
@@ -234,13 +234,17 @@ def test_who_was_just_cut_and_who_reads_a_common_bucket_do_not_give_way_again() 
     cut.on_throttle(0.0, 50, 10.0)
     for limit in (cut, reads):
         before = limit.level
-        limit.hear(News(answered=80, throttled=20, level=before / 100, seconds=1.0), 11.0)
+        limit.observe(FleetReport(answered=80, throttled=20, level=before / 100, seconds=1.0), 11.0)
         assert limit.level == before
 
 
 def test_few_answers_without_a_refusal_are_no_calm() -> None:
-    few = after_a_cut_among_others(News(answered=1, throttled=0, level=None, seconds=1.0), heard_until=30)
-    many = after_a_cut_among_others(News(answered=50, throttled=0, level=None, seconds=1.0), heard_until=30)
+    few = after_a_cut_among_others(
+        FleetReport(answered=1, throttled=0, level=None, seconds=1.0), heard_until=30
+    )
+    many = after_a_cut_among_others(
+        FleetReport(answered=50, throttled=0, level=None, seconds=1.0), heard_until=30
+    )
     assert few.slots(30.0) < many.slots(30.0)
 
 
@@ -252,7 +256,7 @@ def test_jobs_that_hear_of_each_other_draw_level_and_no_slot_is_lost() -> None:
     for now in range(1, 120):
         mean = (few.level + many.level) / 200
         for limit in (few, many):
-            limit.hear(News(0, 0, mean, 1.0), float(now))
+            limit.observe(FleetReport(0, 0, mean, 1.0), float(now))
     assert many.level - few.level < 20
     assert few.level + many.level == pytest.approx(80)
 
@@ -260,7 +264,7 @@ def test_jobs_that_hear_of_each_other_draw_level_and_no_slot_is_lost() -> None:
 def test_what_others_say_moves_nothing_in_a_job_that_was_never_refused_a_call() -> None:
     limit = at_level(50)
     for now in range(1, 60):
-        limit.hear(News(10, 10, 0.01, 1.0), float(now))
+        limit.observe(FleetReport(10, 10, 0.01, 1.0), float(now))
     assert limit.slots(60.0) == 50
 
 
@@ -271,7 +275,7 @@ def test_days_without_a_refusal_are_no_trouble() -> None:
     limit._deep = False
     for hours in (3, 300):
         now = 3600.0 * hours
-        limit.hear(News(10**12, 0, None, now), now)
+        limit.observe(FleetReport(10**12, 0, None, now), now)
         limit.on_success(now - 1, 10, now)
         limit.on_success(now + 60, 10, now + 61)
     assert limit.slots(2e6) <= 100
@@ -283,6 +287,6 @@ def test_no_news_takes_the_slots_out_of_their_bounds(moves: list[tuple[int, int,
     limit.on_throttle(0.0, 20, 0.0)
     for answered, throttled, level in moves:
         now += 1.0
-        limit.hear(News(answered, throttled, level, 1.0), now)
+        limit.observe(FleetReport(answered, throttled, level, 1.0), now)
         limit.on_success(now - 0.5, limit.slots(now), now)
         assert 1 <= limit.slots(now) <= 30

@@ -9,7 +9,7 @@ from statistics import median
 import pytest
 
 from handlers.llm.limits.admission import Admission
-from handlers.llm.limits.gossip import Told
+from handlers.llm.limits.gossip import LimiterReport
 from handlers.pipeline.heartbeat import BEAT
 from handlers.pipeline.pace import AWS
 from tests.benchmarks.rate_limits import SCENARIOS, api, figures
@@ -85,8 +85,8 @@ def test_what_a_start_overshoots_is_little_even_where_refusals_are_slow(
 
 def test_a_fleet_whose_words_are_stale_does_as_one_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = Fleet(replace(_SMALL, heartbeat=0.0)).run()
-    stuck = Told("stuck", 7, 3, 2.0, 25)
-    monkeypatch.setattr(Admission, "tell", lambda _gate, job: stuck._replace(job=job))
+    stuck = LimiterReport("stuck", 7, 3, 2.0, 25)
+    monkeypatch.setattr(Admission, "report", lambda _gate, job: stuck._replace(job=job))
     assert Fleet(_SMALL).run() == alone
 
 

@@ -28,7 +28,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def until_waiting(limiter: Limiter, count: int) -> None:
-    until(lambda: limiter.waiting == count)
+    until(lambda: limiter._admission.waiting == count)
 
 
 def open_limiter(slots: int, clock: FakeClock | RealClock | None = None, **buckets: TokenBucket) -> Limiter:
@@ -65,7 +65,7 @@ def test_never_more_calls_are_in_flight_than_there_are_slots() -> None:
         pass
     assert done == 1_000
     assert most <= 7
-    assert (limiter.in_flight, limiter.waiting) == (0, 0)
+    assert (limiter.in_flight, limiter._admission.waiting) == (0, 0)
 
 
 def test_who_came_first_is_served_first() -> None:
@@ -104,7 +104,7 @@ def test_those_who_wait_are_stopped_soon_and_leave_no_trace() -> None:
         for thread in threads:
             thread.join(timeout=5)
     assert len(stopped) == 30
-    assert (limiter.in_flight, limiter.waiting) == (0, 0)
+    assert (limiter.in_flight, limiter._admission.waiting) == (0, 0)
 
 
 def test_a_job_that_has_given_up_gets_no_slot_even_if_one_is_free() -> None:
@@ -154,7 +154,7 @@ def test_a_retry_after_holds_the_other_workers_back_and_lets_them_in_one_by_one(
         pass
     assert min(begun) - paused > 0.29
     assert max(begun) - min(begun) > 0.1
-    assert limiter.throttles == 1
+    assert limiter._admission.throttles == 1
 
 
 def test_a_spent_window_brakes_and_a_rest_of_one_does_not() -> None:

@@ -21,7 +21,7 @@ def heard(*responses: dict[str, str]) -> dict[str, int]:
     limits = StatedLimits()
     for each in responses:
         hint = rate_hint(each, now=NOW)
-        limits.hear(hint.stated if hint is not None else ())
+        limits.observe(hint.stated if hint is not None else ())
     return limits.found()
 
 

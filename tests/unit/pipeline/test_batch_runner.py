@@ -13,7 +13,7 @@ from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.errors import PaperfleetError
 from handlers.pipeline.batch_runner import Delivery
-from handlers.pipeline.job import Job
+from handlers.pipeline.job_runner import Job
 from handlers.runs.submit import keyed
 from tests.builders import RUN, batch, run_record
 from tests.fakes import FakeClock

@@ -19,9 +19,9 @@ from handlers.errors import FatalError, ModelCallError, StoppedError, ThrottledE
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
-from handlers.pipeline.budget import Purse
+from handlers.pipeline.budget_lease import BudgetLease
 from handlers.pipeline.calls import MAX_TRIES, PaperCalls
-from handlers.pipeline.circuit_breaker import Breaker
+from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.tasks.translation.translate import TranslateTask
@@ -55,8 +55,8 @@ class Bench:
             price=PRICE,
             estimator=CostEstimator(),
             limiter=Limiter(AimdLimit(ceiling=4, start=4), self.clock),
-            purse=Purse(self.ledger, "r", "j"),
-            breaker=Breaker(self.clock),
+            budget=BudgetLease(self.ledger, "r", "j"),
+            breaker=CircuitBreaker(self.clock),
             meter=JobMeter(),
             ledger=self.ledger,
             clock=self.clock,
@@ -69,7 +69,7 @@ class Bench:
         self.stop.wait = self.clock.sleep  # type: ignore[method-assign]
 
     def settled(self) -> int:
-        self.context.purse.trim()
+        self.context.budget.return_unused()
         return self.ledger.budget_state("r").held
 
 
@@ -151,7 +151,7 @@ def test_papers_that_wait_for_money_and_for_each_others_answer_do_not_wait_for_e
         threading.Thread(target=_until_stopped, args=(calls, same), daemon=True) for calls in (second, first)
     )
     waiting.start()
-    until(lambda: bench.context.purse._dry)
+    until(lambda: bench.context.budget._dry)
     asking.start()
     asking.join(10)
     let_go = not asking.is_alive()
@@ -305,7 +305,7 @@ def test_a_job_reserves_for_what_another_one_has_seen(tmp_path: Path) -> None:
     before = other.context.estimator.worst(REQUEST, PRICE)
     PaperCalls(bench.context).ask(REQUEST)
     bench.ledger.beat("r", "j", at=1.0, stats=bench.context.stats())
-    other.context.hear(bench.ledger.live_jobs("r", since=0))
+    other.context.observe(bench.ledger.live_jobs("r", since=0))
     assert bench.ledger.most_overrun("r") == 250
     assert other.context.estimator.worst(REQUEST, PRICE) == before + 250 * 2000
 
@@ -313,7 +313,7 @@ def test_a_job_reserves_for_what_another_one_has_seen(tmp_path: Path) -> None:
 def test_the_budget_hears_of_an_overrun_while_the_job_rests(tmp_path: Path) -> None:
     bench = Bench(tmp_path, THOUGHT)
     bench.ledger.set_budget("r", 5_000_000)
-    bench.context.purse._ahead = 0
+    bench.context.budget._ahead = 0
     PaperCalls(bench.context).ask(REQUEST)
     assert bench.settled() == 610_000
 

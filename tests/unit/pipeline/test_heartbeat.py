@@ -14,7 +14,7 @@ from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.domain.job import JobStats
 from handlers.domain.run import Control, ControlState
 from handlers.pipeline.context import JobMeter
-from handlers.pipeline.heartbeat import LEASE_TTL, Heartbeat, Held
+from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
 from tests.builders import RUN, batch, job
 from tests.command import until
 from tests.fakes import FakeClock, SetClock
@@ -82,7 +82,7 @@ def test_leases_and_visibility_are_extended_while_the_report_is_held_up(tmp_path
     assert epoch is not None
     heartbeat = Heartbeat(ledger, queue, clock, lambda: [bench.context])
     try:
-        with heartbeat.holding(Held(RUN, "b1", epoch, message.receipt)):
+        with heartbeat.holding(BatchLease(RUN, "b1", epoch, message.receipt)):
             until(ledger.asked.is_set)
             queue.extended.clear()
             clock.advance(LEASE_TTL - 1)
@@ -107,7 +107,7 @@ def test_leases_are_made_good_at_once_when_the_clock_jumps(tmp_path: Path, ahead
     assert epoch is not None
     heartbeat = Heartbeat(ledger, queue, clock, list)
     try:
-        with heartbeat.holding(Held(RUN, "b1", epoch, message.receipt)):
+        with heartbeat.holding(BatchLease(RUN, "b1", epoch, message.receipt)):
             queue.extended.clear()
             clock.ahead = ahead
             until(queue.extended.is_set)

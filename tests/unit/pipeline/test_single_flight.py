@@ -9,7 +9,7 @@ import pytest
 
 from handlers.domain.call import ChatAnswer
 from handlers.errors import StoppedError
-from handlers.pipeline.single_flight import _KEPT, Flights
+from handlers.pipeline.single_flight import _KEPT, SingleFlight
 
 
 def never() -> bool:
@@ -17,11 +17,11 @@ def never() -> bool:
 
 
 def test_whoever_comes_second_gets_the_first_ones_answer() -> None:
-    flights = Flights()
+    flights = SingleFlight()
     sent: list[int] = []
 
     def ask(number: int) -> None:
-        with flights.board("digest", never) as flight:
+        with flights.join("digest", never) as flight:
             if flight.answer is None:
                 sent.append(number)
                 flight.answer = ChatAnswer(content="answer")
@@ -35,30 +35,30 @@ def test_whoever_comes_second_gets_the_first_ones_answer() -> None:
 
 
 def test_a_sender_that_fails_leaves_the_turn_to_the_next() -> None:
-    flights = Flights()
-    with pytest.raises(RuntimeError), flights.board("digest", never):
+    flights = SingleFlight()
+    with pytest.raises(RuntimeError), flights.join("digest", never):
         raise RuntimeError("cut off")
-    with flights.board("digest", never) as flight:
+    with flights.join("digest", never) as flight:
         assert flight.answer is None
 
 
 def test_waiting_for_an_equal_request_ends_when_the_job_gives_up() -> None:
-    flights = Flights()
-    with flights.board("digest", never), pytest.raises(StoppedError), flights.board("digest", lambda: True):
+    flights = SingleFlight()
+    with flights.join("digest", never), pytest.raises(StoppedError), flights.join("digest", lambda: True):
         pass
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    flights = Flights()
+    flights = SingleFlight()
     for number in range(3 * _KEPT):
-        with flights.board(str(number), never) as flight:
+        with flights.join(str(number), never) as flight:
             flight.answer = ChatAnswer(content="answer")
     assert len(flights._flights) <= _KEPT + 1
 
 
 def test_requests_that_fail_are_not_remembered() -> None:
-    flights = Flights()
+    flights = SingleFlight()
     for number in range(3 * _KEPT):
-        with suppress(RuntimeError), flights.board(str(number), never):
+        with suppress(RuntimeError), flights.join(str(number), never):
             raise RuntimeError("refused")
     assert not flights._flights

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from handlers.errors import StoppedError
-from handlers.pipeline.circuit_breaker import Breaker
+from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
 from tests.fakes import FakeClock
 
@@ -45,7 +45,7 @@ def test_the_first_reason_to_stop_stands() -> None:
 
 
 def test_failures_now_and_then_leave_the_breaker_closed() -> None:
-    breaker = Breaker(FakeClock(), threshold=3)
+    breaker = CircuitBreaker(FakeClock(), threshold=3)
     for _ in range(10):
         breaker.failed()
         breaker.failed()
@@ -55,7 +55,7 @@ def test_failures_now_and_then_leave_the_breaker_closed() -> None:
 
 def test_an_api_that_never_answered_is_hopeless_after_a_tenth_of_the_patience() -> None:
     clock = FakeClock()
-    breaker = Breaker(clock, threshold=3, patience=300)
+    breaker = CircuitBreaker(clock, threshold=3, patience=300)
     for _ in range(3):
         breaker.failed()
     assert breaker.open
@@ -66,7 +66,7 @@ def test_an_api_that_never_answered_is_hopeless_after_a_tenth_of_the_patience() 
 
 def test_an_api_that_answered_before_is_given_the_whole_patience() -> None:
     clock = FakeClock()
-    breaker = Breaker(clock, threshold=3, patience=300)
+    breaker = CircuitBreaker(clock, threshold=3, patience=300)
     breaker.succeeded()
     for _ in range(3):
         breaker.failed()
@@ -80,7 +80,7 @@ def test_an_api_that_answered_before_is_given_the_whole_patience() -> None:
 
 def test_an_api_that_refuses_some_connections_and_answers_others_is_there() -> None:
     clock = FakeClock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     for _ in range(3):
         breaker.failed(reached=False)
     breaker.throttled()
@@ -104,7 +104,7 @@ def test_the_timeout_is_finite_whenever_the_platform_has_a_deadline() -> None:
 
 def test_a_slow_api_that_refuses_some_connections_is_there_while_calls_wait_for_its_answers() -> None:
     clock = FakeClock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     with breaker.call():
         clock.advance(1)
         for _ in range(25):
@@ -118,7 +118,7 @@ def test_a_slow_api_that_refuses_some_connections_is_there_while_calls_wait_for_
 
 def test_calls_that_only_seem_to_be_connected_do_not_hide_for_ever_that_nobody_is_there() -> None:
     clock = FakeClock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     for _ in range(12):
         with breaker.call():  # a name that takes half a minute not to be found
             clock.advance(30)
@@ -129,7 +129,7 @@ def test_calls_that_only_seem_to_be_connected_do_not_hide_for_ever_that_nobody_i
 
 def test_an_api_that_takes_connections_and_lets_every_call_starve_is_hopeless() -> None:
     clock = FakeClock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     with breaker.call():
         for _ in range(20):
             breaker.failed()

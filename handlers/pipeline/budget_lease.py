@@ -1,4 +1,4 @@
-"""A job's purse: small grants from the fleet's budget, reserved before a call and settled after it."""
+"""A job's part of the fleet's budget: drawn in small grants, reserved before a call, settled after it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from handlers.errors import BudgetSpentError, StoppedError
 from handlers.ports import Ledger
 
 _POLL = 0.1
-"""Seconds between two looks at a budget that others hold."""
+"""Seconds between two looks at a budget that other jobs have drawn."""
 _LOOK_UP = 0.5
 """Seconds after which a waiting thread looks whether to give up; settled money wakes it sooner."""
 _SHORT = "the budget is short and calls of this paper are to be booked"
 
 
-class Purse:
+class BudgetLease:
     """What this job may spend. Thread-safe; only one thread at a time talks to the ledger.
 
     A grant is drawn for the calls at hand and for ``ahead`` more of the same size, so that a job
@@ -34,8 +34,8 @@ class Purse:
         self._drawing = False
         self._dry = False
         """Whether the last draw brought nothing."""
-        self._asked: tuple[int, NanoUsd] | None = None
-        self._returning: tuple[int, NanoUsd] | None = None
+        self._unanswered_draw: tuple[int, NanoUsd] | None = None
+        self._unanswered_return: tuple[int, NanoUsd] | None = None
         """Sequence number and amount of a draw, and of a return, that the ledger has not answered."""
 
     @property
@@ -79,8 +79,8 @@ class Purse:
             self._pool += reserved - cost
             self._changed.notify()
 
-    def trim(self) -> None:
-        """Give back what lies idle, so that other jobs can have it."""
+    def return_unused(self) -> None:
+        """Give back what no call has reserved, so that other jobs can draw it."""
         with self._changed:
             if not self._drawing:
                 self._return_pool()
@@ -104,19 +104,19 @@ class Purse:
         return drawn > 0
 
     def _try(self, amount: int) -> int:
-        """What was drawn: ``amount``, nothing, or what a request whose answer was lost had asked for. That
-        one is repeated first: it may have been heard, and then nobody else would know of the money."""
+        """What was drawn: ``amount``, nothing, or the amount of a request whose answer was lost. That request
+        is repeated first: the ledger may have carried it out, and then nobody else knows of the money."""
         self._confirm()
-        if self._asked is None:
+        if self._unanswered_draw is None:
             self._seq += 1
-            self._asked = (self._seq, NanoUsd(amount))
-        wanted = self._asked[1]
-        drawn = self._ledger.draw(self._run_id, self._job_id, *self._asked)
-        self._asked = None
+            self._unanswered_draw = (self._seq, NanoUsd(amount))
+        wanted = self._unanswered_draw[1]
+        drawn = self._ledger.draw(self._run_id, self._job_id, *self._unanswered_draw)
+        self._unanswered_draw = None
         return wanted if drawn else 0
 
     def _is_spent(self, missing: int) -> bool:
-        """True when even all that is held, once settled, leaves less than is missing."""
+        """True when less is left than is missing, and nothing that is drawn may come back."""
         state = self._ledger.budget_state(self._run_id)
         if state.budget is None or state.budget - state.held >= missing:
             return False
@@ -126,19 +126,20 @@ class Purse:
         self._confirm()
         if self._pool < 0:
             self._draw_debt()
-        if self._pool > 0 and self._asked is None:  # a later number would pass for an answer to that draw
+        if (
+            self._pool > 0 and self._unanswered_draw is None
+        ):  # a later number would pass for an answer to that draw
             self._seq += 1
-            self._returning, self._pool = (self._seq, NanoUsd(self._pool)), 0
+            self._unanswered_return, self._pool = (self._seq, NanoUsd(self._pool)), 0
             self._confirm()
 
     def _draw_debt(self) -> None:
-        """Calls were dearer than reserved: the fleet's budget hears of it now and not with the next draw, or
-        other jobs would spend the same money. What is not to be had parks the run at the next reservation."""
+        """Calls were dearer than reserved: the difference is drawn now and not with the next call, or other
+        jobs would spend the same money. If it cannot be drawn, the next reservation parks the run."""
         self._pool += self._try(-self._pool)
 
     def _confirm(self) -> None:
-        """What was returned is not spent any more, and not returned again: a request whose answer was lost
-        may have been heard, so the same one is repeated."""
-        if self._returning is not None:
-            self._ledger.give_back(self._run_id, self._job_id, *self._returning)
-            self._returning = None
+        """Repeat a return whose answer was lost: under the same number it changes nothing twice."""
+        if self._unanswered_return is not None:
+            self._ledger.give_back(self._run_id, self._job_id, *self._unanswered_return)
+            self._unanswered_return = None

@@ -131,7 +131,7 @@ class Job:
                     )
                 )
                 context.refresh()
-                context.estimator.hear_overrun(self.ledger.most_overrun(run_id))
+                context.estimator.allow_overrun(self.ledger.most_overrun(run_id))
                 self._contexts[run_id] = context
             return self._contexts[run_id]
 
@@ -173,7 +173,7 @@ class Job:
     def rest(self) -> None:
         """Between two invocations: hold no money, and say how it stands."""
         for context in self.contexts:
-            context.purse.trim()
+            context.budget.return_unused()
             self.ledger.beat(context.run_id, self.id, at=self.clock.now(), stats=context.stats())
 
     def cut_off(self) -> None:
@@ -189,7 +189,7 @@ class Job:
         self._heartbeat.close()
         self._count_offered()
         for context in self._contexts.values():
-            context.purse.trim()
+            context.budget.return_unused()
             lost = self.ledger.end_job(
                 context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=context.stats()
             )

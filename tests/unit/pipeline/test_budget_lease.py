@@ -1,4 +1,4 @@
-"""The purse: reserved before, settled after, never passed and not given up early."""
+"""The budget: reserved before, settled after, never passed and not given up early."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import Commit
 from handlers.domain.run import RunRecord
 from handlers.errors import BudgetSpentError, StoppedError
-from handlers.pipeline.budget import Purse
+from handlers.pipeline.budget_lease import BudgetLease
 from tests.builders import spec as run_spec
 
 
@@ -36,68 +36,68 @@ def never() -> bool:
 
 def test_a_reservation_is_drawn_from_the_budget_and_the_rest_given_back(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 1000, "a")
-    purse = Purse(ledger, "r", "a")
-    purse.reserve(100, never)
-    purse.settle(100, 30)
+    budget = BudgetLease(ledger, "r", "a")
+    budget.reserve(100, never)
+    budget.settle(100, 30)
     book(ledger, "a", 30, "p1")
-    purse.trim()
+    budget.return_unused()
     state = ledger.budget_state("r")
     assert (state.held, state.spend) == (30, 30)
 
 
 def test_the_budget_is_spent_only_when_nothing_is_outstanding(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 100, "a")
-    purse = Purse(ledger, "r", "a")
-    purse.reserve(80, never)
-    waiting = threading.Thread(target=purse.reserve, args=(80, never), daemon=True)
+    budget = BudgetLease(ledger, "r", "a")
+    budget.reserve(80, never)
+    waiting = threading.Thread(target=budget.reserve, args=(80, never), daemon=True)
     waiting.start()
     waiting.join(0.3)
     assert waiting.is_alive(), "80 of 100 are outstanding: they may come back"
-    purse.settle(80, 10)
+    budget.settle(80, 10)
     book(ledger, "a", 10, "p1")
     waiting.join(2)
     assert not waiting.is_alive()
-    purse.settle(80, 80)
+    budget.settle(80, 80)
     book(ledger, "a", 80, "p2")
     with pytest.raises(BudgetSpentError):
-        purse.reserve(80, never)
+        budget.reserve(80, never)
 
 
 def test_a_waiting_reservation_gives_up_when_the_job_drains(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 100, "a")
-    purse = Purse(ledger, "r", "a")
-    purse.reserve(100, never)
+    budget = BudgetLease(ledger, "r", "a")
+    budget.reserve(100, never)
     with pytest.raises(StoppedError):
-        purse.reserve(50, lambda: True)
+        budget.reserve(50, lambda: True)
 
 
 def test_money_that_another_job_holds_is_waited_for(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 100, "a", "b")
-    first, second = Purse(ledger, "r", "a"), Purse(ledger, "r", "b")
+    first, second = BudgetLease(ledger, "r", "a"), BudgetLease(ledger, "r", "b")
     first.reserve(90, never)
     waiting = threading.Thread(target=second.reserve, args=(50, never), daemon=True)
     waiting.start()
     waiting.join(0.3)
     assert waiting.is_alive()
     first.settle(90, 0)
-    first.trim()
+    first.return_unused()
     waiting.join(2)
     assert not waiting.is_alive()
 
 
 def test_many_threads_and_jobs_never_hold_more_than_the_budget(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 500, "a", "b")
-    purses = {"a": Purse(ledger, "r", "a"), "b": Purse(ledger, "r", "b")}
+    budgets = {"a": BudgetLease(ledger, "r", "a"), "b": BudgetLease(ledger, "r", "b")}
     spent: list[int] = []
 
     def worker(job: str, number: int) -> None:
         for turn in range(50):
             try:
-                purses[job].reserve(20, never)
+                budgets[job].reserve(20, never)
             except BudgetSpentError:
                 return
             assert ledger.budget_state("r").held <= 500
-            purses[job].settle(20, 7)
+            budgets[job].settle(20, 7)
             spent.append(7)
             book(ledger, job, 7, f"{job}-{number}-{turn}")
 
@@ -112,33 +112,33 @@ def test_many_threads_and_jobs_never_hold_more_than_the_budget(tmp_path: Path) -
 def test_whoever_has_calls_to_book_does_not_wait_for_money(tmp_path: Path) -> None:
     """Else the others would wait for what it has spent and not booked."""
     ledger = ledger_with(tmp_path, 100, "a")
-    purse = Purse(ledger, "r", "a")
-    purse.reserve(90, never)
+    budget = BudgetLease(ledger, "r", "a")
+    budget.reserve(90, never)
     with pytest.raises(StoppedError):
-        purse.reserve(50, never, patient=False)
-    purse.settle(90, 60)
+        budget.reserve(50, never, patient=False)
+    budget.settle(90, 60)
     with pytest.raises(StoppedError):
-        purse.reserve(50, never, patient=False)
+        budget.reserve(50, never, patient=False)
     book(ledger, "a", 60, "p1")
     with pytest.raises(BudgetSpentError):
-        purse.reserve(50, never)
+        budget.reserve(50, never)
 
 
 def test_whoever_has_calls_to_book_is_let_go_beside_others_that_wait(tmp_path: Path) -> None:
     """The one that asks the ledger asks again and again: the rest must not wait for a turn to ask."""
     ledger = ledger_with(tmp_path, 100, "a")
-    purse = Purse(ledger, "r", "a")
-    purse.reserve(90, never)
+    budget = BudgetLease(ledger, "r", "a")
+    budget.reserve(90, never)
     refused: list[StoppedError] = []
 
     def impatient() -> None:
         try:
-            purse.reserve(50, never, patient=False)
+            budget.reserve(50, never, patient=False)
         except StoppedError as error:
             refused.append(error)
 
     over = threading.Event()
-    patient = [threading.Thread(target=_reserve_until, args=(purse, over), daemon=True) for _ in range(3)]
+    patient = [threading.Thread(target=_reserve_until, args=(budget, over), daemon=True) for _ in range(3)]
     for thread in patient:
         thread.start()
     patient[0].join(0.3)
@@ -153,9 +153,9 @@ def test_whoever_has_calls_to_book_is_let_go_beside_others_that_wait(tmp_path: P
     assert len(refused) == 3
 
 
-def _reserve_until(purse: Purse, over: threading.Event) -> None:
+def _reserve_until(budget: BudgetLease, over: threading.Event) -> None:
     with suppress(StoppedError):
-        purse.reserve(50, over.is_set)
+        budget.reserve(50, over.is_set)
 
 
 class Deaf(SqliteLedger):
@@ -178,13 +178,13 @@ class Deaf(SqliteLedger):
 def test_a_return_whose_answer_was_lost_is_neither_spent_nor_made_twice(tmp_path: Path) -> None:
     ledger_with(tmp_path, 100, "a", "b").close()
     ledger = Deaf(tmp_path / "ledger.sqlite3")
-    first, second = Purse(ledger, "r", "a", ahead=0), Purse(ledger, "r", "b", ahead=0)
+    first, second = BudgetLease(ledger, "r", "a", ahead=0), BudgetLease(ledger, "r", "b", ahead=0)
     second.reserve(40, never)
     first.reserve(50, never)
     first.settle(50, 0)
     for _ in range(2):
         with pytest.raises(TimeoutError):
-            first.trim()
+            first.return_unused()
         assert ledger.budget_state("r").held == 40
     ledger.deaf = False
     first.reserve(50, never)
@@ -195,15 +195,15 @@ def test_a_draw_whose_answer_was_lost_is_not_waited_for(tmp_path: Path) -> None:
     """Nobody would ever return what the job does not know that it holds."""
     ledger_with(tmp_path, 100, "deaf").close()
     ledger = Deaf(tmp_path / "ledger.sqlite3")
-    purse = Purse(ledger, "r", "deaf", ahead=0)
+    budget = BudgetLease(ledger, "r", "deaf", ahead=0)
     for _ in range(2):
         with pytest.raises(TimeoutError):
-            purse.reserve(60, never)
+            budget.reserve(60, never)
         assert ledger.budget_state("r").held == 60
-    purse.trim()
+    budget.return_unused()
     ledger.deaf = False
     patience = iter([False] * 5)
-    purse.reserve(60, lambda: next(patience, True))
-    purse.settle(60, 0)
-    purse.trim()
+    budget.reserve(60, lambda: next(patience, True))
+    budget.settle(60, 0)
+    budget.return_unused()
     assert ledger.budget_state("r").held == 0
