@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from handlers.atomic_file import replacing, sync
 from handlers.domain.result import Part, PartPointer
 from handlers.errors import CorpusChangedError, UsageError
 
@@ -40,13 +41,8 @@ class FileStore:
         target = self.path(key)
         if target.exists():
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-        with path.open("rb") as source, scratch.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
-        scratch.replace(target)
+        with replacing(target, durable=True) as copy:
+            shutil.copyfile(path, copy)
 
     def exists(self, key: str) -> bool:
         return self.path(key).is_file()
@@ -130,7 +126,7 @@ class _Segment:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._end = os.lseek(self._descriptor, 0, os.SEEK_END)
-        _sync_directory(path.parent)
+        sync(path.parent)
 
     def append(self, lines: Sequence[bytes]) -> Iterator[PartPointer]:
         start, block = self._end, b"".join(lines)
@@ -157,11 +153,3 @@ class _Segment:
 
     def close(self) -> None:
         os.close(self._descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

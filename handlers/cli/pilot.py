@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from handlers import bootstrap
+from handlers.atomic_file import replacing
 from handlers.bootstrap import State, open_state
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, PRICES, takes
@@ -187,9 +188,8 @@ def _papers(adapters: State, run_id: str) -> Iterator[Piloted]:
 
 
 def _keep(path: Path, measured: PilotFigures) -> None:
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    scratch.replace(path)
+    with replacing(path, durable=False) as scratch:
+        scratch.write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def _print(shown: PilotReport, report: RunReport, *, as_json: bool) -> None:
