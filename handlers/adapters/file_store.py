@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from handlers.atomic_file import replacing, sync
+from handlers.domain.damage import damage_error
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import CorpusChangedError, UsageError
+from handlers.errors import UsageError
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
@@ -51,10 +52,8 @@ class FileStore:
         with self._lock:
             data = os.pread(self._reader_unlocked(key), length, offset)
         if len(data) != length:
-            raise CorpusChangedError(
-                f"{self.path(key)}: {length} bytes at offset {offset} wanted, {len(data)} there: "
-                "the file was cut short or replaced; put the original back and resume"
-            )
+            problem = f"{self.path(key)}: {length} bytes at offset {offset} wanted, {len(data)} there"
+            raise damage_error(key, f"{problem}; the file was cut short or replaced")
         return data
 
     def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -65,7 +64,7 @@ class FileStore:
             with self.path(key).open("rb") as file:
                 yield from file
         except FileNotFoundError as error:
-            raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
+            raise damage_error(key, f"{self.path(key)} is gone") from error
 
     def keys(self, prefix: str) -> Iterator[str]:
         folder = self._root / prefix.rpartition("/")[0]
@@ -100,7 +99,7 @@ class FileStore:
             try:
                 descriptor = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError as error:
-                raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
+                raise damage_error(key, f"{self.path(key)} is gone") from error
             if len(self._readers) >= _OPEN_FILES:
                 os.close(self._readers.pop(next(iter(self._readers))))
         self._readers[key] = descriptor

@@ -23,7 +23,7 @@ from handlers.domain.money import NANO
 from handlers.domain.result import PartLine
 from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
-from handlers.errors import CorpusChangedError, UsageError
+from handlers.errors import DamagedObjectError, UsageError
 from handlers.local.endpoint import endpoint
 from handlers.local.preflight import refuse_damaged
 from handlers.local.session import exit_code, run_corpus
@@ -182,7 +182,7 @@ def _papers(adapters: State, run_id: str) -> Iterator[Piloted]:
         where = row.pointer
         try:
             line = PartLine.model_validate_json(adapters.store.read(where.key, where.offset, where.length))
-        except (CorpusChangedError, ValueError):
+        except (DamagedObjectError, ValueError):
             continue
         yield Piloted(row.paper_id, row.status, (*line.carried, *line.calls), line.latency)
 

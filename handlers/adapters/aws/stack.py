@@ -24,7 +24,16 @@ KEY_OUTPUT = "ApiKeySecret"
 """Name of the secret with the model's key."""
 _LONGEST = 900
 """Seconds that a function may take, whoever asked for it."""
-_MINE = frozenset({"CorpusChangedError", "RunChangedError", "SourceError", "UnknownRunError", "UsageError"})
+_MINE = frozenset(
+    {
+        "CorpusChangedError",
+        "DamagedObjectError",
+        "RunChangedError",
+        "SourceError",
+        "UnknownRunError",
+        "UsageError",
+    }
+)
 """What the function says in one sentence for the person who asked."""
 
 
