@@ -52,8 +52,8 @@ class FileStore:
         with self._lock:
             data = os.pread(self._reader_unlocked(key), length, offset)
         if len(data) != length:
-            problem = f"{self.path(key)}: {length} bytes at offset {offset} wanted, {len(data)} there"
-            raise damage_error(key, f"{problem}; the file was cut short or replaced")
+            problem = f"{length} bytes at offset {offset} wanted, {len(data)} there; it was cut or replaced"
+            raise damage_error(key, f"{self.path(key)}: {problem}")
         return data
 
     def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:

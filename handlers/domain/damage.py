@@ -12,9 +12,7 @@ def damage_error(key: str, problem: str) -> DamagedObjectError:
     if "/segments/" in key:
         cure = "`paperfleet repair` keeps the other results and sets its paper back to pending"
     elif "/results/" in key:
-        cure = (
-            "put it back, or start a run under another --run-id: it takes over every result that can be read"
-        )
+        cure = "put it back, or start a run with another --run-id: it reuses every result that can be read"
     else:
         cure = "put it back"
     return DamagedObjectError(f"{problem}: {cure}")

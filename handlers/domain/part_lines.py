@@ -18,7 +18,7 @@ _CHECKSUM = re.compile(rb',"seal":"([0-9a-f]{16})"\}\n?\Z')
 
 
 def encode(line: PartLine) -> bytes:
-    """JSON with a newline. Its last field, ``seal``, is a checksum of all before it: a flipped bit is seen."""
+    """JSON with a newline. Its last field, ``seal``, is a checksum of the rest: a flipped bit is seen."""
     body = _json(line)[:-1]
     return body + b',"seal":"' + _digest(body) + b'"}\n'
 

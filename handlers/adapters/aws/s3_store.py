@@ -79,10 +79,8 @@ class S3Store:
         else:
             data, _ = self._get(key, offset, offset + length)
         if len(data) != length:
-            problem = (
-                f"s3://{self._bucket}/{key}: {length} bytes at offset {offset} wanted, {len(data)} there"
-            )
-            raise damage_error(key, f"{problem}; the object was replaced")
+            problem = f"{length} bytes at offset {offset} wanted, {len(data)} there; the object was replaced"
+            raise damage_error(key, f"s3://{self._bucket}/{key}: {problem}")
         return data
 
     def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
