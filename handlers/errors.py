@@ -8,8 +8,9 @@
     │   ├── RunChangedError        a fixed setting differs from the run's: carries the diff
     │   └── UnknownRunError        no such run in this state
     ├── BadMessageError            a queue message that no delivery can mend
-    ├── CorpusChangedError         the corpus object is gone or is not what the message says
-    │   └── BadLineError           one line of it is not the paper expected: fails that paper
+    ├── DamagedObjectError         an object of the store is gone or is not as it was written
+    │   └── CorpusChangedError     the corpus is gone or is not what the message says
+    │       └── BadLineError       one line of it is not the paper expected: fails that paper
     ├── StoppedError               the job was told to stop: the paper stays pending
     ├── BudgetSpentError           nothing can be reserved and nothing is outstanding: parks the run
     └── ModelCallError             one call to the API did not give an answer
@@ -59,7 +60,11 @@ class BadMessageError(PaperfleetError):
     """A message that is not a batch of a known version; it ends in the dead-letter queue."""
 
 
-class CorpusChangedError(PaperfleetError):
+class DamagedObjectError(PaperfleetError):
+    """An object of the store is gone, or not as it was written; the message names the cure."""
+
+
+class CorpusChangedError(DamagedObjectError):
     """The corpus that a message points at is gone, or a line of it is not the paper expected."""
 
 

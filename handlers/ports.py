@@ -109,7 +109,8 @@ class ObjectStore(Protocol):
     def exists(self, key: str) -> bool: ...
 
     def read(self, key: str, offset: int, length: int) -> bytes:
-        """Exactly that byte range. CorpusChangedError if the object is missing or shorter."""
+        """Exactly that byte range. DamagedObjectError if the object is missing or shorter,
+        CorpusChangedError if it is a corpus."""
 
     def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """The same for many (offset, length) of an object, in their order."""

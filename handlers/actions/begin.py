@@ -13,6 +13,7 @@ from handlers.actions.history import attempt_of, own_state, saved_by
 from handlers.actions.plan_folder import carried_key
 from handlers.actions.session import JOB_FILE, PLAN_FILE, JobShare, JobState, SessionPlan
 from handlers.adapters.sqlite.slice import slice_ledger
+from handlers.atomic_file import replacing
 from handlers.bootstrap import State, open_state
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.money import NanoUsd
@@ -40,9 +41,8 @@ def read_job(state: Path) -> JobState:
 
 def write_job(state: Path, job: JobState) -> None:
     """Whole, or as it was."""
-    scratch = state / f"{JOB_FILE}.tmp"
-    scratch.write_text(job.model_dump_json(indent=2), encoding="utf-8")
-    scratch.replace(state / JOB_FILE)
+    with replacing(state / JOB_FILE, durable=False) as scratch:
+        scratch.write_text(job.model_dump_json(indent=2), encoding="utf-8")
 
 
 def begin(

@@ -17,7 +17,7 @@ from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import Reusable
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import CorpusChangedError
+from handlers.errors import DamagedObjectError
 from handlers.local.merge import LEDGER
 
 
@@ -98,7 +98,7 @@ class _Copier:
         """A result whose segment is gone is made anew."""
         try:
             self._adapters.store.read(found.pointer.key, found.pointer.offset, found.pointer.length)
-        except CorpusChangedError:
+        except DamagedObjectError:
             return False
         return True
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from handlers.atomic_file import replacing
 from handlers.errors import UsageError
 
 _BLOCK = 1 << 20
@@ -26,7 +27,8 @@ def unite_objects(into: Path, source: Path, run_id: str) -> int:
             _check_beginning(target, path)
             if target.stat().st_size >= path.stat().st_size:
                 continue
-        _copy(path, target)
+        with replacing(target, durable=True) as copy:
+            shutil.copyfile(path, copy)
         changed += 1
     return changed
 
@@ -60,14 +62,3 @@ def _check_beginning(one: Path, other: Path) -> None:
                     f"{other} and {one} differ in what both have: one of them is damaged; merge without it"
                 )
             left -= size
-
-
-def _copy(path: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    with path.open("rb") as source, scratch.open("wb") as copy:
-        while block := source.read(_BLOCK):
-            copy.write(block)
-        copy.flush()
-        os.fsync(copy.fileno())
-    scratch.replace(target)

@@ -9,8 +9,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from handlers.atomic_file import replacing, sync
+from handlers.domain.damage import damage_error
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import CorpusChangedError, UsageError
+from handlers.errors import UsageError
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
@@ -40,13 +42,8 @@ class FileStore:
         target = self.path(key)
         if target.exists():
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-        with path.open("rb") as source, scratch.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
-        scratch.replace(target)
+        with replacing(target, durable=True) as copy:
+            shutil.copyfile(path, copy)
 
     def exists(self, key: str) -> bool:
         return self.path(key).is_file()
@@ -55,10 +52,8 @@ class FileStore:
         with self._lock:
             data = os.pread(self._reader_unlocked(key), length, offset)
         if len(data) != length:
-            raise CorpusChangedError(
-                f"{self.path(key)}: {length} bytes at offset {offset} wanted, {len(data)} there: "
-                "the file was cut short or replaced; put the original back and resume"
-            )
+            problem = f"{length} bytes at offset {offset} wanted, {len(data)} there; it was cut or replaced"
+            raise damage_error(key, f"{self.path(key)}: {problem}")
         return data
 
     def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -69,7 +64,7 @@ class FileStore:
             with self.path(key).open("rb") as file:
                 yield from file
         except FileNotFoundError as error:
-            raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
+            raise damage_error(key, f"{self.path(key)} is gone") from error
 
     def keys(self, prefix: str) -> Iterator[str]:
         folder = self._root / prefix.rpartition("/")[0]
@@ -104,7 +99,7 @@ class FileStore:
             try:
                 descriptor = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError as error:
-                raise CorpusChangedError(f"{self.path(key)} is gone: ingest the source again") from error
+                raise damage_error(key, f"{self.path(key)} is gone") from error
             if len(self._readers) >= _OPEN_FILES:
                 os.close(self._readers.pop(next(iter(self._readers))))
         self._readers[key] = descriptor
@@ -130,7 +125,7 @@ class _Segment:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._end = os.lseek(self._descriptor, 0, os.SEEK_END)
-        _sync_directory(path.parent)
+        sync(path.parent)
 
     def append(self, lines: Sequence[bytes]) -> Iterator[PartPointer]:
         start, block = self._end, b"".join(lines)
@@ -157,11 +152,3 @@ class _Segment:
 
     def close(self) -> None:
         os.close(self._descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

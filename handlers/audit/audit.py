@@ -14,10 +14,10 @@ from handlers.domain.job import JobRecord
 from handlers.domain.ledger import REPAIRER, LedgerEntry, PaperRow
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL, PaperStatus
-from handlers.domain.part_lines import opened
+from handlers.domain.part_lines import decode
 from handlers.domain.run import RunTotals
 from handlers.domain.value import Frozen
-from handlers.errors import CorpusChangedError
+from handlers.errors import DamagedObjectError
 from handlers.ports import Ledger, ObjectStore
 
 _CHUNK = 100
@@ -109,8 +109,8 @@ def _row(row: PaperRow, entry: LedgerEntry | None, store: ObjectStore) -> Iterat
     """A paper's row against the line it points at, and against all lines of the paper."""
     if row.pointer is not None:
         try:
-            line = opened(store.read(row.pointer.key, row.pointer.offset, row.pointer.length), row.pointer)
-        except CorpusChangedError as error:
+            line = decode(store.read(row.pointer.key, row.pointer.offset, row.pointer.length), row.pointer)
+        except DamagedObjectError as error:
             yield Difference(kind="result", where=row.paper_id, detail=str(error))
             return
         said = (line.id, line.status, line.error)

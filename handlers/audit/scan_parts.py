@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from handlers.domain.part_lines import opened
+from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine, PartPointer
-from handlers.errors import CorpusChangedError
+from handlers.errors import DamagedObjectError
 from handlers.ports import ObjectStore
 
 CARRIED = "carried-"
@@ -57,12 +57,12 @@ def _object(key: str, store: ObjectStore) -> Iterator[Scanned]:
             where = PartPointer(key=key, offset=offset, length=len(data))
             offset += len(data)
             yield _scanned(where, data)
-    except CorpusChangedError:  # a packed object that cannot be unpacked, as a whole
+    except DamagedObjectError:  # a packed object that cannot be unpacked, as a whole
         yield Scanned(PartPointer(key=key, offset=offset, length=0), None)
 
 
 def _scanned(where: PartPointer, data: bytes) -> Scanned:
     try:
-        return Scanned(where, opened(data, where))
-    except CorpusChangedError:
+        return Scanned(where, decode(data, where))
+    except DamagedObjectError:
         return Scanned(where, None, torn=not data.endswith(b"\n"))

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from handlers import bootstrap
+from handlers.atomic_file import replacing
 from handlers.bootstrap import State, open_state
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, PRICES, takes
@@ -22,7 +23,7 @@ from handlers.domain.money import NANO
 from handlers.domain.result import PartLine
 from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
-from handlers.errors import CorpusChangedError, UsageError
+from handlers.errors import DamagedObjectError, UsageError
 from handlers.local.endpoint import endpoint
 from handlers.local.preflight import refuse_damaged
 from handlers.local.session import exit_code, run_corpus
@@ -181,15 +182,14 @@ def _papers(adapters: State, run_id: str) -> Iterator[Piloted]:
         where = row.pointer
         try:
             line = PartLine.model_validate_json(adapters.store.read(where.key, where.offset, where.length))
-        except (CorpusChangedError, ValueError):
+        except (DamagedObjectError, ValueError):
             continue
         yield Piloted(row.paper_id, row.status, (*line.carried, *line.calls), line.latency)
 
 
 def _keep(path: Path, measured: PilotFigures) -> None:
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    scratch.replace(path)
+    with replacing(path, durable=False) as scratch:
+        scratch.write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def _print(shown: PilotReport, report: RunReport, *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from handlers.audit.bill import Bill, read_bill
 from handlers.audit.repair import Repaired, repair
 from handlers.bootstrap import open_state
 from handlers.cli import options
-from handlers.errors import CorpusChangedError, UnknownRunError, UsageError
+from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.local.preflight import LEDGER, QUEUE, refuse_damaged
 from handlers.local.state_lock import only_parent
 from handlers.runs.run_record import kept_record
@@ -91,9 +91,9 @@ def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore)
             store=store,
             clock=bootstrap.SystemClock(),
         )
-    except CorpusChangedError as error:
+    except DamagedObjectError as error:
         raise UsageError(
-            f"run {run_id} cannot be repaired, and nothing is changed: {error}. Put it back; or move "
+            f"run {run_id} cannot be repaired, and nothing is changed: {error}; or move "
             f"{root / 'runs' / run_id} elsewhere, and the other runs are repaired without it"
         ) from error
 

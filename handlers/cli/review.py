@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from handlers.atomic_file import replacing
 from handlers.bootstrap import State, open_state
 from handlers.cli import options
 from handlers.domain.run_report import RunReport
@@ -77,13 +77,10 @@ def write_page(adapters: State, report: RunReport, path: Path, plan: Path | None
         survey(report.run_id, ledger=adapters.ledger, store=adapters.store),
         plan=read_plan(plan) if plan is not None else None,
     )
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(page, encoding="utf-8")
-        scratch.replace(path)
+        with replacing(path, durable=False) as scratch:
+            scratch.write_text(page, encoding="utf-8")
     except OSError as error:
-        scratch.unlink(missing_ok=True)
         raise UsageError(f"--html {path}: cannot be written ({error.strerror})") from error
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from handlers.atomic_file import sync
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines
 from handlers.corpus.normalise import KEYWORD_SEPARATORS, Normaliser, Prepared
 from handlers.corpus.prepare import Chunk, Item, Refused, excerpts_of, prepared
@@ -185,7 +186,7 @@ class _Intake:
         }
         for suffix, path in paths.items():
             _place(path, folder / f"{sha256}{suffix}")
-        _sync_folder(folder)
+        sync(folder)
         corpus, index, profile_path, rejects_path = (
             folder / f"{sha256}{suffix}" for suffix in (".jsonl", ".index", ".profile.json", ".rejects.jsonl")
         )
@@ -216,8 +217,8 @@ def _sweep(folder: Path, now: float) -> None:
 
 def _write_out(path: Path) -> None:
     """Begin with what ``_closed`` makes sure of, by a descriptor of its own: that one hears of errors."""
-    with suppress(OSError), path.open("rb") as stream:
-        os.fsync(stream.fileno())
+    with suppress(OSError):
+        sync(path)
 
 
 def _closed(stream: IO[bytes]) -> Path:
@@ -237,11 +238,3 @@ def _place(path: Path, target: Path) -> None:
     if target.exists() and filecmp.cmp(path, target, shallow=False):
         return
     path.replace(target)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

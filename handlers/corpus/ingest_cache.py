@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from handlers.atomic_file import replacing
 from handlers.corpus.ingest import FOLDER, IngestResult
 from handlers.corpus.profile import Profile
 
@@ -51,10 +52,8 @@ def remember(result: IngestResult, place: Path | None) -> None:
     kept |= {name: str(getattr(result, name)) for name in _PATHS}
     try:
         kept["sizes"] = [getattr(result, name).stat().st_size for name in _PATHS]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        scratch = place.with_suffix(".tmp")
-        scratch.write_text(json.dumps(kept), "utf-8")
-        scratch.replace(place)
+        with replacing(place, durable=False) as scratch:
+            scratch.write_text(json.dumps(kept), "utf-8")
     except OSError:
         return
 

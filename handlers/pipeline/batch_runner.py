@@ -15,9 +15,9 @@ from handlers.domain.batch import BatchMessage
 from handlers.domain.call import CallRecord
 from handlers.domain.ledger import PaperRow
 from handlers.domain.paper import TERMINAL, Paper
-from handlers.domain.part_lines import opened
+from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
-from handlers.errors import BadLineError, BadMessageError, CorpusChangedError, PaperfleetError, UsageError
+from handlers.errors import BadLineError, BadMessageError, DamagedObjectError, PaperfleetError, UsageError
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
@@ -120,7 +120,7 @@ class BatchRunner:
             message = _parse(delivery.body)
             context = self._contexts(message.run_id)
             return self._batch(context, message, delivery, took)
-        except (BadMessageError, CorpusChangedError, UsageError) as error:
+        except (BadMessageError, DamagedObjectError, UsageError) as error:
             logger.error("message %s: %s", delivery.id, error)
             delay = min(30.0, 0.25 * 2**delivery.receives)
             reason = f"{type(error).__name__}: {error}"
@@ -245,8 +245,8 @@ class BatchRunner:
             return ()
         where = row.pointer
         try:
-            line = opened(self._store.read(where.key, where.offset, where.length), where)
-        except CorpusChangedError as error:
+            line = decode(self._store.read(where.key, where.offset, where.length), where)
+        except DamagedObjectError as error:
             logger.warning("answers of an interrupted attempt are asked for anew: %s", error)
             return ()
         return line.carried + line.calls

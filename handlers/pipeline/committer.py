@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import Commit, LedgerEntry
-from handlers.domain.part_lines import sealed
+from handlers.domain.part_lines import encode
 from handlers.domain.result import Part, PartLine, PartPointer
 from handlers.ports import Clock, Ledger, ObjectStore
 
@@ -108,7 +108,7 @@ class Committer:
         parts: list[Part] = []
         for (run_id, batch_id, epoch), members in batches.items():
             self._parts += 1
-            lines = tuple(sealed(member.line) for member in members)
+            lines = tuple(encode(member.line) for member in members)
             parts.append(Part(run_id, f"{batch_id}/{epoch}-{self._job_id}-{self._parts}", lines))
         pointers = self._store.write_parts(self._job_id, parts)
         commits = [

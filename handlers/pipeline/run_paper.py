@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from handlers.domain.batch import BatchMessage
 from handlers.domain.call import CallRecord
 from handlers.domain.paper import Paper, PaperStatus
-from handlers.domain.part_lines import opened
+from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
-from handlers.errors import BadLineError, CorpusChangedError, ModelCallError, StoppedError
+from handlers.errors import BadLineError, DamagedObjectError, ModelCallError, StoppedError
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.paper_times import text_size
@@ -136,8 +136,8 @@ def reuse_results(
     for fingerprint, found in context.ledger.reusable(list(by_fingerprint)).items():
         where = found.pointer
         try:
-            old = opened(store.read(where.key, where.offset, where.length), where)
-        except CorpusChangedError:
+            old = decode(store.read(where.key, where.offset, where.length), where)
+        except DamagedObjectError:
             logger.warning(
                 "result of %s in run %s cannot be read: it is made anew", found.paper_id, found.run_id
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from handlers.atomic_file import replacing
 from handlers.domain.value import sha256_of
 from handlers.errors import UsageError
 from handlers.planning.plan import Plan
@@ -55,11 +55,9 @@ def seal(plan: Plan, settings: Settings) -> PlanFile:
 
 def write(plan: PlanFile, path: Path) -> None:
     """Whole or not at all. UsageError if it cannot be written."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(plan.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        scratch.replace(path)
+        with replacing(path, durable=False) as scratch:
+            scratch.write_text(plan.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"plan {path}: cannot be written ({error.strerror})") from error
 

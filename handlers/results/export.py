@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import stat
 import sys
 from collections import Counter
@@ -17,6 +15,7 @@ from typing import IO, Any, Literal, NamedTuple
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from handlers.atomic_file import replacing
 from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.parallel import in_order, may_fork
@@ -57,7 +56,7 @@ def export(
     counts: dict[PaperStatus, int] = {"done": 0, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
     made = partial(records, spec=spec, store=store, drafts=drafts)
     chunks = chunks_of(run_id, spec, ledger, store)
-    with _replacing(output) as file:
+    with _output_file(output) as file:
         if format == "csv":
             _write_csv(map(made, chunks), file, counts)
         else:
@@ -132,7 +131,7 @@ def _json_line(record: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def _replacing(output: Path | Literal["-"]) -> Iterator[IO[bytes]]:
+def _output_file(output: Path | Literal["-"]) -> Iterator[IO[bytes]]:
     """A file that takes its name only once it is whole; standard output and devices as they are."""
     if output == "-":
         yield sys.stdout.buffer
@@ -147,12 +146,5 @@ def _replacing(output: Path | Literal["-"]) -> Iterator[IO[bytes]]:
         with target.open("wb") as device:  # /dev/null and pipes are written to, never replaced
             yield device
         return
-    scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with scratch.open("wb", buffering=1 << 20) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with replacing(target, durable=True) as scratch, scratch.open("wb", buffering=1 << 20) as file:
+        yield file

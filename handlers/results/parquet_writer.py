@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from handlers.atomic_file import replacing
 from handlers.errors import UsageError
 from handlers.extras import load
 
@@ -20,19 +20,16 @@ def to_parquet(lines: Path, output: Path, columns: Mapping[str, str]) -> int:
     UsageError without the extra ``parquet`` or when the file cannot be written.
     """
     duckdb = load("duckdb", extra="parquet")
-    scratch = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     source = "read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = 67108864)"
-    # DuckDB takes no parameter for the target of COPY: quoted as SQL asks, hence the S608 below.
-    target = str(scratch).replace("'", "''")
-    copy = f"COPY (SELECT * FROM {source}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
     database = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "threads": 1})
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        (count,) = database.execute(copy, [str(lines), dict(columns)]).fetchone()
-        scratch.replace(output)
+        with replacing(output, durable=True) as scratch:
+            # DuckDB takes no parameter for the target of COPY: quoted as SQL asks, hence the S608 below.
+            target = str(scratch).replace("'", "''")
+            copy = f"COPY (SELECT * FROM {source}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+            (count,) = database.execute(copy, [str(lines), dict(columns)]).fetchone()
     except (OSError, duckdb.IOException) as error:
         raise UsageError(f"--output {output}: cannot be written: {error}") from error
     finally:
         database.close()
-        scratch.unlink(missing_ok=True)
     return int(count)

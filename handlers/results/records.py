@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, core_schema, from_json
 
+from handlers.domain.damage import damage_error
 from handlers.domain.ledger import PaperRow
 from handlers.domain.licenses import refusal_to_derive
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper, PaperStatus
-from handlers.domain.part_lines import parsed
+from handlers.domain.part_lines import decode_unvalidated
 from handlers.domain.run import RunSpec
-from handlers.errors import CorpusChangedError
+from handlers.errors import CorpusChangedError, DamagedObjectError
 from handlers.ports import Ledger, ObjectStore
 from handlers.tasks.translation.policy import source_language, subtag
 
@@ -63,7 +64,7 @@ def received(chunk: list[Sent]) -> list[Asked]:
 def records(
     chunk: list[Asked], *, spec: RunSpec, store: ObjectStore, drafts: bool
 ) -> Iterator[dict[str, Any]]:
-    """The results of a chunk, their keys in the order of ``COLUMNS``. CorpusChangedError names the one that
+    """The results of a chunk, their keys in the order of ``COLUMNS``. DamagedObjectError names the one that
     is not as it was written."""
     for raw, paper, result in chunk:
         yield _record(paper, raw, result, _line(result, store), spec, drafts=drafts)
@@ -130,11 +131,14 @@ def _line(result: Result | None, store: ObjectStore) -> dict[str, Any] | None:
     if result is None or not result.key:
         return None
     try:
-        line = parsed(store.read(result.key, result.offset, result.length), result)
-    except CorpusChangedError as error:
-        raise CorpusChangedError(f"the result of paper {result.paper_id!r}: {error}") from error
+        line = decode_unvalidated(
+            store.read(result.key, result.offset, result.length), result.key, result.offset
+        )
+    except DamagedObjectError as error:
+        raise DamagedObjectError(f"the result of paper {result.paper_id!r}: {error}") from error
     if line["id"] != result.paper_id:
-        raise CorpusChangedError(f"{result.key} has paper {line['id']!r} in the place of {result.paper_id!r}")
+        problem = f"{result.key} has paper {line['id']!r} in the place of {result.paper_id!r}"
+        raise damage_error(result.key, problem)
     return line
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from handlers.domain.damage import damage_error
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import RunId, RunRecord, RunSpec
 from handlers.domain.value import Frozen
-from handlers.errors import CorpusChangedError
 from handlers.ports import ObjectStore
 
 
@@ -45,12 +45,12 @@ def keep_record(record: RunRecord, store: ObjectStore) -> None:
 
 
 def kept_record(run_id: str, store: ObjectStore) -> RunRecord:
-    """CorpusChangedError if it is gone or damaged."""
+    """DamagedObjectError if it is gone or damaged."""
     key = record_key(run_id)
     if not store.exists(key):
-        raise CorpusChangedError(f"{key} is gone: nothing tells what the run {run_id!r} was about")
+        raise damage_error(key, f"{key} is gone, and nothing else tells what the run {run_id!r} was about")
     try:
         kept = _Kept.model_validate_json(b"".join(store.lines(key)))
     except ValidationError as error:
-        raise CorpusChangedError(f"{key} is damaged: nothing tells what the run was about") from error
+        raise damage_error(key, f"{key} is damaged, and nothing else tells what the run was about") from error
     return RunRecord(kept.run_id, kept.spec, kept.papers, kept.same_as, kept.created_at, kept.budget)

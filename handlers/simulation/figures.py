@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from handlers.simulation.job import Job
-from handlers.simulation.series import Series
 from handlers.simulation.setup import Sample, SimResult, SimSetup
 
 _BINDS = 0.2
 """Share of the workers' or the jobs' time, or of a call's, from which on a limit counts as what binds."""
+_MOST_SAMPLES = 800
 
 
 @dataclass(slots=True)
@@ -33,7 +33,9 @@ class Figures:
     """Seconds that calls waited for a processor."""
     latency: float = 0.0
     answers: int = 0
-    series: Series = field(default_factory=Series)
+    samples: list[Sample] = field(default_factory=list)
+    sample_every: float = 0.25
+    """Seconds."""
     _waiting: float = 0.0
     _missing: float = 0.0
     _looks: int = 0
@@ -46,7 +48,7 @@ class Figures:
         self._waiting += held_back / (setup.jobs * setup.workers)
         self._missing += 1 - len(jobs) / setup.jobs
         self._looks += 1
-        self.series.add(
+        self.samples.append(
             Sample(
                 at=round(now, 3),
                 done=self.done,
@@ -56,6 +58,9 @@ class Figures:
                 jobs=len(jobs),
             )
         )
+        if len(self.samples) > _MOST_SAMPLES:  # however long it takes, memory is bounded
+            self.samples = self.samples[1::2]
+            self.sample_every *= 2
 
     @property
     def done(self) -> int:
@@ -91,6 +96,6 @@ class Figures:
             jobs_died=self.died,
             jobs_ended=self.expired,
             binding=self.binding(),
-            samples=tuple(self.series.samples),
+            samples=tuple(self.samples),
             events=events,
         )

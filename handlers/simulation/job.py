@@ -18,15 +18,15 @@ _COMMIT = 0.25
 
 
 class Batch:
-    """A message's papers. ``left``: those without an end."""
+    """A message's papers. ``left``: those without an end. ``leased_until``: 0 if it was given back."""
 
-    __slots__ = ("epoch", "id", "left", "units")
+    __slots__ = ("id", "leased_until", "left", "units")
 
     def __init__(self, batch_id: str, sizes: Iterator[float]) -> None:
         self.id = batch_id
         self.units = [Unit(size, self) for size in sizes]
         self.left = len(self.units)
-        self.epoch = 0
+        self.leased_until = 0.0
 
 
 class Unit:

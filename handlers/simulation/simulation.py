@@ -20,7 +20,6 @@ from handlers.pipeline.calls import BACKOFF_BASE, BACKOFF_CAP, MAX_TRIES
 from handlers.simulation.api import Api, ApiLimits, Outcome
 from handlers.simulation.figures import Figures
 from handlers.simulation.job import Batch, Heartbeats, Job, Unit, batches
-from handlers.simulation.leases import MemoryLeases
 from handlers.simulation.setup import LONGEST, SimResult, SimSetup
 
 _FETCH_S = 0.006
@@ -43,7 +42,6 @@ class Simulation:
         self._chance = random.Random(setup.seed)  # noqa: S311 - a simulation, repeatable by its seed
         self._repair = setup.repair_rate
         self._api = Api(setup, self._chance, limits)
-        self._leases = MemoryLeases()
         self._progress = progress
         self._batches = batches(setup)
         self._again: deque[Batch] = deque()
@@ -114,7 +112,7 @@ class Simulation:
         if died and self._setup.lease_s:
             wait = max(0.0, self._setup.lease_s - self._chance.random() * _HEARTBEAT)
         else:
-            self._leases.end_lease(batch.id, batch.epoch)
+            batch.leased_until = 0.0
         self._at(self._now + wait, lambda: self._show(batch))
 
     def _show(self, batch: Batch) -> None:
@@ -149,13 +147,11 @@ class Simulation:
         if batch is None:
             self._starved.append(job)
             return
-        ttl = self._setup.lease_s or math.inf
-        epoch = self._leases.lease(batch.id, job.name, now=self._now, ttl=ttl)
-        if epoch is None:  # shown a moment before its lease ends
+        if batch.leased_until > self._now:  # shown a moment before its lease ends
             self._at(self._now + 1.0, lambda: self._show(batch))
             self._fetch(job)
             return
-        batch.epoch = epoch
+        batch.leased_until = self._now + (self._setup.lease_s or math.inf)
         job.held[batch.id] = batch
         job.backlog.extend(unit for unit in batch.units if not unit.done)
         self._hand_out(job)
@@ -277,7 +273,6 @@ class Simulation:
             job.finished(unit, self._now)
         if not unit.batch.left:
             job.held.pop(unit.batch.id, None)
-            self._leases.finish_batch(unit.batch.id)
         job.idle += 1
         if job.backlog:
             self._hand_out(job)
@@ -295,4 +290,4 @@ class Simulation:
         figures.look(self._jobs, self._now)
         if self._progress is not None:
             self._progress(self._now, figures.done)
-        self._at(self._now + figures.series.every, self._sample)
+        self._at(self._now + figures.sample_every, self._sample)

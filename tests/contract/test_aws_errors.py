@@ -13,7 +13,7 @@ from handlers.adapters.aws.s3_store import S3Store
 from handlers.adapters.aws.sqs_queue import SqsQueue
 from handlers.adapters.dynamodb.reasons import DynamoDbReasons
 from handlers.domain.result import Part
-from handlers.errors import CorpusChangedError, PaperfleetError, UsageError
+from handlers.errors import DamagedObjectError, PaperfleetError, UsageError
 from tests.command import until
 from tests.fakes import FakeClock
 from tests.local_aws import LocalAws, name_of
@@ -95,7 +95,7 @@ def test_a_part_that_is_no_gzip_is_named(aws: LocalAws, tmp_path: Path) -> None:
     bucket = aws.bucket(name_of(tmp_path))
     aws.client("s3").put_object(Bucket=bucket, Key="runs/r/results/b/1.jsonl.gz", Body=b"plain")
     store = S3Store(aws.client("s3"), bucket)
-    with pytest.raises(CorpusChangedError, match=r"b/1\.jsonl\.gz is no gzip"):
+    with pytest.raises(DamagedObjectError, match=r"b/1\.jsonl\.gz is no gzip"):
         store.read("runs/r/results/b/1.jsonl.gz", 0, 5)
     store.close()
 

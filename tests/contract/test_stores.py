@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import CorpusChangedError, UsageError
+from handlers.errors import CorpusChangedError, DamagedObjectError, UsageError
 from handlers.ports import ObjectStore
 
 KEY = "corpora/abc.jsonl"
@@ -76,6 +76,16 @@ def test_a_missing_object_says_so(store: ObjectStore) -> None:
         store.read(KEY, 0, 1)
     with pytest.raises(CorpusChangedError, match="ingest"):
         next(store.lines(KEY))
+
+
+def test_a_lost_part_is_no_fault_of_the_corpus_and_names_its_own_cure(store: ObjectStore) -> None:
+    for key, cure in (
+        ("runs/r/segments/j.jsonl", "paperfleet repair"),
+        ("runs/r/results/b.jsonl", "--run-id"),
+    ):
+        with pytest.raises(DamagedObjectError, match=f"is gone: .*{cure}") as caught:
+            store.read(key, 0, 1)
+        assert not isinstance(caught.value, CorpusChangedError)
 
 
 def test_a_range_past_the_end_says_that_the_object_was_cut(store: ObjectStore, source: Path) -> None:

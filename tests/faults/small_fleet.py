@@ -17,7 +17,7 @@ from handlers.corpus.sources.formats import open_source
 from handlers.domain.call import ChatRequest
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.paper import TERMINAL, Paper
-from handlers.domain.part_lines import opened
+from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.domain.run import RunSpec
 from handlers.llm.limits.aimd import AimdLimit
@@ -205,7 +205,7 @@ class SmallFleet:
             self.oracle.must(request.digest() not in paid, "an answer that was paid for is asked for again")
 
     def _line(self, where: Any) -> PartLine:
-        return opened(self.store.read(where.key, where.offset, where.length), where)
+        return decode(self.store.read(where.key, where.offset, where.length), where)
 
     def check(self) -> None:
         assert not self.oracle.broken
@@ -225,7 +225,7 @@ class SmallFleet:
             for row in rows.values():
                 if row.pointer is not None:
                     where = row.pointer
-                    line = opened(store.read(where.key, where.offset, where.length), where)
+                    line = decode(store.read(where.key, where.offset, where.length), where)
                     assert (line.id, line.status) == (row.paper_id, row.status)
             totals, money = ledger.totals(run_id), ledger.budget_state(run_id)
             assert sum(totals.counts.values()) == self.found.papers

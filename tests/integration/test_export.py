@@ -19,7 +19,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.domain.call import Usage
 from handlers.domain.result import Check, Part, PartLine
-from handlers.errors import CorpusChangedError, UnknownRunError, UsageError
+from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.results.csv_lines import CsvLines
 from handlers.results.export import COLUMNS, export
 from tests import builders
@@ -219,7 +219,7 @@ def test_a_result_that_cannot_be_read_names_its_paper(
     line = part_line("waiting").model_dump_json().replace("A title", "A \\ud800 title")
     ((where,),) = store.write_parts("job-b", [Part(RUN, "b1/2-job-1", (line.encode() + b"\n",))])
     ledger.commit([builders.commit(builders.entry("waiting", pointer=where), part="9")])
-    with pytest.raises(CorpusChangedError, match="waiting"):
+    with pytest.raises(DamagedObjectError, match="waiting"):
         exported()
 
 
@@ -229,7 +229,7 @@ def test_an_old_file_is_replaced_and_one_that_fails_leaves_the_old_one(
     output = tmp_path / "out.jsonl"
     output.write_text("old")
     (tmp_path / "state" / "runs" / RUN / "segments" / "job-a.jsonl").write_bytes(b"cut")
-    with pytest.raises(CorpusChangedError):
+    with pytest.raises(DamagedObjectError):
         export(RUN, ledger=ledger, store=store, format="jsonl", output=output)
     assert output.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "source.jsonl", "state"]
@@ -241,7 +241,7 @@ def test_a_result_of_another_paper_is_never_given_out(
     where = ledger.paper_rows(RUN, ["zeta"])["zeta"].pointer
     assert where is not None
     ledger.commit([builders.commit(builders.entry("waiting", pointer=where), part="9")])
-    with pytest.raises(CorpusChangedError, match="in the place of 'waiting'"):
+    with pytest.raises(DamagedObjectError, match="in the place of 'waiting'"):
         exported()
 
 

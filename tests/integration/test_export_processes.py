@@ -14,7 +14,7 @@ import pytest
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.domain.paper import PaperStatus
-from handlers.domain.part_lines import sealed
+from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
 from tests import builders
 from tests.builders import RUN, call, part_line
@@ -109,7 +109,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             part_line(f"p{each}", STATUSES[each % 6], calls=(call("1"),) * (each % 3))
             for each in numbers[start : start + _PART]
         ]
-        (pointers,) = store.write_parts("job-a", [Part(RUN, f"b{start}", tuple(map(sealed, lines)))])
+        (pointers,) = store.write_parts("job-a", [Part(RUN, f"b{start}", tuple(map(encode, lines)))])
         entries = [
             builders.entry(line.id, line.status, pointer=where, cost=1500)
             for line, where in zip(lines, pointers, strict=True)

@@ -22,8 +22,9 @@ from botocore.exceptions import (
 )
 
 from handlers.adapters.aws.clients import code_of, explained
+from handlers.domain.damage import damage_error
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import CorpusChangedError, PaperfleetError, UsageError
+from handlers.errors import PaperfleetError, UsageError
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _PACKED = ".jsonl.gz"
@@ -78,10 +79,8 @@ class S3Store:
         else:
             data, _ = self._get(key, offset, offset + length)
         if len(data) != length:
-            raise CorpusChangedError(
-                f"s3://{self._bucket}/{key}: {length} bytes at offset {offset} wanted, {len(data)} there: "
-                "the object was replaced; put the original back and resume"
-            )
+            problem = f"{length} bytes at offset {offset} wanted, {len(data)} there; the object was replaced"
+            raise damage_error(key, f"s3://{self._bucket}/{key}: {problem}")
         return data
 
     def read_many(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -100,7 +99,7 @@ class S3Store:
         while offset < total:
             data, total = self._get(key, offset, offset + _CHUNK)
             if not data and offset < total:
-                raise CorpusChangedError(f"s3://{self._bucket}/{key} was cut while it was read")
+                raise damage_error(key, f"s3://{self._bucket}/{key} was cut while it was read")
             offset += len(data)
             *whole, rest = (rest + data).split(b"\n")
             for line in whole:
@@ -162,7 +161,7 @@ class S3Store:
         try:
             content = gzip.decompress(b"".join(self._chunks(key)))
         except (OSError, EOFError) as error:
-            raise CorpusChangedError(f"s3://{self._bucket}/{key} is no gzip: {error}") from error
+            raise damage_error(key, f"s3://{self._bucket}/{key} is no gzip ({error})") from error
         with self._lock:
             if key not in self._unpacked:
                 self._unpacked[key] = content
@@ -200,7 +199,7 @@ class S3Store:
 
     def _explained(self, error: BotoCoreError | ClientError, key: str) -> PaperfleetError:
         if isinstance(error, ClientError) and code_of(error) in _MISSING:
-            return CorpusChangedError(f"s3://{self._bucket}/{key} is gone: ingest the source again")
+            return damage_error(key, f"s3://{self._bucket}/{key} is gone")
         return explained(error, self._client, f"bucket {self._bucket!r}")
 
     def close(self) -> None:

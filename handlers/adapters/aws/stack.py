@@ -8,8 +8,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handlers import errors
 from handlers.adapters.aws.clients import aws_client, code_of, explained
-from handlers.errors import PaperfleetError, UsageError
+from handlers.errors import DamagedObjectError, PaperfleetError, UsageError
 
 OUTPUTS = {
     "table": "TableName",
@@ -24,8 +25,6 @@ KEY_OUTPUT = "ApiKeySecret"
 """Name of the secret with the model's key."""
 _LONGEST = 900
 """Seconds that a function may take, whoever asked for it."""
-_MINE = frozenset({"CorpusChangedError", "RunChangedError", "SourceError", "UnknownRunError", "UsageError"})
-"""What the function says in one sentence for the person who asked."""
 
 
 def stack_settings(name: str) -> dict[str, str]:
@@ -78,7 +77,8 @@ def invoke(function: str, event: Mapping[str, Any]) -> dict[str, Any]:
     if "FunctionError" not in answer:
         return dict(value)
     kind, words = str(value.get("errorType", "")), str(value.get("errorMessage", value))
-    if kind.rpartition(".")[2] in _MINE:
+    mine = getattr(errors, kind.rpartition(".")[2], Exception)
+    if issubclass(mine, (UsageError, DamagedObjectError)):  # one sentence for the person who asked
         raise UsageError(words)
     raise PaperfleetError(
         f"{thing} failed: {kind}: {words}; its log says more. The same command goes on where it stood"

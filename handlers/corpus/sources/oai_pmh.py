@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -13,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+from handlers.atomic_file import replacing
 from handlers.corpus.sources.oai_page import Page, PageError, parse_page
 from handlers.corpus.sources.reader import BadLine, excerpt_of
 from handlers.errors import SourceError
@@ -127,9 +127,8 @@ class OaiPmhSource:
             return
         if page.error:
             raise SourceError(f"{self.name}: the repository says {page.error}: {page.reason}")
-        scratch = self._folder / f".{os.getpid()}.tmp"
-        scratch.write_bytes(content)
-        scratch.replace(self._path(number))
+        with replacing(self._path(number), durable=False) as scratch:
+            scratch.write_bytes(content)
 
     def _forget(self) -> None:
         for path in sorted(self._folder.glob("*.xml"), reverse=True):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from handlers.domain.ledger import PaperRow
 from handlers.domain.money import usd
-from handlers.domain.part_lines import opened
+from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
-from handlers.errors import CorpusChangedError
+from handlers.errors import DamagedObjectError
 from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.timeline import Moment, Timeline
 
@@ -159,8 +159,8 @@ def read_line(store: ObjectStore, row: PaperRow) -> PartLine | None:
     if where is None:
         return None
     try:
-        return opened(store.read(where.key, where.offset, where.length), where)
-    except CorpusChangedError:
+        return decode(store.read(where.key, where.offset, where.length), where)
+    except DamagedObjectError:
         return None
 
 

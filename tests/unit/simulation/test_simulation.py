@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.errors import UsageError
 from handlers.model_server.limits import Limits
 from handlers.model_server.settings import ServerSettings
 from handlers.simulation import simulation as simulate
-from handlers.simulation.leases import MemoryLeases
 from handlers.simulation.setup import SimResult, SimSetup
 from handlers.simulation.simulation import Simulation
 
@@ -120,12 +118,12 @@ def test_a_coarser_step_tells_the_same_time(limits: dict[str, float]) -> None:
     assert (coarse.papers, coarse.samples[-1].done) == (20_000, 20_000)
 
 
-def test_samples_and_leases_do_not_grow_with_the_papers() -> None:
+def test_samples_and_batches_do_not_grow_with_the_papers() -> None:
     setup = SimSetup(papers=60_000, jobs=2, workers=5, latency=0.5)
     simulation = Simulation(setup)
     found = simulation.run()
     assert len(found.samples) <= 801
-    assert len(simulation._leases) == 0
+    assert not any(job.held for job in simulation._jobs)
     times = [sample.at for sample in found.samples]
     assert all(first <= second for first, second in pairwise(times))
 
@@ -153,45 +151,3 @@ def test_a_fleet_that_takes_longer_than_anybody_waits_is_refused(monkeypatch: py
 def test_what_would_never_end_is_refused_before_it_begins(figures: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         SimSetup(**figures)
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["lease", "extend", "end"]),
-            st.integers(0, 1),
-            st.integers(1, 3),
-            st.floats(0, 50),
-        ),
-        max_size=15,
-    )
-)
-def test_leases_in_memory_keep_the_ledgers_rules(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, float]]
-) -> None:
-    memory = MemoryLeases()
-    with_batches = SqliteLedger(tmp_path_factory.mktemp("leases") / "ledger.sqlite3")
-    with_batches.add_batches([message("b0"), message("b1")])
-    now = 1_000.0
-    for verb, batch, epoch, passed in steps:
-        now += passed
-        name = f"b{batch}"
-        method, given = {
-            "lease": ("lease", (name, "job")),
-            "extend": ("extend_lease", (name, epoch)),
-            "end": ("end_lease", (name, epoch)),
-        }[verb]
-        times = {} if verb == "end" else {"now": now, "ttl": 60.0}
-        answer = getattr(memory, method)(*given, **times)
-        assert answer == getattr(with_batches, method)("r", *given, **times)
-    with_batches.close()
-
-
-def message(batch_id: str) -> Any:
-    from handlers.domain.batch import BatchMessage
-
-    return BatchMessage(
-        run_id="r", batch_id=batch_id, generation=1, corpus="c", corpus_sha256="0" * 64, ranges=((0, 10),),
-        ids=("p",), papers=1, tokens=1,
-    )  # fmt: skip

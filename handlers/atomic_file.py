@@ -1,0 +1,38 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(target: Path, *, durable: bool) -> Iterator[Path]:
+    """A path beside ``target`` to write to; at the end of the block the file there takes the target's name.
+
+    If the block fails the target stays as it was. ``durable``: content and name are on the disk when the
+    block is left. Any number of processes and threads may replace one target: the last one wins.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield scratch
+        if durable:
+            sync(scratch)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+    if durable:
+        sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """Write a file's content, or a folder's names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
