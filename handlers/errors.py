@@ -24,6 +24,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # importing pydantic takes longer than all of the commands that need none of it
+    from pydantic import ValidationError
+
 
 class PaperfleetError(Exception):
     """Base of all errors raised on purpose."""
@@ -139,3 +144,11 @@ class TooLongError(RejectedError):
 
 class ContentFilteredError(RejectedError):
     """The provider's content filter refused the text."""
+
+
+def first_problem(error: ValidationError) -> str:
+    """``field: what is wrong with it`` for the first field that is wrong, levels joined by dots; without the
+    name where the whole value is."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

@@ -19,7 +19,7 @@ from typing import IO, Any, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from handlers.errors import UsageError
+from handlers.errors import UsageError, first_problem
 from handlers.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -251,9 +251,7 @@ def _parsed(kind: type[T], row: Any) -> T:
     try:
         return kind.model_validate(row)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"GitHub's answer has no good {where} in a {kind.__name__}") from error
+        raise UsageError(f"GitHub's answer is no good {kind.__name__}: {first_problem(error)}") from error
 
 
 def _unpack(file: IO[bytes], name: str, folder: Path) -> None:

@@ -20,7 +20,7 @@ from handlers.corpus.text import clean_text, clean_value
 from handlers.corpus.token_estimate import tokens_of_size
 from handlers.domain.licenses import forbids_derivatives, normalise_license
 from handlers.domain.paper import Paper
-from handlers.errors import UsageError
+from handlers.errors import UsageError, first_problem
 
 KEYWORD_SEPARATORS = ";,；，、"
 FIELDS = ("id", "title", "abstract", "body", "keywords", "language", "license", "url", "date")
@@ -220,8 +220,7 @@ def _line(fields: dict[str, Any], strangers: dict[str, Any]) -> tuple[bytes, str
         line = _encoded(whole)
         Paper.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        return b"", f"{'.'.join(map(str, first['loc'])) or 'record'}: {first['msg']}"
+        return b"", first_problem(error)
     except (ValueError, RecursionError) as error:
         return b"", f"the record cannot be written as JSON: {error}"
     return line + b"\n", ""

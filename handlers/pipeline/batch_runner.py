@@ -17,7 +17,14 @@ from handlers.domain.ledger import PaperRow
 from handlers.domain.paper import TERMINAL, Paper
 from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
-from handlers.errors import BadLineError, BadMessageError, DamagedObjectError, PaperfleetError, UsageError
+from handlers.errors import (
+    BadLineError,
+    BadMessageError,
+    DamagedObjectError,
+    PaperfleetError,
+    UsageError,
+    first_problem,
+)
 from handlers.pipeline.committer import Committer, Finished
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
@@ -261,6 +268,4 @@ def _parse(body: str) -> BatchMessage:
     try:
         return BatchMessage.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"]) or "the message"
-        raise BadMessageError(f"no batch message of version 1: {where}: {first['msg']}") from error
+        raise BadMessageError(f"no batch message of version 1: {first_problem(error)}") from error

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from handlers.domain.value import Frozen
-from handlers.errors import UsageError
+from handlers.errors import UsageError, first_problem
 from handlers.planning.platform_limits import platform_limits
 from handlers.settings import CUSTOM, TIERS
 
@@ -144,9 +144,7 @@ class Assumed:
         try:
             found = Assumptions(**self._values)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = f"{first['loc'][0]}: " if first["loc"] else ""
-            raise UsageError(where + first["msg"].removeprefix("Value error, ")) from None
+            raise UsageError(first_problem(error)) from None
         rates = found.papers_per_worker_hour
         if rates == {}:
             raise UsageError("papers_per_worker_hour: no tier in it; give a number or tier → number")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from handlers.atomic_file import replacing
 from handlers.domain.value import sha256_of
-from handlers.errors import UsageError
+from handlers.errors import UsageError, first_problem
 from handlers.planning.plan import Plan
 from handlers.planning.plan_rows import PlanRow
 from handlers.settings import CUSTOM, PREFIX, Settings, load_settings
@@ -68,7 +68,7 @@ def read(path: Path) -> PlanFile:
         whole = json.loads(path.read_text(encoding="utf-8"))
         found = PlanFile.model_validate(whole)
     except (OSError, ValueError) as error:
-        what = "; ".join(_said(error)) if isinstance(error, ValidationError) else str(error)
+        what = first_problem(error) if isinstance(error, ValidationError) else str(error)
         raise UsageError(f"--plan {path}: cannot be read as a plan: {what}") from error
     if _hash({name: value for name, value in whole.items() if name != "hash"}) != found.hash:
         raise UsageError(
@@ -125,8 +125,3 @@ def _setting(name: str, value: Any) -> Any:
 
 def _hash(whole: Mapping[str, Any]) -> str:
     return sha256_of(whole)
-
-
-def _said(error: ValidationError) -> list[str]:
-    found = error.errors(include_url=False, include_input=False)[:3]
-    return [f"{'.'.join(map(str, each['loc'])) or 'the file'}: {each['msg']}" for each in found]
