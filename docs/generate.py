@@ -133,15 +133,22 @@ def _settings() -> str:
         places += [f"`{PREFIX}{name.upper()}`"]
         places += [] if flag is None else [f"`{each}`" for each in spellings(flag)]
         meaning = _text(_DEFAULT.sub("", meaning)) + (" From the environment alone." if secret else "")
-        rows.append(("<br>".join(places), _kind(field.annotation, field), default, meaning))
-    return "\n".join(_table(("setting", "value", "default", "meaning"), rows))
+        value = _kind(field.annotation, field) + (f"<br>default: {default}" if default else "")
+        rows.append(("<br>".join(places), value, meaning))
+    return "\n".join(_table(("setting", "value", "meaning"), rows))
 
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None or value in ("", {}, ()):
         return ""
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def _exit_codes() -> str:

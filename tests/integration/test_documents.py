@@ -161,3 +161,9 @@ def test_readme_and_docs_promise_the_same_seven_things() -> None:
     promises = [re.findall(r"^([1-7])\. (\w+ \w+)", text, re.MULTILINE) for text in texts]
     assert len(promises[0]) == 7
     assert promises[0] == promises[1]
+
+
+def test_every_room_of_the_tree_stands_on_the_page_about_it() -> None:
+    page = documents.text_of("docs/explanation/architecture.md")
+    for room in {path.parent for path in (ROOT / "handlers").rglob("*.py")} - {ROOT / "handlers"}:
+        assert f"`{room.name}/`" in page, room

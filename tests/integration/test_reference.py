@@ -49,7 +49,7 @@ def test_a_setting_stands_there_with_its_variable_and_a_sentence(name: str) -> N
     variable = f"`{PREFIX}{name.upper()}`"
     found = [row for row in rows("settings.md") if variable in row[0].split("<br>")]
     assert len(found) == 1
-    assert re.search(r"\w{3,}", found[0][3])
+    assert re.search(r"\w{3,}", found[0][2])
 
 
 def exits() -> Iterator[tuple[str, int]]:
