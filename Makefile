@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STATE ?= paperfleet-state
 SAM ?= sam
 RUNS ?= 3
+SITE = $(BIN)/sphinx-build -q -W --keep-going -n docs docs/_build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage quick check bench format clean build local-aws
+.PHONY: help run test coverage quick check docs bench format clean build local-aws
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,14 +34,20 @@ coverage: $(VENV)/.ready ## What the tests reach (all but the slow ones).
 quick: $(VENV)/.ready ## The tests without whole runs and kills.
 	$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile
 
-check: $(VENV)/.ready ## Format, lint, types, imports.
+check: $(VENV)/.ready ## Format, lint, types, imports, documentation.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+	$(SITE)
 
-bench: $(VENV)/.ready ## Peers on one bench: each in an environment of its own; the README's tables and picture; RUNS=1 for a quick look.
-	$(BIN)/python -m tests.benchmarks.peers --runs $(RUNS) --readme README.md
+docs: $(VENV)/.ready ## Write the reference anew from the code, and the site into docs/_build.
+	$(BIN)/python docs/generate.py
+	$(SITE)
+
+bench: $(VENV)/.ready ## Peers on one bench: each in an environment of its own; tables and picture of docs/benchmarks.md; RUNS=1 for a quick look.
+	$(BIN)/python -m tests.benchmarks.peers --runs $(RUNS) --page docs/benchmarks.md
 
 format: $(VENV)/.ready ## Put the code in shape.
 	$(BIN)/ruff format .
@@ -56,4 +63,4 @@ local-aws: $(VENV)/.ready ## The shipped corpus through SQS, DynamoDB and S3 of 
 	@$(BIN)/python -m tests.e2e.local_aws_run
 
 clean: ## Remove the environment and what tests left.
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) build docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

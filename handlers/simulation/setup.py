@@ -31,7 +31,7 @@ class SimSetup(Frozen):
         default=1,
         ge=1,
         le=1000,
-        description="one job stands for so many: coarser and faster, see the README",
+        description="one job stands for so many: coarser and faster, see docs/how-to/plan.md",
     )
     seed: int = Field(default=1, description="seed of latency, faults and jitter")
     sizes: tuple[float, ...] = Field(

@@ -1,8 +1,8 @@
-"""Peers on one bench: the same prompts, server and limits; a table and a picture for the README.
+"""Peers on one bench: the same prompts, server and limits; tables and a picture for the documentation.
 
     make bench
     python -m tests.benchmarks.peers [--peers NAME ...] [--scenarios NAME ...] [--calls 2000] [--runs 3]
-        [--patience 180] [--readme README.md]
+        [--patience 180] [--page docs/benchmarks.md]
 
 Each peer lives in an environment of its own under ``.envs`` (made here, versions pinned below) and is
 configured as its documentation says; ``peer_clients`` has what was run. Paperfleet does the whole way:
@@ -250,9 +250,9 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=2_000)
     parser.add_argument("--runs", type=int, default=1, help="medians of so many")
     parser.add_argument("--patience", type=float, default=180.0, help="seconds after which a peer is ended")
-    parser.add_argument("--readme", type=Path, help="put the table between the markers of this file")
+    parser.add_argument("--page", type=Path, help="put the tables between the markers of this file")
     options = parser.parse_args()
-    kept: dict[str, Any] = json.loads(_KEPT.read_text()) if options.readme and _KEPT.exists() else {}
+    kept: dict[str, Any] = json.loads(_KEPT.read_text()) if options.page and _KEPT.exists() else {}
     failed = False
     for peer in (None, *PEERS):
         name = peer.environment if peer else _PAPERFLEET
@@ -270,9 +270,9 @@ def main() -> int:
             found[scenario] = measured(peer, scenario, options)
             failed |= peer is None and found[scenario]["lost"] > 0
             print(f"{shown}, {scenario}: {json.dumps(found[scenario])}", flush=True)
-            if options.readme:
+            if options.page:
                 _KEPT.write_text(json.dumps(kept, indent=1) + "\n")
-    render({name: kept[name] for name in names if name in kept}, options.readme)
+    render({name: kept[name] for name in names if name in kept}, options.page)
     return int(failed)
 
 

@@ -20,17 +20,16 @@ _COLUMNS = (
 _WIDTH, _ROW, _LEFT = 760, 26, 250
 
 
-def render(found: dict[str, Any], readme: Path | None) -> None:
-    """Print the table; with ``readme``, write the picture and put the table between its markers instead."""
+def render(found: dict[str, Any], page: Path | None) -> None:
+    """Print the table; with ``page``, write the picture and put the tables between its markers instead."""
     text = table(found)
-    if readme is None:
+    if page is None:
         print(text)
         return
     PICTURE.write_text(picture(found), encoding="utf-8")
-    page = readme.read_text(encoding="utf-8")
-    before, rest = page.split(_BEGIN)
+    before, rest = page.read_text(encoding="utf-8").split(_BEGIN)
     _, after = rest.split(_END)
-    readme.write_text(f"{before}{_BEGIN}\n{text}{_END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{_BEGIN}\n{text}{_END}{after}", encoding="utf-8")
 
 
 def table(found: dict[str, Any]) -> str:

@@ -72,8 +72,8 @@ def test_a_workflow_may_do_nothing_but_what_each_job_asks_for(path: Path) -> Non
         writes = {key for key, value in job.get("permissions", {}).items() if value == "write"}
         allowed = {
             "next": {"actions"}, "build": {"id-token", "attestations"}, "publish": {"contents"},
-            "deploy": {"id-token"}, "plan-aws": {"id-token"}, "work-aws": {"id-token"},
-            "collect-aws": {"id-token"},
+            "deploy": {"id-token"}, "pages": {"pages", "id-token"}, "plan-aws": {"id-token"},
+            "work-aws": {"id-token"}, "collect-aws": {"id-token"},
         }  # fmt: skip
         assert writes == allowed.get(name, set()), name
         assert "timeout-minutes" in job, name

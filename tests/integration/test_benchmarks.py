@@ -14,16 +14,17 @@ from typing import Any
 
 import pytest
 
+from tests import documents
 from tests.benchmarks import medians, peers_page
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "tests/benchmarks/README.md")
+PAGE = ROOT / "docs" / "benchmarks.md"
 NO_HELP = {"aws_calls", "export_rate", "fractional_cpu", "shard_million", "shard_million_aws", "throttled"}
 """They take numbers alone."""
 
 
 def commands() -> list[str]:
-    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+    text = "".join(documents.text_of(page) for page in documents.pages())
     return sorted(set(re.findall(r"`python -m tests\.benchmarks\.([^`]+)`", text)))
 
 
@@ -61,7 +62,7 @@ def test_a_benchmark_that_is_named_takes_the_flags_that_are_named(command: str) 
 
 
 def test_every_benchmark_stands_on_the_page() -> None:
-    page = (ROOT / "tests/benchmarks/README.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     for path in (ROOT / "tests" / "benchmarks").glob("*.py"):
         if '__name__ == "__main__"' in path.read_text(encoding="utf-8"):
             assert f"tests.benchmarks.{path.stem}" in page, path.stem
@@ -94,7 +95,7 @@ def test_a_peer_that_does_not_finish_stands_in_the_table_as_such() -> None:
     assert "100 in flight, 2" not in table.replace("1,000 in flight", "")
 
 
-def test_the_readme_has_the_table_of_the_figures_that_are_kept() -> None:
+def test_the_page_has_the_tables_of_the_figures_that_are_kept() -> None:
     kept = json.loads((ROOT / "tests/benchmarks/peers.json").read_text(encoding="utf-8"))
     assert peers_page.PICTURE.read_text(encoding="utf-8") == peers_page.picture(kept)
-    assert peers_page.table(kept) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert peers_page.table(kept) in PAGE.read_text(encoding="utf-8")

@@ -304,17 +304,16 @@ def test_a_simulation_that_cannot_be_is_refused(flags: list[object], said: str) 
     assert said in ran.err
 
 
-def readme_lines() -> list[str]:
-    """The commands of the README's section on plans, in its order."""
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    section = text.partition("## How long, and how much")[2].partition("\n## ")[0]
-    block = section.partition("```sh\n")[2].partition("```")[0]
+def guide_lines() -> list[str]:
+    """The commands of the guide to plans, in its order."""
+    text = (Path(__file__).parents[2] / "docs/how-to/plan.md").read_text(encoding="utf-8")
+    block = text.partition("```sh\n")[2].partition("```")[0]
     return [line.partition("paperfleet ")[2] for line in block.splitlines()]
 
 
 @pytest.mark.slow
-def test_the_readmes_commands_work_one_after_the_other(source: Path, tmp_path: Path) -> None:
-    lines = readme_lines()
+def test_the_guides_commands_work_one_after_the_other(source: Path, tmp_path: Path) -> None:
+    lines = guide_lines()
     assert [line.split()[0] for line in lines] == ["pilot", "plan", "simulate", "run"]
     with start(ServerSettings(mode="canned")) as server:
         swapped = {

@@ -14,7 +14,7 @@ import typer.main
 from handlers.cli.main import app_of
 
 ROOT = Path(__file__).parents[2]
-RUNBOOK = (ROOT / "infra" / "README.md").read_text(encoding="utf-8")
+RUNBOOK = (ROOT / "docs" / "how-to" / "aws.md").read_text(encoding="utf-8")
 COMMANDS = typer.main.get_group(app_of()).commands
 
 

@@ -1,4 +1,4 @@
-"""The README has a line for every word by which a run, a call or a paper can say what went wrong."""
+"""Troubleshooting has a line for every word by which a run, a call or a paper can say what went wrong."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from handlers.llm import classify
 from handlers.tasks.translation.gate.gate import CHECKS
 
 ROOT = Path(__file__).parents[2]
-SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("## When something is wrong")[2]
-NAMED = set(re.findall(r"`([^`]+)`", SECTION.partition("\n## ")[0]))
+PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+NAMED = set(re.findall(r"`([^`]+)`", PAGE))
 WORD = re.compile(r"[a-z]+(?:_[a-z0-9]+)*")
 PARKED = re.compile(r"([a-z]+(?:_[a-z]+)*): ")
 
@@ -62,5 +62,5 @@ def test_the_words_are_found_where_they_are_spoken() -> None:
 
 
 @pytest.mark.parametrize("word", sorted(spoken()))
-def test_the_readme_says_what_it_means_and_what_to_do(word: str) -> None:
+def test_the_page_says_what_it_means_and_what_to_do(word: str) -> None:
     assert word in NAMED

@@ -34,11 +34,11 @@ def test_the_four_tiers_on_the_free_plan_at_the_pace_that_was_measured_once() ->
     assert "sessions" in rows["parallel"].binding
 
 
-def test_the_readme_shows_the_plans_own_figures() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_guide_shows_the_plans_own_figures() -> None:
+    guide = (Path(__file__).parents[3] / "docs/how-to/actions.md").read_text(encoding="utf-8")
     for row in table(PAPERS, FREE, pace=SEED_PACE, rpm=None):
         figures = (f"{row.hours:.1f} h", str(row.sessions), f"{row.minutes:,}")
-        assert f"| `{row.tier}` | {row.jobs} x {row.workers} | {' | '.join(figures)} |" in readme
+        assert f"| `{row.tier}` | {row.jobs} x {row.workers} | {' | '.join(figures)} |" in guide
 
 
 def test_ten_jobs_of_a_hundred_workers_are_a_thousand() -> None:

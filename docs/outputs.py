@@ -1,0 +1,240 @@
+"""What no declaration says: which model a command prints, what an exit code means, some sentences."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from handlers.actions.session import JobState
+from handlers.actions.status import RunStatus
+from handlers.audit.audit import Audit
+from handlers.audit.repair import Repaired
+from handlers.cli.ingest import Ingested
+from handlers.cli.pilot import PilotReport
+from handlers.corpus.profile import Profile
+from handlers.domain.models import BatchMessage, Paper, PartLine
+from handlers.domain.run_report import RunReport
+from handlers.planning.assumptions import Assumptions
+from handlers.planning.plan_file import PlanFile
+from handlers.report import ReportRequest
+from handlers.runs.control import Steered, ToldLetter
+from handlers.runs.submit import RunRequest, Submitted
+from handlers.simulation.setup import SimResult, SimSetup
+
+Model = type[BaseModel] | dict[str, str]
+
+
+class Simulated(SimResult):
+    setup: SimSetup
+    """What was simulated: every flag of the command, by its name."""
+
+
+EXIT_CODES = {
+    0: "all is well, or done as far as `--limit` or `--deadline` allowed",
+    1: "the counts of a session on GitHub Actions do not add up (`paperfleet actions collect`)",
+    2: "a flag, setting, file or run is wrong; the message names it and the fix",
+    3: "finished, with failed or flagged papers; differences in an audit; nothing left but dead letters",
+    4: "parked: budget spent, or an error that nobody but you can mend (key, credit, model, endpoint)",
+    130: "interrupted or paused, resumable",
+}
+"""Code → meaning, in the words of every command but those that are named."""
+
+OUTPUTS: list[tuple[str, str, Model, str]] = [
+    (
+        "A run",
+        "`run`, `work`, `status`, `report` and `merge` with `--json`, and by `actions collect`",
+        RunReport,
+        "Also the file `report.json` of a run's folder, and what the report function answers. It is printed"
+        " whatever the exit code. Without `--json` the same figures are shown as tables.",
+    ),
+    (
+        "A plan",
+        "`plan --json`",
+        PlanFile,
+        "Also the plan file itself. `measured` is null without a pilot; `assumptions` are listed under"
+        " [files](files.md#assumptions).",
+    ),
+    ("A pilot", "`pilot --json`", PilotReport, ""),
+    ("A simulation", "`simulate --json`", Simulated, ""),
+    ("An ingested source", "`ingest`", Ingested, "Paths are of files in the state folder."),
+    ("What was sharded", "`shard`, and the shard function", Submitted, ""),
+    (
+        "A run that was steered",
+        "`pause`, `resume`, `cancel`, `retry` and `redrive` with `--json`",
+        Steered,
+        "",
+    ),
+    ("Dead letters", "`redrive --list`, an object a line", ToldLetter, ""),
+    ("An audit", "`audit --json`", Audit, ""),
+    ("A repair", "`repair --json`, a list with an object a run", Repaired, ""),
+    (
+        "A job of a session",
+        "`actions begin` and `actions work`",
+        JobState,
+        "Money in nano-USD, times in seconds.",
+    ),
+    ("Workflow runs", "`actions status --json`, an object a line", RunStatus, ""),
+    (
+        "What a process event left",
+        "`invoke process`, and the process function",
+        {
+            "batchItemFailures": "messages to deliver again",
+            "batchItemFailures[].itemIdentifier": "a message's id",
+        },
+        "",
+    ),
+    (
+        "Runs that the schedule reported",
+        "`invoke report` with the schedule's event",
+        {"reported": "ids of the runs whose reports were written"},
+        "",
+    ),
+]
+"""(heading, who prints it, its keys, what else is to be known)."""
+
+FILES: list[tuple[str, str, Model, str]] = [
+    (
+        "A paper",
+        "",
+        Paper,
+        "A record of a source and a line of the corpus. Only `id` is needed, and a title or an abstract;"
+        " other fields are carried along unread. `same_as` is written by ingest.",
+    ),
+    ("A rejected line", "", {
+        "line": "number of the line in the source",
+        "reason": "why it is no paper",
+        "excerpt": "its first 160 characters",
+    }, ""),
+    ("A corpus's profile", "", Profile, ""),
+    ("A result in a part", "", PartLine, "`calls[].cost` and `calls[].estimate` are nano-USD."),
+    ("A batch's message", "", BatchMessage, "What travels on the queue: no paper's text."),
+    ("A request to the shard handler", "", RunRequest, "`spec` holds what is fixed for the life of a run."),
+    ("A request to the report handler", "", ReportRequest, ""),
+    (
+        "Assumptions",
+        "",
+        Assumptions,
+        "A file for `plan --assume`, JSON or TOML, replaces any of them. Seconds, USD, tokens; a price is USD"
+        " per million tokens.",
+    ),
+]  # fmt: skip
+
+SETTINGS_WITHOUT_WORDS = {
+    "backend": "Where queue, ledger and results are: in the state folder, or on AWS (`--aws`).",
+    "queue_url": "SQS queue of the batches.",
+    "dead_letter_url": "SQS queue of the batches that were received too often.",
+    "bucket": "S3 bucket of corpora and results.",
+    "api_key": "Key of the model's API.",
+    "connect_timeout": "Seconds to wait for a connection.",
+    "job_id": "Set for each process of a fleet by whoever starts it.",
+}
+"""Of those that no flag gives and no sentence in the code describes."""
+
+KEYS_WITHOUT_WORDS = {
+    "abstract": "Text.",
+    "account": "Plan of the GitHub account.",
+    "actual": "As it came.",
+    "assumptions": "Every figure that the plan rests on.",
+    "at": "When.",
+    "batch_id": "The batch.",
+    "binding": "The limit that sets the pace.",
+    "body": "The full text, if there is one.",
+    "budget_usd": "What the run may cost in all; null: no limit.",
+    "cached": "Prompt tokens that came from the provider's cache.",
+    "calls": "Calls sent.",
+    "completion": "Tokens of answers.",
+    "completion_tokens": "Tokens of answers.",
+    "corpus": "Key or file of the canonical corpus.",
+    "cost_high_usd": "Upper end of the 90% interval.",
+    "cost_low_usd": "Lower end of the 90% interval.",
+    "cost_usd": "USD.",
+    "counts": "Papers by their state; they add up to `papers`.",
+    "date": "As the source has it.",
+    "dead": "Dead letters.",
+    "detail": "One sentence.",
+    "done": "Papers that are done already.",
+    "duplicates": "Records dropped because id and text came before.",
+    "ended": "Jobs that ended.",
+    "ended_at": "When it ended; null while it runs.",
+    "error": "Class of what went wrong.",
+    "errors": "Class of error → calls that ended in it.",
+    "fatal": "Refused in a way that parks the run.",
+    "file": "File in the state folder.",
+    "fingerprint": "Hash of text and fixed settings: equal ones share a result.",
+    "finished_at": "When it ended; null if it has not.",
+    "generation": "How often the paper was opened again, from 1.",
+    "hash": "Seal over all the rest.",
+    "high": "Upper end of the 90% interval.",
+    "hours": "From the first job's start to the last paper.",
+    "hours_low": "Lower end of the 90% interval.",
+    "id": "Its id.",
+    "in_flight": "Received, and not yet done with.",
+    "indeterminate_usd": "Part of the spend: calls that may not have been charged.",
+    "index": "File of the index.",
+    "jobs": "Number of processes.",
+    "keywords": "Texts.",
+    "kind": "What it is.",
+    "language": "Language code, if the source says it.",
+    "license": "As the source has it.",
+    "low": "Lower end of the 90% interval.",
+    "model": "The model's name.",
+    "name": "Its name.",
+    "ok": "Answered.",
+    "p50": "Half of the calls.",
+    "p90": "Nine of ten.",
+    "p99": "99 of 100.",
+    "papers": "Number of papers.",
+    "papers_per_hour": "Papers an hour.",
+    "per_request": "For each request.",
+    "per_token": "For each token of the text.",
+    "platform": "Where the jobs run.",
+    "platform_minutes": "Minutes of runners.",
+    "platform_usd": "What the platform costs, beside the API.",
+    "predicted": "As it was planned.",
+    "private": "Whether the repository is private: its minutes are counted.",
+    "profile": "File of the profile.",
+    "prompt": "Tokens of requests.",
+    "prompt_tokens": "Tokens of requests.",
+    "queued": "Jobs that wait for a runner.",
+    "reason": "Why.",
+    "reasoning": "Completion tokens that are no part of an answer's text.",
+    "recommended": "Tier of the fleet that is recommended.",
+    "refused": "Refused for good, one request alone.",
+    "rejects": "Lines that are no papers.",
+    "rejects_file": "File of the rejected lines.",
+    "repairs": "Calls that asked for a better answer.",
+    "residual": "Standard deviation around that.",
+    "reused": "Papers whose result an earlier run had.",
+    "risk": "Of not coming out as planned.",
+    "risk_reason": "Why.",
+    "run": "Settings that `run --plan` executes.",
+    "run_id": "Id of the run.",
+    "running": "Jobs that run.",
+    "same_as": "Papers whose text another paper has: never sent.",
+    "sent": "All of them.",
+    "session": "Id of the session.",
+    "sessions": "Sessions that somebody or something has to start.",
+    "sha256": "Of the canonical corpus.",
+    "shared": "Whether other runs' messages are counted too.",
+    "spend_nano_usd": "The same in nano-USD, exact.",
+    "spend_usd": "Booked for all calls.",
+    "started_at": "When it began.",
+    "state": "Where it stands.",
+    "status": "How it ended or stands.",
+    "throttled": "Refused for a rate limit.",
+    "tier": "A tier's name, or `custom`.",
+    "title": "Text.",
+    "tokens_completion": "Tokens of answers.",
+    "tokens_prompt": "Tokens of requests.",
+    "transient": "Failed and tried again.",
+    "url": "Address.",
+    "utilization": "Share of the workers' time spent on papers.",
+    "v": "Version of the format.",
+    "visible": "Waiting for a job.",
+    "wall_s": "Seconds from start to end.",
+    "warnings": "Sentences for people.",
+    "where": "Where it is.",
+    "why": "Why.",
+    "worker_utilization": "Share of the workers' time spent on papers.",
+    "workers": "Of each job.",
+}
+"""Meaning of a key, by its name, where the code gives it none of its own."""
