@@ -1,0 +1,125 @@
+"""State folders and stacks that an earlier version left behind go on under this one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.model_server import start
+from tests import earlier
+from tests.command import PRICES, Ran, lines, paperfleet
+from tests.earlier import MODEL, SERVER, Sample
+from tests.local_aws import LocalAws, moto_server, name_of
+
+VERSIONS = ("before-rooms",)
+ENDS = ("killed", "parked")
+FINAL = {"done", "flagged", "failed", "skipped"}
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with moto_server() as local:
+        yield local
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_state_folder_goes_on(version: str, end: str, tmp_path: Path) -> None:
+    sample = earlier.load(f"{version}-state-{end}")
+    state = tmp_path / "state"
+    earlier.restore_folder(sample, state)
+    source = earlier.write_source(sample, tmp_path / "papers.jsonl")
+
+    def command(*arguments: object) -> Ran:
+        return paperfleet(*arguments, "--state", state, "--run-id", "r")
+
+    def finish(base_url: str) -> Ran:
+        return command("run", source, "--batch-papers", 4, "--base-url", base_url, "--model", MODEL,
+                       *PRICES, "--jobs", 1, "--workers", 4, "--max-failed", "100%", "--json")  # fmt: skip
+
+    assert_goes_on(sample, command, finish, tmp_path)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_stack_goes_on(version: str, end: str, tmp_path: Path, aws: LocalAws) -> None:
+    sample = earlier.load(f"{version}-stack-{end}")
+    stack = aws.stack(name_of(tmp_path))
+    earlier.restore_stack(sample, aws, stack)
+    source = earlier.write_source(sample, tmp_path / "papers.jsonl")
+    environment = aws.environment | stack.settings()
+
+    def command(*arguments: object) -> Ran:
+        return paperfleet(*arguments, "--state", tmp_path / "state", "--run-id", "r", **environment)
+
+    def finish(base_url: str) -> Ran:
+        """The messages of the earlier version lie in the queue beside those that are emitted anew."""
+        shard = ("shard", source, "--batch-papers", 4, "--budget", 1, "--model", MODEL)
+        for arguments in (shard, ("resume",)):
+            ran = command(*arguments)
+            assert ran.code == 0, ran.err
+        return command("work", "--base-url", base_url, *PRICES, "--jobs", 1, "--workers", 4,
+                       "--max-failed", "100%", "--json")  # fmt: skip
+
+    assert_goes_on(sample, command, finish, tmp_path)
+
+
+def assert_goes_on(sample: Sample, command: Command, finish: Callable[[str], Ran], folder: Path) -> None:
+    before = sample["report"]
+    assert_reads_alike(before, sample["export"], command, folder)
+    with start(SERVER) as server:
+        ran = finish(server.base_url)
+        bill = server.stats()
+    assert ran.code == 3, ran.err
+    report = command("report", "--json").report
+    assert report["state"] == "finished"
+    assert sum(report["counts"].values()) == report["papers"] == before["papers"]
+    assert report["counts"]["pending"] == 0
+    for status in ("flagged", "failed"):
+        assert report["counts"][status] == before["counts"][status]
+    assert bill["duplicates"] == 0
+    assert 0 < bill["charged"] <= before["counts"]["pending"], "nothing that was done is paid again"
+    assert (
+        report["spend_nano_usd"] - lost(report)
+        == before["spend_nano_usd"] - lost(before) + (bill["bill_nano_usd"])
+    ), "the ledger is the bill of the calls that ended"
+    assert report["calls"]["sent"] == before["calls"]["sent"] + bill["requests"]
+    assert_kept(sample["export"], command, folder)
+    audit = command("audit", "--json")
+    assert audit.code == 0, audit.out + audit.err
+
+
+def assert_reads_alike(before: dict[str, Any], results: str, command: Command, folder: Path) -> None:
+    """The run stands as the earlier version said, and its results are the same to the byte."""
+    for verb in ("status", "report"):
+        now = command(verb, "--json").report
+        assert now.keys() == before.keys()
+        for name in ("counts", "papers", "same_as", "spend_nano_usd", "calls", "tokens", "budget_usd"):
+            assert now[name] == before[name], name
+        assert [job["id"] for job in now["jobs"]] == [job["id"] for job in before["jobs"]]
+    output = folder / "before.jsonl"
+    assert command("export", "--output", output).code == 0
+    assert output.read_text(encoding="utf-8") == results
+
+
+def assert_kept(results: str, command: Command, folder: Path) -> None:
+    """What had ended before ended as it did, with the same text."""
+    output = folder / "after.jsonl"
+    assert command("export", "--output", output).code == 0
+    after = {line["id"]: line for line in lines(output)}
+    earlier_lines = [json.loads(line) for line in results.splitlines()]
+    assert [line["id"] for line in earlier_lines] == list(after)
+    for line in earlier_lines:
+        if line["status"] in FINAL:
+            assert after[line["id"]] == line
+
+
+def lost(report: dict[str, Any]) -> int:
+    """nano-USD that are booked for calls of which nobody knows whether they were charged."""
+    return round(report["indeterminate_usd"] * 10**9)
