@@ -20,7 +20,7 @@ from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.local.ingesting import ingested
 from handlers.runs.specification import specification
-from handlers.runs.submit import RunRequest, submit
+from handlers.runs.submit import RunRequest, submit_run
 from handlers.settings import Settings
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
@@ -85,13 +85,7 @@ def _submitted(adapters: State, settings: Settings, wish: Wish, found: IngestRes
         same_as=found.same_as,
         budget=settings.budget_nano,
     )
-    submit(
-        request,
-        ledger=adapters.ledger,
-        queue=adapters.queue,
-        store=adapters.store,
-        clock=adapters.clock,
-    )
+    submit_run(adapters, request)
     return adapters.ledger.run(settings.run_id)
 
 

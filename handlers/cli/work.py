@@ -13,7 +13,7 @@ from handlers.bootstrap import open_state
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
 from handlers.errors import UnknownRunError
-from handlers.local.fleet import Fleet, bury_the_dead
+from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.ingesting import ingested
 from handlers.local.preflight import refuse_forgotten
 from handlers.local.session import exit_code, final_report, print_report, shard_through_handler
@@ -75,7 +75,7 @@ def work(*, as_json: options.AsJson = False, **flags: Any) -> None:
         bootstrap.task_of(spec)
         bootstrap.price(settings, spec.model)
         bootstrap.endpoint(settings)
-        bury_the_dead(adapters, settings.run_id)
+        reap_dead_jobs(adapters, settings.run_id)
     with Progress(Console(stderr=True, highlight=False)) as progress:
         failure = Fleet(settings, progress).run()
     with open_state(settings.run_id, settings) as adapters:
