@@ -5,29 +5,27 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import typer
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from rich.console import Console
 
-from handlers import bootstrap, shard
+from handlers import bootstrap
 from handlers.bootstrap import State, export_processes, is_alive, open_state
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import Control
 from handlers.errors import PaperfleetError
 from handlers.local.endpoint import endpoint
-from handlers.local.event_source import LocalContext
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.preflight import refuse_forgotten
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.results.export import export_jsonl
-from handlers.runs.specification import specification
-from handlers.runs.submit import RunRequest, Submitted
+from handlers.runs.specification import run_request
+from handlers.runs.submit import RunRequest, Submitted, submit_run
 from handlers.runs.summarise import RunReport, summarise
-from handlers.settings import PREFIX, Settings
+from handlers.settings import Settings
 
 if TYPE_CHECKING:
     from handlers.planning.plan_file import PlanFile
@@ -56,20 +54,12 @@ def make_ready(settings: Settings) -> None:
 
 def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunReport:
     """A session over an ingested corpus, by whoever holds the state (``only_parent``)."""
-    spec = specification(ready, found)
-    bootstrap.price(ready, spec.model)
-    request = RunRequest(
-        run_id=ready.run_id,
-        spec=spec,
-        papers=found.papers,
-        same_as=found.same_as,
-        budget=ready.budget_nano,
-    )
+    request = run_request(ready, found)
+    bootstrap.price(ready, ready.model or "")
     with open_state(ready.run_id, ready) as state:
         refuse_forgotten(state, ready.run_id)
         _clear(state, ready.run_id)
-        # Within, for whoever closes a file of SQLite last writes it out: twice for nothing.
-        emitted = shard_through_handler(request, ready).emitted
+        emitted = submit_request(state, request, ready).emitted
     failure = ""
     if emitted:
         with Progress(console) as progress:
@@ -83,18 +73,12 @@ def _clear(state: State, run_id: str) -> None:
     state.queue.purge()
 
 
-def shard_through_handler(request: RunRequest, settings: Settings) -> Submitted:
-    """A JSON event in, a JSON answer out: the stack's shard function's, or that of the handler here."""
-    event = request.model_dump(mode="json")
+def submit_request(state: State, request: RunRequest, settings: Settings) -> Submitted:
+    """By the stack's shard function where the settings name one, else by this process."""
     if settings.backend == "aws" and settings.shard_function is not None:
+        event = request.model_dump(mode="json")
         return Submitted.model_validate(bootstrap.call_function(settings.shard_function, event))
-    where = settings.model_dump(
-        include={"backend", "state", "table", "queue_url", "dead_letter_url", "bucket"}
-    )
-    bootstrap.set_environment({PREFIX + name.upper(): str(value) for name, value in where.items() if value})
-    context = LocalContext("local-shard", lambda: 900.0, function_name="paperfleet-shard")
-    answer = shard.handler(event, cast("LambdaContext", context))
-    return Submitted.model_validate(answer)
+    return submit_run(state, request)
 
 
 def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
