@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.domain.models import BatchMessage, Paper, PartLine
 from pydantic import BaseModel
 
 from handlers.actions.session import JobState
@@ -11,7 +12,6 @@ from handlers.audit.repair import Repaired
 from handlers.cli.ingest import Ingested
 from handlers.cli.pilot import PilotReport
 from handlers.corpus.profile import Profile
-from handlers.domain.models import BatchMessage, Paper, PartLine
 from handlers.domain.run_report import RunReport
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.plan_file import PlanFile

@@ -38,7 +38,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 def _watch() -> dict[str, Any]:
     with bootstrap.open_state() as state:
-        reports = watch(ledger=state.ledger, queue=state.queue, store=state.store, clock=state.clock)
+        reports = watch(state)
     for report in reports:
         publish_report(report)
     return {"reported": [report.run_id for report in reports]}
@@ -50,12 +50,5 @@ def _report(event: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         raise UsageError(f"not a report request: {error}") from error
     with bootstrap.open_state(request.run_id) as state:
-        report = summarise(
-            request.run_id,
-            ledger=state.ledger,
-            queue=state.queue,
-            now=state.clock.now(),
-            is_alive=bootstrap.is_alive,
-            detail=request.detail,
-        )
+        report = summarise(state, request.run_id, is_alive=bootstrap.is_alive, detail=request.detail)
     return report.model_dump(mode="json")

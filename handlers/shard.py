@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from handlers import bootstrap
 from handlers.errors import UsageError
-from handlers.runs.submit import RunRequest, submit
+from handlers.runs.submit import RunRequest, submit_run
 from handlers.runs.upload import request_of_upload, uploaded_key
 from handlers.settings import load_settings
 
@@ -28,10 +28,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     else:
         request = _parsed(event)
     with bootstrap.open_state(request.run_id) as state:
-        submitted = submit(
-            request, ledger=state.ledger, queue=state.queue, store=state.store, clock=state.clock
-        )
-    return submitted.model_dump()
+        return submit_run(state, request).model_dump()
 
 
 def _parsed(event: dict[str, Any]) -> RunRequest:

@@ -12,10 +12,17 @@ from handlers.domain.ledger import Commit, LedgerEntry
 from handlers.domain.paper import PaperStatus
 from handlers.domain.result import Check, PartLine, PartPointer
 from handlers.domain.run import RunRecord, RunSpec, SessionRecord
+from handlers.ports import Backend
+from tests.fakes import FakeClock
 
 RUN = "r"
 SHA256 = "c" * 64
 CORPUS = f"corpora/{SHA256}.jsonl"
+
+
+def backend(**parts: Any) -> Backend:
+    """Of the parts that a test is about: ``ledger``, ``queue``, ``store``, ``clock``."""
+    return Backend(**{"ledger": None, "queue": None, "store": None, "clock": FakeClock()} | parts)
 
 
 def spec(**changes: Any) -> RunSpec:

@@ -23,7 +23,8 @@ from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.result import Check, Part, PartLine
 from handlers.domain.run import RunSpec, SessionRecord
 from handlers.domain.run_report import RunReport
-from handlers.runs.submit import RunRequest, submit
+from handlers.ports import Backend
+from handlers.runs.submit import RunRequest, submit_run
 from handlers.runs.summarise import summarise
 from tests.fakes import FakeClock
 
@@ -48,17 +49,13 @@ Decide = Callable[[Paper, int], Outcome]
 
 
 @dataclass(frozen=True)
-class FinishedRun:
+class FinishedRun(Backend):
+    """Its clock stands at the run's end."""
+
     directory: Path
-    ledger: SqliteLedger
-    queue: SqliteQueue
-    store: FileStore
-    end: float
 
     def report(self) -> RunReport:
-        return summarise(
-            RUN, ledger=self.ledger, queue=self.queue, now=self.end, is_alive=lambda _: False, detail=True
-        )
+        return summarise(self, RUN, is_alive=lambda _: False, detail=True)
 
 
 @contextmanager
@@ -90,11 +87,12 @@ def finished_run(
     request = RunRequest(
         run_id=RUN, spec=spec, papers=found.papers, same_as=found.same_as, budget=45_000_000_000
     )
-    submit(request, ledger=ledger, queue=queue, store=store, clock=clock)
+    submit_run(Backend(ledger, queue, store, clock), request)
     queue.purge()
     fleet = _Fleet(ledger, store, decide, jobs, workers)
     try:
-        yield FinishedRun(directory, ledger, queue, store, fleet.work(batches) if batches != 0 else START)
+        end = fleet.work(batches) if batches != 0 else START
+        yield FinishedRun(ledger, queue, store, FakeClock(end), directory)
     finally:
         ledger.close()
         queue.close()

@@ -17,7 +17,7 @@ from handlers.actions.queue_times import QueueStatus
 from handlers.actions.session import SessionPlan
 from handlers.actions.status import queue_of
 from handlers.actions.tiers import Measured
-from handlers.bootstrap import State, exporters, open_state
+from handlers.bootstrap import State, export_processes, open_state
 from handlers.domain.job import JobRecord
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL
@@ -25,7 +25,7 @@ from handlers.domain.run import Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
 from handlers.reporting.markdown import to_markdown
-from handlers.results.export import export
+from handlers.results.export import export_jsonl
 from handlers.runs.summarise import summarise
 from handlers.settings import Settings
 
@@ -80,15 +80,17 @@ def collect(
         adapters.ledger.set_budget(plan.run_id, plan.budget)  # a merge keeps the largest that ever was
         _remember(plan, adapters, queue)
         _park_if_spent(plan, adapters, settings)
-        report = _report(plan.run_id, adapters)
-        wrong = tuple(sums_that_are_off(plan.run_id, adapters, report))
+        report = summarise(
+            adapters, plan.run_id, is_alive=lambda _owner: False, detail=True, with_queue=False
+        )
+        wrong = tuple(inconsistencies(adapters, plan.run_id, report))
         progress = plan.pending - report.counts["pending"]
         collected = Collected(plan, report, queue, wrong, progress, _wanted(plan, report))
         _write(adapters, plan.run_id, report, output)
     return collected
 
 
-def sums_that_are_off(run_id: str, adapters: State, report: RunReport) -> Sequence[str]:
+def inconsistencies(adapters: State, run_id: str, report: RunReport) -> Sequence[str]:
     """Every sum made in another way: of papers' rows, of jobs, of money."""
     found = []
     rows = dict.fromkeys(TERMINAL, 0)
@@ -167,27 +169,9 @@ def _measured(plan: SessionPlan, jobs: Sequence[JobRecord], queue: QueueStatus |
     )
 
 
-def _report(run_id: str, adapters: State) -> RunReport:
-    return summarise(
-        run_id,
-        ledger=adapters.ledger,
-        queue=None,
-        now=adapters.clock.now(),
-        is_alive=lambda _owner: False,
-        detail=True,
-    )
-
-
 def _write(adapters: State, run_id: str, report: RunReport, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     (output / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
     (output / "report.md").write_text(to_markdown(report), encoding="utf-8")
-    results = output / "results.jsonl"
-    export(
-        run_id,
-        ledger=adapters.ledger,
-        store=adapters.store,
-        format="jsonl",
-        output=results,
-        processes=exporters(adapters),
-    )
+    processes = export_processes(adapters)
+    export_jsonl(adapters, run_id, output / "results.jsonl", processes=processes)

@@ -19,8 +19,8 @@ from handlers.domain.run import RunRecord
 from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.local.ingesting import ingested
-from handlers.runs.specification import specification
-from handlers.runs.submit import RunRequest, submit
+from handlers.runs.specification import run_request
+from handlers.runs.submit import submit_run
 from handlers.settings import Settings
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
@@ -77,21 +77,7 @@ def _submitted(adapters: State, settings: Settings, wish: Wish, found: IngestRes
         cut = adapters.ledger.run(settings.run_id).spec.batch_papers  # batches of a run are cut once
     except UnknownRunError:
         cut = _batch_papers(wish, found, settings)
-    spec = specification(settings.model_copy(update={"batch_papers": cut}), found)
-    request = RunRequest(
-        run_id=settings.run_id,
-        spec=spec,
-        papers=found.papers,
-        same_as=found.same_as,
-        budget=settings.budget_nano,
-    )
-    submit(
-        request,
-        ledger=adapters.ledger,
-        queue=adapters.queue,
-        store=adapters.store,
-        clock=adapters.clock,
-    )
+    submit_run(adapters, run_request(settings.model_copy(update={"batch_papers": cut}), found))
     return adapters.ledger.run(settings.run_id)
 
 

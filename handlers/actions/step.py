@@ -19,7 +19,7 @@ from handlers.bootstrap import State, open_state
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
 from handlers.errors import UsageError
-from handlers.local.fleet import Fleet, bury_the_dead
+from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.state_lock import only_parent
 from handlers.reporting.progress import Progress
 from handlers.runs.submit import emit
@@ -87,11 +87,11 @@ def _armed(adapters: State, job: JobState) -> _Before:
         raise UsageError(f"job {job.job} has no allowance: `paperfleet actions begin` draws one")
     ledger.give_back(job.run_id, job.grant, 2, job.allowance)
     ledger.end_job(job.run_id, job.grant, at=adapters.clock.now(), outcome="returned", stats=None)
-    bury_the_dead(adapters, job.run_id)
+    reap_dead_jobs(adapters, job.run_id)
     held = ledger.budget_state(job.run_id).held
     ledger.set_budget(job.run_id, NanoUsd(held + job.allowance))
     adapters.queue.purge()
-    emit(job.run_id, ledger=ledger, queue=adapters.queue)
+    emit(adapters, job.run_id)
     pending = ledger.totals(job.run_id).counts["pending"]
     return _Before(held, pending, ledger.control(job.run_id))
 

@@ -18,7 +18,7 @@ from handlers.domain.part_lines import decode
 from handlers.domain.run import RunTotals
 from handlers.domain.value import Frozen
 from handlers.errors import DamagedObjectError
-from handlers.ports import Ledger, ObjectStore
+from handlers.ports import Backend, Ledger, ObjectStore
 
 _CHUNK = 100
 
@@ -54,10 +54,11 @@ class Audit(Frozen):
     differences: tuple[Difference, ...]
 
 
-def audit(run_id: str, *, ledger: Ledger, store: ObjectStore, bill: Bill | None = None) -> Audit:
+def audit(backend: Backend, run_id: str, bill: Bill | None = None) -> Audit:
     """Read every row and every line of a run; memory holds the differences only. UnknownRunError if there
     is no such run. Of a run that jobs work on, what they just did is listed as a difference.
     """
+    ledger, store = backend.ledger, backend.store
     ledger.run(run_id)
     explained: list[str] = []
     differences: list[Difference] = []

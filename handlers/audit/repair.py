@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
+from handlers.adapters.sqlite.salvage import Salvaged
 from handlers.audit.part_index import Found, FoundLines, found_lines
 from handlers.audit.scan_parts import scan_parts
 from handlers.domain.call import CallTotals
@@ -48,22 +50,15 @@ class Repaired(Frozen):
     """Whether the old ledger could still be asked for its spend and budget."""
 
 
-def repair(
-    run_id: str,
-    record: RunRecord,
-    *,
-    spend: NanoUsd | None,
-    cancelled: str | None,
-    ledger: Ledger,
-    store: ObjectStore,
-    clock: Clock,
-) -> Repaired:
+def repair(record: RunRecord, old: Salvaged, *, ledger: Ledger, store: ObjectStore, clock: Clock) -> Repaired:
     """Build a run in an empty ``ledger`` from its record, its corpus' index and its parts.
 
-    ``spend`` is what the old ledger had booked, None if it cannot be read. The run is parked:
-    whoever goes on has read what was found; one that was ``cancelled`` (why) stays so. CorpusChangedError
-    if the corpus is gone.
+    ``old`` is what the old ledger still says of it. The run is parked: whoever goes on has read what was
+    found; one that was cancelled stays so. CorpusChangedError if the corpus is gone.
     """
+    run_id, spend = record.run_id, old.spend
+    budget = record.budget if old.budget is None else old.budget
+    record = replace(record, budget=budget)
     with found_lines() as lines:
         found = lines.add(scan_parts(run_id, store))
         ledger.create_run(record)
@@ -76,10 +71,10 @@ def repair(
         unaccounted = NanoUsd(max(0, (spend or 0) - found.calls.cost))
         _book(run_id, found.calls, unaccounted, ledger, clock)
         _restore(run_id, lines, ledger, clock)
-    ledger.set_budget(run_id, record.budget)
+    ledger.set_budget(run_id, budget)
     now = clock.now()
     stopped = Control("parked", _reason(spend), now)
-    ledger.set_control(run_id, stopped if cancelled is None else Control("cancelled", cancelled, now))
+    ledger.set_control(run_id, stopped if old.cancelled is None else Control("cancelled", old.cancelled, now))
     return _repaired(record, found, unaccounted, known=spend is not None, ledger=ledger)
 
 

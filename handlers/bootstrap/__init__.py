@@ -19,7 +19,7 @@ from handlers.bootstrap.state import (
     SystemClock,
     call_function,
     connect,
-    exporters,
+    export_processes,
     located,
     open_state,
 )
@@ -47,7 +47,7 @@ __all__ = [
     "chat_model",
     "connect",
     "endpoint",
-    "exporters",
+    "export_processes",
     "is_alive",
     "job",
     "located",

@@ -59,7 +59,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def helpers() -> int:
+def helper_processes() -> int:
     """Processes to share chunks of work out to (``in_order``): one more than cores, since each of them waits
     now and then for its next chunk; 1, which stands for none, where they would take turns on one core."""
     found = cores()

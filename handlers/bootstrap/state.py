@@ -15,7 +15,7 @@ from typing import Any
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
-from handlers.bootstrap.host import helpers
+from handlers.bootstrap.host import helper_processes
 from handlers.errors import UsageError
 from handlers.ports import Backend, Clock
 from handlers.settings import PREFIX, Settings, load_settings
@@ -77,9 +77,9 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
     return State(ledger, queue, store, clock, root, closing.close)
 
 
-def exporters(state: State) -> int:
+def export_processes(state: State) -> int:
     """Processes that may make an export's lines: SDK clients outlive no fork, and no core waits for files."""
-    return 1 if state.by_itself else helpers()
+    return 1 if state.by_itself else helper_processes()
 
 
 def located(settings: Settings) -> Settings:

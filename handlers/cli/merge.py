@@ -54,12 +54,5 @@ def _standing(state: Path, run_id: str) -> RunReport:
     with bootstrap.open_state(run_id, load_settings(state=state, run_id=run_id)) as adapters:
         adapters.queue.purge()
         if adapters.ledger.control(run_id).state == "active":
-            emit(run_id, ledger=adapters.ledger, queue=adapters.queue)
-        return summarise(
-            run_id,
-            ledger=adapters.ledger,
-            queue=adapters.queue,
-            now=adapters.clock.now(),
-            is_alive=bootstrap.is_alive,
-            detail=True,
-        )
+            emit(adapters, run_id)
+        return summarise(adapters, run_id, is_alive=bootstrap.is_alive, detail=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -80,17 +79,7 @@ def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore)
     old = salvage(root / LEDGER, run_id)
     try:
         record = kept_record(run_id, store)
-        if old.budget is not None:
-            record = replace(record, budget=old.budget)
-        return repair(
-            run_id,
-            record,
-            spend=old.spend,
-            cancelled=old.cancelled,
-            ledger=ledger,
-            store=store,
-            clock=bootstrap.SystemClock(),
-        )
+        return repair(record, old, ledger=ledger, store=store, clock=bootstrap.SystemClock())
     except DamagedObjectError as error:
         raise UsageError(
             f"run {run_id} cannot be repaired, and nothing is changed: {error}; or move "
@@ -141,7 +130,7 @@ def audit_run(
         refuse_damaged(settings.state)
     billed: Bill | None = None if bill is None else read_bill(bill, model)
     with open_state(settings.run_id, settings) as adapters:
-        found = audit(settings.run_id, ledger=adapters.ledger, store=adapters.store, bill=billed)
+        found = audit(adapters, settings.run_id, billed)
     typer.echo(found.model_dump_json(indent=2) if as_json else _table(found))
     raise typer.Exit(DIFFERENCES if found.differences else 0)
 

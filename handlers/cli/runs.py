@@ -21,7 +21,7 @@ from handlers.planning.plan_against_run import with_forecast
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
-from handlers.results.export import export
+from handlers.results.export import export_csv, export_jsonl
 from handlers.results.parquet import export_parquet
 from handlers.runs import control
 from handlers.runs.summarise import RunReport, summarise
@@ -117,25 +117,13 @@ def export_results(
     """Write the results, a line a paper, in the corpus's order. Says on stderr how many of each status."""
     target: Path | Literal["-"] = "-" if output is None or str(output) == "-" else output
     with _run(state, run_id, aws) as (adapters, run):
+        processes = bootstrap.export_processes(adapters)
         if form == "parquet":
-            counts = export_parquet(
-                run,
-                ledger=adapters.ledger,
-                store=adapters.store,
-                output=_file(target),
-                drafts=drafts,
-                processes=bootstrap.exporters(adapters),
-            )
+            counts = export_parquet(adapters, run, _file(target), drafts=drafts, processes=processes)
+        elif form == "csv":
+            counts = export_csv(adapters, run, target, drafts=drafts)
         else:
-            counts = export(
-                run,
-                ledger=adapters.ledger,
-                store=adapters.store,
-                format=form,
-                output=target,
-                drafts=drafts,
-                processes=bootstrap.exporters(adapters),
-            )
+            counts = export_jsonl(adapters, run, target, drafts=drafts, processes=processes)
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
 
 
@@ -164,13 +152,7 @@ def retry(
     if not chosen and error is None:
         raise UsageError("say which papers: --failed, --flagged or --class ERROR")
     with _run(state, run_id, aws) as (adapters, run):
-        done = control.retry(
-            run,
-            statuses=chosen or ["failed", "flagged"],
-            error=error,
-            ledger=adapters.ledger,
-            queue=adapters.queue,
-        )
+        done = control.retry(adapters, run, statuses=chosen or ["failed", "flagged"], error=error)
     _answer(done, f"{done.reopened:,} papers are pending again; {_GO_ON}", as_json=as_json)
 
 
@@ -184,10 +166,10 @@ def redrive(
     """Send the dead letters of the queue back, or list them with the last reason given."""
     with _run(state, run_id, aws) as (adapters, run):
         if listed:
-            for letter in control.dead_letters(run, ledger=adapters.ledger, queue=adapters.queue):
-                typer.echo(control.told(letter).model_dump_json())
+            for letter in control.dead_letters(adapters, run):
+                typer.echo(control.summarise_letter(letter).model_dump_json())
             return
-        done = control.redrive(run, ledger=adapters.ledger, queue=adapters.queue)
+        done = control.redrive(adapters, run)
     _answer(done, f"{done.redriven:,} messages sent back; {_GO_ON}", as_json=as_json)
 
 
@@ -199,7 +181,7 @@ def pause(
 ) -> None:
     """Stop a run within seconds: calls in flight finish, nothing new starts."""
     with _run(state, run_id, aws) as (adapters, run):
-        done = control.pause(run, ledger=adapters.ledger, now=adapters.clock.now())
+        done = control.pause(adapters, run)
     _answer(done, "paused; `paperfleet resume` re-arms it", as_json=as_json)
 
 
@@ -211,7 +193,7 @@ def resume(
 ) -> None:
     """Re-arm a paused, parked or cancelled run and send the messages of its unfinished batches."""
     with _run(state, run_id, aws) as (adapters, run):
-        done = control.resume(run, ledger=adapters.ledger, queue=adapters.queue, now=adapters.clock.now())
+        done = control.resume(adapters, run)
     _answer(done, f"{done.emitted:,} batches sent; {_GO_ON}", as_json=as_json)
 
 
@@ -223,7 +205,7 @@ def cancel(
 ) -> None:
     """Stop a run for good: results stay, the rest of its messages is dropped."""
     with _run(state, run_id, aws) as (adapters, run):
-        done = control.cancel(run, ledger=adapters.ledger, queue=adapters.queue, now=adapters.clock.now())
+        done = control.cancel(adapters, run)
     _answer(done, "cancelled; what is done stays and can be exported", as_json=as_json)
 
 
@@ -245,14 +227,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:
-    found = summarise(
-        run_id,
-        ledger=adapters.ledger,
-        queue=adapters.queue,
-        now=adapters.clock.now(),
-        is_alive=bootstrap.is_alive,
-        detail=detail,
-    )
+    found = summarise(adapters, run_id, is_alive=bootstrap.is_alive, detail=detail)
     return with_forecast(found, adapters.directory / "runs" / run_id)
 
 
@@ -267,7 +242,7 @@ def _watch(adapters: State, run_id: str, first: RunReport) -> None:
     render(found, Console())
 
 
-def _answer(done: control.Steered, sentence: str, *, as_json: bool) -> None:
+def _answer(done: control.ControlResult, sentence: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(done.model_dump_json())
     else:

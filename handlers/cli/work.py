@@ -13,13 +13,12 @@ from handlers.bootstrap import open_state
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
 from handlers.errors import UnknownRunError
-from handlers.local.fleet import Fleet, bury_the_dead
+from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.ingesting import ingested
 from handlers.local.preflight import refuse_forgotten
-from handlers.local.session import exit_code, final_report, print_report, shard_through_handler
+from handlers.local.session import exit_code, final_report, print_report, submit_request
 from handlers.reporting.progress import Progress
-from handlers.runs.specification import specification
-from handlers.runs.submit import RunRequest
+from handlers.runs.specification import run_request
 from handlers.settings import Settings, load_settings
 
 
@@ -41,17 +40,11 @@ def shard(
     """
     settings = _cut_as_before(load_settings(**flags))
     found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
-    if settings.backend == "embedded":
-        with open_state(settings.run_id, settings) as adapters:
+    with open_state(settings.run_id, settings) as adapters:
+        if settings.backend == "embedded":
             refuse_forgotten(adapters, settings.run_id)
-    request = RunRequest(
-        run_id=settings.run_id,
-        spec=specification(settings, found),
-        papers=found.papers,
-        same_as=found.same_as,
-        budget=settings.budget_nano,
-    )
-    typer.echo(shard_through_handler(request, settings).model_dump_json())
+        submitted = submit_request(adapters, run_request(settings, found), settings)
+    typer.echo(submitted.model_dump_json())
 
 
 def _cut_as_before(given: Settings) -> Settings:
@@ -75,7 +68,7 @@ def work(*, as_json: options.AsJson = False, **flags: Any) -> None:
         bootstrap.task_of(spec)
         bootstrap.price(settings, spec.model)
         bootstrap.endpoint(settings)
-        bury_the_dead(adapters, settings.run_id)
+        reap_dead_jobs(adapters, settings.run_id)
     with Progress(Console(stderr=True, highlight=False)) as progress:
         failure = Fleet(settings, progress).run()
     with open_state(settings.run_id, settings) as adapters:

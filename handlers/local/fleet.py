@@ -21,7 +21,7 @@ from handlers.errors import PaperfleetError
 from handlers.local.job_process import FAILED, SIGNALS, job_main
 from handlers.local.notifier_process import NotifierProcess
 from handlers.reporting.progress import Progress
-from handlers.runs.submit import keyed
+from handlers.runs.submit import queue_entry
 from handlers.runs.watch import DEAD_AFTER
 from handlers.settings import Settings, to_environment
 
@@ -31,7 +31,7 @@ _SHOWN_EVERY = {"embedded": 0.0, "aws": 5.0}
 _RESTARTS_PER_JOB = 5
 
 
-def bury_the_dead(state: State, run_id: str) -> list[str]:
+def reap_dead_jobs(state: State, run_id: str) -> list[str]:
     """Close the jobs whose process is gone: free their leases, emit their batches again, book as
     indeterminate what they held. Returns their ids."""
     buried = []
@@ -54,7 +54,7 @@ def _later(known: list[str], last: list[str]) -> list[str]:
 def _bury(state: State, run_id: str, job_id: str) -> None:
     freed = state.ledger.free_leases(run_id, job_id)
     state.ledger.end_job(run_id, job_id, at=state.clock.now(), outcome="killed", stats=None)
-    state.queue.send(map(keyed, freed))
+    state.queue.send(map(queue_entry, freed))
 
 
 class Fleet:
@@ -107,7 +107,7 @@ class Fleet:
         """How the session ended."""
         try:
             with open_state(self._run_id, self._settings) as state:
-                bury_the_dead(state, self._run_id)
+                reap_dead_jobs(state, self._run_id)
                 outcome = self._outcome(state)
                 state.ledger.close_session(self._session_id, at=state.clock.now(), outcome=outcome)
         except (sqlite3.Error, PaperfleetError) as error:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from handlers.bootstrap import SystemClock, open_state
-from handlers.bootstrap.host import helpers
+from handlers.bootstrap.host import helper_processes
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.ingest_cache import place_of, remember, remembered
 from handlers.corpus.sources.formats import Source, open_source
@@ -34,7 +34,9 @@ def ingested(
     if result is None:
         opened = _opened(source, source_format, settings, console)
         place = place_of(source, source_format, pairs, settings.state)
-        result = ingest(opened, settings.state, mapping=pairs, processes=helpers(), meanwhile=meanwhile)
+        result = ingest(
+            opened, settings.state, mapping=pairs, processes=helper_processes(), meanwhile=meanwhile
+        )
         remember(result, place)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "

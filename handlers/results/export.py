@@ -16,31 +16,26 @@ from typing import IO, Any, Literal, NamedTuple
 from pydantic_core import PydanticSerializationError, to_json
 
 from handlers.atomic_file import replacing
-from handlers.domain.paper import PaperStatus
+from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.errors import UsageError
 from handlers.parallel import in_order, may_fork
-from handlers.ports import Ledger, ObjectStore
+from handlers.ports import Backend
 from handlers.results.csv_lines import CsvLines
 from handlers.results.records import COLUMNS, Asked, Sent, chunks_of, received, records, sent
 
-__all__ = ["COLUMNS", "ExportFormat", "export"]
+__all__ = ["COLUMNS", "export_csv", "export_jsonl"]
 
-ExportFormat = Literal["jsonl", "csv"]
+Output = Path | Literal["-"]
+"""A file, or standard output."""
+Counts = dict[PaperStatus, int]
 _ALONE = 4
 """Chunks that are made into lines before other processes are started: small runs are not worth it."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
-def export(
-    run_id: str,
-    *,
-    ledger: Ledger,
-    store: ObjectStore,
-    format: ExportFormat,  # noqa: A002 - the flag's name
-    output: Path | Literal["-"],
-    drafts: bool = False,
-    processes: int = 1,
-) -> dict[PaperStatus, int]:
+def export_jsonl(
+    backend: Backend, run_id: str, output: Output, *, drafts: bool = False, processes: int = 1
+) -> Counts:
     """Write the results of a run to a file (all of it or nothing) or to standard output; returns papers
     by status.
 
@@ -52,21 +47,28 @@ def export(
     ``processes`` make the lines of a large run beside this one, with the same result; only for a store whose
     objects are files.
     """
-    spec = ledger.run(run_id).spec
-    counts: dict[PaperStatus, int] = {"done": 0, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
-    made = partial(records, spec=spec, store=store, drafts=drafts)
-    chunks = chunks_of(run_id, spec, ledger, store)
+    make, chunks, counts = _begin(backend, run_id, drafts=drafts)
     with _output_file(output) as file:
-        if format == "csv":
-            _write_csv(map(made, chunks), file, counts)
-        else:
-            _write_json_lines(made, chunks, file, counts, processes)
+        _write_json_lines(make, chunks, file, counts, processes)
     return counts
 
 
-def _write_csv(
-    chunks: Iterator[Iterator[dict[str, Any]]], file: IO[bytes], counts: dict[PaperStatus, int]
-) -> None:
+def export_csv(backend: Backend, run_id: str, output: Output, *, drafts: bool = False) -> Counts:
+    """The same records as ``export_jsonl`` writes, as CSV."""
+    make, chunks, counts = _begin(backend, run_id, drafts=drafts)
+    with _output_file(output) as file:
+        _write_csv(map(make, chunks), file, counts)
+    return counts
+
+
+def _begin(backend: Backend, run_id: str, *, drafts: bool) -> tuple[_Make, Iterator[list[Asked]], Counts]:
+    """What makes records of a chunk, the chunks, and the counts of their statuses."""
+    spec = backend.ledger.run(run_id).spec
+    make = partial(records, spec=spec, store=backend.store, drafts=drafts)
+    return make, chunks_of(backend, run_id, spec), dict.fromkeys((*TERMINAL, "pending"), 0)
+
+
+def _write_csv(chunks: Iterator[Iterator[dict[str, Any]]], file: IO[bytes], counts: Counts) -> None:
     lines = CsvLines(file, COLUMNS)
     try:
         for record in chain.from_iterable(chunks):
@@ -80,7 +82,7 @@ def _write_json_lines(
     make: _Make,
     chunks: Iterator[list[Asked]],
     file: IO[bytes],
-    counts: dict[PaperStatus, int],
+    counts: Counts,
     processes: int,
 ) -> None:
     try:
@@ -98,7 +100,7 @@ def _write_json_lines(
         file.flush()
 
 
-def _write_chunk(chunk: Iterator[dict[str, Any]], file: IO[bytes], counts: dict[PaperStatus, int]) -> None:
+def _write_chunk(chunk: Iterator[dict[str, Any]], file: IO[bytes], counts: Counts) -> None:
     for record in chunk:
         counts[record["status"]] += 1
         file.write(_json_line(record))
@@ -131,7 +133,7 @@ def _json_line(record: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def _output_file(output: Path | Literal["-"]) -> Iterator[IO[bytes]]:
+def _output_file(output: Output) -> Iterator[IO[bytes]]:
     """A file that takes its name only once it is whole; standard output and devices as they are."""
     if output == "-":
         yield sys.stdout.buffer

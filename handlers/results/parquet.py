@@ -5,19 +5,18 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.extras import load
-from handlers.ports import Ledger, ObjectStore
-from handlers.results.export import COLUMNS, export
+from handlers.ports import Backend
+from handlers.results.export import COLUMNS, Counts, export_jsonl
 from handlers.results.parquet_writer import to_parquet
 
 _TYPES = {"keywords": "VARCHAR[]", "checks": "JSON", "usage": "JSON", "cost_usd": "DOUBLE"}
 
 
 def export_parquet(
-    run_id: str, *, ledger: Ledger, store: ObjectStore, output: Path, drafts: bool, processes: int
-) -> dict[PaperStatus, int]:
+    backend: Backend, run_id: str, output: Path, *, drafts: bool = False, processes: int = 1
+) -> Counts:
     """Papers by status. UsageError without the extra ``parquet`` or when the file cannot be written."""
     load("duckdb", extra="parquet")
     try:
@@ -27,14 +26,6 @@ def export_parquet(
         raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from error
     with scratch as folder:
         lines = Path(folder) / "results.jsonl"
-        counts = export(
-            run_id,
-            ledger=ledger,
-            store=store,
-            format="jsonl",
-            output=lines,
-            drafts=drafts,
-            processes=processes,
-        )
+        counts = export_jsonl(backend, run_id, lines, drafts=drafts, processes=processes)
         to_parquet(lines, output, {name: _TYPES.get(name, "VARCHAR") for name in COLUMNS})
     return counts

@@ -15,7 +15,7 @@ from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import decode_unvalidated
 from handlers.domain.run import RunSpec
 from handlers.errors import CorpusChangedError, DamagedObjectError
-from handlers.ports import Ledger, ObjectStore
+from handlers.ports import Backend, ObjectStore
 from handlers.tasks.translation.policy import source_language, subtag
 
 COLUMNS = (
@@ -70,11 +70,11 @@ def records(
         yield _record(paper, raw, result, _line(result, store), spec, drafts=drafts)
 
 
-def chunks_of(run_id: str, spec: RunSpec, ledger: Ledger, store: ObjectStore) -> Iterator[list[Asked]]:
+def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[Asked]]:
     """Memory holds few chunks of papers, however many there are."""
-    for papers in _papers(store.lines(spec.corpus)):
+    for papers in _papers(backend.store.lines(spec.corpus)):
         leaders = [paper.get("same_as") or paper["id"] for paper, _ in papers]
-        rows = ledger.paper_rows(run_id, list(dict.fromkeys(leaders)))
+        rows = backend.ledger.paper_rows(run_id, list(dict.fromkeys(leaders)))
         yield [
             (raw, paper, _result(rows.get(leader)))
             for (paper, raw), leader in zip(papers, leaders, strict=True)

@@ -12,13 +12,13 @@ from handlers.domain.paper import PaperStatus
 from handlers.domain.run import Control
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
-from handlers.ports import BatchQueue, Ledger
+from handlers.ports import Backend, BatchQueue, Ledger
 from handlers.runs.submit import emit
 
-_UNTOLD = "none was given: whoever held it died each time (out of time or memory, killed); see the log"
+_NO_REASON = "none was given: whoever held it died each time (out of time or memory, killed); see the log"
 
 
-class Steered(Frozen):
+class ControlResult(Frozen):
     """What a command did to a run."""
 
     run_id: str
@@ -32,7 +32,7 @@ class Steered(Frozen):
     """Messages sent: one for each unfinished batch."""
 
 
-class ToldLetter(Frozen):
+class DeadLetterSummary(Frozen):
     """A dead letter for people: which batch, how often delivered, and the last reason given."""
 
     id: str
@@ -42,68 +42,69 @@ class ToldLetter(Frozen):
     reason: str
 
 
-def pause(run_id: str, *, ledger: Ledger, now: float) -> Steered:
+def pause(backend: Backend, run_id: str) -> ControlResult:
     """Jobs start no further call of the run; those in flight finish. Its messages are kept or, once
     received, dropped: ``resume`` and ``run`` emit them again."""
-    _not_cancelled(run_id, ledger, "pause")
-    ledger.set_control(run_id, Control("paused", "paused by hand", now))
-    return Steered(run_id=run_id, state="paused")
+    _state_unless_cancelled(backend.ledger, run_id, "pause")
+    backend.ledger.set_control(run_id, Control("paused", "paused by hand", backend.clock.now()))
+    return ControlResult(run_id=run_id, state="paused")
 
 
-def resume(run_id: str, *, ledger: Ledger, queue: BatchQueue, now: float) -> Steered:
+def resume(backend: Backend, run_id: str) -> ControlResult:
     """Re-arm a paused, parked or cancelled run and emit its unfinished batches."""
-    ledger.run(run_id)
-    ledger.set_control(run_id, Control("active", "", now))
-    return Steered(run_id=run_id, state="active", emitted=emit(run_id, ledger=ledger, queue=queue))
+    backend.ledger.run(run_id)
+    backend.ledger.set_control(run_id, Control("active", "", backend.clock.now()))
+    return ControlResult(run_id=run_id, state="active", emitted=emit(backend, run_id))
 
 
-def cancel(run_id: str, *, ledger: Ledger, queue: BatchQueue, now: float) -> Steered:
+def cancel(backend: Backend, run_id: str) -> ControlResult:
     """Stop the run for good: what is done stays, messages are dropped."""
-    ledger.run(run_id)
-    ledger.set_control(run_id, Control("cancelled", "cancelled by hand", now))
-    queue.purge()
-    return Steered(run_id=run_id, state="cancelled")
+    backend.ledger.run(run_id)
+    backend.ledger.set_control(run_id, Control("cancelled", "cancelled by hand", backend.clock.now()))
+    backend.queue.purge()
+    return ControlResult(run_id=run_id, state="cancelled")
 
 
 def retry(
-    run_id: str, *, statuses: Sequence[PaperStatus], error: str | None, ledger: Ledger, queue: BatchQueue
-) -> Steered:
+    backend: Backend, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None
+) -> ControlResult:
     """Open the next generation for the papers in these states, of that error class if given, and emit
     their batches. The run's control state stays: a parked run is resumed by whoever mended it."""
-    state = _not_cancelled(run_id, ledger, "retry")
-    reopened = ledger.reopen(run_id, statuses=statuses, error=error)
-    emitted = emit(run_id, ledger=ledger, queue=queue) if reopened else 0
-    return Steered(run_id=run_id, state=state, reopened=reopened, emitted=emitted)
+    state = _state_unless_cancelled(backend.ledger, run_id, "retry")
+    reopened = backend.ledger.reopen(run_id, statuses=statuses, error=error)
+    emitted = emit(backend, run_id) if reopened else 0
+    return ControlResult(run_id=run_id, state=state, reopened=reopened, emitted=emitted)
 
 
-def redrive(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> Steered:
+def redrive(backend: Backend, run_id: str) -> ControlResult:
     """Send the run's dead letters back with a receive count of 0, and those that name no run; other
     runs' stay dead."""
-    state = _not_cancelled(run_id, ledger, "redrive")
-    return Steered(run_id=run_id, state=state, redriven=queue.redrive(partial(_concerns, run_id)))
+    state = _state_unless_cancelled(backend.ledger, run_id, "redrive")
+    redriven = backend.queue.redrive(partial(_concerns, run_id))
+    return ControlResult(run_id=run_id, state=state, redriven=redriven)
 
 
-def dead_letters(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> list[DeadLetter]:
+def dead_letters(backend: Backend, run_id: str) -> list[DeadLetter]:
     """The run's dead letters, and those that name no run: several runs may share a queue.
     UnknownRunError if there is no such run."""
-    ledger.run(run_id)
-    return [letter for letter in queue.dead_letters() if _concerns(run_id, letter.body)]
+    backend.ledger.run(run_id)
+    return [letter for letter in backend.queue.dead_letters() if _concerns(run_id, letter.body)]
 
 
-def dead_batches(run_id: str, queue: BatchQueue) -> frozenset[str]:
+def dead_batches(queue: BatchQueue, run_id: str) -> frozenset[str]:
     """Ids of the run's batches that are dead letters."""
     messages = [_batch_of(letter.body) for letter in queue.dead_letters()]
     return frozenset(each.batch_id for each in messages if each is not None and each.run_id == run_id)
 
 
-def told(letter: DeadLetter) -> ToldLetter:
-    """Without its body, which may be anything."""
+def summarise_letter(letter: DeadLetter) -> DeadLetterSummary:
+    """The summary leaves out the body, which may be anything."""
     message = _batch_of(letter.body)
-    return ToldLetter(
+    return DeadLetterSummary(
         id=letter.id,
         batch_id=None if message is None else message.batch_id,
         receives=letter.receives,
-        reason=letter.reason or _UNTOLD,
+        reason=letter.reason or _NO_REASON,
     )
 
 
@@ -120,8 +121,8 @@ def _batch_of(body: str) -> BatchMessage | None:
         return None
 
 
-def _not_cancelled(run_id: str, ledger: Ledger, verb: str) -> str:
-    """The control state. UnknownRunError if there is no such run."""
+def _state_unless_cancelled(ledger: Ledger, run_id: str, verb: str) -> str:
+    """The control state. UsageError if the run is cancelled, UnknownRunError if there is none."""
     state = ledger.control(run_id).state
     if state == "cancelled":
         raise UsageError(f"run {run_id!r} is cancelled: `paperfleet resume` re-arms it, then {verb} it")

@@ -53,4 +53,6 @@ def kept_record(run_id: str, store: ObjectStore) -> RunRecord:
         kept = _Kept.model_validate_json(b"".join(store.lines(key)))
     except ValidationError as error:
         raise damage_error(key, f"{key} is damaged, and nothing else tells what the run was about") from error
-    return RunRecord(kept.run_id, kept.spec, kept.papers, kept.same_as, kept.created_at, kept.budget)
+    if kept.run_id != run_id:
+        raise damage_error(key, f"{key} is of the run {kept.run_id!r}")
+    return RunRecord(run_id, kept.spec, kept.papers, kept.same_as, kept.created_at, kept.budget)

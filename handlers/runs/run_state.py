@@ -24,7 +24,7 @@ _NEXT = {
 }
 
 
-def standing(
+def run_state(
     control: Control,
     totals: RunTotals,
     jobs: Sequence[JobRecord],
@@ -80,7 +80,7 @@ def _without_dead(
         return _stalled(jobs, waiting, now)
     last = sessions[-1]
     if last.ended_at is None:
-        return "stopped without a word: no live job; the same command goes on"
+        return "interrupted: no job is alive. Run the same command to resume."
     return _NEXT.get(last.outcome, f"{last.outcome}; the same command goes on")
 
 

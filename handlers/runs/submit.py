@@ -11,7 +11,7 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control, RunId, RunRecord, RunSpec
 from handlers.domain.value import Frozen
 from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
-from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
+from handlers.ports import Backend, Ledger, ObjectStore
 from handlers.runs.run_record import keep_record
 
 
@@ -37,39 +37,34 @@ class Submitted(Frozen):
     """Messages sent now: one for each unfinished batch."""
 
 
-def submit(
-    request: RunRequest, *, ledger: Ledger, queue: BatchQueue, store: ObjectStore, clock: Clock
-) -> Submitted:
+def submit_run(backend: Backend, request: RunRequest) -> Submitted:
     """Create the run if it is new, re-arm it if not, and emit its unfinished batches.
 
     RunChangedError if a fixed setting differs; UnknownRunError for an unknown id without a spec.
     """
-    record = _known(ledger, request) or _create(request, ledger, store, clock)
+    ledger, clock, run_id = backend.ledger, backend.clock, request.run_id
+    record = _known(ledger, request) or _create(backend, request)
     if request.spec is not None and (diff := record.spec.diff(request.spec)):
-        raise RunChangedError(request.run_id, diff)
-    keep_record(record, store)  # also of a run that a version without it made
+        raise RunChangedError(run_id, diff)
+    keep_record(record, backend.store)  # also of a run that a version without it made
     if request.budget is not None:
-        ledger.set_budget(request.run_id, request.budget, at=clock.now())
-    if ledger.control(request.run_id).state == "cancelled":
+        ledger.set_budget(run_id, request.budget, at=clock.now())
+    if ledger.control(run_id).state == "cancelled":
         raise UsageError(
-            f"run {request.run_id!r} was cancelled; `paperfleet resume` re-arms it, or give another --run-id"
+            f"run {run_id!r} was cancelled; `paperfleet resume` re-arms it, or give another --run-id"
         )
-    ledger.set_control(request.run_id, Control("active", "", clock.now()))
-    emitted = emit(request.run_id, ledger=ledger, queue=queue)
-    return Submitted(
-        run_id=request.run_id,
-        papers=record.papers,
-        batches=ledger.totals(request.run_id).batches,
-        emitted=emitted,
-    )
+    ledger.set_control(run_id, Control("active", "", clock.now()))
+    emitted = emit(backend, run_id)
+    batches = ledger.totals(run_id).batches
+    return Submitted(run_id=run_id, papers=record.papers, batches=batches, emitted=emitted)
 
 
-def emit(run_id: str, *, ledger: Ledger, queue: BatchQueue) -> int:
+def emit(backend: Backend, run_id: str) -> int:
     """Send a message for every unfinished batch; returns how many."""
-    return queue.send(keyed(message) for message in ledger.unfinished_batches(run_id))
+    return backend.queue.send(map(queue_entry, backend.ledger.unfinished_batches(run_id)))
 
 
-def keyed(message: BatchMessage) -> tuple[str, str]:
+def queue_entry(message: BatchMessage) -> tuple[str, str]:
     """(deduplication key, body): one message a batch and generation."""
     return f"{message.run_id}/{message.batch_id}/{message.generation}", message.model_dump_json()
 
@@ -83,16 +78,17 @@ def _known(ledger: Ledger, request: RunRequest) -> RunRecord | None:
         return None
 
 
-def _create(request: RunRequest, ledger: Ledger, store: ObjectStore, clock: Clock) -> RunRecord:
+def _create(backend: Backend, request: RunRequest) -> RunRecord:
     """Batches first, the run last: a crash in between leaves no run, and the next try cuts the same."""
     spec = request.spec
     if spec is None:
         raise UsageError("a new run needs its settings")
-    if not store.exists(spec.corpus):
+    if not backend.store.exists(spec.corpus):
         raise CorpusChangedError(f"corpus {spec.corpus} is not in the store: ingest the source first")
-    ledger.add_batches(cut_batches(request.run_id, spec, store))
-    return ledger.create_run(
-        RunRecord(request.run_id, spec, request.papers, request.same_as, clock.now(), request.budget)
+    backend.ledger.add_batches(cut_batches(request.run_id, spec, backend.store))
+    now = backend.clock.now()
+    return backend.ledger.create_run(
+        RunRecord(request.run_id, spec, request.papers, request.same_as, now, request.budget)
     )
 
 

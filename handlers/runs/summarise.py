@@ -16,8 +16,8 @@ from handlers.domain.paper import TERMINAL
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
 from handlers.pipeline.context import quantile
-from handlers.ports import BatchQueue, Ledger
-from handlers.runs.run_state import standing
+from handlers.ports import Backend, Ledger
+from handlers.runs.run_state import run_state
 from handlers.runs.sessions import IsAlive, Stretch, job_end, stretches
 
 __all__ = ["RunReport", "summarise", "usd"]
@@ -27,24 +27,26 @@ _ENOUGH_FLAGGED = 0.05
 
 
 def summarise(
+    backend: Backend,
     run_id: str,
     *,
-    ledger: Ledger,
-    queue: BatchQueue | None,
-    now: float,
     is_alive: Callable[[str], bool],
     detail: bool = False,
+    with_queue: bool = True,
 ) -> RunReport:
     """The report of a run. Reads sums and jobs, never papers, unless ``detail`` asks for the papers'
     error classes and failed checks (then every row is streamed). UnknownRunError if there is none.
+
+    ``is_alive`` says whether a job's owner still runs. Without ``with_queue`` the queue is left out.
     """
+    ledger, now = backend.ledger, backend.clock.now()
     record, totals = ledger.run(run_id), ledger.totals(run_id)
     jobs, sessions = ledger.jobs(run_id), ledger.sessions(run_id)
-    waiting = None if queue is None else queue.counts()
+    waiting = backend.queue.counts() if with_queue else None
     alive = IsAlive(is_alive, sessions, now)
     times = stretches(sessions, jobs, alive, now)
     ends = [job_end(job, alive, now) for job in jobs]
-    state, reason = standing(ledger.control(run_id), totals, jobs, sessions, waiting, alive, now)
+    state, reason = run_state(ledger.control(run_id), totals, jobs, sessions, waiting, alive, now)
     errors, checks = _papers_by_class(ledger, run_id) if detail else (None, None)
     return RunReport(
         run_id=run_id,

@@ -12,7 +12,7 @@ from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.errors import UsageError
 from handlers.ports import ObjectStore
-from handlers.runs.specification import specification
+from handlers.runs.specification import run_request
 from handlers.runs.submit import RunRequest
 from handlers.settings import Settings
 
@@ -62,13 +62,7 @@ def request_of_upload(key: str, *, store: ObjectStore, settings: Settings) -> Ru
             copy.writelines(store.lines(key))
         found = ingest(open_source(str(source)), Path(scratch))
         store_corpus(found, store)
-        return RunRequest(
-            run_id=run_id_of(key, found),
-            spec=specification(settings, found),
-            papers=found.papers,
-            same_as=found.same_as,
-            budget=settings.budget_nano,
-        )
+        return run_request(settings.model_copy(update={"run_id": run_id_of(key, found)}), found)
 
 
 def store_corpus(found: IngestResult, store: ObjectStore) -> None:

@@ -12,16 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.bootstrap.host import helpers
+from handlers.bootstrap.host import helper_processes
 from handlers.domain.ledger import Commit
 from handlers.domain.part_lines import sealed
 from handlers.domain.result import Part
-from handlers.results.export import ExportFormat, export
+from handlers.results.export import export_csv, export_jsonl
 from tests import builders
 
 _ABSTRACT = "本文研究了材料的结构与性能，结果表明该方法的准确率为百分之九十五。" * 8
@@ -67,17 +68,14 @@ def main() -> None:
         parts = commits(store, papers)
         while group := list(islice(parts, 100)):
             ledger.commit(group)
-        formats: tuple[ExportFormat, ...] = ("jsonl", "csv")
-        for kind in formats:
+        backend = builders.backend(ledger=ledger, store=store)
+        writers = {
+            "jsonl": partial(export_jsonl, processes=helper_processes()),  # as the command does
+            "csv": export_csv,
+        }
+        for kind, export in writers.items():
             began = time.monotonic()
-            counts = export(
-                "r",
-                ledger=ledger,
-                store=store,
-                format=kind,
-                output=folder / f"out.{kind}",
-                processes=helpers(),  # as the command does
-            )
+            counts = export(backend, "r", folder / f"out.{kind}")
             assert counts["done"] == papers
             print(f"{kind:8}{papers / (time.monotonic() - began):12,.0f} results/s")
         print(f"{'memory':8}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:12,.0f} MB peak")

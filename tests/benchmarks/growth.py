@@ -36,7 +36,7 @@ from handlers.domain.paper import PaperStatus
 from handlers.domain.part_lines import sealed
 from handlers.domain.result import Part
 from handlers.ports import ObjectStore
-from handlers.runs.submit import RunRequest, submit
+from handlers.runs.submit import RunRequest, submit_run
 from handlers.settings import load_settings
 from tests import builders
 from tests.benchmarks.process import children, sizes
@@ -134,13 +134,7 @@ def shard(state: Path, corpus: Path, papers: int) -> float:
     sha256 = corpus.stem
     spec = builders.spec(corpus=f"corpora/{corpus.name}", corpus_sha256=sha256)
     began = time.monotonic()
-    submit(
-        RunRequest(run_id="r", spec=spec, papers=papers),
-        ledger=adapters.ledger,
-        queue=adapters.queue,
-        store=adapters.store,
-        clock=adapters.clock,
-    )
+    submit_run(adapters, RunRequest(run_id="r", spec=spec, papers=papers))
     took = time.monotonic() - began
     adapters.close()
     return took

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from handlers.bootstrap import connect
 from handlers.corpus.index import IndexEntry, index_lines
-from handlers.runs.submit import RunRequest, submit
+from handlers.runs.submit import RunRequest, submit_run
 from handlers.settings import load_settings
 from tests.builders import spec
 
@@ -37,13 +37,7 @@ def main(papers: int, batch_papers: int) -> None:
         adapters = connect(load_settings(state=folder), "big")
         fixed = spec(corpus=f"corpora/{sha256}.jsonl", corpus_sha256=sha256, batch_papers=batch_papers)
         began = time.monotonic()
-        done = submit(
-            RunRequest(run_id="big", spec=fixed, papers=papers),
-            ledger=adapters.ledger,
-            queue=adapters.queue,
-            store=adapters.store,
-            clock=adapters.clock,
-        )
+        done = submit_run(adapters, RunRequest(run_id="big", spec=fixed, papers=papers))
         seconds = time.monotonic() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         adapters.close()

@@ -22,7 +22,7 @@ from typing import Any
 
 from handlers import bootstrap
 from handlers.corpus.index import IndexEntry, index_lines
-from handlers.runs.submit import RunRequest, submit
+from handlers.runs.submit import RunRequest, submit_run
 from handlers.settings import load_settings
 from tests.builders import spec
 from tests.e2e.stack import ministack
@@ -63,13 +63,7 @@ def one(papers: int, batch_papers: int) -> None:
         )
     fixed = spec(corpus=f"corpora/{_SHA256}.jsonl", corpus_sha256=_SHA256, batch_papers=batch_papers)
     began, used = time.monotonic(), time.process_time()
-    done = submit(
-        RunRequest(run_id=f"big-{batch_papers}", spec=fixed, papers=papers),
-        ledger=adapters.ledger,
-        queue=adapters.queue,
-        store=adapters.store,
-        clock=adapters.clock,
-    )
+    done = submit_run(adapters, RunRequest(run_id=f"big-{batch_papers}", spec=fixed, papers=papers))
     seconds, used = time.monotonic() - began, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     adapters.close()

@@ -29,8 +29,8 @@ from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import JobMeter, RunContext
 from handlers.pipeline.heartbeat import Heartbeat
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import BatchQueue, Ledger, ObjectStore
-from handlers.runs.submit import RunRequest, keyed, submit
+from handlers.ports import Backend, BatchQueue, Ledger, ObjectStore
+from handlers.runs.submit import RunRequest, queue_entry, submit_run
 from handlers.tasks.translation.translate import TranslateTask
 from tests.command import _paper
 from tests.fakes import FakeClock
@@ -93,6 +93,9 @@ class SmallFleet:
             self._queues[run_id] = self._queue_of(run_id)
         return self._queues[run_id]
 
+    def backend(self, run_id: str) -> Backend:
+        return Backend(self.ledger, self.queue(run_id), self.store, self.clock)
+
     def submit(
         self, run_id: str, *, budget: int | None = None, process: Process | None = None, **changes: Any
     ):
@@ -108,10 +111,8 @@ class SmallFleet:
             run_id=run_id, spec=spec, papers=self.found.papers, same_as=self.found.same_as, budget=budget
         )
         with suppress(CrashError):
-            submit(
-                request, ledger=see(self.ledger), queue=see(self.queue(run_id)), store=see(self.store),
-                clock=self.clock,
-            )  # fmt: skip
+            ledger, queue, store = map(see, (self.ledger, self.queue(run_id), self.store))
+            submit_run(Backend(ledger, queue, store, self.clock), request)
 
     def work(self, run_id: str, answers: Sequence[Answer] = (), point: Point | None = None) -> None:
         """Receive one message and work on it, as a process that perhaps dies on the way."""
@@ -173,7 +174,7 @@ class SmallFleet:
         for run_id, job_id in self.dead:
             freed = self.ledger.free_leases(run_id, job_id)
             self.ledger.end_job(run_id, job_id, at=self.clock.now(), outcome="killed", stats=None)
-            self.queue(run_id).send(map(keyed, freed))
+            self.queue(run_id).send(map(queue_entry, freed))
         self.dead.clear()
 
     def close(self) -> None:

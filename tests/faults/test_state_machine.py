@@ -163,17 +163,12 @@ class Promises(RuleBasedStateMachine):
     def steer(self, run: str, verb: str) -> None:
         if self._state(run) is None:
             return
-        ports: dict[str, Any] = {"ledger": self.fleet.ledger, "queue": self.fleet.queue(run)}
-        now = self.fleet.clock.now()
+        backend = self.fleet.backend(run)
         try:
-            if verb == "pause":
-                control.pause(run, ledger=ports["ledger"], now=now)
-            elif verb == "redrive":
-                control.redrive(run, **ports)
-            elif verb == "retry":
-                control.retry(run, statuses=["failed", "flagged"], error=None, **ports)
+            if verb == "retry":
+                control.retry(backend, run, statuses=["failed", "flagged"], error=None)
             else:
-                {"resume": control.resume, "cancel": control.cancel}[verb](run, now=now, **ports)
+                getattr(control, verb)(backend, run)
         except UsageError:
             assert self._state(run) == "cancelled"
 
@@ -229,11 +224,9 @@ class Promises(RuleBasedStateMachine):
                 assert attempt < 40, f"{run} cannot be finished"
                 self.fleet.bury()
                 if self._state(run) == "cancelled":
-                    control.resume(
-                        run, ledger=self.fleet.ledger, queue=self.fleet.queue(run), now=self.fleet.clock.now()
-                    )
+                    control.resume(self.fleet.backend(run), run)
                 self.fleet.submit(run, budget=self.budgets[run], **SETTINGS[run])
-                control.redrive(run, ledger=self.fleet.ledger, queue=self.fleet.queue(run))
+                control.redrive(self.fleet.backend(run), run)
                 self.fleet.clock.advance(1000)
                 for _ in range(5):
                     self.fleet.work(run)

@@ -66,7 +66,7 @@ def state(tmp_path: Path) -> Path:
         ledger.commit([builders.commit(*entries[:2], calls=[builders.call("a")])])
         ledger.commit([builders.commit(entries[2], batch_id="b2", part="2")])
         ledger.finish_batch(RUN, "b1", now=1.0)
-        emit(RUN, ledger=ledger, queue=queue)
+        emit(builders.backend(ledger=ledger, queue=queue), RUN)
     return folder
 
 

@@ -21,7 +21,7 @@ from handlers.domain.call import Usage
 from handlers.domain.result import Check, Part, PartLine
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.results.csv_lines import CsvLines
-from handlers.results.export import COLUMNS, export
+from handlers.results.export import COLUMNS, export_csv, export_jsonl
 from tests import builders
 from tests.builders import RUN, call, part_line
 
@@ -84,7 +84,7 @@ def exported(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> Export:
 
     def run(**flags: Any) -> dict[str, dict[str, Any]]:
         output = tmp_path / "out.jsonl"
-        export(RUN, ledger=ledger, store=store, format="jsonl", output=output, **flags)
+        export_jsonl(builders.backend(ledger=ledger, store=store), RUN, output, **flags)
         records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
         return {record["id"]: record for record in records}
 
@@ -137,7 +137,7 @@ def test_a_paper_that_follows_one_of_another_licence_is_not_given_out(
     corpus = tmp_path / "state" / builders.CORPUS
     corpus.write_text("".join(json.dumps(paper) + "\n" for paper in (PAPERS[0], bound)))
     output = tmp_path / "out.jsonl"
-    counts = export(RUN, ledger=ledger, store=store, format="jsonl", output=output, drafts=True)
+    counts = export_jsonl(builders.backend(ledger=ledger, store=store), RUN, output, drafts=True)
     assert (counts["done"], counts["skipped"]) == (1, 1)
     record = json.loads(output.read_text(encoding="utf-8").splitlines()[1])
     assert (record["status"], record["title"], record["checks"], record["model"]) == (
@@ -180,13 +180,13 @@ def test_tokens_of_an_unfinished_paper_are_told(exported: Export) -> None:
 
 
 def test_the_counts_are_those_of_the_ledger(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> None:
-    counts = export(RUN, ledger=ledger, store=store, format="csv", output=tmp_path / "x.csv")
+    counts = export_csv(builders.backend(ledger=ledger, store=store), RUN, tmp_path / "x.csv")
     assert counts == {"done": 2, "flagged": 1, "failed": 1, "skipped": 2, "pending": 2}
 
 
 def test_csv_has_the_same_columns_and_texts(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    export(RUN, ledger=ledger, store=store, format="csv", output=output)
+    export_csv(builders.backend(ledger=ledger, store=store), RUN, output)
     rows = list(csv.DictReader(io.StringIO(output.read_bytes().decode(), newline="")))
     assert tuple(rows[0]) == COLUMNS
     assert (rows[0]["id"], rows[0]["keywords"], rows[0]["body"]) == ("zeta", "one; two", "")
@@ -230,7 +230,7 @@ def test_an_old_file_is_replaced_and_one_that_fails_leaves_the_old_one(
     output.write_text("old")
     (tmp_path / "state" / "runs" / RUN / "segments" / "job-a.jsonl").write_bytes(b"cut")
     with pytest.raises(DamagedObjectError):
-        export(RUN, ledger=ledger, store=store, format="jsonl", output=output)
+        export_jsonl(builders.backend(ledger=ledger, store=store), RUN, output)
     assert output.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "source.jsonl", "state"]
 
@@ -250,9 +250,9 @@ def test_a_folder_or_a_place_that_is_not_there_is_refused(
 ) -> None:
     for output in (tmp_path, tmp_path / "no" / "such" / "folder.jsonl"):
         with pytest.raises(UsageError, match="--output"):
-            export(RUN, ledger=ledger, store=store, format="jsonl", output=output)
+            export_jsonl(builders.backend(ledger=ledger, store=store), RUN, output)
     with pytest.raises(UnknownRunError):
-        export("nowhere", ledger=ledger, store=store, format="jsonl", output=tmp_path / "x")
+        export_jsonl(builders.backend(ledger=ledger, store=store), "nowhere", tmp_path / "x")
 
 
 def test_a_pipe_is_written_to_and_a_link_followed(
@@ -262,12 +262,12 @@ def test_a_pipe_is_written_to_and_a_link_followed(
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
-    export(RUN, ledger=ledger, store=store, format="jsonl", output=pipe)
+    export_jsonl(builders.backend(ledger=ledger, store=store), RUN, pipe)
     reader.join()
     assert read[0].count(b"\n") == len(PAPERS)
     target, link = tmp_path / "target.jsonl", tmp_path / "link.jsonl"
     target.write_text("old")
     link.symlink_to(target)
-    export(RUN, ledger=ledger, store=store, format="jsonl", output=link)
+    export_jsonl(builders.backend(ledger=ledger, store=store), RUN, link)
     assert link.is_symlink()
     assert target.read_bytes() == read[0]

@@ -32,6 +32,7 @@ from handlers import parallel
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.errors import PaperfleetError
+from handlers.ports import Backend
 from handlers.results import export as exporting
 
 root, output, processes, fate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
@@ -52,10 +53,9 @@ if fate == "killed":
     exporting._block = dies_in_a_worker
 ledger, store = SqliteLedger(root / "ledger.sqlite3"), FileStore(root)
 try:
-    counts = exporting.export(
-        "r", ledger=ledger, store=store, format="jsonl", output=output if output == "-" else Path(output),
-        drafts=True, processes=processes,
-    )
+    backend = Backend(ledger, None, store, None)
+    output = output if output == "-" else Path(output)
+    counts = exporting.export_jsonl(backend, "r", output, drafts=True, processes=processes)
     print(len(started), sorted(counts.items()), file=sys.stderr)
 except PaperfleetError as error:
     print(len(started), error, file=sys.stderr)

@@ -31,7 +31,7 @@ def test_a_report_is_one_line_with_the_service_as_its_only_dimension(
     ledger.create_run(builders.run_record(budget=4000))
     entries = [builders.entry("p1"), builders.entry("p2", "flagged")]
     ledger.commit([builders.commit(*entries, calls=[builders.call(cost=1000)])])
-    report = summarise("r", ledger=ledger, queue=None, now=0.0, is_alive=lambda _: True)
+    report = summarise(builders.backend(ledger=ledger), "r", is_alive=lambda _: True, with_queue=False)
     ledger.close()
     publish_report(report.model_copy(update={"counts": report.counts | {"done": 15, "flagged": 5}}))
     (line,) = capsys.readouterr().out.splitlines()

@@ -14,7 +14,7 @@ from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.errors import PaperfleetError
 from handlers.pipeline.batch_runner import Delivery
 from handlers.pipeline.job_runner import Job
-from handlers.runs.submit import keyed
+from handlers.runs.submit import queue_entry
 from tests.builders import RUN, batch, run_record
 from tests.fakes import FakeClock
 from tests.unit.pipeline.test_calls import GOOD, Bench
@@ -30,7 +30,7 @@ class Refusing(SqliteLedger):
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[SqliteQueue]:
     queue = SqliteQueue(tmp_path / "queue.sqlite3", RUN, FakeClock())
-    queue.send([keyed(batch())])
+    queue.send([queue_entry(batch())])
     yield queue
     queue.close()
 

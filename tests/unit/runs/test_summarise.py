@@ -42,9 +42,8 @@ def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
 @pytest.fixture
 def summary(ledger: SqliteLedger) -> Summary:
     def summarised(*, now: float = 1000.0, alive: bool = False, detail: bool = False) -> RunReport:
-        return summarise(
-            RUN, ledger=ledger, queue=None, now=now, is_alive=lambda _owner: alive, detail=detail
-        )
+        backend = builders.backend(ledger=ledger, clock=FakeClock(now))
+        return summarise(backend, RUN, is_alive=lambda _owner: alive, detail=detail, with_queue=False)
 
     return summarised
 
@@ -165,7 +164,7 @@ def test_a_run_whose_jobs_are_gone_is_paused_and_ended_at_their_last_sign(
     ledger.beat(RUN, "job-a", at=990.0, stats=JobStats())
     gone = summary(now=1000.0, alive=False)
     assert (gone.state, gone.wall_s) == ("paused", 90)
-    assert "no live job" in gone.reason
+    assert "no job is alive" in gone.reason
     silent = summary(now=990.0 + 121, alive=True)
     assert (silent.state, silent.wall_s) == ("paused", 90)
 
@@ -210,7 +209,8 @@ def test_dead_letters_are_the_reason_when_nothing_else_is_left(ledger: SqliteLed
     queue.receive(limit=1, visibility=0)
     queue.receive(limit=1, visibility=0)
     worked(ledger)
-    report = summarise(RUN, ledger=ledger, queue=queue, now=1000.0, is_alive=lambda _owner: False)
+    backend = builders.backend(ledger=ledger, queue=queue, clock=FakeClock(1000.0))
+    report = summarise(backend, RUN, is_alive=lambda _owner: False)
     queue.close()
     assert report.queue is not None
     assert report.queue.dead == 2
@@ -234,7 +234,8 @@ def test_dead_letters_of_a_shared_queue_are_not_said_to_be_the_runs_own(
     for _ in range(2):
         queue.receive(limit=1, visibility=0)
     worked(ledger)
-    report = summarise(RUN, ledger=ledger, queue=queue, now=1000.0, is_alive=lambda _owner: False)
+    backend = builders.backend(ledger=ledger, queue=queue, clock=FakeClock(1000.0))
+    report = summarise(backend, RUN, is_alive=lambda _owner: False)
     queue.close()
     assert report.queue is not None
     assert (report.queue.dead, report.queue.shared) == (1, True)
@@ -280,7 +281,8 @@ def test_a_platforms_jobs_that_fell_silent_are_stalled_and_not_unstarted(
     ledger.start_job(builders.job("lambda-1", session="", started=900.0))
 
     def reason() -> str:
-        report = summarise(RUN, ledger=ledger, queue=queue, now=1100.0, is_alive=lambda _owner: True)
+        backend = builders.backend(ledger=ledger, queue=queue, clock=FakeClock(1100.0))
+        report = summarise(backend, RUN, is_alive=lambda _owner: True)
         assert report.state == "paused"
         return report.reason
 
@@ -292,7 +294,7 @@ def test_a_platforms_jobs_that_fell_silent_are_stalled_and_not_unstarted(
 
 def test_an_unknown_run_is_an_error(ledger: SqliteLedger) -> None:
     with pytest.raises(UnknownRunError):
-        summarise("nowhere", ledger=ledger, queue=None, now=0.0, is_alive=lambda _owner: False)
+        summarise(builders.backend(ledger=ledger), "nowhere", is_alive=lambda _owner: False)
 
 
 def test_a_run_of_no_calls_and_no_time_divides_by_nothing(ledger: SqliteLedger, summary: Summary) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,22 +11,17 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.domain.run import Control
-from handlers.runs.submit import keyed
+from handlers.ports import Backend
+from handlers.runs.submit import queue_entry
 from handlers.runs.summarise import RunReport
 from handlers.runs.watch import DEAD_AFTER, watch
 from tests import builders
 from tests.fakes import FakeClock
 
 
-@dataclass
-class Fleet:
-    ledger: SqliteLedger
-    queue: SqliteQueue
-    store: FileStore
-    clock: FakeClock
-
+class Fleet(Backend):
     def watch(self) -> list[RunReport]:
-        return watch(ledger=self.ledger, queue=self.queue, store=self.store, clock=self.clock)
+        return watch(self)
 
     def finish(self) -> None:
         for batch_id, ids in (("b1", ("p1", "p2")), ("b2", ("p3", "p4"))):
@@ -74,7 +68,7 @@ def test_lost_batches_are_sent_again(fleet: Fleet) -> None:
 
 def test_dead_letters_stay_dead_and_those_of_other_runs_hold_up_nothing(fleet: Fleet) -> None:
     dead = [builders.batch("b1", ["p1", "p2"]), builders.batch("b9", ["p9"], run_id="other")]
-    fleet.queue.send(map(keyed, dead))
+    fleet.queue.send(map(queue_entry, dead))
     for _ in range(5 * len(dead)):
         (message,) = fleet.queue.receive(limit=1, visibility=60)
         fleet.queue.release(message.receipt, delay=0, reason="gone")
@@ -86,7 +80,7 @@ def test_dead_letters_stay_dead_and_those_of_other_runs_hold_up_nothing(fleet: F
 
 
 def test_nothing_is_sent_while_messages_wait_or_somebody_stopped_the_run(fleet: Fleet) -> None:
-    fleet.queue.send(map(keyed, [builders.batch("b1", ["p1", "p2"])]))
+    fleet.queue.send(map(queue_entry, [builders.batch("b1", ["p1", "p2"])]))
     fleet.watch()
     assert fleet.queue.counts().visible == 1
     fleet.queue.purge()
