@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.planning.assumptions import Assumptions
-from handlers.planning.demand import demand
-from handlers.planning.plan_rows import Shape, row
+from handlers.planning.demand import demand_of
+from handlers.planning.plan_rows import Scenario, Shape, plan_row
 from handlers.planning.platform_limits import ActionsLimits, platform_limits
-from handlers.planning.platforms import platform
+from handlers.planning.platforms import platform_of
 from handlers.planning.workload import Workload
 from handlers.settings import TIERS
 
@@ -117,9 +117,9 @@ def verdict(
         usd_per_paper=0.0,
         concurrent_jobs=at_once,
     )
-    asked = demand(_EMPTY.scaled(papers) if papers else _EMPTY, assumed, None)
-    place = platform("actions", account.plan, private=account.private, assumed=assumed)
-    found = row(Shape(tier, jobs, workers), asked, assumed, place)
+    demand = demand_of(_EMPTY.scaled(papers) if papers else _EMPTY, assumed, None)
+    platform = platform_of("actions", account.plan, assumed, private=account.private)
+    found = plan_row(Shape(tier, jobs, workers), Scenario(demand, assumed, platform))
     minutes = math.ceil(found.platform_minutes)
     made = Verdict(
         tier=tier,

@@ -20,6 +20,7 @@ from handlers.cli.sized_corpus import Planned, sized_corpus
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.domain.money import NANO
+from handlers.domain.plan import PilotFigures
 from handlers.domain.result import PartLine
 from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
@@ -28,8 +29,8 @@ from handlers.local.endpoint import endpoint
 from handlers.local.preflight import refuse_damaged
 from handlers.local.session import exit_code, run_corpus
 from handlers.local.state_lock import only_parent
-from handlers.planning.pilot_figures import Piloted, PilotFigures, figures
-from handlers.planning.pilot_limits import limits_said
+from handlers.planning.pilot_figures import PilotPaper, pilot_figures
+from handlers.planning.pilot_limits import limits_text
 from handlers.planning.workload import stratified
 from handlers.settings import load_settings
 
@@ -171,10 +172,10 @@ def _measured(planned: Planned) -> tuple[PilotFigures | None, list[str]]:
         runs = [each for each in adapters.ledger.run_ids() if each.startswith(_prefix(planned))]
         papers = [paper for run_id in runs for paper in _papers(adapters, run_id)]
         jobs = [job for run_id in runs for job in adapters.ledger.jobs(run_id)]
-    return figures(papers, sized, planned.workload, jobs), runs
+    return pilot_figures(papers, sized, planned.workload, jobs), runs
 
 
-def _papers(adapters: State, run_id: str) -> Iterator[Piloted]:
+def _papers(adapters: State, run_id: str) -> Iterator[PilotPaper]:
     """The papers of a run that were sent in it."""
     for row in adapters.ledger.entries(run_id):
         if row.pointer is None or row.reused:
@@ -184,7 +185,7 @@ def _papers(adapters: State, run_id: str) -> Iterator[Piloted]:
             line = PartLine.model_validate_json(adapters.store.read(where.key, where.offset, where.length))
         except (DamagedObjectError, ValueError):
             continue
-        yield Piloted(row.paper_id, row.status, (*line.carried, *line.calls), line.latency)
+        yield PilotPaper(row.paper_id, row.status, (*line.carried, *line.calls), line.latency)
 
 
 def _keep(path: Path, measured: PilotFigures) -> None:
@@ -210,7 +211,7 @@ def _print(shown: PilotReport, report: RunReport, *, as_json: bool) -> None:
         f"repairs {found.repair_share:.1%}, transient {found.retry_share:.1%}, throttled"
         f" {found.throttled_share:.1%}, flagged {found.flag_share:.1%}, cached {found.cached_share:.0%} of"
         f" the prompt, reasoning {found.reasoning_share:.0%} of the answer",
-        f"the API's limits by its headers: {limits_said(found.limits) or 'it states none'}",
+        f"the API's limits by its headers: {limits_text(found.limits) or 'it states none'}",
         "next: `paperfleet plan` with the same SOURCE, --state and settings",
     )
     typer.echo("\n".join(lines))

@@ -15,11 +15,12 @@ from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
 from handlers.cli.sized_corpus import Planned, sized_corpus
 from handlers.domain.money import Price
+from handlers.domain.plan import Plan, PlanFile
 from handlers.errors import UsageError
 from handlers.planning import plan_file
-from handlers.planning.assumptions import Assumed, Assumptions
-from handlers.planning.plan import Plan, Wish, make_plan
-from handlers.planning.plan_file import PlanFile
+from handlers.planning.assumptions import Assumptions, AssumptionsBuilder
+from handlers.planning.make_plan import make_plan
+from handlers.planning.plan_request import PlanBasis, PlanRequest
 from handlers.reporting.plan_table import plan_markdown, plan_renderable
 from handlers.settings import Settings, load_settings
 
@@ -83,7 +84,7 @@ def plan(
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
     planned = sized_corpus(source, settings, mapping or [], source_format, console)
-    wish = Wish(
+    request = PlanRequest(
         platform=platform,
         account=account,
         private=not public,
@@ -94,7 +95,7 @@ def plan(
         deadline=settings.deadline,
         budget=None if settings.budget is None else float(settings.budget),
     )
-    sealed = plan_file.seal(_made(planned, wish, assume), planned.settings)
+    sealed = plan_file.seal(_made(planned, request, assume), planned.settings)
     if sealed.chosen is not None:
         path = output or settings.state / "plans" / f"{settings.run_id}.json"
         plan_file.write(sealed, path)
@@ -104,33 +105,33 @@ def plan(
         raise UsageError(f"no plan file is written, for no fleet is recommended: {sealed.reason}")
 
 
-def _made(planned: Planned, wish: Wish, assume: Path | None) -> Plan:
+def _made(planned: Planned, request: PlanRequest, assume: Path | None) -> Plan:
     settings, figures = planned.settings, planned.figures()
-    assumed = Assumed()
-    assumed.take("corpus", **_of_corpus(planned))
-    assumed.take("limits", cores=host.cores())
+    builder = AssumptionsBuilder()
+    builder.take("corpus", **_of_corpus(planned))
+    builder.take("limits", cores=host.cores())
     if figures is not None:
-        figures.give(assumed)
-    assumed.take("flag", rpm=settings.rpm, tpm=settings.tpm)
+        builder.take_pilot(figures)
+    builder.take("flag", rpm=settings.rpm, tpm=settings.tpm)
     if assume is not None:
-        assumed.take_file(assume)
-    known = assumed.build()
+        builder.take_file(assume)
+    known = builder.build()
     price = _price(settings, planned.spec.model, known)
     if price is not None:
         prices = (price.prompt, price.completion, price.cached)
         for name, pico in zip(("price_in", "price_out", "price_cached"), prices, strict=True):
             if getattr(known, name) is None:
-                assumed.take("price", **{name: pico / _PICO})
-    return make_plan(
+                builder.take("price", **{name: pico / _PICO})
+    basis = PlanBasis(
         planned.workload,
-        assumed.build(),
-        wish,
-        price=price,
-        origins=assumed.origins,
+        builder.build(),
+        builder.origins,
+        price,
+        pilot=figures,
         model=planned.spec.model,
         sha256=planned.found.sha256,
-        pilot=figures,
     )
+    return make_plan(basis, request)
 
 
 def _of_corpus(planned: Planned) -> dict[str, float]:
@@ -160,6 +161,6 @@ def _print(sealed: PlanFile, *, as_json: bool, markdown: bool) -> None:
     if as_json:
         typer.echo(sealed.model_dump_json())
     elif markdown:
-        typer.echo(plan_markdown(sealed.model_dump(mode="json")), nl=False)
+        typer.echo(plan_markdown(sealed), nl=False)
     else:
-        Console().print(plan_renderable(sealed.model_dump(mode="json")))
+        Console().print(plan_renderable(sealed))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from handlers.atomic_file import replacing
 from handlers.bootstrap import State, open_state
 from handlers.cli import options
+from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
-from handlers.errors import UsageError
+from handlers.errors import UsageError, first_problem
 from handlers.reporting.page.html import to_html
 from handlers.reporting.page.survey import survey
 from handlers.reporting.review.papers import Selection
@@ -84,12 +85,14 @@ def write_page(adapters: State, report: RunReport, path: Path, plan: Path | None
         raise UsageError(f"--html {path}: cannot be written ({error.strerror})") from error
 
 
-def read_plan(path: Path) -> dict[str, Any]:
+def read_plan(path: Path) -> PlanOutline:
     """The JSON of ``paperfleet plan --json``."""
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return PlanOutline.model_validate_json(path.read_bytes())
+    except OSError as error:
         raise UsageError(f"--plan {path}: cannot be read as JSON: {error}") from error
-    if not isinstance(plan, dict):
-        raise UsageError(f"--plan {path}: a JSON object wanted, as `paperfleet plan --json` prints it")
-    return plan
+    except ValidationError as error:
+        raise UsageError(
+            f"--plan {path}: a JSON object wanted, as `paperfleet plan --json` prints it:"
+            f" {first_problem(error)}"
+        ) from error

@@ -17,8 +17,8 @@ from handlers.local.state_lock import only_parent
 from handlers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from handlers.domain.plan import PlanFile
     from handlers.domain.run_report import RunReport
-    from handlers.planning.plan_file import PlanFile
 
 # The session, which is most of the package, is imported while the source is being ingested.
 
@@ -66,7 +66,7 @@ def _planned(plan: Path, flags: dict[str, Any]) -> tuple[Settings, PlanFile]:
     from handlers.planning import plan_file
 
     planned = plan_file.read(plan)
-    settings = load_settings(**plan_file.executed(planned, flags))
+    settings = load_settings(**plan_file.run_flags(planned, flags))
     plan_file.check_settings(planned, settings)
     return settings, planned
 

@@ -14,14 +14,14 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.bootstrap import host
 from handlers.cli.flags import flag, sign
+from handlers.domain.plan import PlanFile
 from handlers.errors import UsageError
 from handlers.model_server.limits import Limits
 from handlers.model_server.settings import ServerSettings
 from handlers.pipeline.pace import AWS
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions
-from handlers.planning.plan_file import PlanFile
-from handlers.planning.plan_rows import given_rate, work_of_call
+from handlers.planning.plan_rows import work_of_call, worker_rate
 from handlers.planning.platform_limits import platform_limits
 from handlers.reporting.plan_table import money
 from handlers.reporting.sim_charts import check_charts, write_charts
@@ -139,7 +139,7 @@ def _limits_of(plan: PlanFile) -> dict[str, Any]:
 
 def _of_rate(plan: PlanFile) -> dict[str, Any]:
     """Where a worker's rate was assumed outright, every paper takes the same."""
-    rate = given_rate(plan.row_chosen.tier, Assumptions(**plan.assumptions))
+    rate = worker_rate(plan.row_chosen.tier, Assumptions(**plan.assumptions))
     if rate is None:
         return {}
     return {"latency": 3600 / rate, "latency_per_token": 0.0, "sigma": 0.0, "worker_s": 0.0}

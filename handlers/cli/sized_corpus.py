@@ -12,12 +12,12 @@ from rich.console import Console
 from handlers import bootstrap
 from handlers.corpus.index import parse_index
 from handlers.corpus.ingest import IngestResult
+from handlers.domain.plan import PilotFigures
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.local.endpoint import GLOSS
 from handlers.local.ingesting import ingested
-from handlers.planning.pilot_figures import PilotFigures
-from handlers.planning.workload import Sized, Workload, measure
+from handlers.planning.workload import SizedPaper, Workload, measure_workload
 from handlers.runs.specification import specification
 from handlers.runs.submit import costs_nothing
 from handlers.settings import Settings
@@ -31,7 +31,7 @@ class Planned:
     found: IngestResult
     spec: RunSpec
     workload: Workload
-    sized: Sequence[Sized]
+    sized: Sequence[SizedPaper]
 
     @property
     def key(self) -> str:
@@ -54,7 +54,7 @@ class Planned:
                 " papers are not sent twice), or remove the file"
             ) from error
 
-    def lines(self, chosen: Sequence[Sized]) -> list[bytes]:
+    def lines(self, chosen: Sequence[SizedPaper]) -> list[bytes]:
         """The corpus's lines of these papers."""
         read = []
         with self.found.corpus.open("rb") as corpus:
@@ -79,5 +79,5 @@ def sized_corpus(
             return corpus.read(length)
 
         entries = parse_index(index, corpus_sha256=found.sha256)
-        workload, sized = measure(entries, read, task, skips=costs_nothing(spec))
+        workload, sized = measure_workload(entries, read, task, skips=costs_nothing(spec))
     return Planned(named, found, spec, workload, sized)

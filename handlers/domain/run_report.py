@@ -135,3 +135,8 @@ class RunReport(Frozen):
     """Sum of the sessions' times."""
     forecast: RunForecast | None = None
     """Predicted beside actual; None for a run that was started without a plan file."""
+
+    @property
+    def finished(self) -> int:
+        """Papers that are no longer pending."""
+        return self.papers - self.counts["pending"]

@@ -28,7 +28,7 @@ from handlers.runs.summarise import RunReport, summarise
 from handlers.settings import Settings
 
 if TYPE_CHECKING:
-    from handlers.planning.plan_file import PlanFile
+    from handlers.domain.plan import PlanFile
 
 
 def run_ingested(

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from handlers.domain.plan import PilotFigures
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError, first_problem
 from handlers.planning.platform_limits import platform_limits
@@ -102,17 +103,17 @@ class Assumptions(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _are_figures(cls, given: dict[str, Any]) -> dict[str, Any]:
-        for name, value in given.items():
+    def _are_figures(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name, value in values.items():
             for each in value.values() if isinstance(value, dict) else [value]:
                 figure = isinstance(each, int | float) and not isinstance(each, bool)
                 if each is not None and not (figure and abs(each) <= _MOST):
                     raise ValueError(f"{name}: {json.dumps(each)[:40]} is no figure of a plan")
-        return given
+        return values
 
 
-class Assumed:
-    """The assumptions as they are gathered, and the origin of each."""
+class AssumptionsBuilder:
+    """Gathers the assumptions, and the origin of each."""
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
@@ -127,13 +128,34 @@ class Assumed:
                 self._values[name] = value
                 self.origins[name] = origin
 
+    def take_pilot(self, pilot: PilotFigures) -> None:
+        """Replace what was assumed by what was measured."""
+        same = (
+            "latency_sigma", "cached_share", "reasoning_share", "indeterminate_share", "repair_share",
+            "retry_share", "flag_share", "cost_error", "time_error", "worker_s_per_paper",
+        )  # fmt: skip
+        fits = {
+            "prompt_tokens": pilot.prompt,
+            "completion_tokens": pilot.completion,
+            "latency_s": pilot.seconds,
+        }
+        for name, fit in fits.items():
+            line = {f"{name}_per_request": fit.per_request, f"{name}_per_token": max(0.0, fit.per_token)}
+            self.take("pilot", **line)
+        self.take("pilot", **{name: getattr(pilot, name) for name in same})
+        self.take(
+            f"the API's headers, {pilot.limits_on}",
+            rpm=pilot.limits.get("requests_per_minute"),
+            tpm=pilot.limits.get("tokens_per_minute"),
+        )
+
     def take_file(self, path: Path) -> None:
         """JSON or TOML, by the name's ending. UsageError names the file, the figure and what is wrong."""
-        given = _read(path)
-        if unknown := sorted(given.keys() - Assumptions.model_fields.keys()):
+        values = _read(path)
+        if unknown := sorted(values.keys() - Assumptions.model_fields.keys()):
             known = ", ".join(Assumptions.model_fields)
             raise UsageError(f"--assume {path}: no assumption {unknown[0]!r}; there are: {known}")
-        self.take("file", **given)
+        self.take("file", **values)
         try:
             self.build()
         except UsageError as error:
@@ -142,10 +164,10 @@ class Assumed:
     def build(self) -> Assumptions:
         """UsageError if a figure cannot be."""
         try:
-            found = Assumptions(**self._values)
+            assumptions = Assumptions(**self._values)
         except ValidationError as error:
             raise UsageError(first_problem(error)) from None
-        rates = found.papers_per_worker_hour
+        rates = assumptions.papers_per_worker_hour
         if rates == {}:
             raise UsageError("papers_per_worker_hour: no tier in it; give a number or tier → number")
         if isinstance(rates, dict) and (unknown := sorted(rates.keys() - {*TIERS, CUSTOM})):
@@ -155,7 +177,7 @@ class Assumed:
         for rate in rates.values() if isinstance(rates, dict) else [rates]:
             if rate is not None and not 1e-6 <= rate < 1e9:
                 raise UsageError(f"papers_per_worker_hour: {rate} is no rate; give a number over 0")
-        return found
+        return assumptions
 
 
 def _of_limits(name: str) -> bool:
@@ -167,9 +189,9 @@ def _of_limits(name: str) -> bool:
 def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-        found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
         raise UsageError(f"--assume {path}: cannot be read as JSON or TOML: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(values, dict):
         raise UsageError(f'--assume {path}: an object wanted, such as {{"papers": 34237}}')
-    return found
+    return values

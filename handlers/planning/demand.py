@@ -1,4 +1,4 @@
-"""What a workload asks for under given assumptions: calls, tokens, dollars and workers' time."""
+"""What a workload takes under the assumptions: calls, tokens, dollars and workers' time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from handlers.domain.money import PICO, Price, usd
 from handlers.llm.pricing import worst_cost
 from handlers.planning.assumptions import Assumptions
-from handlers.planning.hold_times import Hold
+from handlers.planning.service_times import ServiceTime
 from handlers.planning.workload import Workload
 
 _MANY_CALLS = 1.5
@@ -17,7 +17,7 @@ _MANY_CALLS = 1.5
 
 @dataclass(frozen=True)
 class Demand:
-    """USD, tokens, seconds; ``hold`` is the time that a worker has one paper."""
+    """USD, tokens, seconds."""
 
     papers: int
     """All of the run, those without a call too."""
@@ -28,8 +28,8 @@ class Demand:
     cost: float
     cost_error: float
     """Half of the 90% interval, in USD."""
-    hold: Hold
-    last_hold: Hold
+    service_time: ServiceTime
+    last_service_time: ServiceTime
     """Of the smallest papers, which come last."""
     longest_call: float
     size_per_call: float
@@ -47,7 +47,7 @@ class Demand:
 
     @property
     def worker_seconds(self) -> float:
-        return self.sent * self.hold.mean
+        return self.sent * self.service_time.mean
 
     def part(self, papers: int) -> Demand:
         """Of the first so many papers of the same mixture."""
@@ -64,27 +64,31 @@ class Demand:
         )
 
 
-def demand(workload: Workload, assumed: Assumptions, price: Price | None) -> Demand:
+def demand_of(workload: Workload, assumptions: Assumptions, price: Price | None) -> Demand:
     """``price`` may be None only if ``usd_per_paper`` is assumed."""
-    prompt = max(0.0, _line(workload, assumed.prompt_tokens_per_request, assumed.prompt_tokens_per_token))
-    completion = max(
-        0.0, _line(workload, assumed.completion_tokens_per_request, assumed.completion_tokens_per_token)
+    prompt = max(
+        0.0, _line(workload, assumptions.prompt_tokens_per_request, assumptions.prompt_tokens_per_token)
     )
-    cost = _cost(workload, assumed, price, prompt, completion)
-    given = assumed.usd_per_paper is not None
+    completion = max(
+        0.0,
+        _line(workload, assumptions.completion_tokens_per_request, assumptions.completion_tokens_per_token),
+    )
+    cost = _cost(workload, assumptions, price, prompt, completion)
     return Demand(
         papers=workload.papers,
         sent=workload.sent,
-        calls=workload.requests * (1 + assumed.repair_share + assumed.retry_share),
+        calls=workload.requests * (1 + assumptions.repair_share + assumptions.retry_share),
         prompt_tokens=prompt,
         completion_tokens=completion,
         cost=cost,
-        cost_error=0.0 if given else cost * assumed.cost_error,
-        hold=_hold(workload, assumed),
-        last_hold=Hold(_seconds(workload, assumed, _size_at(workload, 0.05)), assumed.latency_sigma),
-        longest_call=assumed.longest_call_s or _longest(workload, assumed),
+        cost_error=0.0 if assumptions.usd_per_paper is not None else cost * assumptions.cost_error,
+        service_time=_service_time(workload, assumptions),
+        last_service_time=ServiceTime(
+            _seconds(workload, assumptions, _size_at(workload, 0.05)), assumptions.latency_sigma
+        ),
+        longest_call=assumptions.longest_call_s or _longest(workload, assumptions),
         size_per_call=workload.size / workload.requests if workload.requests else 0.0,
-        cheapest_paper=_cheapest(workload, assumed, price),
+        cheapest_paper=_cheapest(workload, assumptions, price),
     )
 
 
@@ -93,47 +97,47 @@ def _line(workload: Workload, per_request: float, per_token: float) -> float:
 
 
 def _cost(
-    workload: Workload, assumed: Assumptions, price: Price | None, prompt: float, completion: float
+    workload: Workload, assumptions: Assumptions, price: Price | None, prompt: float, completion: float
 ) -> float:
-    if assumed.usd_per_paper is not None:
-        return assumed.usd_per_paper * workload.sent
+    if assumptions.usd_per_paper is not None:
+        return assumptions.usd_per_paper * workload.sent
     if price is None:
         raise ValueError("neither a price nor usd_per_paper")
-    cached = prompt * assumed.cached_share
+    cached = prompt * assumptions.cached_share
     pico = (prompt - cached) * price.prompt + cached * price.cached + completion * price.completion
-    return pico / PICO * (1 + assumed.indeterminate_share)
+    return pico / PICO * (1 + assumptions.indeterminate_share)
 
 
-def _hold(workload: Workload, assumed: Assumptions) -> Hold:
+def _service_time(workload: Workload, assumptions: Assumptions) -> ServiceTime:
     """The spread is that of one call around its mean, and that of the papers' sizes."""
     if not workload.sent:
-        return Hold(0.0, 0.0)
-    mean = _line(workload, assumed.latency_s_per_request, assumed.latency_s_per_token) / workload.sent
-    times = [max(1e-3, _seconds(workload, assumed, size)) for size in workload.sizes]
+        return ServiceTime(0.0, 0.0)
+    mean = _line(workload, assumptions.latency_s_per_request, assumptions.latency_s_per_token) / workload.sent
+    times = [max(1e-3, _seconds(workload, assumptions, size)) for size in workload.sizes]
     logs = [math.log(each) for each in times]
     middle = sum(logs) / len(logs) if logs else 0.0
     spread = sum((each - middle) ** 2 for each in logs) / len(logs) if logs else 0.0
-    sigma = math.sqrt(assumed.latency_sigma**2 + spread)
-    return Hold(max(1e-4, mean + assumed.worker_s_per_paper), sigma)
+    sigma = math.sqrt(assumptions.latency_sigma**2 + spread)
+    return ServiceTime(max(1e-4, mean + assumptions.worker_s_per_paper), sigma)
 
 
-def _longest(workload: Workload, assumed: Assumptions) -> float:
+def _longest(workload: Workload, assumptions: Assumptions) -> float:
     """Seconds that hardly any call of the largest paper exceeds."""
-    rate = assumed.papers_per_worker_hour
+    rate = assumptions.papers_per_worker_hour
     if rate is not None:
         return 3600 / (min(rate.values()) if isinstance(rate, dict) else rate)
     size = _size_at(workload, 1.0)
     if workload.requests > _MANY_CALLS * workload.sent:  # bodies: a paper's calls are of about one size
         size = min(size, _MANY_CALLS * workload.size / workload.requests)
-    one = max(1e-4, assumed.latency_s_per_request + assumed.latency_s_per_token * size)
-    return Hold(one, assumed.latency_sigma).longest
+    one = max(1e-4, assumptions.latency_s_per_request + assumptions.latency_s_per_token * size)
+    return ServiceTime(one, assumptions.latency_sigma).longest
 
 
-def _seconds(workload: Workload, assumed: Assumptions, size: float) -> float:
+def _seconds(workload: Workload, assumptions: Assumptions, size: float) -> float:
     """A worker's seconds for a paper of that size."""
     requests = workload.requests / workload.sent if workload.sent else 1.0
-    calls = assumed.latency_s_per_request * requests + assumed.latency_s_per_token * size
-    return max(1e-4, calls) + assumed.worker_s_per_paper
+    calls = assumptions.latency_s_per_request * requests + assumptions.latency_s_per_token * size
+    return max(1e-4, calls) + assumptions.worker_s_per_paper
 
 
 def _size_at(workload: Workload, share: float) -> float:
@@ -141,9 +145,9 @@ def _size_at(workload: Workload, share: float) -> float:
     return sizes[round(share * (len(sizes) - 1))] if sizes else 0.0
 
 
-def _cheapest(workload: Workload, assumed: Assumptions, price: Price | None) -> float:
-    if assumed.usd_per_paper is not None or price is None:
-        return assumed.usd_per_paper or 0.0
+def _cheapest(workload: Workload, assumptions: Assumptions, price: Price | None) -> float:
+    if assumptions.usd_per_paper is not None or price is None:
+        return assumptions.usd_per_paper or 0.0
     if not workload.sent:
         return 0.0
     return usd(worst_cost(workload.least_bytes, workload.least_max_tokens, price))

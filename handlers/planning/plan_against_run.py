@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from handlers.domain.plan import PlanFile
 from handlers.domain.run_report import ForecastFigure, RunForecast, RunReport
 from handlers.errors import UsageError
 from handlers.planning import plan_file
-from handlers.planning.plan_file import PlanFile
 
 PLAN = "plan.json"
 """File of the plan that a run executes, in the run's folder of the state."""

@@ -10,10 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from handlers.atomic_file import replacing
+from handlers.domain.plan import Plan, PlanFile
 from handlers.domain.value import sha256_of
 from handlers.errors import UsageError, first_problem
-from handlers.planning.plan import Plan
-from handlers.planning.plan_rows import PlanRow
 from handlers.settings import CUSTOM, PREFIX, Settings, load_settings
 
 _EXECUTED = (
@@ -27,21 +26,6 @@ _OPEN = frozenset({"base_url", "auth_header", "call_timeout", "read_timeout"})
 """May be given to ``run`` if the plan says nothing of them: they say where the API is."""
 
 
-class PlanFile(Plan):
-    """``run`` holds the settings by name; ``hash`` seals all the rest."""
-
-    v: int = 1
-    run: dict[str, Any]
-    hash: str
-
-    @property
-    def row_chosen(self) -> PlanRow:
-        found = self.row(self.chosen)
-        if found is None:
-            raise UsageError(f"the plan has no row {self.chosen!r} to be executed: plan again")
-        return found
-
-
 def seal(plan: Plan, settings: Settings) -> PlanFile:
     """The plan with what executes it. ``settings`` are those that were planned with."""
     row = plan.row(plan.chosen)
@@ -50,7 +34,7 @@ def seal(plan: Plan, settings: Settings) -> PlanFile:
         auto = settings.workers == "auto" and plan.chosen == CUSTOM
         fixed |= {"jobs": row.jobs, "workers": "auto" if auto else row.workers}
     whole = {"v": 1, **plan.model_dump(mode="json"), "run": fixed}
-    return PlanFile.model_validate({**whole, "hash": _hash(whole)})
+    return PlanFile.model_validate({**whole, "hash": sha256_of(whole)})
 
 
 def write(plan: PlanFile, path: Path) -> None:
@@ -66,37 +50,36 @@ def read(path: Path) -> PlanFile:
     """UsageError if it is no plan, or was changed since it was made."""
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
-        found = PlanFile.model_validate(whole)
+        plan = PlanFile.model_validate(whole)
     except (OSError, ValueError) as error:
         what = first_problem(error) if isinstance(error, ValidationError) else str(error)
         raise UsageError(f"--plan {path}: cannot be read as a plan: {what}") from error
-    if _hash({name: value for name, value in whole.items() if name != "hash"}) != found.hash:
+    if sha256_of({name: value for name, value in whole.items() if name != "hash"}) != plan.hash:
         raise UsageError(
             f"--plan {path}: its hash does not fit: it was changed by hand. Plan again, with --assume FILE"
             " for other figures"
         )
-    if foreign := sorted(found.run.keys() - set(_EXECUTED)):
+    if foreign := sorted(plan.run.keys() - set(_EXECUTED)):
         raise UsageError(f"--plan {path}: {foreign[0]} is nothing that a plan fixes: plan again")
-    return found
+    return plan
 
 
-def executed(plan: PlanFile, flags: Mapping[str, Any]) -> dict[str, Any]:
+def run_flags(plan: PlanFile, flags: Mapping[str, Any]) -> dict[str, Any]:
     """The flags of the run that the plan stands for. UsageError if one that was given says otherwise."""
     if plan.chosen is None:
         raise UsageError(f"the plan recommends nothing that can be executed: {plan.reason}")
-    given = {name: value for name, value in flags.items() if value is not None}
+    flags = {name: value for name, value in flags.items() if value is not None}
     for name in ("tier", *_EXECUTED):
-        if name not in given or (name in _OPEN and name not in plan.run):
+        if name not in flags or (name in _OPEN and name not in plan.run):
             continue
         planned = plan.chosen if name == "tier" else plan.run.get(name)
-        if planned is None or _setting(name, given[name]) != _setting(name, planned):
+        if planned is None or _setting(name, flags[name]) != _setting(name, planned):
             flag = "--" + name.replace("_", "-")
             raise UsageError(
-                f"{flag} {given[name]} is not what was planned ({'nothing' if planned is None else planned}):"
+                f"{flag} {flags[name]} is not what was planned ({'nothing' if planned is None else planned}):"
                 f" leave it out, or make another plan with it"
             )
-    kept = {name: value for name, value in given.items() if name != "tier"}
-    return {**kept, **plan.run}
+    return {name: value for name, value in flags.items() if name != "tier"} | plan.run
 
 
 def check_settings(plan: PlanFile, settings: Settings) -> None:
@@ -121,7 +104,3 @@ def check_corpus(plan: PlanFile, sha256: str) -> None:
 def _setting(name: str, value: Any) -> Any:
     """As the settings read it; a custom fleet is no tier."""
     return value if value == CUSTOM else getattr(load_settings(**{name: value}), name)
-
-
-def _hash(whole: Mapping[str, Any]) -> str:
-    return sha256_of(whole)

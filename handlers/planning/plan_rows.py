@@ -1,22 +1,19 @@
-"""One row of a plan: a fleet's shape, how long it takes, what it costs, and which limit binds."""
+"""One row of a plan: how long a fleet of some shape takes, what it costs, and which limit binds."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
 
-from handlers.domain.value import Frozen
+from handlers.domain.plan import Binding, PlanRow, Risk
+from handlers.pipeline.auto_workers import GROWTH, START
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import Demand
-from handlers.planning.hold_times import Hold
 from handlers.planning.platforms import Platform, Span
+from handlers.settings import CUSTOM, MOST_AUTO
 
-Binding = Literal[
-    "workers", "rpm", "tpm", "slots", "job_time", "minutes", "lambda_ramp", "budget", "machine", "nothing"
-]
-"""``nothing``: no paper needs a call."""
-Risk = Literal["low", "medium", "high"]
 _SLOW_START = 0.5
 """Seconds of the fleet's work lost while slots open, all of them within a second (see llm/limits/aimd.py)."""
 _START_ERROR = 0.5
@@ -27,6 +24,12 @@ _MANY_CALLS, _TOO_MANY_CALLS = 500, 3000
 """Calls a minute that entry-level accounts of providers refuse, and most others too."""
 _FEW_PAPERS = 3
 """Papers a worker below which the end of the run is most of it."""
+_SPARE = 1.25
+"""Workers that ``--workers auto`` keeps for each that the API's limit lets call (see
+pipeline/auto_workers.py)."""
+_LOOK = 1.0
+"""Seconds from the last answer of a round to the look that counts it, at most (see pipeline/heartbeat.py)."""
+_RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 
 
 @dataclass(frozen=True)
@@ -40,115 +43,67 @@ class Shape:
     """Seconds of the whole fleet's work lost while workers are added step by step."""
 
 
-class PlanRow(Frozen):
-    """Hours from the first job's start to the last paper; USD; papers of the whole run an hour."""
+@dataclass(frozen=True)
+class Scenario:
+    """What every fleet of a plan has in common. ``budget`` is in USD, for the API; None: no limit."""
 
-    tier: str
-    jobs: int
-    workers: int
-    """Of each job."""
-    papers_per_hour: float
-    hours: float
-    hours_low: float
-    hours_high: float
-    """90% interval."""
-    cost_usd: float
-    """The API's."""
-    cost_low_usd: float
-    cost_high_usd: float
-    platform_usd: float
-    platform_minutes: float
-    sessions: int
-    binding: Binding
-    ceilings: dict[str, float]
-    """Limit → papers an hour that it would allow were it the only one."""
-    utilization: float
-    """Share of the workers' time spent on papers."""
-    risk: Risk
-    risk_reason: str
-
-    @property
-    def total_usd(self) -> float:
-        return self.cost_usd + self.platform_usd
+    demand: Demand
+    assumptions: Assumptions
+    platform: Platform
+    budget: float | None = None
 
 
-def row(
-    shape: Shape, asked: Demand, assumed: Assumptions, place: Platform, *, budget: float | None = None
-) -> PlanRow:
-    """``budget`` in USD, for the API."""
-    jobs = place.jobs(shape.jobs)
-    workers = jobs * shape.workers
-    ceilings = ceilings_of(shape, jobs, asked, assumed, place)
-    tightest = min(ceilings, key=lambda name: ceilings[name])
-    given = given_rate(shape.tier, assumed)
-    if given is None:
-        work, error = _work(asked, workers, ceilings, tightest, place, jobs)
-        work += shape.lost
-    else:
-        work, error = 3600 * asked.papers / ceilings[tightest], 0.0
-    span = place.span(jobs, shape.workers, work, asked.papers)
-    start = place.start if given is None and asked.sent else 0.0
-    wall = max(1e-9, span.wall + start)
-    binding = _binding(asked, tightest, jobs, shape, place, span, wall, budget)
-    risk, reason = _risk(asked, assumed, workers, wall, binding, span.sessions, given is not None)
+def plan_row(shape: Shape, scenario: Scenario) -> PlanRow:
+    """The fleet's time, cost, limits and risk."""
+    fleet = _Fleet(shape, scenario)
+    demand, span = scenario.demand, fleet.span
+    risk, reason = fleet.risk()
     return PlanRow(
         tier=shape.tier,
         jobs=shape.jobs,
         workers=shape.workers,
-        **_time(asked, wall, error * assumed.time_error + start * _START_ERROR),
-        **_money(asked, span),
+        papers_per_hour=round(demand.papers / fleet.wall * 3600, 2),
+        hours=round(fleet.wall / 3600, 6),
+        hours_low=round(max(0.0, fleet.wall - fleet.spread) / 3600, 6),
+        hours_high=round((fleet.wall + fleet.spread) / 3600, 6),
+        cost_usd=round(demand.cost, 6),
+        cost_low_usd=round(max(0.0, demand.cost - demand.cost_error), 6),
+        cost_high_usd=round(demand.cost + demand.cost_error, 6),
+        platform_usd=round(span.usd, 4),
+        platform_minutes=round(span.minutes, 1),
         sessions=span.sessions,
-        binding=binding,
-        ceilings={name: round(limit, 1) for name, limit in ceilings.items()},
-        utilization=round(min(1.0, asked.worker_seconds / (workers * wall)), 4) if given is None else 1.0,
+        binding=fleet.binding,
+        ceilings={name: round(limit, 1) for name, limit in fleet.ceilings.items()},
+        utilization=fleet.utilization,
         risk=risk,
         risk_reason=reason,
     )
 
 
-def _time(asked: Demand, wall: float, spread: float) -> dict[str, float]:
-    return {
-        "papers_per_hour": round(asked.papers / wall * 3600, 2),
-        "hours": round(wall / 3600, 6),
-        "hours_low": round(max(0.0, wall - spread) / 3600, 6),
-        "hours_high": round((wall + spread) / 3600, 6),
-    }
+def auto_shape(jobs: int, scenario: Scenario) -> Shape:
+    """The fleet of ``--workers auto``: as many workers a job as it grows to before its papers run out, which
+    are those that the limits keep busy, and ``MOST_AUTO`` at most."""
+    demand = scenario.demand
+    busy = min(float(MOST_AUTO), _Fleet(Shape(CUSTOM, jobs, MOST_AUTO), scenario).busy_workers)
+    most = min(MOST_AUTO, max(START, math.ceil(busy * (_SPARE if busy < MOST_AUTO else 1.0))))
+    seconds = demand.service_time.mean + _LOOK
+    papers = seconds / demand.service_time.mean if demand.service_time.mean else 1.0
+    left, workers, steps = demand.sent / scenario.platform.jobs(jobs), START, [START]
+    while workers < most and left > workers * papers:
+        left -= workers * papers
+        workers = min(most, math.ceil(workers * GROWTH))
+        steps.append(workers)
+    needed = min(float(workers), busy)
+    lost = sum(max(0.0, 1 - step / needed) for step in steps) * seconds
+    return Shape(CUSTOM, jobs, workers, lost)
 
 
-def _money(asked: Demand, span: Span) -> dict[str, float]:
-    return {
-        "cost_usd": round(asked.cost, 6),
-        "cost_low_usd": round(max(0.0, asked.cost - asked.cost_error), 6),
-        "cost_high_usd": round(asked.cost + asked.cost_error, 6),
-        "platform_usd": round(span.usd, 4),
-        "platform_minutes": round(span.minutes, 1),
-    }
-
-
-def given_rate(tier: str, assumed: Assumptions) -> float | None:
+def worker_rate(tier: str, assumptions: Assumptions) -> float | None:
     """Papers an hour of one worker, where they are assumed outright."""
-    rate = assumed.papers_per_worker_hour
+    rate = assumptions.papers_per_worker_hour
     if isinstance(rate, Mapping):
         return rate.get(tier, min(rate.values(), default=None))
     return rate
-
-
-def ceilings_of(
-    shape: Shape, jobs: int, asked: Demand, assumed: Assumptions, place: Platform
-) -> dict[Binding, float]:
-    """Papers an hour that each limit alone would allow, in steady work."""
-    per_sent = asked.papers / asked.sent if asked.sent else 1.0
-    given = given_rate(shape.tier, assumed)
-    one = given if given is not None else 3600 * per_sent / max(1e-9, asked.hold.mean)
-    found: dict[Binding, float] = {"workers": jobs * shape.workers * one}
-    if asked.sent and assumed.rpm is not None:
-        found["rpm"] = assumed.rpm * 60 * per_sent / asked.calls_per_paper
-    if asked.tokens_per_paper and assumed.tpm is not None:
-        found["tpm"] = assumed.tpm * 60 * per_sent / asked.tokens_per_paper
-    if asked.sent and given is None:
-        machine = place.calls_per_second(jobs, shape.workers) / work_of_call(asked.size_per_call)
-        found["machine"] = 3600 * machine * per_sent / asked.calls_per_paper
-    return found
 
 
 def work_of_call(size: float) -> float:
@@ -156,95 +111,148 @@ def work_of_call(size: float) -> float:
     return (0.9 + 0.0065 * size) / (0.9 + 0.0065 * 400)
 
 
-def _work(
-    asked: Demand, workers: int, ceilings: dict[Binding, float], tightest: Binding, place: Platform, jobs: int
-) -> tuple[float, float]:
-    """Seconds of the fleet's work, and the part of them that is as uncertain as a call's time."""
-    if not asked.sent:
-        return 0.0, 0.0
-    steady = 3600 * asked.papers / ceilings[tightest]
-    busy = min(workers, asked.sent)
-    if tightest == "workers":
-        opening = min(_SLOW_START, asked.hold.mean)
-        work = opening + steady + asked.last_hold.tail(busy)
-        work = max(work, opening + _longest_of(asked.sent, asked.hold))
-        return work + place.ramp(jobs), work
-    in_flight = max(1, round(asked.sent / max(1e-9, steady) * asked.hold.mean))
-    end = asked.last_hold.tail(min(busy, in_flight)) + asked.last_hold.residual
-    return steady + end + place.ramp(jobs), end
+@dataclass(frozen=True)
+class _Fleet:
+    """A shape at work on a scenario. Seconds."""
 
+    shape: Shape
+    scenario: Scenario
 
-def _longest_of(papers: int, hold: Hold) -> float:
-    """Seconds of the longest of so many papers, were they all started at once."""
-    return hold.quantile(1 - 0.5615 / papers) if papers > 1 else hold.mean
+    @cached_property
+    def jobs(self) -> int:
+        """Those that run at once."""
+        return self.scenario.platform.jobs(self.shape.jobs)
 
+    @cached_property
+    def workers(self) -> int:
+        return self.jobs * self.shape.workers
 
-def _binding(
-    asked: Demand,
-    tightest: Binding,
-    jobs: int,
-    shape: Shape,
-    place: Platform,
-    span: Span,
-    wall: float,
-    budget: float | None,
-) -> Binding:
-    """What has to give first: money, then the platform's allowance, then what sets the pace."""
-    if not asked.sent:
-        return "nothing"
-    if budget is not None and asked.cost > budget:
-        return "budget"
-    if place.free_minutes is not None and span.minutes > place.free_minutes:
-        return "minutes"
-    if span.sessions > 1:
-        return "job_time"
-    if tightest != "workers":
-        return tightest
-    if jobs < shape.jobs:
-        return "slots"
-    return "lambda_ramp" if place.ramp(jobs) > _RAMP_BINDS * wall else "workers"
+    @cached_property
+    def rate(self) -> float | None:
+        return worker_rate(self.shape.tier, self.scenario.assumptions)
 
-
-def _risk(
-    asked: Demand,
-    assumed: Assumptions,
-    workers: int,
-    wall: float,
-    binding: Binding,
-    sessions: int,
-    given: bool,
-) -> tuple[Risk, str]:
-    """The highest level that a reason gives, and all reasons in one sentence."""
-    order: tuple[Risk, ...] = ("low", "medium", "high")
-    found = list(_reasons(asked, assumed, workers, wall, binding, sessions, given=given))
-    if not found:
-        return "low", f"at most {workers:,} calls would be repeated if every job died at once"
-    level = max((level for level, _ in found), key=order.index)
-    return level, "; ".join(reason for _, reason in found)
-
-
-def _reasons(
-    asked: Demand,
-    assumed: Assumptions,
-    workers: int,
-    wall: float,
-    binding: Binding,
-    sessions: int,
-    *,
-    given: bool,
-) -> Iterator[tuple[Risk, str]]:
-    if binding == "budget":
-        yield "high", "the budget ends before the papers do: the run parks there"
-    if binding == "minutes":
-        yield "high", "the month's included minutes end first: pay for more, or make the repository public"
-    if sessions > 1:
-        yield "medium", f"{sessions} sessions, each to be started after the last"
-    per_minute = 60 * asked.calls / max(wall, 60.0)
-    if assumed.rpm is None and assumed.tpm is None and per_minute > _MANY_CALLS:
-        level: Risk = "high" if per_minute > _TOO_MANY_CALLS else "medium"
-        yield (
-            level,
-            f"{per_minute:,.0f} calls a minute: an account that allows fewer slows the fleet to its pace",
+    @cached_property
+    def ceilings(self) -> dict[Binding, float]:
+        """Papers an hour that each limit alone would allow, in steady work."""
+        demand, assumptions, platform = (
+            self.scenario.demand,
+            self.scenario.assumptions,
+            self.scenario.platform,
         )
-    if not given and asked.sent and workers * _FEW_PAPERS > asked.sent:
-        yield "medium", f"{asked.sent / workers:.1f} papers a worker: the slowest calls set the end"
+        per_sent = demand.papers / demand.sent if demand.sent else 1.0
+        one = 3600 * per_sent / max(1e-9, demand.service_time.mean) if self.rate is None else self.rate
+        ceilings: dict[Binding, float] = {"workers": self.workers * one}
+        if demand.sent and assumptions.rpm is not None:
+            ceilings["rpm"] = assumptions.rpm * 60 * per_sent / demand.calls_per_paper
+        if demand.tokens_per_paper and assumptions.tpm is not None:
+            ceilings["tpm"] = assumptions.tpm * 60 * per_sent / demand.tokens_per_paper
+        if demand.sent and self.rate is None:
+            calls = platform.calls_per_second(self.jobs, self.shape.workers)
+            machine = calls / work_of_call(demand.size_per_call)
+            ceilings["machine"] = 3600 * machine * per_sent / demand.calls_per_paper
+        return ceilings
+
+    @property
+    def busy_workers(self) -> float:
+        """Workers of a job that the tightest limit keeps busy; infinite if there is none but themselves."""
+        one = self.ceilings["workers"] / self.shape.workers
+        limits = (limit / one for name, limit in self.ceilings.items() if name != "workers")
+        return min(limits, default=math.inf)
+
+    @cached_property
+    def tightest(self) -> Binding:
+        return min(self.ceilings, key=lambda name: self.ceilings[name])
+
+    @cached_property
+    def start(self) -> float:
+        return self.scenario.platform.start if self.rate is None and self.scenario.demand.sent else 0.0
+
+    @cached_property
+    def work(self) -> tuple[float, float]:
+        """Seconds of the fleet's work, and the part of them that is as uncertain as a call's time."""
+        if self.rate is not None:
+            return 3600 * self.scenario.demand.papers / self.ceilings[self.tightest], 0.0
+        work, uncertain = self._measured_work()
+        return work + self.shape.lost, uncertain
+
+    def _measured_work(self) -> tuple[float, float]:
+        demand, ramp = self.scenario.demand, self.scenario.platform.ramp(self.jobs)
+        if not demand.sent:
+            return 0.0, 0.0
+        steady = 3600 * demand.papers / self.ceilings[self.tightest]
+        busy, mean = min(self.workers, demand.sent), demand.service_time.mean
+        if self.tightest == "workers":
+            opening = min(_SLOW_START, mean)
+            work = opening + steady + demand.last_service_time.tail(busy)
+            work = max(work, opening + demand.service_time.longest_of(demand.sent))
+            return work + ramp, work
+        in_flight = max(1, round(demand.sent / max(1e-9, steady) * mean))
+        end = demand.last_service_time.tail(min(busy, in_flight)) + demand.last_service_time.residual
+        return steady + end + ramp, end
+
+    @cached_property
+    def span(self) -> Span:
+        work, papers = self.work[0], self.scenario.demand.papers
+        return self.scenario.platform.span(self.jobs, self.shape.workers, work, papers)
+
+    @cached_property
+    def wall(self) -> float:
+        return max(1e-9, self.span.wall + self.start)
+
+    @property
+    def spread(self) -> float:
+        """Half of the 90% interval of the time."""
+        return self.work[1] * self.scenario.assumptions.time_error + self.start * _START_ERROR
+
+    @property
+    def utilization(self) -> float:
+        if self.rate is not None:
+            return 1.0
+        return round(min(1.0, self.scenario.demand.worker_seconds / (self.workers * self.wall)), 4)
+
+    @cached_property
+    def binding(self) -> Binding:
+        """What has to give first: money, then the platform's allowance, then what sets the pace."""
+        demand, platform, budget = self.scenario.demand, self.scenario.platform, self.scenario.budget
+        if not demand.sent:
+            return "nothing"
+        if budget is not None and demand.cost > budget:
+            return "budget"
+        if platform.free_minutes is not None and self.span.minutes > platform.free_minutes:
+            return "minutes"
+        if self.span.sessions > 1:
+            return "job_time"
+        if self.tightest != "workers":
+            return self.tightest
+        if self.jobs < self.shape.jobs:
+            return "slots"
+        return "lambda_ramp" if platform.ramp(self.jobs) > _RAMP_BINDS * self.wall else "workers"
+
+    def risk(self) -> tuple[Risk, str]:
+        """The highest level that a reason gives, and all reasons in one sentence."""
+        reasons = list(self._reasons())
+        if not reasons:
+            return "low", f"at most {self.workers:,} calls would be repeated if every job died at once"
+        level = max((level for level, _ in reasons), key=_RISKS.index)
+        return level, "; ".join(reason for _, reason in reasons)
+
+    def _reasons(self) -> Iterator[tuple[Risk, str]]:
+        demand, assumptions = self.scenario.demand, self.scenario.assumptions
+        if self.binding == "budget":
+            yield "high", "the budget ends before the papers do: the run parks there"
+        if self.binding == "minutes":
+            yield (
+                "high",
+                "the month's included minutes end first: pay for more, or make the repository public",
+            )
+        if self.span.sessions > 1:
+            yield "medium", f"{self.span.sessions} sessions, each to be started after the last"
+        per_minute = 60 * demand.calls / max(self.wall, 60.0)
+        if assumptions.rpm is None and assumptions.tpm is None and per_minute > _MANY_CALLS:
+            level: Risk = "high" if per_minute > _TOO_MANY_CALLS else "medium"
+            yield (
+                level,
+                f"{per_minute:,.0f} calls a minute: an account that allows fewer slows the fleet to its pace",
+            )
+        if self.rate is None and demand.sent and self.workers * _FEW_PAPERS > demand.sent:
+            yield "medium", f"{demand.sent / self.workers:.1f} papers a worker: the slowest calls set the end"

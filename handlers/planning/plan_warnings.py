@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from handlers.domain.plan import PilotFigures, PlanRow
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import Demand
-from handlers.planning.pilot_figures import PilotFigures
-from handlers.planning.workload import Workload
+from handlers.planning.plan_request import PlanBasis, PlanRequest
 
 
-def plan_warnings(
-    workload: Workload,
-    asked: Demand,
-    assumed: Assumptions,
-    pilot: PilotFigures | None,
-    origins: Mapping[str, str],
-) -> Iterator[str]:
-    if pilot is None and not {"usd_per_paper", "papers_per_worker_hour"} <= {
-        name for name, origin in origins.items() if origin == "file"
-    }:
+def request_warnings(request: PlanRequest, row: PlanRow | None, demand: Demand) -> Iterator[str]:
+    """``row`` is the one that the plan executes."""
+    if request.auto and row is not None:
+        yield (
+            f"--workers auto: planned with the {row.workers} workers a job that it should grow to, growing"
+            " included; the run starts with fewer and keeps as many as prove to help"
+        )
+    if request.limit is not None and request.limit < demand.sent:
+        share = request.limit / demand.sent
+        yield (
+            f"--limit {request.limit:,}: the rows are of all {demand.sent:,} papers to send; a session of"
+            f" this plan stops after {request.limit:,}, at about ${demand.cost * share:,.4f}"
+        )
+    if request.deadline is not None and row is not None and row.hours * 3600 > request.deadline:
+        yield (
+            f"{row.tier} takes {row.hours * 3600:,.0f} s, longer than the deadline of"
+            f" {request.deadline:,.0f} s: the run stops there and goes on when it is started again"
+        )
+    if request.deadline is not None and request.budget is not None:
+        yield "both a deadline and a budget: the cheapest fleet that keeps to both is recommended"
+
+
+def basis_warnings(basis: PlanBasis, demand: Demand) -> Iterator[str]:
+    pilot, assumptions = basis.pilot, basis.assumptions
+    measured = ("usd_per_paper", "papers_per_worker_hour")
+    if pilot is None and any(basis.origins.get(name) != "file" for name in measured):
         yield "tokens and latency are assumed, not measured: `paperfleet pilot` measures them on 20 papers"
-    if assumed.rpm is None and assumed.tpm is None:
-        yield from _about_unknown_limits(assumed, pilot)
+    if assumptions.rpm is None and assumptions.tpm is None:
+        yield from _unknown_limits(assumptions, pilot)
     if pilot is not None:
-        yield from _about_quotas(pilot, asked)
-    if not workload.sent:
+        yield from _quotas(pilot, demand)
+    if not basis.workload.sent:
         yield "no paper of this corpus needs a call: all are skipped or finished"
 
 
-def _about_unknown_limits(assumed: Assumptions, pilot: PilotFigures | None) -> Iterator[str]:
-    if assumed.papers_per_worker_hour is None:
+def _unknown_limits(assumptions: Assumptions, pilot: PilotFigures | None) -> Iterator[str]:
+    if assumptions.papers_per_worker_hour is None:
         heard = (
             "a pilot hears those that an API's headers state" if pilot is None else "its headers state none"
         )
@@ -46,9 +62,9 @@ def _about_unknown_limits(assumed: Assumptions, pilot: PilotFigures | None) -> I
         )
 
 
-def _about_quotas(pilot: PilotFigures, asked: Demand) -> Iterator[str]:
+def _quotas(pilot: PilotFigures, demand: Demand) -> Iterator[str]:
     """Limits of an hour or a day set no pace, they end a run."""
-    needed = {"requests": asked.calls, "tokens": asked.prompt_tokens + asked.completion_tokens}
+    needed = {"requests": demand.calls, "tokens": demand.prompt_tokens + demand.completion_tokens}
     for name, limit in pilot.limits.items():
         kind, _, window = name.partition("_per_")
         if window in ("hour", "day") and needed.get(kind, 0.0) > limit:

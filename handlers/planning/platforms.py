@@ -33,17 +33,10 @@ class Platform(Protocol):
     """What a plan asks of a place to run at."""
 
     @property
-    def name(self) -> PlatformName: ...
-
-    @property
     def account(self) -> str: ...
 
     def jobs(self, wanted: int, /) -> int:
         """Those that run at once."""
-
-    @property
-    def slots(self) -> int | None:
-        """Jobs at once at most; None: as many as are asked for."""
 
     @property
     def start(self) -> float:
@@ -67,23 +60,18 @@ class Platform(Protocol):
 class Laptop:
     """A machine of one's own."""
 
-    assumed: Assumptions
-    name: PlatformName = "laptop"
+    assumptions: Assumptions
     account: str = ""
 
     def jobs(self, wanted: int) -> int:
         return wanted
 
     @property
-    def slots(self) -> int | None:
-        return None
-
-    @property
     def start(self) -> float:
-        return self.assumed.laptop_start_s
+        return self.assumptions.laptop_start_s
 
     def calls_per_second(self, jobs: int, _workers: int, /) -> float:
-        return min(jobs, self.assumed.cores) * self.assumed.calls_per_core_second
+        return min(jobs, self.assumptions.cores) * self.assumptions.calls_per_core_second
 
     def ramp(self, _jobs: int, /) -> float:
         return 0.0
@@ -100,46 +88,41 @@ class Laptop:
 class Actions:
     """GitHub Actions on standard hosted runners."""
 
-    assumed: Assumptions
+    assumptions: Assumptions
     account: str
     private: bool
-    name: PlatformName = "actions"
 
     def jobs(self, wanted: int) -> int:
-        return min(wanted, self.slots or wanted)
-
-    @property
-    def slots(self) -> int | None:
         limits = platform_limits().actions
-        slots = self.assumed.concurrent_jobs or limits.plan(self.account).concurrent_jobs
-        return min(slots, limits.matrix_jobs)
+        slots = self.assumptions.concurrent_jobs or limits.plan(self.account).concurrent_jobs
+        return min(wanted, slots, limits.matrix_jobs)
 
     @property
     def start(self) -> float:
-        return self.assumed.actions_start_s
+        return self.assumptions.actions_start_s
 
     def calls_per_second(self, jobs: int, _workers: int, /) -> float:
-        return jobs * self.assumed.calls_per_core_second  # one process a runner: one core of it
+        return jobs * self.assumptions.calls_per_core_second  # one process a runner: one core of it
 
     def ramp(self, _jobs: int, /) -> float:
         return 0.0
 
     def span(self, jobs: int, _workers: int, work: float, _papers: int, /) -> Span:
         """A session is one workflow run whose jobs end before they are killed."""
-        usable = max(60.0, self.assumed.job_hours * 3600 - self.start - _MARGIN)
+        usable = max(60.0, self.assumptions.job_hours * 3600 - self.start - _MARGIN)
         sessions = max(1, math.ceil(work / usable - 1e-9))
         wall = work + sessions * self.start
         minutes = float(jobs * sessions * math.ceil(wall / sessions / 60))
         free = self.free_minutes
         over = 0.0 if free is None else max(0.0, minutes - free)
-        return Span(wall - self.start, sessions, minutes, over * self.assumed.minute_usd)
+        return Span(wall - self.start, sessions, minutes, over * self.assumptions.minute_usd)
 
     @property
     def free_minutes(self) -> float | None:
         if not self.private:
             return None
-        if self.assumed.included_minutes is not None:
-            return self.assumed.included_minutes
+        if self.assumptions.included_minutes is not None:
+            return self.assumptions.included_minutes
         return float(platform_limits().actions.plan(self.account).minutes)
 
 
@@ -147,34 +130,29 @@ class Actions:
 class Lambda:
     """AWS Lambda behind an SQS event source mapping."""
 
-    assumed: Assumptions
-    name: PlatformName = "lambda"
+    assumptions: Assumptions
     account: str = ""
 
     def jobs(self, wanted: int) -> int:
-        return min(wanted, self.assumed.lambda_max_concurrency)
-
-    @property
-    def slots(self) -> int | None:
-        return self.assumed.lambda_max_concurrency
+        return min(wanted, self.assumptions.lambda_max_concurrency)
 
     @property
     def start(self) -> float:
-        return self.assumed.lambda_start_s
+        return self.assumptions.lambda_start_s
 
     def calls_per_second(self, jobs: int, workers: int) -> float:
-        return jobs * min(1.0, _memory(workers) / _ONE_CPU) * self.assumed.calls_per_core_second
+        return jobs * min(1.0, _memory(workers) / _ONE_CPU) * self.assumptions.calls_per_core_second
 
     def ramp(self, jobs: int) -> float:
         """The integral of what is missing while concurrency grows by the minute."""
-        missing = max(0, jobs - self.assumed.lambda_start_concurrency)
-        per_second = self.assumed.lambda_ramp_per_minute / 60
+        missing = max(0, jobs - self.assumptions.lambda_start_concurrency)
+        per_second = self.assumptions.lambda_ramp_per_minute / 60
         return missing**2 / (2 * per_second * jobs) if jobs else 0.0
 
     def span(self, jobs: int, workers: int, work: float, papers: int) -> Span:
         seconds = jobs * (work - self.ramp(jobs) + self.start)
-        usd = seconds * _memory(workers) / 1024 * self.assumed.lambda_gb_second_usd
-        usd += papers / 1000 * self.assumed.lambda_other_usd_per_1000_papers
+        usd = seconds * _memory(workers) / 1024 * self.assumptions.lambda_gb_second_usd
+        usd += papers / 1000 * self.assumptions.lambda_other_usd_per_1000_papers
         return Span(work, 1, seconds / 60, usd)
 
     @property
@@ -186,9 +164,9 @@ def _memory(workers: int) -> int:
     return next((mb for most, mb in _MEMORY if workers <= most), _ONE_CPU)
 
 
-def platform(name: PlatformName, account: str, *, private: bool, assumed: Assumptions) -> Platform:
+def platform_of(name: PlatformName, account: str, assumptions: Assumptions, *, private: bool) -> Platform:
     """UsageError for an account plan that is not known."""
     platform_limits().actions.plan(account or "free")
     if name == "actions":
-        return Actions(assumed, account, private)
-    return Lambda(assumed) if name == "lambda" else Laptop(assumed)
+        return Actions(assumptions, account, private)
+    return Lambda(assumptions) if name == "lambda" else Laptop(assumptions)

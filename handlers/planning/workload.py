@@ -1,4 +1,4 @@
-"""What a corpus asks of an API: the requests that a run would send, sized without sending one.
+"""The requests that a run over a corpus would send, sized without sending one.
 
 Every paper's requests are made as ``run`` makes them (masked, with the prompt around them) and sized by
 their characters. Past 40,000 papers a random half, quarter ... of them stands for all, so that memory and
@@ -19,18 +19,18 @@ from handlers.domain.value import Frozen
 from handlers.llm.pricing import guess_tokens
 from handlers.ports import Task
 
-MOST_SIZED = 40_000
-QUANTILES = 40
+_MOST_SIZED = 40_000
+_QUANTILES = 40
+_STRATA = 10
 
 
 @dataclass(frozen=True)
-class Sized:
+class SizedPaper:
     """One paper that would be sent. ``size``: estimated tokens of what is translated, over its requests."""
 
     id: str
     offset: int
     length: int
-    weight: int
     requests: int
     size: float
     prompt: float
@@ -62,8 +62,6 @@ class Workload(Frozen):
     """Most tokens that its answer may have."""
     sizes: tuple[float, ...] = ()
     """Quantiles of a paper's size, evenly spaced from the least to the largest."""
-    sized: int = 0
-    """Papers whose requests were made for it."""
 
     def scaled(self, papers: int) -> Workload:
         """The same mixture with another number of papers, each of them sent."""
@@ -82,34 +80,27 @@ class Workload(Frozen):
 
 @dataclass
 class _Sieve:
-    """Keeps the papers that drew least, at most ``MOST_SIZED``."""
+    """Keeps the papers that drew least, at most ``_MOST_SIZED``."""
 
     most: int
     share: float = 1.0
-    kept: list[Sized] = field(default_factory=list)
-    candidates: int = 0
-    looked_at: int = 0
-    """Candidates that drew less than ``share``."""
+    kept: list[SizedPaper] = field(default_factory=list)
 
-    def wants(self, draw: float) -> bool:
-        self.candidates += 1
-        return draw < self.share
-
-    def add(self, paper: Sized) -> None:
+    def add(self, paper: SizedPaper) -> None:
         self.kept.append(paper)
         while len(self.kept) > self.most:
             self.share /= 2
             self.kept = [each for each in self.kept if each.draw < self.share]
 
 
-def measure(
+def measure_workload(
     entries: Iterable[IndexEntry],
     read: Callable[[int, int], bytes],
     task: Task,
     *,
     skips: Callable[[IndexEntry], bool],
-    most: int = MOST_SIZED,
-) -> tuple[Workload, Sequence[Sized]]:
+    most: int = _MOST_SIZED,
+) -> tuple[Workload, Sequence[SizedPaper]]:
     """The workload, and the papers that it was measured on.
 
     ``read`` gives the corpus's bytes at (offset, length); ``skips`` tells from the index alone that a
@@ -122,19 +113,19 @@ def measure(
         same_as += entry.follower
         if entry.follower or skips(entry):
             continue
-        draw = drawn(entry.id)
-        if sieve.wants(draw) and (found := _sized(entry, draw, read, task)) is not None:
-            sieve.add(found)
+        draw = _draw(entry.id)
+        if draw < sieve.share and (paper := _sized(entry, draw, read, task)) is not None:
+            sieve.add(paper)
     return _sums(papers, same_as, sieve), sieve.kept
 
 
-def drawn(paper_id: str) -> float:
+def _draw(paper_id: str) -> float:
     """Uniform in [0, 1), the same for the same id."""
     digest = hashlib.blake2b(paper_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
-def stratified(sized: Sequence[Sized], papers: int) -> list[Sized]:
+def stratified(sized: Sequence[SizedPaper], papers: int) -> list[SizedPaper]:
     """``papers`` of them, evenly from the smallest to the largest; more papers hold those of fewer.
 
     By size into ten strata of equal number; from each, those that drew least.
@@ -144,7 +135,7 @@ def stratified(sized: Sequence[Sized], papers: int) -> list[Sized]:
     bins = max(1, min(_STRATA, count))
     cut = [len(ordered) * each // bins for each in range(bins + 1)]
     ranked = [sorted(ordered[a:b], key=lambda each: each.draw) for a, b in pairwise(cut)]
-    chosen: list[Sized] = []
+    chosen: list[SizedPaper] = []
     depth = 0
     while len(chosen) < count:
         layer = [stratum[depth] for stratum in ranked if depth < len(stratum)]
@@ -153,20 +144,18 @@ def stratified(sized: Sequence[Sized], papers: int) -> list[Sized]:
     return chosen
 
 
-_STRATA = 10
-
-
-def _sized(entry: IndexEntry, draw: float, read: Callable[[int, int], bytes], task: Task) -> Sized | None:
+def _sized(
+    entry: IndexEntry, draw: float, read: Callable[[int, int], bytes], task: Task
+) -> SizedPaper | None:
     paper: Paper = read_paper(read(entry.offset, entry.length), entry.id)
     if task.skip_reason(paper) is not None:
         return None
     requests = list(task.requests(paper))
     guesses = [guess_tokens(request) for request in requests]
-    return Sized(
+    return SizedPaper(
         id=entry.id,
         offset=entry.offset,
         length=entry.length,
-        weight=entry.weight,
         requests=len(requests),
         size=sum(size for _, size in guesses),
         prompt=sum(prompt for prompt, _ in guesses),
@@ -180,7 +169,7 @@ def _sums(papers: int, same_as: int, sieve: _Sieve) -> Workload:
     kept = sieve.kept
     up = 1 / sieve.share
     sizes = sorted(each.size for each in kept)
-    steps = [sizes[round(q * (len(sizes) - 1) / QUANTILES)] for q in range(QUANTILES + 1)] if sizes else []
+    steps = [sizes[round(q * (len(sizes) - 1) / _QUANTILES)] for q in range(_QUANTILES + 1)] if sizes else []
     least = min(kept, key=lambda each: each.bytes, default=None)
     return Workload(
         papers=papers,
@@ -192,5 +181,4 @@ def _sums(papers: int, same_as: int, sieve: _Sieve) -> Workload:
         size=sum(each.size for each in kept) * up,
         prompt=sum(each.prompt for each in kept) * up,
         sizes=tuple(round(step, 1) for step in steps),
-        sized=len(kept),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import markdown
-from handlers.reporting.tables import Table, left_out, tables
+from handlers.reporting.tables import ReportTable, left_out, tables
 
 
 def to_markdown(report: RunReport) -> str:
@@ -15,10 +15,9 @@ def to_markdown(report: RunReport) -> str:
 
 
 def _lines(report: RunReport) -> Iterator[str]:
-    finished = report.papers - report.counts["pending"]
     yield f"# Run {markdown(report.run_id)}: {report.state}"
     yield ""
-    yield f"{finished:,} of {report.papers:,} papers finished, ${report.spend_usd:,.4f} spent."
+    yield f"{report.finished:,} of {report.papers:,} papers finished, ${report.spend_usd:,.4f} spent."
     yield f"Model: {markdown(report.model)}. Started: {report.started_at or '-'}."
     if report.finished_at:
         yield f"Finished: {report.finished_at}."
@@ -32,7 +31,7 @@ def _lines(report: RunReport) -> Iterator[str]:
         yield f"\n{note}"
 
 
-def _table(table: Table) -> Iterator[str]:
+def _table(table: ReportTable) -> Iterator[str]:
     yield f"\n## {table.title}\n"
     yield _row(table.columns)
     yield _row([" --- ", *[" ---: " for _ in table.columns[1:]]], padded=False)

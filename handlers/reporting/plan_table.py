@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from handlers.domain.plan import Elsewhere, Plan, PlanRow
 from handlers.reporting.plain import markdown, plain
-from handlers.reporting.tables import Table, duration
+from handlers.reporting.tables import ReportTable, duration
 
-Plan = Mapping[str, Any]
-"""The JSON of ``paperfleet plan``."""
 _COLUMNS = ("fleet", "papers/h", "time", "API cost", "bound by", "risk")
 _BILLED = "billed"
 _FOLDED = ("why", "risk", _BILLED)
 """Columns that give way on a narrow terminal."""
 
 
-def plan_tables(plan: Plan) -> list[Table]:
+def plan_tables(plan: Plan) -> list[ReportTable]:
     """The rows, the chosen fleet elsewhere, and the first steps."""
     return [
-        Table(
+        ReportTable(
             f"Plan on {_place(plan)}",
             (*_COLUMNS, *((_BILLED,) if _is_billed(plan) else ())),
-            [_row(each, plan) for each in plan["rows"]],
+            [_row(each, plan) for each in plan.rows],
         ),
-        Table(
-            f"The same fleet ({plan['chosen'] or plan['rows'][-1]['tier']}) elsewhere",
+        ReportTable(
+            f"The same fleet ({plan.chosen or plan.rows[-1].tier}) elsewhere",
             ("where", "papers/h", "time", "API cost", "bound by", _BILLED),
-            [_elsewhere(each) for each in plan["platforms"]],
+            [_elsewhere(each) for each in plan.platforms],
         ),
-        Table(
+        ReportTable(
             "First steps",
             ("papers", "tier", "time", "API cost", "why"),
             [
-                (f"{each['papers']:,}", each["tier"], duration(each["hours"] * 3600),
-                 money(each["cost_usd"]), each["why"])
-                for each in plan["first_steps"]
+                (f"{each.papers:,}", each.tier, duration(each.hours * 3600),
+                 money(each.cost_usd), each.why)
+                for each in plan.first_steps
             ],
         ),
     ]  # fmt: skip
@@ -64,8 +62,8 @@ def plan_renderable(plan: Plan) -> RenderableType:
             grid.add_row(*(Text(plain(cell)) for cell in row))
         parts.append(grid)
     parts += [Text(f"  {tier}: {plain(reason)}", style="dim") for tier, reason in _risks(plan)]
-    parts.append(Text(f"recommended: {plan['recommended'] or 'none'}: {plain(plan['reason'])}", style="bold"))
-    parts += [Text.assemble(("warning: ", "yellow"), plain(each)) for each in plan["warnings"]]
+    parts.append(Text(f"recommended: {plan.recommended or 'none'}: {plain(plan.reason)}", style="bold"))
+    parts += [Text.assemble(("warning: ", "yellow"), plain(each)) for each in plan.warnings]
     return Group(*parts)
 
 
@@ -83,26 +81,26 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield ""
     for tier, reason in _risks(plan):
         yield f"- {markdown(tier)}: {markdown(reason)}"
-    yield f"\n**Recommended: {markdown(plan['recommended'] or 'none')}**: {markdown(plan['reason'])}."
-    for warning in plan["warnings"]:
+    yield f"\n**Recommended: {markdown(plan.recommended or 'none')}**: {markdown(plan.reason)}."
+    for warning in plan.warnings:
         yield f"\n> **Warning:** {markdown(warning)}"
 
 
 def _head(plan: Plan) -> Iterator[str]:
-    corpus, measured = plan["corpus"], plan["measured"]
+    corpus, measured = plan.corpus, plan.measured
     yield (
-        f"{corpus['papers']:,} papers: {corpus['sent']:,} to send, {corpus['done']:,} done by a pilot; about"
-        f" {corpus['tokens_prompt']:,} prompt and {corpus['tokens_completion']:,} completion tokens in"
-        f" {corpus['calls']:,} calls; model {plan['model'] or '-'}."
+        f"{corpus.papers:,} papers: {corpus.sent:,} to send, {corpus.done:,} done by a pilot; about"
+        f" {corpus.tokens_prompt:,} prompt and {corpus.tokens_completion:,} completion tokens in"
+        f" {corpus.calls:,} calls; model {plan.model or '-'}."
     )
-    row = plan["rows"][0]
-    low, high = money(row["cost_low_usd"]), money(row["cost_high_usd"])
+    row = plan.rows[0]
+    low, high = money(row.cost_low_usd), money(row.cost_high_usd)
     if low != high:
-        yield f"API cost: {money(row['cost_usd'])}, with 90% certainty {low} to {high}."
+        yield f"API cost: {money(row.cost_usd)}, with 90% certainty {low} to {high}."
     if measured:
         yield (
-            f"Measured on {measured['papers']:,} papers: cost to {measured['cost_error']:.1%}, a paper's time"
-            f" to {measured['time_error']:.1%} (90%)."
+            f"Measured on {measured.papers:,} papers: cost to {measured.cost_error:.1%}, a paper's time"
+            f" to {measured.time_error:.1%} (90%)."
         )
     yield from _stated(plan)
 
@@ -110,49 +108,49 @@ def _head(plan: Plan) -> Iterator[str]:
 def _stated(plan: Plan) -> Iterator[str]:
     """The rate limits that nobody declared."""
     for name, what in (("rpm", "requests"), ("tpm", "tokens")):
-        if plan["origins"].get(name, "").startswith("the API"):
+        if plan.origins.get(name, "").startswith("the API"):
             yield (
-                f"At most {plan['assumptions'][name]:,.0f} {what} a minute: {plan['origins'][name]}. What"
+                f"At most {plan.assumptions[name]:,.0f} {what} a minute: {plan.origins[name]}. What"
                 " the API allows at once at the start comes on top: a run can end up to a minute sooner."
             )
 
 
 def _place(plan: Plan) -> str:
-    account = f" ({plan['account']}, {'private' if plan['private'] else 'public'})" if plan["account"] else ""
-    return f"{plan['platform']}{account}"
+    account = f" ({plan.account}, {'private' if plan.private else 'public'})" if plan.account else ""
+    return f"{plan.platform}{account}"
 
 
 def _risks(plan: Plan) -> list[tuple[str, str]]:
-    return [(each["tier"], f"{each['risk']} risk: {each['risk_reason']}") for each in plan["rows"]]
+    return [(each.tier, f"{each.risk} risk: {each.risk_reason}") for each in plan.rows]
 
 
-def _row(row: Mapping[str, Any], plan: Plan) -> tuple[str, ...]:
-    mark = " *" if row["tier"] == plan["recommended"] else ""
-    cells = (f"{row['tier']} {row['jobs']}x{row['workers']}{mark}", *_pace(row), row["risk"])
+def _row(row: PlanRow, plan: Plan) -> tuple[str, ...]:
+    mark = " *" if row.tier == plan.recommended else ""
+    cells = (f"{row.tier} {row.jobs}x{row.workers}{mark}", *_pace(row), row.risk)
     return (*cells, *((_billed(row),) if _is_billed(plan) else ()))
 
 
-def _pace(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _pace(row: PlanRow | Elsewhere) -> tuple[str, ...]:
     return (
-        f"{row['papers_per_hour']:,.0f}",
-        duration(row["hours"] * 3600),
-        money(row["cost_usd"]),
-        row["binding"],
+        f"{row.papers_per_hour:,.0f}",
+        duration(row.hours * 3600),
+        money(row.cost_usd),
+        row.binding,
     )
 
 
-def _billed(row: Mapping[str, Any]) -> str:
-    sessions = "" if row["sessions"] == 1 else f", {row['sessions']:,} sessions"
-    return f"{row['platform_minutes']:,.0f} min, {money(row['platform_usd'])}{sessions}"
+def _billed(row: PlanRow | Elsewhere) -> str:
+    sessions = "" if row.sessions == 1 else f", {row.sessions:,} sessions"
+    return f"{row.platform_minutes:,.0f} min, {money(row.platform_usd)}{sessions}"
 
 
 def _is_billed(plan: Plan) -> bool:
     """Whether the platform counts its time."""
-    return any(each["platform_minutes"] for each in plan["rows"])
+    return any(each.platform_minutes for each in plan.rows)
 
 
-def _elsewhere(each: Mapping[str, Any]) -> tuple[str, ...]:
-    return (f"{each['platform']} {each['account']}".strip(), *_pace(each), _billed(each))
+def _elsewhere(each: Elsewhere) -> tuple[str, ...]:
+    return (f"{each.platform} {each.account}".strip(), *_pace(each), _billed(each))
 
 
 def money(usd: float) -> str:

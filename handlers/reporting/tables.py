@@ -13,7 +13,7 @@ Row = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Cells are unescaped text. The first column is text, the others are figures."""
 
     title: str
@@ -21,19 +21,21 @@ class Table:
     rows: Sequence[Row]
 
 
-def tables(report: RunReport) -> list[Table]:
+def tables(report: RunReport) -> list[ReportTable]:
     """Those that have something to say: key metrics, papers, calls, jobs, errors."""
-    found = [
-        Table("Key metrics", ("metric", "value"), key_metrics(report)),
-        Table("Forecast", ("figure", "predicted", "90% interval", "actual", "error"), _forecast(report)),
-        Table("Papers", ("status", "papers", "share"), _papers(report)),
-        Table("Calls", ("outcome", "calls", "share"), _calls(report)),
-        Table("Jobs", _JOB_COLUMNS, [_job(each) for each in report.jobs[-_MOST_JOBS:]]),
-        Table("Call errors", ("class", "calls"), _ranked(report.errors)),
-        Table("Papers failed or flagged", ("class", "papers"), _ranked(report.paper_errors)),
-        Table("Failed checks", ("check", "papers"), _ranked(report.failed_checks)),
+    every = [
+        ReportTable("Key metrics", ("metric", "value"), key_metrics(report)),
+        ReportTable(
+            "Forecast", ("figure", "predicted", "90% interval", "actual", "error"), _forecast(report)
+        ),
+        ReportTable("Papers", ("status", "papers", "share"), _papers(report)),
+        ReportTable("Calls", ("outcome", "calls", "share"), _calls(report)),
+        ReportTable("Jobs", _JOB_COLUMNS, [_job(each) for each in report.jobs[-_MOST_JOBS:]]),
+        ReportTable("Call errors", ("class", "calls"), _ranked(report.errors)),
+        ReportTable("Papers failed or flagged", ("class", "papers"), _ranked(report.paper_errors)),
+        ReportTable("Failed checks", ("check", "papers"), _ranked(report.failed_checks)),
     ]
-    return [table for table in found if table.rows]
+    return [table for table in every if table.rows]
 
 
 def key_metrics(report: RunReport) -> list[Row]:
@@ -123,8 +125,7 @@ def _cost(report: RunReport) -> str:
 
 
 def _per_paper(report: RunReport) -> str:
-    finished = report.papers - report.counts["pending"]
-    return f"${report.spend_usd / finished:.6f}" if finished else "-"
+    return f"${report.spend_usd / report.finished:.6f}" if report.finished else "-"
 
 
 def _queue(report: RunReport) -> str:

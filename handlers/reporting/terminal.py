@@ -10,7 +10,7 @@ from rich.text import Text
 
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import plain
-from handlers.reporting.tables import Table, left_out, tables
+from handlers.reporting.tables import ReportTable, left_out, tables
 
 _COLOURS = {
     "finished": "green",
@@ -37,17 +37,17 @@ def _renderable(report: RunReport) -> RenderableType:
 
 def _head(report: RunReport) -> Panel:
     colour = _COLOURS[report.state]
-    finished = report.papers - report.counts["pending"]
     head = Text.assemble(
         (report.state, f"bold {colour}"),
-        f": {finished:,} of {report.papers:,} papers, ${report.spend_usd:,.4f}, model {plain(report.model)}",
+        f": {report.finished:,} of {report.papers:,} papers, ${report.spend_usd:,.4f},"
+        f" model {plain(report.model)}",
     )
     if report.reason:
         head.append(f"\n{plain(report.reason)}")
     return Panel(head, title=Text(f"run {plain(report.run_id)}"), border_style=colour)
 
 
-def _grid(table: Table) -> Grid:
+def _grid(table: ReportTable) -> Grid:
     grid = Grid(title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for position, column in enumerate(table.columns):
         figures = position > 0 and table.columns != ("metric", "value")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-Report = Mapping[str, Any]
-"""A run's report as ``paperfleet report --json`` prints it, parsed."""
+from handlers.domain.run_report import RunReport
 
 
 @dataclass(frozen=True)
@@ -22,12 +19,10 @@ class Figure:
     rows: tuple[tuple[str, ...], ...]
 
 
-def projected_usd(report: Report) -> float:
+def projected_usd(report: RunReport) -> float:
     """What the whole corpus will have cost: the spend, and as much again for each pending paper as a
     finished one cost on average (skipped ones included, since pending ones will be skipped too)."""
-    pending = report["counts"]["pending"]
-    finished = report["papers"] - pending
-    spend: float = report["spend_usd"]
+    pending, finished, spend = report.counts["pending"], report.finished, report.spend_usd
     return spend + spend / finished * pending if finished else spend
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from handlers.domain.call import bucket_seconds
+from handlers.domain.paper import PaperStatus
+from handlers.domain.run_report import JobReport, RunReport
 from handlers.reporting.page.charts import drawn
-from handlers.reporting.page.figure import Figure, Report, seconds, usd
+from handlers.reporting.page.figure import Figure, seconds, usd
 from handlers.reporting.page.figures_over_time import slots, spend, throughput, time_unit
 from handlers.reporting.page.palette import LIGHT
 from handlers.reporting.page.survey import Survey, cost_bucket_usd
 
-STATUSES = ("done", "flagged", "failed", "skipped", "pending")
-MOST_JOBS = 60
+_STATUSES: tuple[PaperStatus, ...] = ("done", "flagged", "failed", "skipped", "pending")
+_MOST_JOBS = 60
 """Jobs drawn one by one; more of them would be a smear."""
 _MOST_BARS = 20
 _HISTOGRAM_BARS = 40
 
 
-def figures(report: Report, survey: Survey) -> list[Figure]:
+def figures(report: RunReport, survey: Survey) -> list[Figure]:
     """In the order of the page; those that have nothing to show are left out."""
     found = (
         _counts(report),
@@ -35,27 +37,28 @@ def figures(report: Report, survey: Survey) -> list[Figure]:
     return [figure for figure in found if figure is not None]
 
 
-def _counts(report: Report) -> Figure:
-    counts = report["counts"]
-    rows = [{"state": name, "papers": counts[name], "label": f"{counts[name]:,}"} for name in STATUSES]
-    says = f"{sum(counts[name] for name in STATUSES):,} papers, each in one state."
+def _counts(report: RunReport) -> Figure:
+    counts = report.counts
+    rows = [{"state": name, "papers": counts[name], "label": f"{counts[name]:,}"} for name in _STATUSES]
+    says = f"{sum(counts[name] for name in _STATUSES):,} papers, each in one state."
     return Figure(
         "states",
         "Papers by state",
         says,
         drawn(lambda pen: pen.bars(rows, name="state", value="papers", colours=LIGHT, title="papers"), says),
         ("state", "papers"),
-        (*((name, f"{counts[name]:,}") for name in STATUSES), ("all", f"{report['papers']:,}")),
+        (*((name, f"{counts[name]:,}") for name in _STATUSES), ("all", f"{report.papers:,}")),
     )
 
 
-def _latency(report: Report, survey: Survey) -> Figure | None:
+def _latency(report: RunReport, survey: Survey) -> Figure | None:
     if not survey.latency:
         return None
-    p = report["latency_s"]
+    quantiles = report.latency_s.model_dump()
     rows = _grouped(survey.latency, bucket_seconds)
-    marks = [{"at": max(1e-4, p[name]), "name": name, "row": 2 + 14 * n} for n, name in enumerate(p)]
-    half, most, nearly_all = (seconds(p[name]) for name in ("p50", "p90", "p99"))
+    names = enumerate(quantiles)
+    marks = [{"at": max(1e-4, quantiles[name]), "name": name, "row": 2 + 14 * n} for n, name in names]
+    half, most, nearly_all = map(seconds, quantiles.values())
     says = f"Half of the answered calls took up to {half}, 90% {most}, 99% {nearly_all}."
     return Figure(
         "latency",
@@ -67,7 +70,7 @@ def _latency(report: Report, survey: Survey) -> Figure | None:
     )
 
 
-def _grouped(histogram: Mapping[int, int], edge: Any) -> list[dict[str, Any]]:
+def _grouped(histogram: Mapping[int, int], edge: Callable[[int], float]) -> list[dict[str, Any]]:
     """Neighbouring buckets in one, so that at most 40 bars are drawn; ``edge`` gives a bucket's upper
     edge, and the one before it is its lower."""
     low, high = min(histogram), max(histogram)
@@ -79,18 +82,18 @@ def _grouped(histogram: Mapping[int, int], edge: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _jobs(report: Report, survey: Survey) -> Figure | None:
-    jobs = [job for job in report["jobs"] if job["id"] in survey.jobs]
+def _jobs(report: RunReport, survey: Survey) -> Figure | None:
+    jobs = [job for job in report.jobs if job.id in survey.jobs]
     if not jobs:
         return None
     name, unit = time_unit(survey.moments) if survey.moments else ("seconds", 1.0)
     rows = []
-    for job in jobs[:MOST_JOBS]:
-        start, end = (at / unit for at in survey.jobs[job["id"]])
-        busy = start + (end - start) * min(1.0, job["utilization"])
-        label = f"{100 * job['utilization']:.0f}%"
-        rows.append({"job": job["id"], "start": start, "end": end, "busy": busy, "label": label})
-    more = f" The first {MOST_JOBS} are drawn." if len(jobs) > MOST_JOBS else ""
+    for job in jobs[:_MOST_JOBS]:
+        start, end = (at / unit for at in survey.jobs[job.id])
+        busy = start + (end - start) * min(1.0, job.utilization)
+        label = f"{100 * job.utilization:.0f}%"
+        rows.append({"job": job.id, "start": start, "end": end, "busy": busy, "label": label})
+    more = f" The first {_MOST_JOBS} are drawn." if len(jobs) > _MOST_JOBS else ""
     says = (
         f"{len(jobs)} jobs; the dark part of a bar is the share of its workers' time spent on papers.{more}"
     )
@@ -100,29 +103,29 @@ def _jobs(report: Report, survey: Survey) -> Figure | None:
         says,
         drawn(lambda pen: pen.gantt(rows, x_title=f"{name} worked"), says),
         ("job", "workers", "seconds", "papers", "utilization", "p50 s", "p99 s", "ended"),
-        tuple(_job_row(job) for job in jobs[:MOST_JOBS]),
+        tuple(_job_row(job) for job in jobs[:_MOST_JOBS]),
     )
 
 
-def _job_row(job: Mapping[str, Any]) -> tuple[str, ...]:
-    latency = job["latency_s"]
+def _job_row(job: JobReport) -> tuple[str, ...]:
+    latency = job.latency_s
     return (
-        str(job["id"]),
-        f"{job['workers']:,}",
-        f"{job['wall_s']:,.1f}",
-        f"{job['papers']:,}",
-        f"{100 * job['utilization']:.1f}%",
-        f"{latency['p50']:.2f}",
-        f"{latency['p99']:.2f}",
-        str(job["outcome"] or "running"),
+        job.id,
+        f"{job.workers:,}",
+        f"{job.wall_s:,.1f}",
+        f"{job.papers:,}",
+        f"{100 * job.utilization:.1f}%",
+        f"{latency.p50:.2f}",
+        f"{latency.p99:.2f}",
+        job.outcome or "running",
     )
 
 
-def _cost(report: Report, survey: Survey) -> Figure | None:
+def _cost(report: RunReport, survey: Survey) -> Figure | None:
     if not survey.costs:
         return None
     paid = sum(survey.costs.values())
-    mean = report["spend_usd"] / paid
+    mean = report.spend_usd / paid
     rows = _grouped(survey.costs, cost_bucket_usd)
     marks = [{"at": mean, "name": "mean", "row": 2}]
     says = f"{paid:,} papers cost something, {usd(mean)} each on average."
@@ -138,10 +141,10 @@ def _cost(report: Report, survey: Survey) -> Figure | None:
     )
 
 
-def _errors(report: Report) -> Figure | None:
-    colours = dict.fromkeys(report["errors"], LIGHT["failed"])
-    says = f"{report['calls']['sent']:,} calls, {report['calls']['ok']:,} of them answered."
-    return _ranking("errors", "Calls by error class", says, report["errors"], "calls", colours)
+def _errors(report: RunReport) -> Figure | None:
+    colours = dict.fromkeys(report.errors, LIGHT["failed"])
+    says = f"{report.calls.sent:,} calls, {report.calls.ok:,} of them answered."
+    return _ranking("errors", "Calls by error class", says, report.errors, "calls", colours)
 
 
 def _checks(survey: Survey) -> Figure | None:

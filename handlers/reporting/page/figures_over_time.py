@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from handlers.domain.run_report import RunReport
 from handlers.reporting.page.charts import drawn
-from handlers.reporting.page.figure import Figure, Report, projected_usd, usd
+from handlers.reporting.page.figure import Figure, projected_usd, usd
 from handlers.reporting.page.palette import LIGHT
 from handlers.reporting.page.survey import Survey
 from handlers.reporting.page.timeline import Moment
@@ -25,14 +26,14 @@ def _time_rows(moments: Sequence[Moment], unit: float) -> list[dict[str, Any]]:
     return [{**vars(moment), "t": moment.worked_s / unit} for moment in moments]
 
 
-def throughput(report: Report, survey: Survey) -> Figure | None:
+def throughput(report: RunReport, survey: Survey) -> Figure | None:
     if not survey.moments:
         return None
     name, unit = time_unit(survey.moments)
     rows = [{"t": 0.0, "papers_per_hour": 0.0}, *_time_rows(survey.moments, unit)]
     seams = [seam / unit for seam in survey.seams]
     says = (
-        f"{report['papers_per_hour']:,.0f} papers an hour over {report['wall_s']:,.0f} s of sessions. "
+        f"{report.papers_per_hour:,.0f} papers an hour over {report.wall_s:,.0f} s of sessions. "
         "The chart leaves out skipped papers, which take no call."
     )
     merged = _merged(survey.moments)
@@ -62,7 +63,7 @@ def _merged(moments: Sequence[Moment]) -> list[tuple[float, float, float]]:
     return rows
 
 
-def slots(report: Report, survey: Survey) -> Figure | None:
+def slots(report: RunReport, survey: Survey) -> Figure | None:
     if not survey.moments:
         return None
     name, unit = time_unit(survey.moments)
@@ -72,7 +73,7 @@ def slots(report: Report, survey: Survey) -> Figure | None:
         "workers": ("workers", LIGHT["purple"]),
     }
     seams = [seam / unit for seam in survey.seams]
-    says = f"Workers were busy {100 * report['worker_utilization']:.1f}% of the time."
+    says = f"Workers were busy {100 * report.worker_utilization:.1f}% of the time."
     step = max(1, len(rows) // _TABLE_ROWS)
     return Figure(
         "slots",
@@ -92,8 +93,8 @@ def slots(report: Report, survey: Survey) -> Figure | None:
     )
 
 
-def spend(report: Report, survey: Survey) -> Figure | None:
-    if not survey.moments or not report["spend_usd"]:
+def spend(report: RunReport, survey: Survey) -> Figure | None:
+    if not survey.moments or not report.spend_usd:
         return None
     name, unit = time_unit(survey.moments)
     spent = [
@@ -105,7 +106,7 @@ def spend(report: Report, survey: Survey) -> Figure | None:
     if ahead:
         series["ahead"] = ("projected", LIGHT["purple"])
     # A budget far above the spend would flatten the curve: then the sentence tells it alone.
-    budget = report["budget_usd"]
+    budget = report.budget_usd
     top = budget if budget is not None and budget <= 3 * projected_usd(report) else None
     says = _money_sentence(report, survey)
     return Figure(
@@ -129,13 +130,12 @@ def spend(report: Report, survey: Survey) -> Figure | None:
     )
 
 
-def _ahead(report: Report, last: dict[str, float]) -> list[dict[str, float]]:
+def _ahead(report: RunReport, last: dict[str, float]) -> list[dict[str, float]]:
     """Both ends of the projection; none if nothing is pending or nothing is known yet."""
-    pending = report["counts"]["pending"]
-    finished = report["papers"] - pending
-    if not pending or not finished:
+    pending = report.counts["pending"]
+    if not pending or not report.finished:
         return []
-    end = last["t"] * (1 + pending / finished)
+    end = last["t"] * (1 + pending / report.finished)
     return [{"t": last["t"], "ahead": last["spend_usd"]}, {"t": end, "ahead": projected_usd(report)}]
 
 
@@ -145,13 +145,13 @@ def _thinned(rows: list[dict[str, float]]) -> list[dict[str, float]]:
     return rows[::-1][::step][::-1]
 
 
-def _money_sentence(report: Report, survey: Survey) -> str:
-    budget = report["budget_usd"]
-    parts = [f"{usd(report['spend_usd'])} spent"]
+def _money_sentence(report: RunReport, survey: Survey) -> str:
+    budget = report.budget_usd
+    parts = [f"{usd(report.spend_usd)} spent"]
     if budget:
-        share = f", {100 * report['spend_usd'] / budget:.1f}%" if report["spend_usd"] else ""
+        share = f", {100 * report.spend_usd / budget:.1f}%" if report.spend_usd else ""
         parts.append(f"of a budget of {usd(budget)}{share}")
-    if report["counts"]["pending"]:
+    if report.counts["pending"]:
         parts.append(f"; {usd(projected_usd(report))} expected for the whole corpus")
     sentence = " ".join(parts).replace(" ;", ";") + "."
     if survey.unplaced_usd > 0:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
 from handlers.extras import load
 from handlers.reporting.page import palette
-from handlers.reporting.page.figure import Figure, Report, projected_usd, seconds, usd
+from handlers.reporting.page.figure import Figure, projected_usd, seconds, usd
 from handlers.reporting.page.figures import figures
 from handlers.reporting.page.survey import Survey
-from handlers.reporting.tables import Table, tables
+from handlers.reporting.tables import ReportTable, tables
 
 _NOWHERE = "base-uri 'none'; form-action 'none'"
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
-def to_html(run: RunReport, survey: Survey, *, plan: Mapping[str, Any] | None = None) -> str:
-    """The page of a run. ``plan`` is the parsed JSON of ``paperfleet plan --json``. Every text of a paper
-    or model is escaped. UsageError without the extra ``report``.
+def to_html(report: RunReport, survey: Survey, *, plan: PlanOutline | None = None) -> str:
+    """The page of a run, beside ``plan`` if it has no forecast of its own. Every text of a paper or model is
+    escaped. UsageError without the extra ``report``.
     """
-    report: Report = run.model_dump(mode="json")
     style = page_style("report.css", charts=True)
     drawn = figures(report, survey)
-    compared = _forecast(run) or (_against_plan(report, plan) if plan else None)
+    compared = _forecast(report) or (_against_plan(report, plan) if plan else None)
     page: str = (
         environment()
         .get_template("report.html")
@@ -97,27 +97,25 @@ def _contents(drawn: Sequence[Figure], survey: Survey, *, planned: bool) -> list
     ]
 
 
-def _facts(report: Report) -> list[tuple[str, str, str]]:
+def _facts(report: RunReport) -> list[tuple[str, str, str]]:
     """(name, value, what stands under it) of the tiles at the page's head."""
-    counts, papers = report["counts"], report["papers"]
-    finished = papers - counts["pending"]
-    budget = report["budget_usd"]
+    counts, budget = report.counts, report.budget_usd
     spent = f"of {usd(budget)} budget" if budget is not None else "no budget set"
     if counts["pending"]:
         spent += f"; {usd(projected_usd(report))} expected in all"
-    latency, calls = report["latency_s"], report["calls"]
-    faults = calls["transient"] + calls["fatal"] + calls["refused"]
+    latency, calls = report.latency_s, report.calls
+    faults = calls.transient + calls.fatal + calls.refused
     return [
-        ("papers finished", f"{finished:,}", f"of {papers:,}; {counts['flagged']:,} flagged"),
-        ("papers an hour", f"{report['papers_per_hour']:,.0f}", f"in {_duration(report['wall_s'])}"),
-        ("spent", usd(report["spend_usd"]), spent),
-        ("utilization", f"{100 * report['worker_utilization']:.1f}%", f"{len(report['jobs']):,} jobs"),
+        ("papers finished", f"{report.finished:,}", f"of {report.papers:,}; {counts['flagged']:,} flagged"),
+        ("papers an hour", f"{report.papers_per_hour:,.0f}", f"in {_duration(report.wall_s)}"),
+        ("spent", usd(report.spend_usd), spent),
+        ("utilization", f"{100 * report.worker_utilization:.1f}%", f"{len(report.jobs):,} jobs"),
         (
             "response time",
-            seconds(latency["p50"]),
-            f"p90 {seconds(latency['p90'])}, p99 {seconds(latency['p99'])}",
+            seconds(latency.p50),
+            f"p90 {seconds(latency.p90)}, p99 {seconds(latency.p99)}",
         ),
-        ("calls", f"{calls['sent']:,}", f"{calls['throttled']:,} throttled, {faults:,} failed"),
+        ("calls", f"{calls.sent:,}", f"{calls.throttled:,} throttled, {faults:,} failed"),
     ]
 
 
@@ -127,26 +125,25 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _forecast(run: RunReport) -> Table | None:
+def _forecast(report: RunReport) -> ReportTable | None:
     """What the run's own plan said beside what came, as the other reports tell it."""
-    return next((table for table in tables(run) if table.title == "Forecast"), None)
+    return next((table for table in tables(report) if table.title == "Forecast"), None)
 
 
-def _against_plan(report: Report, plan: Mapping[str, Any]) -> Table | None:
+def _against_plan(report: RunReport, plan: PlanOutline) -> ReportTable | None:
     """The plan's recommended tier, or its first, beside what the run came to; None if it has no figures."""
-    rows: Sequence[Mapping[str, Any]] = plan.get("rows") or ()
-    row = next((row for row in rows if row.get("tier") == plan.get("recommended")), rows[0] if rows else {})
-    pending, papers = report["counts"]["pending"], report["papers"]
-    share = (papers - pending) / papers if papers else 0.0
-    actual = {
-        "papers_per_hour": ("papers an hour", report["papers_per_hour"], "{:,.0f}"),
-        "hours": ("hours", report["wall_s"] / 3600 / share if share else 0.0, "{:,.2f}"),
-        "cost_usd": ("cost in USD", projected_usd(report), "{:,.4f}"),
-    }
-    found = []
-    for key, (name, value, form) in actual.items():
-        predicted = row.get(key)
-        if isinstance(predicted, int | float) and predicted > 0:
-            percent = f"{100 * value / predicted:.0f}%"
-            found.append((name, form.format(predicted), form.format(value), percent))
-    return Table("", ("of the whole corpus", "predicted", "actual", "of the plan"), found) if found else None
+    share = report.finished / report.papers if report.papers else 0.0
+    hours = report.wall_s / 3600 / share if share else 0.0
+    figures = (
+        ("papers an hour", "{:,.0f}", plan.row.papers_per_hour, report.papers_per_hour),
+        ("hours", "{:,.2f}", plan.row.hours, hours),
+        ("cost in USD", "{:,.4f}", plan.row.cost_usd, projected_usd(report)),
+    )
+    rows = [
+        (name, form.format(predicted), form.format(actual), f"{100 * actual / predicted:.0f}%")
+        for name, form, predicted, actual in figures
+        if predicted is not None and predicted > 0
+    ]
+    return (
+        ReportTable("", ("of the whole corpus", "predicted", "actual", "of the plan"), rows) if rows else None
+    )

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from handlers.errors import UsageError
-from handlers.planning.assumptions import Assumed
+from handlers.planning.assumptions import AssumptionsBuilder
 
 
-def taken(tmp_path: Path, text: str) -> Assumed:
+def taken(tmp_path: Path, text: str) -> AssumptionsBuilder:
     file = tmp_path / "assume.json"
     file.write_text(text, encoding="utf-8")
-    assumed = Assumed()
+    assumed = AssumptionsBuilder()
     assumed.take_file(file)
     return assumed
 
@@ -39,5 +39,5 @@ def test_what_is_no_figure_is_refused_by_name(tmp_path: Path, text: str, said: s
 
 
 def test_all_assumptions_of_a_plan_can_be_given_again_as_a_file(tmp_path: Path) -> None:
-    known = Assumed().build()
+    known = AssumptionsBuilder().build()
     assert taken(tmp_path, known.model_dump_json()).build() == known

@@ -13,23 +13,24 @@ from handlers.corpus.index import IndexEntry
 from handlers.domain.call import CallRecord, Usage
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.paper import Paper
+from handlers.domain.plan import PilotFigures
 from handlers.domain.run import RunSpec
-from handlers.planning.assumptions import Assumed
-from handlers.planning.pilot_figures import Piloted, PilotFigures, figures
-from handlers.planning.workload import Sized, Workload, measure, stratified
+from handlers.planning.assumptions import AssumptionsBuilder
+from handlers.planning.pilot_figures import PilotPaper, pilot_figures
+from handlers.planning.workload import SizedPaper, Workload, measure_workload, stratified
 from handlers.runs.submit import costs_nothing
 from handlers.tasks.translation.translate import TranslateTask
 
 SPEC = RunSpec(corpus_sha256="0" * 64, corpus="c", prompt_version="1", masking_version="1", model="m")
 
 
-def sized(number: int, size: float, requests: int = 1) -> Sized:
+def sized(number: int, size: float, requests: int = 1) -> SizedPaper:
     draw = random.Random(number).random()
-    return Sized(f"p{number}", 0, 1, 1, requests, size, size + 400, 3000, 500, draw)
+    return SizedPaper(f"p{number}", 0, 1, requests, size, size + 400, 3000, 500, draw)
 
 
 def call(
-    paper: Sized, *, latency: float, kind: str = "translate", outcome: str = "ok", at: float = 0.0
+    paper: SizedPaper, *, latency: float, kind: str = "translate", outcome: str = "ok", at: float = 0.0
 ) -> CallRecord:
     known = outcome == "ok"
     prompt, completion = round(400 + 1.5 * paper.size), round(10 + 0.8 * paper.size)
@@ -51,7 +52,7 @@ def call(
     )
 
 
-def workload(papers: list[Sized]) -> Workload:
+def workload(papers: list[SizedPaper]) -> Workload:
     return Workload(
         papers=len(papers),
         same_as=0,
@@ -68,7 +69,7 @@ CORPUS = [sized(number, 20.0 + number) for number in range(500)]
 def piloted(count: int = 20, *, sigma: float = 0.0, seed: int = 1) -> PilotFigures:
     chance = random.Random(seed)
     found = [
-        Piloted(
+        PilotPaper(
             each.id,
             "done",
             (
@@ -81,7 +82,7 @@ def piloted(count: int = 20, *, sigma: float = 0.0, seed: int = 1) -> PilotFigur
         )
         for n, each in enumerate(stratified(CORPUS, count))
     ]
-    made = figures(found, {each.id: each for each in CORPUS}, workload(CORPUS))
+    made = pilot_figures(found, {each.id: each for each in CORPUS}, workload(CORPUS))
     assert made is not None
     return made
 
@@ -124,7 +125,7 @@ def test_repairs_retries_and_throttles_are_told_apart() -> None:
         call(paper, latency=1.0, at=3.0),
         call(paper, latency=1.0, kind="repair", at=4.0),
     )
-    found = figures([Piloted(paper.id, "flagged", calls)], {paper.id: paper}, workload(CORPUS))
+    found = pilot_figures([PilotPaper(paper.id, "flagged", calls)], {paper.id: paper}, workload(CORPUS))
     assert found is not None
     assert (found.repair_share, found.retry_share, found.throttled_share, found.flag_share) == (1, 1, 0.25, 1)
     assert found.seconds.total(1, paper.size) == pytest.approx(4.5), "a refusal for the rate is no work"
@@ -140,8 +141,8 @@ def test_one_paper_or_two_know_nothing_of_the_others(papers: int) -> None:
 
 def test_a_pilot_of_the_whole_corpus_knows_it() -> None:
     paper = CORPUS[0]
-    found = figures(
-        [Piloted(paper.id, "done", (call(paper, latency=1.0),))], {paper.id: paper}, workload([paper])
+    found = pilot_figures(
+        [PilotPaper(paper.id, "done", (call(paper, latency=1.0),))], {paper.id: paper}, workload([paper])
     )
     assert found is not None
     assert (found.cost_error, found.time_error) == (0.0, 0.0)
@@ -153,13 +154,13 @@ def test_the_cached_share_is_that_of_a_warm_cache() -> None:
 
 def test_a_pilot_without_an_answer_says_nothing() -> None:
     paper = CORPUS[0]
-    refused = Piloted(paper.id, "pending", (call(paper, latency=0.1, outcome="throttled"),))
-    assert figures([refused], {paper.id: paper}, workload(CORPUS)) is None
+    refused = PilotPaper(paper.id, "pending", (call(paper, latency=0.1, outcome="throttled"),))
+    assert pilot_figures([refused], {paper.id: paper}, workload(CORPUS)) is None
 
 
 def test_what_was_measured_replaces_what_was_assumed() -> None:
-    assumed = Assumed()
-    piloted().give(assumed)
+    assumed = AssumptionsBuilder()
+    assumed.take_pilot(piloted())
     assert assumed.build().prompt_tokens_per_token == pytest.approx(1.5, rel=0.01)
     assert assumed.origins["latency_sigma"] == "pilot"
 
@@ -172,16 +173,16 @@ def job(at: float = 1_000.0, *, answered: int = 20, **limits: int) -> JobRecord:
 def with_limits(*jobs: JobRecord, apart: float = 3.0) -> PilotFigures:
     papers = CORPUS[:20]
     found = [
-        Piloted(each.id, "done", (call(each, latency=1.0, at=n * apart),)) for n, each in enumerate(papers)
+        PilotPaper(each.id, "done", (call(each, latency=1.0, at=n * apart),)) for n, each in enumerate(papers)
     ]
-    made = figures(found, {each.id: each for each in CORPUS}, workload(CORPUS), jobs)
+    made = pilot_figures(found, {each.id: each for each in CORPUS}, workload(CORPUS), jobs)
     assert made is not None
     return made
 
 
-def assumed_of(made: PilotFigures, **flags: float) -> Assumed:
-    assumed = Assumed()
-    made.give(assumed)
+def assumed_of(made: PilotFigures, **flags: float) -> AssumptionsBuilder:
+    assumed = AssumptionsBuilder()
+    assumed.take_pilot(made)
     assumed.take("flag", **flags)
     return assumed
 
@@ -253,20 +254,20 @@ def corpus(papers: int) -> tuple[list[IndexEntry], bytes]:
     return entries, b"".join(lines)
 
 
-def measured(papers: int, most: int) -> Workload:
+def measured(papers: int, most: int) -> tuple[Workload, int]:
     entries, text = corpus(papers)
-    work, kept = measure(
+    work, kept = measure_workload(
         entries, lambda offset, length: text[offset : offset + length], TranslateTask(SPEC),
         skips=costs_nothing(SPEC), most=most,
     )  # fmt: skip
     assert len(kept) <= most
-    return work
+    return work, len(kept)
 
 
 def test_a_large_corpus_is_sized_by_a_part_of_it_at_flat_memory() -> None:
-    whole, part = measured(2_000, 5_000), measured(2_000, 600)
-    assert (whole.sent, whole.sized) == (2_000, 2_000)
-    assert part.sized <= 600
+    (whole, all_sized), (part, some_sized) = measured(2_000, 5_000), measured(2_000, 600)
+    assert (whole.sent, all_sized) == (2_000, 2_000)
+    assert some_sized <= 600
     assert part.sent == pytest.approx(2_000, rel=0.1)
     assert part.size / part.sent == pytest.approx(whole.size / whole.sent, rel=0.05)
 
@@ -274,7 +275,7 @@ def test_a_large_corpus_is_sized_by_a_part_of_it_at_flat_memory() -> None:
 def test_papers_that_cost_no_call_are_not_counted_as_sent() -> None:
     entries, text = corpus(4)
     changed = [entries[0], entries[1]._replace(flags=1), entries[2]._replace(language="en"), entries[3]]
-    work, _ = measure(
+    work, _ = measure_workload(
         changed, lambda offset, length: text[offset : offset + length], TranslateTask(SPEC),
         skips=costs_nothing(SPEC),
     )  # fmt: skip

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from handlers.domain.money import Price
+from handlers.domain.plan import Plan, PlanRow
 from handlers.errors import UsageError
-from handlers.planning.assumptions import Assumed
-from handlers.planning.demand import demand
-from handlers.planning.plan import Plan, Wish, make_plan
-from handlers.planning.plan_rows import PlanRow, Shape, row
-from handlers.planning.platforms import platform
+from handlers.planning.assumptions import AssumptionsBuilder
+from handlers.planning.demand import demand_of
+from handlers.planning.make_plan import make_plan
+from handlers.planning.plan_request import PlanBasis, PlanRequest
+from handlers.planning.plan_rows import Scenario, Shape, plan_row
+from handlers.planning.platforms import platform_of
 from handlers.planning.workload import Workload
 from tests.unit.planning.test_pilot_figures import piloted
 
@@ -35,12 +37,11 @@ TEN_THOUSAND = Workload(
 )
 
 
-def planned(wish: Wish | None = None, workload: Workload = TEN_THOUSAND, **figures: Any) -> Plan:
-    assumed = Assumed()
-    assumed.take("file", **figures)
-    return make_plan(
-        workload, assumed.build(), wish or Wish(), price=PRICE, origins=assumed.origins, model="m"
-    )
+def planned(request: PlanRequest | None = None, workload: Workload = TEN_THOUSAND, **figures: Any) -> Plan:
+    builder = AssumptionsBuilder()
+    builder.take("file", **figures)
+    basis = PlanBasis(workload, builder.build(), builder.origins, PRICE, model="m")
+    return make_plan(basis, request or PlanRequest())
 
 
 def tier(plan: Plan, name: str) -> PlanRow:
@@ -71,38 +72,38 @@ def test_the_original_recommended_runs_take_what_their_own_rates_say(
 
 
 def test_the_original_table_on_a_free_private_account_is_bound_by_minutes_in_every_tier() -> None:
-    plan = planned(Wish(platform="actions", account="original-free"), **ORIGINAL)
+    plan = planned(PlanRequest(platform="actions", account="original-free"), **ORIGINAL)
     assert {each.binding for each in plan.rows} == {"minutes"}
     assert tier(plan, "standard").sessions == 59
     assert all(each.platform_minutes > 2_000 for each in plan.rows)
 
 
 def test_on_a_public_repository_minutes_do_not_bind_and_cost_nothing() -> None:
-    plan = planned(Wish(platform="actions", account="original-free", private=False), **ORIGINAL)
+    plan = planned(PlanRequest(platform="actions", account="original-free", private=False), **ORIGINAL)
     assert [each.binding for each in plan.rows] == ["job_time", "job_time", "job_time", "workers"]
     assert {each.platform_usd for each in plan.rows} == {0.0}
 
 
 @pytest.mark.parametrize(
-    ("figures", "wish", "binding"),
+    ("figures", "asked", "binding"),
     [
-        ({}, Wish(shape=(1, 10)), "workers"),
-        ({"rpm": 60}, Wish(shape=(1, 10)), "rpm"),
-        ({"tpm": 30_000}, Wish(shape=(1, 10)), "tpm"),
-        ({"cores": 1, "calls_per_core_second": 5}, Wish(shape=(4, 100)), "machine"),
-        ({}, Wish(shape=(30, 1), platform="actions"), "slots"),
+        ({}, PlanRequest(shape=(1, 10)), "workers"),
+        ({"rpm": 60}, PlanRequest(shape=(1, 10)), "rpm"),
+        ({"tpm": 30_000}, PlanRequest(shape=(1, 10)), "tpm"),
+        ({"cores": 1, "calls_per_core_second": 5}, PlanRequest(shape=(4, 100)), "machine"),
+        ({}, PlanRequest(shape=(30, 1), platform="actions"), "slots"),
         (
             {"latency_s_per_request": 3000},
-            Wish(shape=(1, 100), platform="actions", private=False),
+            PlanRequest(shape=(1, 100), platform="actions", private=False),
             "job_time",
         ),
-        ({"included_minutes": 10}, Wish(shape=(1, 10), platform="actions"), "minutes"),
-        ({}, Wish(shape=(1000, 10), platform="lambda"), "lambda_ramp"),
-        ({}, Wish(shape=(1, 10), budget=0.5), "budget"),
+        ({"included_minutes": 10}, PlanRequest(shape=(1, 10), platform="actions"), "minutes"),
+        ({}, PlanRequest(shape=(1000, 10), platform="lambda"), "lambda_ramp"),
+        ({}, PlanRequest(shape=(1, 10), budget=0.5), "budget"),
     ],
 )
-def test_the_limit_that_binds_is_named(figures: dict[str, Any], wish: Wish, binding: str) -> None:
-    assert tier(planned(wish, **figures), "custom").binding == binding
+def test_the_limit_that_binds_is_named(figures: dict[str, Any], asked: PlanRequest, binding: str) -> None:
+    assert tier(planned(asked, **figures), "custom").binding == binding
 
 
 def test_a_rate_limit_binds_workers_whose_rate_is_assumed() -> None:
@@ -112,21 +113,21 @@ def test_a_rate_limit_binds_workers_whose_rate_is_assumed() -> None:
 
 
 def test_lifting_the_limit_that_binds_makes_the_run_shorter_and_lifting_another_does_not() -> None:
-    bound = tier(planned(Wish(shape=(5, 20)), rpm=300), "custom")
-    assert tier(planned(Wish(shape=(5, 20)), rpm=600), "custom").hours < bound.hours
-    assert tier(planned(Wish(shape=(10, 20)), rpm=300), "custom").hours == pytest.approx(
+    bound = tier(planned(PlanRequest(shape=(5, 20)), rpm=300), "custom")
+    assert tier(planned(PlanRequest(shape=(5, 20)), rpm=600), "custom").hours < bound.hours
+    assert tier(planned(PlanRequest(shape=(10, 20)), rpm=300), "custom").hours == pytest.approx(
         bound.hours, rel=0.02
     )
 
 
 def test_the_cheapest_fleet_that_meets_the_deadline_is_recommended() -> None:
-    plan = planned(Wish(platform="actions", deadline=3_600), included_minutes=0)
+    plan = planned(PlanRequest(platform="actions", deadline=3_600), included_minutes=0)
     in_time = [each for each in plan.rows if each.hours <= 1]
     assert plan.recommended == min(in_time, key=lambda each: each.total_usd).tier
 
 
 def test_the_fastest_fleet_within_the_budget_is_recommended() -> None:
-    plan = planned(Wish(budget=100.0))
+    plan = planned(PlanRequest(budget=100.0))
     assert tier(plan, str(plan.recommended)).hours == min(each.hours for each in plan.rows)
 
 
@@ -135,36 +136,36 @@ def test_of_fleets_that_a_rate_limit_makes_equal_the_smallest_is_recommended() -
 
 
 def test_without_a_fleet_that_makes_the_deadline_nothing_is_recommended_and_the_fastest_is_named() -> None:
-    plan = planned(Wish(deadline=40.0))
+    plan = planned(PlanRequest(deadline=40.0))
     assert plan.recommended is None
     assert "extreme" in plan.reason
 
 
 def test_a_budget_under_the_cheapest_paper_is_refused_with_the_one_that_would_do() -> None:
     with pytest.raises(UsageError, match=r"give --budget 0\.0005\d+ or more"):
-        planned(Wish(budget=0.0001))
-    planned(Wish(budget=0.0006))
+        planned(PlanRequest(budget=0.0001))
+    planned(PlanRequest(budget=0.0006))
 
 
 def test_a_deadline_before_the_longest_call_is_refused_with_the_one_that_would_do() -> None:
     with pytest.raises(UsageError, match=r"--deadline ([0-9]+) or more") as refused:
-        planned(Wish(deadline=5.0))
+        planned(PlanRequest(deadline=5.0))
     seconds = float(str(refused.value).rpartition("--deadline ")[2].split()[0])
-    assert planned(Wish(deadline=seconds)).rows
+    assert planned(PlanRequest(deadline=seconds)).rows
 
 
 def test_a_deadline_needs_time_for_a_call_and_not_for_a_whole_paper_of_many() -> None:
     bodies = TEN_THOUSAND.model_copy(update={"requests": 500_000.0, "size": 100_000_000.0})
-    asked = demand(bodies, Assumed().build(), PRICE)
-    assert asked.hold.mean > 150, "seconds of a paper, at some 4 s a call"
-    assert planned(Wish(deadline=60.0), bodies).rows
+    demand = demand_of(bodies, AssumptionsBuilder().build(), PRICE)
+    assert demand.service_time.mean > 150, "seconds of a paper, at some 4 s a call"
+    assert planned(PlanRequest(deadline=60.0), bodies).rows
 
 
 def test_a_fleet_that_was_asked_for_and_is_too_slow_for_the_deadline_is_warned_of() -> None:
-    slow = planned(Wish(deadline=600.0, tier="standard"))
+    slow = planned(PlanRequest(deadline=600.0, tier="standard"))
     assert slow.chosen == "standard"
     assert [each for each in slow.warnings if each.startswith("standard takes ")]
-    assert not [each for each in planned(Wish(deadline=600.0)).warnings if " takes " in each]
+    assert not [each for each in planned(PlanRequest(deadline=600.0)).warnings if " takes " in each]
 
 
 @pytest.mark.parametrize("name", ["latency_s_per_request", "prompt_tokens_per_request"])
@@ -174,20 +175,20 @@ def test_figures_by_which_a_paper_takes_less_than_nothing_are_refused(name: str)
 
 
 def test_a_limit_on_the_papers_is_said_to_be_none_of_the_rows() -> None:
-    (told,) = [each for each in planned(Wish(limit=100)).warnings if "--limit" in each]
+    (told,) = [each for each in planned(PlanRequest(limit=100)).warnings if "--limit" in each]
     assert "--limit 100: the rows are of all 10,000 papers" in told
-    assert not [each for each in planned(Wish(limit=10_000)).warnings if "--limit" in each]
+    assert not [each for each in planned(PlanRequest(limit=10_000)).warnings if "--limit" in each]
 
 
 def test_an_account_that_does_not_exist_is_refused_wherever_the_jobs_run() -> None:
     with pytest.raises(UsageError, match="free, pro, team, enterprise"):
-        planned(Wish(platform="laptop", account="gold"))
+        planned(PlanRequest(platform="laptop", account="gold"))
 
 
 def test_a_given_cost_a_paper_needs_no_price() -> None:
-    assumed = Assumed()
-    assumed.take("file", usd_per_paper=0.001)
-    plan = make_plan(TEN_THOUSAND, assumed.build(), Wish(), price=None, origins=assumed.origins)
+    builder = AssumptionsBuilder()
+    builder.take("file", usd_per_paper=0.001)
+    plan = make_plan(PlanBasis(TEN_THOUSAND, builder.build(), builder.origins, None), PlanRequest())
     assert plan.rows[0].cost_usd == pytest.approx(10.0)
 
 
@@ -209,16 +210,17 @@ def test_a_corpus_without_a_paper_to_send_takes_no_time_and_costs_nothing() -> N
 
 
 def test_more_workers_never_make_a_run_longer() -> None:
-    assumed = Assumed().build()
-    asked = demand(TEN_THOUSAND, assumed, PRICE)
-    place = platform("laptop", "", private=True, assumed=assumed)
-    hours = [row(Shape("custom", 1, workers), asked, assumed, place).hours for workers in (1, 3, 10, 30, 100)]
+    assumptions = AssumptionsBuilder().build()
+    laptop = platform_of("laptop", "", assumptions, private=True)
+    scenario = Scenario(demand_of(TEN_THOUSAND, assumptions, PRICE), assumptions, laptop)
+    hours = [plan_row(Shape("custom", 1, workers), scenario).hours for workers in (1, 3, 10, 30, 100)]
     assert hours == sorted(hours, reverse=True)
 
 
 def test_a_quota_of_a_day_that_the_run_exceeds_is_warned_of_with_the_days_that_it_takes() -> None:
     pilot = piloted().model_copy(update={"limits": {"requests_per_day": 1_000, "tokens_per_day": 10**9}})
-    plan = make_plan(TEN_THOUSAND, Assumed().build(), Wish(), price=PRICE, origins={}, pilot=pilot)
+    basis = PlanBasis(TEN_THOUSAND, AssumptionsBuilder().build(), {}, PRICE, pilot=pilot)
+    plan = make_plan(basis, PlanRequest())
     (told,) = [each for each in plan.warnings if "a day" in each]
     assert "1,000 requests a day" in told
     assert "11 days" in told

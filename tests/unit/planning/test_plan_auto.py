@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.planning.plan import Plan, Wish
+from handlers.domain.plan import Plan
+from handlers.planning.plan_request import PlanRequest
 from handlers.planning.workload import Workload
 from handlers.settings import MOST_AUTO
 from tests.unit.planning.test_plan import ORIGINAL, TEN_THOUSAND, planned, tier
@@ -16,7 +17,7 @@ QUICK = {
     "cores": 8,
     "calls_per_core_second": 10_000,
 }
-_AUTO = Wish(shape=(2, MOST_AUTO), auto=True)
+_AUTO = PlanRequest(shape=(2, MOST_AUTO), auto=True)
 
 
 def of(papers: int) -> Workload:
@@ -25,8 +26,8 @@ def of(papers: int) -> Workload:
     return TEN_THOUSAND.model_copy(update={"papers": papers, "sent": papers, **sums})
 
 
-def auto(papers: int, wish: Wish = _AUTO, **figures: Any) -> Plan:
-    return planned(wish, of(papers), **{**QUICK, **figures})
+def auto(papers: int, request: PlanRequest = _AUTO, **figures: Any) -> Plan:
+    return planned(request, of(papers), **{**QUICK, **figures})
 
 
 def test_with_papers_enough_and_no_limit_it_comes_to_the_most_that_it_may() -> None:
@@ -46,7 +47,7 @@ def test_a_rate_limit_keeps_it_at_what_gets_through_and_some_to_spare() -> None:
 
 def test_growing_takes_its_time() -> None:
     grown = tier(auto(20_000), "custom")
-    at_once = tier(auto(20_000, Wish(shape=(2, grown.workers))), "custom")
+    at_once = tier(auto(20_000, PlanRequest(shape=(2, grown.workers))), "custom")
     assert grown.workers == at_once.workers
     assert 5 < 3600 * (grown.hours - at_once.hours) < 30
 
@@ -60,7 +61,7 @@ def test_workers_whose_rate_is_assumed_need_no_time_to_grow() -> None:
 def test_the_plan_says_what_it_took_auto_for() -> None:
     (told,) = [each for each in auto(100_000).warnings if "auto" in each]
     assert "the 500 workers a job" in told
-    assert not [each for each in auto(100, Wish(shape=(2, 5))).warnings if "auto" in each]
+    assert not [each for each in auto(100, PlanRequest(shape=(2, 5))).warnings if "auto" in each]
 
 
 def test_a_corpus_without_a_call_is_planned_too() -> None:

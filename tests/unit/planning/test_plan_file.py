@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from handlers.domain.plan import PlanFile
 from handlers.domain.value import sha256_of
 from handlers.errors import UsageError
 from handlers.planning import plan_against_run as forecast
 from handlers.planning import plan_file
-from handlers.planning.plan import Wish
-from handlers.planning.plan_file import PlanFile
+from handlers.planning.plan_request import PlanRequest
 from handlers.reporting.markdown import to_markdown
 from handlers.settings import load_settings
 from tests.unit.planning.test_plan import planned
@@ -22,7 +22,7 @@ from tests.unit.reporting.test_tables import report, terminal
 @pytest.fixture
 def sealed() -> PlanFile:
     settings = load_settings(model="m", base_url="http://127.0.0.1:1/v1", rpm=600, budget="45")
-    return plan_file.seal(planned(Wish(shape=(4, 25), budget=45.0), rpm=600), settings)
+    return plan_file.seal(planned(PlanRequest(shape=(4, 25), budget=45.0), rpm=600), settings)
 
 
 def test_a_plan_survives_the_file(sealed: PlanFile, tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_a_plan_that_sets_what_no_plan_fixes_is_refused(sealed: PlanFile, tmp_pa
 
 def test_workers_that_find_their_own_number_stay_so_in_the_file() -> None:
     settings = load_settings(model="m", workers="auto")
-    auto = plan_file.seal(planned(Wish(shape=settings.shape, auto=True)), settings)
+    auto = plan_file.seal(planned(PlanRequest(shape=settings.shape, auto=True)), settings)
     assert auto.run["workers"] == "auto"
-    assert load_settings(**plan_file.executed(auto, {"workers": "auto"})).workers == "auto"
+    assert load_settings(**plan_file.run_flags(auto, {"workers": "auto"})).workers == "auto"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"v": 1}'])
@@ -67,7 +67,7 @@ def test_what_is_no_plan_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_the_run_has_the_plans_fleet_limits_and_model(sealed: PlanFile) -> None:
-    settings = load_settings(**plan_file.executed(sealed, {"state": Path("s"), "run_id": "june"}))
+    settings = load_settings(**plan_file.run_flags(sealed, {"state": Path("s"), "run_id": "june"}))
     assert settings.shape == (4, 25)
     assert (settings.rpm, settings.model, settings.run_id) == (600, "m", "june")
     assert settings.budget_nano == 45 * 10**9
@@ -78,11 +78,11 @@ def test_the_run_has_the_plans_fleet_limits_and_model(sealed: PlanFile) -> None:
 )
 def test_a_flag_that_says_otherwise_is_refused(sealed: PlanFile, name: str, value: object) -> None:
     with pytest.raises(UsageError, match=f"--{name} {value} is not what was planned"):
-        plan_file.executed(sealed, {name: value})
+        plan_file.run_flags(sealed, {name: value})
 
 
 def test_a_flag_that_says_the_same_is_not(sealed: PlanFile) -> None:
-    assert plan_file.executed(sealed, {"jobs": 4, "budget": "45.00"})["jobs"] == 4
+    assert plan_file.run_flags(sealed, {"jobs": 4, "budget": "45.00"})["jobs"] == 4
 
 
 def test_what_the_environment_adds_to_a_plan_is_refused(
@@ -90,7 +90,7 @@ def test_what_the_environment_adds_to_a_plan_is_refused(
 ) -> None:
     monkeypatch.setenv("PAPERFLEET_JOBS", "9")
     monkeypatch.setenv("PAPERFLEET_LIMIT", "5")
-    settings = load_settings(**plan_file.executed(sealed, {}))
+    settings = load_settings(**plan_file.run_flags(sealed, {}))
     assert settings.shape == (4, 25), "the plan goes before the environment"
     with pytest.raises(UsageError, match="PAPERFLEET_LIMIT"):
         plan_file.check_settings(sealed, settings)
@@ -103,9 +103,9 @@ def test_a_plan_of_another_corpus_is_refused(sealed: PlanFile) -> None:
 
 
 def test_a_plan_that_recommends_nothing_is_not_executed() -> None:
-    none = plan_file.seal(planned(Wish(deadline=40.0)), load_settings(model="m"))
+    none = plan_file.seal(planned(PlanRequest(deadline=40.0)), load_settings(model="m"))
     with pytest.raises(UsageError, match="no fleet makes the deadline"):
-        plan_file.executed(none, {})
+        plan_file.run_flags(none, {})
 
 
 def test_predicted_stands_beside_actual(sealed: PlanFile) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from handlers.domain.paper import Paper
+from handlers.domain.plan import PlanOutline
 from handlers.domain.result import Check
 from handlers.domain.run_report import ForecastFigure, RunForecast
 from handlers.errors import UsageError
@@ -136,10 +137,11 @@ def test_the_page_names_the_dearest_first_and_escapes_it(page: str) -> None:
 
 
 def test_a_plan_is_set_against_the_run(run: FinishedRun) -> None:
-    plan = {"recommended": "parallel", "rows": [
+    made = {"recommended": "parallel", "rows": [
         {"tier": "standard", "papers_per_hour": 1, "hours": 1, "cost_usd": 1},
         {"tier": "parallel", "papers_per_hour": 1000.0, "hours": 0.5, "cost_usd": 0.1},
     ]}  # fmt: skip
+    plan = PlanOutline.model_validate(made)
     page = to_html(run.report(), survey(RUN, ledger=run.ledger, store=run.store), plan=plan)
     assert [row[:2] for row in cells(page, "plan")[1:]] == [
         ["papers an hour", "1,000"],

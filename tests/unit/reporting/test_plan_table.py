@@ -9,19 +9,20 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from handlers.domain.plan import Plan
 from handlers.errors import UsageError
-from handlers.planning.plan import Wish
+from handlers.planning.plan_request import PlanRequest
 from handlers.reporting.plan_table import plan_markdown, plan_renderable
 from handlers.reporting.sim_charts import check_charts, write_charts
 from tests.unit.planning.test_plan import planned
 from tests.unit.reporting.test_tables import HOSTILE
 
 
-def as_json(**changes: Any) -> dict[str, Any]:
-    return planned(Wish(platform="actions", shape=(3, 7))).model_dump(mode="json") | changes
+def plan(**changes: Any) -> Plan:
+    return planned(PlanRequest(platform="actions", shape=(3, 7))).model_copy(update=changes)
 
 
-def terminal(plan: dict[str, Any], width: int) -> str:
+def terminal(plan: Plan, width: int) -> str:
     file = io.StringIO()
     Console(file=file, width=width, color_system=None).print(plan_renderable(plan))
     return file.getvalue()
@@ -29,7 +30,7 @@ def terminal(plan: dict[str, Any], width: int) -> str:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_every_fleet_and_what_binds_it_is_on_the_terminal(width: int) -> None:
-    shown = terminal(as_json(), width)
+    shown = terminal(plan(), width)
     for fleet in ("standard 1x10", "parallel 5x20", "ultra 10x50", "extreme 20x100", "custom 3x7"):
         assert fleet in shown
     assert shown.count("workers") >= 5
@@ -37,26 +38,25 @@ def test_every_fleet_and_what_binds_it_is_on_the_terminal(width: int) -> None:
 
 
 def test_markdown_has_a_row_a_fleet_and_the_reason_of_the_recommendation() -> None:
-    plan = as_json()
-    page = plan_markdown(plan)
+    page = plan_markdown(plan())
     assert page.count("| custom 3x7") == 1
     assert "**Recommended: " in page
     assert "First steps" in page
 
 
 def test_a_models_name_is_no_markup() -> None:
-    plan = as_json(model=HOSTILE, warnings=[HOSTILE])
-    page = plan_markdown(plan)
+    hostile = plan(model=HOSTILE, warnings=(HOSTILE,))
+    page = plan_markdown(hostile)
     assert "<script>" not in page
     assert "\x1b" not in page
-    assert "\x1b" not in terminal(plan, 100)
+    assert "\x1b" not in terminal(hostile, 100)
 
 
 def test_limits_by_the_apis_headers_are_in_the_head_of_the_plan() -> None:
-    plan = planned(Wish(), rpm=3_000).model_dump(mode="json")
-    plan["origins"]["rpm"] = "the API's headers, 2026-11-24"
-    assert "At most 3,000 requests a minute: the API's headers, 2026-11-24. What" in terminal(plan, 120)
-    assert "3,000 requests a minute" in plan_markdown(plan)
+    limited = planned(PlanRequest(), rpm=3_000)
+    limited.origins["rpm"] = "the API's headers, 2026-11-24"
+    assert "At most 3,000 requests a minute: the API's headers, 2026-11-24. What" in terminal(limited, 120)
+    assert "3,000 requests a minute" in plan_markdown(limited)
 
 
 def test_a_folder_that_cannot_hold_charts_is_refused_before_anything_is_simulated(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How long calls take together: the mean, the longest, and how the end of a run is drawn out."""
+"""How long papers take: the mean, the longest, and how the last of them draw out the end of a run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _GUMBEL = 0.5615
 
 
 @dataclass(frozen=True)
-class Hold:
-    """The time that a worker has one paper: a lognormal with this mean (seconds) and sigma."""
+class ServiceTime:
+    """The time that a worker takes for one paper: a lognormal with this mean (seconds) and sigma."""
 
     mean: float
     sigma: float
@@ -28,6 +28,10 @@ class Hold:
         if self.mean <= 0:
             return 0.0
         return math.exp(self._mu + self.sigma * _NORMAL.inv_cdf(share))
+
+    def longest_of(self, papers: int) -> float:
+        """Seconds that the longest of so many papers is expected to take."""
+        return self.quantile(1 - _GUMBEL / papers) if papers > 1 else self.mean
 
     @property
     def longest(self) -> float:

@@ -1,0 +1,199 @@
+"""A plan, and what a pilot measured, as JSON: what ``plan`` prints and ``run --plan`` executes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, PositiveInt
+
+from handlers.domain.paper import PaperStatus
+from handlers.domain.value import Frozen
+from handlers.errors import UsageError
+
+Binding = Literal[
+    "workers", "rpm", "tpm", "slots", "job_time", "minutes", "lambda_ramp", "budget", "machine", "nothing"
+]
+"""``nothing``: no paper needs a call."""
+Risk = Literal["low", "medium", "high"]
+
+
+class LinearFit(Frozen):
+    """Per request and per token of size; ``residual`` is the standard deviation around it."""
+
+    per_request: float
+    per_token: float
+    residual: float
+
+    def total(self, requests: float, size: float) -> float:
+        return self.per_request * requests + self.per_token * size
+
+
+class PilotFigures(Frozen):
+    """Measured on papers of one corpus, with one model and one set of fixed settings. Seconds, tokens."""
+
+    papers: int
+    counts: dict[PaperStatus, int]
+    done: int
+    """Papers whose results a later run takes over at no cost."""
+    done_requests: float
+    done_size: float
+    calls: int
+    spend_usd: float
+    prompt: LinearFit
+    completion: LinearFit
+    seconds: LinearFit
+    """What a paper's calls take, one after the other."""
+    seconds_per_paper: float
+    """Of the whole corpus, by the sizes of its papers."""
+    latency_sigma: float
+    longest_call_s: float
+    cached_share: float
+    reasoning_share: float
+    indeterminate_share: float
+    repair_share: float
+    retry_share: float
+    throttled_share: float
+    flag_share: float
+    cost_error: float
+    """Half of the 90% interval of the corpus's cost, as a share of it; of the time likewise."""
+    time_error: float
+    worker_s_per_paper: float
+    limits: dict[str, PositiveInt] = Field(default_factory=dict)
+    """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
+    limits_on: str = ""
+    """The day on which they did, ISO 8601."""
+
+
+class PlanCorpus(Frozen):
+    """``done``: papers that a pilot has finished already; they cost nothing more."""
+
+    papers: int
+    same_as: int
+    sent: int
+    done: int
+    calls: int
+    tokens_prompt: int
+    tokens_completion: int
+    sha256: str = ""
+    sizes: tuple[float, ...] = ()
+    """Quantiles of a paper's size in tokens."""
+
+
+class PlanRow(Frozen):
+    """A fleet: hours from the first job's start to the last paper; USD; papers of the whole run an hour."""
+
+    tier: str
+    jobs: int
+    workers: int
+    """Of each job."""
+    papers_per_hour: float
+    hours: float
+    hours_low: float
+    hours_high: float
+    """90% interval."""
+    cost_usd: float
+    """The API's."""
+    cost_low_usd: float
+    cost_high_usd: float
+    platform_usd: float
+    platform_minutes: float
+    sessions: int
+    binding: Binding
+    ceilings: dict[str, float]
+    """Limit → papers an hour that it would allow were it the only one."""
+    utilization: float
+    """Share of the workers' time spent on papers."""
+    risk: Risk
+    risk_reason: str
+
+    @property
+    def total_usd(self) -> float:
+        return self.cost_usd + self.platform_usd
+
+
+class FirstStep(Frozen):
+    """One of the phases that are proposed before everything is let loose."""
+
+    papers: int
+    tier: str
+    hours: float
+    cost_usd: float
+    why: str
+
+
+class Elsewhere(Frozen):
+    """The chosen fleet on another platform."""
+
+    platform: str
+    account: str
+    hours: float
+    papers_per_hour: float
+    cost_usd: float
+    platform_usd: float
+    platform_minutes: float
+    sessions: int
+    binding: str
+
+
+class Plan(Frozen):
+    """All that ``paperfleet plan`` says. ``recommended`` and ``chosen`` are tiers of ``rows``."""
+
+    corpus: PlanCorpus
+    model: str
+    platform: str
+    account: str
+    private: bool
+    measured: PilotFigures | None
+    assumptions: dict[str, Any]
+    origins: dict[str, str]
+    """Assumption → where its figure comes from."""
+    rows: tuple[PlanRow, ...]
+    recommended: str | None
+    reason: str
+    chosen: str | None
+    """What the plan file executes: the fleet asked for, else the recommended one."""
+    platforms: tuple[Elsewhere, ...]
+    first_steps: tuple[FirstStep, ...]
+    warnings: tuple[str, ...]
+
+    def row(self, tier: str | None) -> PlanRow | None:
+        return next((row for row in self.rows if row.tier == tier), None)
+
+
+class PlanFile(Plan):
+    """``run`` has the settings by name; ``hash`` seals all the rest."""
+
+    v: int = 1
+    run: dict[str, Any]
+    hash: str
+
+    @property
+    def row_chosen(self) -> PlanRow:
+        """UsageError if there is none."""
+        row = self.row(self.chosen)
+        if row is None:
+            raise UsageError(f"the plan has no row {self.chosen!r} to be executed: plan again")
+        return row
+
+
+class RowOutline(BaseModel):
+    """What a fleet was predicted to take; None: the plan says nothing of it."""
+
+    tier: str = ""
+    papers_per_hour: float | None = None
+    hours: float | None = None
+    cost_usd: float | None = None
+
+
+class PlanOutline(BaseModel):
+    """As much of a plan as a run is set against. Whatever else the JSON says is left unread, so that plans of
+    other versions and made by hand will do."""
+
+    rows: tuple[RowOutline, ...] = ()
+    recommended: str | None = None
+
+    @property
+    def row(self) -> RowOutline:
+        """The recommended one, else the first, else an empty one."""
+        first = self.rows[0] if self.rows else RowOutline()
+        return next((row for row in self.rows if row.tier == self.recommended), first)

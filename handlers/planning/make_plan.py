@@ -1,0 +1,153 @@
+"""The parallelisation table of a corpus: rows, what binds, a recommendation, and first steps. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from handlers.domain.plan import Elsewhere, FirstStep, Plan, PlanCorpus, PlanRow
+from handlers.planning.demand import Demand, demand_of
+from handlers.planning.plan_refusals import refuse_impossible, refuse_negative
+from handlers.planning.plan_request import PlanBasis, PlanRequest
+from handlers.planning.plan_rows import Scenario, Shape, auto_shape, plan_row
+from handlers.planning.plan_warnings import basis_warnings, request_warnings
+from handlers.planning.platform_limits import platform_limits
+from handlers.planning.platforms import PlatformName, platform_of
+from handlers.settings import CUSTOM, TIERS
+
+_NEARLY = 1.1
+"""A smaller fleet that takes at most so many times as long is as good."""
+_STEPS = (
+    (100, "parallel", "read every one of them, and mend prompt and settings"),
+    (1_000, "ultra", "500 to 1,000: read a sample, compare the forecast with what it took"),
+    (5_000, "ultra", "then in sessions of 5,000, each with its report, until all are done"),
+)
+"""Papers of the first phases, each with its tier."""
+
+
+def make_plan(basis: PlanBasis, request: PlanRequest) -> Plan:
+    """UsageError, with the number that would work, for what cannot be done."""
+    basis, done = _without_done(basis)
+    scenario = _scenario(basis, request)
+    demand, rest = scenario.demand, basis.workload
+    rows = tuple(plan_row(shape, scenario) for shape in _shapes(request, scenario))
+    recommended, reason = _recommend(rows, demand, request)
+    chosen = request.tier or (CUSTOM if request.shape else recommended)
+    row = next((each for each in rows if each.tier == chosen), None)
+    return Plan(
+        corpus=PlanCorpus(
+            papers=rest.papers,
+            same_as=rest.same_as,
+            sent=rest.sent,
+            done=done,
+            calls=round(demand.calls),
+            tokens_prompt=round(demand.prompt_tokens),
+            tokens_completion=round(demand.completion_tokens),
+            sha256=basis.sha256,
+            sizes=rest.sizes,
+        ),
+        model=basis.model,
+        platform=request.platform,
+        account=scenario.platform.account,
+        private=request.private,
+        measured=basis.pilot,
+        assumptions=basis.assumptions.model_dump(),
+        origins=dict(basis.origins),
+        rows=rows,
+        recommended=recommended,
+        reason=reason,
+        chosen=chosen,
+        platforms=tuple(_elsewhere(row or rows[-1], scenario, private=request.private)),
+        first_steps=tuple(_first_steps(scenario)),
+        warnings=(*request_warnings(request, row, demand), *basis_warnings(basis, demand)),
+    )
+
+
+def _without_done(basis: PlanBasis) -> tuple[PlanBasis, int]:
+    """What a pilot has left of the workload, and the papers that it has done."""
+    workload, pilot = basis.workload, basis.pilot
+    if basis.assumptions.papers is not None:
+        return replace(basis, workload=workload.scaled(basis.assumptions.papers)), 0
+    if pilot is None or not workload.sent:
+        return basis, 0
+    done = min(pilot.done, workload.sent)
+    rest = {
+        "sent": workload.sent - done,
+        "requests": max(0.0, workload.requests - pilot.done_requests),
+        "size": max(0.0, workload.size - pilot.done_size),
+    }
+    return replace(basis, workload=workload.model_copy(update=rest)), done
+
+
+def _scenario(basis: PlanBasis, request: PlanRequest) -> Scenario:
+    assumptions = basis.assumptions
+    platform = platform_of(request.platform, request.account, assumptions, private=request.private)
+    refuse_negative(basis.workload, assumptions, basis.origins)
+    demand = demand_of(basis.workload, assumptions, basis.price)
+    refuse_impossible(demand, platform, budget=request.budget, deadline=request.deadline)
+    return Scenario(demand, assumptions, platform, request.budget)
+
+
+def _shapes(request: PlanRequest, scenario: Scenario) -> Iterator[Shape]:
+    for tier, (jobs, workers) in TIERS.items():
+        yield Shape(tier, jobs, workers)
+    if request.shape is not None:
+        auto = request.auto and scenario.demand.sent
+        yield auto_shape(request.shape[0], scenario) if auto else Shape(CUSTOM, *request.shape)
+
+
+def _recommend(rows: Sequence[PlanRow], demand: Demand, request: PlanRequest) -> tuple[str | None, str]:
+    """(tier, why): the cheapest that meets the deadline, or the fastest within the budget."""
+    good = [row for row in rows if request.budget is None or row.cost_usd <= request.budget]
+    if not good:
+        return None, (
+            f"the budget of ${request.budget:,.4f} ends before the papers do: give --budget"
+            f" {math.ceil(demand.cost * 100) / 100:.2f}, or {demand.cost + demand.cost_error:.2f} to be 95%"
+            " sure"
+        )
+    if request.deadline is not None:
+        return _cheapest_in_time(good, request.deadline)
+    fastest = min(row.hours for row in good)
+    best = _cheapest(row for row in good if row.hours <= fastest * _NEARLY)
+    within = "" if request.budget is None else f" within ${request.budget:,.2f}"
+    return best.tier, f"the fastest{within}, or within 10% of it at less cost or with fewer workers"
+
+
+def _cheapest_in_time(rows: Sequence[PlanRow], deadline: float) -> tuple[str | None, str]:
+    in_time = [row for row in rows if row.hours <= deadline / 3600]
+    if in_time:
+        return _cheapest(in_time).tier, f"the cheapest that meets the deadline of {deadline:,.0f} s"
+    fastest = min(rows, key=lambda row: row.hours)
+    return None, (
+        f"no fleet makes the deadline of {deadline:,.0f} s: the fastest, {fastest.tier}, takes"
+        f" {fastest.hours * 3600:,.0f} s, bound by {fastest.binding}: give --deadline"
+        f" {math.ceil(fastest.hours * 3600)} or more, or lift that limit"
+    )
+
+
+def _cheapest(rows: Iterable[PlanRow]) -> PlanRow:
+    return min(rows, key=lambda row: (row.total_usd, row.jobs * row.workers))
+
+
+def _elsewhere(row: PlanRow, scenario: Scenario, *, private: bool) -> Iterator[Elsewhere]:
+    shape = Shape(row.tier, row.jobs, row.workers)
+    accounts = [name for name in platform_limits().actions.plans if not name.startswith("original")]
+    places: list[tuple[PlatformName, str]] = [
+        ("laptop", ""), *(("actions", name) for name in accounts), ("lambda", ""),
+    ]  # fmt: skip
+    for name, account in places:
+        platform = platform_of(name, account, scenario.assumptions, private=private)
+        there = plan_row(shape, replace(scenario, platform=platform))
+        same = Elsewhere.model_fields.keys() - {"platform", "account"}
+        yield Elsewhere(platform=name, account=account, **there.model_dump(include=same))
+
+
+def _first_steps(scenario: Scenario) -> Iterator[FirstStep]:
+    for papers, tier, why in _STEPS:
+        if papers < scenario.demand.papers or papers == _STEPS[0][0]:
+            part = replace(scenario, demand=scenario.demand.part(papers))
+            row = plan_row(Shape(tier, *TIERS[tier]), part)
+            yield FirstStep(
+                papers=part.demand.papers, tier=tier, hours=row.hours, cost_usd=row.cost_usd, why=why
+            )
