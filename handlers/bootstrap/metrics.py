@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from handlers.domain.call import quantile
 from handlers.domain.money import NanoUsd, usd
-from handlers.pipeline.context import RunContext, quantile
+from handlers.pipeline.context import RunContext
 from handlers.runs.summarise import RunReport
 
 _SHARES = (0.5, 0.9, 0.99)
@@ -49,7 +50,7 @@ class Figures:
 
 
 def figures(context: RunContext) -> Figures:
-    stats, meter = context.meter.snapshot(context.limiter), context.meter
+    stats, meter = context.meter.snapshot(context.job.limiter), context.meter
     return Figures(stats.papers, meter.sent, meter.throttled, meter.cost, stats.busy, stats.latency)
 
 

@@ -21,15 +21,15 @@ from handlers.llm.client import ClientSettings, HttpChatModel
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.limits.token_bucket import TokenBucket
-from handlers.llm.pricing import CostEstimator, price_of
+from handlers.llm.pricing import price_of
 from handlers.pipeline.auto_workers import AutoWorkers
-from handlers.pipeline.budget_lease import BudgetLease
 from handlers.pipeline.circuit_breaker import CircuitBreaker
-from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.failure_rate import FailureRate
-from handlers.pipeline.job_runner import Job
+from handlers.pipeline.job_runner import Job, JobSize
 from handlers.pipeline.pace import AWS, EMBEDDED
-from handlers.ports import Clock, Task
+from handlers.pipeline.stop import Deadline, StopSignal
+from handlers.ports import Backend, Clock, Task
 from handlers.settings import Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
@@ -123,45 +123,35 @@ def new_job(job_id: str) -> Job:
 
 
 def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter) -> Job:
-    def make_context(run_id: str, owner: Job) -> RunContext:
+    pace = AWS if settings.backend == "aws" else EMBEDDED
+    shared = JobContext(
+        id=job_id,
+        session_id=settings.session_id,
+        owner=process_owner(os.getpid()),
+        backend=Backend(adapters.ledger, adapters.queue, adapters.store, adapters.clock),
+        limiter=limiter,
+        stop=StopSignal(),
+        deadline=Deadline(pace.margin),
+        call_timeout=settings.call_timeout,
+        limited=settings.limit is not None,
+        force=settings.force,
+    )
+
+    def make_context(run_id: str) -> RunContext:
         record = adapters.ledger.run(run_id)
         return RunContext(
+            job=shared,
             record=record,
-            job_id=owner.id,
-            session_id=owner.session_id,
             task=task_of(record.spec),
             model=chat_model(settings, record.spec, adapters.clock, limiter),
             price=price(settings, record.spec.model),
-            estimator=CostEstimator(),
-            limiter=limiter,
-            budget=BudgetLease(adapters.ledger, run_id, owner.id),
             breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),
-            meter=JobMeter(),
-            ledger=adapters.ledger,
-            clock=adapters.clock,
-            stop=owner.stop,
-            deadline=owner.deadline,
-            call_timeout=settings.call_timeout,
-            limited=settings.limit is not None,
-            force=settings.force,
             failures=_failures(run_id, settings.max_failed),
         )
 
-    return Job(
-        job_id,
-        session_id=settings.session_id,
-        owner=process_owner(os.getpid()),
-        workers=settings.shape[1],
-        fleet=settings.shape[0],
-        ledger=adapters.ledger,
-        queue=adapters.queue,
-        store=adapters.store,
-        clock=adapters.clock,
-        make_context=make_context,
-        pace=AWS if settings.backend == "aws" else EMBEDDED,
-        auto=AutoWorkers(settings.shape[1]) if settings.workers == "auto" else None,
-        free_memory=free_memory,
-    )
+    fleet, workers = settings.shape
+    auto = AutoWorkers(workers, free_memory=free_memory) if settings.workers == "auto" else None
+    return Job(shared, make_context, JobSize(workers, fleet, auto), pace=pace)
 
 
 @cache

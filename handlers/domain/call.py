@@ -167,6 +167,17 @@ def bucket_seconds(bucket: int) -> float:
     return 0.001 * 1.05**bucket
 
 
+def quantile(histogram: dict[int, int], share: float) -> float:
+    """Seconds below which that share of a latency histogram lies (upper bucket edge); 0 if empty."""
+    total = sum(histogram.values())
+    seen = 0
+    for bucket in sorted(histogram):
+        seen += histogram[bucket]
+        if seen >= share * total:
+            return bucket_seconds(bucket)
+    return 0.0
+
+
 def _added(left: Mapping[Any, int], right: Mapping[Any, int]) -> dict[Any, int]:
     total = dict(left)
     for key, count in right.items():

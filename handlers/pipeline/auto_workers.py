@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 START = 10
@@ -20,12 +21,12 @@ _BETTER = 0.8
 _BUSY = 0.9
 _LEAST = 2
 _MEMORY = 0.1
-"""Bytes of a machine's memory that stay free, as a share; see ``Seen``."""
+"""Bytes of a machine's memory that stay free, as a share; see ``WorkerLoad``."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a look at a job shows; calls since its start."""
+class WorkerLoad:
+    """A job at one moment; calls since its start."""
 
     answered: int
     throttled: int
@@ -41,7 +42,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Change:
+class WorkerChange:
     """A new number of workers and why, as a sentence."""
 
     before: int
@@ -55,51 +56,56 @@ class Change:
 class AutoWorkers:
     """Looked at every few seconds; it knows no threads and no clock, for a round is counted in calls."""
 
-    def __init__(self, ceiling: int, start: int = START) -> None:
+    def __init__(
+        self, ceiling: int, start: int = START, *, free_memory: Callable[[], float] = lambda: 1.0
+    ) -> None:
+        """``free_memory`` gives ``WorkerLoad.memory``."""
         self.ceiling = ceiling
+        self.free_memory = free_memory
         self.workers = min(start, ceiling)
         self._answered = self._throttled = 0
         self._best = math.inf
-        self._held_at: int | None = None
+        self._too_many: int | None = None
+        """Workers with whom calls took too long."""
         self._blamed = 0.0
         """Latency for which workers were let go at the last look; 0 if none were."""
 
-    def look(self, seen: Seen) -> Change | None:
+    def look(self, load: WorkerLoad) -> WorkerChange | None:
         """The change to make now; None: all is well, or too few calls since the last change to tell."""
-        if seen.memory < _MEMORY:
+        if load.memory < _MEMORY:
             return self._to(
-                int(self.workers * _SHRINK), f"only {seen.memory:.0%} of the memory is free", seen
+                int(self.workers * _SHRINK), f"only {load.memory:.0%} of the memory is free", load
             )
-        answered, throttled = seen.answered - self._answered, seen.throttled - self._throttled
+        answered, throttled = load.answered - self._answered, load.throttled - self._throttled
         if answered + throttled < self.workers:
             return None
         if throttled > _REFUSED * (answered + throttled):
-            reason = f"{throttled} of {answered + throttled} calls were refused; {seen.slots} get through"
-            return self._to(min(self.workers, math.ceil(seen.slots * 1.25)), reason, seen)
-        change = self._by_latency(seen)
-        self._answered, self._throttled = seen.answered, seen.throttled
+            reason = f"{throttled} of {answered + throttled} calls were refused; {load.slots} get through"
+            return self._to(min(self.workers, math.ceil(load.slots * 1.25)), reason, load)
+        change = self._by_latency(load)
+        self._answered, self._throttled = load.answered, load.throttled
         return change
 
-    def _by_latency(self, seen: Seen) -> Change | None:
-        if self._blamed and seen.latency > _BETTER * self._blamed:
+    def _by_latency(self, load: WorkerLoad) -> WorkerChange | None:
+        if self._blamed and load.latency > _BETTER * self._blamed:
             # Fewer workers were no help: the API has become slower by itself.
-            self._best, self._held_at = seen.latency, None
+            self._best, self._too_many = load.latency, None
         self._blamed = 0.0
-        if seen.latency > _SLOWER * self._best:
+        if load.latency > _SLOWER * self._best:
             # The level is remembered: growing there again would find the same.
-            self._held_at, self._blamed = self.workers, seen.latency
-            reason = f"calls take {seen.latency:.1f} s in place of {self._best:.1f} s with fewer workers"
-            return self._to(int(self.workers * _SHRINK), reason, seen)
-        if seen.answered >= _TELLS:
-            self._best = min(self._best, seen.latency)
-        busy = seen.in_flight >= self.workers * _BUSY and seen.waiting > 0
-        most = min(self.ceiling, (self._held_at or self.ceiling + 1) - 1)
+            self._too_many, self._blamed = self.workers, load.latency
+            reason = f"calls take {load.latency:.1f} s in place of {self._best:.1f} s with fewer workers"
+            return self._to(int(self.workers * _SHRINK), reason, load)
+        if load.answered >= _TELLS:
+            self._best = min(self._best, load.latency)
+        busy = load.in_flight >= self.workers * _BUSY and load.waiting > 0
+        most = min(self.ceiling, (self._too_many or self.ceiling + 1) - 1)
         if not busy or self.workers >= most:
             return None
-        reason = f"all are busy, calls take {seen.latency:.1f} s and none is refused"
-        return self._to(min(most, math.ceil(self.workers * GROWTH)), reason, seen)
+        reason = f"all are busy, calls take {load.latency:.1f} s and none is refused"
+        return self._to(min(most, math.ceil(self.workers * GROWTH)), reason, load)
 
-    def _to(self, workers: int, reason: str, seen: Seen) -> Change | None:
-        self._answered, self._throttled = seen.answered, seen.throttled
+    def _to(self, workers: int, reason: str, load: WorkerLoad) -> WorkerChange | None:
+        self._answered, self._throttled = load.answered, load.throttled
         before, self.workers = self.workers, max(_LEAST, min(self.ceiling, workers))
-        return None if self.workers == before else Change(before, self.workers, reason)
+        return None if self.workers == before else WorkerChange(before, self.workers, reason)

@@ -25,13 +25,13 @@ from handlers.errors import (
     UsageError,
     first_problem,
 )
-from handlers.pipeline.committer import Committer, Finished
+from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
 from handlers.pipeline.paper_times import text_size
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import PendingPaper, failed_unread, reuse_results, run_paper
-from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
+from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
 
@@ -49,35 +49,32 @@ class Delivery:
     receives: int
 
 
-class _Open:
-    """Counts down the papers of a batch that workers and committer still have."""
+class OpenBatch:
+    """A leased batch while its papers are with workers and committer."""
 
-    def __init__(self, papers: int) -> None:
-        self._left = papers
+    def __init__(self, context: RunContext, message: BatchMessage, lease: BatchLease) -> None:
+        self.context = context
+        self.message = message
+        self.lease = lease
+        self._papers = 0
         self._changed = threading.Condition()
 
-    def landed(self) -> None:
+    def add(self, papers: int) -> None:
+        """So many papers go to workers or committer."""
+        self._papers = papers
+
+    def paper_done(self) -> None:
+        """A paper is committed, or stays pending: nobody works on it any more."""
         with self._changed:
-            self._left -= 1
-            if self._left <= 0:
+            self._papers -= 1
+            if self._papers <= 0:
                 self._changed.notify_all()
 
     def wait(self) -> None:
+        """Until every paper is done."""
         with self._changed:
-            while self._left > 0:
+            while self._papers > 0:
                 self._changed.wait()
-
-
-class _Once:
-    """Calls what it wraps the first time and never again."""
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call: Callable[[], None] | None = call
-
-    def __call__(self) -> None:
-        call, self._call = self._call, None
-        if call is not None:
-            call()
 
 
 class BatchRunner:
@@ -85,26 +82,30 @@ class BatchRunner:
 
     def __init__(
         self,
+        backend: Backend,
         contexts: Contexts,
-        ledger: Ledger,
-        queue: BatchQueue,
-        store: ObjectStore,
         committer: Committer,
         pool: WorkerPool,
         heartbeat: Heartbeat,
-        clock: Clock,
     ) -> None:
         self._contexts = contexts
-        self._ledger = ledger
-        self._queue = queue
-        self._store = store
+        self._ledger = backend.ledger
+        self._queue = backend.queue
+        self._store = backend.store
+        self._clock = backend.clock
         self._committer = committer
         self._pool = pool
         self._heartbeat = heartbeat
-        self._clock = clock
         self._lock = threading.Lock()
-        self.taken = 0
+        self._received = 0
+        self._arriving: set[str] = set()
+        """Receipts of the deliveries whose papers are not all with the pool yet."""
+
+    @property
+    def taken(self) -> int:
         """Deliveries whose papers are all with the pool, or that needed none."""
+        with self._lock:
+            return self._received - len(self._arriving)
 
     def run(self, deliveries: Sequence[Delivery]) -> list[str]:
         """Work on each batch; returns the ids of messages to be delivered again."""
@@ -112,21 +113,12 @@ class BatchRunner:
 
     def _accept(self, delivery: Delivery) -> bool:
         """True if the message has served its purpose and can be deleted."""
-        took = _Once(self._take)
-        try:
-            return self._try(delivery, took)
-        finally:
-            took()
-
-    def _take(self) -> None:
         with self._lock:
-            self.taken += 1
-
-    def _try(self, delivery: Delivery, took: _Once) -> bool:
+            self._received += 1
+            self._arriving.add(delivery.receipt)
         try:
             message = _parse(delivery.body)
-            context = self._contexts(message.run_id)
-            return self._batch(context, message, delivery, took)
+            return self._work_on(self._contexts(message.run_id), message, delivery)
         except (BadMessageError, DamagedObjectError, UsageError) as error:
             logger.error("message %s: %s", delivery.id, error)
             delay = min(30.0, 0.25 * 2**delivery.receives)
@@ -139,13 +131,19 @@ class BatchRunner:
             delay = min(_LONGEST_DELAY, 30.0 * 2**delivery.receives)
             self._queue.release(delivery.receipt, delay=delay, reason=str(error)[:500], body=delivery.body)
             return False
+        finally:
+            self._has_arrived(delivery)
 
-    def _batch(self, context: RunContext, message: BatchMessage, delivery: Delivery, took: _Once) -> bool:
+    def _has_arrived(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._arriving.discard(delivery.receipt)
+
+    def _work_on(self, context: RunContext, message: BatchMessage, delivery: Delivery) -> bool:
         context.refresh()  # a process may have been frozen since its heartbeat last looked
         if context.control.state != "active":
             return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
         now = self._clock.now()
-        epoch = self._ledger.lease(message.run_id, message.batch_id, context.job_id, now=now, ttl=LEASE_TTL)
+        epoch = self._ledger.lease(message.run_id, message.batch_id, context.job.id, now=now, ttl=LEASE_TTL)
         if epoch is None:
             if self._ledger.finish_batch(message.run_id, message.batch_id, now=now):
                 return True
@@ -154,16 +152,18 @@ class BatchRunner:
             )
             return False
         try:
-            held = BatchLease(message.run_id, message.batch_id, epoch, delivery.receipt)
-            with self._heartbeat.holding(held):
-                opened = self._hand_out(context, message, held)
-                took()
-                opened.wait()
+            lease = BatchLease(message.run_id, message.batch_id, epoch, delivery.receipt)
+            with self._heartbeat.extending(lease):
+                batch = OpenBatch(context, message, lease)
+                self._hand_out(batch)
+                self._has_arrived(delivery)
+                batch.wait()
         finally:
             self._ledger.end_lease(message.run_id, message.batch_id, epoch)
-        return self._settle(context, message, delivery)
+        return self._settle(batch, delivery)
 
-    def _settle(self, context: RunContext, message: BatchMessage, delivery: Delivery) -> bool:
+    def _settle(self, batch: OpenBatch, delivery: Delivery) -> bool:
+        context, message = batch.context, batch.message
         if self._ledger.finish_batch(message.run_id, message.batch_id, now=self._clock.now()):
             return True
         if self._superseded(message):
@@ -171,14 +171,13 @@ class BatchRunner:
         context.refresh()
         if context.control.state != "active":
             return True
-        stopped = context.stop.closed or context.out_of_time
-        blame = not (stopped or context.short_of_money)
-        reason = context.stop.reason or ("deadline" if stopped else "some papers are still pending")
+        stop = context.job.stop
+        stopped = stop.closed or context.out_of_time
         self._queue.release(
             delivery.receipt,
             delay=0 if stopped else 1,
-            reason=reason,
-            blame=blame,
+            reason=stop.reason or ("deadline" if stopped else "some papers are still pending"),
+            blame=not (stopped or context.short_of_money),
             body=delivery.body,
         )
         return False
@@ -188,53 +187,54 @@ class BatchRunner:
         rows = self._ledger.paper_rows(message.run_id, message.ids)
         return any(row.generation > message.generation for row in rows.values())
 
-    def _hand_out(self, context: RunContext, message: BatchMessage, held: BatchLease) -> _Open:
+    def _hand_out(self, batch: OpenBatch) -> None:
+        """Unreadable papers and results of earlier runs go to the committer, the others to the pool."""
+        context, message = batch.context, batch.message
+        papers, unreadable = self._read_pending(context, message)
+        batch.add(len(papers) + len(unreadable))
+        for position, line in unreadable:
+            self._finish(batch, line, message.weight(position))
+        reused = reuse_results(context, message, papers)
+        self._pool.reorder()
+        for pending in papers:
+            if pending.paper.id in reused:
+                self._finish(batch, reused[pending.paper.id], pending.weight)
+            else:
+                task = partial(self._run_paper, batch, pending)
+                self._pool.submit(task, seconds=_forecast(context, pending.paper))
+
+    def _run_paper(self, batch: OpenBatch, pending: PendingPaper) -> None:
+        """A worker's task: whatever happens, the batch learns that the paper is done."""
+        line = None
+        try:
+            if not batch.lease.lost.is_set():
+                line = run_paper(batch.context, batch.message, pending)
+                batch.context.watch_failures(line)
+        finally:
+            if line is None:
+                batch.paper_done()
+            else:
+                self._finish(batch, line, pending.weight)
+
+    def _finish(self, batch: OpenBatch, line: PartLine, weight: int) -> None:
+        self._committer.add(FinishedPaper(line, batch.lease.epoch, weight, batch.paper_done))
+
+    def _read_pending(
+        self, context: RunContext, message: BatchMessage
+    ) -> tuple[list[PendingPaper], list[tuple[int, PartLine]]]:
+        """(papers without a terminal state, positions and lines of those whose bytes are no paper): one bad
+        line fails its paper alone. A corpus that is gone or short is no paper's fault: CorpusChangedError."""
         rows = self._ledger.paper_rows(message.run_id, message.ids)
-        todo = [
+        positions = [
             position
             for position, paper_id in enumerate(message.ids)
             if (row := rows.get(paper_id)) is None
             or (row.status not in TERMINAL and row.generation <= message.generation)
         ]
-        papers, unreadable = self._read(context, message, todo, rows)
-        opened = _Open(len(papers) + len(unreadable))
-        for position, lost in unreadable:
-            self._committer.add(Finished(lost, held.epoch, message.weight(position), opened.landed))
-        reused = reuse_results(context, self._store, message, papers)
-        self._pool.reorder()
-        for each in papers:
-            line = reused.get(each.paper.id)
-            if line is not None:
-                self._committer.add(Finished(line, held.epoch, each.weight, opened.landed))
-            else:
-                task = partial(self._paper, context, message, held, each, opened)
-                self._pool.submit(task, seconds=_forecast(context, each.paper))
-        return opened
-
-    def _paper(
-        self, context: RunContext, message: BatchMessage, held: BatchLease, todo: PendingPaper, opened: _Open
-    ) -> None:
-        """A worker's task: whatever happens, the batch hears that the paper is out of its hands."""
-        line = None
-        try:
-            if not held.lost.is_set():
-                line = run_paper(context, message, todo)
-                context.watch_failures(line)
-        finally:
-            if line is None:
-                opened.landed()
-            else:
-                self._committer.add(Finished(line, held.epoch, todo.weight, opened.landed))
-
-    def _read(
-        self, context: RunContext, message: BatchMessage, todo: list[int], rows: dict[str, PaperRow]
-    ) -> tuple[list[PendingPaper], list[tuple[int, PartLine]]]:
-        """(papers, the lines of those whose bytes are no paper): one bad line fails its paper alone. That
-        the corpus is gone or short is no paper's fault: CorpusChangedError."""
         papers: list[PendingPaper] = []
         unreadable: list[tuple[int, PartLine]] = []
-        found = self._store.read_many(message.corpus, [message.ranges[position] for position in todo])
-        for position, line in zip(todo, found, strict=True):
+        lines = self._store.read_many(message.corpus, [message.ranges[position] for position in positions])
+        for position, line in zip(positions, lines, strict=True):
             paper_id = message.ids[position]
             try:
                 paper = read_paper(line, paper_id)
@@ -254,7 +254,7 @@ class BatchRunner:
         try:
             line = decode(self._store.read(where.key, where.offset, where.length), where)
         except DamagedObjectError as error:
-            logger.warning("answers of an interrupted attempt are asked for anew: %s", error)
+            logger.warning("answers of an interrupted attempt are asked for again: %s", error)
             return ()
         return line.carried + line.calls
 

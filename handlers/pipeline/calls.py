@@ -46,7 +46,7 @@ class _Quote:
 
 
 class PaperCalls:
-    """``ask`` for one paper. Answers that an interrupted attempt paid for are given again for nothing."""
+    """``ask`` for one paper. Answers that an interrupted attempt paid for are returned again at no cost."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class PaperCalls:
         batch: str = "",
         paper: str = "",
     ) -> None:
-        """Of a later ``generation`` it asks anew, whatever the job remembers of the one before; ``batch``
-        and ``paper`` are for the log alone."""
+        """A later ``generation`` asks again, whatever the job remembers of the one before; ``batch`` and
+        ``paper`` are for the log alone."""
         self._context = context
         self._generation = generation
         self.labels = {"run": context.run_id, "batch": batch, "paper": paper}
-        self._clock = context.clock
+        self._clock = context.job.backend.clock
         self.carried = tuple(carried)
         self.records: list[CallRecord] = []
         self._sent_at = 0.0
@@ -85,7 +85,8 @@ class PaperCalls:
             return flight.answer
 
     def _cannot_wait(self) -> bool:
-        """Whoever has calls to book waits for nobody who waits for what they leave of the budget."""
+        """A paper that has calls to book must not wait for one that waits for the budget: what is not booked
+        counts as outstanding, and both would wait for each other."""
         if self.records and self._context.budget.is_short:
             self._context.short_of_money = True
             return True
@@ -124,7 +125,7 @@ class PaperCalls:
         self._wait(max(seconds, grown))
 
     def _park(self, reason: str) -> NoReturn:
-        with _ledger_at_hand():
+        with _pending_without_ledger():
             self._context.park(reason)
         raise StoppedError(reason)
 
@@ -137,7 +138,7 @@ class PaperCalls:
         self._reserve(quote)
         cost = NanoUsd(0)
         try:
-            with context.limiter.slot(context.estimator.tokens(request), context.give_up) as slot:
+            with context.job.limiter.slot(context.estimator.tokens(request), context.give_up) as slot:
                 self.waited += self._clock.monotonic() - before
                 if context.give_up():
                     raise StoppedError(context.why())
@@ -156,7 +157,7 @@ class PaperCalls:
     def _reserve(self, quote: _Quote) -> None:
         context = self._context
         try:
-            with _ledger_at_hand():
+            with _pending_without_ledger():
                 context.budget.reserve(quote.worst, context.give_up, patient=not self.records)
         except StoppedError:
             context.short_of_money = context.short_of_money or bool(self.records)
@@ -166,17 +167,17 @@ class PaperCalls:
 
     def _start(self) -> None:
         """Count the paper against the session's limit before its first call."""
-        context = self._context
+        context, job = self._context, self._context.job
         if context.give_up():
             raise StoppedError(context.why())
         if self._started:
             return
-        if context.stop.closed:
+        if job.stop.closed:
             raise StoppedError(context.why())
-        with _ledger_at_hand():
-            may_start = not context.limited or context.ledger.take_start(context.session_id)
+        with _pending_without_ledger():
+            may_start = not job.limited or job.backend.ledger.take_start(job.session_id)
         if not may_start:
-            context.stop.close("limit")
+            job.stop.close("limit")
             raise StoppedError("limit")
         self._started = True
 
@@ -209,27 +210,28 @@ class PaperCalls:
             estimate=quote.expected,
             started_at=started_at,
             latency=self._clock.monotonic() - start,
-            **_verdict(outcome, quote, context),
+            **_outcome_fields(outcome, quote, context),
         )
         self.records.append(record)
         context.meter.call(record)
-        if isinstance(outcome, ModelCallError):
-            told = {
-                **self.labels,
-                "attempt": attempt,
-                "code": outcome.code,
-                "seconds": round(record.latency, 3),
-            }
-            logger.info("call ended in %s", outcome.code, extra=told)
-        if isinstance(outcome, ChatAnswer):
-            context.breaker.succeeded()
-            if outcome.usage is not None:
-                context.estimator.learn(request, outcome.usage)
-        elif isinstance(outcome, TransientError):
-            context.breaker.failed(reached=outcome.reached)
-        elif isinstance(outcome, ThrottledError):
-            context.breaker.throttled()
+        self._learn(request, record, outcome)
         return record, outcome
+
+    def _learn(self, request: ChatRequest, record: CallRecord, outcome: ChatAnswer | ModelCallError) -> None:
+        """Log a failure, and let the breaker and the estimator know how the call ended."""
+        breaker = self._context.breaker
+        if isinstance(outcome, ModelCallError):
+            seconds = round(record.latency, 3)
+            details = {"attempt": record.attempt, "code": outcome.code, "seconds": seconds}
+            logger.info("call ended in %s", outcome.code, extra=self.labels | details)
+        if isinstance(outcome, ChatAnswer):
+            breaker.succeeded()
+            if outcome.usage is not None:
+                self._context.estimator.learn(request, outcome.usage)
+        elif isinstance(outcome, TransientError):
+            breaker.failed(reached=outcome.reached)
+        elif isinstance(outcome, ThrottledError):
+            breaker.throttled()
 
     def _wait(self, seconds: float) -> None:
         before = self._clock.monotonic()
@@ -240,8 +242,8 @@ class PaperCalls:
 
 
 @contextmanager
-def _ledger_at_hand() -> Iterator[None]:
-    """A hiccup of the ledger is no fault of the paper's: it stays pending."""
+def _pending_without_ledger() -> Iterator[None]:
+    """An error of the ledger is not the paper's: StoppedError, and it stays pending."""
     try:
         yield
     except (BudgetSpentError, StoppedError):
@@ -251,7 +253,9 @@ def _ledger_at_hand() -> Iterator[None]:
         raise StoppedError(f"the ledger cannot be used: {error}") from error
 
 
-def _verdict(outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext) -> dict[str, object]:
+def _outcome_fields(
+    outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext
+) -> dict[str, object]:
     """The fields of a record that depend on how the call ended."""
     code: str | None
     if isinstance(outcome, ChatAnswer):

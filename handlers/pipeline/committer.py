@@ -11,51 +11,50 @@ from handlers.domain.call import CallTotals
 from handlers.domain.ledger import Commit, LedgerEntry
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part, PartLine, PartPointer
-from handlers.ports import Clock, Ledger, ObjectStore
+from handlers.pipeline.pace import EMBEDDED, Pace
+from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A paper's line on its way to disk. ``landed`` is called once the ledger has it."""
+class FinishedPaper:
+    """A paper's line on its way to disk."""
 
     line: PartLine
     epoch: int
     weight: int
-    landed: Callable[[], None]
+    on_commit: Callable[[], None]
+    """Called once the ledger has the line, or cannot get it."""
 
 
 class Committer:
-    """A thread that writes parts and then books them, at most ``delay`` seconds or ``papers`` apart."""
+    """A thread that writes parts and then books them, as often as the job's pace says."""
 
     def __init__(
         self,
-        store: ObjectStore,
-        ledger: Ledger,
-        clock: Clock,
+        backend: Backend,
         job_id: str,
         *,
-        delay: float = 0.25,
-        papers: int = 25,
+        pace: Pace = EMBEDDED,
         on_failure: Callable[[str], None],
     ) -> None:
-        self._store = store
-        self._ledger = ledger
-        self._clock = clock
+        self._store = backend.store
+        self._ledger = backend.ledger
+        self._clock = backend.clock
         self._job_id = job_id
-        self._delay = delay
-        self._papers = papers
+        self._delay = pace.commit_delay
+        self._papers = pace.commit_papers
         self._on_failure = on_failure
         self._changed = threading.Condition()
-        self._waiting: list[Finished] = []
+        self._waiting: list[FinishedPaper] = []
         self._closing = False
         self._parts = 0
         self.failure: str | None = None
         self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
         self._thread.start()
 
-    def add(self, finished: Finished) -> None:
+    def add(self, finished: FinishedPaper) -> None:
         with self._changed:
             self._waiting.append(finished)
             if len(self._waiting) == 1 or len(self._waiting) >= self._papers:
@@ -80,7 +79,7 @@ class Committer:
             self._flush(group)
 
     def _fill(self) -> None:
-        """Wait for company, at most ``delay`` from the group's first paper."""
+        """Wait until the group is full, at most ``commit_delay`` seconds from its first paper."""
         until = self._clock.monotonic() + self._delay
         while len(self._waiting) < self._papers and not self._closing:
             left = until - self._clock.monotonic()
@@ -88,20 +87,20 @@ class Committer:
                 return
             self._changed.wait(left)
 
-    def _flush(self, group: list[Finished]) -> None:
+    def _flush(self, group: list[FinishedPaper]) -> None:
         if self.failure is None:
             try:
                 self._commit(group)
             except Exception as error:
-                # A full disk or a broken ledger: nothing more may be started, for it could not be kept.
+                # A full disk or a broken ledger: nothing more may be started, as it could not be kept.
                 logger.exception("results cannot be kept")
                 self.failure = f"results cannot be written: {error}"
                 self._on_failure(self.failure)
         for finished in group:
-            finished.landed()
+            finished.on_commit()
 
-    def _commit(self, group: list[Finished]) -> None:
-        batches: dict[tuple[str, str, int], list[Finished]] = {}
+    def _commit(self, group: list[FinishedPaper]) -> None:
+        batches: dict[tuple[str, str, int], list[FinishedPaper]] = {}
         for finished in group:
             key = (finished.line.run_id, finished.line.batch_id, finished.epoch)
             batches.setdefault(key, []).append(finished)
@@ -130,7 +129,7 @@ class Committer:
         self._ledger.commit(commits)
 
 
-def _entry(finished: Finished, pointer: PartPointer) -> LedgerEntry:
+def _entry(finished: FinishedPaper, pointer: PartPointer) -> LedgerEntry:
     line = finished.line
     return LedgerEntry(
         paper_id=line.id,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from handlers.domain.call import CallRecord, bucket_seconds, latency_bucket
+from handlers.domain.call import CallRecord, latency_bucket
 from handlers.domain.job import JobStats
 from handlers.domain.money import NanoUsd, Price
 from handlers.domain.result import PartLine
@@ -20,7 +20,7 @@ from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.paper_times import LatencyForecast
 from handlers.pipeline.single_flight import SingleFlight
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
-from handlers.ports import ChatModel, Clock, Ledger, Task
+from handlers.ports import Backend, ChatModel, Task
 
 logger = logging.getLogger(__name__)
 
@@ -37,19 +37,19 @@ class JobMeter:
         self._errors: dict[str, int] = {}
         self._mean = 0.0
         self.note = ""
-        """What the job last changed by itself, a line each: more than one may fall between two reports."""
+        """The job's last own changes, a line each: several may fall between two heartbeats."""
         self.offered = 0.0
-        """Worker-seconds that there were, where their number changes."""
+        """Worker-seconds available, where the number of workers changes."""
         self.sent = 0
         self.throttled = 0
         self.cost = NanoUsd(0)
         """Booked for the calls of this job."""
 
-    def paper(self, *, held: float, waited: float, finished: bool) -> None:
-        """A worker let go of a paper that it held for ``held`` seconds, ``waited`` of them idle."""
+    def paper(self, *, seconds: float, waited: float, finished: bool) -> None:
+        """A worker is done with a paper after ``seconds``, ``waited`` of them idle."""
         with self._lock:
             self._papers += finished
-            self._busy += max(0.0, held - waited)
+            self._busy += max(0.0, seconds - waited)
             self._waited += waited
 
     def call(self, record: CallRecord) -> None:
@@ -91,22 +91,15 @@ class JobMeter:
 
 
 @dataclass
-class RunContext:
-    """One run as a job sees it; ``control`` is refreshed by the heartbeat."""
+class JobContext:
+    """What the runs of a job share; made once a process."""
 
-    record: RunRecord
-    job_id: str
+    id: str
     session_id: str
-    task: Task
-    model: ChatModel
-    price: Price
-    estimator: CostEstimator
+    owner: str
+    """``host:pid:process start``, see ``JobRecord``."""
+    backend: Backend
     limiter: Limiter
-    budget: BudgetLease
-    breaker: CircuitBreaker
-    meter: JobMeter
-    ledger: Ledger
-    clock: Clock
     stop: StopSignal
     deadline: Deadline
     call_timeout: float
@@ -114,15 +107,31 @@ class RunContext:
     """True when the session may start only so many papers."""
     force: bool = False
     """True to pay again for what an earlier run has translated already."""
-    short_of_money: bool = False
-    """True once a paper was put back because the next call's reservation was not to be had."""
-    forecast: LatencyForecast = field(default_factory=LatencyForecast)
-    control: Control = field(default_factory=lambda: Control("active", "", 0.0))
+
+
+@dataclass
+class RunContext:
+    """One run as a job sees it; ``control`` is refreshed by the heartbeat."""
+
+    job: JobContext
+    record: RunRecord
+    task: Task
+    model: ChatModel
+    price: Price
+    breaker: CircuitBreaker
     failures: FailureRate = field(default_factory=FailureRate)
+    estimator: CostEstimator = field(default_factory=CostEstimator)
+    meter: JobMeter = field(default_factory=JobMeter)
+    forecast: LatencyForecast = field(default_factory=LatencyForecast)
+    flights: SingleFlight = field(default_factory=SingleFlight)
+    short_of_money: bool = False
+    """True once a paper was put back because its next call could not be reserved."""
 
     def __post_init__(self) -> None:
-        self.pacer = Pacer(self.clock, self.stop, self.give_up)
-        self.flights = SingleFlight()
+        ledger, clock = self.job.backend.ledger, self.job.backend.clock
+        self.control = Control("active", "", 0.0)
+        self.budget = BudgetLease(ledger, self.run_id, self.job.id)
+        self.pacer = Pacer(clock, self.job.stop, self.give_up)
         self.fingerprint = self.record.spec.fingerprints()
 
     @property
@@ -131,30 +140,30 @@ class RunContext:
 
     def give_up(self) -> bool:
         """True when no further call of this run may start."""
-        return self.stop.draining or self.control.state != "active"
+        return self.job.stop.draining or self.control.state != "active"
 
     @property
     def out_of_time(self) -> bool:
-        """No call fits any more before the deadline of this invocation."""
-        return self.deadline.is_near(self.call_timeout, self.meter.usual_latency)
+        """True when no call fits any more before the deadline of this invocation."""
+        return self.job.deadline.is_near(self.job.call_timeout, self.meter.usual_latency)
 
     def call_seconds(self) -> float:
         """Seconds that a call may take which starts now; StoppedError if none fits."""
-        return self.deadline.timeout(self.call_timeout, self.meter.usual_latency)
+        return self.job.deadline.timeout(self.job.call_timeout, self.meter.usual_latency)
 
     def why(self) -> str:
-        return self.stop.reason or f"{self.control.state}: {self.control.reason}"
+        return self.job.stop.reason or f"{self.control.state}: {self.control.reason}"
 
     def park(self, reason: str) -> None:
         """Stop the run for every job, once: the first reason stands."""
         if self.control.state != "active":
             return
-        self.control = Control("parked", reason, self.clock.now())
-        self.ledger.park(self.run_id, self.control)
+        self.control = Control("parked", reason, self.job.backend.clock.now())
+        self.job.backend.ledger.park(self.run_id, self.control)
         logger.error("run %s parked: %s", self.run_id, reason)
 
     def watch_failures(self, line: PartLine | None) -> None:
-        """Park the run if the papers that ended last tell that something is broken."""
+        """Park the run if the papers that ended last show that something is broken."""
         reason = self.failures.ended(line) if line is not None else None
         if reason is None:
             return
@@ -164,28 +173,17 @@ class RunContext:
             logger.warning("the ledger cannot be used to park run %s", self.run_id, exc_info=True)
 
     def stats(self) -> JobStats:
-        """How this job stands with the run, for its heartbeat."""
-        told = self.limiter.report(self.job_id)._asdict()
-        return replace(self.meter.snapshot(self.limiter), overrun=self.estimator.overrun, **told)
+        """What this job has done for the run, for its heartbeat."""
+        report = self.job.limiter.report(self.job.id)._asdict()
+        return replace(self.meter.snapshot(self.job.limiter), overrun=self.estimator.overrun, **report)
 
     def observe(self, jobs: Sequence[JobStats]) -> None:
-        """Reserve for calls what any of these jobs has seen one to cost."""
+        """Reserve for a call the most that one has cost in any of these jobs."""
         self.estimator.allow_overrun(max((job.overrun for job in jobs), default=0))
 
     def refresh(self) -> None:
-        self.control = self.ledger.control(self.run_id)
+        self.control = self.job.backend.ledger.control(self.run_id)
 
 
 Contexts = Callable[[str], RunContext]
 """run id → its context in this job, made at first use."""
-
-
-def quantile(histogram: dict[int, int], share: float) -> float:
-    """Seconds below which that share of a latency histogram lies (upper bucket edge); 0 if empty."""
-    total = sum(histogram.values())
-    seen = 0
-    for bucket in sorted(histogram):
-        seen += histogram[bucket]
-        if seen >= share * total:
-            return bucket_seconds(bucket)
-    return 0.0

@@ -1,5 +1,5 @@
-"""Three threads a job: one hears of pauses and fatal stops, one keeps leases alive, one says how the job
-stands. Apart, so that a ledger which is slow with one of them holds up neither of the others."""
+"""A job's heartbeat has three threads: one reads the runs' control items, one extends leases, one reports the
+job's counters. A ledger that is slow with one of them delays neither of the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handlers.domain.job import JobStats
 from handlers.llm.limits.gossip import FleetView, LimiterReport
 from handlers.pipeline.clock_jumps import ClockSteps
 from handlers.pipeline.context import RunContext
-from handlers.ports import BatchQueue, Clock, Ledger
+from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +23,12 @@ _EXTEND_EVERY = 30.0
 BEAT = 1.0
 """Seconds between two looks of each thread; a report waits for the job's ``report_every``, too."""
 _GATHERING = 10.0
-"""Seconds of a job's life in which the rest of its fleet may not have been heard of yet."""
+"""Seconds of a job's life in which the rest of its fleet may not have reported yet."""
 
 
 @dataclass(frozen=True)
 class BatchLease:
-    """A lease and the delivery that goes with it: both are extended together."""
+    """A lease and its delivery: both are extended together."""
 
     run_id: str
     batch_id: str
@@ -41,21 +41,20 @@ class BatchLease:
 class Heartbeat:
     def __init__(
         self,
-        ledger: Ledger,
-        queue: BatchQueue,
-        clock: Clock,
+        backend: Backend,
         contexts: Callable[[], Iterable[RunContext]],
         *,
         report_every: float = 0.0,
         each_time: Callable[[], None] = lambda: None,
         fleet: int = 1,
     ) -> None:
-        """``fleet``: the jobs that are to come, whose parts of a declared limit are left to them."""
-        self._ledger = ledger
-        self._queue = queue
-        self._clock = clock
+        """``fleet``: the jobs to come, whose parts of a declared limit are left to them. ``each_time`` is
+        called about once a second."""
+        self._ledger = backend.ledger
+        self._queue = backend.queue
+        self._clock = clock = backend.clock
         self._contexts = contexts
-        self._held: set[BatchLease] = set()
+        self._leases: set[BatchLease] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._extended_at = clock.monotonic()
@@ -74,16 +73,17 @@ class Heartbeat:
             thread.start()
 
     @contextmanager
-    def holding(self, held: BatchLease) -> Iterator[None]:
+    def extending(self, lease: BatchLease) -> Iterator[None]:
+        """Keep the lease and its message's visibility alive until the block ends."""
         # A platform's event source hides a message for the longest run of a function; a lease is shorter.
-        self._queue.extend(held.receipt, LEASE_TTL)
+        self._queue.extend(lease.receipt, LEASE_TTL)
         with self._lock:
-            self._held.add(held)
+            self._leases.add(lease)
         try:
             yield
         finally:
             with self._lock:
-                self._held.discard(held)
+                self._leases.discard(lease)
 
     def close(self) -> None:
         self._stopped.set()
@@ -99,14 +99,13 @@ class Heartbeat:
                 logger.warning("heartbeat missed", exc_info=True)
 
     def listen(self) -> None:
-        """Each second or so: what people and other jobs decided about the runs, and what else is due."""
+        """About once a second: read what people and other jobs decided about the runs."""
         for context in self._contexts():
             context.refresh()
         self._each_time()
 
     def keep(self) -> None:
-        """Each half minute, and at once where the clock jumped: leases, and the messages' visibility with
-        them."""
+        """Each half minute, and at once where the clock jumped: extend leases and messages' visibility."""
         if self._steps.stepped():
             self._extended_at = -math.inf
         if self._clock.monotonic() - self._extended_at >= _EXTEND_EVERY:
@@ -114,7 +113,7 @@ class Heartbeat:
             self._extended_at = self._clock.monotonic()
 
     def report(self) -> None:
-        """As often as the job's pace says: how it stands, and how many jobs share the limits."""
+        """As often as the job's pace says: write the job's counters, read those of the others."""
         if self._clock.monotonic() - self._reported_at >= self._report_every:
             self._report_all(list(self._contexts()))
             self._reported_at = self._clock.monotonic()
@@ -124,28 +123,30 @@ class Heartbeat:
         all its calls in each of them: the fleet's are observed once, not once a run."""
         reports: list[LimiterReport] = []
         for context in contexts:
-            for job in self._report(context, self._clock.now()):
-                reports.append(LimiterReport(job.job, job.answered, job.throttled, job.level, job.ceiling))
+            jobs = self._report(context, self._clock.now())
+            reports += [
+                LimiterReport(job.job, job.answered, job.throttled, job.level, job.ceiling) for job in jobs
+            ]
         fleet = self._fleet_view.observe(reports, self._clock.monotonic())
         if fleet is not None:
-            for limiter in {context.limiter for context in contexts}:
+            for limiter in {context.job.limiter for context in contexts}:
                 limiter.observe(fleet)
 
     def _report(self, context: RunContext, now: float) -> Sequence[JobStats]:
-        """How all jobs stand with a run."""
+        """Write this job's counters for a run; returns those of all live jobs."""
         context.budget.return_unused()
         live = self._ledger.live_jobs(context.run_id, since=now - LEASE_TTL)
         gathering = self._clock.monotonic() - self._began < _GATHERING
-        context.limiter.set_share(max(self._fleet if gathering else 1, len(live)))
+        context.job.limiter.set_share(max(self._fleet if gathering else 1, len(live)))
         context.observe(live)
-        if not self._ledger.beat(context.run_id, context.job_id, at=now, stats=context.stats()):
-            context.stop.drain("this job was given up for dead")
+        if not self._ledger.beat(context.run_id, context.job.id, at=now, stats=context.stats()):
+            context.job.stop.drain("this job was given up for dead")
         return live
 
     def _extend(self, now: float) -> None:
         with self._lock:
-            held = list(self._held)
-        for lease in held:
+            leases = list(self._leases)
+        for lease in leases:
             if self._ledger.extend_lease(lease.run_id, lease.batch_id, lease.epoch, now=now, ttl=LEASE_TTL):
                 self._queue.extend(lease.receipt, LEASE_TTL)
             else:

@@ -5,81 +5,61 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from handlers.domain.job import JobRecord
-from handlers.pipeline.auto_workers import AutoWorkers, Seen
+from handlers.pipeline.auto_workers import AutoWorkers, WorkerLoad
 from handlers.pipeline.batch_runner import BatchRunner, Delivery
 from handlers.pipeline.committer import Committer
-from handlers.pipeline.context import RunContext
+from handlers.pipeline.context import Contexts, JobContext, RunContext
 from handlers.pipeline.heartbeat import Heartbeat
 from handlers.pipeline.pace import EMBEDDED, Pace
 from handlers.pipeline.pool import WorkerPool
-from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import BatchQueue, Clock, Ledger, ObjectStore
 
 logger = logging.getLogger(__name__)
 
-_CHANGES_TOLD = 10
+_CHANGES_NOTED = 10
+"""Changes of the number of workers that a heartbeat carries at most."""
+
+
+@dataclass(frozen=True)
+class JobSize:
+    """``workers`` at most, of the job; ``fleet``: jobs that share the declared limits, until they report."""
+
+    workers: int
+    fleet: int = 1
+    auto: AutoWorkers | None = None
+    """Chooses the number of workers, where nobody else does."""
 
 
 class Job:
     """Pool, committer and heartbeat of a process; contexts are made as runs turn up in its batches."""
 
     def __init__(
-        self,
-        job_id: str,
-        *,
-        session_id: str,
-        owner: str,
-        workers: int,
-        ledger: Ledger,
-        queue: BatchQueue,
-        store: ObjectStore,
-        clock: Clock,
-        make_context: Callable[[str, Job], RunContext],
-        fleet: int = 1,
-        pace: Pace = EMBEDDED,
-        auto: AutoWorkers | None = None,
-        free_memory: Callable[[], float] = lambda: 1.0,
+        self, shared: JobContext, make_context: Contexts, size: JobSize, *, pace: Pace = EMBEDDED
     ) -> None:
-        """``fleet``: jobs that are to share the declared limits, until they are heard of."""
-        self.id = job_id
-        self.session_id = session_id
-        self.ledger = ledger
-        self.queue = queue
-        self.clock = clock
-        self.stop = StopSignal()
-        self.deadline = Deadline(pace.margin)
-        self.pool = WorkerPool(auto.workers if auto else workers)
-        self._most_workers = workers
-        self._looked_at = clock.monotonic()
-        self._auto = auto
-        self._free_memory = free_memory
-        self._owner = owner
+        backend = shared.backend
+        self.id = shared.id
+        self.ledger = backend.ledger
+        self.queue = backend.queue
+        self.clock = backend.clock
+        self.stop = shared.stop
+        self.pool = WorkerPool(size.auto.workers if size.auto else size.workers)
+        self._shared = shared
+        self._size = size
+        self._looked_at = self.clock.monotonic()
         self._make_context = make_context
         self._contexts: dict[str, RunContext] = {}
         self._lock = threading.Lock()
-        self._committer = Committer(
-            store,
-            ledger,
-            clock,
-            job_id,
-            delay=pace.commit_delay,
-            papers=pace.commit_papers,
-            on_failure=self.stop.abandon,
-        )
+        self._committer = Committer(backend, self.id, pace=pace, on_failure=self.stop.abandon)
         self._heartbeat = Heartbeat(
-            ledger,
-            queue,
-            clock,
+            backend,
             lambda: self.contexts,
             report_every=pace.report_every,
             each_time=self._look_at_workers,
-            fleet=fleet,
+            fleet=size.fleet,
         )
-        self._runner = BatchRunner(
-            self.context, ledger, queue, store, self._committer, self.pool, self._heartbeat, clock
-        )
+        self._runner = BatchRunner(backend, self.context, self._committer, self.pool, self._heartbeat)
 
     @property
     def taken(self) -> int:
@@ -88,8 +68,8 @@ class Job:
 
     @property
     def out_of_time(self) -> bool:
-        """No call of a run at hand fits any more before the deadline."""
-        return any(context.out_of_time for context in list(self._contexts.values()))
+        """True when no call of a run at hand fits any more before the deadline."""
+        return any(context.out_of_time for context in self.contexts)
 
     @property
     def failure(self) -> str | None:
@@ -106,52 +86,54 @@ class Job:
 
         ``remaining`` gives the seconds that the platform leaves it.
         """
-        self.deadline.use(remaining)
+        self._shared.deadline.use(remaining)
         return self._runner.run(deliveries)
 
     def context(self, run_id: str) -> RunContext:
+        """The run's context in this job, made and booked as a job of the run at first use."""
         with self._lock:
             if run_id not in self._contexts:
-                now = self.clock.now()
                 if not self._contexts:
                     self._looked_at = self.clock.monotonic()
-                context = self._make_context(run_id, self)
-                self.ledger.start_job(
-                    JobRecord(
-                        self.id,
-                        run_id,
-                        self.session_id,
-                        self._owner,
-                        self._most_workers,
-                        now,
-                        now,
-                        None,
-                        "",
-                        context.stats(),
-                    )
-                )
+                context = self._make_context(run_id)
+                self.ledger.start_job(self._record(context))
                 context.refresh()
                 context.estimator.allow_overrun(self.ledger.most_overrun(run_id))
                 self._contexts[run_id] = context
             return self._contexts[run_id]
 
+    def _record(self, context: RunContext) -> JobRecord:
+        now = self.clock.now()
+        return JobRecord(
+            self.id,
+            context.run_id,
+            self._shared.session_id,
+            self._shared.owner,
+            self._size.workers,
+            now,
+            now,
+            None,
+            "",
+            context.stats(),
+        )
+
     def _look_at_workers(self) -> None:
         """Grow or shrink, if the number of workers is the job's own business."""
-        contexts = self.contexts
-        if self._auto is None or not contexts:
+        contexts, auto = self.contexts, self._size.auto
+        if auto is None or not contexts:
             return
         self._count_offered()
-        limiter, meters = contexts[0].limiter, [context.meter for context in contexts]
+        limiter, meters = self._shared.limiter, [context.meter for context in contexts]
         throttled = sum(meter.throttled for meter in meters)
-        change = self._auto.look(
-            Seen(
+        change = auto.look(
+            WorkerLoad(
                 answered=sum(meter.sent for meter in meters) - throttled,
                 throttled=throttled,
                 in_flight=limiter.in_flight,
                 waiting=self.pool.backlog,
                 slots=limiter.slots,
                 latency=max(meter.latency for meter in meters),
-                memory=self._free_memory(),
+                memory=auto.free_memory(),
             )
         )
         if change is not None:
@@ -159,11 +141,11 @@ class Job:
             self.pool.resize(change.workers)
             limiter.set_ceiling(change.workers)
             for meter in meters:
-                meter.note = "\n".join([*meter.note.splitlines(), str(change)][-_CHANGES_TOLD:])
+                meter.note = "\n".join([*meter.note.splitlines(), str(change)][-_CHANGES_NOTED:])
 
     def _count_offered(self) -> None:
-        """Workers that there were since it was last counted, or since the run's job began."""
-        if self._auto is None:
+        """Add the worker-seconds since they were last counted, or since the run's job began."""
+        if self._size.auto is None:
             return
         now = self.clock.monotonic()
         offered, self._looked_at = self.pool.workers * (now - self._looked_at), now
@@ -171,7 +153,7 @@ class Job:
             context.meter.offered += offered
 
     def rest(self) -> None:
-        """Between two invocations: hold no money, and say how it stands."""
+        """Between two invocations: keep no money, and report the job's counters."""
         for context in self.contexts:
             context.budget.return_unused()
             self.ledger.beat(context.run_id, self.id, at=self.clock.now(), stats=context.stats())
@@ -179,16 +161,16 @@ class Job:
     def cut_off(self) -> None:
         """Make the calls in flight fail now; they are booked as indeterminate."""
         self.stop.wake()
-        for context in list(self._contexts.values()):
+        for context in self.contexts:
             context.model.abort()
 
     def close(self, outcome: str) -> None:
-        """Commit what waits, give the rest of the budget back and say how it ended."""
+        """Commit what waits, give the rest of the budget back and book how the job ended."""
         self.pool.close()
         self._committer.close()
         self._heartbeat.close()
         self._count_offered()
-        for context in self._contexts.values():
+        for context in self.contexts:
             context.budget.return_unused()
             lost = self.ledger.end_job(
                 context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=context.stats()

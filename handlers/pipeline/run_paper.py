@@ -14,7 +14,6 @@ from handlers.errors import BadLineError, DamagedObjectError, ModelCallError, St
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.paper_times import text_size
-from handlers.ports import ObjectStore
 
 logger = logging.getLogger(__name__)
 
@@ -37,118 +36,115 @@ class PendingPaper:
     def of(
         cls, context: RunContext, paper: Paper, weight: int, carried: tuple[CallRecord, ...]
     ) -> PendingPaper:
-        """What both its result from an earlier run and its own need is found out once."""
+        """With the fingerprint and the skip reason, which both its reuse and its own run need."""
         fingerprint = context.fingerprint(paper.text_digest())
         return cls(paper, weight, carried, fingerprint, context.task.skip_reason(paper))
 
 
-def run_paper(context: RunContext, message: BatchMessage, todo: PendingPaper) -> PartLine | None:
+@dataclass(frozen=True)
+class _Attempt:
+    """A paper of a batch and the calls that are made for it."""
+
+    context: RunContext
+    message: BatchMessage
+    pending: PendingPaper
+    calls: PaperCalls
+
+    def line(self, status: PaperStatus, *, error: str | None = None, reason: str | None = None) -> PartLine:
+        spec, paper, message = self.context.record.spec, self.pending.paper, self.message
+        return PartLine(
+            id=paper.id,
+            run_id=message.run_id,
+            batch_id=message.batch_id,
+            generation=message.generation,
+            status=status,
+            error=error,
+            reason=reason,
+            calls=tuple(self.calls.records),
+            carried=self.calls.carried,
+            model=spec.model,
+            prompt_version=spec.prompt_version,
+            fingerprint=self.pending.fingerprint,
+            at=self.context.job.backend.clock.now(),
+            url=paper.url,
+            license=paper.license,
+            notice=NOTICE,
+        )
+
+    def outcome(self) -> PartLine:
+        """Skip the paper or do the task's work on it. Raises what the task and its calls raise."""
+        if self.pending.skip is not None:
+            return self.line("skipped", reason=self.pending.skip)
+        result = self.context.task.run(self.pending.paper, self.calls.ask)
+        failed = [f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail"]
+        line = self.line(result.status, error=result.error, reason="; ".join(failed) or None)
+        return line.model_copy(update={"fields": result.fields, "checks": result.checks})
+
+
+def run_paper(context: RunContext, message: BatchMessage, pending: PendingPaper) -> PartLine | None:
     """The paper's line; None if it stays pending and no call was made for it.
 
     Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
     """
-    paper = todo.paper
+    paper, clock = pending.paper, context.job.backend.clock
     calls = PaperCalls(
-        context, todo.carried, generation=message.generation, batch=message.batch_id, paper=paper.id
+        context, pending.carried, generation=message.generation, batch=message.batch_id, paper=paper.id
     )
-    start = context.clock.monotonic()
+    attempt = _Attempt(context, message, pending, calls)
+    start = clock.monotonic()
     line: PartLine | None = None
     try:
-        line = _outcome(context, message, todo, calls)
+        line = attempt.outcome()
     except StoppedError:
         if calls.records:
-            line = _line(context, message, todo, calls, "pending")
+            line = attempt.line("pending")
     except ModelCallError as error:
-        line = _line(context, message, todo, calls, "failed", error=error.code, reason=str(error))
+        line = attempt.line("failed", error=error.code, reason=str(error))
     except Exception as error:
         logger.exception("paper failed", extra={**calls.labels, "attempt": len(calls.records)})
         name = type(error).__name__
-        line = _line(context, message, todo, calls, "failed", error=name, reason=f"{name}: {error}"[:500])
-    held = context.clock.monotonic() - start
+        line = attempt.line("failed", error=name, reason=f"{name}: {error}"[:500])
+    seconds = clock.monotonic() - start
     if line is not None and line.calls and not line.carried:
         size = text_size(paper, full_text=context.record.spec.full_text)
-        context.forecast.learn(size, paper.language, max(0.0, held - calls.waited))
-    context.meter.paper(
-        held=held, waited=calls.waited, finished=line is not None and line.status != "pending"
-    )
-    return line.model_copy(update={"latency": held}) if line is not None else None
-
-
-def _outcome(context: RunContext, message: BatchMessage, todo: PendingPaper, calls: PaperCalls) -> PartLine:
-    if todo.skip is not None:
-        return _line(context, message, todo, calls, "skipped", reason=todo.skip)
-    result = context.task.run(todo.paper, calls.ask)
-    failed = "; ".join(f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail")
-    line = _line(context, message, todo, calls, result.status, error=result.error, reason=failed or None)
-    return line.model_copy(update={"fields": result.fields, "checks": result.checks})
-
-
-def _line(
-    context: RunContext,
-    message: BatchMessage,
-    todo: PendingPaper,
-    calls: PaperCalls,
-    status: PaperStatus,
-    *,
-    error: str | None = None,
-    reason: str | None = None,
-) -> PartLine:
-    spec, paper = context.record.spec, todo.paper
-    return PartLine(
-        id=paper.id,
-        run_id=message.run_id,
-        batch_id=message.batch_id,
-        generation=message.generation,
-        status=status,
-        error=error,
-        reason=reason,
-        calls=tuple(calls.records),
-        carried=calls.carried,
-        model=spec.model,
-        prompt_version=spec.prompt_version,
-        fingerprint=todo.fingerprint,
-        at=context.clock.now(),
-        url=paper.url,
-        license=paper.license,
-        notice=NOTICE,
-    )
+        context.forecast.learn(size, paper.language, max(0.0, seconds - calls.waited))
+    finished = line is not None and line.status != "pending"
+    context.meter.paper(seconds=seconds, waited=calls.waited, finished=finished)
+    return line.model_copy(update={"latency": seconds}) if line is not None else None
 
 
 def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, error: BadLineError) -> PartLine:
     """The line of a paper that could not be read: no call was made, and a retry reads it again."""
     cure = "put the corpus back as it was ingested, then `paperfleet retry --class corpus_changed`"
-    calls = PaperCalls(context)
-    todo = PendingPaper(Paper(id=paper_id))
-    return _line(context, message, todo, calls, "failed", error="corpus_changed", reason=f"{error}; {cure}")
+    attempt = _Attempt(context, message, PendingPaper(Paper(id=paper_id)), PaperCalls(context))
+    return attempt.line("failed", error="corpus_changed", reason=f"{error}; {cure}")
 
 
 def reuse_results(
-    context: RunContext, store: ObjectStore, message: BatchMessage, papers: list[PendingPaper]
+    context: RunContext, message: BatchMessage, papers: list[PendingPaper]
 ) -> dict[str, PartLine]:
     """Results of earlier runs for the same text and settings, as lines of this run, by paper id."""
-    if context.force or not papers:
+    if context.job.force or not papers:
         return {}
     by_fingerprint: dict[str, list[PendingPaper]] = {}
-    for todo in papers:
-        if todo.skip is None:  # its licence may forbid what its twin's allows
-            by_fingerprint.setdefault(todo.fingerprint, []).append(todo)
+    for pending in papers:
+        if pending.skip is None:  # its licence may forbid what its twin's allows
+            by_fingerprint.setdefault(pending.fingerprint, []).append(pending)
+    backend = context.job.backend
     lines: dict[str, PartLine] = {}
-    for fingerprint, found in context.ledger.reusable(list(by_fingerprint)).items():
-        where = found.pointer
+    for fingerprint, result in backend.ledger.reusable(list(by_fingerprint)).items():
+        where = result.pointer
         try:
-            old = decode(store.read(where.key, where.offset, where.length), where)
+            old = decode(backend.store.read(where.key, where.offset, where.length), where)
         except DamagedObjectError:
             logger.warning(
-                "result of %s in run %s cannot be read: it is made anew", found.paper_id, found.run_id
+                "result of %s in run %s cannot be read: it is made again", result.paper_id, result.run_id
             )
-            context.ledger.forget_result(fingerprint, where)
+            backend.ledger.forget_result(fingerprint, where)
             continue
-        taken = {
-            "fields": old.fields,
-            "checks": old.checks,
-            "reused_from": f"{found.run_id}/{found.paper_id}",
-        }
-        for todo in by_fingerprint[fingerprint]:
-            fresh = _line(context, message, todo, PaperCalls(context), "done")
-            lines[todo.paper.id] = fresh.model_copy(update=taken)
+        origin = f"{result.run_id}/{result.paper_id}"
+        reused = {"fields": old.fields, "checks": old.checks, "reused_from": origin}
+        for pending in by_fingerprint[fingerprint]:
+            line = _Attempt(context, message, pending, PaperCalls(context)).line("done")
+            lines[pending.paper.id] = line.model_copy(update=reused)
     return lines

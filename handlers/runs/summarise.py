@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handlers.domain.batch import QueueCounts
-from handlers.domain.call import CallTotals
+from handlers.domain.call import CallTotals, quantile
 from handlers.domain.job import JobRecord
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
-from handlers.pipeline.context import quantile
 from handlers.ports import Backend, Ledger
 from handlers.runs.run_state import run_state
 from handlers.runs.sessions import IsAlive, Stretch, job_end, stretches

@@ -12,7 +12,7 @@ from handlers.errors import ContentFilteredError, FatalError, ThrottledError, Tr
 from handlers.llm.limits.limiter import Limiter
 from handlers.model_server.answers import compose
 from handlers.model_server.canned import Filler
-from handlers.pipeline.committer import Committer, Finished
+from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.pool import WorkerPool
 from tests.fakes import FakeClock
 
@@ -33,7 +33,7 @@ class Inline(WorkerPool):
 class AtOnce(Committer):
     """Commits each paper as it comes: every durable step has its own place in the story."""
 
-    def add(self, finished: Finished) -> None:
+    def add(self, finished: FinishedPaper) -> None:
         self._flush([finished])
 
 

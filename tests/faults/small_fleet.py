@@ -21,12 +21,10 @@ from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.domain.run import RunSpec
 from handlers.llm.limits.aimd import AimdLimit
-from handlers.llm.pricing import CostEstimator
 from handlers.pipeline.batch_runner import BatchRunner, Delivery
-from handlers.pipeline.budget_lease import BudgetLease
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.committer import Committer
-from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.heartbeat import Heartbeat
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend, BatchQueue, Ledger, ObjectStore
@@ -129,20 +127,26 @@ class SmallFleet:
         self._jobs += 1
         job_id = f"job-{self._jobs}"
         ledger, queue, store = map(process.sees, (self.ledger, self.queue(run_id), self.store))
+        backend = Backend(ledger, queue, store, self.clock)
         contexts: dict[str, RunContext] = {}
         stop = StopSignal()
         stop.wait = self.clock.sleep  # type: ignore[method-assign]
+        job = JobContext(
+            id=job_id, session_id="s", owner="host:1:1", backend=backend,
+            limiter=Unheld(AimdLimit(ceiling=1, start=1), self.clock), stop=stop, deadline=Deadline(),
+            call_timeout=60,
+        )  # fmt: skip
 
         def context(name: str) -> RunContext:
             if name not in contexts:
-                contexts[name] = self._context(name, job_id, ledger, stop)
+                contexts[name] = self._context(name, job)
             self.api.run_id = name
             return contexts[name]
 
-        committer = AtOnce(store, ledger, self.clock, job_id, on_failure=stop.abandon)
-        heartbeat = Heartbeat(ledger, queue, self.clock, lambda: list(contexts.values()))
+        committer = AtOnce(backend, job_id, on_failure=stop.abandon)
+        heartbeat = Heartbeat(backend, lambda: list(contexts.values()))
         heartbeat.close()
-        runner = BatchRunner(context, ledger, queue, store, committer, Inline(1), heartbeat, self.clock)
+        runner = BatchRunner(backend, context, committer, Inline(1), heartbeat)
         try:
             if not runner.run([delivery]):
                 queue.delete(delivery.receipt)
@@ -157,15 +161,12 @@ class SmallFleet:
         if process.dead:
             self.dead += [(name, job_id) for name in contexts or (run_id,)]
 
-    def _context(self, run_id: str, job_id: str, ledger: Any, stop: StopSignal) -> RunContext:
-        record, now = ledger.run(run_id), self.clock.now()
-        ledger.start_job(JobRecord(job_id, run_id, "s", "host:1:1", 1, now, now, None, "", JobStats()))
-        made = RunContext(
-            record=record, job_id=job_id, session_id="s", task=TranslateTask(record.spec), model=self.api,
-            price=PRICE, estimator=CostEstimator(), limiter=Unheld(AimdLimit(ceiling=1, start=1), self.clock),
-            budget=BudgetLease(ledger, run_id, job_id), breaker=CircuitBreaker(self.clock), meter=JobMeter(), ledger=ledger,
-            clock=self.clock, stop=stop, deadline=Deadline(), call_timeout=60,
-        )  # fmt: skip
+    def _context(self, run_id: str, job: JobContext) -> RunContext:
+        ledger, now = job.backend.ledger, self.clock.now()
+        record = ledger.run(run_id)
+        ledger.start_job(JobRecord(job.id, run_id, "s", job.owner, 1, now, now, None, "", JobStats()))
+        task, breaker = TranslateTask(record.spec), CircuitBreaker(self.clock)
+        made = RunContext(job=job, record=record, task=task, model=self.api, price=PRICE, breaker=breaker)
         made.refresh()
         return made
 

@@ -65,10 +65,11 @@ class AimdLimit:
     open than were let in. Given a ``start`` (the last session's level), it begins there.
 
     After it, a refusal cuts the level by a factor, at most once in a round of calls and in five seconds; if
-    refusals went on in between, the next cut is deep (as deep as the congestion, as in DCTCP, RFC 8257). Calls
-    that started before a cut move nothing after it. Each success adds a little, much more while ``room`` says
-    so; where the API tells how full its bucket is, the level follows that, and refusals are the exception. Where jobs ``observe`` each other's calls, they grow when none of
-    them was refused for long, and those that came by more than their part of the limit give it to others.
+    refusals went on in between, the next cut is deep (as deep as the congestion, as in DCTCP, RFC 8257).
+    Calls that started before a cut move nothing after it. Each success adds a little, much more while
+    ``room`` says so; where the API tells how full its bucket is, the level follows that, and refusals are
+    the exception. Where jobs ``observe`` each other's calls, they grow when none of them was refused for
+    long, and those that came by more than their part of the limit give it to others.
     """
 
     def __init__(self, ceiling: int, *, start: float | None = None) -> None:

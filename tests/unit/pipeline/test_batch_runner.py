@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.errors import PaperfleetError
 from handlers.pipeline.batch_runner import Delivery
-from handlers.pipeline.job_runner import Job
+from handlers.pipeline.job_runner import Job, JobSize
+from handlers.ports import Backend
 from handlers.runs.submit import queue_entry
 from tests.builders import RUN, batch, run_record
 from tests.fakes import FakeClock
@@ -46,10 +48,8 @@ def test_a_ledger_that_refuses_puts_a_message_off_for_longer_each_time(
         ledger.create_run(run_record())
         ledger.add_batches([batch()])
         closing.callback(ledger.close)
-        job = Job(
-            "j", session_id="", owner="host:1:1", workers=1, ledger=ledger, queue=queue,
-            store=FileStore(tmp_path), clock=clock, make_context=lambda _run, _job: bench.context,
-        )  # fmt: skip
+        backend = Backend(ledger, queue, FileStore(tmp_path), clock)
+        job = Job(replace(bench.job, backend=backend), lambda _run: bench.context, JobSize(workers=1))
         closing.callback(job.close, "finished")
         for _ in range(3):
             (message,) = queue.receive(limit=1, visibility=900)

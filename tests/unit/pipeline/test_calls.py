@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.domain.call import CallTotals, ChatAnswer, ChatRequest, Message, Usage
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import Commit
@@ -18,12 +20,11 @@ from handlers.domain.run import RunRecord
 from handlers.errors import FatalError, ModelCallError, StoppedError, ThrottledError, TransientError
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
-from handlers.llm.pricing import CostEstimator
-from handlers.pipeline.budget_lease import BudgetLease
 from handlers.pipeline.calls import MAX_TRIES, PaperCalls
 from handlers.pipeline.circuit_breaker import CircuitBreaker
-from handlers.pipeline.context import JobMeter, RunContext
+from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.stop import Deadline, StopSignal
+from handlers.ports import Backend
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders import spec as run_spec
 from tests.command import until
@@ -46,24 +47,25 @@ class Bench:
         self.ledger.start_job(JobRecord("j", "r", "s", "host:1:1", 1, 0.0, 0.0, None, "", JobStats()))
         self.model = ScriptedModel(*outcomes, clock=self.clock)
         self.stop = StopSignal()
-        self.context = RunContext(
-            record=record,
-            job_id="j",
+        queue = SqliteQueue(folder / "queue.sqlite3", "r", self.clock)
+        self.job = JobContext(
+            id="j",
             session_id="s",
-            task=TranslateTask(record.spec),
-            model=self.model,
-            price=PRICE,
-            estimator=CostEstimator(),
+            owner="host:1:1",
+            backend=Backend(self.ledger, queue, FileStore(folder), self.clock),
             limiter=Limiter(AimdLimit(ceiling=4, start=4), self.clock),
-            budget=BudgetLease(self.ledger, "r", "j"),
-            breaker=CircuitBreaker(self.clock),
-            meter=JobMeter(),
-            ledger=self.ledger,
-            clock=self.clock,
             stop=self.stop,
             deadline=Deadline(),
             call_timeout=60,
             limited=limit is not None,
+        )
+        self.context = RunContext(
+            job=self.job,
+            record=record,
+            task=TranslateTask(record.spec),
+            model=self.model,
+            price=PRICE,
+            breaker=CircuitBreaker(self.clock),
         )
         # Sleeping moves the clock: no test waits for real.
         self.stop.wait = self.clock.sleep  # type: ignore[method-assign]
@@ -221,7 +223,7 @@ def test_an_api_that_never_answers_parks_the_run_and_fails_no_paper(tmp_path: Pa
 
 def test_an_api_that_only_ever_throttles_parks_the_run_after_minutes(tmp_path: Path) -> None:
     bench = Bench(tmp_path, ThrottledError("daily quota", retry_after=30.0))
-    bench.context.limiter = Unheld(AimdLimit(ceiling=4, start=4), bench.clock)
+    bench.job.limiter = Unheld(AimdLimit(ceiling=4, start=4), bench.clock)
     with pytest.raises(StoppedError):
         PaperCalls(bench.context).ask(REQUEST)
     control = bench.ledger.control("r")
@@ -234,7 +236,7 @@ def test_an_api_that_only_ever_throttles_parks_the_run_after_minutes(tmp_path: P
 
 def test_one_long_wait_that_the_api_asks_for_is_waited_out(tmp_path: Path) -> None:
     bench = Bench(tmp_path, ThrottledError("come back", retry_after=900.0), GOOD)
-    bench.context.limiter = Unheld(AimdLimit(ceiling=4, start=4), bench.clock)
+    bench.job.limiter = Unheld(AimdLimit(ceiling=4, start=4), bench.clock)
     assert PaperCalls(bench.context).ask(REQUEST) == GOOD
     assert bench.ledger.control("r").state == "active"
 
@@ -276,7 +278,7 @@ def test_a_draining_job_starts_no_call(tmp_path: Path) -> None:
 
 def test_no_call_starts_that_could_outlast_the_deadline(tmp_path: Path) -> None:
     bench = Bench(tmp_path, GOOD)
-    bench.context.deadline.use(lambda: 3.0)
+    bench.job.deadline.use(lambda: 3.0)
     with pytest.raises(StoppedError):
         PaperCalls(bench.context).ask(REQUEST)
     assert bench.model.requests == []

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.bootstrap import wiring
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
@@ -53,15 +52,14 @@ def test_a_first_job_and_one_in_a_thawed_process_take_the_share_of_a_whole_fleet
 def test_a_heartbeat_leaves_their_parts_to_jobs_that_are_still_to_come(tmp_path: Path) -> None:
     bench = Bench(tmp_path, GOOD)
     now, bucket = bench.clock.now(), TokenBucket(rate=RATE, burst=RATE)
-    bench.context.limiter = Limiter(AimdLimit(ceiling=4), bench.clock, requests=bucket)
+    bench.job.limiter = Limiter(AimdLimit(ceiling=4), bench.clock, requests=bucket)
     bench.ledger.start_job(job("other", heartbeat_at=now))
-    queue = SqliteQueue(tmp_path / "q", RUN, bench.clock)
-    heartbeat = Heartbeat(bench.ledger, queue, bench.clock, list, fleet=5)
+    heartbeat = Heartbeat(bench.job.backend, list, fleet=5)
     try:
         for seconds, share in ((0.0, 5), (9.0, 5), (2.0, 2)):
             bench.clock.advance(seconds)
             bench.ledger.beat(
-                RUN, "j", at=bench.clock.now(), stats=bench.context.meter.snapshot(bench.context.limiter)
+                RUN, "j", at=bench.clock.now(), stats=bench.context.meter.snapshot(bench.job.limiter)
             )
             heartbeat._report(bench.context, bench.clock.now())
             assert bucket.rate == RATE / share, seconds
@@ -71,7 +69,6 @@ def test_a_heartbeat_leaves_their_parts_to_jobs_that_are_still_to_come(tmp_path:
         assert bucket.rate == RATE / 8
     finally:
         heartbeat.close()
-    queue.close()
 
 
 def test_the_stack_tells_an_invocation_how_many_there_may_be() -> None:

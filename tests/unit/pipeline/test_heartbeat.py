@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
 from handlers.domain.job import JobStats
 from handlers.domain.run import Control, ControlState
 from handlers.pipeline.context import JobMeter
 from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
+from handlers.ports import Backend, BatchQueue, Clock, Ledger
 from tests.builders import RUN, batch, job
 from tests.command import until
 from tests.fakes import FakeClock, SetClock
@@ -59,7 +61,7 @@ def ledger(tmp_path: Path) -> Iterator[Slow]:
 def test_a_pause_is_heard_while_the_report_is_held_up(tmp_path: Path, ledger: Slow) -> None:
     bench = Bench(tmp_path, GOOD)
     queue = SqliteQueue(tmp_path / "q", RUN, bench.clock)
-    heartbeat = Heartbeat(ledger, queue, bench.clock, lambda: [bench.context])
+    heartbeat = Heartbeat(backend(ledger, queue, bench.clock), lambda: [bench.context])
     try:
         until(ledger.asked.is_set)
         _set(ledger, "paused")
@@ -80,9 +82,9 @@ def test_leases_and_visibility_are_extended_while_the_report_is_held_up(tmp_path
     (message,) = queue.receive(limit=1, visibility=900)
     epoch = ledger.lease(RUN, "b1", "j", now=clock.now(), ttl=LEASE_TTL)
     assert epoch is not None
-    heartbeat = Heartbeat(ledger, queue, clock, lambda: [bench.context])
+    heartbeat = Heartbeat(backend(ledger, queue, clock), lambda: [bench.context])
     try:
-        with heartbeat.holding(BatchLease(RUN, "b1", epoch, message.receipt)):
+        with heartbeat.extending(BatchLease(RUN, "b1", epoch, message.receipt)):
             until(ledger.asked.is_set)
             queue.extended.clear()
             clock.advance(LEASE_TTL - 1)
@@ -105,9 +107,9 @@ def test_leases_are_made_good_at_once_when_the_clock_jumps(tmp_path: Path, ahead
     (message,) = queue.receive(limit=1, visibility=LEASE_TTL)
     epoch = ledger.lease(RUN, "b1", "j", now=clock.now(), ttl=LEASE_TTL)
     assert epoch is not None
-    heartbeat = Heartbeat(ledger, queue, clock, list)
+    heartbeat = Heartbeat(backend(ledger, queue, clock), list)
     try:
-        with heartbeat.holding(BatchLease(RUN, "b1", epoch, message.receipt)):
+        with heartbeat.extending(BatchLease(RUN, "b1", epoch, message.receipt)):
             queue.extended.clear()
             clock.ahead = ahead
             until(queue.extended.is_set)
@@ -125,17 +127,17 @@ def test_a_job_hears_at_its_heartbeat_that_others_were_refused(tmp_path: Path, r
     that the jobs share."""
     bench = Bench(tmp_path, GOOD)
     ledger, clock, context = bench.ledger, bench.clock, bench.context
-    other = JobMeter().snapshot(context.limiter)
+    other = JobMeter().snapshot(context.job.limiter)
     ledger.start_job(job("other", heartbeat_at=clock.now()))
     ledger.beat(RUN, "j", at=clock.now(), stats=context.stats())
     queue = SqliteQueue(tmp_path / "q", RUN, clock)
-    heartbeat = Heartbeat(ledger, queue, clock, list)
-    limit = context.limiter._admission.limit
+    heartbeat = Heartbeat(backend(ledger, queue, clock), list)
+    limit = context.job.limiter._admission.limit
     contexts = [context, *(replace(context) for _ in range(1, runs))]
     try:
         for second in range(1, 5):
             clock.advance(1.0)
-            with context.limiter.slot(1, lambda: False) as slot:
+            with context.job.limiter.slot(1, lambda: False) as slot:
                 slot.succeeded()
             words = replace(other, job="other", answered=9 * second, throttled=second // 3, ceiling=4)
             ledger.beat(RUN, "other", at=clock.now(), stats=words)
@@ -145,6 +147,11 @@ def test_a_job_hears_at_its_heartbeat_that_others_were_refused(tmp_path: Path, r
         heartbeat.close()
     assert (context.stats().job, context.stats().answered, context.stats().ceiling) == ("j", 4, 4)
     queue.close()
+
+
+def backend(ledger: Ledger, queue: BatchQueue, clock: Clock) -> Backend:
+    """A heartbeat needs no store."""
+    return Backend(ledger, queue, FileStore(Path("nowhere")), clock)
 
 
 def _set(ledger: SqliteLedger, state: ControlState) -> None:
