@@ -75,6 +75,7 @@ def written(page: str) -> str:
 
 def parts() -> dict[str, Any]:
     return {
+        "overview": _overview,
         "commands": _commands,
         "settings": _settings,
         "exit-codes": _exit_codes,
@@ -84,6 +85,15 @@ def parts() -> dict[str, Any]:
         "tiers": _tiers,
         "layers": _layers,
     }
+
+
+def _overview() -> str:
+    """A line a command: the first sentence of its help."""
+    rows = []
+    for name, command in commands().items():
+        first = re.split(r"(?<=[.:]) ", _text(command.help or ""))[0].rstrip(".:")
+        rows.append((f"[`{name}`](#paperfleet-{name.replace(' ', '-')})", first))
+    return "\n".join(_table(("command", "does"), rows))
 
 
 def _commands() -> str:
