@@ -37,6 +37,7 @@ from docs.outputs import (  # noqa: E402 - found by the line above
     SETTINGS_WITHOUT_WORDS,
 )
 from handlers.cli.main import app_of  # noqa: E402
+from handlers.domain.money import NanoUsd  # noqa: E402
 from handlers.results.records import COLUMNS  # noqa: E402
 from handlers.settings import PREFIX, TIERS, Settings  # noqa: E402
 
@@ -46,7 +47,7 @@ OWN_FIELDS = {"simulate", "model-server"}
 _DEFAULT = re.compile(r"\s*\[default: ([^\]]*)\]")
 _NAMES: dict[Any, str] = {
     str: "text", Path: "path", int: "whole number", float: "number", Decimal: "number", bool: "true or false",
-    SecretStr: "text", Any: "anything", object: "anything", type(None): "null",
+    SecretStr: "text", Any: "anything", object: "anything", type(None): "null", NanoUsd: "nano-USD",
 }  # fmt: skip
 
 
@@ -74,6 +75,7 @@ def written(page: str) -> str:
 
 def parts() -> dict[str, Any]:
     return {
+        "overview": _overview,
         "commands": _commands,
         "settings": _settings,
         "exit-codes": _exit_codes,
@@ -83,6 +85,15 @@ def parts() -> dict[str, Any]:
         "tiers": _tiers,
         "layers": _layers,
     }
+
+
+def _overview() -> str:
+    """A line a command: the first sentence of its help."""
+    rows = []
+    for name, command in commands().items():
+        first = re.split(r"(?<=[.:]) ", _text(command.help or ""))[0].rstrip(".:")
+        rows.append((f"[`{name}`](#paperfleet-{name.replace(' ', '-')})", first))
+    return "\n".join(_table(("command", "does"), rows))
 
 
 def _commands() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from handlers.domain.models import BatchMessage, Paper, PartLine
 from pydantic import BaseModel
 
 from handlers.actions.session import JobState
@@ -12,11 +11,14 @@ from handlers.audit.repair import Repaired
 from handlers.cli.ingest import Ingested
 from handlers.cli.pilot import PilotReport
 from handlers.corpus.profile import Profile
+from handlers.domain.batch import BatchMessage
+from handlers.domain.paper import Paper
+from handlers.domain.plan import PlanFile
+from handlers.domain.result import PartLine
 from handlers.domain.run_report import RunReport
 from handlers.planning.assumptions import Assumptions
-from handlers.planning.plan_file import PlanFile
 from handlers.report import ReportRequest
-from handlers.runs.control import Steered, ToldLetter
+from handlers.runs.control import ControlResult, DeadLetterSummary
 from handlers.runs.submit import RunRequest, Submitted
 from handlers.simulation.setup import SimResult, SimSetup
 
@@ -60,10 +62,10 @@ OUTPUTS: list[tuple[str, str, Model, str]] = [
     (
         "A run that was steered",
         "`pause`, `resume`, `cancel`, `retry` and `redrive` with `--json`",
-        Steered,
+        ControlResult,
         "",
     ),
-    ("Dead letters", "`redrive --list`, an object a line", ToldLetter, ""),
+    ("Dead letters", "`redrive --list`, an object a line", DeadLetterSummary, ""),
     ("An audit", "`audit --json`", Audit, ""),
     ("A repair", "`repair --json`, a list with an object a run", Repaired, ""),
     (
