@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 FLOOD = 250_000
-"""Bytes at which the cheapest work that grows with the square, which moves memory, takes a second."""
+"""Bytes at which even the cheapest work that grows with the square, moving memory, takes half a second."""
 _SMALLER = 16
 _SLACK = 4
 """Quadratic work takes 16 times as long as linear work here; cold caches cost less than this."""
-_FLOOR = 0.001
-"""CPU seconds below which a measurement says nothing; with it, a fifteenth of a second is always granted."""
+_FLOOR = 0.002
+"""CPU seconds below which a measurement says nothing; with it, an eighth of a second is always granted."""
 _TRIES = 3
 
 Input = TypeVar("Input")
