@@ -20,9 +20,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings
 from tests.command import PRICES, corpus, lines, until
 from tests.local_aws import ENVIRONMENT, LocalAws, Stack, moto_server
+from tests.warm import start
 from tests.wire import WireServer, always, error, response
 
 FOLDER = Path(__file__).parent / "data" / "earlier"

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from handlers.domain.job import JobStats
 from handlers.domain.ledger import Commit
 from handlers.domain.paper import TERMINAL, PaperStatus
-from handlers.ports import Ledger
+from handlers.domain.result import Part, PartPointer
+from handlers.ports import Ledger, ObjectStore
 
 Key = tuple[str, str]
 
@@ -32,12 +33,14 @@ class Oracle:
     parts: set[Key] = field(default_factory=set)
     jobs: defaultdict[Key, JobMoney] = field(default_factory=lambda: defaultdict(JobMoney))
     budgets: dict[str, int | None] = field(default_factory=dict)
-    broken: list[str] = field(default_factory=list)
-    """What did not hold in the middle of a step, where an error would be taken for a paper's."""
+    synced: set[PartPointer] = field(default_factory=set)
+    """Where the store said that a result is."""
+    broken: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Promise → what did not hold in the middle of a step, where an error would be taken for a paper's."""
 
-    def must(self, holds: bool, what: str) -> None:
+    def must(self, promise: int, holds: bool, what: str) -> None:
         if not holds:
-            self.broken.append(what)
+            self.broken[promise].append(what)
 
     def commit(self, commits: Sequence[Commit]) -> set[Key]:
         taken: set[Key] = set()
@@ -117,18 +120,21 @@ class Watched:
         return getattr(self._ledger, method)
 
     def commit(self, commits: Sequence[Commit]) -> set[Key]:
+        for entry in (entry for commit in commits for entry in commit.entries):
+            written = entry.pointer is None or entry.pointer in self._oracle.synced
+            self._oracle.must(6, written, f"{entry.paper_id} is committed before its part is written")
         taken = self._ledger.commit(commits)
-        self._oracle.must(taken == self._oracle.commit(commits), "commit")
+        self._oracle.must(1, taken == self._oracle.commit(commits), "commit")
         return taken
 
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
         opened = self._ledger.reopen(run_id, statuses=statuses, error=error)
-        self._oracle.must(opened == self._oracle.reopen(run_id, statuses, error), "reopen")
+        self._oracle.must(1, opened == self._oracle.reopen(run_id, statuses, error), "reopen")
         return opened
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
         drawn = self._ledger.draw(run_id, job_id, seq, amount)
-        self._oracle.must(drawn == self._oracle.draw(run_id, job_id, amount), "draw")
+        self._oracle.must(4, drawn == self._oracle.draw(run_id, job_id, amount), "draw")
         return drawn
 
     def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
@@ -141,5 +147,20 @@ class Watched:
 
     def end_job(self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None) -> int:
         lost = self._ledger.end_job(run_id, job_id, at=at, outcome=outcome, stats=stats)
-        self._oracle.must(lost == self._oracle.end_job(run_id, job_id), "end_job")
+        self._oracle.must(3, lost == self._oracle.end_job(run_id, job_id), "end_job")
         return lost
+
+
+class Recording:
+    """A store that notes in the oracle what it has made durable."""
+
+    def __init__(self, store: ObjectStore, oracle: Oracle) -> None:
+        self._store, self._oracle = store, oracle
+
+    def __getattr__(self, method: str) -> object:
+        return getattr(self._store, method)
+
+    def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[tuple[PartPointer, ...]]:
+        pointers = self._store.write_parts(job_id, parts)
+        self._oracle.synced.update(where for each in pointers for where in each)
+        return pointers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -34,9 +34,9 @@ from tests.command import _paper
 from tests.fakes import FakeClock
 from tests.faults.crashing import CrashError, Point, Process
 from tests.faults.one_thread import PRICE, Answer, Api, AtOnce, Inline, Unheld
-from tests.faults.oracle import Oracle, Watched
+from tests.faults.oracle import Oracle, Recording, Watched
+from tests.faults.seven_promises import Standing, standing_of
 
-_FORMULA = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
 _NUMBER = re.compile(r"第(\d+)组样品")
 
 
@@ -55,7 +55,7 @@ class SmallFleet:
     ) -> None:
         self.clock = clock
         self.oracle = Oracle()
-        self.raw, self.store = ledger, store
+        self.raw, self.store = ledger, Recording(store, self.oracle)
         self.ledger: Any = Watched(ledger, self.oracle)
         self._queue_of, self._queues = queue_of, {}
         self.runs: dict[str, RunSpec] = {}
@@ -157,6 +157,7 @@ class SmallFleet:
             pass
         finally:
             committer.close()
+        self.oracle.must(7, process.dead or committer.failure is None, str(committer.failure))
         self.frozen += process.kept
         if process.dead:
             self.dead += [(name, job_id) for name in contexts or (run_id,)]
@@ -193,28 +194,40 @@ class SmallFleet:
             for paper in self.sources.values()
             if numbers & set(_NUMBER.findall(paper["abstract"])) and paper["id"] != "twin"
         ]
-        self.oracle.must(len(asked) == 1, "every text has its number")
+        self.oracle.must(2, len(asked) == 1, "every text has its number")
         digest = Paper.model_validate(self.sources[asked[0]]).text_digest()
         known = self.raw.reusable([self.runs[run_id].fingerprint(digest)])
-        self.oracle.must(not known, f"{asked[0]} is done in another run and was sent again")
+        self.oracle.must(2, not known, f"{asked[0]} is done in another run and was sent again")
         row = self.raw.paper_rows(run_id, asked).get(asked[0])
         if row is None:
             return
-        self.oracle.must(row.status not in TERMINAL, f"{row.paper_id} is {row.status} and was sent again")
+        self.oracle.must(2, row.status not in TERMINAL, f"{row.paper_id} is {row.status} and was sent again")
         if row.pointer is not None:
             line = self._line(row.pointer)
             paid = {call.request for call in line.carried + line.calls if call.outcome == "ok"}
-            self.oracle.must(request.digest() not in paid, "an answer that was paid for is asked for again")
+            self.oracle.must(
+                2, request.digest() not in paid, "a paid answer is asked for again"
+            )
 
     def _line(self, where: Any) -> PartLine:
         return decode(self.store.read(where.key, where.offset, where.length), where)
 
-    def check(self) -> None:
-        assert not self.oracle.broken
-        for run_id in self.runs:
-            if run_id in self.raw.run_ids():
-                self._check_papers(run_id)
-                self._check_money(run_id)
+    def standings(self) -> list[Standing]:
+        """Every run as it stands."""
+        return [
+            standing_of(
+                run_id,
+                ledger=self.raw,
+                store=self.store,
+                oracle=self.oracle,
+                sources=self.sources,
+                papers=self.found.papers,
+                bill=self.api.bill[run_id],
+                has_dead=any(run == run_id for run, _ in self.dead),
+            )
+            for run_id in self.runs
+            if run_id in self.raw.run_ids()
+        ]
 
     def united(self, state: Path, run_id: str) -> tuple[object, ...]:
         """What a union of the run's states says: every outcome, every part and every dollar of theirs."""
@@ -235,40 +248,3 @@ class SmallFleet:
             held = self.oracle.held(run_id)
             assert certain <= money.spend <= max(held, certain), "no call twice, and none forgotten"
             return sorted(rows.values(), key=lambda row: row.paper_id), totals, money
-
-    def _check_papers(self, run_id: str) -> None:
-        """Promises 1, 5 and 6."""
-        rows = {row.paper_id: row for row in self.raw.entries(run_id)}
-        expected = {paper: state for (run, paper), state in self.oracle.papers.items() if run == run_id}
-        assert {
-            key: (row.generation, row.status, row.weight, row.error) for key, row in rows.items()
-        } == expected
-        totals = self.raw.totals(run_id)
-        assert sum(totals.counts.values()) == self.found.papers
-        assert {s: n for s, n in totals.counts.items() if s in TERMINAL and n} == self.oracle.counts(run_id)
-        for row in rows.values():
-            if row.pointer is None:
-                assert row.status == "pending"
-                continue
-            line = self._line(row.pointer)
-            assert (line.id, line.status) == (row.paper_id, row.status)
-            if row.status == "done":
-                self._check_formulas(line)
-
-    def _check_formulas(self, line: PartLine) -> None:
-        source = self.sources[line.id]
-        for field in ("title", "abstract"):
-            wanted, got = source.get(field, ""), line.fields.get(field) or ""
-            assert Counter(_FORMULA.findall(wanted)) == Counter(_FORMULA.findall(got))
-
-    def _check_money(self, run_id: str) -> None:
-        """Promises 3 and 4."""
-        state, calls = self.raw.budget_state(run_id), self.raw.totals(run_id).calls
-        bill = self.api.bill[run_id]
-        assert (state.held, state.spend) == (self.oracle.held(run_id), self.oracle.spend(run_id))
-        assert bill <= state.held, "a call was sent without a reservation"
-        assert state.budget is None or state.held <= state.budget
-        assert calls.cost == state.spend
-        if all(run != run_id for run, _ in self.dead):
-            assert state.held == state.spend, "nothing is outstanding"
-            assert state.spend - calls.indeterminate <= bill <= state.spend

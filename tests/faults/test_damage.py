@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings
 from tests.command import Ran, corpus, lines, paperfleet, run_flags
+from tests.warm import start
 
 pytestmark = pytest.mark.slow
 PAPERS = 60

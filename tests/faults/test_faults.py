@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.model_server import ServerSettings, start
+from handlers.model_server import ServerSettings
 from tests.command import Running, corpus, lines, paperfleet, run_flags, until
+from tests.warm import start
 
 pytestmark = pytest.mark.slow
 PAPERS = 200

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings
 from tests.command import Running, corpus, job_processes, paperfleet, run_flags, until
+from tests.warm import start
 
 PAPERS = 300
 JOBS, WORKERS = 2, 10

@@ -26,8 +26,10 @@ from handlers.errors import RunChangedError, UsageError
 from handlers.local.merge import runs_of, take_in
 from handlers.runs import control
 from tests.fakes import FakeClock
+from tests.faults import seven_promises
 from tests.faults.crashing import SUBMITTING, WORKING, Point, Process
 from tests.faults.one_thread import Answer
+from tests.faults.seven_promises import Standing
 from tests.faults.small_fleet import SmallFleet
 from tests.local_aws import LocalAws, moto_server, name_of
 
@@ -46,6 +48,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 MEMORY = Path("/dev/shm")
 """Thousands of durable commits need no disk here: no machine is switched off."""
+PROMISES = [getattr(seven_promises, name) for name in dir(seven_promises) if name.startswith("promise_")]
 CENTS = 2_000_000
 """nano-USD that a few papers cost."""
 
@@ -58,6 +61,11 @@ class Promises(RuleBasedStateMachine):
     """The state folder, where there is one."""
     checkpoint: Path | None = None
     """A copy of it, as a job elsewhere would have saved it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: set[Callable[[Standing], None]] = set()
+        self._standings: list[Standing] = []
 
     def adapters(self, folder: Path, clock: FakeClock) -> dict[str, Any]:
         self.state = folder
@@ -203,10 +211,44 @@ class Promises(RuleBasedStateMachine):
         self._closing.callback(shutil.rmtree, folder, ignore_errors=True)
         return folder
 
+    # what must hold after every step
+
     @invariant()
-    def the_promises_hold(self) -> None:
-        if hasattr(self, "fleet"):
-            self.fleet.check()
+    def promise_1_every_paper_ends_in_one_state(self) -> None:
+        self._holds(seven_promises.promise_1_every_paper_ends_in_one_state)
+
+    @invariant()
+    def promise_2_nothing_is_paid_twice(self) -> None:
+        self._holds(seven_promises.promise_2_nothing_is_paid_twice)
+
+    @invariant()
+    def promise_3_every_dollar_is_counted(self) -> None:
+        self._holds(seven_promises.promise_3_every_dollar_is_counted)
+
+    @invariant()
+    def promise_4_the_budget_holds_over_the_fleet(self) -> None:
+        self._holds(seven_promises.promise_4_the_budget_holds_over_the_fleet)
+
+    @invariant()
+    def promise_5_the_mathematics_is_exact(self) -> None:
+        self._holds(seven_promises.promise_5_the_mathematics_is_exact)
+
+    @invariant()
+    def promise_6_a_result_is_durable_before_the_ledger_says_so(self) -> None:
+        self._holds(seven_promises.promise_6_a_result_is_durable_before_the_ledger_says_so)
+
+    @invariant()
+    def promise_7_bad_input_never_stops_a_run(self) -> None:
+        self._holds(seven_promises.promise_7_bad_input_never_stops_a_run)
+
+    def _holds(self, promise: Callable[[Standing], None]) -> None:
+        """Each promise is asked once a step: whoever asks again stands at the next one."""
+        if promise in self._asked or not self._asked:
+            self._asked.clear()
+            self._standings = self.fleet.standings() if hasattr(self, "fleet") else []
+        self._asked.add(promise)
+        for standing in self._standings:
+            promise(standing)
 
     def teardown(self) -> None:
         try:
@@ -235,7 +277,9 @@ class Promises(RuleBasedStateMachine):
         while self.fleet.frozen:
             self.fleet.frozen.pop()()
         self.fleet.bury()
-        self.fleet.check()
+        for standing in self.fleet.standings():
+            for promise in PROMISES:
+                promise(standing)
 
     def _state(self, run: str) -> str | None:
         known = run in self.fleet.runs and run in self.fleet.raw.run_ids()

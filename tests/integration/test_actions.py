@@ -14,9 +14,10 @@ import pytest
 import typer
 
 from handlers.cli.main import app_of
-from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings
 from tests.command import Ran, Running, corpus, paperfleet, until
 from tests.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
+from tests.warm import start
 
 pytestmark = pytest.mark.slow
 

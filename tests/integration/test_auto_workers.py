@@ -7,8 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from handlers.local.fleet import _later
-from handlers.model_server import ServerSettings, start
+from handlers.model_server import ServerSettings
 from tests.command import corpus, paperfleet, run_flags
+from tests.warm import start
 
 _CHANGE = re.compile(r"workers (\d+) → (\d+): (.+)")
 

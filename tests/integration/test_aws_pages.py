@@ -9,9 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from handlers.model_server import ServerSettings, start
+from handlers.model_server import ServerSettings
 from tests.command import PRICES, Ran, corpus, paperfleet
 from tests.local_aws import LocalAws, moto_server, name_of
+from tests.warm import start
 
 PAPERS = 60
 

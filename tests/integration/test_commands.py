@@ -21,11 +21,12 @@ from handlers.cli.main import app_of
 from handlers.domain.batch import BatchMessage
 from handlers.domain.result import Part
 from handlers.errors import UnknownRunError, UsageError
-from handlers.model_server import ServerSettings, start
+from handlers.model_server import ServerSettings
 from handlers.runs.submit import emit
 from tests import builders
 from tests.builders import RUN
 from tests.command import PRICES, Ran, corpus, paperfleet, run_flags
+from tests.warm import start
 
 EVENTS = Path(__file__).parents[2] / "events"
 PAPERS = [{"id": name, "title": f"题 {name}", "language": "zh"} for name in ("p1", "p2", "p3", "p4")]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from handlers.model_server import start
 from tests import earlier
 from tests.command import PRICES, Ran, lines, paperfleet
 from tests.earlier import MODEL, SERVER, Sample
 from tests.local_aws import LocalAws, moto_server, name_of
+from tests.warm import start
 
 VERSIONS = ("before-rooms",)
 ENDS = ("killed", "parked")

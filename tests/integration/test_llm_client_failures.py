@@ -217,7 +217,7 @@ def test_a_certificate_that_is_not_trusted_ends_the_call_before_the_key_is_sent(
 
 @pytest.mark.parametrize("unit", [b"[", b"{", b'{"a":', b"<", b"$", b"\\begin{", b'"\\ud800', b"1"])
 @pytest.mark.parametrize("status", [200, 400, 429])
-def test_a_megabyte_of_anything_is_refused_in_linear_time(unit: bytes, status: int) -> None:
+def test_a_flood_of_anything_is_refused_in_linear_time(unit: bytes, status: int) -> None:
     def refused(client: HttpChatModel) -> None:
         assert len(str(failure(client))) < 400
 

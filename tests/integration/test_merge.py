@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings
 from tests.command import PRICES, Ran, corpus, lines, paperfleet
+from tests.warm import start
 
 PAPERS = 12
 

@@ -229,7 +229,7 @@ def test_tokens_that_go_in_a_circle_are_an_end(repository: Repository, harvest: 
 
 
 @pytest.mark.parametrize("piece", ["$", "&lt;", "[", "{", "<a>", "<a/>", "&#65;"])
-def test_a_megabyte_of_anything_is_read_in_linear_time(
+def test_a_flood_of_anything_is_read_in_linear_time(
     repository: Repository, harvest: Harvest, piece: str
 ) -> None:
     def flooded(size: int) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings
 from tests.command import PRICES, Ran, corpus, paperfleet
+from tests.warm import start
 
 ORIGINAL = """
 papers = 34237

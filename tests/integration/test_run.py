@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings
 from tests.command import Running, corpus, job_processes, lines, paperfleet, run_flags, until
+from tests.warm import start
 
 PAPERS = 60
 MANY = 200

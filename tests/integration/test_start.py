@@ -10,8 +10,9 @@ import pytest
 import typer
 
 from handlers.cli.main import _GROUPS, app_of
-from handlers.model_server import ServerSettings, start
+from handlers.model_server import ServerSettings
 from tests.command import PRICES, corpus
+from tests.warm import start
 
 
 def commands(word: str = "") -> list[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.model_server import ServerSettings, start
+from handlers.model_server import ServerSettings
 from tests.command import Running, corpus, run_flags, until
+from tests.warm import start
 
 PAPERS = 40
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from tests import growth
-from tests.growth import assert_linear
-
-
-def test_work_that_grows_with_the_square_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growth, "_FLOOR", 0.0001)
-    with pytest.raises(AssertionError, match="for 4000"):
-        assert_linear(range, lambda numbers: [None for _ in numbers for _ in numbers], size=4000)
+from tests.growth import assert_linear, repeated
 
 
 def test_work_in_proportion_passes() -> None:
     assert_linear(range, sum)
+
+
+def tails_copied(text: str) -> None:
+    """The cheapest square there is: memory is moved, ten billion bytes a second."""
+    while text:
+        text = text[4:]
+
+
+def ends_sought(text: str) -> None:
+    for start in range(0, len(text), 4):
+        text.find("\0", start)
+
+
+@pytest.mark.parametrize("act", [tails_copied, ends_sought])
+def test_work_that_grows_with_the_square_is_caught(act: Callable[[str], None]) -> None:
+    with pytest.raises(AssertionError, match="for 250000"):
+        assert_linear(repeated("[[[["), act)

@@ -85,5 +85,5 @@ def test_written_numbers_read_back_as_the_same_value(number: int) -> None:
 @pytest.mark.parametrize(
     "unit", ["一", "1", "1,", "百分之", "十", "第", "1.", "万", "零点", "亿万", "三分之"]
 )
-def test_a_megabyte_of_numerals_is_read_in_linear_time(unit: str) -> None:
+def test_a_flood_of_numerals_is_read_in_linear_time(unit: str) -> None:
     assert_linear(repeated(unit), to_english)

@@ -1,0 +1,13 @@
+"""How many examples a property is tried on: few each time, many where there is time, new ones every night.
+
+The first two try the same ones every time: no test fails by chance, and none for being slow on a busy machine.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True, database=None)
+settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=400)
+settings.register_profile("new", max_examples=400, deadline=None, print_blob=True)
+settings.load_profile("quick")
