@@ -7,14 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.history import attempt_of, own_state, saved_by
 from handlers.actions.plan_folder import carried_key
 from handlers.actions.session import JOB_FILE, PLAN_FILE, JobShare, JobState, SessionPlan
 from handlers.adapters.sqlite.slice import slice_ledger
 from handlers.atomic_file import replacing
-from handlers.bootstrap import State, open_state
+from handlers.bootstrap.state import State, SystemClock, open_state
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
@@ -53,7 +52,7 @@ def begin(
     if state.exists() and any(state.iterdir()):
         raise UsageError(f"{state}: a job begins in an empty folder")
     state.mkdir(parents=True, exist_ok=True)
-    job = _job(plan, plan.share(number), github.run_attempt, bootstrap.SystemClock().now())
+    job = _job(plan, plan.share(number), github.run_attempt, SystemClock().now())
     restored = github.run_attempt > 1 and _restored(plan, number, state, github, console)
     if restored:
         job = job.model_copy(update={"step": read_job(state).step})
@@ -150,7 +149,7 @@ def _restored(
         console.print(sentence, markup=False, soft_wrap=True)
 
     planned_in = int(plan.session.rpartition("-")[2])
-    api = github.api(bootstrap.SystemClock())
+    api = github.api(SystemClock())
     try:
         for saved in saved_by(api, github.workflow, github.repository or ""):
             newer = saved.run.id > github.run_id and (saved.plans or saved.states)

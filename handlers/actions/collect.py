@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.actions.begin import read_plan
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.plan import gather_all
@@ -17,7 +16,8 @@ from handlers.actions.queue_times import QueueStatus
 from handlers.actions.session import SessionPlan
 from handlers.actions.status import queue_of
 from handlers.actions.tiers import Measured
-from handlers.bootstrap import State, export_processes, open_state
+from handlers.bootstrap import wiring
+from handlers.bootstrap.state import State, export_processes, open_state
 from handlers.domain.job import JobRecord
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL
@@ -113,7 +113,7 @@ def inconsistencies(adapters: State, run_id: str, report: RunReport) -> Sequence
 def _park_if_spent(plan: SessionPlan, adapters: State, settings: Settings) -> None:
     """A job parks when its share is spent; the run when all that came back is too little for a call."""
     record = adapters.ledger.run(plan.run_id)
-    needed = reservation(adapters, record, bootstrap.price(settings, record.spec.model))
+    needed = reservation(adapters, record, wiring.price(settings, record.spec.model))
     if needed and (spent := too_little(adapters, plan.run_id, needed)):
         adapters.ledger.park(plan.run_id, Control("parked", spent, adapters.clock.now()))
 

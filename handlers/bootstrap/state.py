@@ -82,7 +82,7 @@ def export_processes(state: State) -> int:
     return 1 if state.by_itself else helper_processes()
 
 
-def located(settings: Settings) -> Settings:
+def with_stack_outputs(settings: Settings) -> Settings:
     """With what the deployed stack says, if the backend is AWS and none of its parts is named."""
     if settings.backend != "aws" or settings.table or settings.queue_url or settings.bucket:
         return settings
@@ -112,7 +112,7 @@ def _connect_aws(settings: Settings, clock: Clock) -> State:
     from handlers.adapters.dynamodb.ledger import DynamoDbLedger
     from handlers.adapters.dynamodb.reasons import DynamoDbReasons
 
-    settings = located(settings)
+    settings = with_stack_outputs(settings)
     table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")
     queue_url = _needed(settings.queue_url, "queue_url")
     elsewhere = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))

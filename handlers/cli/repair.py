@@ -9,14 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.salvage import damage, salvage, set_aside
 from handlers.audit.audit import Audit, audit
 from handlers.audit.bill import Bill, read_bill
 from handlers.audit.repair import Repaired, repair
-from handlers.bootstrap import open_state
+from handlers.bootstrap.state import SystemClock, open_state
 from handlers.cli import options
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.local.preflight import LEDGER, QUEUE, refuse_damaged
@@ -79,7 +78,7 @@ def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore)
     old = salvage(root / LEDGER, run_id)
     try:
         record = kept_record(run_id, store)
-        return repair(record, old, ledger=ledger, store=store, clock=bootstrap.SystemClock())
+        return repair(record, old, ledger=ledger, store=store, clock=SystemClock())
     except DamagedObjectError as error:
         raise UsageError(
             f"run {run_id} cannot be repaired, and nothing is changed: {error}; or move "

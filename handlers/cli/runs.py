@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
-from handlers.bootstrap import State
+from handlers.bootstrap.host import is_alive
+from handlers.bootstrap.state import State, export_processes, open_state
 from handlers.cli import options
 from handlers.cli.review import write_page
 from handlers.domain.paper import PaperStatus
@@ -117,7 +117,7 @@ def export_results(
     """Write the results, a line a paper, in the corpus's order. Says on stderr how many of each status."""
     target: Path | Literal["-"] = "-" if output is None or str(output) == "-" else output
     with _run(state, run_id, aws) as (adapters, run):
-        processes = bootstrap.export_processes(adapters)
+        processes = export_processes(adapters)
         if form == "parquet":
             counts = export_parquet(adapters, run, _file(target), drafts=drafts, processes=processes)
         elif form == "csv":
@@ -215,7 +215,7 @@ def _run(state: Path | None, run_id: str | None, aws: bool | None) -> Iterator[t
     settings = load_settings(state=state, run_id=run_id, aws=aws)
     if settings.backend == "embedded":
         _check_folder(settings.state)
-    with bootstrap.open_state(settings.run_id, settings) as adapters:
+    with open_state(settings.run_id, settings) as adapters:
         yield adapters, settings.run_id
 
 
@@ -227,7 +227,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:
-    found = summarise(adapters, run_id, is_alive=bootstrap.is_alive, detail=detail)
+    found = summarise(adapters, run_id, is_alive=is_alive, detail=detail)
     return with_forecast(found, adapters.directory / "runs" / run_id)
 
 

@@ -14,8 +14,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-from handlers import bootstrap
-from handlers.bootstrap import State, is_alive, new_id, open_state
+from handlers.bootstrap.host import is_alive, new_id
+from handlers.bootstrap.state import State, SystemClock, connect, open_state
 from handlers.domain.run import SessionRecord
 from handlers.errors import PaperfleetError
 from handlers.local.job_process import FAILED, SIGNALS, job_main
@@ -169,7 +169,7 @@ class Fleet:
             for job_id in ended:
                 self._end(job_id)
             self._cut_off_in_time()
-            state = state or bootstrap.connect(self._settings, self._run_id)
+            state = state or connect(self._settings, self._run_id)
             if state.clock.monotonic() - shown >= every:
                 shown = state.clock.monotonic()
                 with suppress(PaperfleetError):  # a ledger that is away for a while; the jobs wait for it
@@ -180,7 +180,7 @@ class Fleet:
             state.close()
 
     def _cut_off_in_time(self) -> None:
-        now = bootstrap.SystemClock().monotonic()
+        now = SystemClock().monotonic()
         if self._signals == 1 and self._cut_off_after < math.inf:
             self._signalled_at = min(self._signalled_at, now)
             if now - self._signalled_at >= self._cut_off_after:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from handlers.adapters.sqlite.salvage import damage
-from handlers.bootstrap import State
+from handlers.bootstrap.state import State
 from handlers.errors import UsageError
 
 LEDGER, QUEUE = "ledger.sqlite3", "queue.sqlite3"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
-from handlers.bootstrap import State, export_processes, is_alive, open_state
+from handlers.bootstrap import wiring
+from handlers.bootstrap.host import is_alive
+from handlers.bootstrap.state import State, call_function, export_processes, open_state
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import Control
 from handlers.errors import PaperfleetError
@@ -22,8 +23,7 @@ from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.results.export import export_jsonl
-from handlers.runs.specification import run_request
-from handlers.runs.submit import RunRequest, Submitted, submit_run
+from handlers.runs.submit import RunRequest, Submitted, run_request, submit_run
 from handlers.runs.summarise import RunReport, summarise
 from handlers.settings import Settings
 
@@ -55,7 +55,7 @@ def make_ready(settings: Settings) -> None:
 def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunReport:
     """A session over an ingested corpus, by whoever holds the state (``only_parent``)."""
     request = run_request(ready, found)
-    bootstrap.price(ready, ready.model or "")
+    wiring.price(ready, ready.model or "")
     with open_state(ready.run_id, ready) as state:
         refuse_forgotten(state, ready.run_id)
         _clear(state, ready.run_id)
@@ -77,7 +77,7 @@ def submit_request(state: State, request: RunRequest, settings: Settings) -> Sub
     """By the stack's shard function where the settings name one, else by this process."""
     if settings.backend == "aws" and settings.shard_function is not None:
         event = request.model_dump(mode="json")
-        return Submitted.model_validate(bootstrap.call_function(settings.shard_function, event))
+        return Submitted.model_validate(call_function(settings.shard_function, event))
     return submit_run(state, request)
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from handlers.bootstrap import SystemClock, is_alive
-from handlers.bootstrap.host import process_owner
+from handlers.bootstrap.host import is_alive, process_owner
+from handlers.bootstrap.state import SystemClock
 from handlers.errors import UsageError
 
 _TICK = 0.2

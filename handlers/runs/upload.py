@@ -12,8 +12,7 @@ from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.errors import UsageError
 from handlers.ports import ObjectStore
-from handlers.runs.specification import run_request
-from handlers.runs.submit import RunRequest
+from handlers.runs.submit import RunRequest, run_request
 from handlers.settings import Settings
 
 INCOMING = "incoming/"
