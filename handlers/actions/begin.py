@@ -18,8 +18,8 @@ from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
 from handlers.errors import UsageError
-from handlers.local.merge import LEDGER
 from handlers.settings import Settings
+from handlers.state_paths import CORPORA, LEDGER, SEGMENTS, run_folder
 
 
 def read_plan(folder: Path) -> SessionPlan:
@@ -130,11 +130,11 @@ def _job(plan: SessionPlan, share: JobShare, attempt: int, now: float) -> JobSta
 
 def _copy_objects(plan: SessionPlan, plan_folder: Path, state: Path) -> None:
     """Answers of interrupted papers; the corpus stays where it is."""
-    for source in (plan_folder / "runs" / plan.run_id / "segments").glob("*.jsonl"):
+    for source in (run_folder(plan_folder, plan.run_id) / SEGMENTS).glob("*.jsonl"):
         target = state / source.relative_to(plan_folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    (state / "corpora").symlink_to((plan_folder / "corpora").resolve(), target_is_directory=True)
+    (state / CORPORA).symlink_to((plan_folder / CORPORA).resolve(), target_is_directory=True)
 
 
 def _restored(

@@ -28,6 +28,7 @@ from handlers.reporting.markdown import to_markdown
 from handlers.results.export import export_jsonl
 from handlers.runs.summarise import summarise
 from handlers.settings import Settings
+from handlers.state_paths import SESSIONS, run_folder
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _remember(plan: SessionPlan, adapters: State, queue: QueueStatus | None) -> 
     ]
     if not jobs:
         return
-    folder = adapters.directory / "runs" / plan.run_id / "sessions"
+    folder = run_folder(adapters.directory, plan.run_id) / SESSIONS
     folder.mkdir(parents=True, exist_ok=True)
     measured = _measured(plan, jobs, queue)
     (folder / f"{plan.session}{RESULT_SUFFIX}").write_text(measured.model_dump_json(indent=2), "utf-8")

@@ -18,6 +18,7 @@ from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunRecord, SessionRecord
 from handlers.llm.pricing import worst_cost
 from handlers.settings import Settings
+from handlers.state_paths import SESSIONS, run_folder
 
 RESULT_SUFFIX = ".result.json"
 
@@ -212,7 +213,7 @@ def too_little(adapters: State, run_id: str, needed: NanoUsd) -> str:
 
 def last_result(state: Path, run_id: str) -> Measured | None:
     """What the newest session that was collected has shown; None if none was, or by another version."""
-    files = sorted((state / "runs" / run_id / "sessions").glob(f"*{RESULT_SUFFIX}"), key=_session_number)
+    files = sorted((run_folder(state, run_id) / SESSIONS).glob(f"*{RESULT_SUFFIX}"), key=_session_number)
     if not files:
         return None
     try:

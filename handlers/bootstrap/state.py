@@ -19,6 +19,7 @@ from handlers.bootstrap.host import helper_processes
 from handlers.errors import UsageError
 from handlers.ports import Backend, Clock
 from handlers.settings import PREFIX, Settings, load_settings
+from handlers.state_paths import LEDGER, QUEUE
 
 
 class SystemClock:
@@ -68,8 +69,8 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
     if settings.backend == "aws":
         return _connect_aws(settings, clock)
     root = settings.state
-    ledger = SqliteLedger(root / "ledger.sqlite3")
-    queue = SqliteQueue(root / "queue.sqlite3", run_id or settings.run_id, clock)
+    ledger = SqliteLedger(root / LEDGER)
+    queue = SqliteQueue(root / QUEUE, run_id or settings.run_id, clock)
     store = FileStore(root)
     closing = ExitStack()
     for adapter in (store, queue, ledger):

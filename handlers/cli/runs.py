@@ -26,6 +26,7 @@ from handlers.results.parquet import export_parquet
 from handlers.runs import control
 from handlers.runs.summarise import RunReport, summarise
 from handlers.settings import load_settings
+from handlers.state_paths import run_folder
 
 _WATCH_EVERY = 2.0
 _GO_ON = "`paperfleet run` (the same command) or `paperfleet work` goes on"
@@ -228,7 +229,7 @@ def _check_folder(folder: Path) -> None:
 
 def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:
     found = summarise(adapters, run_id, is_alive=is_alive, detail=detail)
-    return with_forecast(found, adapters.directory / "runs" / run_id)
+    return with_forecast(found, run_folder(adapters.directory, run_id))
 
 
 def _watch(adapters: State, run_id: str, first: RunReport) -> None:

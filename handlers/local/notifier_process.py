@@ -14,6 +14,7 @@ from handlers.bootstrap.state import connect, with_stack_outputs
 from handlers.ports import Clock, Ledger
 from handlers.reporting.webhook import Notifier, Told, ToldFolder, Webhook
 from handlers.settings import Settings
+from handlers.state_paths import run_folder
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class NotifierProcess:
 def _told(settings: Settings, clock: Clock) -> Told:
     """Machines that share a run share what was told of it."""
     if settings.backend == "embedded":
-        return ToldFolder(settings.state / "runs" / settings.run_id / "told")
+        return ToldFolder(run_folder(settings.state, settings.run_id) / "told")
     from handlers.adapters.aws.clients import aws_client
     from handlers.adapters.dynamodb.told import DynamoDbTold
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -26,6 +25,7 @@ from handlers.results.export import export_jsonl
 from handlers.runs.submit import RunRequest, Submitted, run_request, submit_run
 from handlers.runs.summarise import RunReport, summarise
 from handlers.settings import Settings
+from handlers.state_paths import run_folder
 
 if TYPE_CHECKING:
     from handlers.domain.plan import PlanFile
@@ -40,7 +40,7 @@ def run_ingested(
         from handlers.planning import plan_file
 
         plan_file.check_corpus(planned, found.sha256)
-        forecast.keep(planned, folder_of(settings))
+        forecast.keep(planned, run_folder(settings.state, settings.run_id))
     with endpoint(settings, console) as ready:
         return run_corpus(ready, found, console)
 
@@ -104,17 +104,12 @@ def final_report(settings: Settings, state: State, failure: str) -> RunReport:
     report = summarise(state, settings.run_id, is_alive=is_alive, detail=True)
     from handlers.planning import plan_against_run as forecast  # with it comes all of planning
 
-    report = forecast.with_forecast(report, folder_of(settings))
+    report = forecast.with_forecast(report, run_folder(settings.state, settings.run_id))
     return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report
 
 
-def folder_of(settings: Settings) -> Path:
-    """Where a run's report, results, logs and plan lie."""
-    return settings.state / "runs" / settings.run_id
-
-
 def _write(report: RunReport, settings: Settings, state: State, console: Console) -> None:
-    folder = folder_of(settings)
+    folder = run_folder(settings.state, settings.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
     (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")

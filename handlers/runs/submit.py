@@ -16,6 +16,7 @@ from handlers.ports import Backend, Ledger, ObjectStore
 from handlers.runs.run_record import keep_record
 from handlers.runs.specification import specification
 from handlers.settings import Settings
+from handlers.state_paths import index_key
 
 
 class RunRequest(Frozen):
@@ -108,7 +109,7 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
 
 def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[BatchMessage]:
     """A run's batches: the same ones whenever they are cut."""
-    index = store.lines(spec.corpus.removesuffix(".jsonl") + ".index")
+    index = store.lines(index_key(spec.corpus))
     entries = parse_index(index, corpus_sha256=spec.corpus_sha256)
     return cut(
         entries,
