@@ -7,11 +7,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers import bootstrap
-from handlers.bootstrap import sandbox
+from handlers.bootstrap import log, sandbox
 from handlers.pipeline.batch_runner import Delivery
 
-logger = bootstrap.logger()
+logger = log.logger()
 
 
 @logger.inject_lambda_context

@@ -7,15 +7,17 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
-from handlers import bootstrap
+from handlers.bootstrap import log
+from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.metrics import publish_report
+from handlers.bootstrap.state import open_state
 from handlers.domain.run import RunId
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.runs.summarise import summarise
 from handlers.runs.watch import watch
 
-logger = bootstrap.logger()
+logger = log.logger()
 SCHEDULE = "aws.scheduler"
 
 
@@ -37,7 +39,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def _watch() -> dict[str, Any]:
-    with bootstrap.open_state() as state:
+    with open_state() as state:
         reports = watch(state)
     for report in reports:
         publish_report(report)
@@ -49,6 +51,6 @@ def _report(event: dict[str, Any]) -> dict[str, Any]:
         request = ReportRequest.model_validate(event)
     except ValidationError as error:
         raise UsageError(f"not a report request: {error}") from error
-    with bootstrap.open_state(request.run_id) as state:
-        report = summarise(state, request.run_id, is_alive=bootstrap.is_alive, detail=request.detail)
+    with open_state(request.run_id) as state:
+        report = summarise(state, request.run_id, is_alive=is_alive, detail=request.detail)
     return report.model_dump(mode="json")

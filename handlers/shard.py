@@ -7,13 +7,14 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
-from handlers import bootstrap
+from handlers.bootstrap import log
+from handlers.bootstrap.state import open_state
 from handlers.errors import UsageError
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.runs.upload import request_of_upload, uploaded_key
 from handlers.settings import load_settings
 
-logger = bootstrap.logger()
+logger = log.logger()
 
 
 @logger.inject_lambda_context
@@ -23,11 +24,11 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """
     key = uploaded_key(event)
     if key is not None:
-        with bootstrap.open_state() as state:
+        with open_state() as state:
             request = request_of_upload(key, store=state.store, settings=load_settings())
     else:
         request = _parsed(event)
-    with bootstrap.open_state(request.run_id) as state:
+    with open_state(request.run_id) as state:
         return submit_run(state, request).model_dump()
 
 

@@ -7,20 +7,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.history import attempt_of, own_state, saved_by
 from handlers.actions.plan_folder import carried_key
 from handlers.actions.session import JOB_FILE, PLAN_FILE, JobShare, JobState, SessionPlan
 from handlers.adapters.sqlite.slice import slice_ledger
 from handlers.atomic_file import replacing
-from handlers.bootstrap import State, open_state
+from handlers.bootstrap.state import State, SystemClock, open_state
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
 from handlers.errors import UsageError
-from handlers.local.merge import LEDGER
 from handlers.settings import Settings
+from handlers.state_paths import CORPORA, LEDGER, SEGMENTS, run_folder
 
 
 def read_plan(folder: Path) -> SessionPlan:
@@ -53,7 +52,7 @@ def begin(
     if state.exists() and any(state.iterdir()):
         raise UsageError(f"{state}: a job begins in an empty folder")
     state.mkdir(parents=True, exist_ok=True)
-    job = _job(plan, plan.share(number), github.run_attempt, bootstrap.SystemClock().now())
+    job = _job(plan, plan.share(number), github.run_attempt, SystemClock().now())
     restored = github.run_attempt > 1 and _restored(plan, number, state, github, console)
     if restored:
         job = job.model_copy(update={"step": read_job(state).step})
@@ -131,11 +130,11 @@ def _job(plan: SessionPlan, share: JobShare, attempt: int, now: float) -> JobSta
 
 def _copy_objects(plan: SessionPlan, plan_folder: Path, state: Path) -> None:
     """Answers of interrupted papers; the corpus stays where it is."""
-    for source in (plan_folder / "runs" / plan.run_id / "segments").glob("*.jsonl"):
+    for source in (run_folder(plan_folder, plan.run_id) / SEGMENTS).glob("*.jsonl"):
         target = state / source.relative_to(plan_folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    (state / "corpora").symlink_to((plan_folder / "corpora").resolve(), target_is_directory=True)
+    (state / CORPORA).symlink_to((plan_folder / CORPORA).resolve(), target_is_directory=True)
 
 
 def _restored(
@@ -150,7 +149,7 @@ def _restored(
         console.print(sentence, markup=False, soft_wrap=True)
 
     planned_in = int(plan.session.rpartition("-")[2])
-    api = github.api(bootstrap.SystemClock())
+    api = github.api(SystemClock())
     try:
         for saved in saved_by(api, github.workflow, github.repository or ""):
             newer = saved.run.id > github.run_id and (saved.plans or saved.states)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.actions.begin import read_plan
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.plan import gather_all
@@ -17,7 +16,8 @@ from handlers.actions.queue_times import QueueStatus
 from handlers.actions.session import SessionPlan
 from handlers.actions.status import queue_of
 from handlers.actions.tiers import Measured
-from handlers.bootstrap import State, export_processes, open_state
+from handlers.bootstrap import wiring
+from handlers.bootstrap.state import State, export_processes, open_state
 from handlers.domain.job import JobRecord
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL
@@ -28,6 +28,7 @@ from handlers.reporting.markdown import to_markdown
 from handlers.results.export import export_jsonl
 from handlers.runs.summarise import summarise
 from handlers.settings import Settings
+from handlers.state_paths import SESSIONS, run_folder
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def inconsistencies(adapters: State, run_id: str, report: RunReport) -> Sequence
 def _park_if_spent(plan: SessionPlan, adapters: State, settings: Settings) -> None:
     """A job parks when its share is spent; the run when all that came back is too little for a call."""
     record = adapters.ledger.run(plan.run_id)
-    needed = reservation(adapters, record, bootstrap.price(settings, record.spec.model))
+    needed = reservation(adapters, record, wiring.price(settings, record.spec.model))
     if needed and (spent := too_little(adapters, plan.run_id, needed)):
         adapters.ledger.park(plan.run_id, Control("parked", spent, adapters.clock.now()))
 
@@ -141,7 +142,7 @@ def _remember(plan: SessionPlan, adapters: State, queue: QueueStatus | None) -> 
     ]
     if not jobs:
         return
-    folder = adapters.directory / "runs" / plan.run_id / "sessions"
+    folder = run_folder(adapters.directory, plan.run_id) / SESSIONS
     folder.mkdir(parents=True, exist_ok=True)
     measured = _measured(plan, jobs, queue)
     (folder / f"{plan.session}{RESULT_SUFFIX}").write_text(measured.model_dump_json(indent=2), "utf-8")

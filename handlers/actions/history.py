@@ -19,7 +19,8 @@ from handlers.adapters.github_api import Artifact, GitHubApi, UnavailableError, 
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.domain.job import JobRecord, JobStats
 from handlers.errors import PaperfleetError, UsageError
-from handlers.local.merge import LEDGER, runs_of, take_in
+from handlers.local.merge import runs_of, take_in
+from handlers.state_paths import LEDGER
 
 PREFIX = "paperfleet"
 _NAME = re.compile(rf"{PREFIX}-(plan|job|state)-(\d+)(?:-(\d+)-([a-z0-9]+))?")

@@ -7,20 +7,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.history import gather
 from handlers.actions.plan_folder import write_folder
 from handlers.actions.planner import Planned, Planner, Wish
 from handlers.actions.tiers import AUTO, shape_of
-from handlers.bootstrap import State
+from handlers.bootstrap.state import State, SystemClock, open_state
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import RunRecord
 from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.local.ingesting import ingested
-from handlers.runs.specification import run_request
-from handlers.runs.submit import submit_run
+from handlers.runs.submit import run_request, submit_run
 from handlers.settings import Settings
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
@@ -44,7 +42,7 @@ def plan_session(
         gather_all(github, settings.state, console)
     found = ingested(wish.corpus, settings, [], None, console)
     settings = settings.model_copy(update={"run_id": wish.run_id or run_id_of(wish.corpus, found, settings)})
-    with bootstrap.open_state(settings.run_id, settings) as adapters:
+    with open_state(settings.run_id, settings) as adapters:
         record = _submitted(adapters, settings, wish, found)
         planned = Planner(adapters, settings, wish, github, record).plan()
         write_folder(planned.plan, adapters if settings.backend == "embedded" else None, output)
@@ -57,7 +55,7 @@ def gather_all(github: GitHubEnvironment, state: Path, console: Console) -> None
     def say(sentence: str) -> None:
         console.print(sentence, markup=False, soft_wrap=True)
 
-    api = github.api(bootstrap.SystemClock())
+    api = github.api(SystemClock())
     try:
         state.mkdir(parents=True, exist_ok=True)
         gather(api, github.workflow, github.repository or "", state, say)

@@ -12,13 +12,13 @@ from handlers.actions.session import PLAN_FILE, SessionPlan
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.slice import other_runs_results, point_at, reuse_at, unfinished_answers
 from handlers.audit.scan_parts import CARRIED
-from handlers.bootstrap import State
+from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import Reusable
 from handlers.domain.result import Part, PartPointer
 from handlers.errors import DamagedObjectError
-from handlers.local.merge import LEDGER
+from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 
 def write_folder(plan: SessionPlan, adapters: State | None, output: Path) -> None:
@@ -32,7 +32,7 @@ def write_folder(plan: SessionPlan, adapters: State | None, output: Path) -> Non
 
 def _write_state(plan: SessionPlan, adapters: State, output: Path) -> None:
     record = adapters.ledger.run(plan.run_id)
-    for name in (record.spec.corpus, record.spec.corpus.removesuffix(".jsonl") + ".index"):
+    for name in (record.spec.corpus, index_key(record.spec.corpus)):
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(adapters.directory / name, output / name)
     _copy_ledger(adapters.directory / LEDGER, output / LEDGER)
@@ -46,7 +46,7 @@ def _copy_ledger(source: Path, target: Path) -> None:
 
 def carried_key(plan: SessionPlan) -> str:
     """The object of copies that travel with a plan."""
-    return f"runs/{plan.run_id}/segments/{_carrier(plan)}.jsonl"
+    return run_key(plan.run_id, SEGMENTS, f"{_carrier(plan)}.jsonl")
 
 
 def _carrier(plan: SessionPlan) -> str:

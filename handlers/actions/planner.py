@@ -6,18 +6,19 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers import bootstrap
 from handlers.actions.dealing import Weight, deal, split
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.session import JobShare, SessionPlan
 from handlers.actions.tiers import AUTO, SEED_PACE, Account, Measured, next_tier, shape_of, table, verdict
-from handlers.bootstrap import State
+from handlers.bootstrap import wiring
+from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper
 from handlers.domain.money import NanoUsd, Price, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunRecord, SessionRecord
 from handlers.llm.pricing import worst_cost
 from handlers.settings import Settings
+from handlers.state_paths import SESSIONS, run_folder
 
 RESULT_SUFFIX = ".result.json"
 
@@ -62,7 +63,7 @@ class Planner:
         self._wish = wish
         self._github = github
         self._record = record
-        self._price = bootstrap.price(settings, record.spec.model)
+        self._price = wiring.price(settings, record.spec.model)
         self._totals = adapters.ledger.totals(record.run_id)
         self._last = last_result(adapters.directory, record.run_id)
 
@@ -193,7 +194,7 @@ def reservation(adapters: State, record: RunRecord, price: Price) -> NanoUsd:
     for (offset, length), paper_id in zip(heaviest.ranges, heaviest.ids, strict=True):
         if paper_id not in rows or rows[paper_id].status not in TERMINAL:
             paper = read_paper(adapters.store.read(heaviest.corpus, offset, length), paper_id)
-            request = bootstrap.task_of(record.spec).first_request(paper)
+            request = wiring.task_of(record.spec).first_request(paper)
             size = sum(len(each.content.encode("utf-8", "surrogatepass")) for each in request.messages)
             return worst_cost(size, request.max_tokens, price)
     return NanoUsd(0)
@@ -212,7 +213,7 @@ def too_little(adapters: State, run_id: str, needed: NanoUsd) -> str:
 
 def last_result(state: Path, run_id: str) -> Measured | None:
     """What the newest session that was collected has shown; None if none was, or by another version."""
-    files = sorted((state / "runs" / run_id / "sessions").glob(f"*{RESULT_SUFFIX}"), key=_session_number)
+    files = sorted((run_folder(state, run_id) / SESSIONS).glob(f"*{RESULT_SUFFIX}"), key=_session_number)
     if not files:
         return None
     try:

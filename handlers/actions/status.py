@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
-from handlers import bootstrap
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.queue_times import JobTimes, QueueStatus, queue_status
 from handlers.adapters.github_api import GitHubApi, WorkflowJob, WorkflowRun
+from handlers.bootstrap.state import SystemClock
 from handlers.domain.value import Frozen
 
 
@@ -27,7 +27,7 @@ class RunStatus(Frozen):
 
 def queue_of(github: GitHubEnvironment, run_id: int) -> QueueStatus:
     """The jobs of one run, over all of its attempts."""
-    api = github.api(bootstrap.SystemClock())
+    api = github.api(SystemClock())
     try:
         return _queue(api, run_id)
     finally:
@@ -36,7 +36,7 @@ def queue_of(github: GitHubEnvironment, run_id: int) -> QueueStatus:
 
 def statuses(github: GitHubEnvironment, most: int) -> list[RunStatus]:
     """The newest runs of the workflow, newest first."""
-    api = github.api(bootstrap.SystemClock())
+    api = github.api(SystemClock())
     try:
         return [_status(api, run) for run in islice(api.runs(github.workflow), most)]
     finally:
@@ -53,7 +53,7 @@ def status_lines(found: RunStatus) -> Iterator[str]:
     )
     yield "| job | attempt | state | waited s |"
     yield "| --- | ---: | --- | ---: |"
-    now = bootstrap.SystemClock().now()
+    now = SystemClock().now()
     for job in queue.jobs:
         yield f"| {job.name} | {job.attempt} | {job.conclusion or job.status} | {job.waited(now):,.0f} |"
 
@@ -71,7 +71,7 @@ def _status(api: GitHubApi, run: WorkflowRun) -> RunStatus:
 
 
 def _queue(api: GitHubApi, run_id: int) -> QueueStatus:
-    return queue_status([_times(job) for job in api.jobs(run_id)], bootstrap.SystemClock().now())
+    return queue_status([_times(job) for job in api.jobs(run_id)], SystemClock().now())
 
 
 def _times(job: WorkflowJob) -> JobTimes:

@@ -12,10 +12,10 @@ from typing import Literal
 
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.actions.begin import granted, left_of, read_job, write_job
 from handlers.actions.session import MIN_STEP, JobState, cost_to_go, next_allowance
-from handlers.bootstrap import State, open_state
+from handlers.bootstrap import wiring
+from handlers.bootstrap.state import State, SystemClock, open_state
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
 from handlers.errors import UsageError
@@ -50,10 +50,10 @@ def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
             return job, ""
         settings = _settings_of(job, settings)
         with open_state(job.run_id, settings) as adapters:
-            bootstrap.price(settings, adapters.ledger.run(job.run_id).spec.model)
-            bootstrap.endpoint(settings)
+            wiring.price(settings, adapters.ledger.run(job.run_id).spec.model)
+            wiring.endpoint(settings)
             before = _armed(adapters, job)
-        clock = bootstrap.SystemClock()
+        clock = SystemClock()
         began = clock.monotonic()
         with Progress(console) as progress:
             fleet = Fleet(settings, progress, cut_off_after=CANCEL_PATIENCE)
@@ -66,7 +66,7 @@ def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
 
 
 def _settings_of(job: JobState, settings: Settings) -> Settings:
-    left = job.ends_at - bootstrap.SystemClock().now()
+    left = job.ends_at - SystemClock().now()
     changed = {
         "run_id": job.run_id,
         "session_id": job.session,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from handlers.atomic_file import replacing
 from handlers.errors import UsageError
+from handlers.state_paths import CORPORA, SEGMENTS, SESSIONS, run_key
 
 _BLOCK = 1 << 20
 
@@ -43,9 +44,9 @@ def object_size(state: Path, key: str) -> int:
 
 def _objects(state: Path, run_id: str) -> Iterator[Path]:
     for folder, pattern in (
-        ("corpora", "*.*"),
-        (f"runs/{run_id}/segments", "*.jsonl"),
-        (f"runs/{run_id}/sessions", "*.json"),
+        (CORPORA, "*.*"),
+        (run_key(run_id, SEGMENTS), "*.jsonl"),
+        (run_key(run_id, SESSIONS), "*.json"),
     ):
         for path in sorted((state / folder).glob(pattern)):
             if path.is_file() and not path.name.endswith(".tmp"):

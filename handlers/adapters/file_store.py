@@ -13,6 +13,7 @@ from handlers.atomic_file import replacing, sync
 from handlers.domain.damage import damage_error
 from handlers.domain.result import Part, PartPointer
 from handlers.errors import UsageError
+from handlers.state_paths import SEGMENTS, run_key
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
@@ -77,7 +78,7 @@ class FileStore:
         pointers: list[tuple[PartPointer, ...]] = []
         touched: dict[str, _Segment] = {}
         for part in parts:
-            key = f"runs/{part.run_id}/segments/{job_id}.jsonl"
+            key = run_key(part.run_id, SEGMENTS, f"{job_id}.jsonl")
             segment = touched.setdefault(key, self._segment(key))
             pointers.append(tuple(segment.append(part.lines)))
         for segment in touched.values():

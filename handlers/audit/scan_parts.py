@@ -10,6 +10,7 @@ from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine, PartPointer
 from handlers.errors import DamagedObjectError
 from handlers.ports import ObjectStore
+from handlers.state_paths import RESULTS, SEGMENTS, run_key
 
 CARRIED = "carried-"
 """Begins the name of a segment of copies that travelled with a plan: their calls are booked where the
@@ -28,8 +29,8 @@ class Scanned:
 
 def scan_parts(run_id: str, store: ObjectStore) -> Iterator[Scanned]:
     """All lines of all parts, streamed. A line of another run counts as damaged."""
-    for folder in ("segments", "results"):
-        for key in store.keys(f"runs/{run_id}/{folder}/"):
+    for folder in (SEGMENTS, RESULTS):
+        for key in store.keys(run_key(run_id, folder, "")):
             if key.rpartition("/")[2].startswith(CARRIED):
                 yield from _copies(run_id, _object(key, store))
             else:

@@ -1,10 +1,11 @@
-"""What the operating system says of this machine and its processes."""
+"""What the operating system and the platform say of this machine and its processes."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import platform
+import secrets
 import sys
 import time
 from contextlib import suppress
@@ -31,6 +32,27 @@ def is_running(owner: str) -> bool:
     except PermissionError:
         return True
     return _started(int(pid)) == started
+
+
+def is_alive(owner: str) -> bool:
+    """Whether the process of a ``process_owner`` string runs; Lambda's sandboxes share a name, and
+    are assumed to."""
+    return on_lambda() or is_running(owner)
+
+
+def on_lambda() -> bool:
+    """Whether Lambda's runtime calls the handlers of this process."""
+    return "AWS_LAMBDA_RUNTIME_API" in os.environ or "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
+def new_id(prefix: str) -> str:
+    """A name that no other process of the fleet has: part of paths and keys."""
+    return f"{prefix}-{secrets.token_hex(5)}"
+
+
+def set_environment(values: dict[str, str]) -> None:
+    """Give this process its settings (a forked job's)."""
+    os.environ.update(values)
 
 
 def _started(pid: int) -> str:

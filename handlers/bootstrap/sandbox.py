@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from functools import cache
 from types import FrameType
 
-from handlers import bootstrap
 from handlers.bootstrap import wiring
+from handlers.bootstrap.host import new_id, on_lambda
 from handlers.bootstrap.metrics import figures, publish_invocation
 from handlers.pipeline.job_runner import Job
 
@@ -23,7 +23,7 @@ _CUTS = 10
 @contextmanager
 def invocation() -> Iterator[Job]:
     """The job that an invocation of the process handler works for: on a machine, this process's."""
-    if not bootstrap.on_lambda():
+    if not on_lambda():
         yield wiring.job()
         return
     with _sandbox().invocation() as job:
@@ -57,7 +57,7 @@ class Sandbox:
             self._job = None
             job.close(job.failure or job.stop.reason or "finished")
         if self._job is None:
-            self._job = wiring.new_job(bootstrap.new_id("job"))
+            self._job = wiring.new_job(new_id("job"))
             _cut_off_at_sigterm(self._job)
         return self._job
 

@@ -19,6 +19,7 @@ from handlers.bootstrap.host import helper_processes
 from handlers.errors import UsageError
 from handlers.ports import Backend, Clock
 from handlers.settings import PREFIX, Settings, load_settings
+from handlers.state_paths import LEDGER, QUEUE
 
 
 class SystemClock:
@@ -68,8 +69,8 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
     if settings.backend == "aws":
         return _connect_aws(settings, clock)
     root = settings.state
-    ledger = SqliteLedger(root / "ledger.sqlite3")
-    queue = SqliteQueue(root / "queue.sqlite3", run_id or settings.run_id, clock)
+    ledger = SqliteLedger(root / LEDGER)
+    queue = SqliteQueue(root / QUEUE, run_id or settings.run_id, clock)
     store = FileStore(root)
     closing = ExitStack()
     for adapter in (store, queue, ledger):
@@ -82,7 +83,7 @@ def export_processes(state: State) -> int:
     return 1 if state.by_itself else helper_processes()
 
 
-def located(settings: Settings) -> Settings:
+def with_stack_outputs(settings: Settings) -> Settings:
     """With what the deployed stack says, if the backend is AWS and none of its parts is named."""
     if settings.backend != "aws" or settings.table or settings.queue_url or settings.bucket:
         return settings
@@ -112,7 +113,7 @@ def _connect_aws(settings: Settings, clock: Clock) -> State:
     from handlers.adapters.dynamodb.ledger import DynamoDbLedger
     from handlers.adapters.dynamodb.reasons import DynamoDbReasons
 
-    settings = located(settings)
+    settings = with_stack_outputs(settings)
     table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")
     queue_url = _needed(settings.queue_url, "queue_url")
     elsewhere = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))

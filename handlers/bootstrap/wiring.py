@@ -11,8 +11,7 @@ from functools import cache
 
 from pydantic import SecretStr
 
-from handlers.bootstrap import new_id
-from handlers.bootstrap.host import free_memory, process_owner, share_one_heap
+from handlers.bootstrap.host import free_memory, new_id, process_owner, share_one_heap
 from handlers.bootstrap.state import State, connect
 from handlers.domain.money import Price
 from handlers.domain.run import RunSpec

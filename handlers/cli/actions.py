@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.actions.begin import begin
 from handlers.actions.collect import collect
 from handlers.actions.environment import github_environment
@@ -20,6 +19,7 @@ from handlers.actions.status import status_lines, statuses
 from handlers.actions.step import step
 from handlers.actions.summary import plan_summary, session_summary
 from handlers.actions.tiers import Account
+from handlers.bootstrap.state import SystemClock
 from handlers.cli import options
 from handlers.errors import UsageError
 from handlers.settings import load_settings
@@ -173,7 +173,7 @@ def next_session(
 ) -> None:
     """Start the workflow again, with the same inputs. Needs `actions: write`."""
     github = github_environment()
-    api = github.api(bootstrap.SystemClock())
+    api = github.api(SystemClock())
     try:
         api.dispatch(github.workflow, github.ref_name, {"tier": tier, "continue": "true"} | _inputs(inputs))
     finally:

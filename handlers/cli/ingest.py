@@ -9,7 +9,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from handlers import bootstrap
+from handlers.bootstrap.state import SystemClock
 from handlers.cli import options
 from handlers.cli.flags import ASKED, PRICES, takes
 from handlers.corpus.ingest import IngestResult
@@ -105,10 +105,12 @@ class _Trial:
     """One paper's calls, printed as they happen."""
 
     def __init__(self, settings: Settings, corpus: IngestResult) -> None:
+        from handlers.bootstrap import wiring  # most of the package
+
         spec = specification(settings, corpus)
-        self._price = bootstrap.price(settings, spec.model)
-        self._model = bootstrap.chat_model(settings, spec, bootstrap.SystemClock())
-        self._task = bootstrap.task_of(spec)
+        self._price = wiring.price(settings, spec.model)
+        self._model = wiring.chat_model(settings, spec, SystemClock())
+        self._task = wiring.task_of(spec)
         self._timeout = settings.call_timeout
         self._cost = 0
 

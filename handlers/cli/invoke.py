@@ -10,7 +10,10 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import BaseModel, ValidationError
 
-from handlers import bootstrap, process, report, shard
+from handlers import process, report, shard
+from handlers.bootstrap import wiring
+from handlers.bootstrap.host import set_environment
+from handlers.bootstrap.state import SystemClock
 from handlers.cli import options
 from handlers.errors import UsageError
 from handlers.local.event_source import LocalContext
@@ -49,7 +52,7 @@ def invoke(
     """
     given = {key: value for key, value in locals().items() if key not in ("handler", "event")}
     content = _read(event)
-    bootstrap.set_environment(to_environment(load_settings(**given)))
+    set_environment(to_environment(load_settings(**given)))
     call = {"shard": _shard, "process": _process, "report": _report}[handler]
     typer.echo(json.dumps(call(content), ensure_ascii=False))
 
@@ -67,7 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _context(name: str) -> LocalContext:
-    clock = bootstrap.SystemClock()
+    clock = SystemClock()
     ends_at = clock.monotonic() + _LAMBDA_SECONDS
     return LocalContext(
         f"local-{name}", lambda: ends_at - clock.monotonic(), function_name=f"paperfleet-{name}"
@@ -87,7 +90,7 @@ def _process(event: dict[str, Any]) -> dict[str, Any]:
         _SqsEvent.model_validate(event)
     except ValidationError as error:
         raise UsageError(f"no SQS event: {error}") from error
-    job = bootstrap.job()
+    job = wiring.job()
     try:
         return _called(process.handler, event, "process")
     finally:

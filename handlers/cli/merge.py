@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
+from handlers.bootstrap.host import is_alive
+from handlers.bootstrap.state import open_state
 from handlers.cli import options
 from handlers.local.merge import check_state, take_in, told
 from handlers.local.session import print_report
@@ -51,8 +52,8 @@ def merge(
 
 def _standing(state: Path, run_id: str) -> RunReport:
     """How the merged run stands, its unfinished batches sent to the queue."""
-    with bootstrap.open_state(run_id, load_settings(state=state, run_id=run_id)) as adapters:
+    with open_state(run_id, load_settings(state=state, run_id=run_id)) as adapters:
         adapters.queue.purge()
         if adapters.ledger.control(run_id).state == "active":
             emit(adapters, run_id)
-        return summarise(adapters, run_id, is_alive=bootstrap.is_alive, detail=True)
+        return summarise(adapters, run_id, is_alive=is_alive, detail=True)

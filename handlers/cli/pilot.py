@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.atomic_file import replacing
-from handlers.bootstrap import State, open_state
+from handlers.bootstrap import wiring
+from handlers.bootstrap.state import State, open_state
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, PRICES, takes
 from handlers.cli.sized_corpus import Planned, sized_corpus
@@ -91,7 +91,7 @@ def pilot(
         planned = sized_corpus(source, ready, mapping or [], source_format, console)
         if not planned.sized:
             raise UsageError("no paper of this corpus needs a call: there is nothing to pilot")
-        bootstrap.price(ready, planned.spec.model)
+        wiring.price(ready, planned.spec.model)
         report, found = _piloted(planned, papers, console)
     shown = PilotReport(
         state=report.state,

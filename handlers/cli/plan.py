@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.bootstrap import host
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
@@ -149,8 +148,10 @@ def _price(settings: Settings, model: str, assumed: Assumptions) -> Price | None
         for name in ("price_in", "price_out", "price_cached")
         if (value := getattr(assumed, name)) is not None
     }
+    from handlers.bootstrap import wiring  # most of the package
+
     try:
-        return bootstrap.price(settings.model_copy(update=given), model)
+        return wiring.price(settings.model_copy(update=given), model)
     except UsageError as error:
         if assumed.usd_per_paper is None:
             raise UsageError(f"{error} Small models cost about --price-in 0.15 --price-out 0.60") from None

@@ -9,20 +9,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.salvage import damage, salvage, set_aside
 from handlers.audit.audit import Audit, audit
 from handlers.audit.bill import Bill, read_bill
 from handlers.audit.repair import Repaired, repair
-from handlers.bootstrap import open_state
+from handlers.bootstrap.state import SystemClock, open_state
 from handlers.cli import options
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
-from handlers.local.preflight import LEDGER, QUEUE, refuse_damaged
+from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
 from handlers.runs.run_record import kept_record
 from handlers.settings import load_settings
+from handlers.state_paths import LEDGER, QUEUE, RUNS, run_folder
 
 DIFFERENCES = 3
 """Exit code of an audit that found some."""
@@ -42,9 +42,9 @@ def repair_state(state: options.State = None, as_json: options.AsJson = False) -
     """
     settings = load_settings(state=state)
     root = settings.state
-    runs = sorted(path.name for path in (root / "runs").glob("*") if path.is_dir())
+    runs = sorted(path.name for path in (root / RUNS).glob("*") if path.is_dir())
     if not runs:
-        raise UnknownRunError(f"{root}: no run lies there (no folder runs/): give --state DIR of a run")
+        raise UnknownRunError(f"{root}: no run lies there (no folder {RUNS}/): give --state DIR of a run")
     with only_parent(root):
         repaired = _rebuild(root, runs)
     if as_json:
@@ -79,11 +79,11 @@ def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore)
     old = salvage(root / LEDGER, run_id)
     try:
         record = kept_record(run_id, store)
-        return repair(record, old, ledger=ledger, store=store, clock=bootstrap.SystemClock())
+        return repair(record, old, ledger=ledger, store=store, clock=SystemClock())
     except DamagedObjectError as error:
         raise UsageError(
             f"run {run_id} cannot be repaired, and nothing is changed: {error}; or move "
-            f"{root / 'runs' / run_id} elsewhere, and the other runs are repaired without it"
+            f"{run_folder(root, run_id)} elsewhere, and the other runs are repaired without it"
         ) from error
 
 

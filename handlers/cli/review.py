@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from handlers.atomic_file import replacing
-from handlers.bootstrap import State, open_state
+from handlers.bootstrap.state import State, open_state
 from handlers.cli import options
 from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
-from handlers.bootstrap import State
+from handlers.bootstrap.host import is_alive
+from handlers.bootstrap.state import State, export_processes, open_state
 from handlers.cli import options
 from handlers.cli.review import write_page
 from handlers.domain.paper import PaperStatus
@@ -26,6 +26,7 @@ from handlers.results.parquet import export_parquet
 from handlers.runs import control
 from handlers.runs.summarise import RunReport, summarise
 from handlers.settings import load_settings
+from handlers.state_paths import run_folder
 
 _WATCH_EVERY = 2.0
 _GO_ON = "`paperfleet run` (the same command) or `paperfleet work` goes on"
@@ -117,7 +118,7 @@ def export_results(
     """Write the results, a line a paper, in the corpus's order. Says on stderr how many of each status."""
     target: Path | Literal["-"] = "-" if output is None or str(output) == "-" else output
     with _run(state, run_id, aws) as (adapters, run):
-        processes = bootstrap.export_processes(adapters)
+        processes = export_processes(adapters)
         if form == "parquet":
             counts = export_parquet(adapters, run, _file(target), drafts=drafts, processes=processes)
         elif form == "csv":
@@ -215,7 +216,7 @@ def _run(state: Path | None, run_id: str | None, aws: bool | None) -> Iterator[t
     settings = load_settings(state=state, run_id=run_id, aws=aws)
     if settings.backend == "embedded":
         _check_folder(settings.state)
-    with bootstrap.open_state(settings.run_id, settings) as adapters:
+    with open_state(settings.run_id, settings) as adapters:
         yield adapters, settings.run_id
 
 
@@ -227,8 +228,8 @@ def _check_folder(folder: Path) -> None:
 
 
 def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:
-    found = summarise(adapters, run_id, is_alive=bootstrap.is_alive, detail=detail)
-    return with_forecast(found, adapters.directory / "runs" / run_id)
+    found = summarise(adapters, run_id, is_alive=is_alive, detail=detail)
+    return with_forecast(found, run_folder(adapters.directory, run_id))
 
 
 def _watch(adapters: State, run_id: str, first: RunReport) -> None:

@@ -11,8 +11,8 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.bootstrap import host
+from handlers.bootstrap.state import SystemClock
 from handlers.cli.flags import flag, sign
 from handlers.domain.plan import PlanFile
 from handlers.errors import UsageError
@@ -59,7 +59,7 @@ def simulate(**flags: Any) -> None:
     if own["charts"] is not None:
         check_charts(own["charts"])
     console = Console(stderr=True, highlight=False)
-    clock = bootstrap.SystemClock()
+    clock = SystemClock()
     told = clock.monotonic()
 
     def progress(at: float, done: int) -> None:

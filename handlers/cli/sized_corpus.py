@@ -9,7 +9,6 @@ from pathlib import Path
 from pydantic import ValidationError
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.corpus.index import parse_index
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.plan import PilotFigures
@@ -68,10 +67,12 @@ def sized_corpus(
     source: str, settings: Settings, mapping: list[str], source_format: str | None, console: Console
 ) -> Planned:
     """Ingest the source and make every request that a run would send, without sending it."""
+    from handlers.bootstrap import wiring  # most of the package
+
     found = ingested(source, settings, mapping, source_format, console)
     named = settings if settings.model else settings.model_copy(update={"model": GLOSS})
     spec = specification(named, found)
-    task = bootstrap.task_of(spec)
+    task = wiring.task_of(spec)
     with found.index.open("rb") as index, found.corpus.open("rb") as corpus:
 
         def read(offset: int, length: int) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from handlers import bootstrap
+from handlers.bootstrap.state import DEFAULT_STACK
 from handlers.errors import UsageError
 from handlers.settings import PREFIX, load_settings
 
@@ -33,7 +33,7 @@ def stack(
     from handlers.adapters.aws.stack import KEY_OUTPUT, OUTPUTS, stack_outputs, store_secret
 
     settings = load_settings()
-    outputs = stack_outputs(name or settings.stack or bootstrap.DEFAULT_STACK)
+    outputs = stack_outputs(name or settings.stack or DEFAULT_STACK)
     if store_key:
         if settings.api_key is None:
             raise UsageError("no key to store: set PAPERFLEET_API_KEY")

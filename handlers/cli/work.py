@@ -8,8 +8,8 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
-from handlers.bootstrap import open_state
+from handlers.bootstrap import wiring
+from handlers.bootstrap.state import open_state, with_stack_outputs
 from handlers.cli import options
 from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
 from handlers.errors import UnknownRunError
@@ -18,7 +18,7 @@ from handlers.local.ingesting import ingested
 from handlers.local.preflight import refuse_forgotten
 from handlers.local.session import exit_code, final_report, print_report, submit_request
 from handlers.reporting.progress import Progress
-from handlers.runs.specification import run_request
+from handlers.runs.submit import run_request
 from handlers.settings import Settings, load_settings
 
 
@@ -50,7 +50,7 @@ def shard(
 def _cut_as_before(given: Settings) -> Settings:
     """A stack's batches are as large as its functions like them. A run that was cut under another size
     keeps its cut, unless the command asks for a size."""
-    settings = bootstrap.located(given)
+    settings = with_stack_outputs(given)
     if settings is given or "batch_papers" in given.model_fields_set:
         return settings
     with open_state(settings.run_id, settings) as adapters, suppress(UnknownRunError):
@@ -62,12 +62,12 @@ def _cut_as_before(given: Settings) -> Settings:
 @takes("state", "run_id", "aws", "max_failed", "force", *CONNECTION, *PRICES, *FLEET)
 def work(*, as_json: options.AsJson = False, **flags: Any) -> None:
     """Work on the queue of a run that `shard` or `run` has filled, until it is empty."""
-    settings = bootstrap.located(load_settings(**flags))
+    settings = with_stack_outputs(load_settings(**flags))
     with open_state(settings.run_id, settings) as adapters:
         spec = adapters.ledger.run(settings.run_id).spec
-        bootstrap.task_of(spec)
-        bootstrap.price(settings, spec.model)
-        bootstrap.endpoint(settings)
+        wiring.task_of(spec)
+        wiring.price(settings, spec.model)
+        wiring.endpoint(settings)
         reap_dead_jobs(adapters, settings.run_id)
     with Progress(Console(stderr=True, highlight=False)) as progress:
         failure = Fleet(settings, progress).run()

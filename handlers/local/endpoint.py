@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from rich.console import Console
 
-from handlers import bootstrap
 from handlers.errors import UsageError
 from handlers.settings import Settings
 
@@ -38,10 +37,11 @@ def endpoint(settings: Settings, console: Console) -> Iterator[Settings]:
         "No --base-url: the built-in model server glosses word by word from CC-CEDICT.\n"
         "It shows the way and is [bold]not a translation[/]; its prices are an example."
     )
+    from handlers.bootstrap import wiring  # most of the package
     from handlers.model_server.launch import start
     from handlers.model_server.settings import ServerSettings
 
-    price = bootstrap.price(settings, GLOSS)
+    price = wiring.price(settings, GLOSS)
     billed = ServerSettings(
         mode="gloss",
         price_in=Decimal(price.prompt) / _PER_MILLION,

@@ -14,8 +14,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-from handlers import bootstrap
-from handlers.bootstrap import State, is_alive, new_id, open_state
+from handlers.bootstrap.host import is_alive, new_id
+from handlers.bootstrap.state import State, SystemClock, connect, open_state
 from handlers.domain.run import SessionRecord
 from handlers.errors import PaperfleetError
 from handlers.local.job_process import FAILED, SIGNALS, job_main
@@ -24,6 +24,7 @@ from handlers.reporting.progress import Progress
 from handlers.runs.submit import queue_entry
 from handlers.runs.watch import DEAD_AFTER
 from handlers.settings import Settings, to_environment
+from handlers.state_paths import job_log
 
 _TICK = 0.2
 _SHOWN_EVERY = {"embedded": 0.0, "aws": 5.0}
@@ -140,7 +141,7 @@ class Fleet:
         workers = "auto" if self._settings.workers == "auto" else self._workers
         changed = {"session_id": self._session_id, "job_id": job_id, "workers": workers}
         environment = to_environment(self._settings.model_copy(update=changed))
-        log = self._settings.state / "runs" / self._run_id / "logs" / f"{job_id}.log"
+        log = job_log(self._settings.state, self._run_id, job_id)
         process = self._context.Process(target=self._job, args=(environment, log), name=job_id)
         # A signal between fork and the child's own handlers would reach the parent's, in the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -169,7 +170,7 @@ class Fleet:
             for job_id in ended:
                 self._end(job_id)
             self._cut_off_in_time()
-            state = state or bootstrap.connect(self._settings, self._run_id)
+            state = state or connect(self._settings, self._run_id)
             if state.clock.monotonic() - shown >= every:
                 shown = state.clock.monotonic()
                 with suppress(PaperfleetError):  # a ledger that is away for a while; the jobs wait for it
@@ -180,7 +181,7 @@ class Fleet:
             state.close()
 
     def _cut_off_in_time(self) -> None:
-        now = bootstrap.SystemClock().monotonic()
+        now = SystemClock().monotonic()
         if self._signals == 1 and self._cut_off_after < math.inf:
             self._signalled_at = min(self._signalled_at, now)
             if now - self._signalled_at >= self._cut_off_after:
@@ -205,7 +206,7 @@ class Fleet:
         if process.exitcode == 0:
             return
         self._give_up_for_dead(job_id)
-        log = self._settings.state / "runs" / self._run_id / "logs" / f"{job_id}.log"
+        log = job_log(self._settings.state, self._run_id, job_id)
         if process.exitcode == FAILED:
             self._failure = f"job {job_id} could not keep its results: make room, then run again; see {log}"
             self._drain()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.markup import escape
 
-from handlers.bootstrap import SystemClock, open_state
 from handlers.bootstrap.host import helper_processes
+from handlers.bootstrap.state import SystemClock, open_state
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.ingest_cache import place_of, remember, remembered
 from handlers.corpus.sources.formats import Source, open_source

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from handlers import bootstrap, process
+from handlers import process
+from handlers.bootstrap import log, wiring
+from handlers.bootstrap.host import set_environment
 from handlers.local.event_source import EventSource
 from handlers.pipeline.job_runner import Job
 from handlers.ports import Ledger
 
-logger = bootstrap.logger()
+logger = log.logger()
 
 SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 """What asks a session to drain."""
@@ -37,9 +39,9 @@ def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
         signal.signal(number, signal.SIG_IGN)  # they reach the whole group; the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     _redirect(log)
-    bootstrap.set_environment(environment)
+    set_environment(environment)
     gc.set_threshold(_COLLECTED_EVERY)
-    job = bootstrap.job()
+    job = wiring.job()
     signal.signal(signal.SIGTERM, _on_signal(job))
     if told:  # while it was being wired
         job.stop.drain("interrupted")
@@ -54,7 +56,7 @@ def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
 
 def work(job: Job) -> int:
     """Take batches until the queue is empty or the job drains; returns the exit code."""
-    settings = bootstrap.own_settings()
+    settings = wiring.own_settings()
     source = EventSource(
         job.queue,
         process.handler,

@@ -16,8 +16,7 @@ from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.merge import United, unite_ledger
 from handlers.errors import UnknownRunError, UsageError
 from handlers.runs.run_record import keep_record
-
-LEDGER = "ledger.sqlite3"
+from handlers.state_paths import LEDGER, LOCK
 
 
 def check_state(state: Path, run_id: str) -> None:
@@ -68,7 +67,7 @@ def told(state: Path, united: United) -> str:
 
 
 def _check_idle(state: Path) -> None:
-    lock = state / "parent.lock"
+    lock = state / LOCK
     if not lock.exists():
         return
     with lock.open("rb") as file:

@@ -9,10 +9,12 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext
 
-from handlers.bootstrap import connect, located, new_id
+from handlers.bootstrap.host import new_id
+from handlers.bootstrap.state import connect, with_stack_outputs
 from handlers.ports import Clock, Ledger
 from handlers.reporting.webhook import Notifier, Told, ToldFolder, Webhook
 from handlers.settings import Settings
+from handlers.state_paths import run_folder
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +62,11 @@ class NotifierProcess:
 def _told(settings: Settings, clock: Clock) -> Told:
     """Machines that share a run share what was told of it."""
     if settings.backend == "embedded":
-        return ToldFolder(settings.state / "runs" / settings.run_id / "told")
+        return ToldFolder(run_folder(settings.state, settings.run_id) / "told")
     from handlers.adapters.aws.clients import aws_client
     from handlers.adapters.dynamodb.told import DynamoDbTold
 
-    table = located(settings).table or ""  # `connect` has refused a stack without one
+    table = with_stack_outputs(settings).table or ""  # `connect` has refused a stack without one
     owner = new_id("notifier")
     return DynamoDbTold(aws_client("dynamodb"), table, clock, run_id=settings.run_id, owner=owner)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from handlers.adapters.sqlite.salvage import damage
-from handlers.bootstrap import State
+from handlers.bootstrap.state import State
 from handlers.errors import UsageError
-
-LEDGER, QUEUE = "ledger.sqlite3", "queue.sqlite3"
+from handlers.state_paths import LEDGER, QUEUE, SEGMENTS, run_key
 
 
 def refuse_damaged(state: Path) -> None:
@@ -39,5 +38,5 @@ def refuse_forgotten(state: State, run_id: str) -> None:
 
 def _results(state: Path, run_id: str = "*") -> Path | None:
     """A segment that is not empty, if there is one."""
-    segments = state.glob(f"runs/{run_id}/segments/*.jsonl")
+    segments = state.glob(run_key(run_id, SEGMENTS, "*.jsonl"))
     return next((path for path in segments if path.stat().st_size), None)

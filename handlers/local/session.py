@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
-from handlers import bootstrap
-from handlers.bootstrap import State, export_processes, is_alive, open_state
+from handlers.bootstrap import wiring
+from handlers.bootstrap.host import is_alive
+from handlers.bootstrap.state import State, call_function, export_processes, open_state
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import Control
 from handlers.errors import PaperfleetError
@@ -22,10 +22,10 @@ from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.results.export import export_jsonl
-from handlers.runs.specification import run_request
-from handlers.runs.submit import RunRequest, Submitted, submit_run
+from handlers.runs.submit import RunRequest, Submitted, run_request, submit_run
 from handlers.runs.summarise import RunReport, summarise
 from handlers.settings import Settings
+from handlers.state_paths import run_folder
 
 if TYPE_CHECKING:
     from handlers.domain.plan import PlanFile
@@ -40,7 +40,7 @@ def run_ingested(
         from handlers.planning import plan_file
 
         plan_file.check_corpus(planned, found.sha256)
-        forecast.keep(planned, folder_of(settings))
+        forecast.keep(planned, run_folder(settings.state, settings.run_id))
     with endpoint(settings, console) as ready:
         return run_corpus(ready, found, console)
 
@@ -55,7 +55,7 @@ def make_ready(settings: Settings) -> None:
 def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunReport:
     """A session over an ingested corpus, by whoever holds the state (``only_parent``)."""
     request = run_request(ready, found)
-    bootstrap.price(ready, ready.model or "")
+    wiring.price(ready, ready.model or "")
     with open_state(ready.run_id, ready) as state:
         refuse_forgotten(state, ready.run_id)
         _clear(state, ready.run_id)
@@ -77,7 +77,7 @@ def submit_request(state: State, request: RunRequest, settings: Settings) -> Sub
     """By the stack's shard function where the settings name one, else by this process."""
     if settings.backend == "aws" and settings.shard_function is not None:
         event = request.model_dump(mode="json")
-        return Submitted.model_validate(bootstrap.call_function(settings.shard_function, event))
+        return Submitted.model_validate(call_function(settings.shard_function, event))
     return submit_run(state, request)
 
 
@@ -104,17 +104,12 @@ def final_report(settings: Settings, state: State, failure: str) -> RunReport:
     report = summarise(state, settings.run_id, is_alive=is_alive, detail=True)
     from handlers.planning import plan_against_run as forecast  # with it comes all of planning
 
-    report = forecast.with_forecast(report, folder_of(settings))
+    report = forecast.with_forecast(report, run_folder(settings.state, settings.run_id))
     return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report
 
 
-def folder_of(settings: Settings) -> Path:
-    """Where a run's report, results, logs and plan lie."""
-    return settings.state / "runs" / settings.run_id
-
-
 def _write(report: RunReport, settings: Settings, state: State, console: Console) -> None:
-    folder = folder_of(settings)
+    folder = run_folder(settings.state, settings.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
     (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")

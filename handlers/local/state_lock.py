@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from handlers.bootstrap import SystemClock, is_alive
-from handlers.bootstrap.host import process_owner
+from handlers.bootstrap.host import is_alive, process_owner
+from handlers.bootstrap.state import SystemClock
 from handlers.errors import UsageError
+from handlers.state_paths import LOCK
 
 _TICK = 0.2
 _WIND_UP = 15.0
@@ -21,7 +22,7 @@ _WIND_UP = 15.0
 def only_parent(state: Path) -> Iterator[None]:
     """Hold the state folder; UsageError if another ``paperfleet run`` works on it."""
     state.mkdir(parents=True, exist_ok=True)
-    with (state / "parent.lock").open("a+") as lock:
+    with (state / LOCK).open("a+") as lock:
         _acquire(lock, state)
         lock.truncate(0)
         lock.write(process_owner(os.getpid()))

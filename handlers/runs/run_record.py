@@ -12,6 +12,7 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.run import RunId, RunRecord, RunSpec
 from handlers.domain.value import Frozen
 from handlers.ports import ObjectStore
+from handlers.state_paths import run_key
 
 
 class _Kept(Frozen):
@@ -25,7 +26,7 @@ class _Kept(Frozen):
 
 
 def record_key(run_id: str) -> str:
-    return f"runs/{run_id}/run.json"
+    return run_key(run_id, "run.json")
 
 
 def keep_record(record: RunRecord, store: ObjectStore) -> None:

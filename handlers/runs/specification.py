@@ -1,4 +1,4 @@
-"""The fixed settings of a run, and the request for it, from flags, files and the corpus."""
+"""The fixed settings of a run, from flags, files and the corpus."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
-from handlers.runs.submit import RunRequest
 from handlers.settings import Settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
@@ -36,17 +35,6 @@ def specification(settings: Settings, corpus: IngestResult) -> RunSpec:
         skip_no_derivatives=settings.skip_no_derivatives,
         full_text=settings.full_text,
         batch_papers=settings.batch_papers,
-    )
-
-
-def run_request(settings: Settings, corpus: IngestResult) -> RunRequest:
-    """The run that the settings want of a corpus."""
-    return RunRequest(
-        run_id=settings.run_id,
-        spec=specification(settings, corpus),
-        papers=corpus.papers,
-        same_as=corpus.same_as,
-        budget=settings.budget_nano,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry, parse_index
+from handlers.corpus.ingest import IngestResult
 from handlers.domain.batch import BatchMessage
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control, RunId, RunRecord, RunSpec
@@ -13,6 +14,9 @@ from handlers.domain.value import Frozen
 from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
 from handlers.ports import Backend, Ledger, ObjectStore
 from handlers.runs.run_record import keep_record
+from handlers.runs.specification import specification
+from handlers.settings import Settings
+from handlers.state_paths import index_key
 
 
 class RunRequest(Frozen):
@@ -35,6 +39,17 @@ class Submitted(Frozen):
     """Batches of the run, cut once."""
     emitted: int
     """Messages sent now: one for each unfinished batch."""
+
+
+def run_request(settings: Settings, corpus: IngestResult) -> RunRequest:
+    """The run that the settings want of a corpus."""
+    return RunRequest(
+        run_id=settings.run_id,
+        spec=specification(settings, corpus),
+        papers=corpus.papers,
+        same_as=corpus.same_as,
+        budget=settings.budget_nano,
+    )
 
 
 def submit_run(backend: Backend, request: RunRequest) -> Submitted:
@@ -94,7 +109,7 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
 
 def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[BatchMessage]:
     """A run's batches: the same ones whenever they are cut."""
-    index = store.lines(spec.corpus.removesuffix(".jsonl") + ".index")
+    index = store.lines(index_key(spec.corpus))
     entries = parse_index(index, corpus_sha256=spec.corpus_sha256)
     return cut(
         entries,

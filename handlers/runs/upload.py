@@ -12,9 +12,9 @@ from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.errors import UsageError
 from handlers.ports import ObjectStore
-from handlers.runs.specification import run_request
-from handlers.runs.submit import RunRequest
+from handlers.runs.submit import RunRequest, run_request
 from handlers.settings import Settings
+from handlers.state_paths import index_key
 
 INCOMING = "incoming/"
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
@@ -67,7 +67,7 @@ def request_of_upload(key: str, *, store: ObjectStore, settings: Settings) -> Ru
 
 def store_corpus(found: IngestResult, store: ObjectStore) -> None:
     """The index first: whoever finds the corpus finds its index."""
-    store.put_file(found.key.removesuffix(".jsonl") + ".index", found.index)
+    store.put_file(index_key(found.key), found.index)
     store.put_file(found.key, found.corpus)
 
 

@@ -11,6 +11,7 @@ from handlers.ports import Backend
 from handlers.runs.control import dead_batches
 from handlers.runs.submit import queue_entry
 from handlers.runs.summarise import RunReport, summarise
+from handlers.state_paths import run_key
 
 DEAD_AFTER = 2 * LEASE_TTL
 """Seconds without a heartbeat after which a job's grant is booked: its calls have long been cut off."""
@@ -58,7 +59,7 @@ def store_report(backend: Backend, report: RunReport) -> bool:
     open_at = datetime.fromtimestamp(backend.clock.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
     ended = report.state in ("finished", "cancelled")
     name = f"{report.state}-{report.counts['pending']}-{report.calls.sent}" if ended else open_at
-    key = f"runs/{report.run_id}/reports/{name}.json"
+    key = run_key(report.run_id, "reports", f"{name}.json")
     if ended and backend.store.exists(key):
         return False
     with tempfile.TemporaryDirectory() as folder:

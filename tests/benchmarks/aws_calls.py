@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 
-from handlers import bootstrap
+from handlers.bootstrap import wiring
 from handlers.local.job_process import work
 from handlers.model_server import ServerSettings, start
 from tests.command import corpus, paperfleet
@@ -52,7 +52,7 @@ def main(papers: int, batch: int) -> None:
         assert sharded.code == 0, sharded.err
         _count(counts, units)
         began = time.monotonic()
-        work(bootstrap.job())
+        work(wiring.job())
         seconds = time.monotonic() - began
     for operation, count in counts.most_common():
         sys.stdout.write(f"{operation:40} {count:7} {count / papers:8.3f}\n")

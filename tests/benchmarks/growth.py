@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from handlers.bootstrap import connect
+from handlers.bootstrap.state import connect
 from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
 from handlers.domain.call import CallTotals

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handlers.bootstrap import connect
+from handlers.bootstrap.state import connect
 from handlers.domain.paper import Paper
 from handlers.model_server import RunningServer, ServerSettings, start
 from handlers.settings import load_settings

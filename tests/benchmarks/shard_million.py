@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from handlers.bootstrap import connect
+from handlers.bootstrap.state import connect
 from handlers.corpus.index import IndexEntry, index_lines
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.settings import load_settings

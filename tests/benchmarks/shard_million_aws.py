@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from handlers import bootstrap
+from handlers.bootstrap.state import connect
 from handlers.corpus.index import IndexEntry, index_lines
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.settings import load_settings
@@ -56,7 +56,7 @@ def main(papers: int, batches: list[int]) -> None:
 
 def one(papers: int, batch_papers: int) -> None:
     requests: Counter[str] = Counter()
-    adapters = bootstrap.connect(load_settings(), "big")
+    adapters = connect(load_settings(), "big")
     for client in (adapters.ledger._table._client, adapters.queue._client, adapters.store._client):  # type: ignore[attr-defined]
         client.meta.events.register(
             "before-send", lambda event_name, **_: requests.update([_named(event_name)])

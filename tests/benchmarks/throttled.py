@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from handlers.adapters.aws.clients import aws_client
 from handlers.adapters.dynamodb.ledger import DynamoDbLedger
-from handlers.bootstrap import SystemClock
+from handlers.bootstrap.state import SystemClock
 from handlers.errors import PaperfleetError
 from tests import builders
 from tests.builders import call, commit, entry

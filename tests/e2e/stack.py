@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 
 from handlers.adapters.dynamodb.ledger import DynamoDbLedger
-from handlers.bootstrap import SystemClock
+from handlers.bootstrap.state import SystemClock
 from handlers.domain.run import Control
 from tests.command import Ran, paperfleet, until
 from tests.e2e.artifact import OVERRIDES, sam, sam_environment

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.dynamodb.ledger import DynamoDbLedger
-from handlers.bootstrap import SystemClock
+from handlers.bootstrap.state import SystemClock
 from handlers.model_server import ServerSettings, start
 from tests.command import PRICES, Running, corpus, lines, paperfleet, until
 from tests.e2e.stack import ministack

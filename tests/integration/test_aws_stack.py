@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers import bootstrap
+from handlers.bootstrap.state import with_stack_outputs
 from handlers.errors import UsageError
 from handlers.settings import load_settings
 from tests.command import corpus, paperfleet
@@ -72,7 +72,7 @@ def test_a_stack_of_something_else_is_named(aws: LocalAws, tmp_path: Path) -> No
     name = name_of(tmp_path)
     deploy(aws, name, {"Other": "value"})
     with pytest.raises(UsageError, match="no output TableName: it is not Paperfleet's"):
-        bootstrap.located(load_settings(stack=name))
+        with_stack_outputs(load_settings(stack=name))
 
 
 def test_a_function_that_is_not_there_is_named(aws: LocalAws, stack: Stack, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.queue import SqliteQueue
-from handlers.bootstrap import SystemClock
+from handlers.bootstrap.state import SystemClock
 from handlers.cli.main import app_of
 from handlers.domain.batch import BatchMessage
 from handlers.domain.result import Part

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from handlers.bootstrap import SystemClock
+from handlers.bootstrap.state import SystemClock
 from handlers.domain.call import ChatRequest, Message
 from handlers.errors import TransientError, UsageError
 from handlers.llm.client import ClientSettings, HttpChatModel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.bootstrap import task_of
+from handlers.bootstrap.wiring import task_of
 from handlers.errors import UsageError
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION

@@ -25,6 +25,7 @@ from handlers.adapters.aws.clients import code_of, explained
 from handlers.domain.damage import damage_error
 from handlers.domain.result import Part, PartPointer
 from handlers.errors import PaperfleetError, UsageError
+from handlers.state_paths import RESULTS, run_key
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _PACKED = ".jsonl.gz"
@@ -123,7 +124,7 @@ class S3Store:
             return list(pool.map(self._write, parts))
 
     def _write(self, part: Part) -> tuple[PartPointer, ...]:
-        key = _checked(f"runs/{part.run_id}/results/{part.name}{_PACKED}")
+        key = _checked(run_key(part.run_id, RESULTS, part.name + _PACKED))
         content = b"".join(part.lines)
         self._put_once(key, content)
         pointers, offset = [], 0

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.actions.begin import granted
 from handlers.actions.session import JobState
-from handlers.bootstrap import connect
+from handlers.bootstrap.state import connect
 from handlers.settings import Settings
 from tests.builders import RUN, run_record
 

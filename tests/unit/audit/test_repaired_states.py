@@ -9,7 +9,7 @@ import pytest
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.merge import unite_ledger
-from handlers.bootstrap import connect
+from handlers.bootstrap.state import connect
 from handlers.cli.repair import repair_state
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import REPAIR_PART, REPAIRER, Commit

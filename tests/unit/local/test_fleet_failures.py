@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.bootstrap import connect
+from handlers.bootstrap.state import connect
 from handlers.local.session import final_report
 from handlers.settings import Settings
 from tests.builders import RUN, run_record

@@ -1,0 +1,31 @@
+"""Where things lie in a state folder; a bucket has the objects under the same keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LEDGER, QUEUE = "ledger.sqlite3", "queue.sqlite3"
+LOCK = "parent.lock"
+"""Locked by the one command that works on the folder."""
+CORPORA, RUNS = "corpora", "runs"
+SEGMENTS, RESULTS, SESSIONS = "segments", "results", "sessions"
+"""Folders of a run: parts of a machine's jobs, parts of a stack's, and what Actions' sessions measured."""
+
+
+def run_key(run_id: str, *names: str) -> str:
+    """``runs/<run>/<names>``."""
+    return "/".join((RUNS, run_id, *names))
+
+
+def run_folder(state: Path, run_id: str) -> Path:
+    """The run's report, results, logs, parts and plan."""
+    return state / RUNS / run_id
+
+
+def job_log(state: Path, run_id: str, job_id: str) -> Path:
+    return run_folder(state, run_id) / "logs" / f"{job_id}.log"
+
+
+def index_key(corpus: str) -> str:
+    """The index of a corpus, by the corpus's key."""
+    return corpus.removesuffix(".jsonl") + ".index"
