@@ -17,9 +17,9 @@ from handlers.corpus.index import EMPTY, NO_DERIVATIVES
 from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, normalise_language
 from handlers.corpus.sources.json_lines import Record
 from handlers.corpus.text import clean_text, clean_value
-from handlers.corpus.token_estimate import tokens_of_size
 from handlers.domain.licenses import forbids_derivatives, normalise_license
 from handlers.domain.paper import Paper
+from handlers.domain.token_estimate import tokens_of_size
 from handlers.errors import UsageError, first_problem
 
 KEYWORD_SEPARATORS = ";,；，、"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES
 from handlers.corpus.normalise import FIELDS, Prepared
-from handlers.corpus.token_estimate import estimate_answer_tokens
+from handlers.domain.token_estimate import estimate_answer_tokens
 from handlers.domain.value import Frozen
 
 MAX_DISTINCT = 500

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from handlers.domain.call import CallKind, ChatRequest, Usage
 from handlers.domain.money import PICO_A_NANO, NanoUsd, Price, rounded_up
+from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.errors import UsageError
 
 _PICO_PER_TOKEN = 1_000_000
@@ -23,9 +24,6 @@ _PICO_PER_TOKEN = 1_000_000
 _MAX_USD = Decimal(100_000)
 _FRAMING = 256
 """Tokens that roles, separators and the start of the answer may add to a prompt."""
-_PER_MESSAGE = 4.0
-_PER_WIDE, _PER_NARROW = 0.75, 0.28
-"""Tokens a character, before anything is learned: Chinese in today's vocabularies, English."""
 _COMPLETION_PER_TOKEN = 0.9
 """Answer tokens for each token of the last message, before anything is learned."""
 _PRIOR_TOKENS = 200.0
@@ -196,8 +194,7 @@ def guess_tokens(request: ChatRequest) -> tuple[float, float]:
     """Tokens by character counts: of the whole prompt, and of the last message, which is translated."""
     last = total = 0.0
     for characters, size in request.sizes:
-        wide = (size - characters) / 2
-        last = wide * _PER_WIDE + max(0.0, characters - wide) * _PER_NARROW + _PER_MESSAGE
+        last = expected_tokens(characters, size) + PER_MESSAGE
         total += last
     return total, last
 

@@ -6,11 +6,10 @@ import threading
 from dataclasses import dataclass
 
 from handlers.domain.paper import Paper
+from handlers.domain.token_estimate import expected_tokens
 
 _MEMORY = 0.998
 """Weight that a paper loses with each later one."""
-_WIDE, _NARROW = 0.75, 0.28
-"""Size of a character that takes more than one byte in UTF-8, and of another: tokens, roughly."""
 _PRIOR = (200.0, 2.0, 0.02)
 """Before anything is learned: weight in papers of 100 tokens, seconds, and seconds a token."""
 _ENOUGH = 20.0
@@ -72,6 +71,5 @@ class LatencyForecast:
 def text_size(paper: Paper, *, full_text: bool) -> float:
     """The text to send, in tokens of no vocabulary in particular."""
     texts = (paper.title, paper.abstract, *paper.keywords, paper.body if full_text and paper.body else "")
-    characters = sum(map(len, texts))
-    wide = (sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) - characters) / 2
-    return wide * _WIDE + max(0.0, characters - wide) * _NARROW
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return expected_tokens(sum(map(len, texts)), size)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from handlers.domain.call import CallKind, ChatRequest, Message
+from handlers.domain.token_estimate import LIMIT_PER_KEY, LIMIT_PER_PLACEHOLDER, LIMIT_SPARE, answer_limit
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
 from handlers.tasks.translation.scripts import letters, scripts_of
 
@@ -46,10 +47,6 @@ translation of the same text exactly once, unchanged, where it belongs in the se
 8. If "problems" is given, "previous_answer" was refused for them. Answer with all segments of this \
 message again, and without these problems.
 """
-
-_TOKENS_PER_PLACEHOLDER = 6
-_TOKENS_PER_KEY = 10
-_SPARE_TOKENS = 200
 
 
 @lru_cache(maxsize=16)
@@ -93,15 +90,13 @@ def request(
 def answer_tokens(segments: Mapping[str, str], source_language: str) -> int:
     """A generous upper bound of the answer's tokens: twice what is expected, and some."""
     expected = sum(
-        _text_tokens(text, source_language) + _TOKENS_PER_KEY + len(key) for key, text in segments.items()
+        _text_tokens(text, source_language) + LIMIT_PER_KEY + len(key) for key, text in segments.items()
     )
-    return 2 * expected + _SPARE_TOKENS
+    return 2 * expected + LIMIT_SPARE
 
 
 def _text_tokens(text: str, source_language: str) -> int:
-    """A Han character makes about 0.8 English tokens, a Latin one 0.3; rarer scripts cost more."""
     prose, count = PLACEHOLDER.subn("", text)
-    own = letters(prose, scripts_of(source_language))
-    per_letter = 0.5 if "latin" in scripts_of(source_language) else 1.1
-    rest = len(prose) - own
-    return int(own * per_letter + rest * 0.5) + count * _TOKENS_PER_PLACEHOLDER
+    scripts = scripts_of(source_language)
+    own = letters(prose, scripts)
+    return answer_limit(own, len(prose) - own, latin="latin" in scripts) + count * LIMIT_PER_PLACEHOLDER
