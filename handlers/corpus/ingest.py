@@ -68,9 +68,9 @@ def ingest(
     """Write ``directory/corpora/<sha256>.jsonl``, ``.index``, ``.profile.json`` and ``.rejects.jsonl``.
 
     ``mapping`` is paper field → the source's name for it. ``processes`` prepare the records of a large source
-    beside this one; 1: this one alone, with the same result. ``alongside`` is called in a thread once they are
-    started. Files appear whole or not at all, the corpus last, so that whoever sees it finds the others; files
-    that are there with the same bytes stay as they are. SourceError if not one record is a paper.
+    beside this one; 1: this one alone, with the same result. ``alongside`` is called in a thread once they
+    are started. Files appear whole or not at all, the corpus last, so that whoever sees it finds the others;
+    files that are there with the same bytes stay as they are. SourceError if not one record is a paper.
     """
     normaliser = Normaliser(mapping or {}, separators=keyword_separators)
     folder = directory / FOLDER
