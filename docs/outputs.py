@@ -18,7 +18,7 @@ from handlers.planning.plan_file import PlanFile
 from handlers.report import ReportRequest
 from handlers.runs.control import Steered, ToldLetter
 from handlers.runs.submit import RunRequest, Submitted
-from handlers.simulation.setup import SimResult, SimSetup
+from handlers.simulation.sim_setup import SimResult, SimSetup
 
 Model = type[BaseModel] | dict[str, str]
 

@@ -8,17 +8,13 @@ ANSWER_FRAME = 30
 """Tokens of the JSON around an answer."""
 
 
-def estimate_tokens(text: str) -> int:
-    """Tokens of a text, roughly: 0.75 for a Han character, 1 for every 4 others.
+def tokens_of_size(characters: int, size: int) -> int:
+    """Tokens of a text of so many characters in so many bytes of UTF-8, roughly: 0.75 for a Han character, 1
+    for every 4 others.
 
     Han is taken as what needs three bytes of UTF-8 (Chinese punctuation, kana and hangul too; two bytes
     count half), because that is a subtraction and no scan. Real tokenizers differ by about 30%.
     """
-    return tokens_of_size(len(text), len(text.encode("utf-8", "surrogatepass")))
-
-
-def tokens_of_size(characters: int, size: int) -> int:
-    """``estimate_tokens`` of a text with so many characters in so many bytes of UTF-8."""
     # With (size - characters) / 2 for Han, 0.75 and 0.25 come down to this, and to the second case where most
     # characters take four bytes. Rounded up.
     return -(-size // 4) if size <= 3 * characters else -(-3 * (size - characters) // 8)

@@ -39,7 +39,7 @@ def endpoint(settings: Settings, console: Console) -> Iterator[Settings]:
         "It shows the way and is [bold]not a translation[/]; its prices are an example."
     )
     from handlers.model_server.launch import start
-    from handlers.model_server.settings import ServerSettings
+    from handlers.model_server.server_settings import ServerSettings
 
     price = bootstrap.price(settings, GLOSS)
     billed = ServerSettings(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.domain.call import ChatRequest

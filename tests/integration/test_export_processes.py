@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.paper import PaperStatus
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
@@ -29,7 +29,7 @@ _EXPORT = """
 import os, signal, sys
 from pathlib import Path
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.errors import PaperfleetError
 from handlers.ports import Backend
 from handlers.results import export as exporting
