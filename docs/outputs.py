@@ -20,7 +20,7 @@ from handlers.planning.assumptions import Assumptions
 from handlers.report import ReportRequest
 from handlers.runs.control import ControlResult, DeadLetterSummary
 from handlers.runs.submit import RunRequest, Submitted
-from handlers.simulation.setup import SimResult, SimSetup
+from handlers.simulation.sim_setup import SimResult, SimSetup
 
 Model = type[BaseModel] | dict[str, str]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.domain.batch import BatchMessage

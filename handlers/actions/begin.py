@@ -11,7 +11,7 @@ from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.history import attempt_of, own_state, saved_by
 from handlers.actions.plan_folder import carried_key
 from handlers.actions.session import JOB_FILE, PLAN_FILE, JobShare, JobState, SessionPlan
-from handlers.adapters.sqlite.slice import slice_ledger
+from handlers.adapters.sqlite.ledger_slice import slice_ledger
 from handlers.atomic_file import replacing
 from handlers.bootstrap.state import State, SystemClock, open_state
 from handlers.domain.job import JobRecord, JobStats

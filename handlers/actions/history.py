@@ -16,7 +16,7 @@ from pathlib import Path
 
 from handlers.actions.session import JOB_FILE, JobState
 from handlers.adapters.github_api import Artifact, GitHubApi, UnavailableError, WorkflowRun
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobRecord, JobStats
 from handlers.errors import PaperfleetError, UsageError
 from handlers.local.merge import runs_of, take_in

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from handlers.actions.session import PLAN_FILE, SessionPlan
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.slice import other_runs_results, point_at, reuse_at, unfinished_answers
+from handlers.adapters.sqlite.ledger_slice import other_runs_results, point_at, reuse_at, unfinished_answers
 from handlers.audit.scan_parts import CARRIED
 from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper

@@ -13,7 +13,7 @@ from handlers.state_paths import CORPORA, SEGMENTS, SESSIONS, run_key
 _BLOCK = 1 << 20
 
 
-def unite_objects(into: Path, source: Path, run_id: str) -> int:
+def merge_objects(into: Path, source: Path, run_id: str) -> int:
     """Copy what ``into`` lacks of the corpora and of a run's segments; returns how many files changed.
 
     Files appear whole and synced. Of a segment that both have, the longer one stays. UsageError if

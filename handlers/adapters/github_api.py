@@ -52,12 +52,10 @@ class WorkflowRun(_Answer):
     """One click, schedule or call; ``run_attempt`` grows with each re-run."""
 
     id: int
-    run_number: int = 0
     run_attempt: int = 1
     event: str = ""
     status: str | None = None
     conclusion: str | None = None
-    head_branch: str | None = None
     head_repository: _Repository | None = None
     created_at: datetime
     html_url: str = ""
@@ -75,7 +73,6 @@ class WorkflowJob(_Answer):
     started_at: datetime | None = None
     completed_at: datetime | None = None
     runner_name: str | None = None
-    labels: tuple[str, ...] = ()
 
 
 class _RunOfArtifact(_Answer):
@@ -87,7 +84,6 @@ class Artifact(_Answer):
 
     id: int
     name: str
-    size_in_bytes: int = 0
     expired: bool = False
     created_at: datetime
     workflow_run: _RunOfArtifact | None = None

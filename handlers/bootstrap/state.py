@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.bootstrap.host import helper_processes
 from handlers.errors import UsageError
 from handlers.ports import Backend, Clock
@@ -93,14 +93,14 @@ def with_stack_outputs(settings: Settings) -> Settings:
 
 @cache
 def _outputs(stack: str) -> dict[str, Any]:
-    from handlers.adapters.aws.stack import stack_settings
+    from handlers.adapters.aws.deployed_stack import stack_settings
 
     return stack_settings(stack)
 
 
 def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
     """A deployed function's answer."""
-    from handlers.adapters.aws.stack import invoke
+    from handlers.adapters.aws.deployed_stack import invoke
 
     return invoke(function, event)
 
@@ -110,8 +110,8 @@ def _connect_aws(settings: Settings, clock: Clock) -> State:
     from handlers.adapters.aws.clients import aws_client
     from handlers.adapters.aws.s3_store import S3Store
     from handlers.adapters.aws.sqs_queue import SqsQueue
-    from handlers.adapters.dynamodb.ledger import DynamoDbLedger
-    from handlers.adapters.dynamodb.reasons import DynamoDbReasons
+    from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
+    from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 
     settings = with_stack_outputs(settings)
     table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")

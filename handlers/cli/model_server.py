@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from handlers.cli.flags import flag, sign
 from handlers.errors import UsageError
 from handlers.model_server.running import serve
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 
 
 def register(app: typer.Typer) -> None:

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
 from handlers.adapters.sqlite.salvage import damage, salvage, set_aside
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.audit.audit import Audit, audit
 from handlers.audit.bill import Bill, read_bill
 from handlers.audit.repair import Repaired, repair

@@ -86,7 +86,7 @@ def _run(
         source_format,
         console,
         again=False,
-        meanwhile=partial(_load_session, settings),
+        alongside=partial(_load_session, settings),
     )
     from handlers.local.session import run_ingested
 

@@ -17,7 +17,7 @@ from handlers.cli.flags import flag, sign
 from handlers.domain.plan import PlanFile
 from handlers.errors import UsageError
 from handlers.model_server.limits import Limits
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 from handlers.pipeline.pace import AWS
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions
@@ -27,8 +27,8 @@ from handlers.reporting.plan_table import money
 from handlers.reporting.sim_charts import check_charts, write_charts
 from handlers.reporting.tables import duration
 from handlers.settings import TIERS
-from handlers.simulation.api import ApiLimits
-from handlers.simulation.setup import SimResult, SimSetup
+from handlers.simulation.sim_api import ApiLimits
+from handlers.simulation.sim_setup import SimResult, SimSetup
 from handlers.simulation.simulation import Simulation
 
 _TOLD_EVERY = 5.0

@@ -30,7 +30,7 @@ def stack(
     ] = False,
 ) -> None:
     """Print the outputs of the deployed stack as JSON. Commands with --aws find them by themselves."""
-    from handlers.adapters.aws.stack import KEY_OUTPUT, OUTPUTS, stack_outputs, store_secret
+    from handlers.adapters.aws.deployed_stack import KEY_OUTPUT, OUTPUTS, stack_outputs, store_secret
 
     settings = load_settings()
     outputs = stack_outputs(name or settings.stack or DEFAULT_STACK)

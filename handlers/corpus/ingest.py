@@ -63,15 +63,14 @@ def ingest(
     mapping: Mapping[str, str] | None = None,
     keyword_separators: str = KEYWORD_SEPARATORS,
     processes: int = 1,
-    meanwhile: Callable[[], None] | None = None,
+    alongside: Callable[[], None] | None = None,
 ) -> IngestResult:
     """Write ``directory/corpora/<sha256>.jsonl``, ``.index``, ``.profile.json`` and ``.rejects.jsonl``.
 
     ``mapping`` is paper field → the source's name for it. ``processes`` prepare the records of a large source
-    beside this one; 1: this one alone, with the same result. ``meanwhile`` is called in a thread beside them,
-    if there are any. Files appear whole or not at all, the corpus
-    last, so that whoever sees it finds the others; files that are there with the same bytes stay as they
-    are. SourceError if not one record is a paper.
+    beside this one; 1: this one alone, with the same result. ``alongside`` is called in a thread once they
+    are started. Files appear whole or not at all, the corpus last, so that whoever sees it finds the others;
+    files that are there with the same bytes stay as they are. SourceError if not one record is a paper.
     """
     normaliser = Normaliser(mapping or {}, separators=keyword_separators)
     folder = directory / FOLDER
@@ -84,7 +83,7 @@ def ingest(
     items: Iterator[Item] = source.blocks() if isinstance(source, LineSource) else source.records()
     with scratch as name, _Intake(Path(name)) as intake:
         _sweep(folder, Path(name).stat().st_mtime)
-        for chunk, results in prepared(items, normaliser, processes=processes, meanwhile=meanwhile):
+        for chunk, results in prepared(items, normaliser, processes=processes, alongside=alongside):
             intake.take(chunk, results)
         if not intake.papers:
             raise SourceError(_nothing_good(source.name, intake))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from handlers.corpus.normalise import Normaliser, Prepared, RecordError
 from handlers.corpus.sources.json_lines import Record, lines_of, parse_object
 from handlers.corpus.sources.reader import BLOCK_BYTES, BadLine, excerpt_of
-from handlers.parallel import in_order, may_fork
+from handlers.parallel import may_fork, ordered_map
 
 Item = tuple[int, bytes | Record | BadLine]
 """(line number, a block of lines from there on, a parsed record, or why there is none)."""
@@ -40,16 +40,16 @@ def prepared(
     normaliser: Normaliser,
     *,
     processes: int = 1,
-    meanwhile: Callable[[], None] | None = None,
+    alongside: Callable[[], None] | None = None,
 ) -> Iterator[tuple[Chunk, list[Prepared | Refused]]]:
     """Each chunk with what came of its items, whoever prepared it. ``processes``: as many more than this
-    one at most; 1 and fewer stands for none. ``meanwhile`` is called in a thread once they are started."""
+    one at most; 1 and fewer stands for none. ``alongside`` is called in a thread once they are started."""
     chunks = _chunks(items)
     for _, chunk in zip(range(_ALONE), chunks, strict=False):
         yield chunk, prepare(chunk, normaliser)
     if processes > 1 and may_fork() and (first := next(chunks, None)) is not None:
         work = partial(prepare, normaliser=normaliser)
-        yield from in_order(work, chain((first,), chunks), processes=processes, meanwhile=meanwhile)
+        yield from ordered_map(work, chain((first,), chunks), processes=processes, alongside=alongside)
     else:
         for chunk in chunks:
             yield chunk, prepare(chunk, normaliser)

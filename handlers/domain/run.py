@@ -100,4 +100,3 @@ class RunTotals:
     reused: int
     calls: CallTotals
     batches: int
-    batches_finished: int

@@ -39,7 +39,7 @@ def endpoint(settings: Settings, console: Console) -> Iterator[Settings]:
     )
     from handlers.bootstrap import wiring  # most of the package
     from handlers.model_server.launch import start
-    from handlers.model_server.settings import ServerSettings
+    from handlers.model_server.server_settings import ServerSettings
 
     price = wiring.price(settings, GLOSS)
     billed = ServerSettings(

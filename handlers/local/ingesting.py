@@ -24,10 +24,10 @@ def ingested(
     console: Console,
     *,
     again: bool = True,
-    meanwhile: Callable[[], None] | None = None,
+    alongside: Callable[[], None] | None = None,
 ) -> IngestResult:
     """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
-    what came of it. Not ``again``: a file that has not changed since is left alone. ``meanwhile`` is called
+    what came of it. Not ``again``: a file that has not changed since is left alone. ``alongside`` is called
     in a thread beside it if it takes long."""
     pairs = dict(_pair(given) for given in mapping)
     result = None if again else remembered(source, source_format, pairs, settings.state)
@@ -35,7 +35,7 @@ def ingested(
         opened = _opened(source, source_format, settings, console)
         place = place_of(source, source_format, pairs, settings.state)
         result = ingest(
-            opened, settings.state, mapping=pairs, processes=helper_processes(), meanwhile=meanwhile
+            opened, settings.state, mapping=pairs, processes=helper_processes(), alongside=alongside
         )
         remember(result, place)
     console.print(

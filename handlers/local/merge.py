@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from handlers.adapters.file_merge import object_size, unite_objects
+from handlers.adapters.file_merge import merge_objects, object_size
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.merge import United, unite_ledger
+from handlers.adapters.sqlite.merge_ledger import MergeResult, merge_ledger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.errors import UnknownRunError, UsageError
 from handlers.runs.run_record import keep_record
 from handlers.state_paths import LEDGER, LOCK
@@ -42,12 +42,12 @@ def runs_of(state: Path) -> list[str]:
             raise UsageError(f"{state / LEDGER}: cannot be read: {str(error).rpartition(': ')[2]}") from error
 
 
-def take_in(into: Path, state: Path, run_id: str) -> United:
+def take_in(into: Path, state: Path, run_id: str) -> MergeResult:
     """Unite one state folder with ``into``. Objects first, ledger second: what the ledger says is durable."""
     into.mkdir(parents=True, exist_ok=True)
-    unite_objects(into, state, run_id)
+    merge_objects(into, state, run_id)
     with _copied(state) as copy:
-        united = unite_ledger(into / LEDGER, copy, run_id, size=lambda key: object_size(into, key))
+        united = merge_ledger(into / LEDGER, copy, run_id, size=lambda key: object_size(into, key))
     ledger, store = SqliteLedger(into / LEDGER), FileStore(into)
     keep_record(ledger.run(run_id), store)  # without it no repair
     ledger.close()
@@ -55,7 +55,7 @@ def take_in(into: Path, state: Path, run_id: str) -> United:
     return united
 
 
-def told(state: Path, united: United) -> str:
+def told(state: Path, united: MergeResult) -> str:
     """What a source brought, in a sentence."""
     sentence = f"{state}: {united.papers:,} papers further, {united.parts:,} parts new"
     if united.lost_results:

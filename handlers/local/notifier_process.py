@@ -64,11 +64,11 @@ def _told(settings: Settings, clock: Clock) -> Told:
     if settings.backend == "embedded":
         return ToldFolder(run_folder(settings.state, settings.run_id) / "told")
     from handlers.adapters.aws.clients import aws_client
-    from handlers.adapters.dynamodb.told import DynamoDbTold
+    from handlers.adapters.dynamodb.sent_events import DynamoDbSentEvents
 
     table = with_stack_outputs(settings).table or ""  # `connect` has refused a stack without one
     owner = new_id("notifier")
-    return DynamoDbTold(aws_client("dynamodb"), table, clock, run_id=settings.run_id, owner=owner)
+    return DynamoDbSentEvents(aws_client("dynamodb"), table, clock, run_id=settings.run_id, owner=owner)
 
 
 def _notify(

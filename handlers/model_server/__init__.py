@@ -6,6 +6,6 @@ that it can be held against a client's ledger.
 
 from handlers.model_server.launch import RunningServer, start
 from handlers.model_server.running import serve
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 
 __all__ = ["RunningServer", "ServerSettings", "serve", "start"]

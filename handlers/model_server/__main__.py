@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from handlers.errors import UsageError
 from handlers.model_server.running import serve
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 
 
 def main() -> int:

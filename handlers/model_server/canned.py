@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from handlers.model_server.gloss import narrowed
-from handlers.model_server.numerals import to_english
+from handlers.model_server.number_words import to_english
 from handlers.model_server.tokens import HAN
 
 _RUN = re.compile(f"[{HAN}]+")

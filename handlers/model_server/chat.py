@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from handlers.model_server import chance, tokens
-from handlers.model_server.answers import Content, Translator, compose
-from handlers.model_server.bill import Bill, Tariff, Tokens
+from handlers.model_server.content import Content, Translator, compose
 from handlers.model_server.faults import pick
 from handlers.model_server.limits import Limits
-from handlers.model_server.reply import Ending, HttpRequest, Reply, encoded, error_reply
-from handlers.model_server.settings import Fault, ServerSettings
+from handlers.model_server.reply import Ending, HttpRequest, ServerReply, encoded, error_reply
+from handlers.model_server.server_bill import ServerBill, Tariff, Tokens
+from handlers.model_server.server_settings import Fault, ServerSettings
 
 _ERRORS: dict[Fault, tuple[int, str]] = {
     "http_500": (500, "The server had an error while processing your request"),
@@ -51,7 +51,7 @@ class Chat:
         self,
         settings: ServerSettings,
         translator: Translator,
-        bill: Bill,
+        bill: ServerBill,
         *,
         monotonic: Callable[[], float],
         now: Callable[[], float],
@@ -73,18 +73,18 @@ class Chat:
         self._limits = Limits(settings, now=self._monotonic())
         self._notice = f"x-paperfleet-notice: {settings.notice}\r\n"
 
-    def answer(self, request: HttpRequest) -> Reply:
+    def answer(self, request: HttpRequest) -> ServerReply:
         """The reply to one POST, counted; charged if an answer was generated."""
         refused = self._unauthorized(request)
         if refused is not None:
             return refused
         asked = self._asked(request.body)
-        if isinstance(asked, Reply):
+        if isinstance(asked, ServerReply):
             return asked
         refused = self._out_of_credit() or self._throttled(asked)
         return refused or self._admitted(asked)
 
-    def _unauthorized(self, request: HttpRequest) -> Reply | None:
+    def _unauthorized(self, request: HttpRequest) -> ServerReply | None:
         key = self.settings.api_key
         given = request.headers.get("authorization", "").removeprefix("Bearer ").encode("utf-8", "replace")
         if key is None or hmac.compare_digest(given, key.encode()):
@@ -92,7 +92,7 @@ class Chat:
         message = "Incorrect API key provided"
         return self._refuse("unauthorized", 401, message, code="invalid_api_key")
 
-    def _asked(self, body: bytes) -> Asked | Reply:
+    def _asked(self, body: bytes) -> Asked | ServerReply:
         """The request, or the 4xx that it earns."""
         try:
             data = json.loads(body)
@@ -107,7 +107,7 @@ class Chat:
         prompt = tokens.count_messages(content for _, content in messages)
         return self._unfit(model, prompt, limit) or Asked(model, messages, limit, prompt)
 
-    def _unfit(self, model: str, prompt: int, limit: int | None) -> Reply | None:
+    def _unfit(self, model: str, prompt: int, limit: int | None) -> ServerReply | None:
         settings = self.settings
         if settings.models and model not in settings.models:
             message = f"The model `{model[:100]}` does not exist or you do not have access to it"
@@ -121,7 +121,7 @@ class Chat:
         )
         return self._refuse("too_long", 400, message, code="context_length_exceeded")
 
-    def _out_of_credit(self) -> Reply | None:
+    def _out_of_credit(self) -> ServerReply | None:
         credit = self.settings.credit_usd
         if credit is None or self._bill.nano_usd < credit * 10**9:
             return None
@@ -131,7 +131,7 @@ class Chat:
             "no_credit", status, message, kind="insufficient_quota", code="insufficient_quota"
         )
 
-    def _throttled(self, asked: Asked) -> Reply | None:
+    def _throttled(self, asked: Asked) -> ServerReply | None:
         in_flight = self._bill.in_flight
         wait = self._limits.wait(asked.prompt_tokens, in_flight=in_flight, now=self._monotonic())
         if not wait:
@@ -141,7 +141,7 @@ class Chat:
         code = "rate_limit_exceeded"
         return self._refuse("throttled", 429, message, kind="requests", code=code, headers=headers)
 
-    def _admitted(self, asked: Asked) -> Reply:
+    def _admitted(self, asked: Asked) -> ServerReply:
         digest = chance.text_digest(self.settings.seed, asked.messages)
         draw = self._draw(digest)
         if draw.fault in _ERRORS:
@@ -187,13 +187,15 @@ class Chat:
         self._system_prompts.add(key)
         return 0
 
-    def _reply(self, content: Content, used: Tokens, draw: Draw) -> Reply:
+    def _reply(self, content: Content, used: Tokens, draw: Draw) -> ServerReply:
         fault = content.fault
         ending = cast("Ending", fault) if fault in _ENDINGS else "whole"
         status = None if fault in ("reset", "stall") else 200
         self._bill.note(fault or "ok", status, now=self._now())
         body = self._body(content, None if fault == "no_usage" else used)
-        return Reply(200, body, self._headers() + self._notice, self._delay(draw, used.completion), ending)
+        return ServerReply(
+            200, body, self._headers() + self._notice, self._delay(draw, used.completion), ending
+        )
 
     def _delay(self, draw: Draw, completion: int) -> float:
         """Seconds until the answer is sent."""
@@ -220,7 +222,7 @@ class Chat:
             answer["usage"] = used.as_usage()
         return encoded(answer).encode("utf-8", "replace")
 
-    def _tracked(self, reply: Reply, digest: bytes, *, billed: bool) -> Reply:
+    def _tracked(self, reply: ServerReply, digest: bytes, *, billed: bool) -> ServerReply:
         """The reply, with its time in flight counted."""
         began = self._monotonic()
         self._bill.enter()
@@ -229,7 +231,7 @@ class Chat:
             latency = self._monotonic() - began
             self._bill.leave(digest, delivered=written and billed, latency=latency)
 
-        return Reply(reply.status, reply.body, reply.headers, reply.delay, reply.ending, ended)
+        return ServerReply(reply.status, reply.body, reply.headers, reply.delay, reply.ending, ended)
 
     def _refuse(
         self,
@@ -240,7 +242,7 @@ class Chat:
         code: str,
         kind: Literal["invalid_request_error", "insufficient_quota", "requests"] = "invalid_request_error",
         headers: str = "",
-    ) -> Reply:
+    ) -> ServerReply:
         self._bill.note(outcome, status, now=self._now())
         return error_reply(status, message, kind=kind, code=code, headers=self._headers() + headers)
 

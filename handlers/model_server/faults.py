@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from handlers.model_server.settings import FAULTS, Fault
+from handlers.model_server.server_settings import FAULTS, Fault
 from handlers.model_server.tokens import HAN
 
 REFUSAL = "I'm sorry, but I can't help with translating this text."

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from handlers.errors import UsageError
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 
 _STOP_SECONDS = 5.0
 

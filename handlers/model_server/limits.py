@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from email.utils import formatdate
 
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 
 
 class Bucket:

@@ -24,7 +24,7 @@ class HttpRequest:
 
 
 @dataclass(frozen=True)
-class Reply:
+class ServerReply:
     """An answer and how it is sent: after ``delay`` seconds, with lines of ``headers`` ending in CRLF."""
 
     status: int
@@ -36,13 +36,13 @@ class Reply:
     """Called once: True when all of it was written, False when the connection went before."""
 
 
-def json_reply(status: int, value: object, *, headers: str = "", delay: float = 0.0) -> Reply:
-    return Reply(status, encoded(value).encode("utf-8", "replace"), headers, delay)
+def json_reply(status: int, value: object, *, headers: str = "", delay: float = 0.0) -> ServerReply:
+    return ServerReply(status, encoded(value).encode("utf-8", "replace"), headers, delay)
 
 
 def error_reply(
     status: int, message: str, *, kind: str, code: str | None = None, headers: str = "", delay: float = 0.0
-) -> Reply:
+) -> ServerReply:
     """An error in the form that OpenAI's API gives it."""
     error = {"message": message, "type": kind, "param": None, "code": code}
     return json_reply(status, {"error": error}, headers=headers, delay=delay)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from handlers.model_server.answers import Translator
-from handlers.model_server.bill import Bill
 from handlers.model_server.chat import Chat
-from handlers.model_server.reply import HttpRequest, Reply, error_reply, json_reply
-from handlers.model_server.settings import FIXED, ServerSettings
+from handlers.model_server.content import Translator
+from handlers.model_server.reply import HttpRequest, ServerReply, error_reply, json_reply
+from handlers.model_server.server_bill import ServerBill
+from handlers.model_server.server_settings import FIXED, ServerSettings
 
 _CHAT = frozenset({"/v1/chat/completions", "/chat/completions"})
 
@@ -27,14 +27,14 @@ class Routes:
         monotonic: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
-        self._bill = Bill()
+        self._bill = ServerBill()
         self._chat = Chat(settings, translator, self._bill, monotonic=monotonic, now=now)
 
     @property
     def settings(self) -> ServerSettings:
         return self._chat.settings
 
-    def reply(self, request: HttpRequest) -> Reply:
+    def reply(self, request: HttpRequest) -> ServerReply:
         path = request.path.partition("?")[0]
         if path in _CHAT:
             return self._chat.answer(request) if request.method == "POST" else _not_allowed("POST")
@@ -59,7 +59,7 @@ class Routes:
         ]
         return {"object": "list", "data": rows}
 
-    def _control(self, body: bytes) -> Reply:
+    def _control(self, body: bytes) -> ServerReply:
         """Changes the settings named in the body's JSON object; answers with all of them but the key."""
         try:
             changes = json.loads(body)
@@ -77,5 +77,5 @@ class Routes:
         return json_reply(200, settings.model_dump(mode="json", exclude={"api_key"}))
 
 
-def _not_allowed(method: str) -> Reply:
+def _not_allowed(method: str) -> ServerReply:
     return error_reply(405, f"use {method}", kind="invalid_request_error", headers=f"Allow: {method}\r\n")

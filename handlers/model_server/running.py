@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 from handlers.errors import UsageError
 from handlers.model_server import dictionary
-from handlers.model_server.answers import Translator
 from handlers.model_server.canned import Filler
+from handlers.model_server.content import Translator
 from handlers.model_server.gloss import Glossator
 from handlers.model_server.routes import Routes
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 from handlers.model_server.wire import Connection
 
 _BACKLOG = 4096

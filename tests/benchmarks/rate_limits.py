@@ -16,7 +16,7 @@ import math
 import statistics
 from dataclasses import dataclass, replace
 
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 from handlers.pipeline.heartbeat import BEAT
 from tests.virtual_fleet import Fleet, Scenario, Tenant
 

@@ -15,7 +15,7 @@ import boto3
 from botocore.config import Config
 
 from handlers.adapters.aws.clients import aws_client
-from handlers.adapters.dynamodb.ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.bootstrap.state import SystemClock
 from handlers.errors import PaperfleetError
 from tests import builders

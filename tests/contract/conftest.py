@@ -13,11 +13,11 @@ import pytest
 from handlers.adapters.aws.clients import aws_client
 from handlers.adapters.aws.s3_store import S3Store
 from handlers.adapters.aws.sqs_queue import SqsQueue
-from handlers.adapters.dynamodb.ledger import DynamoDbLedger
-from handlers.adapters.dynamodb.reasons import DynamoDbReasons
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.ports import BatchQueue, Ledger, ObjectStore
 from tests import builders
 from tests.fakes import FakeClock

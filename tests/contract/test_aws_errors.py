@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from handlers.adapters.aws.clients import aws_client, explained, read_secret
 from handlers.adapters.aws.s3_store import S3Store
 from handlers.adapters.aws.sqs_queue import SqsQueue
-from handlers.adapters.dynamodb.reasons import DynamoDbReasons
+from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 from handlers.domain.result import Part
 from handlers.errors import DamagedObjectError, PaperfleetError, UsageError
 from tests.command import until

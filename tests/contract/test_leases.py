@@ -101,7 +101,8 @@ def test_a_batch_is_finished_when_all_its_papers_are(ledger: Ledger) -> None:
     assert ledger.finish_batch(RUN, "b1", now=4), "finishing twice changes nothing"
     assert ledger.lease(RUN, "b1", "job-a", now=5, ttl=60) is None
     assert [each.batch_id for each in ledger.unfinished_batches(RUN)] == ["b2"]
-    assert (ledger.totals(RUN).batches, ledger.totals(RUN).batches_finished) == (2, 1)
+    assert ledger.totals(RUN).batches == 2
+    assert len(list(ledger.unfinished_batches(RUN))) == 1
 
 
 def test_runs_in_one_ledger_do_not_see_each_other(ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 
 from handlers.adapters.aws.s3_store import S3Store
-from handlers.adapters.dynamodb.ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.domain.result import Part
 from handlers.ports import Ledger
 from tests import builders

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.dynamodb.ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.domain.job import JobStats
 from handlers.ports import Ledger
 from tests import builders

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.adapters.file_merge import object_size, unite_objects
+from handlers.adapters.file_merge import merge_objects, object_size
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.merge import unite_ledger
-from handlers.adapters.sqlite.slice import slice_ledger
+from handlers.adapters.sqlite.ledger_slice import slice_ledger
+from handlers.adapters.sqlite.merge_ledger import merge_ledger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import CallTotals
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import Commit
@@ -142,12 +142,12 @@ def united(folder: Path, name: str, states: Sequence[Path]) -> Path:
     into = folder / name
     into.mkdir()
     for number, state in enumerate(states):
-        unite_objects(into, state, "r")
+        merge_objects(into, state, "r")
         copy = folder / f"{name}-source-{number}"
         copy.mkdir()
         for path in state.glob("ledger.sqlite3*"):
             shutil.copy(path, copy)
-        unite_ledger(
+        merge_ledger(
             into / "ledger.sqlite3", copy / "ledger.sqlite3", "r", size=lambda key: object_size(into, key)
         )
     return into

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import CallTotals
 from handlers.domain.job import JobStats
 from handlers.ports import Ledger

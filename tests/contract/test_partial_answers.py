@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from handlers.adapters.aws.sqs_queue import SqsQueue
-from handlers.adapters.dynamodb.ledger import DynamoDbLedger
-from handlers.adapters.dynamodb.reasons import DynamoDbReasons
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 from handlers.errors import PaperfleetError
 from tests.builders import RUN, batch, commit, entry
 from tests.fakes import FakeClock

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.ports import BatchQueue, QueueCounts, QueueMessage
 from tests.contract.conftest import MAX_RECEIVES
 from tests.fakes import FakeClock, SetClock

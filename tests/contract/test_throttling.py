@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from handlers.adapters.aws.clients import aws_client
 from handlers.adapters.aws.retries import PATIENCE, Retries
-from handlers.adapters.dynamodb.ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from tests import builders
 from tests.builders import RUN, call, commit, entry
 from tests.fakes import FakeClock

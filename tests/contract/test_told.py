@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.aws.clients import aws_client
-from handlers.adapters.dynamodb.told import DynamoDbTold
+from handlers.adapters.dynamodb.sent_events import DynamoDbSentEvents
 from handlers.reporting.webhook import Told, ToldFolder
 from tests.fakes import FakeClock
 from tests.local_aws import LocalAws, name_of
@@ -23,7 +23,7 @@ def make_told(request: pytest.FixtureRequest, tmp_path: Path, aws: LocalAws) -> 
     if request.param == "folder":
         return lambda _owner: ToldFolder(tmp_path / "told")
     client, table = aws.client("dynamodb"), aws.table(name_of(tmp_path))
-    return lambda owner: DynamoDbTold(client, table, FakeClock(), run_id="r", owner=owner)
+    return lambda owner: DynamoDbSentEvents(client, table, FakeClock(), run_id="r", owner=owner)
 
 
 def test_an_event_is_one_process_s_and_only_once(make_told: MakeTold) -> None:
@@ -54,6 +54,6 @@ def test_a_winner_whose_answer_was_lost_still_wins(
 
     table = aws.table(name_of(tmp_path))
     monkeypatch.setattr(aws.wire, "loses", lose)
-    told = DynamoDbTold(aws_client("dynamodb"), table, FakeClock(), run_id="r", owner="one")
+    told = DynamoDbSentEvents(aws_client("dynamodb"), table, FakeClock(), run_id="r", owner="one")
     assert told.first("end-1")
     assert lost == ["PutItem"]

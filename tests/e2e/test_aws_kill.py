@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.dynamodb.ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.bootstrap.state import SystemClock
 from handlers.model_server import ServerSettings, start
 from tests.command import PRICES, Running, corpus, lines, paperfleet, until

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.bootstrap.state import SystemClock
 from handlers.local.event_source import sqs_event
 from handlers.model_server import RunningServer, ServerSettings, start

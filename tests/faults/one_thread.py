@@ -10,8 +10,8 @@ from handlers.domain.call import ChatAnswer, ChatRequest, Usage
 from handlers.domain.money import Price
 from handlers.errors import ContentFilteredError, FatalError, ThrottledError, TransientError
 from handlers.llm.limits.limiter import Limiter
-from handlers.model_server.answers import compose
 from handlers.model_server.canned import Filler
+from handlers.model_server.content import compose
 from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.pool import WorkerPool
 from tests.fakes import FakeClock

@@ -17,11 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from handlers.adapters.aws.s3_store import S3Store
 from handlers.adapters.aws.sqs_queue import SqsQueue
-from handlers.adapters.dynamodb.ledger import DynamoDbLedger
-from handlers.adapters.dynamodb.reasons import DynamoDbReasons
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
+from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.errors import RunChangedError, UsageError
 from handlers.local.merge import runs_of, take_in
 from handlers.runs import control

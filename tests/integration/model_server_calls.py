@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from handlers.model_server import RunningServer, ServerSettings
-from handlers.model_server.settings import FIXED
+from handlers.model_server.server_settings import FIXED
 
 SEGMENTS = {"title": "水稻的研究", "abstract": "本文研究了⟦0⟧的三种方法，准确率提高12.5%，其中⟦1⟧为常数。"}
 DEFAULTS = ServerSettings(mode="canned").model_dump(mode="json")

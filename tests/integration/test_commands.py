@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.bootstrap.state import SystemClock
 from handlers.cli.main import app_of
 from handlers.domain.batch import BatchMessage

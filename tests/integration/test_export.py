@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import Usage
 from handlers.domain.result import Check, Part, PartLine
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.paper import PaperStatus
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
@@ -28,27 +28,25 @@ _PART = 50
 _EXPORT = """
 import os, signal, sys
 from pathlib import Path
-from handlers import parallel
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.errors import PaperfleetError
 from handlers.ports import Backend
 from handlers.results import export as exporting
 
 root, output, processes, fate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
-started, parent, block = [], os.getpid(), exporting._block
+started, parent, fork, block = [], os.getpid(), os.fork, exporting._block
 
-class Counted(parallel.Worker):
-    def __init__(self, *given):
-        started.append(1)
-        super().__init__(*given)
+def counted():
+    started.append(1)
+    return fork()
 
 def dies_in_a_worker(make, chunk):
     if os.getpid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
     return block(make, chunk)
 
-parallel.Worker = Counted
+os.fork = counted
 if fate == "killed":
     exporting._block = dies_in_a_worker
 ledger, store = SqliteLedger(root / "ledger.sqlite3"), FileStore(root)

@@ -57,4 +57,4 @@ def test_a_run_imports_its_session_beside_a_large_ingest(tmp_path: Path, papers:
     assert ran.returncode == 0, ran.stderr
     told = ran.stderr.splitlines()
     assert told[0] == "False"
-    assert ("meanwhile False" in told) == beside
+    assert ("alongside False" in told) == beside

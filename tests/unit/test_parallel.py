@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
 
 import pytest
 
-from handlers.parallel import in_order
+from handlers.parallel import ordered_map
+
+ROOT = Path(__file__).parents[2]
+_WAITS = """
+import time
+from handlers.parallel import ordered_map
+
+def work(number):
+    print("at work", flush=True)
+    time.sleep(600)
+
+list(ordered_map(work, iter(range(9)), processes=3))
+"""
 
 
 def tripled(number: int) -> int:
@@ -27,5 +44,26 @@ def test_where_no_more_processes_can_be_started_chunks_are_worked_on_here(
         return fork()
 
     monkeypatch.setattr(os, "fork", limited)
-    found = list(in_order(tripled, iter(range(9)), processes=3))
+    found = list(ordered_map(tripled, iter(range(9)), processes=3))
     assert found == [(number, 3 * number) for number in range(9)]
+
+
+def test_chunks_are_taken_as_results_are_wanted_and_processes_end_with_the_caller() -> None:
+    taken = count()
+    results = ordered_map(tripled, iter(taken.__next__, -1), processes=2)
+    assert [next(results) for _ in range(50)] == [(number, 3 * number) for number in range(50)]
+    results.close()
+    assert next(taken) <= 53
+
+
+def test_what_a_chunk_raises_is_raised_here() -> None:
+    with pytest.raises(TypeError):
+        list(ordered_map(tripled, iter([1, None, 2]), processes=2))  # type: ignore[arg-type]
+
+
+def test_a_killed_parent_leaves_no_process_behind() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", _WAITS], stdout=subprocess.PIPE, cwd=ROOT)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"at work\n"
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate(timeout=20)  # the pipe is closed once no process has it

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.dynamodb.jobs import live_key
+from handlers.adapters.dynamodb.job_items import live_key
 from handlers.bootstrap import metrics
 from handlers.settings import PREFIX, TIERS, Settings
 from tests.unit.cloudformation import ROOT, as_list, inside, of_type, statements, template

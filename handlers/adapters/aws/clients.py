@@ -41,11 +41,10 @@ _ELSEWHERE = frozenset(
     {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 )
 _SETTINGS = {"sqs": "PAPERFLEET_QUEUE_URL", "dynamodb": "PAPERFLEET_TABLE", "s3": "PAPERFLEET_BUCKET"}
+_CONNECTIONS = 32
 
 
-def aws_client(
-    service: str, *, path_style: bool = False, connections: int = 32, read_timeout: float = 30
-) -> Any:
+def aws_client(service: str, *, path_style: bool = False, read_timeout: float = 30) -> Any:
     """A thread-safe client; region, credentials and endpoint as boto3 finds them (AWS_ENDPOINT_URL too).
 
     Throttled and broken requests are sent again as ``aws_retries`` says, not by the SDK's own modes.
@@ -53,7 +52,7 @@ def aws_client(
     """
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 1},
-        max_pool_connections=connections,
+        max_pool_connections=_CONNECTIONS,
         connect_timeout=5,
         read_timeout=read_timeout,
         tcp_keepalive=True,

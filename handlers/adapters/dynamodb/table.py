@@ -27,6 +27,8 @@ _WRITE = 25
 """Items that one BatchWriteItem may carry."""
 _PATIENCE = 12
 """Tries with nothing processed before a batch call is given up; about a minute."""
+_REQUESTS = 16
+"""At a time."""
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -47,11 +49,10 @@ def bucket_keys(run_id: str) -> list[str]:
 class Table:
     """Thread-safe. Reads are strongly consistent."""
 
-    def __init__(self, client: Any, name: str, clock: Clock, *, parallel: int = 16) -> None:
+    def __init__(self, client: Any, name: str, clock: Clock) -> None:
         self._client = client
         self.name = name
         self._clock = clock
-        self._parallel = parallel
         self._pool: ThreadPoolExecutor | None = None
 
     def get(self, pk: str, sk: str) -> Item | None:
@@ -193,7 +194,7 @@ class Table:
         if len(inputs) <= 1:
             return [work(each) for each in inputs]
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="dynamodb")
+            self._pool = ThreadPoolExecutor(_REQUESTS, thread_name_prefix="dynamodb")
         return list(self._pool.map(work, inputs))
 
     def close(self) -> None:

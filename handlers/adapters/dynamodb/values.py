@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
 _NAME = re.compile(r"#(\w+)")
 
 Item = dict[str, Any]
@@ -66,23 +70,15 @@ def tagged_item(item: Item) -> dict[str, Any]:
 
 
 def tagged(value: Any) -> dict[str, Any]:
-    match value:
-        case bool():
-            return {"BOOL": value}
-        case int() | float():
-            return {"N": repr(value)}
-        case str():
-            return {"S": value}
-        case _:
-            return {"L": [tagged(each) for each in value]}
+    exact = Decimal(repr(value)) if isinstance(value, float) else value
+    return cast("dict[str, Any]", _SERIALIZER.serialize(exact))
 
 
 def plain(item: Mapping[str, Any]) -> Item:
-    return {name: _value(tagged) for name, tagged in item.items()}
+    return {name: _plain(_DESERIALIZER.deserialize(tagged)) for name, tagged in item.items()}
 
 
-def _value(tagged: Mapping[str, Any]) -> Any:
-    ((tag, value),) = tagged.items()
-    if tag == "N":
-        return int(value) if value.lstrip("-").isdigit() else float(value)
-    return [_value(each) for each in value] if tag == "L" else value
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from handlers.adapters.sqlite.papers import add_to_tally
+from handlers.adapters.sqlite.paper_tables import add_to_totals
 from handlers.domain.call import CallTotals
 
 _COLUMNS = (
@@ -55,7 +55,7 @@ _CLOSE_SESSIONS = (
 )
 
 
-def unite_jobs(db: sqlite3.Connection, run_id: str) -> None:
+def merge_jobs(db: sqlite3.Connection, run_id: str) -> None:
     """Take the later word of each job, close those that were left open, and book what they lost."""
     db.execute(_TAKE_JOBS, {"run": run_id})
     for statement in _SUM_UP:
@@ -76,10 +76,10 @@ def _book_losses(db: sqlite3.Connection, run_id: str) -> None:
     )
     after = db.execute(f"SELECT COALESCE(SUM(cost), 0) FROM main.part WHERE {_LOST}", {"run": run_id})
     lost += int(after.fetchone()[0])
-    add_to_tally(db, run_id, CallTotals(cost=lost, indeterminate=lost))
+    add_to_totals(db, run_id, CallTotals(cost=lost, indeterminate=lost))
 
 
-def unite_sessions(db: sqlite3.Connection, run_id: str) -> None:
+def merge_sessions(db: sqlite3.Connection, run_id: str) -> None:
     """A session lasts from the first start to the last end that anybody saw."""
     db.execute(_TAKE_SESSIONS, {"run": run_id})
     for statement in _CLOSE_SESSIONS:

@@ -11,7 +11,7 @@ from typing import IO, Protocol, cast
 
 from handlers.corpus.sources.json_lines import BOM, JsonlSource, Opener, Record
 from handlers.corpus.sources.markdown_folder import MarkdownFolder
-from handlers.corpus.sources.parquet import ParquetRows
+from handlers.corpus.sources.parquet_rows import ParquetRows
 from handlers.corpus.sources.reader import (
     MAX_LINE_BYTES,
     BadLine,

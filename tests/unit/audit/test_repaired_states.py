@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.merge import unite_ledger
+from handlers.adapters.sqlite.merge_ledger import merge_ledger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.bootstrap.state import connect
 from handlers.cli.repair import repair_state
 from handlers.domain.call import CallTotals
@@ -41,7 +41,7 @@ def repaired(state: Path, cost: int, *, at: float) -> None:
 def unite(into: Path, source: Path) -> int:
     """The spend of both, in nano-USD."""
     into.mkdir(exist_ok=True)
-    unite_ledger(into / "ledger.sqlite3", source / "ledger.sqlite3", RUN, size=lambda _: 0)
+    merge_ledger(into / "ledger.sqlite3", source / "ledger.sqlite3", RUN, size=lambda _: 0)
     ledger = SqliteLedger(into / "ledger.sqlite3")
     try:
         state = ledger.budget_state(RUN)

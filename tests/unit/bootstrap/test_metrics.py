@@ -22,7 +22,7 @@ def test_figures_of_an_invocation_are_what_came_since_the_last() -> None:
 def test_a_report_is_one_line_with_the_service_as_its_only_dimension(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from handlers.adapters.sqlite.ledger import SqliteLedger
+    from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "fleet")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Paperfleet")

@@ -58,24 +58,22 @@ def files(folder: Path) -> dict[str, bytes]:
 _SHARED = """
 import os, signal, sys
 from pathlib import Path
-from handlers import parallel
 from handlers.corpus import prepare as preparing
 from handlers.corpus.sources.formats import open_source
 from handlers.corpus.ingest import ingest
 
-prepare, parent, started = preparing.prepare, os.getpid(), []
+prepare, parent, fork, started = preparing.prepare, os.getpid(), os.fork, []
 
 def dies_in_a_worker(chunk, normaliser):
     if os.getpid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
     return prepare(chunk, normaliser)
 
-class Counted(parallel.Worker):
-    def __init__(self, *given):
-        started.append(1)
-        super().__init__(*given)
+def counted():
+    started.append(1)
+    return fork()
 
-parallel.Worker = Counted
+os.fork = counted
 if sys.argv[3] == "killed":
     preparing.prepare = dies_in_a_worker
 ingest(open_source(sys.argv[1]), Path(sys.argv[2]), processes=2)

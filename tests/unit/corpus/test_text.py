@@ -19,6 +19,10 @@ from tests.growth import assert_linear, repeated
 HOSTILE = ["$", "\\begin{", "<", "[", "{", "̖́", "á", "\x00", "\u202e", "ऄ", "\r", " ", "https://", "i̇"]
 
 
+def estimate_tokens(text: str) -> int:
+    return tokens_of_size(len(text), len(text.encode("utf-8", "surrogatepass")))
+
+
 @given(st.text())
 def test_cleaning_is_idempotent_nfc_and_free_of_controls(text: str) -> None:
     cleaned = clean_text(text)
@@ -183,10 +187,6 @@ words = st.sampled_from(
 @given(st.lists(words | st.text(max_size=20), max_size=4).map(" ".join))
 def test_one_spelling_of_a_licence_forbids_what_the_licence_forbids(given_license: str) -> None:
     assert forbids_derivatives(normalise_license(given_license)) == forbids_derivatives(given_license)
-
-
-def estimate_tokens(text: str) -> int:
-    return tokens_of_size(len(text), len(text.encode("utf-8", "surrogatepass")))
 
 
 @given(st.text(), st.text())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.local.event_source import EventSource
 from handlers.pipeline.stop import StopSignal
 from tests.builders import RUN

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from handlers.errors import UsageError
 from handlers.model_server import dictionary
-from handlers.model_server.answers import Translator
 from handlers.model_server.canned import Filler
+from handlers.model_server.content import Translator
 from handlers.model_server.gloss import Glossator
 from tests.growth import assert_linear, repeated
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.model_server.numerals import to_english, value_of, written
+from handlers.model_server.number_words import to_english, value_of, written
 from tests.growth import assert_linear, repeated
 
 DIGITS = "零一二三四五六七八九"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from handlers.model_server import chance, tokens
-from handlers.model_server.bill import Bill, Tariff, Tokens
 from handlers.model_server.faults import pick
 from handlers.model_server.limits import Bucket, Limits, duration
-from handlers.model_server.settings import FAULTS, ServerSettings
+from handlers.model_server.server_bill import ServerBill, Tariff, Tokens
+from handlers.model_server.server_settings import FAULTS, ServerSettings
 
 
 def test_every_setting_has_a_description_for_its_flag() -> None:
@@ -62,7 +62,7 @@ def test_a_request_is_charged_exactly_and_rounded_up(
 
 
 def test_repeats_are_told_from_repeats_of_answers_that_arrived() -> None:
-    bill = Bill()
+    bill = ServerBill()
     for delivered in (False, True, True):
         bill.enter()
         bill.charge(b"same", Tokens(1, 1), 7)

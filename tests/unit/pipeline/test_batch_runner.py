@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.errors import PaperfleetError
 from handlers.pipeline.batch_runner import Delivery
 from handlers.pipeline.job_runner import Job, JobSize

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import CallTotals
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import Commit

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.call import CallTotals, ChatAnswer, ChatRequest, Message, Usage
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import Commit

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from handlers.adapters.sqlite.ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.run import Control
 from handlers.errors import UsageError
 from handlers.reporting.webhook import Event, Notifier, ToldFolder, Webhook

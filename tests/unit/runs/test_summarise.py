@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.batch import QueueCounts
 from handlers.domain.call import CallTotals, Usage
 from handlers.domain.job import JobStats

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.queue import SqliteQueue
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.run import Control
 from handlers.ports import Backend
 from handlers.runs.submit import queue_entry

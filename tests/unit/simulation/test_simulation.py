@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from handlers.errors import UsageError
 from handlers.model_server.limits import Limits
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 from handlers.simulation import simulation as simulate
-from handlers.simulation.setup import SimResult, SimSetup
+from handlers.simulation.sim_setup import SimResult, SimSetup
 from handlers.simulation.simulation import Simulation
 
 

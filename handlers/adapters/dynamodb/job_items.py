@@ -2,7 +2,7 @@
 
 The items of jobs that are not closed have a partition of their own, ``LIVE#<run>``: a heartbeat reads no
 others, however many jobs a run has had (on Lambda, thousands). When a job is closed, its record goes to its
-tally and its item is deleted, as nothing else ever is.
+totals and its item is deleted, as nothing else ever is.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import json
 import secrets
 from dataclasses import asdict
 
-from handlers.adapters.dynamodb.budget import Budgets
+from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.job_totals import JobTotalsItems
 from handlers.adapters.dynamodb.table import Table, run_key
-from handlers.adapters.dynamodb.tally import Tallies
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import BudgetState
@@ -22,7 +22,7 @@ from handlers.domain.run import SessionRecord
 
 _KEPT = 90 * 86400
 """Seconds after its last heartbeat that the item of a job which nobody closed may be dropped; its sums stay
-in its tally."""
+in its totals."""
 
 _RECORD = ("job_id", "session_id", "owner", "workers", "started_at", "heartbeat_at", "stats")
 """What is kept of a closed job, beside its end."""
@@ -34,7 +34,7 @@ def live_key(run_id: str) -> str:
 
 class JobItems:
     _table: Table
-    _tallies: Tallies
+    _job_totals: JobTotalsItems
     _budgets: Budgets
 
     def set_budget(self, run_id: str, budget: int | None, *, at: float | None = None) -> None:
@@ -137,22 +137,25 @@ class JobItems:
         if job is None:
             return NanoUsd(0)
         held = self._budgets.held(run_id, job_id)
-        clean = stats is not None and held == self._tallies.of(run_id, job_id).calls.cost
-        self._budgets.close(run_id, job_id, self._tallies.close(run_id, job_id, exact=not clean).calls.cost)
+        clean = stats is not None and held == self._job_totals.of(run_id, job_id).calls.cost
+        cost = self._job_totals.close(run_id, job_id, exact=not clean).calls.cost
+        self._budgets.close(run_id, job_id, cost)
         lost = self._budgets.book_overrun(run_id, job_id)  # with parts that were booked meanwhile
         given = {} if stats is None else {"stats": json.dumps(asdict(stats))}
         record = {name: job[name] for name in _RECORD} | given | {"ended_at": at, "outcome": outcome}
         self._budgets.tell_overrun(run_id, JobStats.parse(record["stats"]).overrun)
-        self._tallies.keep(run_id, job_id, json.dumps(record))
+        self._job_totals.keep(run_id, job_id, json.dumps(record))
         self._table.delete(*where)
         return lost
 
     def jobs(self, run_id: str) -> list[JobRecord]:
         live = self._table.query(live_key(run_id), "JOB#")  # first: one that ends meanwhile is in both
         items = {str(item["job_id"]): item for item in live}
-        tallies = self._tallies.all(run_id)
-        items |= {name: json.loads(each.record) for name, each in tallies.items() if each.record is not None}
-        lost = self._budgets.lost(run_id, tallies) if items else {}
+        job_totals = self._job_totals.all(run_id)
+        items |= {
+            name: json.loads(each.record) for name, each in job_totals.items() if each.record is not None
+        }
+        lost = self._budgets.lost(run_id, job_totals) if items else {}
         jobs = [_job(run_id, item, lost.get(job_id, NanoUsd(0))) for job_id, item in items.items()]
         return sorted(jobs, key=lambda job: (job.started_at, job.job_id))
 

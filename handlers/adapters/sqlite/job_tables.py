@@ -6,7 +6,7 @@ import json
 import sqlite3
 
 from handlers.adapters.sqlite.database import Database
-from handlers.adapters.sqlite.papers import book_part
+from handlers.adapters.sqlite.paper_tables import book_part
 from handlers.domain.call import CallTotals
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.money import NanoUsd

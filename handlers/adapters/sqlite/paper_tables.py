@@ -137,7 +137,7 @@ def take_back_lost(db: sqlite3.Connection, run_id: str, job_id: str, amount: int
             " part_id = ?",
             (returned, returned, run_id, f"lost/{job_id}"),
         )
-        add_to_tally(db, run_id, CallTotals(cost=-returned, indeterminate=-returned))
+        add_to_totals(db, run_id, CallTotals(cost=-returned, indeterminate=-returned))
     return returned
 
 
@@ -152,7 +152,7 @@ def book_part(
     if booked.rowcount == 0:
         return False
     db.execute("INSERT OR IGNORE INTO part_calls VALUES (?,?,?)", (run_id, part_id, compact(calls)))
-    add_to_tally(db, run_id, calls)
+    add_to_totals(db, run_id, calls)
     return True
 
 
@@ -161,7 +161,7 @@ def compact(calls: CallTotals) -> str:
     return calls.model_dump_json(exclude_defaults=True)
 
 
-def add_to_tally(db: sqlite3.Connection, run_id: str, calls: CallTotals) -> None:
+def add_to_totals(db: sqlite3.Connection, run_id: str, calls: CallTotals) -> None:
     values = calls.model_dump()
     rows = [("latency", str(bucket), n) for bucket, n in values.pop("latency").items()]
     rows += [("error", name, n) for name, n in values.pop("errors").items()]

@@ -8,7 +8,7 @@ from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.ports import Clock
 
 
-class DynamoDbTold:
+class DynamoDbSentEvents:
     """Remembers events over restarts and over all machines that work on a run."""
 
     def __init__(self, client: Any, table: str, clock: Clock, *, run_id: str, owner: str) -> None:

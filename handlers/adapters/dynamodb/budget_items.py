@@ -2,21 +2,21 @@
 
 ``held`` and ``remaining`` are the run's (``remaining = budget - held``). An open job that drew has
 ``h:<job>``, what it holds, and ``s:<job>``, its last request, so that a repeated one changes nothing.
-Closing a job takes both out, once its tally has them: the item grows with the jobs at work, never with
+Closing a job takes both out, once its totals have them: the item grows with the jobs at work, never with
 those that were. What a closed job held and did not book is lost, and never stored: a late part makes it
 less by itself. A late return, and a late part that cost more than was held, list the job once more:
 ``e:<job>`` is then what it held at its end.
 
-A job that was closed cannot be listed as open again: its tally says so before ``closes`` is counted up, and
-the first draw holds only for the ``closes`` that it saw before it looked at the tally.
+A job that was closed cannot be listed as open again: its totals say so before ``closes`` is counted up, and
+the first draw holds only for the ``closes`` that it saw before it looked at the totals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from handlers.adapters.dynamodb.job_totals import JobTotals, JobTotalsItems
 from handlers.adapters.dynamodb.table import Table, run_key
-from handlers.adapters.dynamodb.tally import JobTally, Tallies
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.ledger import BudgetState
 from handlers.domain.money import NanoUsd
@@ -27,9 +27,9 @@ _UNLIMITED = 10**30
 
 
 class Budgets:
-    def __init__(self, table: Table, tallies: Tallies) -> None:
+    def __init__(self, table: Table, job_totals: JobTotalsItems) -> None:
         self._table = table
-        self._tallies = tallies
+        self._job_totals = job_totals
 
     def create(self, run_id: str, budget: int | None) -> None:
         key = {"pk": run_key(run_id), "sk": "BUDGET"}
@@ -64,7 +64,7 @@ class Budgets:
             item = self.item(run_id)
             if f"s:{job_id}" in item:
                 return int(item[f"s:{job_id}"]) >= seq
-            if item["remaining"] < amount or self._tallies.of(run_id, job_id).ended:
+            if item["remaining"] < amount or self._job_totals.of(run_id, job_id).ended:
                 return False
             closes = {"closes": item["closes"]} if "closes" in item else {}
             unclosed = "#closes = :closes" if closes else "attribute_not_exists(#closes)"
@@ -99,10 +99,10 @@ class Budgets:
                 )
                 if given is not None or int(self.item(run_id).get(f"s:{job_id}", 0)) >= seq:
                     return
-            tally = self._tallies.of(run_id, job_id)
-            if seq <= tally.seq or amount > (tally.settled or 0):
+            totals = self._job_totals.of(run_id, job_id)
+            if seq <= totals.seq or amount > (totals.settled or 0):
                 return  # heard before the job was closed; or it never drew
-            if self._list_again(run_id, job_id, tally.settled or 0, -amount, seq=seq):
+            if self._list_again(run_id, job_id, totals.settled or 0, -amount, seq=seq):
                 return
 
     def _list_again(self, run_id: str, job_id: str, before: int, change: int, *, seq: int) -> bool:
@@ -127,11 +127,11 @@ class Budgets:
     def _unlist(self, run_id: str, job_id: str, item: Item, cost: int) -> bool:
         """False if the job drew or returned since ``item`` was read."""
         mine, seq = item.get(f"h:{job_id}"), item.get(f"s:{job_id}", 0)
-        tally = self._tallies.settle(run_id, job_id, 0 if mine is None else max(mine, cost), seq)
+        totals = self._job_totals.settle(run_id, job_id, 0 if mine is None else max(mine, cost), seq)
         if mine is None:
             more, condition, arguments = 0, "attribute_not_exists(#mine)", {}
         else:
-            more = (tally.settled or 0) - mine if tally.seq == seq else 0
+            more = (totals.settled or 0) - mine if totals.seq == seq else 0
             condition, arguments = "#mine = :mine AND #seq = :seq", {"mine": mine, "seq": seq}
         closed = self._table.update(
             run_key(run_id),
@@ -149,15 +149,15 @@ class Budgets:
         not book."""
         while True:
             item = self.item(run_id)
-            tally = self._tallies.of(run_id, job_id)  # after the item: what is settled there is final
-            before, cost = item.get(f"e:{job_id}"), tally.calls.cost
-            if before is None and (f"h:{job_id}" in item or tally.settled is None):
+            totals = self._job_totals.of(run_id, job_id)  # after the item: what is settled there is final
+            before, cost = item.get(f"e:{job_id}"), totals.calls.cost
+            if before is None and (f"h:{job_id}" in item or totals.settled is None):
                 return NanoUsd(0)  # whoever closes it looks again
-            held = tally.settled or 0 if before is None else int(before)
+            held = totals.settled or 0 if before is None else int(before)
             if cost <= held:
                 return NanoUsd(held - cost)
             if before is None:
-                self._list_again(run_id, job_id, held, cost - held, seq=tally.seq)
+                self._list_again(run_id, job_id, held, cost - held, seq=totals.seq)
             else:
                 self._book(run_id, job_id, held, cost)
 
@@ -185,22 +185,23 @@ class Budgets:
     def most_overrun(self, run_id: str) -> int:
         return int(self.item(run_id).get("overrun", 0))
 
-    def lost(self, run_id: str, tallies: Mapping[str, JobTally]) -> dict[str, NanoUsd]:
+    def lost(self, run_id: str, job_totals: Mapping[str, JobTotals]) -> dict[str, NanoUsd]:
         """By job, what closed jobs held and did not book: their calls in flight, as reserved."""
-        return _lost(self.item(run_id), tallies)
+        return _lost(self.item(run_id), job_totals)
 
     def state(self, run_id: str) -> BudgetState:
-        sums = self._tallies.all(run_id)  # first: what is booked between the two reads must not look like all
+        # Sums first: what is booked between the two reads must not look like all of it.
+        sums = self._job_totals.all(run_id)
         item = self.item(run_id)
-        spend = sum(tally.calls.cost for tally in sums.values()) + sum(_lost(item, sums).values())
+        spend = sum(totals.calls.cost for totals in sums.values()) + sum(_lost(item, sums).values())
         return BudgetState(item.get("budget"), item["held"], NanoUsd(spend))
 
 
-def _lost(item: Item, tallies: Mapping[str, JobTally]) -> dict[str, NanoUsd]:
+def _lost(item: Item, job_totals: Mapping[str, JobTotals]) -> dict[str, NanoUsd]:
     """Of jobs that are closed: neither listed as open nor without a settled sum."""
     closed = {
-        job_id: (item.get(f"e:{job_id}", tally.settled), tally.calls.cost)
-        for job_id, tally in tallies.items()
+        job_id: (item.get(f"e:{job_id}", totals.settled), totals.calls.cost)
+        for job_id, totals in job_totals.items()
         if f"h:{job_id}" not in item
     }
     return {

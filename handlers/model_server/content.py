@@ -9,7 +9,7 @@ from typing import Protocol
 
 from handlers.model_server import faults
 from handlers.model_server.reply import encoded
-from handlers.model_server.settings import Fault
+from handlers.model_server.server_settings import Fault
 
 
 class Translator(Protocol):

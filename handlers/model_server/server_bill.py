@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from handlers.domain.money import NanoUsd, rounded_up
-from handlers.model_server.settings import ServerSettings
+from handlers.model_server.server_settings import ServerSettings
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Tariff:
         return rounded_up(pico + tokens.completion * self._completion)
 
 
-class Bill:
+class ServerBill:
     """Every answer generated is charged, at the moment of generation: also one that the client never saw.
 
     It remembers 16 bytes of each text, to tell calls that were paid for twice.

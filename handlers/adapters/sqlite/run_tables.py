@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import get_args
 
 from handlers.adapters.sqlite.database import Database
-from handlers.adapters.sqlite.papers import take_back_lost
+from handlers.adapters.sqlite.paper_tables import take_back_lost
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import BudgetState
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals
 from handlers.errors import UnknownRunError
 
-_TALLIED = tuple(name for name in CallTotals.model_fields if name not in ("latency", "errors"))
+_SUMMED = tuple(name for name in CallTotals.model_fields if name not in ("latency", "errors"))
 
 
 BUDGET_WORD = """
@@ -132,7 +132,7 @@ class RunTables:
     def totals(self, run_id: str) -> RunTotals:
         record = self.run(run_id)
         batch = self._db.row(
-            "SELECT COUNT(*) AS batches, COUNT(finished_at) AS finished, "
+            "SELECT COUNT(*) AS batches, "
             + ", ".join(f"COALESCE(SUM({status}), 0) AS {status}" for status in TERMINAL)
             + " FROM batch WHERE run_id = ?",
             (run_id,),
@@ -143,14 +143,12 @@ class RunTables:
         counts["pending"] = record.papers - sum(counts.values())
         reused = self._db.row("SELECT reused FROM run WHERE run_id = ?", (run_id,))
         calls = self._call_totals(run_id)
-        return RunTotals(
-            counts, reused["reused"] if reused else 0, calls, batch["batches"], batch["finished"]
-        )
+        return RunTotals(counts, reused["reused"] if reused else 0, calls, batch["batches"])
 
     def _call_totals(self, run_id: str) -> CallTotals:
         found: dict[str, dict[str, int]] = {"sum": {}, "latency": {}, "error": {}}
         for row in self._db.rows("SELECT kind, name, n FROM tally WHERE run_id = ?", (run_id,)):
             found[row["kind"]][row["name"]] = row["n"]
-        sums = {name: found["sum"].get(name, 0) for name in _TALLIED}
+        sums = {name: found["sum"].get(name, 0) for name in _SUMMED}
         latency = {int(bucket): n for bucket, n in found["latency"].items()}
         return CallTotals(**sums, latency=latency, errors=found["error"])

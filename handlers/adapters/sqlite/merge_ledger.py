@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers.adapters.sqlite.ledger import SqliteLedger
-from handlers.adapters.sqlite.merge_jobs import unite_jobs, unite_sessions
+from handlers.adapters.sqlite.merge_jobs import merge_jobs, merge_sessions
 from handlers.adapters.sqlite.merge_sql import (
     ADD_BATCHES,
     ADD_PARTS,
@@ -32,7 +31,8 @@ from handlers.adapters.sqlite.merge_sql import (
     WEIGH_PAPERS,
     WEIGHED,
 )
-from handlers.adapters.sqlite.papers import add_to_tally
+from handlers.adapters.sqlite.paper_tables import add_to_totals
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import REPAIR_PART
 from handlers.domain.run import RunSpec
@@ -40,7 +40,7 @@ from handlers.errors import RunChangedError, UnknownRunError, UsageError
 
 
 @dataclass(frozen=True)
-class United:
+class MergeResult:
     """What one source brought."""
 
     papers: int
@@ -51,7 +51,7 @@ class United:
     were, to be done again."""
 
 
-def unite_ledger(into: Path, source: Path, run_id: str, *, size: Callable[[str], int]) -> United:
+def merge_ledger(into: Path, source: Path, run_id: str, *, size: Callable[[str], int]) -> MergeResult:
     """Take everything that the ledger ``source`` knows of a run into the ledger ``into``, in one transaction.
 
     ``size`` gives the bytes of an object of the state that is merged into, 0 if there is none. Nobody works
@@ -64,18 +64,18 @@ def unite_ledger(into: Path, source: Path, run_id: str, *, size: Callable[[str],
     for path in (into, source):
         SqliteLedger(path).close()  # made or checked, and brought up to date
     with _attached(into, source) as db:
-        _unite_run(db, run_id)
+        _merge_run(db, run_id)
         for statement in LAST_WORD:
             db.execute(statement, {"run": run_id})
-        _unite_batches(db, run_id)
+        _merge_batches(db, run_id)
         lost = _list_objects(db, run_id, size)
         papers = db.execute(TAKE_PAPERS, {"run": run_id}).rowcount
         db.execute(TAKE_FINGERPRINTS, {"run": run_id})
-        parts = _unite_parts(db, run_id)
-        unite_jobs(db, run_id)
-        unite_sessions(db, run_id)
+        parts = _merge_parts(db, run_id)
+        merge_jobs(db, run_id)
+        merge_sessions(db, run_id)
         _count_batches(db, run_id)
-    return United(papers, parts, lost)
+    return MergeResult(papers, parts, lost)
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def _attached(into: Path, source: Path) -> Iterator[sqlite3.Connection]:
         db.close()
 
 
-def _unite_run(db: sqlite3.Connection, run_id: str) -> None:
+def _merge_run(db: sqlite3.Connection, run_id: str) -> None:
     theirs = db.execute("SELECT * FROM src.run WHERE run_id = ?", (run_id,)).fetchone()
     if theirs is None:
         known = ", ".join(row[0] for row in db.execute("SELECT run_id FROM src.run ORDER BY 1")) or "none"
@@ -131,7 +131,7 @@ def _unite_run(db: sqlite3.Connection, run_id: str) -> None:
     db.execute(LATEST_CONTROL, {"run": run_id})
 
 
-def _unite_batches(db: sqlite3.Connection, run_id: str) -> None:
+def _merge_batches(db: sqlite3.Connection, run_id: str) -> None:
     other = db.execute(OTHER_CUT, {"run": run_id}).fetchone()
     if other is not None:
         raise UsageError(f"run {run_id!r}: batch {other[0]!r} was cut differently: these are two runs")
@@ -157,7 +157,7 @@ def _list_objects(db: sqlite3.Connection, run_id: str, size: Callable[[str], int
     return int(row[0])
 
 
-def _unite_parts(db: sqlite3.Connection, run_id: str) -> int:
+def _merge_parts(db: sqlite3.Connection, run_id: str) -> int:
     """Parts that are new, their sums added to the tally; returns how many. What jobs lost is no part of
     the union: it follows from the jobs."""
     rows = db.execute(
@@ -173,7 +173,7 @@ def _unite_parts(db: sqlite3.Connection, run_id: str) -> int:
             total = total.plus(CallTotals(cost=cost, indeterminate=indeterminate))
         else:
             total = total.plus(CallTotals.model_validate_json(calls))
-    add_to_tally(db, run_id, total)
+    add_to_totals(db, run_id, total)
     for statement in ADD_PARTS:
         db.execute(statement, {"run": run_id})
     return count

@@ -21,7 +21,7 @@ from handlers.domain.ledger import Commit
 
 
 @dataclass(frozen=True)
-class JobTally:
+class JobTotals:
     """``ended`` once the job is closed: what it books from then on, the budget must be told of. ``settled``
     is final once the budget lists the job no more, ``record`` (JSON) once the job is closed."""
 
@@ -33,7 +33,7 @@ class JobTally:
     record: str | None = None
 
     @classmethod
-    def of(cls, item: Item | None) -> JobTally:
+    def of(cls, item: Item | None) -> JobTotals:
         if item is None:
             return cls(0, CallTotals())
         calls = CallTotals.model_validate_json(item["calls"]) if "calls" in item else CallTotals()
@@ -41,15 +41,15 @@ class JobTally:
         return cls(item.get("parts", 0), calls, item.get("ended", False), settled, seq, item.get("record"))
 
 
-class Tallies:
+class JobTotalsItems:
     """Keeps the sums of the jobs that commit through it, so that one write books a part."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], JobTally] = {}
+        self._known: dict[tuple[str, str], JobTotals] = {}
 
-    def book(self, commits: Sequence[Commit]) -> tuple[list[Commit], dict[tuple[str, str], JobTally]]:
+    def book(self, commits: Sequence[Commit]) -> tuple[list[Commit], dict[tuple[str, str], JobTotals]]:
         """Put each part's calls if absent. Returns the commits that are new, and the sums of their jobs
         by (run, job)."""
         fresh = self._table.map(self._put, commits)
@@ -77,17 +77,17 @@ class Tallies:
         )
         return put or (self._table.get(pk, sk) or {}).get("mark") == mark
 
-    def _add(self, run_id: str, job_id: str, parts: Sequence[CallTotals]) -> JobTally:
+    def _add(self, run_id: str, job_id: str, parts: Sequence[CallTotals]) -> JobTotals:
         known = self._known.get((run_id, job_id))
         if known is None:
             return self.rebuild(run_id, job_id)
         calls = known.calls
         for part in parts:
             calls = calls.plus(part)
-        written = self._write(run_id, job_id, JobTally(known.parts + len(parts), calls), before=known.parts)
+        written = self._write(run_id, job_id, JobTotals(known.parts + len(parts), calls), before=known.parts)
         return written or self.rebuild(run_id, job_id)
 
-    def rebuild(self, run_id: str, job_id: str) -> JobTally:
+    def rebuild(self, run_id: str, job_id: str) -> JobTotals:
         """Add the job's parts up anew."""
         while True:
             before = self.of(run_id, job_id)
@@ -100,32 +100,32 @@ class Tallies:
             if (before.parts, before.calls) == (parts, calls):
                 self._known[run_id, job_id] = before
                 return before
-            written = self._write(run_id, job_id, JobTally(parts, calls), before=before.parts)
+            written = self._write(run_id, job_id, JobTotals(parts, calls), before=before.parts)
             if written is not None:
                 return written
 
-    def _write(self, run_id: str, job_id: str, tally: JobTally, *, before: int) -> JobTally | None:
+    def _write(self, run_id: str, job_id: str, totals: JobTotals, *, before: int) -> JobTotals | None:
         item = self._table.update(
             run_key(run_id),
             f"TALLY#{job_id}",
-            values={"parts": tally.parts, "calls": tally.calls.model_dump_json(exclude_defaults=True)},
+            values={"parts": totals.parts, "calls": totals.calls.model_dump_json(exclude_defaults=True)},
             condition="#parts = :before" if before else "attribute_not_exists(#parts) OR #parts = :before",
             arguments={"before": before},
         )
         if item is None:
             self._known.pop((run_id, job_id), None)
             return None
-        self._known[run_id, job_id] = JobTally.of(item)
+        self._known[run_id, job_id] = JobTotals.of(item)
         return self._known[run_id, job_id]
 
-    def close(self, run_id: str, job_id: str, *, exact: bool) -> JobTally:
+    def close(self, run_id: str, job_id: str, *, exact: bool) -> JobTotals:
         """Mark the job as ended. ``exact`` adds its parts up anew before."""
         if exact:
             self.rebuild(run_id, job_id)
         item = self._table.update(run_key(run_id), f"TALLY#{job_id}", values={"ended": True})
-        return JobTally.of(item)
+        return JobTotals.of(item)
 
-    def settle(self, run_id: str, job_id: str, held: int, seq: int) -> JobTally:
+    def settle(self, run_id: str, job_id: str, held: int, seq: int) -> JobTotals:
         """Note what the job held after its request ``seq``; what is noted of this or a later one stays."""
         item = self._table.update(
             run_key(run_id),
@@ -134,17 +134,17 @@ class Tallies:
             condition="attribute_not_exists(#settled) OR #seq < :seq",
             arguments={"seq": seq},
         )
-        return JobTally.of(item) if item is not None else self.of(run_id, job_id)
+        return JobTotals.of(item) if item is not None else self.of(run_id, job_id)
 
     def keep(self, run_id: str, job_id: str, record: str) -> None:
         """What is to be known of a closed job; the first record stands."""
         condition = "attribute_not_exists(#record)"
         self._table.update(run_key(run_id), f"TALLY#{job_id}", values={"record": record}, condition=condition)
 
-    def of(self, run_id: str, job_id: str) -> JobTally:
-        return JobTally.of(self._table.get(run_key(run_id), f"TALLY#{job_id}"))
+    def of(self, run_id: str, job_id: str) -> JobTotals:
+        return JobTotals.of(self._table.get(run_key(run_id), f"TALLY#{job_id}"))
 
-    def all(self, run_id: str) -> dict[str, JobTally]:
+    def all(self, run_id: str) -> dict[str, JobTotals]:
         """By job id."""
         items = self._table.query(run_key(run_id), "TALLY#")
-        return {item["sk"].removeprefix("TALLY#"): JobTally.of(item) for item in items}
+        return {item["sk"].removeprefix("TALLY#"): JobTotals.of(item) for item in items}

@@ -11,7 +11,7 @@ from handlers.llm.limits.admission import Admission, Ticket
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.gossip import FleetView, LimiterReport
 from handlers.llm.limits.token_bucket import TokenBucket
-from handlers.simulation.setup import SimSetup
+from handlers.simulation.sim_setup import SimSetup
 
 _COMMIT = 0.25
 """Seconds of results that a death takes along (see pipeline/committer.py)."""
@@ -47,7 +47,7 @@ class Unit:
         self.started_at = 0.0
 
 
-class Job:
+class SimJob:
     """A process: its gate, the papers that wait for a worker, and the batches that it holds."""
 
     __slots__ = (
@@ -110,7 +110,7 @@ class Heartbeats:
         self._fleet_view = FleetView()
         self._reports: list[LimiterReport] = []
 
-    def beat(self, jobs: Sequence[Job], now: float) -> None:
+    def beat(self, jobs: Sequence[SimJob], now: float) -> None:
         """Jobs exchange counters once per heartbeat, one beat late. All see the same: it is computed once."""
         fleet = self._fleet_view.observe(self._reports, now)
         for job in jobs:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
-from handlers.adapters.dynamodb.budget import Budgets
+from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.job_totals import JobTotalsItems
 from handlers.adapters.dynamodb.table import Table, run_key
-from handlers.adapters.dynamodb.tally import Tallies
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.call import CallTotals
 from handlers.domain.paper import TERMINAL, PaperStatus
@@ -22,7 +22,7 @@ def _age(item: Item) -> tuple[float, str]:
 
 class RunItems:
     _table: Table
-    _tallies: Tallies
+    _job_totals: JobTotalsItems
     _budgets: Budgets
 
     def create_run(self, record: RunRecord) -> RunRecord:
@@ -90,21 +90,20 @@ class RunItems:
     def totals(self, run_id: str) -> RunTotals:
         record = self.run(run_id)
         sums = dict.fromkeys(_COUNTS, 0)
-        batches = finished = 0
-        for item in self._table.query_buckets(run_id, "BATCH#", attributes=[*_COUNTS, "finished_at"]):
+        batches = 0
+        for item in self._table.query_buckets(run_id, "BATCH#", attributes=_COUNTS):
             batches += 1
-            finished += "finished_at" in item
             for name in _COUNTS:
                 sums[name] += item.get(name, 0)
         counts: dict[PaperStatus, int] = dict.fromkeys(get_args(PaperStatus), 0)
         counts.update({status: sums[status] for status in TERMINAL})
         counts["pending"] = record.papers - sum(counts.values())
-        return RunTotals(counts, sums["reused"], self._call_totals(run_id), batches, finished)
+        return RunTotals(counts, sums["reused"], self._call_totals(run_id), batches)
 
     def _call_totals(self, run_id: str) -> CallTotals:
-        tallies = self._tallies.all(run_id)
+        job_totals = self._job_totals.all(run_id)
         total = CallTotals()
-        for tally in tallies.values():
-            total = total.plus(tally.calls)
-        lost = sum(self._budgets.lost(run_id, tallies).values())
+        for totals in job_totals.values():
+            total = total.plus(totals.calls)
+        lost = sum(self._budgets.lost(run_id, job_totals).values())
         return total.plus(CallTotals(cost=lost, indeterminate=lost))

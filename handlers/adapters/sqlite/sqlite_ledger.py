@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from handlers.adapters.sqlite.batches import BatchTables
+from handlers.adapters.sqlite.batch_tables import BatchTables
 from handlers.adapters.sqlite.database import Database
-from handlers.adapters.sqlite.jobs import JobTables
-from handlers.adapters.sqlite.papers import PaperTables
-from handlers.adapters.sqlite.runs import BUDGET_WORD, RunTables
+from handlers.adapters.sqlite.job_tables import JobTables
+from handlers.adapters.sqlite.paper_tables import PaperTables
+from handlers.adapters.sqlite.run_tables import BUDGET_WORD, RunTables
 
 PART_CALLS = """
 CREATE TABLE IF NOT EXISTS part_calls (

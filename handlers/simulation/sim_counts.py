@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from handlers.simulation.job import Job
-from handlers.simulation.setup import Sample, SimResult, SimSetup
+from handlers.simulation.sim_job import SimJob
+from handlers.simulation.sim_setup import Sample, SimResult, SimSetup
 
 _BINDS = 0.2
 """Share of the workers' or the jobs' time, or of a call's, from which on a limit counts as what binds."""
@@ -14,7 +14,7 @@ _MOST_SAMPLES = 800
 
 
 @dataclass(slots=True)
-class Figures:
+class SimCounts:
     """Sums in papers, calls or seconds."""
 
     setup: SimSetup
@@ -40,7 +40,7 @@ class Figures:
     _missing: float = 0.0
     _looks: int = 0
 
-    def look(self, jobs: Sequence[Job], now: float) -> None:
+    def look(self, jobs: Sequence[SimJob], now: float) -> None:
         """Take a sample, and see who waits for what."""
         setup = self.setup
         in_flight = sum(job.gate.in_flight for job in jobs)

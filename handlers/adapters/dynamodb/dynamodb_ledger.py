@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.adapters.dynamodb.budget import Budgets
-from handlers.adapters.dynamodb.jobs import JobItems
-from handlers.adapters.dynamodb.papers import PaperItems
-from handlers.adapters.dynamodb.runs import RunItems
+from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.job_items import JobItems
+from handlers.adapters.dynamodb.job_totals import JobTotalsItems
+from handlers.adapters.dynamodb.paper_items import PaperItems
+from handlers.adapters.dynamodb.run_items import RunItems
 from handlers.adapters.dynamodb.table import Table
-from handlers.adapters.dynamodb.tally import Tallies
 from handlers.adapters.dynamodb.values import Key
 from handlers.ports import Clock
 
@@ -33,8 +33,8 @@ class DynamoDbLedger(RunItems, PaperItems, JobItems):
 
     def __init__(self, client: Any, table: str, clock: Clock) -> None:
         self._table = Table(client, table, clock)
-        self._tallies = Tallies(self._table)
-        self._budgets = Budgets(self._table, self._tallies)
+        self._job_totals = JobTotalsItems(self._table)
+        self._budgets = Budgets(self._table, self._job_totals)
         self._papers_of: dict[tuple[str, str], list[Key]] = {}
 
     def close(self) -> None:

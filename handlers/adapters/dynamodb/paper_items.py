@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 
-from handlers.adapters.dynamodb.batches import BatchItems, batch_key, paper_key
-from handlers.adapters.dynamodb.budget import Budgets
+from handlers.adapters.dynamodb.batch_items import BatchItems, batch_key, paper_key
+from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.job_totals import JobTotalsItems
 from handlers.adapters.dynamodb.table import bucket_keys
-from handlers.adapters.dynamodb.tally import Tallies
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.ledger import Commit, LedgerEntry, PaperRow, Reusable
 from handlers.domain.paper import PaperStatus
@@ -16,7 +16,7 @@ from handlers.domain.result import PartPointer
 
 
 class PaperItems(BatchItems):
-    _tallies: Tallies
+    _job_totals: JobTotalsItems
     _budgets: Budgets
 
     def paper_rows(self, run_id: str, paper_ids: Sequence[str]) -> dict[str, PaperRow]:
@@ -31,9 +31,9 @@ class PaperItems(BatchItems):
     def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
         """Calls first, papers second, counts last: a crash in between loses no money, and the next
         holder of the batch counts again."""
-        new, tallies = self._tallies.book(commits)
-        for (run_id, job_id), tally in tallies.items():
-            if tally.ended:
+        new, job_totals = self._job_totals.book(commits)
+        for (run_id, job_id), totals in job_totals.items():
+            if totals.ended:
                 self._budgets.book_overrun(run_id, job_id)
         entries = [(commit, entry) for commit in new for entry in commit.entries]
         taken = self._table.map(lambda pair: self._take(*pair), entries)

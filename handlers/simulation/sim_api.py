@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from handlers.llm.limits.rate_headers import RateHint
-from handlers.simulation.setup import SimSetup
+from handlers.simulation.sim_setup import SimSetup
 
 End = Literal["ok", "throttled", "transient", "stall"]
 _MAX_RESET = 60.0
