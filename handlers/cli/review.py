@@ -17,7 +17,7 @@ from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError, first_problem
 from handlers.reporting.page.html import to_html
 from handlers.reporting.page.survey import survey
-from handlers.reporting.review.papers import Selection
+from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import PAPERS_PER_PAGE, write_site
 from handlers.settings import load_settings
 

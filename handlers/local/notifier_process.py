@@ -12,7 +12,7 @@ from multiprocessing.context import ForkContext
 from handlers.bootstrap.host import new_id
 from handlers.bootstrap.state import connect, with_stack_outputs
 from handlers.ports import Clock, Ledger
-from handlers.reporting.webhook import Notifier, Told, ToldFolder, Webhook
+from handlers.reporting.webhook import Notifier, SentEvents, SentEventsFolder, Webhook
 from handlers.settings import Settings
 from handlers.state_paths import run_folder
 
@@ -53,16 +53,16 @@ class NotifierProcess:
             self._orders.send(outcome)
         self._process.join(_PATIENCE)
         if self._process.is_alive():
-            logger.warning("the webhook did not answer in time: word of the session's end is given up")
+            logger.warning("the webhook did not answer in time: the session's end is not sent")
             self._process.kill()
             self._process.join()
         self._orders.close()
 
 
-def _told(settings: Settings, clock: Clock) -> Told:
-    """Machines that share a run share what was told of it."""
+def _sent_events(settings: Settings, clock: Clock) -> SentEvents:
+    """Machines that share a run share what was sent of it."""
     if settings.backend == "embedded":
-        return ToldFolder(run_folder(settings.state, settings.run_id) / "told")
+        return SentEventsFolder(run_folder(settings.state, settings.run_id) / "told")
     from handlers.adapters.aws.clients import aws_client
     from handlers.adapters.dynamodb.sent_events import DynamoDbSentEvents
 
@@ -85,7 +85,7 @@ def _notify(
     with suppress(EOFError):  # the parent was killed
         state = connect(settings, settings.run_id)
         fleet = settings.backend != "embedded"
-        notifier = Notifier(webhook, _told(settings, state.clock), session_id=session_id, fleet=fleet)
+        notifier = Notifier(webhook, _sent_events(settings, state.clock), session_id=session_id, fleet=fleet)
         while True:
             _look(notifier, state.ledger, settings.run_id)
             if orders.poll(_EVERY):

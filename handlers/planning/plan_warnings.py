@@ -48,11 +48,11 @@ def basis_warnings(basis: PlanBasis, demand: Demand) -> Iterator[str]:
 
 def _unknown_limits(assumptions: Assumptions, pilot: PilotFigures | None) -> Iterator[str]:
     if assumptions.papers_per_worker_hour is None:
-        heard = (
+        source = (
             "a pilot hears those that an API's headers state" if pilot is None else "its headers state none"
         )
         yield (
-            f"no rate limit is known: give the account's with --rpm and --tpm ({heard}), or the plan cannot"
+            f"no rate limit is known: give the account's with --rpm and --tpm ({source}), or the plan cannot"
             " see it"
         )
     if pilot is not None and pilot.throttled_share:

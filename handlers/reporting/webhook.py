@@ -1,4 +1,4 @@
-"""Word of a run by webhook: Slack, Discord or generic JSON. One message an event, whoever asks how often."""
+"""Webhook notifications of a run: Slack, Discord or generic JSON. Each event is sent once."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["start", "budget", "failure_rate", "parked", "end"]
 THRESHOLDS = (50, 80, 100)
-"""Percent of the budget at which word is sent."""
-_FAILURE_RATE = "failure_rate"
-"""How the reason begins of a run that was parked because too many of its papers failed."""
+"""Percent of the budget whose spending is an event."""
+_FAILURE_RATE: Kind = "failure_rate"
+"""Also how the reason begins of a run that was parked because too many of its papers failed."""
 _SILENT = 120.0
 """Seconds without a heartbeat after which a job counts as gone."""
 _TIMEOUT = 5.0
@@ -42,20 +42,20 @@ class Event:
     text: str
 
 
-class Told(Protocol):
-    """Remembers events over restarts."""
+class SentEvents(Protocol):
+    """Remembers the events that were sent, over restarts."""
 
-    def first(self, key: str) -> bool:
-        """True for exactly one caller a key."""
+    def claim(self, key: str) -> bool:
+        """True for exactly one caller a key: that one sends the event."""
 
 
-class ToldFolder:
-    """``Told`` as empty files in a folder; processes of one machine may share it."""
+class SentEventsFolder:
+    """``SentEvents`` as empty files in a folder, which processes of one machine may share."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def first(self, key: str) -> bool:
+    def claim(self, key: str) -> bool:
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
             (self._folder / key).open("x").close()
@@ -65,7 +65,7 @@ class ToldFolder:
 
 
 class Webhook:
-    """Posts events. What goes wrong is logged and stops nothing; the address is a secret and never told."""
+    """Posts events. A failure is logged and stops nothing; the address is a secret and never logged."""
 
     def __init__(self, address: SecretStr, client: httpx.Client | None = None) -> None:
         parts = urlsplit(address.get_secret_value())
@@ -90,7 +90,7 @@ class Webhook:
             reason = f"HTTP {answer.status_code}"
             if answer.status_code < 500:
                 break
-        logger.warning("word of %s could not be sent by webhook: %s", event.key, reason)
+        logger.warning("webhook notification %s could not be sent: %s", event.key, reason)
         return False
 
     def close(self) -> None:
@@ -106,13 +106,13 @@ class Webhook:
 
 
 class Notifier:
-    """Looks at a run as often as it is asked to, and sends each event once."""
+    """Sends each event of a run once, however often it looks."""
 
-    def __init__(self, webhook: Webhook, told: Told, *, session_id: str, fleet: bool = False) -> None:
-        """``fleet``: sessions of other machines work on the run too and share ``told``. Then the run's
+    def __init__(self, webhook: Webhook, sent: SentEvents, *, session_id: str, fleet: bool = False) -> None:
+        """``fleet``: sessions of other machines work on the run too and share ``sent``. Then the run's
         start and end are the events, not those of a session."""
         self._webhook = webhook
-        self._told = told
+        self._sent = sent
         self._session_id = session_id
         self._fleet = fleet
 
@@ -130,26 +130,26 @@ class Notifier:
         state, totals = ledger.control(run_id).state, ledger.totals(run_id)
         how = outcome if state == "active" else state
         whose = f"{how}-{totals.counts['pending']}-{totals.calls.cost}" if self._fleet else self._session_id
-        text = f"Run {run_id}: session ended ({how}). {_standing(totals)}"
+        text = f"Run {run_id}: session ended ({how}). {_progress(totals)}"
         self._send(Event("end", f"end-{whose}", run_id, text))
 
     def _send(self, event: Event) -> None:
-        if self._told.first(event.key):
+        if self._sent.claim(event.key):
             self._webhook.send(event)
 
     def _due(self, ledger: Ledger, run_id: str) -> Iterator[Event]:
         totals, control = ledger.totals(run_id), ledger.control(run_id)
         if not self._fleet or control.state == "active":
             whose = f"{control.at:.3f}" if self._fleet else self._session_id
-            yield Event("start", f"start-{whose}", run_id, f"Run {run_id}: started. {_standing(totals)}")
+            yield Event("start", f"start-{whose}", run_id, f"Run {run_id}: started. {_progress(totals)}")
         budget = ledger.budget_state(run_id).budget
         reached = [step for step in THRESHOLDS if budget and totals.calls.cost * 100 >= step * budget]
-        # Of several passed at once only the highest is news; the others count as told.
+        # Of several passed at once only the highest is news; the others count as sent.
         for step in reached[:-1]:
-            self._told.first(f"budget-{budget}-{step}")
+            self._sent.claim(f"budget-{budget}-{step}")
         for step in reached[-1:]:
             share = f"{step}% of the budget of ${usd(budget or 0):.2f}"
-            text = f"Run {run_id}: {share} is spent. {_standing(totals)}"
+            text = f"Run {run_id}: {share} is spent. {_progress(totals)}"
             yield Event("budget", f"budget-{budget}-{step}", run_id, text)
         if control.state == "parked":
             yield _parked(run_id, control, totals)
@@ -157,17 +157,17 @@ class Notifier:
 
 def _parked(run_id: str, control: Control, totals: RunTotals) -> Event:
     """A stop because too many papers fail is an event of its own kind, not a second message."""
-    text = f"Run {run_id} is parked: {control.reason}. {_standing(totals)}"
-    kind: Kind = "failure_rate" if control.reason.startswith(_FAILURE_RATE) else "parked"
+    text = f"Run {run_id} is parked: {control.reason}. {_progress(totals)}"
+    kind: Kind = _FAILURE_RATE if control.reason.startswith(_FAILURE_RATE) else "parked"
     return Event(kind, f"{kind}-{control.at:.3f}", run_id, text)
 
 
 def _at_work(ledger: Ledger, run_id: str, now: float) -> bool:
-    """Whether a job of anybody's has been heard of lately and has not ended."""
+    """Whether a job that has not ended sent a heartbeat lately."""
     return bool(ledger.live_jobs(run_id, since=now - _SILENT))
 
 
-def _standing(totals: RunTotals) -> str:
+def _progress(totals: RunTotals) -> str:
     counts = totals.counts
     finished = sum(counts[status] for status in TERMINAL)
     return (

@@ -18,7 +18,7 @@ from handlers.domain.result import Check
 from handlers.domain.run_report import RunReport
 from handlers.reporting.page.html import to_html
 from handlers.reporting.page.survey import survey
-from handlers.reporting.review.papers import Selection
+from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import write_site
 from tests.finished_run import RUN, Outcome, finished_run
 

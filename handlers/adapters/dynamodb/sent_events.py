@@ -1,4 +1,4 @@
-"""What a fleet's watchers have told of a run: an item an event, put if absent."""
+"""The events of a run that its watchers have sent: an item an event, put if absent."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class DynamoDbSentEvents:
         self._table = Table(client, table, clock)
         self._run_id = run_id
         self._owner = owner
-        self._asked: set[str] = set()
+        self._claimed: set[str] = set()
 
-    def first(self, key: str) -> bool:
+    def claim(self, key: str) -> bool:
         """True for exactly one caller a key, also if the answer to the request that won was lost."""
-        if key in self._asked:
+        if key in self._claimed:
             return False
         pk, sk = run_key(self._run_id), f"TOLD#{key}"
         mine = self._table.put_new({"pk": pk, "sk": sk, "owner": self._owner})
         if not mine:
             there = self._table.get(pk, sk)
             mine = there is not None and there["owner"] == self._owner
-        self._asked.add(key)
+        self._claimed.add(key)
         return mine

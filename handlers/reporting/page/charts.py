@@ -68,7 +68,7 @@ class Pen:
         top: float | None = None,
         top_name: str = "",
     ) -> str:
-        """Lines over time: column → (name, colour). Told apart by dashes as well as by colour.
+        """Lines over time: column → (name, colour). Dashes as well as colours make them distinct.
 
         ``top`` is a level drawn as a rule across the chart, under its name.
         """
@@ -79,7 +79,7 @@ class Pen:
             .encode(
                 x=self._time("x", x_title),
                 y=self._amount("y", y_title),
-                **self._told_apart(dict(series.values())),
+                **self._distinct(dict(series.values())),
             )
         )
         if top is not None:
@@ -89,8 +89,8 @@ class Pen:
             chart = chart + rule + name.encode(y="y:Q", x=alt.value("width"))
         return self._svg(self._with_seams(chart, seams), height=180)
 
-    def _told_apart(self, colours: Mapping[str, str]) -> dict[str, Any]:
-        """Channels that tell series apart, by colour and by dashes, with one legend for both."""
+    def _distinct(self, colours: Mapping[str, str]) -> dict[str, Any]:
+        """Channels that make series distinct, by colour and by dashes, with one legend for both."""
         alt, names = self._alt, list(colours)
         legend = alt.Legend(
             orient="top", title=None, symbolType="stroke", symbolStrokeWidth=2, columns=3, columnPadding=28
@@ -201,7 +201,7 @@ def _melted(rows: Rows, x: str, series: Mapping[str, tuple[str, str]]) -> list[d
     ]
 
 
-def drawn(draw: Callable[[Pen], str], description: str) -> str:
+def in_html(draw: Callable[[Pen], str], description: str) -> str:
     """A chart at both widths, as HTML; the page's style sheet shows the one that fits."""
     wide, narrow = draw(Pen(WIDE)), draw(Pen(NARROW))
     label = escape(description, quote=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from handlers.domain.run_report import RunReport
-from handlers.reporting.page.charts import drawn
+from handlers.reporting.page.charts import in_html
 from handlers.reporting.page.figure import Figure, projected_usd, usd
 from handlers.reporting.page.palette import LIGHT
 from handlers.reporting.page.survey import Survey
@@ -41,7 +41,7 @@ def throughput(report: RunReport, survey: Survey) -> Figure | None:
         "throughput",
         "Papers an hour",
         says,
-        drawn(
+        in_html(
             lambda pen: pen.area(
                 rows, x="t", y="papers_per_hour", x_title=f"{name} worked", y_title="papers/h", seams=seams
             ),
@@ -79,7 +79,7 @@ def slots(report: RunReport, survey: Survey) -> Figure | None:
         "slots",
         "Slots over time",
         says,
-        drawn(
+        in_html(
             lambda pen: pen.lines(
                 rows, x="t", series=series, x_title=f"{name} worked", y_title="slots", seams=seams
             ),
@@ -113,7 +113,7 @@ def spend(report: RunReport, survey: Survey) -> Figure | None:
         "spend",
         "Spend, budget and projection",
         says,
-        drawn(
+        in_html(
             lambda pen: pen.lines(
                 [*spent, *ahead],
                 x="t",

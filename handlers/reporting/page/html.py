@@ -13,7 +13,7 @@ from handlers.domain.run_report import RunReport
 from handlers.extras import load
 from handlers.reporting.page import palette
 from handlers.reporting.page.figure import Figure, projected_usd, seconds, usd
-from handlers.reporting.page.figures import figures
+from handlers.reporting.page.run_figures import figures
 from handlers.reporting.page.survey import Survey
 from handlers.reporting.tables import ReportTable, tables
 
@@ -26,7 +26,7 @@ def to_html(report: RunReport, survey: Survey, *, plan: PlanOutline | None = Non
     escaped. UsageError without the extra ``report``.
     """
     style = page_style("report.css", charts=True)
-    drawn = figures(report, survey)
+    sections = figures(report, survey)
     compared = _forecast(report) or (_against_plan(report, plan) if plan else None)
     page: str = (
         environment()
@@ -34,8 +34,8 @@ def to_html(report: RunReport, survey: Survey, *, plan: PlanOutline | None = Non
         .render(
             report=report,
             survey=survey,
-            figures=drawn,
-            contents=_contents(drawn, survey, planned=compared is not None),
+            figures=sections,
+            contents=_contents(sections, survey, planned=compared is not None),
             facts=_facts(report),
             compared=compared,
             policy=f"default-src 'none'; style-src '{_hash(style)}'; img-src data:; {_NOWHERE}",
@@ -48,16 +48,16 @@ def to_html(report: RunReport, survey: Survey, *, plan: PlanOutline | None = Non
 def environment() -> Any:
     """Jinja with escaping on for everything; an unknown name is an error, not an empty string."""
     jinja2 = load("jinja2", extra="report")
-    made = jinja2.Environment(
+    jinja = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["usd"] = usd
-    made.filters["web"] = web_address
-    return made
+    jinja.filters["usd"] = usd
+    jinja.filters["web"] = web_address
+    return jinja
 
 
 def page_style(name: str, *, charts: bool = False) -> str:
@@ -83,7 +83,7 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _contents(drawn: Sequence[Figure], survey: Survey, *, planned: bool) -> list[tuple[str, str]]:
+def _contents(sections: Sequence[Figure], survey: Survey, *, planned: bool) -> list[tuple[str, str]]:
     """(id, title) of the page's sections, in its order."""
     lists = {
         ("plan", "Predicted against actual"): planned,
@@ -92,7 +92,7 @@ def _contents(drawn: Sequence[Figure], survey: Survey, *, planned: bool) -> list
         ("flagged", "Flagged papers"): survey.flagged,
     }
     return [
-        *((figure.key, figure.title) for figure in drawn),
+        *((figure.key, figure.title) for figure in sections),
         *(name for name, there in lists.items() if there),
     ]
 

@@ -1,4 +1,4 @@
-"""What the gate's verdicts point at in a text, read out of their sentences."""
+"""The places in a text that the gate's verdicts speak of, read out of their sentences."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Findings:
 
 def findings(checks: Iterable[Check], paper: Paper, *, full_text: bool) -> dict[str, Findings]:
     """By field (``title``, ``abstract``, ``keywords``, ``body``), of all checks that did not pass."""
-    told: dict[str, _Told] = {}
+    by_field: dict[str, _FieldFindings] = {}
     everywhere: list[Mark] = []
     for check in checks:
         if check.verdict == "pass":
@@ -61,14 +61,14 @@ def findings(checks: Iterable[Check], paper: Paper, *, full_text: bool) -> dict[
             everywhere += (Mark(span, check.name) for span in _SPAN.findall(check.detail))
         else:
             for name, sentence in _SENTENCE.findall(check.detail):
-                told.setdefault(name, _Told()).hear(check.name, sentence)
+                by_field.setdefault(name, _FieldFindings()).add(check.name, sentence)
     spans = tuple(everywhere[:_MOST])
     names = ("title", "abstract", "keywords", "body")
-    return {name: told.get(name, _Told()).findings(spans) for name in names}
+    return {name: by_field.get(name, _FieldFindings()).findings(spans) for name in names}
 
 
-class _Told:
-    """What was said of one field."""
+class _FieldFindings:
+    """What the checks say of one field."""
 
     def __init__(self) -> None:
         self._source: list[Mark] = []
@@ -76,7 +76,7 @@ class _Told:
         self._numbers: list[Mark] = []
         self._whole: list[str] = []
 
-    def hear(self, check: str, sentence: str) -> None:
+    def add(self, check: str, sentence: str) -> None:
         if check == "numbers":
             for what, listed in _NUMBERS.findall(sentence):
                 side = self._source if what.startswith("missing") else self._numbers

@@ -97,8 +97,8 @@ class _Writer:
         inner = [escape(text)]
         for child in element:
             inner += self.element(child, depth + 1)
-        given = element.attrib.items()
-        kept = [f' {name}="{value}"' for name, value in given if _is_harmless(name, value)]
+        attributes = element.attrib.items()
+        kept = [f' {name}="{value}"' for name, value in attributes if _is_harmless(name, value)]
         return [f"<{element.tag}{''.join(kept)}>", *inner, f"</{element.tag}>"]
 
 

@@ -3,7 +3,7 @@
 Both are scripts, since a page opened from a folder may load nothing else. Rows lie in the order of the
 papers, a thousand a file. Words are cut as ``templates/search.js`` cuts a query: by their first three letters
 they fall into one of 256 files, so that a query loads as many files as it has words. Memory is bounded
-by ``_HELD``, whatever the number of papers.
+by ``_MOST_IN_MEMORY``, whatever the number of papers.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from handlers.reporting.review.papers import Reviewed
+from handlers.reporting.review.selection import ReviewPaper
 
 _ROWS = 1_000
 """Papers in one file of rows."""
-_HELD = 300_000
+_MOST_IN_MEMORY = 300_000
 """Pairs of word and paper in memory before they are put aside on disk."""
 _SHARDS = 256
 _LONGEST = 40
@@ -33,15 +33,15 @@ _IS_CJK = re.compile(f"[{_CJK}]")
 
 def words(text: str) -> set[str]:
     """Lower case and NFKC: words of letters and digits; of scripts without spaces every two neighbours."""
-    found: set[str] = set()
+    result: set[str] = set()
     for run in _RUN.findall(unicodedata.normalize("NFKC", text).lower()):
         if not _IS_CJK.match(run):
-            found.add(run[:_LONGEST])
+            result.add(run[:_LONGEST])
         elif len(run) == 1:
-            found.add(run)
+            result.add(run)
         else:
-            found.update(left + right for left, right in pairwise(run))
-    return found
+            result.update(left + right for left, right in pairwise(run))
+    return result
 
 
 def shard_of(word: str) -> str:
@@ -62,7 +62,7 @@ class SearchIndex:
         self.row_files = 0
         self.word_files: tuple[str, ...] = ()
 
-    def add(self, page: int, number: int, paper: Reviewed) -> None:
+    def add(self, page: int, number: int, paper: ReviewPaper) -> None:
         """``number`` counts the papers from 1."""
         checks = [f"{check.name} {check.verdict}" for check in paper.checks]
         self._rows.append(
@@ -90,14 +90,14 @@ class _Words:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._held: dict[str, list[int]] = {}
+        self._papers: dict[str, list[int]] = {}
         self._count = 0
 
-    def add(self, number: int, found: Iterable[str]) -> None:
-        for word in found:
-            self._held.setdefault(word, []).append(number)
+    def add(self, number: int, words: Iterable[str]) -> None:
+        for word in words:
+            self._papers.setdefault(word, []).append(number)
             self._count += 1
-        if self._count >= _HELD:
+        if self._count >= _MOST_IN_MEMORY:
             self._put_aside()
 
     def close(self) -> Iterator[str]:
@@ -115,12 +115,12 @@ class _Words:
 
     def _put_aside(self) -> None:
         lines: dict[str, list[str]] = {}
-        for word, numbers in self._held.items():
+        for word, numbers in self._papers.items():
             lines.setdefault(shard_of(word), []).append(f"{word}\t{','.join(map(str, numbers))}\n")
         for shard, some in lines.items():
             with (self._folder / f"{shard}.part").open("a", encoding="utf-8") as file:
                 file.writelines(some)
-        self._held, self._count = {}, 0
+        self._papers, self._count = {}, 0
 
 
 def _packed(numbers: list[int]) -> str:

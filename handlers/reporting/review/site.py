@@ -16,8 +16,8 @@ from typing import Any
 
 from handlers.errors import UsageError
 from handlers.reporting.page.html import environment, page_style
-from handlers.reporting.review.papers import Reviewed, Selection
 from handlers.reporting.review.search_index import SearchIndex
+from handlers.reporting.review.selection import ReviewPaper, Selection
 
 PAPERS_PER_PAGE = 20
 _MARKER = "paperfleet-review.txt"
@@ -87,7 +87,7 @@ class _Choices:
     subjects: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
 
-    def add(self, paper: Reviewed) -> None:
+    def add(self, paper: ReviewPaper) -> None:
         for check in paper.checks:
             _bounded(self.checks, f"{check.name} {check.verdict}")
         _bounded(self.languages, paper.language)
@@ -119,7 +119,7 @@ class _Writer:
         for name in ("pages", "search", "assets"):
             (self._folder / name).mkdir(parents=True)
         self._assets()
-        page: list[tuple[int, Reviewed]] = []
+        page: list[tuple[int, ReviewPaper]] = []
         for number, paper in zip(count(1), self._selection.papers(), strict=False):
             if len(page) == self._per_page:
                 self._page(page, more=True)
@@ -141,7 +141,7 @@ class _Writer:
         for name in ("review.js", "search.js"):
             shutil.copyfile(templates / name, self._folder / "assets" / name)
 
-    def _page(self, papers: list[tuple[int, Reviewed]], *, more: bool) -> None:
+    def _page(self, papers: list[tuple[int, ReviewPaper]], *, more: bool) -> None:
         self._pages += 1
         self._render(
             "review_page.html",

@@ -1,4 +1,4 @@
-"""What is asked and asked again until the gate is content: first call, repair, split."""
+"""The calls for one paper until the gate passes its answers: first call, repair, split."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ class Exchange:
     spans: dict[str, str]
     ask: Ask
 
-    def translate(self, asked: Mapping[str, str], depth: int = 0) -> Reading:
-        """All of ``asked`` as well as it can be had; never raises a content filter's or length error."""
+    def translate(self, sources: Mapping[str, str], depth: int = 0) -> Reading:
+        """The best reading of masked texts by key; never raises a content filter's or length error."""
         try:
-            reading = self._call(asked, "translate")
+            reading = self._call(sources, "translate")
         except TooLongError:
-            return self._shorter(asked, depth)
+            return self._shorter(sources, depth)
         except ContentFilteredError:
-            return _refused(asked, "content_filter")
+            return _refusal(sources, "content_filter")
         for mend in (self._repaired, self._split):
             if not reading.bad:
                 break
             try:
-                reading = mend(asked, reading)
+                reading = mend(sources, reading)
             except TooLongError:
                 continue
             except ContentFilteredError:
@@ -74,51 +74,51 @@ class Exchange:
                 return replace(reading, error=refused.name, checks=(*reading.checks, refused))
         return reading
 
-    def judge(self, asked: Mapping[str, str], fields: Mapping[str, str]) -> Reading:
+    def judge(self, sources: Mapping[str, str], fields: Mapping[str, str]) -> Reading:
         """The gate's verdict over texts that did not come in one answer."""
-        return self._read(asked, json.dumps(dict(fields), ensure_ascii=False), "stop")
+        return self._read(sources, json.dumps(dict(fields), ensure_ascii=False), "stop")
 
-    def _call(self, asked: Mapping[str, str], kind: CallKind, refused: Reading | None = None) -> Reading:
+    def _call(self, sources: Mapping[str, str], kind: CallKind, refused: Reading | None = None) -> Reading:
         answer = self.ask(
             request(
-                asked,
+                sources,
                 target_language=self.spec.target_language,
                 source_language=self.language,
-                glossary=self.glossary.occurring(asked.values()),
+                glossary=self.glossary.occurring(sources.values()),
                 cap=self.spec.max_tokens,
                 headroom=2 if refused else 1,
                 kind=kind,
                 problems=refused.problems if refused else (),
-                previous=_previous(asked, refused) if refused else None,
+                previous=_previous(sources, refused) if refused else None,
             )
         )
-        return self._read(asked, answer.content, answer.finish_reason)
+        return self._read(sources, answer.content, answer.finish_reason)
 
-    def _read(self, asked: Mapping[str, str], content: str, finish_reason: str | None) -> Reading:
+    def _read(self, sources: Mapping[str, str], content: str, finish_reason: str | None) -> Reading:
         prompt = system_prompt(self.spec.target_language)
-        frame = gate.GateInput(dict(asked), self.language, self.spec.target_language, prompt)
+        frame = gate.GateInput(dict(sources), self.language, self.spec.target_language, prompt)
         verdict = gate.check(frame, content, finish_reason)
-        fields = {key: tidy(asked[key], text, self.spans) for key, text in (verdict.fields or {}).items()}
-        added = {key: found for key, text in fields.items() if (found := added_markup(asked[key], text))}
+        fields = {key: tidy(sources[key], text, self.spans) for key, text in (verdict.fields or {}).items()}
+        added = {key: found for key, text in fields.items() if (found := added_markup(sources[key], text))}
         markup = _markup_check(added)
         bad = verdict.bad_keys | frozenset(added)
         if not verdict.ok and not verdict.bad_keys:
-            bad = frozenset(asked)
+            bad = frozenset(sources)
         failed = (*verdict.failed, *((MARKUP,) if added else ()))
         problems = (*verdict.problems, *((markup.detail,) if added else ()))
         checks = (*verdict.checks, markup)
         error = failed[0] if failed else None
-        return Reading(fields, bad, checks, problems, error, content, frozenset(asked))
+        return Reading(fields, bad, checks, problems, error, content, frozenset(sources))
 
-    def _repaired(self, asked: Mapping[str, str], refused: Reading) -> Reading:
-        again = {key: asked[key] for key in asked if key in refused.bad}
+    def _repaired(self, sources: Mapping[str, str], refused: Reading) -> Reading:
+        again = {key: sources[key] for key in sources if key in refused.bad}
         return refused.merged(self._call(again, "repair", refused))
 
-    def _split(self, asked: Mapping[str, str], refused: Reading) -> Reading:
+    def _split(self, sources: Mapping[str, str], refused: Reading) -> Reading:
         """The segments that still fail, in pieces without placeholders, put together and checked again."""
         scripts = scripts_of(self.language)
-        cut = {key: pieces_of(key, asked[key], scripts) for key in asked if key in refused.bad}
-        cut = {key: pieces for key, pieces in cut.items() if _is_cut(pieces, asked[key])}
+        cut = {key: pieces_of(key, sources[key], scripts) for key in sources if key in refused.bad}
+        cut = {key: pieces for key, pieces in cut.items() if _is_cut(pieces, sources[key])}
         texts = {piece.key: piece.text for pieces in cut.values() for piece in pieces if piece.key}
         if not texts:
             return refused
@@ -126,33 +126,33 @@ class Exchange:
         for group in groups(texts):
             answered = answered.merged(self._call(group, "split"))
         whole = {
-            key: tidy(asked[key], compose(pieces, answered.fields), self.spans)
+            key: tidy(sources[key], compose(pieces, answered.fields), self.spans)
             for key, pieces in cut.items()
             if all(piece.key is None or piece.key in answered.fields for piece in pieces)
         }
-        judged = self.judge({key: asked[key] for key in whole}, whole)
+        judged = self.judge({key: sources[key] for key in whole}, whole)
         return _best(refused, judged)
 
-    def _shorter(self, asked: Mapping[str, str], depth: int) -> Reading:
+    def _shorter(self, sources: Mapping[str, str], depth: int) -> Reading:
         """Halves as requests of their own: of the segments, or of the one segment's text."""
         if depth >= _DEEPEST:
-            return _refused(asked, "too_long")
-        keys = list(asked)
+            return _refusal(sources, "too_long")
+        keys = list(sources)
         if len(keys) > 1:
-            middle = _middle(asked)
-            left = self.translate({key: asked[key] for key in keys[:middle]}, depth + 1)
+            middle = _middle(sources)
+            left = self.translate({key: sources[key] for key in keys[:middle]}, depth + 1)
             if left.error == "too_long":
-                return left.merged(_refused(asked, "too_long"))
-            return _both(left, self.translate({key: asked[key] for key in keys[middle:]}, depth + 1))
-        return self._halved(keys[0], asked[keys[0]], depth)
+                return left.merged(_refusal(sources, "too_long"))
+            return _both(left, self.translate({key: sources[key] for key in keys[middle:]}, depth + 1))
+        return self._halved(keys[0], sources[keys[0]], depth)
 
     def _halved(self, key: str, text: str, depth: int) -> Reading:
         both = halves(text)
         if both is None:
-            return _refused({key: text}, "too_long")
+            return _refusal({key: text}, "too_long")
         left = self.translate({f"{key}/0": both[0]}, depth + 1)
         if left.error == "too_long":
-            return _refused({key: text}, "too_long")
+            return _refusal({key: text}, "too_long")
         reading = _both(left, self.translate({f"{key}/1": both[1]}, depth + 1))
         parts = [reading.fields.get(f"{key}/{half}", "") for half in (0, 1)]
         fields = {key: glue(parts)} if any(parts) else {}
@@ -189,8 +189,8 @@ def _both(left: Reading, right: Reading) -> Reading:
     return replace(first, fields=fields, bad=left.bad | right.bad, problems=left.problems + right.problems)
 
 
-def _refused(asked: Mapping[str, str], error: str) -> Reading:
-    return Reading({}, frozenset(asked), (Check(name=error, verdict="fail"),), error=error)
+def _refusal(sources: Mapping[str, str], error: str) -> Reading:
+    return Reading({}, frozenset(sources), (Check(name=error, verdict="fail"),), error=error)
 
 
 def _markup_check(added: Mapping[str, str]) -> Check:
@@ -198,12 +198,12 @@ def _markup_check(added: Mapping[str, str]) -> Check:
     return Check(name=MARKUP, verdict="fail" if added else "pass", detail=detail)
 
 
-def _previous(asked: Mapping[str, str], refused: Reading) -> object:
+def _previous(sources: Mapping[str, str], refused: Reading) -> object:
     """The refused texts, or the raw answer. Bounded: a looping answer is not sent back whole."""
-    longest = 4 * sum(map(len, asked.values())) + 500
+    longest = 4 * sum(map(len, sources.values())) + 500
     if not refused.fields:
         return refused.raw[:longest]
-    return {key: refused.fields.get(key, "")[:longest] for key in asked}
+    return {key: refused.fields.get(key, "")[:longest] for key in sources}
 
 
 def _is_cut(pieces: list[Piece], text: str) -> bool:
@@ -211,12 +211,12 @@ def _is_cut(pieces: list[Piece], text: str) -> bool:
     return len(keyed) > 1 or (len(keyed) == 1 and len(keyed[0].text) < len(text.strip()))
 
 
-def _middle(asked: Mapping[str, str]) -> int:
+def _middle(sources: Mapping[str, str]) -> int:
     """Number of segments that make up the first half of the text, at least one and not all."""
-    half = sum(map(len, asked.values())) / 2
+    half = sum(map(len, sources.values())) / 2
     size = 0.0
-    for count, text in enumerate(asked.values()):
+    for count, text in enumerate(sources.values()):
         size += len(text)
         if size >= half:
-            return min(max(1, count), len(asked) - 1)
-    return len(asked) - 1
+            return min(max(1, count), len(sources) - 1)
+    return len(sources) - 1

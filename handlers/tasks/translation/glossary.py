@@ -13,7 +13,7 @@ class Glossary:
         lengths: dict[str, set[int]] = {}
         for term in self._terms:
             lengths.setdefault(term[0], set()).add(len(term))
-        self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
+        self._lengths = {first: sorted(sizes, reverse=True) for first, sizes in lengths.items()}
 
     def occurring(self, texts: Iterable[str]) -> dict[str, str]:
         """The terms in these texts, in the glossary's order; inside a longer term none counts.
@@ -22,17 +22,17 @@ class Glossary:
         """
         if not self._terms:
             return {}
-        found: set[str] = set()
+        terms: set[str] = set()
         for text in texts:
-            self._collect(text, found)
-        return {term: target for term, target in self._terms.items() if term in found}
+            self._collect(text, terms)
+        return {term: target for term, target in self._terms.items() if term in terms}
 
-    def _collect(self, text: str, found: set[str]) -> None:
+    def _collect(self, text: str, terms: set[str]) -> None:
         at = 0
         while at < len(text):
             term = self._longest_at(text, at)
             if term:
-                found.add(term)
+                terms.add(term)
             at += len(term) or 1
 
     def _longest_at(self, text: str, at: int) -> str:

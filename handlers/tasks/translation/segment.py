@@ -125,9 +125,9 @@ def _best_end(text: str, low: int, high: int) -> int:
     """Position of the cut in (low, high]: after a line break, else a sentence, else anything."""
     best, rank = high, -1
     for match in _END.finditer(text, low, high):
-        found = _RANK.get(match[0][0], 1)
-        if found >= rank and match.end() > low:
-            best, rank = match.end(), found
+        this_rank = _RANK.get(match[0][0], 1)
+        if this_rank >= rank and match.end() > low:
+            best, rank = match.end(), this_rank
     if rank < 0:
         opened = text.rfind("⟦", low, high)
         if opened > low and "⟧" not in text[opened:high]:

@@ -20,21 +20,31 @@ from handlers.tasks.translation.segment import Segment, join, segments
 
 
 @dataclass(frozen=True)
-class _Work:
-    """One paper, masked. Placeholders are numbered on through all segments that are sent."""
+class _Part:
+    """A segment that is sent. ``first``: number of its first placeholder."""
 
-    asked: dict[str, str]
-    sources: dict[str, Segment]
-    masked: dict[str, Masked]
-    first: dict[str, int]
+    segment: Segment
+    masked: Masked
+    first: int
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One paper, masked: its parts by key. Placeholders are numbered on through all of them."""
+
     language: str
+    parts: dict[str, _Part]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        return {key: part.masked.text for key, part in self.parts.items()}
 
     def spans(self) -> dict[str, str]:
         """Masked spans by placeholder number."""
         return {
             str(number): span
-            for key, masked in self.masked.items()
-            for number, span in enumerate(masked.spans, start=self.first[key])
+            for part in self.parts.values()
+            for number, span in enumerate(part.masked.spans, start=part.first)
         }
 
 
@@ -56,38 +66,35 @@ class TranslateTask:
 
     def requests(self, paper: Paper) -> Iterator[ChatRequest]:
         work = self._work(paper)
-        for asked in groups(work.asked) if work.asked else ({},):
+        for texts in groups(work.texts) if work.parts else ({},):
             yield request(
-                asked,
+                texts,
                 target_language=self._spec.target_language,
                 source_language=work.language,
-                glossary=self._glossary.occurring(asked.values()),
+                glossary=self._glossary.occurring(texts.values()),
                 cap=self._spec.max_tokens,
             )
 
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
         work = self._work(paper)
         exchange = Exchange(self._spec, self._glossary, work.language, work.spans(), ask)
-        readings = [exchange.translate(group) for group in groups(work.asked)]
+        readings = [exchange.translate(group) for group in groups(work.texts)]
         fields = {key: text for reading in readings for key, text in reading.fields.items()}
         error = next((reading.error for reading in readings if reading.error), None)
-        if error is None and any(reading.judged != frozenset(work.asked) for reading in readings):
-            readings = [exchange.judge(work.asked, fields)]
+        if error is None and any(reading.judged != frozenset(work.parts) for reading in readings):
+            readings = [exchange.judge(work.texts, fields)]
             error = readings[0].error
         return self._result(paper, work, fields, _checks(readings), error)
 
     def _work(self, paper: Paper) -> _Work:
         language = policy.source_language(paper)
-        work = _Work({}, {}, {}, {}, language)
+        work = _Work(language, {})
         number = 1
         for segment in segments(paper, self._spec.full_text):
             masked = mask(segment.text, number)
             if not policy.has_words(masked.text, language):
                 continue
-            work.asked[segment.key] = masked.text
-            work.sources[segment.key] = segment
-            work.masked[segment.key] = masked
-            work.first[segment.key] = number
+            work.parts[segment.key] = _Part(segment, masked, number)
             number += len(masked.spans)
         return work
 
@@ -100,19 +107,19 @@ class TranslateTask:
         error: str | None,
     ) -> TaskResult:
         texts = {
-            key: unmask(fields[key], work.masked[key].spans, work.first[key]) if key in fields else ""
-            for key in work.asked
+            key: unmask(fields[key], part.masked.spans, part.first) if key in fields else ""
+            for key, part in work.parts.items()
         }
         exact = exactness(
-            (key, segment.text, texts[key], work.masked[key])
-            for key, segment in work.sources.items()
+            (key, part.segment.text, texts[key], part.masked)
+            for key, part in work.parts.items()
             if key in fields
         )
         if error is None and exact.verdict == "fail":
             error = exact.name
         return TaskResult(
             status="flagged" if error else "done",
-            fields=join(paper, self._spec.full_text, texts) if fields or not work.asked else {},
+            fields=join(paper, self._spec.full_text, texts) if fields or not work.parts else {},
             checks=(*checks, exact),
             error=error,
         )

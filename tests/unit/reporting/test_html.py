@@ -21,7 +21,7 @@ from handlers.extras import load
 from handlers.reporting.page.figure import usd
 from handlers.reporting.page.html import to_html
 from handlers.reporting.page.survey import survey
-from handlers.reporting.review.papers import Selection
+from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import Site, write_site
 from tests.finished_run import RUN, FinishedRun, Outcome, finished_run
 

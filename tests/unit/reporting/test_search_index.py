@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from handlers.domain.result import Check
 from handlers.reporting.review import search_index
-from handlers.reporting.review.papers import Reviewed
 from handlers.reporting.review.search_index import SearchIndex, shard_of, words
+from handlers.reporting.review.selection import ReviewPaper
 
 
-def paper(number: int, *searched: str) -> Reviewed:
-    return Reviewed(
+def paper(number: int, *searched: str) -> ReviewPaper:
+    return ReviewPaper(
         id=f"p{number}", status="done", title=f"Title {number}", source_title="题目", language="zh",
         subject="", license=None, url=None, publisher=None, date=None, cost_usd=0.001, seconds=1.0,
         model="m", notice="", same_as=None, checks=(Check(name="numbers", verdict="warn"),), passed=(),
@@ -35,11 +35,11 @@ def papers_of(folder: Path, word: str) -> list[int]:
     return numbers
 
 
-@pytest.mark.parametrize("held", [1, 7, 300_000])
+@pytest.mark.parametrize("most", [1, 7, 300_000])
 def test_a_word_leads_to_its_papers_however_often_words_were_put_aside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(search_index, "_HELD", held)
+    monkeypatch.setattr(search_index, "_MOST_IN_MEMORY", most)
     index = SearchIndex(tmp_path)
     for number in range(1, 2_101):
         index.add(1, number, paper(number, f"soil {number % 7}", "土壤调查" if number % 3 == 0 else "光学"))

@@ -9,12 +9,13 @@ how it is checked, and everything is linear in their lengths.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from handlers.domain.result import Check
-from handlers.tasks.translation import answer as answers
+from handlers.tasks.translation import raw_answer
 from handlers.tasks.translation.gate.length import bounds, breaks_off, expected_length
 from handlers.tasks.translation.gate.numbers import compare, rarer
 from handlers.tasks.translation.gate.phrases import is_copy, prompt_in, refusal_in
@@ -91,14 +92,14 @@ class _Finding:
 
 @dataclass(frozen=True)
 class _Pair:
-    """One segment, masked; ``asked`` and ``given`` are the texts without placeholders."""
+    """One segment and its translation: masked, and as prose without placeholders."""
 
     key: str
     source: str
     text: str
     frame: GateInput
-    asked: str
-    given: str
+    source_prose: str
+    prose: str
 
     def fail(self, name: str, sentence: str) -> _Finding:
         return _Finding(name, "fail", self.key, f'In "{self.key}" {sentence}.')
@@ -109,15 +110,15 @@ class _Pair:
 
 def check(source: GateInput, content: str, finish_reason: str | None) -> Verdict:
     """Read a raw answer and check it. Never raises for any content."""
-    answer = answers.parse(content, tuple(source.segments))
+    answer = raw_answer.parse(content, tuple(source.segments))
     findings = [*_reading(answer), *_finish(answer, finish_reason)]
     if answer.fields is None:
         findings += _refused_instead(content)
         return _verdict(None, findings, ("json", "finish", "refusal"), frozenset(source.segments))
     fields = {key: _closed_up(text) for key, text in answer.fields.items()}
     for key, text in fields.items():
-        asked = source.segments[key]
-        pair = _Pair(key, asked, text, source, _prose(asked), _prose(text))
+        segment = source.segments[key]
+        pair = _Pair(key, segment, text, source, _prose(segment), _prose(text))
         for look in _LOOKS:
             findings.extend(look(pair))
     return _verdict(fields, findings, CHECKS, answer.missing, whole=frozenset(source.segments))
@@ -147,7 +148,7 @@ def _check(name: str, findings: list[_Finding]) -> Check:
     return Check(name=name, verdict="fail" if failed else "warn", detail=detail)
 
 
-def _reading(answer: answers.Answer) -> Iterator[_Finding]:
+def _reading(answer: raw_answer.ParsedAnswer) -> Iterator[_Finding]:
     if answer.problem:
         yield _Finding("json", "fail", "", answer.problem)
     if answer.extra:
@@ -155,7 +156,7 @@ def _reading(answer: answers.Answer) -> Iterator[_Finding]:
         yield _Finding("json", "warn", "", f"The answer has keys that were not asked for: {names}.")
 
 
-def _finish(answer: answers.Answer, reason: str | None) -> Iterator[_Finding]:
+def _finish(answer: raw_answer.ParsedAnswer, reason: str | None) -> Iterator[_Finding]:
     if reason in _CUT:
         yield _Finding("finish", "fail", "", "The answer was cut off at the limit of its length.")
     elif answer.truncated:
@@ -177,21 +178,21 @@ def _closed_up(text: str) -> str:
 
 
 def _placeholders(pair: _Pair) -> Iterator[_Finding]:
-    asked, given = PLACEHOLDER.findall(pair.source), PLACEHOLDER.findall(pair.text)
-    intact = _strays(pair.text, given) <= _strays(pair.source, asked)
-    if asked == given and intact:
+    expected, numbers = PLACEHOLDER.findall(pair.source), PLACEHOLDER.findall(pair.text)
+    intact = _strays(pair.text, numbers) <= _strays(pair.source, expected)
+    if expected == numbers and intact:
         return
-    if sorted(asked) == sorted(given) and intact:
+    if sorted(expected) == sorted(numbers) and intact:
         yield pair.warn("placeholder_order", "the placeholders stand in another order")
         return
-    wanted, found = set(asked), set(given)
+    wanted, times = set(expected), Counter(numbers)
     faults = {
-        "missing": [number for number in asked if number not in found],
-        "not of this text": [number for number in dict.fromkeys(given) if number not in wanted],
-        "repeated": sorted({number for number in _repeated(given) if number in wanted}),
+        "missing": [number for number in expected if number not in times],
+        "not of this text": [number for number in times if number not in wanted],
+        "repeated": sorted(number for number in times if times[number] > 1 and number in wanted),
     }
-    told = [f"{_listed([f'⟦{n}⟧' for n in numbers])} {fault}" for fault, numbers in faults.items() if numbers]
-    wrong = "; ".join(told) or "a bracket ⟦ or ⟧ is damaged"
+    sentences = [f"{_listed([f'⟦{n}⟧' for n in some])} {fault}" for fault, some in faults.items() if some]
+    wrong = "; ".join(sentences) or "a bracket ⟦ or ⟧ is damaged"
     yield pair.fail("placeholders", f"each placeholder must stand exactly once: {wrong}")
 
 
@@ -200,28 +201,20 @@ def _strays(text: str, placeholders: list[str]) -> int:
     return text.count("⟦") + text.count("⟧") - 2 * len(placeholders)
 
 
-def _repeated(numbers: list[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for number in numbers:
-        if number in seen:
-            yield number
-        seen.add(number)
-
-
 def _source_script(pair: _Pair) -> Iterator[_Finding]:
     frame = pair.frame
-    if is_foreign(pair.given, frame.target_language):
+    if is_foreign(pair.prose, frame.target_language):
         yield pair.fail("source_script", f"the text is not in the target language ({frame.target_language})")
         return
-    left = leftover(pair.given, frame.source_language, frame.target_language)
+    left = leftover(pair.prose, frame.source_language, frame.target_language)
     if left is None:
         return
-    told = f"{_listed([f'“{run}”' for run in left.runs])} is left untranslated"
-    yield pair.warn("source_script", told) if left.tolerable else pair.fail("source_script", told)
+    sentence = f"{_listed([f'“{run}”' for run in left.runs])} is left untranslated"
+    yield pair.warn("source_script", sentence) if left.tolerable else pair.fail("source_script", sentence)
 
 
 def _numbers(pair: _Pair) -> Iterator[_Finding]:
-    compared = compare(pair.asked, pair.given)
+    compared = compare(pair.source_prose, pair.prose)
     if compared.missing:
         yield pair.fail(
             "numbers", f"numbers of the source are missing or changed: {_listed(compared.missing)}"
@@ -230,7 +223,7 @@ def _numbers(pair: _Pair) -> Iterator[_Finding]:
         yield pair.fail("numbers", f"numbers stand that the source has not: {_listed(compared.invented)}")
     elif compared.doubtful:
         yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
-    if fewer := rarer(pair.asked, pair.given):
+    if fewer := rarer(pair.source_prose, pair.prose):
         yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(fewer)}")
 
 
@@ -239,9 +232,9 @@ def _length(pair: _Pair) -> Iterator[_Finding]:
         if pair.source.strip():
             yield pair.fail("length", "the text is empty")
         return
-    expected = expected_length(pair.asked, pair.frame.source_language, pair.frame.target_language)
+    expected = expected_length(pair.source_prose, pair.frame.source_language, pair.frame.target_language)
     shortest, longest = bounds(expected)
-    size = len(pair.given.strip())
+    size = len(pair.prose.strip())
     if size < shortest:
         yield pair.fail("length", "the translation is much too short: a part is missing")
     elif size > longest:
@@ -254,9 +247,9 @@ def _repetition(pair: _Pair) -> Iterator[_Finding]:
     loop = loop_in(pair.text)  # with its placeholders: without them a list of formulas looks like a loop
     if loop is None:
         return
-    told = f"“{loop[:_QUOTED]}” is repeated again and again"
+    sentence = f"“{loop[:_QUOTED]}” is repeated again and again"
     in_source = loop_in(pair.source) is not None
-    yield pair.warn("repetition", told) if in_source else pair.fail("repetition", told)
+    yield pair.warn("repetition", sentence) if in_source else pair.fail("repetition", sentence)
 
 
 def _refusal(pair: _Pair) -> Iterator[_Finding]:
@@ -271,10 +264,10 @@ def _echo(pair: _Pair) -> Iterator[_Finding]:
         return
     scripts = scripts_of(pair.frame.source_language)
     if "latin" in scripts:
-        long = len(pair.given.split()) > 6
-        told = "the source is repeated"
-        yield pair.fail("echo", told) if long else pair.warn("echo", told)
-    elif letters(pair.asked, scripts):
+        long = len(pair.prose.split()) > 6
+        sentence = "the source is repeated"
+        yield pair.fail("echo", sentence) if long else pair.warn("echo", sentence)
+    elif letters(pair.source_prose, scripts):
         yield pair.fail("echo", "the source is repeated and not translated")
 
 

@@ -21,7 +21,7 @@ from handlers.tasks.translation.gate.english_numerals import in_english
 from handlers.tasks.translation.gate.numerals import canonical, with_tail
 
 Reading = tuple[str, ...]
-_Found = tuple[str, ...]
+_Groups = tuple[str, ...]
 
 _SPACES = " \u00a0\u2009\u202f"
 _MORE = rf"[0-9]{{0,40}}(?:[.,，/{_SPACES}][0-9]{{1,40}}){{0,24}}"
@@ -86,17 +86,17 @@ _SAME = Comparison((), (), ())
 def compare(source: str, answer: str) -> Comparison:
     """Compare two texts without placeholders. Linear in their length."""
     source, answer = _flat(source), _flat(answer)
-    known_to_source, given = mentions(source), mentions(answer)
-    asked = mentions(_LINE_NUMBER.sub("\n", source)) if "\n" in source else known_to_source
-    known_to_source |= asked
-    lost, new = asked - given, given - known_to_source
-    missing = _unaccounted(lost, given, answer) if lost else []
-    unexplained = _unaccounted(new, known_to_source, source) if new else []
+    in_source, in_answer = mentions(source), mentions(answer)
+    demanded = mentions(_LINE_NUMBER.sub("\n", source)) if "\n" in source else in_source
+    in_source |= demanded
+    lost, new = demanded - in_answer, in_answer - in_source
+    missing = _unaccounted(lost, in_answer, answer) if lost else []
+    unexplained = _unaccounted(new, in_source, source) if new else []
     if not missing and not unexplained:
         return _SAME
     if not unexplained:
         return Comparison(_texts(missing), (), ())
-    known = _values(known_to_source) | _spelled(source)
+    known = _values(in_source) | _spelled(source)
     invented = [mention for mention in unexplained if not _holds(mention.rest, known)]
     doubtful = [mention for mention in unexplained if mention not in invented]
     return Comparison(_texts(missing), _texts(invented), _texts(doubtful))
@@ -105,9 +105,9 @@ def compare(source: str, answer: str) -> Comparison:
 def places(text: str) -> Iterator[tuple[int, int, str]]:
     """Start, end and mention of every number of digits in a text, the mention as ``compare`` writes it."""
     flat, origin = _with_origin(text)
-    for found in _MENTION.finditer(flat):
-        start, end = origin[found.start()], origin[found.end() - 1] + 1
-        yield start, end, _mention(tuple(group or "" for group in found.groups())).text
+    for match in _MENTION.finditer(flat):
+        start, end = origin[match.start()], origin[match.end() - 1] + 1
+        yield start, end, _mention(tuple(group or "" for group in match.groups())).text
 
 
 def _with_origin(text: str) -> tuple[str, list[int]]:
@@ -119,14 +119,15 @@ def _with_origin(text: str) -> tuple[str, list[int]]:
     return "".join(pieces), [at for at, piece in enumerate(pieces) for _ in piece]
 
 
-def rarer(asked: str, given: str) -> tuple[str, ...]:
+def rarer(source: str, answer: str) -> tuple[str, ...]:
     """Numbers of two digits or more that both texts have in digits, the answer fewer times. A good
     translation may say "10% each": a reviewer should look, no more."""
-    numbers = _WHOLE_DIGITS.findall(asked)
+    numbers = _WHOLE_DIGITS.findall(source)
     if len(set(numbers)) == len(numbers):
         return ()  # one that stands once cannot stand less often and still be there
-    wanted, found = Counter(numbers), Counter(_WHOLE_DIGITS.findall(given))
-    return tuple(sorted(number for number, times in wanted.items() if 0 < found[number] < times))
+    in_answer = Counter(_WHOLE_DIGITS.findall(answer))
+    times = Counter(numbers)
+    return tuple(sorted(number for number in times if 0 < in_answer[number] < times[number]))
 
 
 def _spelled(text: str) -> set[str]:
@@ -136,7 +137,7 @@ def _spelled(text: str) -> set[str]:
 
 def mentions(text: str) -> set[Mention]:
     """The mentions of digits in a flat, lower-case text."""
-    return {_mention(found) for found in set(_MENTION.findall(text))}
+    return {_mention(groups) for groups in set(_MENTION.findall(text))}
 
 
 def _flat(text: str) -> str:
@@ -144,8 +145,8 @@ def _flat(text: str) -> str:
     return text if text.isascii() else _ODD.sub(_plain, text)
 
 
-def _plain(found: re.Match[str]) -> str:
-    return _plain_run(found[0])
+def _plain(match: re.Match[str]) -> str:
+    return _plain_run(match[0])
 
 
 @lru_cache(maxsize=1024)
@@ -175,40 +176,40 @@ def _holds(readings: tuple[Reading, ...], known: set[str]) -> bool:
     return False
 
 
-def _values(found: set[Mention]) -> set[str]:
-    return set().union(*(mention.values for mention in found))
+def _values(numbers: set[Mention]) -> set[str]:
+    return set().union(*(mention.values for mention in numbers))
 
 
-def _texts(found: list[Mention]) -> tuple[str, ...]:
-    return tuple(sorted(mention.text for mention in found))
+def _texts(numbers: list[Mention]) -> tuple[str, ...]:
+    return tuple(sorted(mention.text for mention in numbers))
 
 
 @lru_cache(maxsize=2048)  # each is a kilobyte or two, in every job
-def _mention(found: _Found) -> Mention:
+def _mention(groups: _Groups) -> Mention:
     """Groups: number, letter before, letter and hyphen before, dot before, Chinese scale, its unit,
     English scale, tail; then number, scale, unit, English scale, tail of a range's second number."""
-    first, letter, hyphen, dot = found[:4]
+    first, letter, hyphen, dot = groups[:4]
     number = f"0.{first}" if dot and first.isdigit() else first
-    left = _side(number, found[4], found[5], found[6], found[7])
+    left = _side(number, groups[4], groups[5], groups[6], groups[7])
     if dot:
         left = (*left, *_plain_readings(first))  # a full stop with its space on the wrong side
     if letter == "×" and first.startswith("10") and len(first) in (3, 4):
         left = (*left, ("10", canonical(first[2:])))
-    if first in ("0", "1") and letter.isalpha() and found[7].isalpha() and found[7].isascii():
+    if first in ("0", "1") and letter.isalpha() and groups[7].isalpha() and groups[7].isascii():
         left = ((),)  # a letter that character recognition took for a digit
     if letter == "^":
         left = (*left, (f"^{first}",))
-    free = _is_free(first, letter, hyphen, found[7])
-    text = "".join(found[4:8])
-    if not found[8]:
+    free = _is_free(first, letter, hyphen, groups[7])
+    text = "".join(groups[4:8])
+    if not groups[8]:
         return _made(first + text, left, ((),) if free else left)
-    right = _second(first, found)
-    if (found[9] or found[11]) and not (found[4] or found[6]):
-        left = (*left, *_side(number, found[9], "", found[11], ""))
+    right = _second(first, groups)
+    if (groups[9] or groups[11]) and not (groups[4] or groups[6]):
+        left = (*left, *_side(number, groups[9], "", groups[11], ""))
     pairs = tuple((*a, *b) for a in left[:_FEW] for b in right[:_FEW])
     if len(left) == len(right) == 1 and len(pairs[0]) == 2:
         pairs = (*pairs, ("/".join(pairs[0]),))
-    return _made(f"{first}{text}-{''.join(found[8:])}", pairs, right if free else pairs)
+    return _made(f"{first}{text}-{''.join(groups[8:])}", pairs, right if free else pairs)
 
 
 def _made(text: str, readings: tuple[Reading, ...], rest: tuple[Reading, ...]) -> Mention:
@@ -222,10 +223,10 @@ def _is_free(first: str, letter: str, hyphen: str, tail: str) -> bool:
     return bool(letter or hyphen or tail == "d")
 
 
-def _second(first: str, found: _Found) -> tuple[Reading, ...]:
-    right = _side(*found[8:])
-    if len(first) == 4 and len(found[8]) == 2 and first.isdigit() and found[8].isdigit():
-        return (*right, (first[:2] + found[8],))
+def _second(first: str, groups: _Groups) -> tuple[Reading, ...]:
+    right = _side(*groups[8:])
+    if len(first) == 4 and len(groups[8]) == 2 and first.isdigit() and groups[8].isdigit():
+        return (*right, (first[:2] + groups[8],))
     return right
 
 

@@ -92,10 +92,10 @@ def refusal_in(text: str, source: str) -> str | None:
     if len(text) < _BRIEFEST:
         return None
     head = " " + text[:_HEAD].lower().replace("’", "'")
-    for found, said_by in _refusals(head):
+    for words, excuses in _refusals(head):
         lowered = source.lower()
-        if found.strip() not in lowered and not any(phrase in lowered for phrase in said_by):
-            return found.strip()
+        if words.strip() not in lowered and not any(phrase in lowered for phrase in excuses):
+            return words.strip()
     if not head.startswith(_CHATTER, 1):
         return None
     return next(phrase for phrase in _CHATTER if head.startswith(phrase, 1))

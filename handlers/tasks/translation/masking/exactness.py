@@ -16,16 +16,16 @@ _CURRENCIES = {"": "USD", "US": "USD", "A": "AUD", "C": "CAD", "HK": "HKD", "NT"
 _MONEY = re.compile(r"(?<![A-Za-z$\\])(US|A|C|HK|NT|S)?\$ ?(?=\d)(?![\d.,]++\$)")
 
 
-def tidy(asked: str, answer: str, spans: dict[str, str]) -> str:
+def tidy(source: str, answer: str, spans: dict[str, str]) -> str:
     """An answer, still masked, in which formulas cannot run into their neighbours when unmasked.
 
     Where the source has no Latin letter, digit or formula directly beside a formula, a space is put
     between them: `$a$$b$` and `$x$5` are read as something else. Dollar amounts get a currency code,
     because a dollar would open a formula.
     """
-    if "$" in answer and "$" not in asked:
+    if "$" in answer and "$" not in source:
         answer = _with_currency_codes(answer)
-    touching = _touching(asked, spans)
+    touching = _touching(source, spans)
     pieces: list[str] = []
     at = 0
     for match in PLACEHOLDER.finditer(answer):
@@ -42,13 +42,12 @@ def tidy(asked: str, answer: str, spans: dict[str, str]) -> str:
     return "".join(pieces) + answer[at:]
 
 
-def added_markup(asked: str, answer: str) -> str:
+def added_markup(source: str, answer: str) -> str:
     """A sentence naming formulas or commands of the model's own, "" if there are none."""
-    allowed = _ADDED.findall(asked)
-    found = _ADDED.findall(answer)
-    if len(found) <= len(allowed):
+    allowed, marks = _ADDED.findall(source), _ADDED.findall(answer)
+    if len(marks) <= len(allowed):
         return ""
-    new = [mark for mark in dict.fromkeys(found) if mark not in allowed] or found
+    new = [mark for mark in dict.fromkeys(marks) if mark not in allowed] or marks
     return f"write no LaTeX or dollar signs that the source text has not: {', '.join(new[:8])}"
 
 
@@ -58,9 +57,9 @@ def exactness(pairs: Iterator[tuple[str, str, str, Masked]]) -> Check:
     for key, source, result, masked in pairs:
         for span, least in Counter(masked.spans).items():
             # A joined span can stand once more in the source by chance, over the edges of others.
-            found, most = result.count(span), max(least, source.count(span))
-            if not least <= found <= most:
-                wrong.append(f"{key}: {span[:60]!r} stands {found} times, {most} in the source")
+            count, most = result.count(span), max(least, source.count(span))
+            if not least <= count <= most:
+                wrong.append(f"{key}: {span[:60]!r} stands {count} times, {most} in the source")
     if wrong:
         return Check(name=CHECK, verdict="fail", detail="; ".join(wrong[:8]))
     return Check(name=CHECK, verdict="pass")
@@ -72,16 +71,16 @@ def _with_currency_codes(answer: str) -> str:
     return _MONEY.sub(lambda match: f"{_CURRENCIES[match[1] or '']} ", answer)
 
 
-def _touching(asked: str, spans: dict[str, str]) -> set[tuple[str, str]]:
+def _touching(source: str, spans: dict[str, str]) -> set[tuple[str, str]]:
     """(placeholder's number, side) where the source itself has something directly beside a formula."""
-    found: set[tuple[str, str]] = set()
-    for match in PLACEHOLDER.finditer(asked):
+    touching: set[tuple[str, str]] = set()
+    for match in PLACEHOLDER.finditer(source):
         if match[1] in spans:
-            if _touches(asked, match.start() - 1):
-                found.add((match[1], "before"))
-            if _touches(asked, match.end()):
-                found.add((match[1], "after"))
-    return found
+            if _touches(source, match.start() - 1):
+                touching.add((match[1], "before"))
+            if _touches(source, match.end()):
+                touching.add((match[1], "after"))
+    return touching
 
 
 def _touches(text: str, at: int) -> bool:

@@ -58,9 +58,8 @@ def unmask(text: str, spans: Sequence[str], first: int = 1) -> str:
 
 def _outermost(text: str) -> Iterator[Span]:
     """Disjoint spans in reading order: of two that overlap, the one that starts first, then the longer."""
-    found = sorted((start, -end) for start, end in _constructs(text))
     reached = 0
-    for start, end in found:
+    for start, end in sorted((start, -end) for start, end in _constructs(text)):
         if start >= reached:
             yield start, -end
             reached = -end

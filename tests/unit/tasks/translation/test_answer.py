@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.tasks.translation.answer import MAX_CHARACTERS, parse
+from handlers.tasks.translation.raw_answer import MAX_CHARACTERS, parse
 from tests.growth import assert_linear, repeated
 
 KEYS = ("title", "abstract", "keywords/0")

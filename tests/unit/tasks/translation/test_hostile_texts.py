@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.domain.paper import Paper
-from handlers.tasks.translation import answer as answers
+from handlers.tasks.translation import raw_answer
 from handlers.tasks.translation.gate.gate import GateInput, check
 from handlers.tasks.translation.masking.masking import mask, unmask
 from handlers.tasks.translation.translate import TranslateTask
@@ -73,7 +73,7 @@ def test_the_gate_has_a_verdict_on_any_answer_to_any_text(text: str, other: str)
     for content in (other, json.dumps({"abstract": other}), json.dumps({"abstract": masked})[: len(other)]):
         verdict = check(frame, content, "stop")
         assert verdict.ok or verdict.problems
-        answers.parse(content, ("abstract",))
+        raw_answer.parse(content, ("abstract",))
 
 
 @settings(deadline=None, max_examples=100 if not REAL else 1000)
@@ -95,7 +95,7 @@ def judge(text: str) -> Any:
 
 
 def read(text: str) -> Any:
-    return answers.parse('{"abstract": "' + text, ("abstract",))
+    return raw_answer.parse('{"abstract": "' + text, ("abstract",))
 
 
 def cpu(act: Callable[[str], Any], text: str) -> float:

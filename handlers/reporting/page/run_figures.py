@@ -8,7 +8,7 @@ from typing import Any
 from handlers.domain.call import bucket_seconds
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import JobReport, RunReport
-from handlers.reporting.page.charts import drawn
+from handlers.reporting.page.charts import in_html
 from handlers.reporting.page.figure import Figure, seconds, usd
 from handlers.reporting.page.figures_over_time import slots, spend, throughput, time_unit
 from handlers.reporting.page.palette import LIGHT
@@ -23,7 +23,7 @@ _HISTOGRAM_BARS = 40
 
 def figures(report: RunReport, survey: Survey) -> list[Figure]:
     """In the order of the page; those that have nothing to show are left out."""
-    found = (
+    candidates = (
         _counts(report),
         throughput(report, survey),
         slots(report, survey),
@@ -34,7 +34,7 @@ def figures(report: RunReport, survey: Survey) -> list[Figure]:
         _errors(report),
         _checks(survey),
     )
-    return [figure for figure in found if figure is not None]
+    return [figure for figure in candidates if figure is not None]
 
 
 def _counts(report: RunReport) -> Figure:
@@ -45,7 +45,9 @@ def _counts(report: RunReport) -> Figure:
         "states",
         "Papers by state",
         says,
-        drawn(lambda pen: pen.bars(rows, name="state", value="papers", colours=LIGHT, title="papers"), says),
+        in_html(
+            lambda pen: pen.bars(rows, name="state", value="papers", colours=LIGHT, title="papers"), says
+        ),
         ("state", "papers"),
         (*((name, f"{counts[name]:,}") for name in _STATUSES), ("all", f"{report.papers:,}")),
     )
@@ -64,7 +66,7 @@ def _latency(report: RunReport, survey: Survey) -> Figure | None:
         "latency",
         "API response times",
         says,
-        drawn(lambda pen: pen.histogram(rows, marks=marks, x_title="seconds (log)", y_title="calls"), says),
+        in_html(lambda pen: pen.histogram(rows, marks=marks, x_title="seconds (log)", y_title="calls"), says),
         ("seconds from", "to", "calls"),
         tuple((f"{row['low']:.3g}", f"{row['high']:.3g}", f"{row['count']:,}") for row in rows),
     )
@@ -101,7 +103,7 @@ def _jobs(report: RunReport, survey: Survey) -> Figure | None:
         "jobs",
         "Jobs and their utilization",
         says,
-        drawn(lambda pen: pen.gantt(rows, x_title=f"{name} worked"), says),
+        in_html(lambda pen: pen.gantt(rows, x_title=f"{name} worked"), says),
         ("job", "workers", "seconds", "papers", "utilization", "p50 s", "p99 s", "ended"),
         tuple(_job_row(job) for job in jobs[:_MOST_JOBS]),
     )
@@ -133,7 +135,7 @@ def _cost(report: RunReport, survey: Survey) -> Figure | None:
         "cost",
         "Cost of a paper",
         says,
-        drawn(lambda pen: pen.histogram(rows, marks=marks, x_title="USD (log)", y_title="papers"), says),
+        in_html(lambda pen: pen.histogram(rows, marks=marks, x_title="USD (log)", y_title="papers"), says),
         ("USD from", "to", "papers"),
         tuple(
             (f"{row['low']:.2g}", f"{row['high']:.2g}", f"{row['count']:,}") for row in rows if row["count"]
@@ -161,7 +163,7 @@ def _ranking(
     total = sum(counts.values())
     top = list(counts.items())[:_MOST_BARS]
     rows = [{"name": name, "count": n, "label": f"{n:,} ({100 * n / total:.0f}%)"} for name, n in top]
-    chart = drawn(lambda pen: pen.bars(rows, name="name", value="count", colours=colours, title=of), says)
+    chart = in_html(lambda pen: pen.bars(rows, name="name", value="count", colours=colours, title=of), says)
     return Figure(
         key, title, says, chart, ("class", of), tuple((name, f"{n:,}") for name, n in counts.items())
     )

@@ -26,9 +26,9 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What could be read. ``fields`` is None when there is no JSON object; otherwise it has the asked
-    keys that came as texts. ``problem`` is a sentence, "" when every key asked for is there."""
+class ParsedAnswer:
+    """What could be read. ``fields`` is None when there is no JSON object; otherwise it has the keys
+    asked for that came as texts. ``problem`` is a sentence, "" when every key asked for is there."""
 
     fields: dict[str, str] | None
     problem: str = ""
@@ -50,15 +50,15 @@ class _Reading:
     mended: bool = field(default=False)
 
 
-def parse(content: str, keys: Collection[str]) -> Answer:
+def parse(content: str, keys: Collection[str]) -> ParsedAnswer:
     """Read the texts of ``keys`` out of a raw answer. Never raises."""
     if len(content) > MAX_CHARACTERS:
-        return Answer(None, "The answer is far longer than the text.", frozenset(keys))
+        return ParsedAnswer(None, "The answer is far longer than the text.", frozenset(keys))
     text = _without_thoughts(content.lstrip("\ufeff \t\r\n").rstrip())
     reading = _read(text, keys)
     if reading.value is None:
         truncated = "{" in text and not text.endswith(("}", "```"))
-        return Answer(None, reading.problem, frozenset(keys), truncated=truncated)
+        return ParsedAnswer(None, reading.problem, frozenset(keys), truncated=truncated)
     return _texts(_unwrapped(reading.value, keys), keys, mended=reading.mended)
 
 
@@ -136,8 +136,7 @@ _DECODER = json.JSONDecoder(
 
 def _repaired(text: str) -> str:
     """Backslashes that start no JSON escape doubled, trailing commas dropped."""
-    escaped = _BACKSLASH.sub(lambda found: found[0] if len(found[0]) > 1 else "\\\\", text)
-    return _STRING_OR_COMMA.sub(lambda found: "" if found[0] == "," else found[0], escaped)
+    return _STRING_OR_COMMA.sub(lambda match: "" if match[0] == "," else match[0], _doubled(text))
 
 
 def _by_known_keys(text: str, keys: Collection[str]) -> dict[str, Any] | None:
@@ -159,20 +158,21 @@ def _by_known_keys(text: str, keys: Collection[str]) -> dict[str, Any] | None:
 
 def _between(raw: str, *, last: bool) -> str | None:
     tail = raw[-64:]
-    found = _STRING_END.search(tail) if not last or "}" in tail else None
-    if found is None:
+    ending = _STRING_END.search(tail) if not last or "}" in tail else None
+    if ending is None:
         return None
-    body = raw[: len(raw) - len(tail) + found.start()]
+    body = raw[: len(raw) - len(tail) + ending.start()]
     quoted = _BARE_QUOTE.sub(lambda mark: '\\"' if mark[0] == '"' else mark[0], body)
     try:
-        value = json.loads(f'"{_repaired_escapes(quoted)}"', strict=False)
+        value = json.loads(f'"{_doubled(quoted)}"', strict=False)
     except ValueError:
         return None
     return str(value)
 
 
-def _repaired_escapes(text: str) -> str:
-    return _BACKSLASH.sub(lambda found: found[0] if len(found[0]) > 1 else "\\\\", text)
+def _doubled(text: str) -> str:
+    """Backslashes that start no JSON escape doubled."""
+    return _BACKSLASH.sub(lambda match: match[0] if len(match[0]) > 1 else "\\\\", text)
 
 
 def _unwrapped(value: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
@@ -181,14 +181,14 @@ def _unwrapped(value: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
         (inner,) = value.values()
         value = inner if isinstance(inner, dict) else value
     listed = value.get("keywords")
-    asked = [key for key in keys if key.startswith("keywords/")]
-    if isinstance(listed, list) and len(listed) == len(asked) and "keywords" not in keys:
+    wanted = [key for key in keys if key.startswith("keywords/")]
+    if isinstance(listed, list) and len(listed) == len(wanted) and "keywords" not in keys:
         rest = {key: item for key, item in value.items() if key != "keywords"}
-        return {**dict(zip(asked, listed, strict=True)), **rest}
+        return {**dict(zip(wanted, listed, strict=True)), **rest}
     return value
 
 
-def _texts(value: dict[str, Any], keys: Collection[str], *, mended: bool) -> Answer:
+def _texts(value: dict[str, Any], keys: Collection[str], *, mended: bool) -> ParsedAnswer:
     fields: dict[str, str] = {}
     problems: list[str] = []
     for key in keys:
@@ -203,10 +203,10 @@ def _texts(value: dict[str, Any], keys: Collection[str], *, mended: bool) -> Ans
             fields[key] = _clean(item)
     extra = tuple(str(key)[:80] for key in value if key not in keys)
     missing = frozenset(key for key in keys if key not in fields)
-    return Answer(fields, " ".join(problems[:8]), missing, extra[:8], mended=mended)
+    return ParsedAnswer(fields, " ".join(problems[:8]), missing, extra[:8], mended=mended)
 
 
 def _clean(text: str) -> str:
     r"""``\beta`` and ``\frac`` written with one backslash are valid JSON, of another meaning."""
-    latex = _LATEX_ESCAPE.sub(lambda found: "\\b" if found[0] == "\b" else "\\f", text)
+    latex = _LATEX_ESCAPE.sub(lambda match: "\\b" if match[0] == "\b" else "\\f", text)
     return _CONTROL.sub("", latex).strip()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from handlers.domain.paper import Paper
 from handlers.domain.result import Check
 from handlers.reporting.review.findings import Mark, findings
-from handlers.reporting.review.marked import to_marked_html
+from handlers.reporting.review.highlighting import to_marked_html
 from handlers.tasks.translation.gate.gate import GateInput
 from handlers.tasks.translation.gate.gate import check as check_answer
 from handlers.tasks.translation.masking.masking import mask

@@ -82,7 +82,7 @@ class _Prose:
 
 
 def _numbers(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]]:
-    prose = PLACEHOLDER.sub(lambda found: "\x00" * len(found[0]), text)  # their digits are no numbers
+    prose = PLACEHOLDER.sub(lambda match: "\x00" * len(match[0]), text)  # their digits are no numbers
     for start, end, mention in places(prose):
         check = checks.get(mention) or checks.get(mention[:80])  # as much of it as a verdict tells
         if check is not None:
@@ -92,5 +92,5 @@ def _numbers(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]
 def _words(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]]:
     known = sorted((word for word in checks if word.strip()), key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
-    for found in pattern.finditer(text) if pattern else ():
-        yield found.start(), found.end(), checks.get(found[0].lower(), "")
+    for match in pattern.finditer(text) if pattern else ():
+        yield match.start(), match.end(), checks.get(match[0].lower(), "")

@@ -20,7 +20,7 @@ from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.html import web_address
 from handlers.reporting.page.survey import read_line
 from handlers.reporting.review.findings import findings
-from handlers.reporting.review.marked import to_marked_html
+from handlers.reporting.review.highlighting import to_marked_html
 from handlers.reporting.review.mathml import is_formula
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 from handlers.tasks.translation.policy import source_language
@@ -45,7 +45,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Reviewed:
+class ReviewPaper:
     """One paper of the site. All but ``pairs`` is text to be escaped."""
 
     id: str
@@ -82,7 +82,7 @@ class Selection:
     left_out: Counter[str] = field(default_factory=Counter)
     """Reason → papers."""
 
-    def papers(self) -> Iterator[Reviewed]:
+    def papers(self) -> Iterator[ReviewPaper]:
         """Done papers, with ``drafts`` flagged ones too; never one whose licence forbids derivatives."""
         spec = self.ledger.run(self.run_id).spec
         lines = self.store.lines(spec.corpus)
@@ -93,7 +93,7 @@ class Selection:
                 if shown is not None:
                     yield shown
 
-    def _paper(self, paper: Paper, row: PaperRow | None, spec: RunSpec) -> Reviewed | None:
+    def _paper(self, paper: Paper, row: PaperRow | None, spec: RunSpec) -> ReviewPaper | None:
         line = read_line(self.store, row) if row is not None else None
         reason = self._reason(paper, row, line)
         if reason is not None:
@@ -119,9 +119,9 @@ def _leader(paper: Paper) -> str:
     return paper.same_as or paper.id
 
 
-def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Reviewed:
+def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> ReviewPaper:
     extra = paper.model_extra or {}
-    return Reviewed(
+    return ReviewPaper(
         id=paper.id,
         status=row.status,
         title=_text(line.fields.get("title")),
