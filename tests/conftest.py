@@ -1,6 +1,7 @@
 """How many examples a property is tried on: few each time, many where there is time, new ones every night.
 
-The first two try the same ones every time: no test fails by chance, and none for being slow.
+The first two try the same ones every time, so that no test fails by chance; none fails for being slow on a
+busy machine.
 """
 
 from __future__ import annotations

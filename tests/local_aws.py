@@ -7,10 +7,8 @@ import io
 import json
 import logging
 import os
-import socket
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +35,8 @@ ENVIRONMENT = {
 
 _DYNALITE = "dynalite@4.0.0"
 _SERVE = (
-    "require(process.argv[1])({createTableMs: 0, deleteTableMs: 0}).listen(+process.argv[2], '127.0.0.1')"
+    "const server = require(process.argv[1])({createTableMs: 0, deleteTableMs: 0});"
+    "server.listen(0, '127.0.0.1', () => console.log(server.address().port))"
 )
 
 
@@ -225,29 +224,11 @@ def moto_server() -> Iterator[LocalAws]:
 def dynalite_server() -> Iterator[LocalAws]:
     """In a process of its own, on loopback; installed by npm when first needed."""
     modules = node_package("dynalite", _DYNALITE)
-    port = _free_port()
-    server = subprocess.Popen(["node", "-e", _SERVE, str(modules / "dynalite"), str(port)])
-    try:
-        _until_open(port)
-        yield LocalAws(f"http://127.0.0.1:{port}")
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _until_open(port: int) -> None:
-    for _ in range(100):
+    command = ["node", "-e", _SERVE, str(modules / "dynalite")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(f"nothing listens on port {port}")
+            port = int(server.stdout.readline())  # told once it listens
+            yield LocalAws(f"http://127.0.0.1:{port}")
+        finally:
+            server.terminate()

@@ -21,6 +21,7 @@ from handlers.domain.run import Control
 from tests.command import Ran, paperfleet, until
 from tests.e2e.artifact import OVERRIDES, sam, sam_environment
 from tests.e2e.environments import ROOT, environment
+from tests.ports import reserved_port
 
 NAME = "paperfleet"
 _SERVICES = (
@@ -34,13 +35,6 @@ _CREDENTIALS = {
     "AWS_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)
@@ -68,8 +62,12 @@ class Cloud:
 @contextmanager
 def ministack(folder: Path) -> Iterator[Cloud]:
     """A cloud of its own, on loopback."""
+    with reserved_port() as port:
+        yield from _ministack(folder, port)
+
+
+def _ministack(folder: Path, port: int) -> Iterator[Cloud]:
     tools = environment("ministack", "ministack==1.5.33 aws-sam-translator boto3")
-    port = free_port()
     log = folder / "ministack.log"
     variables = (
         sam_environment()

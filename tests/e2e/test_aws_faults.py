@@ -17,8 +17,9 @@ from handlers.model_server import ServerSettings, start
 from tests.command import PRICES, corpus, lines, paperfleet, until
 from tests.e2e.artifact import sam_environment
 from tests.e2e.environments import environment
-from tests.e2e.stack import accepts, free_port, ministack
+from tests.e2e.stack import accepts, ministack
 from tests.local_aws import LocalAws
+from tests.ports import reserved_port
 
 pytestmark = pytest.mark.slow
 PAPERS = 120
@@ -88,16 +89,15 @@ class Proxy:
 @contextmanager
 def microburst(upstream: str, folder: Path) -> Iterator[Proxy]:
     tool = environment("faults", "microburst==0.10.0") / "microburst"
-    port = free_port()
-    command = [tool, "--upstream", upstream, "--port", str(port), "--host", "127.0.0.1"]
-    with (folder / "microburst.log").open("wb") as log:
+    with reserved_port() as port, (folder / "microburst.log").open("wb") as log:
+        command = [tool, "--upstream", upstream, "--port", str(port), "--host", "127.0.0.1"]
         process = subprocess.Popen(command, stdout=log, stderr=log, env=sam_environment(), cwd=folder)
-    try:
-        until(lambda: accepts(port), seconds=60)
-        yield Proxy(f"http://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        process.wait(20)
+        try:
+            until(lambda: accepts(port), seconds=60)
+            yield Proxy(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def test_throttles_resets_and_lost_answers_lose_no_paper_and_pay_for_none_twice(tmp_path: Path) -> None:

@@ -16,21 +16,16 @@ import pytest
 
 from tests.command import PRICES, corpus, paperfleet, until
 from tests.e2e.environments import environment
+from tests.ports import reserved_port
 
 pytestmark = pytest.mark.slow
+REAL_LLM = Path(__file__).with_name("real_llm.py")
 _ENGLISH = [
     "We measure the thermal conductivity of thin films at low temperature.",
     "A new method for the classification of galaxies is proposed, where $z < 0.5$ holds.",
     "Soil samples from the northern plains were analysed for nitrogen.",
     "The energy is given by $E = m c^2$ and does not depend on the frame.",
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -70,8 +65,7 @@ def test_papers_go_through_a_real_language_model(tmp_path: Path) -> None:
     source = tmp_path / "english.jsonl"
     papers = [{"id": f"e{n}", "title": text, "language": "en"} for n, text in enumerate(_ENGLISH)]
     source.write_text("".join(json.dumps(paper) + "\n" for paper in papers))
-    port = free_port()
-    with serving(port, tools / "python", Path(__file__).with_name("real_llm.py"), port) as url:
+    with reserved_port() as port, serving(port, tools / "python", REAL_LLM, port) as url:
         until(lambda: _is_ready(url.removesuffix("/v1") + "/health"), seconds=60)
         ran = paperfleet(
             "run", source, "--state", tmp_path / "state", "--base-url", url, "--model", "smollm2", *PRICES,
@@ -90,10 +84,9 @@ def test_papers_go_through_a_real_language_model(tmp_path: Path) -> None:
 
 def test_the_chaos_servers_verdict_on_the_client_is_clean(tmp_path: Path) -> None:
     tools = environment("llmock", "llmock>=0.2.2,<0.3")
-    port = free_port()
     faults = ("--error-rate", "429=0.1", "--error-rate", "500=0.05", "--error-rate", "503=0.02")
-    command = (tools / "llmock", "serve", "-p", port, "--latency-ms", 100, *faults, "--rpm", 100000)
-    with serving(port, *command) as url:
+    command = (tools / "llmock", "serve", "--latency-ms", 100, *faults, "--rpm", 100000)
+    with reserved_port() as port, serving(port, *command, "-p", port) as url:
         ran = paperfleet(
             "run", corpus(tmp_path / "papers.jsonl", 60), "--state", tmp_path / "state", "--base-url", url,
             "--model", "gpt-4o-mini", "--workers", 10, "--max-failed", "100%", "--json", timeout=300,

@@ -6,6 +6,8 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from handlers.local.fleet import _later
 from handlers.model_server import ServerSettings
 from tests.command import corpus, paperfleet, run_flags
@@ -18,9 +20,10 @@ def changes(said: str) -> list[tuple[int, int, str]]:
     return [(int(before), int(after), why) for before, after, why in _CHANGE.findall(said)]
 
 
+@pytest.mark.slow
 def test_a_job_grows_while_all_are_busy_and_tells_every_change(tmp_path: Path) -> None:
     source = corpus(tmp_path / "papers.jsonl", 250)
-    with start(ServerSettings(mode="canned", latency=0.2, sigma=0.3)) as server:
+    with start(ServerSettings(mode="canned", latency=0.4, sigma=0.3)) as server:
         flags = run_flags(source, tmp_path / "state", server)
         ran = paperfleet(*flags, "--jobs", 1, "--workers", "auto", timeout=120)
     made = changes(ran.err)
@@ -34,6 +37,7 @@ def test_a_job_grows_while_all_are_busy_and_tells_every_change(tmp_path: Path) -
     assert ran.report["worker_utilization"] <= 1
 
 
+@pytest.mark.slow
 def test_a_job_lets_go_of_the_workers_that_are_refused(tmp_path: Path) -> None:
     source = corpus(tmp_path / "papers.jsonl", 60)
     with start(ServerSettings(mode="canned", latency=0.15, sigma=0.3, max_in_flight=4)) as server:

@@ -28,7 +28,7 @@ def aws() -> Iterator[LocalAws]:
         yield local
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", ["killed", pytest.param("parked", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_state_folder_goes_on(version: str, end: str, tmp_path: Path) -> None:
     sample = earlier.load(f"{version}-state-{end}")
@@ -46,6 +46,20 @@ def test_a_state_folder_goes_on(version: str, end: str, tmp_path: Path) -> None:
     assert_goes_on(sample, command, finish, tmp_path)
 
 
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_stack_reads_alike(version: str, end: str, tmp_path: Path, aws: LocalAws) -> None:
+    sample = earlier.load(f"{version}-stack-{end}")
+    stack = aws.stack(name_of(tmp_path))
+    earlier.restore_stack(sample, aws, stack)
+
+    def command(*arguments: object) -> Ran:
+        return paperfleet(*arguments, "--run-id", "r", **aws.environment, **stack.settings())
+
+    assert_reads_alike(sample["report"], sample["export"], command, tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_stack_goes_on(version: str, end: str, tmp_path: Path, aws: LocalAws) -> None:

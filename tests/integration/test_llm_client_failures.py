@@ -59,10 +59,10 @@ def test_a_reset_may_have_cost_something() -> None:
 
 
 def test_a_refused_connection_cost_nothing() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    settings = ClientSettings(base_url=f"http://127.0.0.1:{port}", model="m")
-    problem = failure(HttpChatModel(settings, SecretStr(KEY), RealClock()))
+    with socket.socket() as silent:  # holds its port and does not listen
+        silent.bind(("127.0.0.1", 0))
+        settings = ClientSettings(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}", model="m")
+        problem = failure(HttpChatModel(settings, SecretStr(KEY), RealClock()))
     assert isinstance(problem, TransientError)
     assert (problem.code, problem.indeterminate, problem.reached) == ("connect", False, False)
 

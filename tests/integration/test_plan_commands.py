@@ -143,7 +143,7 @@ def test_pilot_plan_and_run_tell_one_story(server: RunningServer, source: Path, 
     assert report["forecast"]["plan"] == planned.report["hash"]
     assert abs(forecast["cost_usd"]["error"]) < 0.03
     assert forecast["calls"]["error"] == 0
-    assert forecast["hours"]["actual"] == pytest.approx(report["wall_s"] / 3600)
+    assert forecast["hours"]["actual"] == round(report["wall_s"] / 3600, 9)
     shown = paperfleet("report", "--state", state, "--run-id", "r", "--format", "md").out
     assert "## Forecast" in shown
 

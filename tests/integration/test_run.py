@@ -164,6 +164,7 @@ def test_ctrl_c_drains_and_the_same_command_goes_on(
     flags = run_flags(papers, tmp_path, server)
     with Running(*flags, "--jobs", 2, "--workers", 4) as running:
         until(lambda: server.stats()["requests"] >= 16)
+        server.control(latency=2.0)  # however late the signal comes, there is work left
         running.interrupt()
         stopped = running.end()
     assert stopped.code == 130, stopped.err

@@ -21,7 +21,7 @@ def never() -> bool:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.001)
@@ -41,7 +41,7 @@ def started(threads: list[threading.Thread]) -> Iterator[None]:
         thread.start()
     yield
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 
@@ -81,7 +81,7 @@ def test_who_came_first_is_served_first() -> None:
             thread.start()
             until_waiting(limiter, position + 1)
     for thread in threads:
-        thread.join(timeout=5)
+        thread.join(timeout=60)
     assert order == list(range(20))
 
 
@@ -102,7 +102,7 @@ def test_those_who_wait_are_stopped_soon_and_leave_no_trace() -> None:
         until_waiting(limiter, 30)
         stop.set()
         for thread in threads:
-            thread.join(timeout=5)
+            thread.join(timeout=60)
     assert len(stopped) == 30
     assert (limiter.in_flight, limiter._admission.waiting) == (0, 0)
 
@@ -122,38 +122,64 @@ def test_a_slot_comes_back_whatever_happens_in_it() -> None:
         assert limiter.in_flight == 1
 
 
-def test_slots_that_time_opens_are_used_at_once() -> None:
-    limiter = Limiter(AimdLimit(20), RealClock())
-    begun: list[float] = []
+@contextmanager
+def calls(limiter: Limiter, count: int, *, tokens: int = 1, holds: bool = False) -> Iterator[list[int]]:
+    """So many threads that each make a call; the list grows as they are let in. ``holds``: none ends
+    before the block does."""
+    begun: list[int] = []
     release = threading.Event()
-
-    def work() -> None:
-        with limiter.slot(1, never):
-            begun.append(time.monotonic())
-            release.wait(10)
-
-    threads = [threading.Thread(target=work) for _ in range(11)]
-    with started(threads):
-        until(lambda: len(begun) == 11)
+    if not holds:
         release.set()
-    # Ten more slots at 20 a second.
-    assert 0.45 < begun[-1] - begun[0] < 5
+
+    def work(number: int) -> None:
+        with limiter.slot(tokens, never):
+            begun.append(number)
+            release.wait(60)
+
+    with started([threading.Thread(target=work, args=(number,)) for number in range(count)]):
+        yield begun
+        release.set()
+
+
+def assert_let_in(begun: list[int], count: int) -> None:
+    """So many, and after a while no more."""
+    until(lambda: len(begun) >= count)
+    time.sleep(0.05)
+    assert len(begun) == count
+
+
+def assert_let_in_at(begun: list[int], clock: FakeClock, seconds: float) -> None:
+    """One more at that time, and not before."""
+    before = len(begun)
+    clock.advance(seconds - 0.002 - clock.monotonic())
+    assert_let_in(begun, before)
+    clock.advance(0.003)
+    until(lambda: len(begun) > before)
+
+
+def test_slots_that_time_opens_are_used_at_once() -> None:
+    clock = FakeClock(0.0)
+    with calls(Limiter(AimdLimit(20), clock), 11, holds=True) as begun:
+        assert_let_in(begun, 1)
+        for number in range(1, 11):
+            assert_let_in_at(begun, clock, number / 20)
 
 
 def test_a_retry_after_holds_the_other_workers_back_and_lets_them_in_one_by_one() -> None:
-    limiter, begun = open_limiter(10), []
+    clock = FakeClock()
+    limiter = open_limiter(10, clock)
     with limiter.slot(1, never) as slot:
         slot.throttled(0.3)
-    paused = time.monotonic()
-
-    def work() -> None:
-        with limiter.slot(1, never):
-            begun.append(time.monotonic())
-
-    with started([threading.Thread(target=work) for _ in range(5)]):
-        pass
-    assert min(begun) - paused > 0.29
-    assert max(begun) - min(begun) > 0.1
+    with calls(limiter, 5) as begun:
+        until_waiting(limiter, 5)
+        clock.advance(0.29)
+        assert_let_in(begun, 0)
+        clock.advance(0.02)
+        until(lambda: len(begun) >= 1)
+        assert len(begun) < 5
+        while len(begun) < 5:
+            clock.advance(0.01)
+            time.sleep(0.001)
     assert limiter._admission.throttles == 1
 
 
@@ -175,30 +201,25 @@ def test_a_spent_window_brakes_and_a_rest_of_one_does_not() -> None:
         clock.advance(1.9)
         assert not entered.wait(0.1)
         clock.advance(0.5)
-        assert entered.wait(2), "the brake lasts two seconds at most"
+        assert entered.wait(60), "the brake lasts two seconds at most"
 
 
 def test_declared_rates_space_the_calls_and_are_shared_with_the_other_jobs() -> None:
-    limiter = open_limiter(50, requests=TokenBucket(80, 1), tokens=TokenBucket(1_000, 1_000))
+    clock = FakeClock(0.0)
+    limiter = open_limiter(50, clock, requests=TokenBucket(80, 1), tokens=TokenBucket(1_000, 1_000))
     limiter.set_share(2)
-    entered: list[float] = []
-
-    def work() -> None:
-        with limiter.slot(10, never):
-            entered.append(time.monotonic())
-
-    with started([threading.Thread(target=work) for _ in range(13)]):
-        pass
-    assert 11.9 / 40 < max(entered) - min(entered) < 5
+    with calls(limiter, 13, tokens=10) as begun:
+        assert_let_in(begun, 1)
+        for number in range(1, 13):
+            assert_let_in_at(begun, clock, number / 40)
 
 
 def test_the_tokens_of_a_call_count_against_their_own_rate() -> None:
-    limiter = open_limiter(50, tokens=TokenBucket(1_000, 100))
-    before = time.monotonic()
-    for _ in range(3):
-        with limiter.slot(100, never):
-            pass
-    assert time.monotonic() - before > 0.199
+    clock = FakeClock(0.0)
+    with calls(open_limiter(50, clock, tokens=TokenBucket(1_000, 100)), 3, tokens=100) as begun:
+        assert_let_in(begun, 1)
+        for number in (1, 2):
+            assert_let_in_at(begun, clock, number / 10)
 
 
 def test_what_a_stopped_worker_reserved_is_given_back() -> None:

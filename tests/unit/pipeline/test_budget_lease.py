@@ -55,7 +55,7 @@ def test_the_budget_is_spent_only_when_nothing_is_outstanding(tmp_path: Path) ->
     assert waiting.is_alive(), "80 of 100 are outstanding: they may come back"
     budget.settle(80, 10)
     book(ledger, "a", 10, "p1")
-    waiting.join(2)
+    waiting.join(60)
     assert not waiting.is_alive()
     budget.settle(80, 80)
     book(ledger, "a", 80, "p2")
@@ -81,7 +81,7 @@ def test_money_that_another_job_holds_is_waited_for(tmp_path: Path) -> None:
     assert waiting.is_alive()
     first.settle(90, 0)
     first.return_unused()
-    waiting.join(2)
+    waiting.join(60)
     assert not waiting.is_alive()
 
 
@@ -105,7 +105,7 @@ def test_many_threads_and_jobs_never_hold_more_than_the_budget(tmp_path: Path) -
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert 500 - 20 < sum(spent) <= 500
 
 
@@ -146,10 +146,10 @@ def test_whoever_has_calls_to_book_is_let_go_beside_others_that_wait(tmp_path: P
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     over.set()
     for thread in patient:
-        thread.join(5)
+        thread.join(60)
     assert len(refused) == 3
 
 
