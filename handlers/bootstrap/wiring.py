@@ -28,7 +28,7 @@ from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job_runner import Job, JobSize
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Backend, Clock, Task
+from handlers.ports import Clock, Task
 from handlers.settings import Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
@@ -127,7 +127,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         id=job_id,
         session_id=settings.session_id,
         owner=process_owner(os.getpid()),
-        backend=Backend(adapters.ledger, adapters.queue, adapters.store, adapters.clock),
+        backend=adapters,
         limiter=limiter,
         stop=StopSignal(),
         deadline=Deadline(pace.margin),
