@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.errors import ModelCallError
@@ -64,3 +67,27 @@ class ScriptedModel:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class FedJob:
+    """A job with so many workers that are never busy, as the event source sees it."""
+
+    def __init__(
+        self,
+        queue: Any,
+        stop: Any,
+        *,
+        clock: Any = None,
+        workers: int = 1,
+        taken: Callable[[], int] = lambda: 0,
+        cut_off: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.queue, self.stop, self.clock = queue, stop, clock or FakeClock()
+        self.pool = SimpleNamespace(backlog=0, workers=workers)
+        self.out_of_time = False
+        self.cut_off = cut_off
+        self._taken = taken
+
+    @property
+    def taken(self) -> int:
+        return self._taken()

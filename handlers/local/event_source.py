@@ -18,8 +18,7 @@ from handlers.domain.batch import QueueMessage
 from handlers.errors import PaperfleetError
 from handlers.pipeline.clock_jumps import ClockSteps
 from handlers.pipeline.heartbeat import LEASE_TTL
-from handlers.pipeline.stop import StopSignal
-from handlers.ports import BatchQueue, Clock
+from handlers.pipeline.job_runner import Job
 
 logger = logging.getLogger(__name__)
 
@@ -76,48 +75,39 @@ def sqs_event(message: QueueMessage) -> dict[str, Any]:
 
 
 class EventSource:
+    """Feeds one job of this process."""
+
     def __init__(
         self,
-        queue: BatchQueue,
+        job: Job,
         handle: Handle,
         *,
-        backlog: Callable[[], int],
-        taken: Callable[[], int],
-        out_of_time: Callable[[], bool],
-        workers: Callable[[], int],
-        clock: Clock,
-        stop: StopSignal,
         ends_at: float = math.inf,
         settled: Callable[[], bool] = lambda: False,
-        on_abandon: Callable[[], None],
     ) -> None:
-        """``settled`` says that nothing is left to do, whatever messages are still hidden: those of a job
-        that died stay so for two minutes."""
-        self._queue = queue
+        """``ends_at``: Unix seconds. ``settled`` says that nothing is left to do, whatever messages are still
+        hidden: those of a job that died stay so for two minutes."""
+        self._job = job
+        self._queue = job.queue
+        self._clock = job.clock
+        self._stop = job.stop
         self._handle = handle
-        self._backlog = backlog
-        self._taken = taken
-        self._out_of_time = out_of_time
-        self._invoked = 0
-        self._written_off = 0
-        self._workers = workers
-        self._clock = clock
-        self._steps = ClockSteps(clock)
-        self._wait_until = -math.inf
-        self._reached_at: float | None = None
-        self._stop = stop
         self._ends_at = ends_at
         self._settled = settled
-        self._asked_at = -math.inf
-        self._on_abandon = on_abandon
+        self._invoked = 0
+        self._written_off = 0
+        self._steps = ClockSteps(job.clock)
+        self._wait_until = -math.inf
+        self._reached_at: float | None = None
+        self._settled_asked_at = -math.inf
         self._open: list[threading.Thread] = []
-        self._received_at = clock.monotonic()
+        self._received_at = job.clock.monotonic()
         self._batch_lasts = 0.0
 
     def run(self) -> None:
         """Until the queue is empty (nothing in flight elsewhere), all is settled, or the job drains."""
         while not self._stop.closed:
-            if len(self._open) >= self._workers() + 2:
+            if len(self._open) >= self._job.pool.workers + 2:
                 self._forget_ended()
             if self._has_enough():
                 self._stop.wait(self._tick())
@@ -154,15 +144,17 @@ class EventSource:
 
     def _has_enough(self) -> bool:
         """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
-        on_the_way = self._invoked - self._taken() - self._written_off
-        workers = self._workers()
-        return on_the_way > 0 or self._backlog() >= max(1, workers // 4) or len(self._open) >= workers + 2
+        on_the_way = self._invoked - self._job.taken - self._written_off
+        workers = self._job.pool.workers
+        return (
+            on_the_way > 0 or self._job.pool.backlog >= max(1, workers // 4) or len(self._open) >= workers + 2
+        )
 
     def _remaining(self) -> float:
         return self._ends_at - self._clock.now()
 
     def _next(self) -> bool:
-        if self._remaining() <= 0 or self._out_of_time():
+        if self._remaining() <= 0 or self._job.out_of_time:
             self._stop.close("deadline")
             return False
         messages = [] if self._is_waking() else self._queue.receive(limit=1, visibility=LEASE_TTL)
@@ -191,7 +183,7 @@ class EventSource:
             response = self._handle(sqs_event(message), context)
         except Exception as error:
             logger.exception("invocation for message %s failed", message.id)
-            self._written_off = self._invoked - self._taken()  # it took nothing to the pool
+            self._written_off = self._invoked - self._job.taken  # it took nothing to the pool
             self._queue.release(message.receipt, delay=1, reason=f"{type(error).__name__}: {error}"[:500])
             return
         failed = {item["itemIdentifier"] for item in response["batchItemFailures"]}
@@ -202,9 +194,9 @@ class EventSource:
         counts = self._queue.counts()
         if counts.visible or counts.in_flight == 0:
             return counts.visible == 0
-        if self._clock.monotonic() - self._asked_at < _ASKED_EVERY:
+        if self._clock.monotonic() - self._settled_asked_at < _ASKED_EVERY:
             return False
-        self._asked_at = self._clock.monotonic()
+        self._settled_asked_at = self._clock.monotonic()
         return self._settled()
 
     def _finish(self) -> None:
@@ -213,5 +205,5 @@ class EventSource:
         for thread in self._open:
             while thread.is_alive():
                 if self._stop.abandoned:
-                    self._on_abandon()
+                    self._job.cut_off()
                 thread.join(0.05)

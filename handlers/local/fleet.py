@@ -19,7 +19,7 @@ from handlers.bootstrap.state import State, SystemClock, connect, open_state
 from handlers.domain.run import SessionRecord
 from handlers.errors import PaperfleetError
 from handlers.local.job_process import FAILED, SIGNALS, job_main
-from handlers.local.notifier_process import NotifierProcess
+from handlers.local.notifications import Notifications
 from handlers.reporting.progress import Progress
 from handlers.runs.submit import queue_entry
 from handlers.runs.watch import DEAD_AFTER
@@ -35,13 +35,13 @@ _RESTARTS_PER_JOB = 5
 def reap_dead_jobs(state: State, run_id: str) -> list[str]:
     """Close the jobs whose process is gone: free their leases, emit their batches again, book as
     indeterminate what they held. Returns their ids."""
-    buried = []
+    reaped = []
     for job in state.ledger.jobs(run_id):
         silent = state.clock.now() - job.heartbeat_at > DEAD_AFTER  # another host's, or frozen for good
         if job.ended_at is None and (silent or not is_alive(job.owner)):
-            _bury(state, run_id, job.job_id)
-            buried.append(job.job_id)
-    return buried
+            _free_dead_job(state, run_id, job.job_id)
+            reaped.append(job.job_id)
+    return reaped
 
 
 def _later(known: list[str], last: list[str]) -> list[str]:
@@ -52,7 +52,7 @@ def _later(known: list[str], last: list[str]) -> list[str]:
     return last
 
 
-def _bury(state: State, run_id: str, job_id: str) -> None:
+def _free_dead_job(state: State, run_id: str, job_id: str) -> None:
     freed = state.ledger.free_leases(run_id, job_id)
     state.ledger.end_job(run_id, job_id, at=state.clock.now(), outcome="killed", stats=None)
     state.queue.send(map(queue_entry, freed))
@@ -85,7 +85,7 @@ class Fleet:
         """Work until nothing is left, or something stops it; returns why results could not be kept,
         "" if they could."""
         self._open_session()
-        notifier = NotifierProcess(self._context, self._settings, self._session_id, lifeline=self._own_end)
+        notifications = Notifications(self._context, self._settings, self._session_id, lifeline=self._own_end)
         outcome = "failed"
         try:
             gc.freeze()  # the forks share these pages as long as no collection touches them
@@ -93,10 +93,10 @@ class Fleet:
                 for _ in range(self._jobs):
                     if not self._signals:
                         self._start()
-                self._watch()
+                self._watch(notifications)
             outcome = self._close_session()
         finally:
-            notifier.end(outcome)
+            notifications.end(outcome)
         return self._failure
 
     @property
@@ -158,7 +158,7 @@ class Fleet:
         os.close(self._own_end)
         job_main(environment, log, self._parent_end)
 
-    def _watch(self) -> None:
+    def _watch(self, notifications: Notifications) -> None:
         state: State | None = None
         shown = -math.inf
         every = _SHOWN_EVERY[self._settings.backend]
@@ -176,6 +176,7 @@ class Fleet:
                 with suppress(PaperfleetError):  # a ledger that is away for a while; the jobs wait for it
                     self._progress.update(state.ledger, self._run_id, now=state.clock.now())
                     self._tell_changes(state)
+                notifications.look(state.ledger)
             state.clock.sleep(_TICK)
         if state is not None:
             state.close()
@@ -205,7 +206,7 @@ class Fleet:
         process.join()
         if process.exitcode == 0:
             return
-        self._give_up_for_dead(job_id)
+        self._declare_dead(job_id)
         log = job_log(self._settings.state, self._run_id, job_id)
         if process.exitcode == FAILED:
             self._failure = f"job {job_id} could not keep its results: make room, then run again; see {log}"
@@ -217,11 +218,11 @@ class Fleet:
             )
             self._start()
 
-    def _give_up_for_dead(self, job_id: str) -> None:
+    def _declare_dead(self, job_id: str) -> None:
         try:
             with open_state(self._run_id, self._settings) as state:
-                _bury(state, self._run_id, job_id)
-        except (sqlite3.Error, PaperfleetError) as error:  # buried by the next session
+                _free_dead_job(state, self._run_id, job_id)
+        except (sqlite3.Error, PaperfleetError) as error:  # reaped by the next session
             self._could_not_write(error)
 
     @contextmanager

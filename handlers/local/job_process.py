@@ -33,8 +33,8 @@ FAILED = 5
 
 def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
     """The whole life of a job's process. ``parent`` is a pipe's end that closes when the parent dies."""
-    told: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
+    early: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: early.append(number))
     for number in SIGNALS - {signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)  # they reach the whole group; the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -43,7 +43,7 @@ def job_main(environment: dict[str, str], log: Path, parent: int) -> None:
     gc.set_threshold(_COLLECTED_EVERY)
     job = wiring.job()
     signal.signal(signal.SIGTERM, _on_signal(job))
-    if told:  # while it was being wired
+    if early:  # while it was being wired
         job.stop.drain("interrupted")
     threading.Thread(target=_watch, args=(parent, job), name="parent", daemon=True).start()
     try:
@@ -58,17 +58,10 @@ def work(job: Job) -> int:
     """Take batches until the queue is empty or the job drains; returns the exit code."""
     settings = wiring.own_settings()
     source = EventSource(
-        job.queue,
+        job,
         process.handler,
-        backlog=lambda: job.pool.backlog,
-        taken=lambda: job.taken,
-        out_of_time=lambda: job.out_of_time,
-        workers=lambda: job.pool.workers,
-        clock=job.clock,
-        stop=job.stop,
         ends_at=settings.ends_at or math.inf,
         settled=lambda: _settled(job.ledger, settings.run_id),
-        on_abandon=job.cut_off,
     )
     source.run()
     job.close(job.failure or job.stop.reason or "finished")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -108,10 +108,12 @@ class Webhook:
 class Notifier:
     """Sends each event of a run once, however often it looks."""
 
-    def __init__(self, webhook: Webhook, sent: SentEvents, *, session_id: str, fleet: bool = False) -> None:
-        """``fleet``: sessions of other machines work on the run too and share ``sent``. Then the run's
-        start and end are the events, not those of a session."""
-        self._webhook = webhook
+    def __init__(
+        self, send: Callable[[Event], object], sent: SentEvents, *, session_id: str, fleet: bool = False
+    ) -> None:
+        """``send`` is given each event once. ``fleet``: sessions of other machines work on the run too and
+        share ``sent``. Then the run's start and end are the events, not those of a session."""
+        self._post = send
         self._sent = sent
         self._session_id = session_id
         self._fleet = fleet
@@ -135,7 +137,7 @@ class Notifier:
 
     def _send(self, event: Event) -> None:
         if self._sent.claim(event.key):
-            self._webhook.send(event)
+            self._post(event)
 
     def _due(self, ledger: Ledger, run_id: str) -> Iterator[Event]:
         totals, control = ledger.totals(run_id), ledger.control(run_id)

@@ -14,7 +14,7 @@ from handlers.local.event_source import EventSource
 from handlers.pipeline.stop import StopSignal
 from tests.builders import RUN
 from tests.command import until
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FedJob
 
 
 @pytest.fixture
@@ -31,10 +31,7 @@ def source(queue: SqliteQueue, stop: StopSignal, settled: list[bool]) -> EventSo
     def handle(_event: dict[str, Any], _context: Any, /) -> dict[str, Any]:
         raise AssertionError("no message is visible")
 
-    return EventSource(
-        queue, handle, backlog=lambda: 0, taken=lambda: 0, out_of_time=lambda: False, workers=lambda: 1,
-        clock=FakeClock(), stop=stop, settled=lambda: settled.pop(0), on_abandon=lambda: None,
-    )  # fmt: skip
+    return EventSource(FedJob(queue, stop), handle, settled=lambda: settled.pop(0))
 
 
 def test_it_does_not_wait_for_a_dead_jobs_message_when_nothing_is_left_to_do(queue: SqliteQueue) -> None:
@@ -67,9 +64,6 @@ def test_a_call_that_starts_as_the_job_is_cut_off_is_cut_off_too(tmp_path: Path)
         started.set()
         return {"batchItemFailures": []}
 
-    EventSource(
-        queue, handle, backlog=lambda: 0, taken=lambda: 0, out_of_time=lambda: False, workers=lambda: 1,
-        clock=FakeClock(), stop=stop, on_abandon=lambda: cut.append(1),
-    ).run()  # fmt: skip
+    EventSource(FedJob(queue, stop, cut_off=lambda: cut.append(1)), handle).run()
     assert started.is_set()
     queue.close()

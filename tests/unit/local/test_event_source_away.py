@@ -15,7 +15,7 @@ from handlers.errors import PaperfleetError
 from handlers.local.event_source import EventSource
 from handlers.pipeline.heartbeat import LEASE_TTL
 from handlers.pipeline.stop import StopSignal
-from tests.fakes import SetClock
+from tests.fakes import FedJob, SetClock
 
 
 class Away(SqliteQueue):
@@ -36,17 +36,8 @@ def source_of(queue: SqliteQueue, taken: list[str], clock: SetClock, stop: StopS
         taken.append(event["Records"][0]["body"])
         return {"batchItemFailures": []}
 
-    return EventSource(
-        queue,
-        handle,
-        backlog=lambda: 0,
-        taken=lambda: len(taken),
-        out_of_time=lambda: False,
-        workers=lambda: 4,
-        clock=clock,
-        stop=stop,
-        on_abandon=lambda: None,
-    )
+    job = FedJob(queue, stop, clock=clock, workers=4, taken=lambda: len(taken))
+    return EventSource(job, handle)
 
 
 def waiting(clock: SetClock, stop: StopSignal, on_wait: Callable[[int], None] = lambda _: None) -> None:

@@ -74,14 +74,14 @@ def spend(ledger: SqliteLedger, part: str, cost: int) -> None:
 def test_each_event_is_told_once_however_often_somebody_looks(
     ear: Ear, webhook: Webhook, ledger: SqliteLedger, tmp_path: Path
 ) -> None:
-    notifier = Notifier(webhook, SentEventsFolder(tmp_path / "told"), session_id="s1")
+    notifier = Notifier(webhook.send, SentEventsFolder(tmp_path / "told"), session_id="s1")
     for part, cost in (("1", 400), ("2", 150), ("3", 300), ("4", 150)):
         for _ in range(10):
             notifier.update(ledger, RUN)
         spend(ledger, part, cost)
     ledger.set_control(RUN, Control("parked", "budget_spent", 1.0))
     for _ in range(10):
-        Notifier(webhook, SentEventsFolder(tmp_path / "told"), session_id="s1").update(ledger, RUN)
+        Notifier(webhook.send, SentEventsFolder(tmp_path / "told"), session_id="s1").update(ledger, RUN)
     notifier.ended(ledger, RUN, "finished", now=2.0)
     assert [heard["key"] for heard in ear.heard] == [
         "start-s1", "budget-1000-50", "budget-1000-80", "budget-1000-100", "parked-1.000", "end-s1"
@@ -92,7 +92,7 @@ def test_each_event_is_told_once_however_often_somebody_looks(
 def test_thresholds_passed_in_one_step_are_one_message(
     ear: Ear, webhook: Webhook, ledger: SqliteLedger, tmp_path: Path
 ) -> None:
-    notifier = Notifier(webhook, SentEventsFolder(tmp_path / "told"), session_id="s1")
+    notifier = Notifier(webhook.send, SentEventsFolder(tmp_path / "told"), session_id="s1")
     spend(ledger, "1", 1000)
     for _ in range(3):
         notifier.update(ledger, RUN)
@@ -102,7 +102,7 @@ def test_thresholds_passed_in_one_step_are_one_message(
 def test_a_stop_for_too_many_failures_is_one_message_of_its_own_kind(
     ear: Ear, webhook: Webhook, ledger: SqliteLedger, tmp_path: Path
 ) -> None:
-    notifier = Notifier(webhook, SentEventsFolder(tmp_path / "told"), session_id="s1")
+    notifier = Notifier(webhook.send, SentEventsFolder(tmp_path / "told"), session_id="s1")
     reason = "failure_rate: 60 of the last 100 papers failed or were flagged"
     ledger.set_control(RUN, Control("parked", reason, 1.0))
     for _ in range(3):
@@ -116,7 +116,7 @@ def test_thirty_machines_of_a_fleet_send_one_message_an_event(
     ear: Ear, webhook: Webhook, ledger: SqliteLedger, tmp_path: Path
 ) -> None:
     told = SentEventsFolder(tmp_path / "told")
-    fleet = [Notifier(webhook, told, session_id=f"s{n}", fleet=True) for n in range(30)]
+    fleet = [Notifier(webhook.send, told, session_id=f"s{n}", fleet=True) for n in range(30)]
     for number, notifier in enumerate(fleet):
         ledger.start_job(builders.job(f"job-{number}"))
         notifier.update(ledger, RUN)
@@ -132,7 +132,7 @@ def test_thirty_machines_of_a_fleet_send_one_message_an_event(
 def test_a_larger_budget_is_another_matter(
     ear: Ear, webhook: Webhook, ledger: SqliteLedger, tmp_path: Path
 ) -> None:
-    notifier = Notifier(webhook, SentEventsFolder(tmp_path / "told"), session_id="s1")
+    notifier = Notifier(webhook.send, SentEventsFolder(tmp_path / "told"), session_id="s1")
     spend(ledger, "1", 600)
     notifier.update(ledger, RUN)
     ledger.set_budget(RUN, 1200)
