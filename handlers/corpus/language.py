@@ -9,23 +9,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from handlers.domain.writing_systems import LETTERS, scripts_of
+
 SAMPLE_CHARACTERS = 4000
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]+")
+_HAN = re.compile(f"[{LETTERS['han']}]+")
+_KANA = re.compile(f"[{LETTERS['kana']}]+")
 _SCRIPTS = {
-    "ko": re.compile("[\uac00-\ud7a3\u1100-\u11ff]+"),
-    "ru": re.compile("[\u0400-\u04ff]+"),
-    "ar": re.compile("[\u0620-\u06ff]+"),
-    "he": re.compile("[\u05d0-\u05ea]+"),
-    "el": re.compile("[\u0370-\u03ff]+"),
-    "hi": re.compile("[\u0904-\u0939]+"),
-    "th": re.compile("[\u0e01-\u0e3a]+"),
+    language: re.compile(f"[{LETTERS[scripts_of(language)[0]]}]+")
+    for language in ("ko", "ru", "ar", "he", "el", "hi", "th")
 }
 # One scan tells that a text has none of these, as nearly all have.
-_ANY_OF_THEM = re.compile(
-    "[" + "".join(pattern.pattern.strip("[]+") for pattern in (_KANA, *_SCRIPTS.values())) + "]"
-)
+_ANY_OF_THEM = re.compile(f"[{''.join(letters for script, letters in LETTERS.items() if script != 'han')}]")
 _LATIN_WORD = re.compile("[a-z\u00df-\u00ff]+")
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
 # Commands and formulas are Latin whatever the language around them.

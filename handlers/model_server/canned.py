@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from handlers.domain.writing_systems import HAN_AND_MARKS
 from handlers.model_server.gloss import narrowed
 from handlers.model_server.number_words import to_english
-from handlers.model_server.tokens import HAN
 
-_RUN = re.compile(f"[{HAN}]+")
+_RUN = re.compile(f"[{HAN_AND_MARKS}]+")
 _NOUNS = """
 method data result model study system field sample value change water energy surface growth effect
 soil region test process structure signal rate theory design plant light measure pattern factor

@@ -11,14 +11,14 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 
+from handlers.domain.writing_systems import HAN_AND_MARKS
 from handlers.errors import UsageError
-from handlers.model_server.tokens import HAN
 
 UNKNOWN = "[?]"
 
 _ENTRY = re.compile(r"^([^\s#]+) (\S+) \[([^\]]*)\] /(.*)/\s*$", re.MULTILINE)
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
-_HAN = re.compile(f"[{HAN}]")
+_HAN = re.compile(f"[{HAN_AND_MARKS}]")
 _USELESS = re.compile(
     r"^(?:CL:|surname |(?:\w+ )?variant of|used in |abbr\.|see |also (?:pr\.|written)|Taiwan pr\.|classifier"
     r"|sentence-final|short name|same as|erhua|.*(?:particle|\bprefix\b|\bsuffix\b))"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from handlers.domain.writing_systems import HAN_AND_MARKS
 from handlers.model_server.server_settings import FAULTS, Fault
-from handlers.model_server.tokens import HAN
 
 REFUSAL = "I'm sorry, but I can't help with translating this text."
 
 _PLACEHOLDER = re.compile(r"⟦[^⟦⟧]{0,32}⟧")
 _NUMBER = re.compile(r"(?<![\w⟦.])\d++(?!⟧)")
-_HAN = re.compile(f"[{HAN}]")
+_HAN = re.compile(f"[{HAN_AND_MARKS}]")
 
 Segments = dict[str, str]
 _Change = Callable[[str], str]

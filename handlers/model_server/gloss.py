@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from handlers.domain.writing_systems import HAN_AND_MARKS
 from handlers.model_server.dictionary import Dictionary
 from handlers.model_server.number_words import to_english
-from handlers.model_server.tokens import HAN
 
 _MARKS = {"。": ". ", "、": ", ", "（": " (", "）": ") ", "【": " [", "】": "] ", "〔": " [", "〕": "] "}
 _INSTEAD = dict.fromkeys("“”《》〈〉「」『』", '"') | dict.fromkeys("‘’", "'") | dict.fromkeys("—–～", "-")
@@ -16,7 +16,7 @@ _FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _NARROW = _FULL_WIDTH | _MARKS | _INSTEAD | _SPACED | {"…": "..."}
 _WIDE = re.compile("[\uff01-\uff5e" + "".join(_NARROW.keys() - _FULL_WIDTH.keys()) + "]")
 
-_RUN = re.compile(f"[{HAN}]+")
+_RUN = re.compile(f"[{HAN_AND_MARKS}]+")
 _OPENING = frozenset(" ([{\"'/-\n\t")
 _NO_GAP = frozenset(" )]},.;:!?%\"'/-\n\t")
 

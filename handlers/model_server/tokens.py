@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-"""Inside of a character class: Han ideographs, the iteration mark and the ideographic zero."""
+from handlers.domain.writing_systems import HAN_AND_MARKS
 
 PER_MESSAGE = 4
-_HAN_RUN = re.compile(f"[{HAN}]+")
+_HAN_RUN = re.compile(f"[{HAN_AND_MARKS}]+")
 
 
 def count(text: str) -> int:

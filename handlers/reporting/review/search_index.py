@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from handlers.domain.writing_systems import CJK
 from handlers.reporting.review.selection import ReviewPaper
 
 _ROWS = 1_000
@@ -26,9 +27,8 @@ _SHARDS = 256
 _LONGEST = 40
 """Characters of a word; what is longer is no word."""
 _PREFIX = 3
-_CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-_RUN = re.compile(f"[{_CJK}]+|[^\\W_{_CJK}]+")
-_IS_CJK = re.compile(f"[{_CJK}]")
+_RUN = re.compile(f"[{CJK}]+|[^\\W_{CJK}]+")
+_IS_CJK = re.compile(f"[{CJK}]")
 
 
 def words(text: str) -> set[str]:

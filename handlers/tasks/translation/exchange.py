@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from handlers.domain.call import CallKind
 from handlers.domain.result import Check
 from handlers.domain.run import RunSpec
+from handlers.domain.writing_systems import scripts_of
 from handlers.errors import ContentFilteredError, TooLongError
 from handlers.ports import Ask
 from handlers.tasks.translation.gate import gate
@@ -16,7 +17,6 @@ from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.masking.exactness import added_markup, tidy
 from handlers.tasks.translation.pieces import Piece, compose, pieces_of
 from handlers.tasks.translation.prompt import request, system_prompt
-from handlers.tasks.translation.scripts import scripts_of
 from handlers.tasks.translation.segment import LONGEST, glue, halves
 
 MARKUP = "added_markup"

@@ -7,8 +7,9 @@ import re
 from handlers.domain.licenses import refusal_to_derive
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
+from handlers.domain.writing_systems import scripts_of
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
-from handlers.tasks.translation.scripts import letters, scripts_of
+from handlers.tasks.translation.scripts import letters
 
 _EVIDENCE = (("ja", "kana"), ("ko", "hangul"), ("zh", "han"), ("ru", "cyrillic"))
 

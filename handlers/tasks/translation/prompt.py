@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from handlers.domain.call import CallKind, ChatRequest, Message
 from handlers.domain.token_estimate import LIMIT_PER_KEY, LIMIT_PER_PLACEHOLDER, LIMIT_SPARE, answer_limit
+from handlers.domain.writing_systems import scripts_of
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
-from handlers.tasks.translation.scripts import letters, scripts_of
+from handlers.tasks.translation.scripts import letters
 
 PROMPT_VERSION = "1"
 

@@ -7,38 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
-_RANGES = {
-    "han": _HAN,
-    "kana": "\u3041-\u30ff\uff66-\uff9f",
-    "hangul": "\uac00-\ud7af\u1100-\u11ff\u3130-\u318f",
-    "cyrillic": "\u0400-\u052f",
-    "greek": "\u0370-\u03ff",
-    "arabic": "\u0600-\u06ff\u0750-\u077f",
-    "hebrew": "\u0590-\u05ff",
-    "devanagari": "\u0900-\u097f",
-    "thai": "\u0e00-\u0e7f",
-    "latin": "A-Za-z\u00c0-\u024f",
-}
-_SCRIPTS: dict[str, tuple[str, ...]] = {
-    "zh": ("han",),
-    "yue": ("han",),
-    "ja": ("kana", "han"),
-    "ko": ("hangul", "han"),
-    "ru": ("cyrillic",),
-    "uk": ("cyrillic",),
-    "be": ("cyrillic",),
-    "bg": ("cyrillic",),
-    "sr": ("cyrillic", "latin"),
-    "kk": ("cyrillic",),
-    "el": ("greek",),
-    "ar": ("arabic",),
-    "fa": ("arabic",),
-    "ur": ("arabic",),
-    "he": ("hebrew",),
-    "hi": ("devanagari",),
-    "th": ("thai",),
-}
+from handlers.domain.writing_systems import CHARACTERS, scripts_of
+
 _OPENING = "(（[\"'“‘「『《〈"
 _MAX_BARE_RUN = 1
 _MAX_BARE = 3
@@ -57,12 +27,6 @@ class Leftover:
     share: float
     """Of the answer's letters."""
     tolerable: bool
-
-
-@lru_cache(maxsize=256)
-def scripts_of(language: str) -> tuple[str, ...]:
-    """Of a BCP 47 tag; Latin when nothing else is known."""
-    return _SCRIPTS.get(re.split("[-_]", language.lower())[0], ("latin",))
 
 
 def letters(text: str, scripts: tuple[str, ...]) -> int:
@@ -114,4 +78,4 @@ def _is_bracketed(text: str, run: re.Match[str]) -> bool:
 
 @lru_cache(maxsize=64)
 def _pattern(scripts: tuple[str, ...], repeat: str) -> re.Pattern[str]:
-    return re.compile(f"[{''.join(_RANGES[script] for script in scripts)}]{repeat}")
+    return re.compile(f"[{''.join(CHARACTERS[script] for script in scripts)}]{repeat}")

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from handlers.domain.result import Check
+from handlers.domain.writing_systems import scripts_of
 from handlers.tasks.translation import raw_answer
 from handlers.tasks.translation.gate.length import bounds, breaks_off, expected_length
 from handlers.tasks.translation.gate.numbers import compare, rarer
 from handlers.tasks.translation.gate.phrases import is_copy, prompt_in, refusal_in
 from handlers.tasks.translation.gate.repetition import loop_in
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
-from handlers.tasks.translation.scripts import is_foreign, leftover, letters, scripts_of
+from handlers.tasks.translation.scripts import is_foreign, leftover, letters
 
 CHECKS = (
     "json",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from handlers.tasks.translation.scripts import letters, scripts_of
+from handlers.domain.writing_systems import scripts_of
+from handlers.tasks.translation.scripts import letters
 
 _PER_IDEA = {"zh": 1.0, "yue": 1.0, "ja": 1.6, "ko": 1.9, "th": 3.6, "he": 3.3, "ar": 3.5, "en": 4.2}
 """Characters for what one Chinese character says; measured on 60 reference pairs for English (3.5 to 5.9
