@@ -34,7 +34,6 @@ from docs.outputs import (  # noqa: E402 - found by the line above
     FILES,
     KEYS_WITHOUT_WORDS,
     OUTPUTS,
-    SETTINGS_WITHOUT_WORDS,
 )
 from handlers.cli.main import app_of  # noqa: E402
 from handlers.domain.money import NanoUsd  # noqa: E402
@@ -44,7 +43,6 @@ from handlers.settings import PREFIX, TIERS, Settings  # noqa: E402
 PART = re.compile(r"(<!-- made of the code: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OWN_FIELDS = {"simulate", "model-server"}
 """Commands whose flags are fields of models of their own, settings of the same name or not."""
-_DEFAULT = re.compile(r"\s*\[default: ([^\]]*)\]")
 _NAMES: dict[Any, str] = {
     str: "text", Path: "path", int: "whole number", float: "number", Decimal: "number", bool: "true or false",
     SecretStr: "text", Any: "anything", object: "anything", type(None): "null", NanoUsd: "nano-USD",
@@ -131,19 +129,16 @@ def flags_of_settings() -> dict[str, Any]:
 
 
 def _settings() -> str:
-    flags, words = flags_of_settings(), _words(Settings)
+    flags = flags_of_settings()
     rows = []
     for name, field in Settings.model_fields.items():
         flag = flags.get(name)
-        helped = (flag.help or "") if flag is not None else ""
-        meaning = field.description or helped or words.get(name) or SETTINGS_WITHOUT_WORDS.get(name, "")
-        said = _DEFAULT.search(meaning)
-        default = said[1] if said else _default(field)
+        default = _default(field)
         secret = SecretStr in get_args(field.annotation)
         places = [] if secret else [f"`{name}`"]
         places += [f"`{PREFIX}{name.upper()}`"]
         places += [] if flag is None else [f"`{each}`" for each in spellings(flag)]
-        meaning = _text(_DEFAULT.sub("", meaning)) + (" From the environment alone." if secret else "")
+        meaning = _text(field.description or "") + (" From the environment alone." if secret else "")
         value = _kind(field.annotation, field) + (f"<br>default: {default}" if default else "")
         rows.append(("<br>".join(places), value, meaning))
     return "\n".join(_table(("setting", "value", "meaning"), rows))

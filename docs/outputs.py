@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from handlers.actions.session import JobState
-from handlers.actions.status import RunStatus
+from handlers.actions.session_plan import JobState
+from handlers.actions.workflow_status import RunStatus
 from handlers.audit.audit import Audit
 from handlers.audit.repair import Repaired
-from handlers.cli.ingest import Ingested
-from handlers.cli.pilot import PilotReport
+from handlers.cli.ingest_commands import Ingested
+from handlers.cli.pilot_command import PilotReport
 from handlers.corpus.profile import Profile
 from handlers.domain.batch import BatchMessage
 from handlers.domain.paper import Paper
@@ -119,17 +119,6 @@ FILES: list[tuple[str, str, Model, str]] = [
         " per million tokens.",
     ),
 ]  # fmt: skip
-
-SETTINGS_WITHOUT_WORDS = {
-    "backend": "Where queue, ledger and results are: in the state folder, or on AWS (`--aws`).",
-    "queue_url": "SQS queue of the batches.",
-    "dead_letter_url": "SQS queue of the batches that were received too often.",
-    "bucket": "S3 bucket of corpora and results.",
-    "api_key": "Key of the model's API.",
-    "connect_timeout": "Seconds to wait for a connection.",
-    "job_id": "Set for each process of a fleet by whoever starts it.",
-}
-"""Of those that no flag gives and no sentence in the code describes."""
 
 KEYS_WITHOUT_WORDS = {
     "abstract": "Text.",

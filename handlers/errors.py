@@ -149,6 +149,11 @@ class ContentFilteredError(RejectedError):
 def first_problem(error: ValidationError) -> str:
     """``field: what is wrong with it`` for the first field that is wrong, levels joined by dots; without the
     name where the whole value is."""
+    field, reason = problem_of(error)
+    return f"{field}: {reason}" if field else reason
+
+
+def problem_of(error: ValidationError) -> tuple[str, str]:
+    """The two halves of ``first_problem``, the field "" where the whole value is wrong."""
     first = error.errors(include_url=False, include_input=False)[0]
-    where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what
+    return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")

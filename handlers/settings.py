@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,7 +18,7 @@ from pydantic_settings import (
 
 from handlers.domain.money import NANO, NanoUsd
 from handlers.domain.run import RunId
-from handlers.errors import UsageError
+from handlers.errors import UsageError, problem_of
 
 PREFIX = "PAPERFLEET_"
 Tier = Literal["standard", "parallel", "ultra", "extreme"]
@@ -29,11 +30,52 @@ TIERS: dict[str, tuple[int, int]] = {
 }
 """Tier → (jobs, workers per job)."""
 CUSTOM = "custom"
-"""What a plan calls a fleet of one's own."""
+"""Name of a plan's fleet that is no tier."""
 MOST_AUTO = 500
-"""Threads that one process is given without being told a number: past that its CPU binds."""
+"""Most threads of a process under ``workers = "auto"``: beyond them its CPU is the limit."""
 _SECRETS = {"api_key", "webhook"}
 """Read from the environment alone."""
+_PRICE: dict[str, Any] = {"ge": 0, "le": 10**5}
+_RATE: dict[str, Any] = {"gt": 0, "ge": 1e-3}
+
+
+class _Flag(NamedTuple):
+    """Panel of a command's help that a flag stands in, and the commands that have it."""
+
+    panel: str | None
+    commands: tuple[str, ...]
+
+
+_INSPECT = ("status", "report", "export", "retry", "redrive", "pause", "resume", "cancel", "review", "audit")
+_SPECIFY = ("run", "plan", "pilot", "shard", "try")
+_CALL = ("run", "plan", "pilot", "work", "try")
+_SHAPE = ("run", "plan", "work")
+_ON_ACTIONS = ("actions plan", "actions begin", "actions work", "actions collect")
+
+_WHERE = _Flag("Where", ("shard", "work", "ingest", *_INSPECT))
+_STATE = _Flag(None, (*_SPECIFY, "work", "ingest", "invoke", "repair", *_INSPECT, *_ON_ACTIONS))
+_RUN_ID = _Flag("Run", (*_SHAPE, "shard", "merge", *_INSPECT))
+_SESSION = _Flag("Run", _SHAPE)
+_BUDGET = _Flag("Run", ("run", "plan", "pilot", "shard", "actions plan"))
+_BATCHES = _Flag("Run", ("run", "plan", "pilot", "shard"))
+_JOBS = _Flag("Run", ("run", "work"))
+_CONNECTION = _Flag("Endpoint", _CALL)
+_ADDRESS = _Flag("Endpoint", (*_CALL, "invoke"))
+_SILENCE = _Flag("Endpoint", ("run", "plan", "pilot", "work"))
+_MODEL = _Flag("Endpoint", (*_SPECIFY, "actions plan"))
+_REQUEST = _Flag("Endpoint", _SPECIFY)
+_TEXT = _Flag("Text", _SPECIFY)
+_FLEET = _Flag("Fleet", _SHAPE)
+_WORKERS = _Flag("Fleet", (*_SHAPE, "pilot", "invoke"))
+_LIMIT = _Flag("Fleet", (*_SHAPE, "pilot", "actions plan"))
+
+
+def _setting(
+    description: str, flag: _Flag | None = None, *, default: object = None, switch: str = "", **limits: Any
+) -> Any:
+    """A field, and the flag that the command line makes of it. ``switch`` spells a flag without a value."""
+    shown: Any = {"switch": switch, **flag._asdict()} if flag else None
+    return Field(default=default, description=description, json_schema_extra=shown, **limits)
 
 
 class Settings(BaseSettings):
@@ -48,92 +90,134 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
 
-    backend: Literal["embedded", "aws"] = "embedded"
-    state: Path = Path("paperfleet-state")
-    run_id: RunId = "default"
+    backend: Literal["embedded", "aws"] = _setting(
+        "Where queue, ledger and results are: in the state folder, or with --aws in the stack that"
+        " PAPERFLEET_STACK names (`paperfleet` if it is not set).",
+        _WHERE,
+        default="embedded",
+        switch="--aws",
+    )
+    state: Path = _setting("Folder of ledger, corpus and results.", _STATE, default=Path("paperfleet-state"))
+    run_id: RunId = _setting("Name of the run.", _RUN_ID, default="default")
 
-    stack: str | None = None
-    """Name of the deployed stack whose outputs are taken where ``table``, ``queue_url`` and ``bucket`` are
-    not set; ``paperfleet`` if it is not set either."""
-    shard_function: str | None = None
-    """Lambda function that shards. Where the other names are set one by one and this one is not, the
-    machine at hand does."""
-    table: str | None = None
-    """DynamoDB table of the ledger. The endpoint of all AWS services is boto3's own AWS_ENDPOINT_URL."""
-    queue_url: str | None = None
-    dead_letter_url: str | None = None
-    bucket: str | None = None
-    api_key_secret: str | None = None
-    """Name or ARN in Secrets Manager, read once a job and run; ``api_key`` goes before it."""
+    stack: str | None = _setting(
+        "Deployed stack whose outputs stand in for `table`, `queue_url` and `bucket` where those are not set;"
+        " `paperfleet` if this is not set either."
+    )
+    shard_function: str | None = _setting(
+        "Lambda function that shards. If the other names are set one by one and this one is not, the machine"
+        " at hand shards."
+    )
+    table: str | None = _setting(
+        "DynamoDB table of the ledger. boto3 reads the endpoint of all AWS services from AWS_ENDPOINT_URL."
+    )
+    queue_url: str | None = _setting("SQS queue of the batches.")
+    dead_letter_url: str | None = _setting("SQS queue of the batches that were received too often.")
+    bucket: str | None = _setting("S3 bucket of corpora and results.")
+    api_key_secret: str | None = _setting(
+        "Name or ARN of the key in Secrets Manager, read once a job and run; `api_key` goes before it."
+    )
 
-    base_url: str | None = None
-    api_key: SecretStr | None = None
-    auth_header: str = "Authorization: Bearer"
-    ca_file: Path | None = None
-    """PEM file of certificates to trust besides the usual ones (PAPERFLEET_CA_FILE or the file)."""
-    model: str | None = None
-    price_in: Decimal | None = Field(default=None, ge=0, le=10**5)
-    price_out: Decimal | None = Field(default=None, ge=0, le=10**5)
-    price_cached: Decimal | None = Field(default=None, ge=0, le=10**5)
-    temperature: float | None = Field(default=0.0, ge=0, le=2)
-    max_tokens: int | None = Field(default=None, gt=0)
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    json_mode: Literal["auto", "on", "off"] = "auto"
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    connect_timeout: float = Field(default=10.0, gt=0)
-    read_timeout: float = Field(default=120.0, gt=0)
-    call_timeout: float = Field(default=180.0, gt=0)
+    base_url: str | None = _setting("OpenAI-compatible endpoint, e.g. https://host/v1.", _ADDRESS)
+    api_key: SecretStr | None = _setting("Key of the model's API.")
+    auth_header: str = _setting(
+        "Header that carries the key, e.g. api-key.", _CONNECTION, default="Authorization: Bearer"
+    )
+    ca_file: Path | None = _setting("PEM file of certificates to trust besides the usual ones.")
+    model: str | None = _setting("Model's name at the endpoint.", _MODEL)
+    price_in: Decimal | None = _setting(
+        "USD per million prompt tokens, if the price table lacks the model.", _ADDRESS, **_PRICE
+    )
+    price_out: Decimal | None = _setting("USD per million completion tokens.", _ADDRESS, **_PRICE)
+    price_cached: Decimal | None = _setting(
+        "USD per million cached prompt tokens; --price-in if it is not given.", _ADDRESS, **_PRICE
+    )
+    temperature: float | None = _setting("Sampling temperature.", _REQUEST, default=0.0, ge=0, le=2)
+    max_tokens: int | None = _setting("Cap on an answer's tokens; by default the text's.", _REQUEST, gt=0)
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = _setting(
+        "Name of the cap in a request: max_tokens or max_completion_tokens.", _REQUEST, default="max_tokens"
+    )
+    json_mode: Literal["auto", "on", "off"] = _setting("auto, on or off.", _REQUEST, default="auto")
+    extra_body: dict[str, Any] = _setting(
+        "JSON merged into every request, e.g. '{\"thinking\": false}'.", _REQUEST, default={}
+    )
+    connect_timeout: float = _setting("Seconds to wait for a connection.", default=10.0, gt=0)
+    read_timeout: float = _setting(
+        "Seconds of silence after which a call is cut.", _SILENCE, default=120.0, gt=0
+    )
+    call_timeout: float = _setting("Seconds for a whole call.", _CONNECTION, default=180.0, gt=0)
 
-    target_language: str = "en"
-    glossary: Path | None = None
-    skip_no_derivatives: bool = True
-    full_text: bool = False
-    batch_papers: int = Field(default=20, ge=1)
+    target_language: str = _setting("Language code.", _TEXT, default="en")
+    glossary: Path | None = _setting("CSV or JSON: source term, target term.", _TEXT)
+    skip_no_derivatives: bool = _setting(
+        "What becomes of papers whose licence forbids derivatives.",
+        _TEXT,
+        default=True,
+        switch="--skip-no-derivatives/--translate-no-derivatives",
+    )
+    full_text: bool = _setting("Translate bodies too.", _TEXT, default=False, switch="--full-text")
+    batch_papers: int = _setting("Papers a batch at most.", _BATCHES, default=20, ge=1)
 
-    tier: Tier | None = None
-    jobs: int | None = Field(default=None, ge=1, le=1000)
-    workers: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] | None = None
-    """``auto``: as many as help, up to ``MOST_AUTO``."""
-    rpm: float | None = Field(default=None, gt=0, ge=1e-3)
-    tpm: float | None = Field(default=None, gt=0, ge=1e-3)
-    budget: Decimal | None = Field(default=None, ge=0, le=10**6)
-    limit: int | None = Field(default=None, ge=0)
-    deadline: float | None = Field(default=None, gt=0)
-    force: bool = False
-    max_failed: float = Field(default=0.5, ge=0, le=1)
-    """Share of failed and flagged papers, of those that ended last, above which the run is parked."""
+    tier: Tier | None = _setting("standard 1x10, parallel 5x20, ultra 10x50 or extreme 20x100.", _FLEET)
+    jobs: int | None = _setting("Processes.", _FLEET, ge=1, le=1000)
+    workers: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] | None = _setting(
+        "Threads per job at most, or `auto`: as many as calls, memory and the API's limit allow.", _WORKERS
+    )
+    rpm: float | None = _setting("Declared limit: requests a minute, all jobs.", _LIMIT, **_RATE)
+    tpm: float | None = _setting("Declared limit: tokens a minute, all jobs.", _LIMIT, **_RATE)
+    budget: Decimal | None = _setting(
+        "USD that the run may cost in all, over all sessions.", _BUDGET, ge=0, le=10**6
+    )
+    limit: int | None = _setting("Start at most this many papers this time.", _SESSION, ge=0)
+    deadline: float | None = _setting("Seconds that this session may take.", _SESSION, gt=0)
+    force: bool = _setting("Pay again for results of earlier runs.", _JOBS, default=False, switch="--force")
+    max_failed: float = _setting(
+        "Park the run once clearly more than this share of a job's last 200 papers fail or are flagged, e.g."
+        " 5%; 100% never parks it.",
+        _JOBS,
+        default=0.5,
+        ge=0,
+        le=1,
+    )
 
-    webhook: SecretStr | None = None
-    """Address that word of a run is posted to. Whoever knows it can post too: as secret as the key."""
+    webhook: SecretStr | None = _setting(
+        "Address that events of a run are posted to. Whoever knows it can post too: as secret as the key."
+    )
 
-    session_id: str = ""
-    """Set for the jobs of a session by whoever starts them."""
-    job_id: str = ""
-    ends_at: float | None = None
-    """Unix seconds at which the session's deadline passes."""
+    session_id: str = _setting("Id of the session; set for its jobs by whoever starts them.", default="")
+    job_id: str = _setting("Id of the process; set by whoever starts it.", default="")
+    ends_at: float | None = _setting("Unix seconds at which the session's deadline passes.")
 
     @model_validator(mode="before")
     @classmethod
-    def _where_the_stack_is(cls, given: dict[str, Any]) -> dict[str, Any]:
-        return {"backend": "aws"} | given if given.get("stack") else given
+    def _stack_implies_aws(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {"backend": "aws"} | values if values.get("stack") else values
 
     @field_validator("state")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
+    @field_validator("extra_body", mode="before")
+    @classmethod
+    def _object(cls, body: Any) -> Any:
+        try:
+            return json.loads(body) if isinstance(body, str) else body
+        except ValueError:
+            raise ValueError(f"{body!r} is no JSON object") from None
+
     @field_validator("max_failed", mode="before")
     @classmethod
-    def _share(cls, given: Any) -> Any:
-        if not isinstance(given, str):
-            return given
-        number, sign, rest = given.strip().partition("%")
+    def _share(cls, text: Any) -> Any:
+        if not isinstance(text, str):
+            return text
+        number, sign, rest = text.strip().partition("%")
         try:
             share = float(number) / (100 if sign else 1)
         except ValueError:
             share = -1.0
         if rest or not 0 <= share <= 1:
-            raise ValueError(f"{given!r} is no share of the papers: give a percentage such as 5%")
+            raise ValueError(f"{text!r} is no share of the papers: give a percentage such as 5%")
         return share
 
     @field_validator("base_url")
@@ -145,7 +229,7 @@ class Settings(BaseSettings):
 
     @field_validator("webhook")
     @classmethod
-    def _http_too(cls, address: SecretStr | None) -> SecretStr | None:
+    def _http_webhook(cls, address: SecretStr | None) -> SecretStr | None:
         cls._http(None if address is None else address.get_secret_value())
         return address
 
@@ -174,37 +258,49 @@ class Settings(BaseSettings):
 
 
 class _NoSecrets(TomlConfigSettingsSource):
-    """The file next to a project, which is committed sooner or later: no secret may lie in it."""
+    """The file next to a project is committed sooner or later: it refuses secrets."""
 
     def __call__(self) -> dict[str, Any]:
-        found = super().__call__()
-        for name in sorted(_SECRETS & found.keys()):
+        values = super().__call__()
+        for name in sorted(_SECRETS & values.keys()):
             raise UsageError(
                 f"paperfleet.toml: {name} does not belong in a file; set {PREFIX}{name.upper()} instead"
             )
-        return found
+        return values
+
+
+def settings_of(command: str) -> dict[str, FieldInfo]:
+    """Settings that are flags of a command such as ``run`` or ``actions plan``, in the order of its help."""
+    return {
+        name: field
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.json_schema_extra, dict)
+        and command in cast("list[str]", field.json_schema_extra["commands"])
+    }
 
 
 def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
-    """Flags that are None count as not given; ``aws`` is short for the backend. UsageError names the
-    setting that is wrong."""
+    """A flag of None is not given; ``aws`` stands for the backend. UsageError names the wrong setting."""
     if aws:
         flags["backend"] = "aws"
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        flag = "--" + name.replace("_", "-")
+        name, reason = problem_of(error)
+        name = name.partition(".")[0]
         variable = PREFIX + name.upper()
-        places = variable if name in _SECRETS else f"flag {flag}, {variable} or paperfleet.toml"
-        raise UsageError(f"{name}: {first['msg']} ({places})") from error
+        places = (
+            variable
+            if name in _SECRETS
+            else f"flag --{name.replace('_', '-')}, {variable} or paperfleet.toml"
+        )
+        raise UsageError(f"{name}: {reason} ({places})") from error
     except ValueError as error:
         raise UsageError(f"paperfleet.toml or the environment: {error}") from error
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
-    """The settings as ``PAPERFLEET_*`` for a job's process; the secrets stay where they are."""
+    """The settings as ``PAPERFLEET_*`` for a job's process, without the secrets, which it inherits."""
     values = settings.model_dump(mode="json", exclude=_SECRETS, exclude_none=True)
     return {
         PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""``paperfleet actions begin``: a job's state, out of the plan or out of what it saved before."""
+"""``paperfleet actions begin``: makes a job's state out of the plan, or out of its own checkpoint."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from handlers.actions.environment import GitHubEnvironment
-from handlers.actions.history import attempt_of, own_state, saved_by
 from handlers.actions.plan_folder import carried_key
-from handlers.actions.session import JOB_FILE, PLAN_FILE, JobShare, JobState, SessionPlan
+from handlers.actions.saved_states import restore_job
+from handlers.actions.session_plan import JOB_FILE, PLAN_FILE, JobShare, JobState, SessionPlan
 from handlers.adapters.sqlite.ledger_slice import slice_ledger
 from handlers.atomic_file import replacing
 from handlers.bootstrap.state import State, SystemClock, open_state
@@ -39,7 +39,7 @@ def read_job(state: Path) -> JobState:
 
 
 def write_job(state: Path, job: JobState) -> None:
-    """Whole, or as it was."""
+    """Replace the job's file, whole or not at all."""
     with replacing(state / JOB_FILE, durable=False) as scratch:
         scratch.write_text(job.model_dump_json(indent=2), encoding="utf-8")
 
@@ -47,20 +47,22 @@ def write_job(state: Path, job: JobState) -> None:
 def begin(
     plan_folder: Path, number: int, settings: Settings, github: GitHubEnvironment, console: Console
 ) -> JobState:
-    """Make the job's state folder and draw its first allowance; the checkpoint saved next says so."""
+    """Make the job's state folder and draw its first allowance, which the next checkpoint records."""
     plan, state = read_plan(plan_folder), settings.state
     if state.exists() and any(state.iterdir()):
         raise UsageError(f"{state}: a job begins in an empty folder")
     state.mkdir(parents=True, exist_ok=True)
     job = _job(plan, plan.share(number), github.run_attempt, SystemClock().now())
-    restored = github.run_attempt > 1 and _restored(plan, number, state, github, console)
+    planned_in = int(plan.session.rpartition("-")[2])
+    # a plan's copy of the job would pay again for what the job's own checkpoint has
+    restored = github.run_attempt > 1 and restore_job(github, planned_in, number, state, console)
     if restored:
         job = job.model_copy(update={"step": read_job(state).step})
     else:
         _slice(plan, plan_folder, number, state)
     _copy_objects(plan, plan_folder, state)
     with open_state(plan.run_id, settings.model_copy(update={"run_id": plan.run_id})) as adapters:
-        if restored:  # what stopped it before may have been mended
+        if restored:  # the cause that stopped it may be gone
             adapters.ledger.set_control(plan.run_id, Control("active", "", job.started_at))
         job = granted(adapters, job, job.least_allowance)
     write_job(state, job)
@@ -82,11 +84,11 @@ def _slice(plan: SessionPlan, plan_folder: Path, number: int, state: Path) -> No
 
 
 def granted(adapters: State, job: JobState, wanted: NanoUsd) -> JobState:
-    """The job with an allowance of ``wanted`` for its next step, or what is left of its share;
-    stopped if there is nothing left. It is held under a name of its own until the step begins."""
+    """The job with an allowance of ``wanted`` for its next step, or with the rest of its share; stopped if
+    nothing is left. The ledger holds the allowance under ``grant`` until the step begins."""
     left = left_of(adapters, job)
     amount = wanted if left is None else NanoUsd(max(0, min(wanted, left)))
-    if wanted and not amount:  # where calls cost nothing, nothing is wanted
+    if wanted and not amount:  # a model without a price wants nothing
         return job.model_copy(update={"stopped": "share_spent"})
     grant = f"{job.session}-job-{job.job:03d}-step-{job.step + 1:02d}-{job.attempt}"
     now = adapters.clock.now()
@@ -101,7 +103,7 @@ def granted(adapters: State, job: JobState, wanted: NanoUsd) -> JobState:
 
 
 def left_of(adapters: State, job: JobState) -> NanoUsd | None:
-    """What there is of the job's share that nothing holds; None: no budget."""
+    """The part of the job's share that is not drawn; None without a budget."""
     if job.share is None:
         return None
     return NanoUsd(job.share - adapters.ledger.budget_state(job.run_id).held)
@@ -129,38 +131,9 @@ def _job(plan: SessionPlan, share: JobShare, attempt: int, now: float) -> JobSta
 
 
 def _copy_objects(plan: SessionPlan, plan_folder: Path, state: Path) -> None:
-    """Answers of interrupted papers; the corpus stays where it is."""
+    """Copy the answers of interrupted papers; link to the plan's corpus."""
     for source in (run_folder(plan_folder, plan.run_id) / SEGMENTS).glob("*.jsonl"):
         target = state / source.relative_to(plan_folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     (state / CORPORA).symlink_to((plan_folder / CORPORA).resolve(), target_is_directory=True)
-
-
-def _restored(
-    plan: SessionPlan, number: int, state: Path, github: GitHubEnvironment, console: Console
-) -> bool:
-    """A job that is run again goes on from its own newest checkpoint: its plan would pay again.
-
-    UsageError if a later session has planned what was left.
-    """
-
-    def say(sentence: str) -> None:
-        console.print(sentence, markup=False, soft_wrap=True)
-
-    planned_in = int(plan.session.rpartition("-")[2])
-    api = github.api(SystemClock())
-    try:
-        for saved in saved_by(api, github.workflow, github.repository or ""):
-            newer = saved.run.id > github.run_id and (saved.plans or saved.states)
-            again = saved.run.id == github.run_id and any(attempt_of(p) > planned_in for p in saved.plans)
-            if newer or again:
-                raise UsageError(
-                    f"workflow run {saved.run.id} has planned since what was left here: this plan is out of"
-                    " date. Start a new session in place of running this one again"
-                )
-            if saved.run.id <= github.run_id:
-                break
-        return own_state(api, github.run_id, planned_in, number, state, say)
-    finally:
-        api.close()

@@ -1,4 +1,4 @@
-"""``paperfleet actions collect``: everything that the jobs saved becomes one state that adds up."""
+"""``paperfleet actions collect``: merges what the jobs saved into one state that adds up."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.console import Console
 
 from handlers.actions.begin import read_plan
 from handlers.actions.environment import GitHubEnvironment
-from handlers.actions.plan import gather_all
-from handlers.actions.planner import RESULT_SUFFIX, reservation, too_little
+from handlers.actions.planner import RESULT_SUFFIX, budget_shortfall, reservation
 from handlers.actions.queue_times import QueueStatus
-from handlers.actions.session import SessionPlan
-from handlers.actions.status import queue_of
-from handlers.actions.tiers import Measured
+from handlers.actions.saved_states import gather
+from handlers.actions.session_plan import SessionPlan
+from handlers.actions.tiers import SessionResult
+from handlers.actions.workflow_status import queue_of
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State, export_processes, open_state
 from handlers.domain.job import JobRecord
@@ -32,18 +32,18 @@ from handlers.state_paths import SESSIONS, run_folder
 
 
 @dataclass(frozen=True)
-class Collected:
-    """A session as it ended."""
+class CollectedSession:
+    """A session that has ended, its jobs merged."""
 
     plan: SessionPlan
     report: RunReport
     queue: QueueStatus | None
     wrong: tuple[str, ...]
-    """Sums that do not add up; empty, or something is broken."""
+    """Inconsistencies of the ledger; none unless something is broken."""
     progress: int
     """Papers that came to an end in it."""
-    wanted: int
-    """Papers that are still to be done, as far as ``total_papers`` asks for them."""
+    remaining: int
+    """Papers still to be done, as far as ``total_papers`` asks for them."""
 
     @property
     def parked(self) -> bool:
@@ -51,8 +51,8 @@ class Collected:
 
     @property
     def go_on(self) -> bool:
-        """Whether another session would get further."""
-        return not self.parked and not self.wrong and self.wanted > 0 and self.progress > 0
+        """Whether another session would make progress."""
+        return not self.parked and not self.wrong and self.remaining > 0 and self.progress > 0
 
     @property
     def verdict(self) -> str:
@@ -60,21 +60,21 @@ class Collected:
             return "The counts do not add up: " + "; ".join(self.wrong)
         if self.parked:
             return f"{self.report.state}: {self.report.reason}"
-        if not self.wanted:
+        if not self.remaining:
             return (
                 "Nothing is pending." if not self.report.counts["pending"] else "As far as total_papers asks."
             )
         if not self.progress:
-            return f"{self.wanted:,} papers are pending, and this session ended none: look at its jobs."
-        return f"{self.wanted:,} papers are pending: the next session goes on with them."
+            return f"{self.remaining:,} papers are pending, and this session ended none: look at its jobs."
+        return f"{self.remaining:,} papers are pending: the next session goes on with them."
 
 
 def collect(
     settings: Settings, plan_folder: Path, github: GitHubEnvironment, output: Path, console: Console
-) -> Collected:
+) -> CollectedSession:
     """Merge into the settings' state folder, check the sums, and write report and results to ``output``."""
     plan = read_plan(plan_folder)
-    gather_all(github, settings.state, console)
+    gather(github, settings.state, console)
     settings = settings.model_copy(update={"run_id": plan.run_id})
     queue = _queue(github, console)
     with open_state(plan.run_id, settings) as adapters:
@@ -86,40 +86,40 @@ def collect(
         )
         wrong = tuple(inconsistencies(adapters, plan.run_id, report))
         progress = plan.pending - report.counts["pending"]
-        collected = Collected(plan, report, queue, wrong, progress, _wanted(plan, report))
+        collected = CollectedSession(plan, report, queue, wrong, progress, _remaining(plan, report))
         _write(adapters, plan.run_id, report, output)
     return collected
 
 
 def inconsistencies(adapters: State, run_id: str, report: RunReport) -> Sequence[str]:
-    """Every sum made in another way: of papers' rows, of jobs, of money."""
-    found = []
+    """Sums of the report that differ from the ledger's rows, jobs and money."""
+    problems = []
     rows = dict.fromkeys(TERMINAL, 0)
     for row in adapters.ledger.entries(run_id):
         if row.status != "pending":
             rows[row.status] += row.weight
     for status, count in rows.items():
         if report.counts[status] != count:
-            found.append(f"{report.counts[status]} papers {status} by batches, {count} by papers")
+            problems.append(f"{report.counts[status]} papers {status} by batches, {count} by papers")
     if sum(report.counts.values()) != report.papers:
-        found.append(f"{sum(report.counts.values())} papers in all states, {report.papers} in the corpus")
+        problems.append(f"{sum(report.counts.values())} papers in all states, {report.papers} in the corpus")
     state = adapters.ledger.budget_state(run_id)
     if state.held != state.spend:
-        found.append(f"{state.held} nano-USD held while nobody works, {state.spend} spent")
+        problems.append(f"{state.held} nano-USD held while nobody works, {state.spend} spent")
     if state.budget is not None and state.spend > state.budget:
-        found.append(f"${usd(state.spend)} spent of ${usd(state.budget)}")
-    return found
+        problems.append(f"${usd(state.spend)} spent of ${usd(state.budget)}")
+    return problems
 
 
 def _park_if_spent(plan: SessionPlan, adapters: State, settings: Settings) -> None:
-    """A job parks when its share is spent; the run when all that came back is too little for a call."""
+    """Park the run if what its jobs gave back does not pay another call."""
     record = adapters.ledger.run(plan.run_id)
-    needed = reservation(adapters, record, wiring.price(settings, record.spec.model))
-    if needed and (spent := too_little(adapters, plan.run_id, needed)):
-        adapters.ledger.park(plan.run_id, Control("parked", spent, adapters.clock.now()))
+    call = reservation(adapters, record, wiring.price(settings, record.spec.model))
+    if call and (shortfall := budget_shortfall(adapters, plan.run_id, call)):
+        adapters.ledger.park(plan.run_id, Control("parked", shortfall, adapters.clock.now()))
 
 
-def _wanted(plan: SessionPlan, report: RunReport) -> int:
+def _remaining(plan: SessionPlan, report: RunReport) -> int:
     pending = report.counts["pending"]
     if plan.total_papers is None:
         return pending
@@ -127,7 +127,7 @@ def _wanted(plan: SessionPlan, report: RunReport) -> int:
 
 
 def _queue(github: GitHubEnvironment, console: Console) -> QueueStatus | None:
-    """What GitHub says of the jobs; a session is not lost because it does not answer."""
+    """GitHub's times of the jobs; None if it does not answer, which costs the session nothing."""
     try:
         return queue_of(github, github.run_id)
     except PaperfleetError as error:
@@ -136,7 +136,7 @@ def _queue(github: GitHubEnvironment, console: Console) -> QueueStatus | None:
 
 
 def _remember(plan: SessionPlan, adapters: State, queue: QueueStatus | None) -> None:
-    """For the next plan: the pace, how busy the workers were, and the slots that were really got."""
+    """Store the session's result for the next plan: pace, busy share, slots."""
     jobs = [
         job for job in adapters.ledger.jobs(plan.run_id) if job.session_id == plan.session and job.workers
     ]
@@ -148,7 +148,7 @@ def _remember(plan: SessionPlan, adapters: State, queue: QueueStatus | None) -> 
     (folder / f"{plan.session}{RESULT_SUFFIX}").write_text(measured.model_dump_json(indent=2), "utf-8")
 
 
-def _measured(plan: SessionPlan, jobs: Sequence[JobRecord], queue: QueueStatus | None) -> Measured:
+def _measured(plan: SessionPlan, jobs: Sequence[JobRecord], queue: QueueStatus | None) -> SessionResult:
     capacity = sum(
         job.workers * max(0.0, (job.ended_at or job.heartbeat_at) - job.started_at) for job in jobs
     )
@@ -157,7 +157,7 @@ def _measured(plan: SessionPlan, jobs: Sequence[JobRecord], queue: QueueStatus |
     errors = sum(sum(job.stats.errors.values()) for job in jobs)
     throttled = sum(job.stats.errors.get("throttled", 0) for job in jobs)
     work = [job for job in queue.jobs if "work" in job.name] if queue is not None else []
-    return Measured(
+    return SessionResult(
         tier=plan.tier,
         jobs=len(plan.jobs),
         workers=plan.workers,

@@ -1,23 +1,24 @@
-"""What a job on GitHub Actions is told by its runner, and where it answers."""
+"""The environment of a job on GitHub Actions, and the files that take its outputs."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from handlers.adapters.github_api import GitHubApi
-from handlers.errors import UsageError
-from handlers.ports import Clock
+from handlers.bootstrap.state import SystemClock
+from handlers.errors import UsageError, problem_of
 
 _WORKFLOW = re.compile(r"/\.github/workflows/([^/@]+)@")
 
 
 class GitHubEnvironment(BaseSettings):
-    """``GITHUB_*``, as the runner sets them; ``GITHUB_TOKEN`` by the workflow."""
+    """``GITHUB_*``: the runner sets them, the workflow sets ``GITHUB_TOKEN``."""
 
     model_config = SettingsConfigDict(
         env_prefix="GITHUB_", frozen=True, extra="ignore", env_ignore_empty=True
@@ -32,52 +33,55 @@ class GitHubEnvironment(BaseSettings):
     step_summary: Path | None = None
     workflow_ref: str = ""
     ref_name: str = "main"
-    event_name: str = ""
 
     @field_validator("repository")
     @classmethod
-    def _owner_and_name(cls, given: str | None) -> str | None:
-        if given is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", given):
+    def _owner_and_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
             raise ValueError("owner/name wanted")
-        return given
+        return name
 
     @property
     def workflow(self) -> str:
-        """The file of the workflow that runs, or that one looks at."""
-        found = _WORKFLOW.search(self.workflow_ref)
-        return found[1] if found else "backfill.yml"
+        """File of the workflow that runs; Paperfleet's own outside of one."""
+        match = _WORKFLOW.search(self.workflow_ref)
+        return match[1] if match else "backfill.yml"
 
     @property
     def session(self) -> str:
-        """Id of the session that this workflow run and attempt make."""
+        """Id of the session: one for each workflow run and attempt."""
         return f"actions-{self.run_id}-{self.run_attempt}"
 
-    def api(self, clock: Clock) -> GitHubApi:
-        """UsageError if repository or token are not set."""
+    @contextmanager
+    def api(self) -> Iterator[GitHubApi]:
+        """GitHub's REST API while the block lives. UsageError if repository or token are not set."""
         if self.repository is None or self.token is None:
             name = "GITHUB_REPOSITORY" if self.repository is None else "GITHUB_TOKEN"
             raise UsageError(f"{name} is not set: it is needed to read GitHub's REST API")
-        return GitHubApi(self.api_url, self.repository, self.token, clock)
+        api = GitHubApi(self.api_url, self.repository, self.token, SystemClock())
+        try:
+            yield api
+        finally:
+            api.close()
 
-    def tell(self, **outputs: object) -> None:
-        """Set outputs of the step; each is one line."""
+    def set_outputs(self, **outputs: object) -> None:
+        """Set outputs of the step, each its first line."""
         if self.output is not None:
             with self.output.open("a", encoding="utf-8") as file:
                 for name, value in outputs.items():
                     file.write(f"{name}={str(value).splitlines()[0] if str(value) else ''}\n")
 
-    def summarise(self, markdown: str) -> None:
-        """Add to the job's summary, if there is one."""
+    def add_summary(self, markdown: str) -> None:
+        """Append to the job's summary, if the runner takes one."""
         if self.step_summary is not None:
             with self.step_summary.open("a", encoding="utf-8") as file:
                 file.write(markdown + "\n")
 
 
-def github_environment(**given: Any) -> GitHubEnvironment:
-    """UsageError names the variable that is wrong."""
+def github_environment(repository: str | None = None) -> GitHubEnvironment:
+    """``repository`` goes before GITHUB_REPOSITORY. UsageError names the variable that is wrong."""
     try:
-        return GitHubEnvironment(**{name: value for name, value in given.items() if value is not None})
+        return GitHubEnvironment() if repository is None else GitHubEnvironment(repository=repository)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = "GITHUB_" + "_".join(map(str, first["loc"])).upper()
-        raise UsageError(f"{name}: {first['msg']}") from error
+        variable, reason = problem_of(error)
+        raise UsageError(f"GITHUB_{variable.upper()}: {reason}") from error

@@ -1,4 +1,4 @@
-"""The plan's folder, which every job of a session reads: ledger, corpus, what was paid for, and the plan."""
+"""A plan's folder, which every job of a session reads: the plan, ledger, corpus and answers paid for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from handlers.actions.session import PLAN_FILE, SessionPlan
+from handlers.actions.session_plan import PLAN_FILE, SessionPlan
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger_slice import other_runs_results, point_at, reuse_at, unfinished_answers
 from handlers.audit.scan_parts import CARRIED
@@ -22,7 +22,7 @@ from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 
 def write_folder(plan: SessionPlan, adapters: State | None, output: Path) -> None:
-    """The plan's folder, replaced. ``adapters``: of the state that travels with it; None on AWS."""
+    """Replace the plan's folder. ``adapters``: of the state that travels with it; None on AWS."""
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     if adapters is not None:
@@ -45,7 +45,7 @@ def _copy_ledger(source: Path, target: Path) -> None:
 
 
 def carried_key(plan: SessionPlan) -> str:
-    """The object of copies that travel with a plan."""
+    """Key of the object whose copies travel with a plan."""
     return run_key(plan.run_id, SEGMENTS, f"{_carrier(plan)}.jsonl")
 
 
@@ -54,8 +54,8 @@ def _carrier(plan: SessionPlan) -> str:
 
 
 def _carry(plan: SessionPlan, adapters: State, output: Path) -> None:
-    """What was paid for travels along: answers of interrupted papers, and results of earlier runs for the
-    same texts. Their lines are copied, so that the plan need not hold every session's segments."""
+    """Copy what was paid for into the folder: answers of interrupted papers, and results of earlier runs for
+    the same texts. Copies of single lines spare the plan every session's segments."""
     store = FileStore(output)
     copier = _Copier(plan, adapters, store)
     answers = {
@@ -89,20 +89,20 @@ class _Copier:
             paper = read_paper(self._adapters.store.read(batch.corpus, offset, length), paper_id)
             fingerprints.append(self._spec.fingerprint(paper.text_digest()))
         return {
-            name: self.copy(name, found.pointer)
-            for name, found in self._adapters.ledger.reusable(fingerprints).items()
-            if self._readable(found)
+            name: self.copy(name, result.pointer)
+            for name, result in self._adapters.ledger.reusable(fingerprints).items()
+            if self._readable(result)
         }
 
-    def _readable(self, found: Reusable) -> bool:
-        """A result whose segment is gone is made anew."""
+    def _readable(self, result: Reusable) -> bool:
+        """Whether a result's segment is there; the paper is sent again if it is not."""
         try:
-            self._adapters.store.read(found.pointer.key, found.pointer.offset, found.pointer.length)
+            self._adapters.store.read(result.pointer.key, result.pointer.offset, result.pointer.length)
         except DamagedObjectError:
             return False
         return True
 
 
 def matrix_of(plan: SessionPlan) -> str:
-    """For ``strategy.matrix``."""
+    """The value of ``strategy.matrix``, as JSON."""
     return json.dumps({"job": [share.job for share in plan.jobs]})

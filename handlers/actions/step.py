@@ -1,8 +1,8 @@
 """``paperfleet actions work``: one step of a job, from one checkpoint to the next.
 
-Before a step its job draws an *allowance* from its share, and the checkpoint that is saved then says so; the
-step spends no more. So whoever finds the newest checkpoint of a job that was lost knows the most that it can
-have spent since, and books it.
+Before a step the job draws an *allowance* from its share, and its next checkpoint records it; the step
+spends no more. The newest checkpoint of a lost job therefore bounds what the job has spent since: that is
+booked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 from rich.console import Console
 
 from handlers.actions.begin import granted, left_of, read_job, write_job
-from handlers.actions.session import MIN_STEP, JobState, cost_to_go, next_allowance
+from handlers.actions.session_plan import MIN_STEP, JobState, cost_to_go, next_allowance
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State, SystemClock, open_state
 from handlers.domain.money import NanoUsd
@@ -26,7 +26,7 @@ from handlers.runs.submit import emit
 from handlers.settings import Settings
 
 CANCEL_PATIENCE = 4.0
-"""Seconds that calls in flight are given after a cancel: the runner kills after ten."""
+"""Seconds for calls in flight after a cancel: the runner kills the job after ten."""
 _BUDGET = "budget_spent"
 
 Trouble = Literal["", "fatal", "interrupted"]
@@ -34,16 +34,25 @@ Trouble = Literal["", "fatal", "interrupted"]
 
 @dataclass(frozen=True)
 class _Before:
-    """How the ledger stood when the step began."""
+    """The ledger at the step's beginning."""
 
     held: NanoUsd
     pending: int
     control: Control
 
 
+@dataclass(frozen=True)
+class _End:
+    """How the step's fleet came to an end."""
+
+    seconds: float
+    failure: str
+    interrupted: bool
+
+
 def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
-    """Work until the next checkpoint is due, the allowance is spent, or nothing is left. Returns the job as
-    it stands and what went wrong, if anything did."""
+    """Work until the next checkpoint is due, the allowance is spent, or nothing is left. Returns the job and
+    what went wrong, if anything did."""
     with only_parent(settings.state):
         job = read_job(settings.state)
         if job.stopped:
@@ -58,9 +67,9 @@ def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
         with Progress(console) as progress:
             fleet = Fleet(settings, progress, cut_off_after=CANCEL_PATIENCE)
             failure = fleet.run()
-        seconds = clock.monotonic() - began
+        end = _End(clock.monotonic() - began, failure, fleet.interrupted)
         with open_state(job.run_id, settings) as adapters:
-            job, trouble = _ended(adapters, job, before, seconds, failure, interrupted=fleet.interrupted)
+            job, trouble = _ended(adapters, job, before, end)
         write_job(settings.state, job)
     return job, trouble
 
@@ -81,7 +90,7 @@ def _settings_of(job: JobState, settings: Settings) -> Settings:
 
 
 def _armed(adapters: State, job: JobState) -> _Before:
-    """Give the allowance back, and let the step spend as much."""
+    """Give the allowance back to the share, and set it as the step's budget."""
     ledger = adapters.ledger
     if not job.grant:
         raise UsageError(f"job {job.job} has no allowance: `paperfleet actions begin` draws one")
@@ -96,19 +105,17 @@ def _armed(adapters: State, job: JobState) -> _Before:
     return _Before(held, pending, ledger.control(job.run_id))
 
 
-def _ended(
-    adapters: State, job: JobState, before: _Before, seconds: float, failure: str, *, interrupted: bool
-) -> tuple[JobState, Trouble]:
+def _ended(adapters: State, job: JobState, before: _Before, end: _End) -> tuple[JobState, Trouble]:
     ledger = adapters.ledger
     control = ledger.control(job.run_id)
     ledger.set_budget(job.run_id, job.share)
     job = job.model_copy(update={"step": job.step + 1, "grant": "", "allowance": 0})
     out_of_money = control.state == "parked" and control.reason.startswith(_BUDGET)
-    if failure or (control.state == "parked" and not out_of_money):
-        return job.model_copy(update={"stopped": failure or control.reason}), "fatal"
-    if out_of_money:  # the allowance is spent; whether the run's budget is, nobody knows here
+    if end.failure or (control.state == "parked" and not out_of_money):
+        return job.model_copy(update={"stopped": end.failure or control.reason}), "fatal"
+    if out_of_money:  # the allowance is spent, not necessarily the run's budget
         ledger.set_control(job.run_id, before.control)
-    if interrupted:
+    if end.interrupted:
         return job.model_copy(update={"stopped": "interrupted"}), "interrupted"
     spent = ledger.budget_state(job.run_id).held - before.held
     stopped = _stopped(adapters, job, before, spent, out_of_money=out_of_money)
@@ -118,7 +125,7 @@ def _ended(
         left_of(adapters, job),
         least=job.least_allowance,
         spent=spent,
-        seconds=seconds,
+        seconds=end.seconds,
         checkpoint=job.checkpoint_seconds,
         to_go=_to_go(adapters, job.run_id, spent, before.pending),
     )
@@ -126,14 +133,14 @@ def _ended(
 
 
 def _to_go(adapters: State, run_id: str, spent: int, pending_before: int) -> NanoUsd | None:
-    """What the batches which are not finished should cost at most; None if no paper has ended."""
+    """Expected upper bound of the unfinished batches' cost; None if no paper has ended."""
     ended = pending_before - adapters.ledger.totals(run_id).counts["pending"]
     papers = sum(len(batch.ids) for batch in adapters.ledger.unfinished_batches(run_id))
     return cost_to_go(spent, ended, papers)
 
 
 def _stopped(adapters: State, job: JobState, before: _Before, spent: int, *, out_of_money: bool) -> str:
-    """Why there is no further step; "" if there is."""
+    """Why no step follows; "" if one does."""
     ledger = adapters.ledger
     if next(ledger.unfinished_batches(job.run_id), None) is None:
         return "finished"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from handlers.actions.queue_times import QueueStatus
-from handlers.actions.session import SessionPlan
-from handlers.actions.tiers import Measured, Verdict, honest
+from handlers.actions.session_plan import SessionPlan
+from handlers.actions.tiers import SessionResult, TierForecast, concurrency_text
 from handlers.domain.money import usd
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import RunReport
@@ -39,13 +39,13 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
         yield f"\n> **Nothing is started:** {markdown(parked)}"
     elif plan.jobs:
         yield (
-            f"\n{honest(len(plan.jobs), plan.workers)}"
+            f"\n{concurrency_text(len(plan.jobs), plan.workers)}"
             + (f", {plan.at_once} jobs of them at a time" if plan.at_once < len(plan.jobs) else "")
             + f". A checkpoint every {plan.checkpoint_seconds / 60:g} minutes."
             + f" About {plan.verdict.minutes_per_session:,} runner minutes a session."
         )
     yield f"\nWhat binds: {markdown(plan.verdict.binding)}.\n" if plan.pending else "\nNothing is pending.\n"
-    yield from verdict_table(plan)
+    yield from forecast_table(plan)
     yield ""
     yield (
         _last_session(plan.last)
@@ -57,7 +57,7 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
         yield f"\n{TERMS}"
 
 
-def _last_session(last: Measured) -> str:
+def _last_session(last: SessionResult) -> str:
     """What the pace in the table comes from, and how the queue was."""
     queue = (
         f"; GitHub ran {last.slots} jobs at once, one waited {last.waited_s or 0:,.0f} s"
@@ -71,9 +71,9 @@ def _last_session(last: Measured) -> str:
     )
 
 
-def verdict_table(plan: SessionPlan) -> Iterator[str]:
+def forecast_table(plan: SessionPlan) -> Iterator[str]:
     """The tiers beside each other, the session's own first if it is none of them."""
-    rows: Sequence[Verdict] = plan.table
+    rows: Sequence[TierForecast] = plan.table
     if all(row.tier != plan.verdict.tier for row in rows):
         rows = (plan.verdict, *rows)
     yield "| tier | jobs x workers | papers an hour | hours | sessions | runner minutes | what binds |"

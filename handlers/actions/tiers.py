@@ -1,4 +1,4 @@
-"""Tiers on GitHub Actions: what a session of each does, what binds it, and which one comes next."""
+"""Tiers on GitHub Actions: what a session of each does, which limit binds it, and which tier comes next."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _BUSY, _CALM, _THROTTLED = 0.6, 0.005, 0.05
 CUSTOM, AUTO = "custom", "auto"
 
 
-class Verdict(Frozen):
-    """A row of the plan: a tier on this account. Hours, minutes, sessions for the papers that are left."""
+class TierForecast(Frozen):
+    """What a tier does on an account: hours, minutes and sessions for the papers that are left."""
 
     tier: str
     jobs: int
@@ -37,19 +37,19 @@ class Verdict(Frozen):
     hours: float
     sessions: int
     minutes: int
-    """Of runners, each job's rounded up."""
+    """Runner minutes, each job's rounded up."""
     minutes_per_session: int
     binding: str
 
 
-class Measured(Frozen):
-    """What the last session showed: the base of ``auto`` and of later verdicts."""
+class SessionResult(Frozen):
+    """What the last session measured: ``auto`` and later forecasts build on it."""
 
     tier: str
     jobs: int
     workers: int
     papers: int
-    """That came to an end in it."""
+    """Papers that came to an end in it."""
     papers_per_worker_hour: float
     busy: float
     """Share of the workers' time that was spent on papers."""
@@ -62,8 +62,8 @@ class Measured(Frozen):
 
 
 @dataclass(frozen=True)
-class Account:
-    """An account's limits, and the runners of one's own that stand beside them."""
+class GitHubAccount:
+    """An account's limits, and whether its jobs run on runners of its own."""
 
     plan: str = "free"
     private: bool = False
@@ -75,7 +75,7 @@ class Account:
 
     @property
     def pays(self) -> bool:
-        """Whether its minutes count."""
+        """Whether its runner minutes are billed."""
         return self.private and not self.self_hosted
 
     @property
@@ -84,8 +84,8 @@ class Account:
         return None if self.self_hosted else self.limits.plan(self.plan).concurrent_jobs
 
 
-def shape_of(tier: str, jobs: int | None, workers: int | None) -> tuple[int, int]:
-    """(jobs, workers of each) of a tier by name, or of ``custom``. UsageError names what does not fit."""
+def shape_of(tier: str, jobs: int | None, workers: int | None) -> Shape:
+    """The fleet of a tier by name, or of ``custom``. UsageError names the input that does not fit."""
     limit = platform_limits().actions.matrix_jobs
     if tier == CUSTOM:
         if jobs is None or workers is None:
@@ -98,64 +98,63 @@ def shape_of(tier: str, jobs: int | None, workers: int | None) -> tuple[int, int
         raise UsageError(f"parallel_jobs {jobs}: 1 to {limit}, which is what one matrix may have")
     if not 1 <= workers <= 1000:
         raise UsageError(f"workers_per_job {workers}: 1 to 1000")
-    return jobs, workers
+    return Shape(tier, jobs, workers)
 
 
-def verdict(
-    tier: str, shape: tuple[int, int], papers: int, account: Account, *, pace: float, rpm: float | None
-) -> Verdict:
-    """A row of `paperfleet plan` for the papers that are left, at a pace that somebody has measured.
+def forecast(
+    shape: Shape, papers: int, account: GitHubAccount, *, pace: float, rpm: float | None
+) -> TierForecast:
+    """A row of `paperfleet plan` for the papers that are left, at a measured pace.
 
     ``pace``: papers of a worker in an hour. ``rpm``: the API's declared requests a minute, if any.
     """
-    jobs, workers = shape
-    at_once = min(jobs, account.jobs_at_once or jobs)
-    fleet = at_once * workers * pace
-    bound = rpm is not None and fleet > rpm * 60
-    assumed = Assumptions(
-        papers_per_worker_hour=rpm * 60 / (at_once * workers) if rpm and bound else pace,
+    at_once = min(shape.jobs, account.jobs_at_once or shape.jobs)
+    unbound = at_once * shape.workers * pace
+    bound = rpm is not None and unbound > rpm * 60
+    assumptions = Assumptions(
+        papers_per_worker_hour=rpm * 60 / (at_once * shape.workers) if rpm and bound else pace,
         usd_per_paper=0.0,
         concurrent_jobs=at_once,
     )
-    demand = demand_of(_EMPTY.scaled(papers) if papers else _EMPTY, assumed, None)
-    platform = platform_of("actions", account.plan, assumed, private=account.private)
-    found = plan_row(Shape(tier, jobs, workers), Scenario(demand, assumed, platform))
-    minutes = math.ceil(found.platform_minutes)
-    made = Verdict(
-        tier=tier,
-        jobs=jobs,
-        workers=workers,
+    demand = demand_of(_EMPTY.scaled(papers) if papers else _EMPTY, assumptions, None)
+    platform = platform_of("actions", account.plan, assumptions, private=account.private)
+    planned = plan_row(shape, Scenario(demand, assumptions, platform))
+    minutes = math.ceil(planned.platform_minutes)
+    unnamed = TierForecast(
+        tier=shape.tier,
+        jobs=shape.jobs,
+        workers=shape.workers,
         at_once=at_once,
-        papers_per_hour=round(min(fleet, rpm * 60) if rpm else fleet, 1),
-        hours=round(found.hours, 2) if papers else 0.0,
-        sessions=found.sessions if papers else 0,
+        papers_per_hour=round(min(unbound, rpm * 60) if rpm else unbound, 1),
+        hours=round(planned.hours, 2) if papers else 0.0,
+        sessions=planned.sessions if papers else 0,
         minutes=minutes if papers else 0,
-        minutes_per_session=math.ceil(minutes / found.sessions) if papers else 0,
+        minutes_per_session=math.ceil(minutes / planned.sessions) if papers else 0,
         binding="",
     )
-    binds = "; ".join(_binding(made, account, rpm if bound else None)) or f"{jobs * workers:,} workers"
-    return made.model_copy(update={"binding": binds})
+    limits = "; ".join(_binding(unnamed, account, rpm if bound else None))
+    return unnamed.model_copy(update={"binding": limits or f"{shape.jobs * shape.workers:,} workers"})
 
 
-def _binding(made: Verdict, account: Account, rpm: float | None) -> Iterator[str]:
-    """What holds it back, in words."""
+def _binding(tier: TierForecast, account: GitHubAccount, rpm: float | None) -> Iterator[str]:
+    """The limits that hold a tier back, in words."""
     if rpm is not None:
         yield f"the API's {rpm:g} requests a minute"
-    if made.at_once < made.jobs:
-        yield f"{account.plan} accounts run {made.at_once} jobs at once: {made.jobs - made.at_once} queue up"
-    if made.sessions > 1:
-        yield f"a job ends after {account.limits.job_hours:g} h: {made.sessions} sessions"
+    if tier.at_once < tier.jobs:
+        yield f"{account.plan} accounts run {tier.at_once} jobs at once: {tier.jobs - tier.at_once} queue up"
+    if tier.sessions > 1:
+        yield f"a job ends after {account.limits.job_hours:g} h: {tier.sessions} sessions"
     included = account.limits.plan(account.plan).minutes
-    if account.pays and made.minutes > included:
-        yield f"{made.minutes:,} runner minutes, {included:,} a month are included on private repositories"
+    if account.pays and tier.minutes > included:
+        yield f"{tier.minutes:,} runner minutes, {included:,} a month are included on private repositories"
 
 
-def honest(jobs: int, workers: int) -> str:
-    """What a shape comes to, in words."""
+def concurrency_text(jobs: int, workers: int) -> str:
+    """The calls at once of a fleet, in words."""
     return f"{jobs} jobs x {workers} workers is {jobs * workers:,} calls at once"
 
 
-def next_tier(last: Measured | None, pending: int) -> tuple[str, str]:
+def next_tier(last: SessionResult | None, pending: int) -> tuple[str, str]:
     """(tier, why) for ``auto``: a rung up or down from the last session, never more than is needed."""
     if last is None or last.tier not in TIERS:
         tier, why = "parallel", "nothing is measured yet"
@@ -167,7 +166,7 @@ def next_tier(last: Measured | None, pending: int) -> tuple[str, str]:
     return tier, why
 
 
-def _moved(last: Measured) -> tuple[str, str]:
+def _moved(last: SessionResult) -> tuple[str, str]:
     rung = _LADDER.index(last.tier)
     if last.throttled > _THROTTLED:
         return _LADDER[max(0, rung - 1)], f"the API refused {last.throttled:.0%} of the last session's calls"
@@ -178,6 +177,9 @@ def _moved(last: Measured) -> tuple[str, str]:
     return last.tier, "the last session ran well"
 
 
-def table(papers: int, account: Account, *, pace: float, rpm: float | None) -> Sequence[Verdict]:
+def forecasts(
+    papers: int, account: GitHubAccount, *, pace: float, rpm: float | None
+) -> Sequence[TierForecast]:
     """The four tiers, for comparison."""
-    return [verdict(name, shape, papers, account, pace=pace, rpm=rpm) for name, shape in TIERS.items()]
+    shapes = [Shape(tier, *shape) for tier, shape in TIERS.items()]
+    return [forecast(shape, papers, account, pace=pace, rpm=rpm) for shape in shapes]

@@ -1,4 +1,4 @@
-"""The ``paperfleet`` command's first step, before anything is imported: how its threads keep memory."""
+"""First step of the ``paperfleet`` command, before any import: the memory caches of its threads."""
 
 from __future__ import annotations
 

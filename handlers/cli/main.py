@@ -15,27 +15,28 @@ from handlers.errors import PaperfleetError
 
 _HELP = "Push a corpus of papers through an LLM API: fast, within budget, nothing lost, nothing paid twice."
 _GROUPS = {
-    "ingest": ("ingest", "try"),
-    "pilot": ("pilot",),
-    "plan": ("plan",),
-    "simulate": ("simulate",),
-    "run": ("run",),
-    "work": ("shard", "work"),
-    "merge": ("merge",),
-    "runs": ("status", "report", "export", "retry", "redrive", "pause", "resume", "cancel"),
-    "review": ("review",),
-    "repair": ("repair", "audit"),
-    "model_server": ("model-server",),
-    "invoke": ("invoke",),
-    "stack": ("stack",),
-    "actions": ("actions",),
+    "ingest_commands": ("ingest", "try"),
+    "pilot_command": ("pilot",),
+    "plan_command": ("plan",),
+    "simulate_command": ("simulate",),
+    "run_command": ("run",),
+    "work_commands": ("shard", "work"),
+    "merge_command": ("merge",),
+    "runs_commands": ("status", "report", "export", "retry", "redrive", "pause", "resume", "cancel"),
+    "review_command": ("review",),
+    "repair_commands": ("repair", "audit"),
+    "model_server_command": ("model-server",),
+    "invoke_command": ("invoke",),
+    "stack_command": ("stack",),
+    "actions_commands": ("actions",),
 }
-"""Module → its commands, in the order of the help. The others' modules are half of a command's start."""
+"""Module → its commands, in the order of the help. A command imports its own module alone: the other modules
+would double its start."""
 
 
 @cache
 def app_of(word: str = "") -> typer.Typer:
-    """The application; given a command, that one and those of its module alone."""
+    """The application: of all commands, or of those in the module of the command ``word``."""
     app = typer.Typer(
         name="paperfleet",
         no_args_is_help=True,
@@ -55,24 +56,24 @@ def app_of(word: str = "") -> typer.Typer:
 
 
 def _no_command_alone() -> None:
-    """Typer makes an application of one command that command itself, without its name."""
+    """A callback keeps a lone command's name: without it typer runs that command as the application."""
 
 
 def main() -> None:
-    """Entry point: what goes wrong on purpose is one sentence on stderr and exit code 2."""
+    """Entry point. An expected error is one sentence on stderr and exit code 2."""
     try:
         app_of(*sys.argv[1:2])()
     except PaperfleetError as error:
-        _complain(str(error))
+        _exit_with(str(error))
     except sqlite3.DatabaseError as error:
         damaged = type(error) is sqlite3.DatabaseError  # its subclasses: locked, full, read-only ...
         cure = "; `paperfleet repair` makes it again from the parts" if damaged else ""
-        _complain(f"the ledger or queue cannot be used: {error}{cure}")
+        _exit_with(f"the ledger or queue cannot be used: {error}{cure}")
     except OSError as error:
-        _complain(f"{error.filename or 'file system'}: {error.strerror or error}")
+        _exit_with(f"{error.filename or 'file system'}: {error.strerror or error}")
 
 
-def _complain(sentence: str) -> None:
+def _exit_with(sentence: str) -> None:
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(sentence)}", soft_wrap=True)
     sys.exit(2)
 

@@ -13,14 +13,9 @@ from handlers.atomic_file import replacing
 from handlers.domain.plan import Plan, PlanFile
 from handlers.domain.value import sha256_of
 from handlers.errors import UsageError, first_problem
-from handlers.settings import CUSTOM, PREFIX, Settings, load_settings
+from handlers.settings import CUSTOM, PREFIX, Settings, load_settings, settings_of
 
-_EXECUTED = (
-    "base_url", "auth_header", "model", "price_in", "price_out", "price_cached", "temperature", "max_tokens",
-    "max_tokens_field", "json_mode", "extra_body", "call_timeout", "read_timeout", "target_language",
-    "glossary", "skip_no_derivatives", "full_text", "batch_papers", "jobs", "workers", "rpm", "tpm", "budget",
-    "limit", "deadline",
-)  # fmt: skip
+_EXECUTED = tuple(name for name in settings_of("plan") if name not in ("state", "run_id", "tier"))
 """Settings that a plan fixes. Not among them: where its state lies and under which id it runs."""
 _OPEN = frozenset({"base_url", "auth_header", "call_timeout", "read_timeout"})
 """May be given to ``run`` if the plan says nothing of them: they say where the API is."""

@@ -32,15 +32,15 @@ def test_an_unknown_command_is_told_beside_all_others() -> None:
 
 _WATCHED = """
 import sys, threading
-from handlers.cli import main, run
+from handlers.cli import main, run_command
 wanted = "handlers.local.session"
-load = run._load_session
+load = run_command._load_session
 
 def loads(settings):
     print(threading.current_thread().name, wanted in sys.modules, file=sys.stderr)
     load(settings)
 
-run._load_session = loads
+run_command._load_session = loads
 sys.argv = ["paperfleet", *sys.argv[1:]]
 print(wanted in sys.modules, file=sys.stderr)
 main.main()

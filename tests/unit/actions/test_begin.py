@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from handlers.actions.begin import granted
-from handlers.actions.session import JobState
+from handlers.actions.session_plan import JobState
 from handlers.bootstrap.state import connect
 from handlers.settings import Settings
 from tests.builders import RUN, run_record

@@ -1,4 +1,4 @@
-"""Tiers are presets, and the plan is honest about what comes of them on an account."""
+"""Tiers are presets, and the plan is concurrency_text about what comes of them on an account."""
 
 from __future__ import annotations
 
@@ -7,24 +7,34 @@ from pathlib import Path
 import pytest
 
 from handlers.actions.queue_times import JobTimes, queue_status
-from handlers.actions.session import cost_to_go, next_allowance
-from handlers.actions.tiers import SEED_PACE, Account, Measured, honest, next_tier, shape_of, table, verdict
+from handlers.actions.session_plan import cost_to_go, next_allowance
+from handlers.actions.tiers import (
+    SEED_PACE,
+    GitHubAccount,
+    SessionResult,
+    concurrency_text,
+    forecast,
+    forecasts,
+    next_tier,
+    shape_of,
+)
 from handlers.errors import UsageError
+from handlers.planning.plan_rows import Shape
 
 PAPERS = 34_237
-FREE = Account("free", private=True)
+FREE = GitHubAccount("free", private=True)
 
 
-def measured(**changes: object) -> Measured:
+def measured(**changes: object) -> SessionResult:
     fields: dict[str, object] = {
         "tier": "parallel", "jobs": 5, "workers": 20, "papers": 900, "papers_per_worker_hour": 300.0,
         "busy": 0.9, "throttled": 0.0, "slots": 5, "waited_s": 3.0,
     }  # fmt: skip
-    return Measured.model_validate(fields | changes)
+    return SessionResult.model_validate(fields | changes)
 
 
 def test_the_four_tiers_on_the_free_plan_at_the_pace_that_was_measured_once() -> None:
-    rows = {row.tier: row for row in table(PAPERS, FREE, pace=SEED_PACE, rpm=None)}
+    rows = {row.tier: row for row in forecasts(PAPERS, FREE, pace=SEED_PACE, rpm=None)}
     assert rows["standard"].hours == pytest.approx(340, abs=2), "and the start of each session"
     assert rows["extreme"].hours == pytest.approx(1.7, abs=0.05)
     assert rows["extreme"].sessions == 1
@@ -36,32 +46,36 @@ def test_the_four_tiers_on_the_free_plan_at_the_pace_that_was_measured_once() ->
 
 def test_the_guide_shows_the_plans_own_figures() -> None:
     guide = (Path(__file__).parents[3] / "docs/how-to/actions.md").read_text(encoding="utf-8")
-    for row in table(PAPERS, FREE, pace=SEED_PACE, rpm=None):
+    for row in forecasts(PAPERS, FREE, pace=SEED_PACE, rpm=None):
         figures = (f"{row.hours:.1f} h", str(row.sessions), f"{row.minutes:,}")
         assert f"| `{row.tier}` | {row.jobs} x {row.workers} | {' | '.join(figures)} |" in guide
 
 
 def test_ten_jobs_of_a_hundred_workers_are_a_thousand() -> None:
-    assert honest(10, 100) == "10 jobs x 100 workers is 1,000 calls at once"
+    assert concurrency_text(10, 100) == "10 jobs x 100 workers is 1,000 calls at once"
 
 
 def test_jobs_past_the_accounts_limit_queue_up_and_the_plan_says_so() -> None:
-    row = verdict("custom", (40, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None)
+    row = forecast(Shape("custom", 40, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None)
     assert row.at_once == 20
     assert "20 queue up" in row.binding
-    assert row.hours == verdict("custom", (20, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None).hours
-    own = verdict("custom", (40, 50), PAPERS, Account("free", self_hosted=True), pace=SEED_PACE, rpm=None)
+    assert row.hours == forecast(Shape("custom", 20, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None).hours
+    own = forecast(
+        Shape("custom", 40, 50), PAPERS, GitHubAccount("free", self_hosted=True), pace=SEED_PACE, rpm=None
+    )
     assert own.at_once == 40
 
 
 def test_a_declared_rate_binds_before_workers_do() -> None:
-    row = verdict("extreme", (20, 100), PAPERS, FREE, pace=1_000, rpm=600)
+    row = forecast(Shape("extreme", 20, 100), PAPERS, FREE, pace=1_000, rpm=600)
     assert row.papers_per_hour == 36_000
     assert row.binding.startswith("the API's 600 requests a minute")
 
 
 def test_minutes_of_a_public_repository_are_not_counted_against_the_account() -> None:
-    row = verdict("extreme", (20, 100), PAPERS, Account("free", private=False), pace=SEED_PACE, rpm=None)
+    row = forecast(
+        Shape("extreme", 20, 100), PAPERS, GitHubAccount("free", private=False), pace=SEED_PACE, rpm=None
+    )
     assert "minutes" not in row.binding
 
 
@@ -94,7 +108,7 @@ def test_a_shape_that_does_not_fit_is_refused_with_what_does(
     ],
 )
 def test_auto_goes_a_rung_by_what_the_last_session_showed(
-    last: Measured | None, pending: int, tier: str
+    last: SessionResult | None, pending: int, tier: str
 ) -> None:
     assert next_tier(last, pending)[0] == tier
 

@@ -10,7 +10,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.merge_ledger import merge_ledger
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.bootstrap.state import connect
-from handlers.cli.repair import repair_state
+from handlers.cli.repair_commands import repair_state
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import REPAIR_PART, REPAIRER, Commit
 from handlers.errors import UsageError

@@ -1,10 +1,10 @@
-"""``paperfleet repair`` and ``paperfleet audit``: a damaged state, and one that is to be believed."""
+"""``paperfleet repair`` and ``paperfleet audit``: rebuild a damaged state, and check one."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,7 +16,8 @@ from handlers.audit.audit import Audit, audit
 from handlers.audit.bill import Bill, read_bill
 from handlers.audit.repair import Repaired, repair
 from handlers.bootstrap.state import SystemClock, open_state
-from handlers.cli import options
+from handlers.cli import shared_options
+from handlers.cli.setting_flags import add_command
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
@@ -30,17 +31,16 @@ _SHOWN = 50
 
 
 def register(app: typer.Typer) -> None:
-    app.command("repair", epilog="Example: `paperfleet repair --state paperfleet-state`")(repair_state)
-    app.command("audit", epilog="Example: `paperfleet audit --run-id june --bill usage.csv`")(audit_run)
+    add_command(app, "repair", repair_state, "repair --state paperfleet-state")
+    add_command(app, "audit", audit_run, "audit --run-id june --bill usage.csv")
 
 
-def repair_state(state: options.State = None, as_json: options.AsJson = False) -> None:
-    """Make the ledger again from the parts, after it or a part was damaged or lost. Every result that
-    can be read is kept; damaged ones are named and their papers are pending again. The old ledger is
-    set aside, never deleted. Each run is parked: the same `run` command goes on; one that was cancelled
-    stays so.
+def repair_state(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
+    """Rebuild the ledger from the parts after it or a part was damaged or lost. Every readable result stays;
+    damaged ones are listed and their papers are pending again. The old ledger is set aside, never deleted.
+    Each run is parked, and the same `run` command resumes it; a cancelled run stays cancelled.
     """
-    settings = load_settings(state=state)
+    settings = load_settings(**flags)
     root = settings.state
     runs = sorted(path.name for path in (root / RUNS).glob("*") if path.is_dir())
     if not runs:
@@ -51,11 +51,11 @@ def repair_state(state: options.State = None, as_json: options.AsJson = False) -
         typer.echo("[" + ",".join(each.model_dump_json() for each in repaired) + "]")
     else:
         for each in repaired:
-            typer.echo(_told(each))
+            typer.echo(_summary(each))
 
 
 def _rebuild(root: Path, runs: list[str]) -> list[Repaired]:
-    """All runs of a state into a new ledger, which takes the old one's name once it is whole."""
+    """Write all runs of a state to a new ledger, which takes the old one's name once it is whole."""
     fresh, stamp = root / f"{LEDGER}.repairing", datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     for leftover in root.glob(fresh.name + "*"):
         leftover.unlink()
@@ -75,7 +75,7 @@ def _rebuild(root: Path, runs: list[str]) -> list[Repaired]:
 
 
 def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore) -> Repaired:
-    """UsageError if it cannot be: a ledger without it would have all of it paid for again."""
+    """UsageError if the run cannot be repaired: a ledger without it would pay for all of it again."""
     old = salvage(root / LEDGER, run_id)
     try:
         record = kept_record(run_id, store)
@@ -87,7 +87,7 @@ def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore)
         ) from error
 
 
-def _told(run: Repaired) -> str:
+def _summary(run: Repaired) -> str:
     lines = [
         f"run {run.run_id}: {run.lines:,} results read, "
         + ", ".join(f"{n:,} {status}" for status, n in run.counts.items())
@@ -108,43 +108,44 @@ def _told(run: Repaired) -> str:
 
 
 def audit_run(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
+    *,
     bill: Annotated[
         Path | None,
-        typer.Option(help="CSV of the provider: its columns for cost (USD), requests and tokens are found."),
+        typer.Option(
+            help="CSV of the provider; its columns for cost (USD), requests and tokens are recognised."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--bill-model", help="Count only the bill's rows of this model.")
     ] = None,
-    as_json: options.AsJson = False,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
 ) -> None:
-    """Compare a run's ledger with its parts, line by line, and with a provider's bill if one is given.
-    Lists each difference; exit 0 if there is none, 3 otherwise. Changes nothing.
+    """Compare a run's ledger with its parts, line by line, and with the provider's --bill. Lists each
+    difference and exits with 3 if there is one, with 0 otherwise. Changes nothing.
     """
-    settings = load_settings(state=state, run_id=run_id, aws=aws)
+    settings = load_settings(**flags)
     if settings.backend == "embedded":
         if not (settings.state / LEDGER).is_file():
             raise UnknownRunError(f"no ledger in {settings.state}: give --state DIR of a run")
         refuse_damaged(settings.state)
     billed: Bill | None = None if bill is None else read_bill(bill, model)
     with open_state(settings.run_id, settings) as adapters:
-        found = audit(adapters, settings.run_id, billed)
-    typer.echo(found.model_dump_json(indent=2) if as_json else _table(found))
-    raise typer.Exit(DIFFERENCES if found.differences else 0)
+        result = audit(adapters, settings.run_id, billed)
+    typer.echo(result.model_dump_json(indent=2) if as_json else _table(result))
+    raise typer.Exit(DIFFERENCES if result.differences else 0)
 
 
-def _table(found: Audit) -> str:
+def _table(result: Audit) -> str:
     lines = [f"{'':20}{'ledger':>18}{'parts':>18}{'bill':>18}"]
     for name in ("calls", "prompt_tokens", "completion_tokens", "cost_usd"):
-        values = [getattr(each, name, None) for each in (found.ledger, found.parts, found.bill)]
+        values = [getattr(each, name, None) for each in (result.ledger, result.parts, result.bill)]
         lines.append(
             f"{name:20}" + "".join(f"{'-' if value is None else f'{value:,}':>18}" for value in values)
         )
-    lines += [f"indeterminate (part of the ledger's cost): ${found.indeterminate_usd:.9f}"]
-    lines += [f"explained: {each}" for each in found.explained]
-    shown = [f"✗ {each.kind} {each.where}: {each.detail}" for each in found.differences[:_SHOWN]]
-    if len(found.differences) > _SHOWN:
-        shown.append(f"... and {len(found.differences) - _SHOWN:,} more: --json lists all")
+    lines += [f"indeterminate (part of the ledger's cost): ${result.indeterminate_usd:.9f}"]
+    lines += [f"explained: {each}" for each in result.explained]
+    shown = [f"✗ {each.kind} {each.where}: {each.detail}" for each in result.differences[:_SHOWN]]
+    if len(result.differences) > _SHOWN:
+        shown.append(f"... and {len(result.differences) - _SHOWN:,} more: --json lists all")
     return "\n".join([*lines, *(shown or ["no differences"])])

@@ -1,4 +1,4 @@
-"""Commands on a run that exists: how it stands, what came of it, and what is to become of it."""
+"""Commands on a run that exists: show its state and results, and steer it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import State, export_processes, open_state
-from handlers.cli import options
-from handlers.cli.review import write_page
+from handlers.cli import shared_options
+from handlers.cli.review_command import write_page
+from handlers.cli.setting_flags import add_command
 from handlers.domain.paper import PaperStatus
 from handlers.errors import UnknownRunError, UsageError
 from handlers.planning.plan_against_run import with_forecast
@@ -44,38 +45,35 @@ def register(app: typer.Typer) -> None:
         ("resume", resume, "resume --run-id june"),
         ("cancel", cancel, "cancel --run-id june"),
     ):
-        app.command(name, epilog=f"Example: `paperfleet {example}`")(command)
+        add_command(app, name, command, example)
 
 
 def status(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
+    *,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show progress until nobody works on it, then the report.")
+        bool, typer.Option("--watch", help="Show progress until no job works on the run, then the report.")
     ] = False,
-    as_json: options.AsJson = False,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
 ) -> None:
-    """How a run stands: papers, pace, money, jobs, queue. Fast, however many papers there are."""
-    with _run(state, run_id, aws) as (adapters, run):
-        found = _summary(adapters, run)
+    """Show the state of a run: papers, pace, money, jobs and queue. Fast, however many papers there are."""
+    with _run(flags) as (adapters, run):
+        summary = _summary(adapters, run)
         if as_json:
-            typer.echo(found.model_dump_json())
+            typer.echo(summary.model_dump_json())
         elif watch:
-            _watch(adapters, run, found)
+            _watch(adapters, run, summary)
         else:
-            render(found, Console())
+            render(summary, Console())
 
 
 def report(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
+    *,
     form: Annotated[
         Literal["terminal", "md", "json"] | None, typer.Option("--format", help="[default: terminal]")
     ] = None,
     output: Output = None,
-    as_json: options.AsJson = False,
+    as_json: shared_options.AsJson = False,
     html: Annotated[
         Path | None, typer.Option("--html", help="Also write a page with charts; needs the extra `report`.")
     ] = None,
@@ -83,29 +81,28 @@ def report(
         Path | None,
         typer.Option("--plan", help="JSON of `paperfleet plan`, to set against the run in --html."),
     ] = None,
+    **flags: Any,
 ) -> None:
-    """The whole report: with error classes of papers and failed checks, counted over every paper."""
-    with _run(state, run_id, aws) as (adapters, run):
-        found = _summary(adapters, run, detail=True)
+    """Report on a run in full, with the error classes and failed checks of every paper."""
+    with _run(flags) as (adapters, run):
+        summary = _summary(adapters, run, detail=True)
         if html is not None:
-            write_page(adapters, found, html, plan)
+            write_page(adapters, summary, html, plan)
             _say(f"page: {html}")
     form = "json" if as_json else form or ("md" if output and output.suffix == ".md" else "terminal")
     if form == "md":
-        _write(to_markdown(found), output)
+        _write(to_markdown(summary), output)
     elif form == "json":
-        _write(found.model_dump_json(indent=2) + "\n", output)
+        _write(summary.model_dump_json(indent=2) + "\n", output)
     elif output is None or str(output) == "-":
-        render(found, Console())
+        render(summary, Console())
     else:
         with _writable(output).open("w", encoding="utf-8") as file:
-            render(found, Console(file=file, width=120))
+            render(summary, Console(file=file, width=120))
 
 
 def export_results(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
+    *,
     form: Annotated[
         Literal["jsonl", "csv", "parquet"],
         typer.Option("--format", help="jsonl, csv, or parquet (needs the extra `parquet`)."),
@@ -114,10 +111,11 @@ def export_results(
     drafts: Annotated[
         bool, typer.Option("--drafts", help="Also the texts that the gate refused (status flagged).")
     ] = False,
+    **flags: Any,
 ) -> None:
-    """Write the results, a line a paper, in the corpus's order. Says on stderr how many of each status."""
+    """Write the results in the corpus's order, one line a paper, and the count of each status on stderr."""
     target: Path | Literal["-"] = "-" if output is None or str(output) == "-" else output
-    with _run(state, run_id, aws) as (adapters, run):
+    with _run(flags) as (adapters, run):
         processes = export_processes(adapters)
         if form == "parquet":
             counts = export_parquet(adapters, run, _file(target), drafts=drafts, processes=processes)
@@ -135,9 +133,7 @@ def _file(target: Path | Literal["-"]) -> Path:
 
 
 def retry(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
+    *,
     failed: Annotated[bool, typer.Option("--failed", help="Papers that failed.")] = False,
     flagged: Annotated[
         bool, typer.Option("--flagged", help="Papers whose answers the gate refused.")
@@ -145,27 +141,27 @@ def retry(
     error: Annotated[
         str | None, typer.Option("--class", help="Only those of this error class (see `report`).")
     ] = None,
-    as_json: options.AsJson = False,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
 ) -> None:
-    """Open chosen papers again, for another try that is paid for. `report` counts them by class."""
-    flags: dict[PaperStatus, bool] = {"failed": failed, "flagged": flagged}
-    chosen = [name for name, given in flags.items() if given]
+    """Reopen failed or flagged papers for another paid try. `report` counts them by error class."""
+    choice: dict[PaperStatus, bool] = {"failed": failed, "flagged": flagged}
+    chosen = [status for status, is_chosen in choice.items() if is_chosen]
     if not chosen and error is None:
         raise UsageError("say which papers: --failed, --flagged or --class ERROR")
-    with _run(state, run_id, aws) as (adapters, run):
+    with _run(flags) as (adapters, run):
         done = control.retry(adapters, run, statuses=chosen or ["failed", "flagged"], error=error)
     _answer(done, f"{done.reopened:,} papers are pending again; {_GO_ON}", as_json=as_json)
 
 
 def redrive(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
+    *,
     listed: Annotated[bool, typer.Option("--list", help="Only show the dead letters.")] = False,
-    as_json: options.AsJson = False,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
 ) -> None:
-    """Send the dead letters of the queue back, or list them with the last reason given."""
-    with _run(state, run_id, aws) as (adapters, run):
+    """Send the queue's dead letters back to it, or list them with their last error."""
+    with _run(flags) as (adapters, run):
         if listed:
             for letter in control.dead_letters(adapters, run):
                 typer.echo(control.summarise_letter(letter).model_dump_json())
@@ -174,46 +170,31 @@ def redrive(
     _answer(done, f"{done.redriven:,} messages sent back; {_GO_ON}", as_json=as_json)
 
 
-def pause(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Stop a run within seconds: calls in flight finish, nothing new starts."""
-    with _run(state, run_id, aws) as (adapters, run):
+def pause(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
+    """Pause a run within seconds: calls in flight finish and no new one starts."""
+    with _run(flags) as (adapters, run):
         done = control.pause(adapters, run)
     _answer(done, "paused; `paperfleet resume` re-arms it", as_json=as_json)
 
 
-def resume(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
-    as_json: options.AsJson = False,
-) -> None:
+def resume(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
     """Re-arm a paused, parked or cancelled run and send the messages of its unfinished batches."""
-    with _run(state, run_id, aws) as (adapters, run):
+    with _run(flags) as (adapters, run):
         done = control.resume(adapters, run)
     _answer(done, f"{done.emitted:,} batches sent; {_GO_ON}", as_json=as_json)
 
 
-def cancel(
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Stop a run for good: results stay, the rest of its messages is dropped."""
-    with _run(state, run_id, aws) as (adapters, run):
+def cancel(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
+    """Cancel a run for good: its results stay, its other messages are dropped."""
+    with _run(flags) as (adapters, run):
         done = control.cancel(adapters, run)
     _answer(done, "cancelled; what is done stays and can be exported", as_json=as_json)
 
 
 @contextmanager
-def _run(state: Path | None, run_id: str | None, aws: bool | None) -> Iterator[tuple[State, str]]:
-    """The adapters and the id of a run that exists: a wrong folder is not made into an empty state."""
-    settings = load_settings(state=state, run_id=run_id, aws=aws)
+def _run(flags: dict[str, Any]) -> Iterator[tuple[State, str]]:
+    """Adapters and id of a run that exists. UsageError for a folder without a state, which stays as it is."""
+    settings = load_settings(**flags)
     if settings.backend == "embedded":
         _check_folder(settings.state)
     with open_state(settings.run_id, settings) as adapters:
@@ -228,19 +209,19 @@ def _check_folder(folder: Path) -> None:
 
 
 def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:
-    found = summarise(adapters, run_id, is_alive=is_alive, detail=detail)
-    return with_forecast(found, run_folder(adapters.directory, run_id))
+    summary = summarise(adapters, run_id, is_alive=is_alive, detail=detail)
+    return with_forecast(summary, run_folder(adapters.directory, run_id))
 
 
 def _watch(adapters: State, run_id: str, first: RunReport) -> None:
-    """Progress as the session itself shows it, on stderr; the report once nobody works on it."""
-    found = first
+    """Show progress on stderr as the session does, and the report once no job works on the run."""
+    summary = first
     with Progress(Console(stderr=True, highlight=False)) as progress:
-        while found.state == "running":
+        while summary.state == "running":
             progress.update(adapters.ledger, run_id, now=adapters.clock.now())
             adapters.clock.sleep(_WATCH_EVERY)
-            found = _summary(adapters, run_id)
-    render(found, Console())
+            summary = _summary(adapters, run_id)
+    render(summary, Console())
 
 
 def _answer(done: control.ControlResult, sentence: str, *, as_json: bool) -> None:

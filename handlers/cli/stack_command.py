@@ -1,4 +1,4 @@
-"""``paperfleet stack``: where the deployed stack's parts are, and the key of its model."""
+"""``paperfleet stack``: shows the outputs of the deployed stack, and stores its API key."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from handlers.bootstrap.state import DEFAULT_STACK
+from handlers.cli.setting_flags import add_command
 from handlers.errors import UsageError
 from handlers.settings import PREFIX, load_settings
 
 
 def register(app: typer.Typer) -> None:
-    app.command("stack", epilog="Example: `PAPERFLEET_API_KEY=... paperfleet stack paperfleet --store-key`")(
-        stack
-    )
+    add_command(app, "stack", stack, "stack paperfleet --store-key")
 
 
 def stack(
@@ -23,13 +22,14 @@ def stack(
         str | None, typer.Argument(help="Its name [default: PAPERFLEET_STACK, then paperfleet].")
     ] = None,
     env: Annotated[
-        bool, typer.Option("--env", help="As NAME=value lines of the settings, for scripts and runners.")
+        bool,
+        typer.Option("--env", help="Print them as NAME=value lines of settings, for scripts and runners."),
     ] = False,
     store_key: Annotated[
         bool, typer.Option("--store-key", help="Put the key of PAPERFLEET_API_KEY into the stack's secret.")
     ] = False,
 ) -> None:
-    """Print the outputs of the deployed stack as JSON. Commands with --aws find them by themselves."""
+    """Print the outputs of the deployed stack as JSON. Commands with --aws read them by themselves."""
     from handlers.adapters.aws.deployed_stack import KEY_OUTPUT, OUTPUTS, stack_outputs, store_secret
 
     settings = load_settings()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from handlers.cli import options
-from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
+from handlers.cli import shared_options
+from handlers.cli.setting_flags import add_command
 from handlers.local.ingesting import ingested
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
@@ -18,46 +18,48 @@ from handlers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from handlers.domain.plan import PlanFile
-    from handlers.domain.run_report import RunReport
 
 # The session, which is most of the package, is imported while the source is being ingested.
 
 
 def register(app: typer.Typer) -> None:
-    app.command(
-        "run", epilog="Example: `paperfleet run papers.jsonl --model NAME --budget 45 --tier parallel`"
-    )(run)
+    add_command(app, "run", run, "run papers.jsonl --model NAME --budget 45 --tier parallel")
 
 
-@takes(
-    *("state", "run_id", "budget", "batch_papers", "max_failed", "force"),
-    *(*CONNECTION, *PRICES, *FLEET, *ASKED),
-)
 def run(
-    source: options.Source,
+    source: shared_options.Source,
     *,
-    mapping: options.Mapping = None,
-    source_format: options.SourceFormat = None,
+    mapping: shared_options.Mapping = None,
+    source_format: shared_options.SourceFormat = None,
     plan: Annotated[
         Path | None,
         typer.Option(
             "--plan", help="Execute exactly what `paperfleet plan` wrote; the report compares the two."
         ),
     ] = None,
-    as_json: options.AsJson = False,
+    as_json: shared_options.AsJson = False,
     **flags: Any,
 ) -> None:
-    """Ingest SOURCE, translate it with a fleet of local jobs, report. The same command goes on where
-    it stood. The API key is read from PAPERFLEET_API_KEY. Without --base-url a built-in model server
-    makes a word-by-word gloss, which shows the way and is no translation.
+    """Ingest SOURCE, translate it with a fleet of local jobs, and report. The same command resumes a run that
+    was interrupted. The API key is read from PAPERFLEET_API_KEY. Without --base-url a built-in model server
+    makes a word-by-word gloss, which shows how a run goes and is no translation.
     """
     settings, planned = (load_settings(**flags), None) if plan is None else _planned(plan, flags)
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state):
         refuse_damaged(settings.state)
-        report = _run(settings, source, mapping, source_format, console, planned)
-    from handlers.local.session import exit_code, print_report
+        result = ingested(
+            source,
+            settings,
+            mapping or [],
+            source_format,
+            console,
+            again=False,
+            alongside=partial(_load_session, settings),
+        )
+        from handlers.local.session import exit_code, print_report, run_ingested
 
+        report = run_ingested(settings, result, planned, console)
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))
 
@@ -69,28 +71,6 @@ def _planned(plan: Path, flags: dict[str, Any]) -> tuple[Settings, PlanFile]:
     settings = load_settings(**plan_file.run_flags(planned, flags))
     plan_file.check_settings(planned, settings)
     return settings, planned
-
-
-def _run(
-    settings: Settings,
-    source: str,
-    mapping: list[str] | None,
-    source_format: str | None,
-    console: Console,
-    planned: PlanFile | None,
-) -> RunReport:
-    found = ingested(
-        source,
-        settings,
-        mapping or [],
-        source_format,
-        console,
-        again=False,
-        alongside=partial(_load_session, settings),
-    )
-    from handlers.local.session import run_ingested
-
-    return run_ingested(settings, found, planned, console)
 
 
 def _load_session(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""``paperfleet actions status``: the queue of a workflow's runs, over GitHub's REST API."""
+"""``paperfleet actions status``: how the runs of a workflow queue, by GitHub's REST API."""
 
 from __future__ import annotations
 
@@ -27,26 +27,20 @@ class RunStatus(Frozen):
 
 def queue_of(github: GitHubEnvironment, run_id: int) -> QueueStatus:
     """The jobs of one run, over all of its attempts."""
-    api = github.api(SystemClock())
-    try:
+    with github.api() as api:
         return _queue(api, run_id)
-    finally:
-        api.close()
 
 
 def statuses(github: GitHubEnvironment, most: int) -> list[RunStatus]:
     """The newest runs of the workflow, newest first."""
-    api = github.api(SystemClock())
-    try:
+    with github.api() as api:
         return [_status(api, run) for run in islice(api.runs(github.workflow), most)]
-    finally:
-        api.close()
 
 
-def status_lines(found: RunStatus) -> Iterator[str]:
-    """A run in Markdown."""
-    queue = found.queue
-    yield f"## Run {found.id}, attempt {found.attempt}: {found.conclusion or found.status} ({found.event})\n"
+def status_lines(run: RunStatus) -> Iterator[str]:
+    """A workflow run in Markdown."""
+    queue = run.queue
+    yield f"## Run {run.id}, attempt {run.attempt}: {run.conclusion or run.status} ({run.event})\n"
     yield (
         f"{queue.queued} queued, {queue.running} running, {queue.ended} ended; {queue.slots} at once;"
         f" longest wait {queue.longest_wait_s:,.0f} s; {queue.runner_minutes:,} runner minutes\n"

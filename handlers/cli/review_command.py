@@ -1,9 +1,9 @@
-"""``paperfleet review``, and the HTML page of ``paperfleet report``: what people look at."""
+"""``paperfleet review`` and the HTML page of ``paperfleet report``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from handlers.atomic_file import replacing
 from handlers.bootstrap.state import State, open_state
-from handlers.cli import options
+from handlers.cli.setting_flags import add_command
 from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError, first_problem
@@ -21,44 +21,43 @@ from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import PAPERS_PER_PAGE, write_site
 from handlers.settings import load_settings
 
-_SAID_EVERY = 5.0
+_SHOW_EVERY = 5.0
 
 
 def register(app: typer.Typer) -> None:
-    app.command("review", epilog="Example: `paperfleet review --run-id june --output site --drafts`")(review)
+    add_command(app, "review", review, "review --run-id june --output site --drafts")
 
 
 def review(
     output: Annotated[Path, typer.Option(help="Folder of the site; an earlier site in it is replaced.")],
-    state: options.State = None,
-    run_id: options.RunId = None,
-    aws: options.Aws = None,
+    *,
     drafts: Annotated[
         bool, typer.Option("--drafts", help="Show flagged papers too; such a site is not for publication.")
     ] = False,
     page_papers: Annotated[
         int, typer.Option("--page-papers", min=1, max=500, help="Papers on a page.")
     ] = PAPERS_PER_PAGE,
+    **flags: Any,
 ) -> None:
-    """Write a static site with each paper beside its translation, formulas drawn, what the gate saw marked,
-    and a search. Papers whose licence forbids derivatives are never in it. Needs the extra `report`.
+    """Write a static site with each paper beside its translation: formulas drawn, the gate's remarks marked,
+    and a search. It never shows papers whose licence forbids derivatives. Needs the extra `report`.
     """
-    settings = load_settings(state=state, run_id=run_id, aws=aws)
+    settings = load_settings(**flags)
     if settings.backend == "embedded" and not settings.state.is_dir():
-        raise UsageError(f"{settings.state}: no such folder; give the --state that the run has")
+        raise UsageError(f"{settings.state}: there is no such folder; give the run's --state")
     console = Console(stderr=True, highlight=False)
     with open_state(settings.run_id, settings) as adapters:
         selection = Selection(settings.run_id, adapters.ledger, adapters.store, drafts)
-        said = _Said(console, adapters)
-        site = write_site(selection, output.absolute(), per_page=page_papers, on_page=said)
+        progress = _SiteProgress(console, adapters)
+        site = write_site(selection, output.absolute(), per_page=page_papers, on_page=progress)
     for reason, count in site.left_out.items():
         console.print(f"not shown: {count:,} {reason}")
     console.print(f"{site.papers:,} papers on {site.pages:,} pages", soft_wrap=True)
     typer.echo(output / "index.html")
 
 
-class _Said:
-    """Says every few seconds how far the site is."""
+class _SiteProgress:
+    """Prints every few seconds how many papers are written."""
 
     def __init__(self, console: Console, adapters: State) -> None:
         self._console = console
@@ -66,7 +65,7 @@ class _Said:
         self._at = self._clock.monotonic()
 
     def __call__(self, papers: int) -> None:
-        if self._clock.monotonic() - self._at >= _SAID_EVERY:
+        if self._clock.monotonic() - self._at >= _SHOW_EVERY:
             self._at = self._clock.monotonic()
             self._console.print(f"{papers:,} papers written", soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""What ``plan`` and ``pilot`` begin with: the corpus sized, and what a pilot of it has measured."""
+"""A corpus with the size of every request, and the figures that a pilot measured on it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from handlers.settings import Settings
 
 
 @dataclass(frozen=True)
-class Planned:
+class MeasuredCorpus:
     """A corpus as a run with these settings would see it. ``key`` is of corpus and fixed settings."""
 
     settings: Settings
-    found: IngestResult
+    ingest_result: IngestResult
     spec: RunSpec
     workload: Workload
     sized: Sequence[SizedPaper]
 
     @property
     def key(self) -> str:
-        return self.spec.fingerprint(self.found.sha256)[:12]
+        return self.spec.fingerprint(self.ingest_result.sha256)[:12]
 
     @property
     def figures_path(self) -> Path:
@@ -56,29 +56,29 @@ class Planned:
     def lines(self, chosen: Sequence[SizedPaper]) -> list[bytes]:
         """The corpus's lines of these papers."""
         read = []
-        with self.found.corpus.open("rb") as corpus:
+        with self.ingest_result.corpus.open("rb") as corpus:
             for each in chosen:
                 corpus.seek(each.offset)
                 read.append(corpus.read(each.length))
         return read
 
 
-def sized_corpus(
+def measure_corpus(
     source: str, settings: Settings, mapping: list[str], source_format: str | None, console: Console
-) -> Planned:
+) -> MeasuredCorpus:
     """Ingest the source and make every request that a run would send, without sending it."""
     from handlers.bootstrap import wiring  # most of the package
 
-    found = ingested(source, settings, mapping, source_format, console)
+    result = ingested(source, settings, mapping, source_format, console)
     named = settings if settings.model else settings.model_copy(update={"model": GLOSS})
-    spec = specification(named, found)
+    spec = specification(named, result)
     task = wiring.task_of(spec)
-    with found.index.open("rb") as index, found.corpus.open("rb") as corpus:
+    with result.index.open("rb") as index, result.corpus.open("rb") as corpus:
 
         def read(offset: int, length: int) -> bytes:
             corpus.seek(offset)
             return corpus.read(length)
 
-        entries = parse_index(index, corpus_sha256=found.sha256)
+        entries = parse_index(index, corpus_sha256=result.sha256)
         workload, sized = measure_workload(entries, read, task, skips=costs_nothing(spec))
-    return Planned(named, found, spec, workload, sized)
+    return MeasuredCorpus(named, result, spec, workload, sized)

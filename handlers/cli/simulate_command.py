@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from handlers.bootstrap import host
 from handlers.bootstrap.state import SystemClock
-from handlers.cli.flags import flag, sign
+from handlers.cli.setting_flags import add_command, parsed
 from handlers.domain.plan import PlanFile
 from handlers.errors import UsageError
 from handlers.model_server.limits import Limits
@@ -31,85 +30,89 @@ from handlers.simulation.sim_api import ApiLimits
 from handlers.simulation.sim_setup import SimResult, SimSetup
 from handlers.simulation.simulation import Simulation
 
-_TOLD_EVERY = 5.0
-_OWN = {
-    "plan": (Path | None, "plan file: its fleet, papers and assumptions; flags go before it"),
-    "tier": (str | None, "standard 1x10, parallel 5x20, ultra 10x50 or extreme 20x100"),
-    "charts": (Path | None, "folder for charts of papers, slots and throttles (SVG, PNG; extra `report`)"),
-}
+_SHOW_EVERY = 5.0
 
 
 def register(app: typer.Typer) -> None:
-    app.command(
+    add_command(
+        app,
         "simulate",
-        epilog=(
-            "Example: `paperfleet simulate --papers 1000000 --jobs 100 --workers 100 --latency 2"
-            " --api-rpm 100000 --charts charts`"
-        ),
-    )(_command())
+        simulate,
+        "simulate --papers 1000000 --jobs 100 --workers 100 --latency 2 --api-rpm 100000 --charts charts",
+        SimSetup,
+    )
 
 
-def simulate(**flags: Any) -> None:
-    """Run a fleet on a virtual clock, with the limiter, backoff and batches of real runs: how long it
-    takes, what binds, how often the API refuses, what deaths and faults cost. Sends nothing.
+def simulate(
+    *,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="plan file: its fleet, papers and assumptions; flags go before it"),
+    ] = None,
+    tier: Annotated[
+        str | None, typer.Option(help="standard 1x10, parallel 5x20, ultra 10x50 or extreme 20x100")
+    ] = None,
+    charts: Annotated[
+        Path | None,
+        typer.Option(help="folder for charts of papers, slots and throttles (SVG, PNG; extra `report`)"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print set-up and result as JSON.")] = False,
+    **flags: Any,
+) -> None:
+    """Run a fleet on a virtual clock with the limiter, backoff and batches of real runs. Shows how long it
+    takes, which limit binds, how often the API refuses, and what deaths and faults cost. Sends nothing.
     """
-    own = {name: flags.pop(name, None) for name in _OWN}
-    as_json = flags.pop("as_json", False)
-    setup = _setup(own["plan"], own["tier"], flags)
-    if own["charts"] is not None:
-        check_charts(own["charts"])
+    setup = _setup(plan, tier, {name: value for name, value in flags.items() if value is not None})
+    if charts is not None:
+        check_charts(charts)
     console = Console(stderr=True, highlight=False)
     clock = SystemClock()
-    told = clock.monotonic()
+    shown_at = clock.monotonic()
 
     def progress(at: float, done: int) -> None:
-        nonlocal told
-        if clock.monotonic() - told >= _TOLD_EVERY:
-            told = clock.monotonic()
+        nonlocal shown_at
+        if clock.monotonic() - shown_at >= _SHOW_EVERY:
+            shown_at = clock.monotonic()
             console.print(f"{done / part.papers:.0%} of the papers, {duration(at)} of the fleet's time")
 
     began = host.cpu_seconds()
     part = setup.part()
-    found = Simulation(part, _limits(part), progress=progress).run().of_whole(setup)
+    result = Simulation(part, _limits(part), progress=progress).run().of_whole(setup)
     used = {"cpu_s": round(host.cpu_seconds() - began, 2), "peak_mb": round(host.peak_mb(), 1)}
-    found = found.model_copy(update=used)
+    result = result.model_copy(update=used)
     if as_json:
-        typer.echo(json.dumps({"setup": setup.model_dump(), **found.model_dump()}))
+        typer.echo(json.dumps({"setup": setup.model_dump(), **result.model_dump()}))
     else:
-        typer.echo(_words(setup, found))
-    if own["charts"] is not None:
-        for path in write_charts([each.model_dump() for each in found.samples], own["charts"]):
+        typer.echo(_words(setup, result))
+    if charts is not None:
+        for path in write_charts([each.model_dump() for each in result.samples], charts):
             console.print(f"chart: {path}", markup=False, soft_wrap=True)
 
 
 def _setup(plan: Path | None, tier: str | None, flags: dict[str, Any]) -> SimSetup:
-    """From the plan file, then the tier, then the flags. UsageError names the flag that is wrong."""
-    given: dict[str, Any] = {}
+    """The set-up of flags, which go before the tier, which goes before the plan. UsageError names the wrong
+    flag."""
+    values: dict[str, Any] = {}
     if plan is not None:
-        made = plan_file.read(plan)
-        if not made.corpus.sent and "papers" not in flags:
+        planned = plan_file.read(plan)
+        if not planned.corpus.sent and "papers" not in flags:
             raise UsageError(f"--plan {plan}: it has no paper to send; --papers says how many to simulate")
-        given = _planned(made)
+        values = _fields_of(planned)
     if tier is not None:
         if tier not in TIERS:
             raise UsageError(f"--tier {tier}: give one of {', '.join(TIERS)}")
-        given["jobs"], given["workers"] = TIERS[tier]
+        values["jobs"], values["workers"] = TIERS[tier]
     if isinstance(flags.get("sizes"), str):
         flags["sizes"] = tuple(flags["sizes"].split(","))
-    try:
-        return SimSetup(**{**given, **flags})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else "flags"
-        raise UsageError(f"{where}: {first['msg']}") from error
+    return parsed(SimSetup, {**values, **flags})
 
 
-def _planned(plan: PlanFile) -> dict[str, Any]:
-    """What the plan was made of, as a simulation's set-up."""
+def _fields_of(plan: PlanFile) -> dict[str, Any]:
+    """Fields of a simulation of the plan's chosen row."""
     row, assumed, corpus = plan.row_chosen, plan.assumptions, plan.corpus
     sigma = assumed["latency_sigma"]
     to_median = math.exp(-(sigma**2) / 2)
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "papers": max(1, corpus.sent),
         "jobs": row.jobs,
         "workers": row.workers,
@@ -126,7 +129,7 @@ def _planned(plan: PlanFile) -> dict[str, Any]:
         **_of_platform(plan),
         **_of_rate(plan),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in result.items() if value is not None}
 
 
 def _limits_of(plan: PlanFile) -> dict[str, Any]:
@@ -182,33 +185,15 @@ def _limits(setup: SimSetup) -> ApiLimits | None:
     return Limits(settings, now=0.0)
 
 
-def _words(setup: SimSetup, found: SimResult) -> str:
+def _words(setup: SimSetup, result: SimResult) -> str:
     lines = (
-        f"{found.papers:,} papers, {setup.jobs} jobs x {setup.workers} workers: {duration(found.wall_s)},"
-        f" {found.papers_per_hour:,.0f} papers an hour, bound by {found.binding}",
-        f"calls {found.calls:,}: {found.throttled:,} throttled ({found.throttle_rate:.2%}),"
-        f" {found.transient:,} transient, {found.repairs:,} repairs; {found.failed:,} papers failed",
-        f"utilization {found.worker_utilization:.1%}; {found.jobs_died:,} jobs died,"
-        f" {found.repeated:,} papers repeated for it, {found.jobs_ended:,} reached their time limit",
-        *([f"cost {money(found.cost_usd)}"] if setup.usd_per_paper else []),
-        f"simulated in {found.cpu_s:.1f} s of processor time, {found.peak_mb:.0f} MB",
+        f"{result.papers:,} papers, {setup.jobs} jobs x {setup.workers} workers: {duration(result.wall_s)},"
+        f" {result.papers_per_hour:,.0f} papers an hour, bound by {result.binding}",
+        f"calls {result.calls:,}: {result.throttled:,} throttled ({result.throttle_rate:.2%}),"
+        f" {result.transient:,} transient, {result.repairs:,} repairs; {result.failed:,} papers failed",
+        f"utilization {result.worker_utilization:.1%}; {result.jobs_died:,} jobs died,"
+        f" {result.repeated:,} papers repeated for it, {result.jobs_ended:,} reached their time limit",
+        *([f"cost {money(result.cost_usd)}"] if setup.usd_per_paper else []),
+        f"simulated in {result.cpu_s:.1f} s of processor time, {result.peak_mb:.0f} MB",
     )
     return "\n".join(lines)
-
-
-def _command() -> Any:
-    """The function with one flag for each field of ``SimSetup``; numbers travel as text."""
-
-    def command(**flags: Any) -> None:
-        simulate(**{name: value for name, value in flags.items() if value is not None})
-
-    command.__doc__ = simulate.__doc__
-    kinds = {name: Annotated[kind, typer.Option(help=words)] for name, (kind, words) in _OWN.items()}
-    for name, field in SimSetup.model_fields.items():
-        default = field.get_default()
-        shown = "" if default is None or name == "sizes" else f" [default: {default}]"
-        option = typer.Option("--" + name.replace("_", "-"), help=f"{field.description}{shown}")
-        kinds[name] = Annotated[str | None, option]
-    kinds["as_json"] = Annotated[bool, typer.Option("--json", help="Print set-up and result as JSON.")]
-    sign(command, [flag(name, kind, False if name == "as_json" else None) for name, kind in kinds.items()])
-    return command

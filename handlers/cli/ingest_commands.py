@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from handlers.bootstrap.state import SystemClock
-from handlers.cli import options
-from handlers.cli.flags import ASKED, PRICES, takes
+from handlers.cli import shared_options
+from handlers.cli.setting_flags import add_command
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.money import usd
@@ -24,12 +24,8 @@ from handlers.settings import Settings, load_settings
 
 
 def register(app: typer.Typer) -> None:
-    app.command("ingest", epilog="Example: `paperfleet ingest papers.csv --map title=Title --map id=DOI`")(
-        ingest_source
-    )
-    app.command(
-        "try", epilog="Example: `paperfleet try papers.jsonl 2024.00012 --base-url URL --model NAME`"
-    )(try_paper)
+    add_command(app, "ingest", ingest_source, "ingest papers.csv --map title=Title --map id=DOI")
+    add_command(app, "try", try_paper, "try papers.jsonl 2024.00012 --base-url URL --model NAME")
 
 
 class Ingested(BaseModel):
@@ -47,49 +43,48 @@ class Ingested(BaseModel):
 
 
 def ingest_source(
-    source: options.Source,
-    state: options.State = None,
-    aws: options.Aws = None,
-    mapping: options.Mapping = None,
-    source_format: options.SourceFormat = None,
+    source: shared_options.Source,
+    *,
+    mapping: shared_options.Mapping = None,
+    source_format: shared_options.SourceFormat = None,
+    **flags: Any,
 ) -> None:
-    """Make the canonical corpus of SOURCE: validated, normalised, deduplicated; with index, profile and
-    the rejected lines. Prints where they lie as JSON.
+    """Make the canonical corpus of SOURCE: validated, normalised and deduplicated, with an index, a profile
+    and the rejected lines. Prints their paths as JSON.
     """
-    settings = load_settings(state=state, aws=aws)
-    found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
+    settings = load_settings(**flags)
+    result = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
     shown = Ingested(
-        corpus=str(found.corpus),
-        sha256=found.sha256,
-        papers=found.papers,
-        same_as=found.same_as,
-        duplicates=found.duplicates,
-        rejects=found.rejects,
-        rejects_file=str(found.rejects_path),
-        index=str(found.index),
-        profile=str(found.profile_path),
+        corpus=str(result.corpus),
+        sha256=result.sha256,
+        papers=result.papers,
+        same_as=result.same_as,
+        duplicates=result.duplicates,
+        rejects=result.rejects,
+        rejects_file=str(result.rejects_path),
+        index=str(result.index),
+        profile=str(result.profile_path),
     )
     typer.echo(shown.model_dump_json(indent=2))
 
 
-@takes("state", "base_url", "auth_header", "call_timeout", *PRICES, *ASKED)
 def try_paper(
-    source: options.Source,
+    source: shared_options.Source,
     paper_id: Annotated[str, typer.Argument(help="Id of the paper, as it stands in the source.")],
     *,
-    mapping: options.Mapping = None,
-    source_format: options.SourceFormat = None,
+    mapping: shared_options.Mapping = None,
+    source_format: shared_options.SourceFormat = None,
     **flags: Any,
 ) -> None:
     """Send one paper and show the exact request, the raw answer, the gate's verdicts and the cost.
-    Nothing is kept: the paper is sent again by a later `run`.
+    Stores nothing: a later `run` sends the paper again.
     """
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
-    found = ingested(source, settings, mapping or [], source_format, console)
-    paper = _find(found, paper_id)
+    result = ingested(source, settings, mapping or [], source_format, console)
+    paper = _find(result, paper_id)
     with endpoint(settings, console) as ready:
-        _Trial(ready, found).show(paper)
+        _Trial(ready, result).show(paper)
 
 
 def _find(corpus: IngestResult, paper_id: str) -> Paper:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,12 +13,13 @@ from handlers import process, report, shard
 from handlers.bootstrap import wiring
 from handlers.bootstrap.host import set_environment
 from handlers.bootstrap.state import SystemClock
-from handlers.cli import options
-from handlers.errors import UsageError
+from handlers.cli.setting_flags import add_command
+from handlers.errors import UsageError, first_problem
 from handlers.local.event_source import LocalContext
 from handlers.settings import load_settings, to_environment
 
 _LAMBDA_SECONDS = 900.0
+_HANDLERS = {"shard": shard.handler, "process": process.handler, "report": report.handler}
 
 
 class _Record(BaseModel):
@@ -34,27 +34,21 @@ class _SqsEvent(BaseModel):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("invoke", epilog="Example: `paperfleet invoke report events/report.json --state DIR`")(invoke)
+    add_command(app, "invoke", invoke, "invoke report events/report.json --state DIR")
 
 
 def invoke(
-    handler: Annotated[Literal["shard", "process", "report"], typer.Argument(help="Which handler.")],
+    handler: Annotated[Literal["shard", "process", "report"], typer.Argument(help="Handler to call.")],
     event: Annotated[Path, typer.Argument(help="JSON file with the event, as AWS would deliver it.")],
-    state: options.State = None,
-    base_url: options.BaseUrl = None,
-    price_in: options.PriceIn = None,
-    price_out: options.PriceOut = None,
-    price_cached: options.PriceCached = None,
-    workers: options.Workers = None,
+    **flags: Any,
 ) -> None:
-    """Call a handler with an event file and print its answer as JSON. `process` makes the calls of the
-    batches in the event; see events/ in the repository for one event each.
+    """Call a Lambda handler with an event file and print its answer as JSON. `process` makes the calls of the
+    event's batches. The repository's events/ has an event for each handler.
     """
-    given = {key: value for key, value in locals().items() if key not in ("handler", "event")}
     content = _read(event)
-    set_environment(to_environment(load_settings(**given)))
-    call = {"shard": _shard, "process": _process, "report": _report}[handler]
-    typer.echo(json.dumps(call(content), ensure_ascii=False))
+    set_environment(to_environment(load_settings(**flags)))
+    answer = _processed(content) if handler == "process" else _answer(handler, content)
+    typer.echo(json.dumps(answer, ensure_ascii=False))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -69,34 +63,24 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _context(name: str) -> LocalContext:
+def _answer(name: str, event: dict[str, Any]) -> dict[str, Any]:
     clock = SystemClock()
     ends_at = clock.monotonic() + _LAMBDA_SECONDS
-    return LocalContext(
+    context = LocalContext(
         f"local-{name}", lambda: ends_at - clock.monotonic(), function_name=f"paperfleet-{name}"
     )
+    handler: Any = _HANDLERS[name]
+    answer: dict[str, Any] = handler(event, context)
+    return answer
 
 
-def _shard(event: dict[str, Any]) -> dict[str, Any]:
-    return _called(shard.handler, event, "shard")
-
-
-def _report(event: dict[str, Any]) -> dict[str, Any]:
-    return _called(report.handler, event, "report")
-
-
-def _process(event: dict[str, Any]) -> dict[str, Any]:
+def _processed(event: dict[str, Any]) -> dict[str, Any]:
     try:
         _SqsEvent.model_validate(event)
     except ValidationError as error:
-        raise UsageError(f"no SQS event: {error}") from error
+        raise UsageError(f"no SQS event: {first_problem(error)}") from error
     job = wiring.job()
     try:
-        return _called(process.handler, event, "process")
+        return _answer("process", event)
     finally:
         job.close("finished")
-
-
-def _called(handler: Callable[..., Any], event: dict[str, Any], name: str) -> dict[str, Any]:
-    answer: dict[str, Any] = handler(event, _context(name))
-    return answer

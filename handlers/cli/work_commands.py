@@ -1,4 +1,4 @@
-"""``paperfleet shard`` and ``paperfleet work``: the two halves of ``run``, for a queue and jobs elsewhere."""
+"""``paperfleet shard`` and ``paperfleet work``: the two halves of ``run``, for jobs on other machines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rich.console import Console
 
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import open_state, with_stack_outputs
-from handlers.cli import options
-from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
+from handlers.cli import shared_options
+from handlers.cli.setting_flags import add_command
 from handlers.errors import UnknownRunError
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.ingesting import ingested
@@ -23,35 +23,34 @@ from handlers.settings import Settings, load_settings
 
 
 def register(app: typer.Typer) -> None:
-    app.command("shard", epilog="Example: `paperfleet shard papers.jsonl --run-id june --model NAME`")(shard)
-    app.command("work", epilog="Example: `paperfleet work --run-id june --base-url URL --jobs 2`")(work)
+    add_command(app, "shard", shard, "shard papers.jsonl --run-id june --model NAME")
+    add_command(app, "work", work, "work --run-id june --base-url URL --jobs 2")
 
 
-@takes("state", "run_id", "aws", "budget", "batch_papers", *ASKED)
 def shard(
-    source: options.Source,
+    source: shared_options.Source,
     *,
-    mapping: options.Mapping = None,
-    source_format: options.SourceFormat = None,
+    mapping: shared_options.Mapping = None,
+    source_format: shared_options.SourceFormat = None,
     **flags: Any,
 ) -> None:
-    """Ingest SOURCE, create the run (or re-arm it) and emit a message per unfinished batch. With --aws the
-    corpus goes to the stack's bucket and its shard function does the rest.
+    """Ingest SOURCE, create the run or re-arm it, and send a message for each unfinished batch. With --aws
+    the corpus goes to the stack's bucket and its shard function does the rest.
     """
-    settings = _cut_as_before(load_settings(**flags))
-    found = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
+    settings = _with_batch_size(load_settings(**flags))
+    result = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
     with open_state(settings.run_id, settings) as adapters:
         if settings.backend == "embedded":
             refuse_forgotten(adapters, settings.run_id)
-        submitted = submit_request(adapters, run_request(settings, found), settings)
+        submitted = submit_request(adapters, run_request(settings, result), settings)
     typer.echo(submitted.model_dump_json())
 
 
-def _cut_as_before(given: Settings) -> Settings:
-    """A stack's batches are as large as its functions like them. A run that was cut under another size
-    keeps its cut, unless the command asks for a size."""
-    settings = with_stack_outputs(given)
-    if settings is given or "batch_papers" in given.model_fields_set:
+def _with_batch_size(flags: Settings) -> Settings:
+    """The settings with the stack's size of batches; an existing run keeps its own unless --batch-papers is
+    given."""
+    settings = with_stack_outputs(flags)
+    if settings is flags or "batch_papers" in flags.model_fields_set:
         return settings
     with open_state(settings.run_id, settings) as adapters, suppress(UnknownRunError):
         known = adapters.ledger.run(settings.run_id).spec.batch_papers
@@ -59,9 +58,8 @@ def _cut_as_before(given: Settings) -> Settings:
     return settings
 
 
-@takes("state", "run_id", "aws", "max_failed", "force", *CONNECTION, *PRICES, *FLEET)
-def work(*, as_json: options.AsJson = False, **flags: Any) -> None:
-    """Work on the queue of a run that `shard` or `run` has filled, until it is empty."""
+def work(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
+    """Work on the queue that `shard` or `run` has filled, until it is empty."""
     settings = with_stack_outputs(load_settings(**flags))
     with open_state(settings.run_id, settings) as adapters:
         spec = adapters.ledger.run(settings.run_id).spec

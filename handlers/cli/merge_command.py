@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import open_state
-from handlers.cli import options
+from handlers.cli import shared_options
+from handlers.cli.setting_flags import add_command
 from handlers.local.merge import check_state, take_in, told
 from handlers.local.session import print_report
 from handlers.local.state_lock import only_parent
@@ -20,9 +21,7 @@ from handlers.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
-    app.command("merge", epilog="Example: `paperfleet merge job-1 job-2 job-3 --into all --run-id june`")(
-        merge
-    )
+    add_command(app, "merge", merge, "merge job-1 job-2 job-3 --into all --run-id june")
 
 
 def merge(
@@ -30,14 +29,15 @@ def merge(
     into: Annotated[
         Path, typer.Option("--into", help="State folder to merge into; made if it is not there.")
     ],
-    run_id: options.RunId = None,
-    as_json: options.AsJson = False,
+    *,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
 ) -> None:
-    """Unite the state folders of jobs or sessions of one run: by paper, part, call and job. Merging again, or
-    in another order, changes nothing. Jobs that were open are closed: what they held of the budget is booked
+    """Unite the state folders of one run's jobs or sessions by paper, part, call and job. Neither a repeated
+    merge nor another order changes the result. Open jobs are closed: what they drew of the budget is booked
     as indeterminate until a later state of theirs is merged.
     """
-    settings = load_settings(state=into, run_id=run_id)
+    settings = load_settings(state=into, **flags)
     console = Console(stderr=True, highlight=False)
     sources = [state for state in states if state.resolve() != settings.state.resolve()]
     for state in sources:
@@ -46,12 +46,12 @@ def merge(
         for state in sources:
             united = take_in(settings.state, state, settings.run_id)
             console.print(told(state, united), markup=False, soft_wrap=True)
-        report = _standing(settings.state, settings.run_id)
+        report = _merged_report(settings.state, settings.run_id)
     print_report(report, as_json=as_json)
 
 
-def _standing(state: Path, run_id: str) -> RunReport:
-    """How the merged run stands, its unfinished batches sent to the queue."""
+def _merged_report(state: Path, run_id: str) -> RunReport:
+    """Report of the merged run, after its unfinished batches are queued."""
     with open_state(run_id, load_settings(state=state, run_id=run_id)) as adapters:
         adapters.queue.purge()
         if adapters.ledger.control(run_id).state == "active":

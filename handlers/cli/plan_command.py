@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from handlers.bootstrap import host
-from handlers.cli import options
-from handlers.cli.flags import ASKED, CONNECTION, FLEET, PRICES, takes
-from handlers.cli.sized_corpus import Planned, sized_corpus
+from handlers.cli import shared_options
+from handlers.cli.measured_corpus import MeasuredCorpus, measure_corpus
+from handlers.cli.setting_flags import add_command
 from handlers.domain.money import Price
 from handlers.domain.plan import Plan, PlanFile
 from handlers.errors import UsageError
@@ -28,21 +28,20 @@ _PICO = 10**6
 
 
 def register(app: typer.Typer) -> None:
-    app.command(
+    add_command(
+        app,
         "plan",
-        epilog=(
-            "Example: `paperfleet plan papers.jsonl --base-url URL --model NAME --rpm 3000 --deadline 3600"
-            " --output plan.json`, then `paperfleet run papers.jsonl --plan plan.json`"
-        ),
-    )(plan)
+        plan,
+        "plan papers.jsonl --base-url URL --model NAME --rpm 3000 --deadline 3600 --output plan.json`, then"
+        " `paperfleet run papers.jsonl --plan plan.json",
+    )
 
 
-@takes("state", "run_id", "budget", "batch_papers", *CONNECTION, *PRICES, *FLEET, *ASKED)
 def plan(
-    source: options.Source,
+    source: shared_options.Source,
     *,
-    mapping: options.Mapping = None,
-    source_format: options.SourceFormat = None,
+    mapping: shared_options.Mapping = None,
+    source_format: shared_options.SourceFormat = None,
     platform: Annotated[
         Literal["laptop", "actions", "lambda"],
         typer.Option(help="Where the jobs run.", rich_help_panel=_PLAN),
@@ -72,17 +71,17 @@ def plan(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print Markdown on stdout.", rich_help_panel=_PLAN)
     ] = False,
-    as_json: options.AsJson = False,
+    as_json: shared_options.AsJson = False,
     **flags: Any,
 ) -> None:
-    """Say how long SOURCE takes with each fleet, what it costs and which limit binds; recommend the
-    cheapest fleet that meets --deadline, or the fastest within --budget. Sends nothing. What a
-    `pilot` measured is used, and the rate limits that the API's headers stated to it unless --rpm and --tpm
-    say otherwise; the rest is assumed, and said. Writes a plan file that `run --plan` executes.
+    """Predict how long SOURCE takes with each fleet, what it costs and which limit binds, and recommend the
+    cheapest fleet that meets --deadline or the fastest within --budget. Sends nothing. The plan uses what a
+    `pilot` measured, and the rate limits that it read unless --rpm and --tpm are given; it states every other
+    assumption. Writes a plan file that `run --plan` executes.
     """
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
-    planned = sized_corpus(source, settings, mapping or [], source_format, console)
+    corpus = measure_corpus(source, settings, mapping or [], source_format, console)
     request = PlanRequest(
         platform=platform,
         account=account,
@@ -94,20 +93,20 @@ def plan(
         deadline=settings.deadline,
         budget=None if settings.budget is None else float(settings.budget),
     )
-    sealed = plan_file.seal(_made(planned, request, assume), planned.settings)
-    if sealed.chosen is not None:
+    file = plan_file.seal(_plan_of(corpus, request, assume), corpus.settings)
+    if file.chosen is not None:
         path = output or settings.state / "plans" / f"{settings.run_id}.json"
-        plan_file.write(sealed, path)
+        plan_file.write(file, path)
         console.print(f"plan file: {path}", markup=False, soft_wrap=True)
-    _print(sealed, as_json=as_json, markdown=markdown)
-    if sealed.chosen is None:
-        raise UsageError(f"no plan file is written, for no fleet is recommended: {sealed.reason}")
+    _print(file, as_json=as_json, markdown=markdown)
+    if file.chosen is None:
+        raise UsageError(f"no plan file is written, for no fleet is recommended: {file.reason}")
 
 
-def _made(planned: Planned, request: PlanRequest, assume: Path | None) -> Plan:
-    settings, figures = planned.settings, planned.figures()
+def _plan_of(corpus: MeasuredCorpus, request: PlanRequest, assume: Path | None) -> Plan:
+    settings, figures = corpus.settings, corpus.figures()
     builder = AssumptionsBuilder()
-    builder.take("corpus", **_of_corpus(planned))
+    builder.take("corpus", **_of_corpus(corpus))
     builder.take("limits", cores=host.cores())
     if figures is not None:
         builder.take_pilot(figures)
@@ -115,27 +114,27 @@ def _made(planned: Planned, request: PlanRequest, assume: Path | None) -> Plan:
     if assume is not None:
         builder.take_file(assume)
     known = builder.build()
-    price = _price(settings, planned.spec.model, known)
+    price = _price(settings, corpus.spec.model, known)
     if price is not None:
         prices = (price.prompt, price.completion, price.cached)
         for name, pico in zip(("price_in", "price_out", "price_cached"), prices, strict=True):
             if getattr(known, name) is None:
                 builder.take("price", **{name: pico / _PICO})
     basis = PlanBasis(
-        planned.workload,
+        corpus.workload,
         builder.build(),
         builder.origins,
         price,
         pilot=figures,
-        model=planned.spec.model,
-        sha256=planned.found.sha256,
+        model=corpus.spec.model,
+        sha256=corpus.ingest_result.sha256,
     )
     return make_plan(basis, request)
 
 
-def _of_corpus(planned: Planned) -> dict[str, float]:
+def _of_corpus(corpus: MeasuredCorpus) -> dict[str, float]:
     """The prompt's fixed text, by the corpus's own requests."""
-    work = planned.workload
+    work = corpus.workload
     if not work.requests:
         return {}
     return {"prompt_tokens_per_request": (work.prompt - work.size) / work.requests * 1.05}
@@ -143,7 +142,7 @@ def _of_corpus(planned: Planned) -> dict[str, float]:
 
 def _price(settings: Settings, model: str, assumed: Assumptions) -> Price | None:
     """The model's price; None where ``usd_per_paper`` makes it needless. UsageError if it is unknown."""
-    given = {
+    prices = {
         name: Decimal(str(value))
         for name in ("price_in", "price_out", "price_cached")
         if (value := getattr(assumed, name)) is not None
@@ -151,17 +150,17 @@ def _price(settings: Settings, model: str, assumed: Assumptions) -> Price | None
     from handlers.bootstrap import wiring  # most of the package
 
     try:
-        return wiring.price(settings.model_copy(update=given), model)
+        return wiring.price(settings.model_copy(update=prices), model)
     except UsageError as error:
         if assumed.usd_per_paper is None:
             raise UsageError(f"{error} Small models cost about --price-in 0.15 --price-out 0.60") from None
         return None
 
 
-def _print(sealed: PlanFile, *, as_json: bool, markdown: bool) -> None:
+def _print(file: PlanFile, *, as_json: bool, markdown: bool) -> None:
     if as_json:
-        typer.echo(sealed.model_dump_json())
+        typer.echo(file.model_dump_json())
     elif markdown:
-        typer.echo(plan_markdown(sealed), nl=False)
+        typer.echo(plan_markdown(file), nl=False)
     else:
-        Console().print(plan_renderable(sealed))
+        Console().print(plan_renderable(file))

@@ -1,10 +1,10 @@
-"""A session on GitHub Actions: what its plan gives each job, and what a job keeps of itself."""
+"""A session on GitHub Actions: the plan with each job's share, and the state that a job keeps."""
 
 from __future__ import annotations
 
 import math
 
-from handlers.actions.tiers import Measured, Verdict
+from handlers.actions.tiers import SessionResult, TierForecast
 from handlers.domain.money import NanoUsd
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
@@ -33,7 +33,7 @@ class JobShare(Frozen):
 
 
 class SessionPlan(Frozen):
-    """What all jobs of a session read. Its id says of which workflow run and attempt it is."""
+    """The plan that all jobs of a session read. Its id names the workflow run and attempt."""
 
     session: str
     run_id: str
@@ -55,9 +55,9 @@ class SessionPlan(Frozen):
     """Of all papers, before this session."""
     spent: NanoUsd
     """Before this session."""
-    verdict: Verdict
-    table: tuple[Verdict, ...]
-    last: Measured | None
+    verdict: TierForecast
+    table: tuple[TierForecast, ...]
+    last: SessionResult | None
     self_hosted: bool
 
     def first_allowance(self, share: JobShare) -> NanoUsd:
@@ -75,7 +75,7 @@ class SessionPlan(Frozen):
 
 
 class JobState(Frozen):
-    """Where a job stands, beside its ledger; carried along by each of its checkpoints."""
+    """A job's state beside its ledger, part of each of its checkpoints."""
 
     session: str
     run_id: str
@@ -92,11 +92,11 @@ class JobState(Frozen):
     limit: int | None
     checkpoint_seconds: float
     allowance: NanoUsd
-    """What the next step may spend; it is held in the ledger under ``grant``."""
+    """What the next step may spend; the ledger holds it under ``grant``."""
     least_allowance: NanoUsd
     grant: str
     stopped: str = ""
-    """Why it goes no further; "" while it does."""
+    """Why the job has stopped; "" while it goes on."""
 
 
 def next_allowance(

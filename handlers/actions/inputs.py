@@ -1,0 +1,83 @@
+"""The inputs of a session: texts of the workflow's form, as it passes them to ``actions plan``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from handlers.actions.tiers import GitHubAccount
+from handlers.errors import UsageError, first_problem
+
+_WEEK = 7 * 24 * 60
+
+
+def _count(description: str) -> Any:
+    return Field(default=None, ge=0, lt=10**9, description=description)
+
+
+class SessionInputs(BaseModel):
+    """Parsed inputs. An empty text stands for the default, and so does a count of 0."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    corpus: str = Field(description="Source of the papers: a file of the repository.")
+    tier: str = Field(default="parallel", description="standard, parallel, ultra, extreme, custom or auto.")
+    parallel_jobs: int | None = _count("Jobs, in place of the tier's.")
+    workers_per_job: int | None = _count("Workers of each job, in place of the tier's.")
+    total_papers: int | None = _count("Papers that the run ends in all its sessions; all if it is not given.")
+    run_id: str | None = Field(
+        default=None, description="Name of the run; made of corpus and model if it is not given."
+    )
+    account: str = Field(default="free", description="free, pro, team or enterprise.")
+    repository_private: str = Field(
+        default="false", description="true: minutes of GitHub's runners count against the account."
+    )
+    runs_on: tuple[str, ...] = Field(
+        default=(), description="Label of the runners, or a JSON list of labels."
+    )
+    job_minutes: float = Field(
+        default=345.0, ge=0.2, le=_WEEK, description="Minutes after which a job starts no more papers."
+    )
+    checkpoint_minutes: float = Field(
+        default=15.0, ge=0.1, le=_WEEK, description="Minutes between two checkpoints."
+    )
+    history: bool = Field(default=True, description="Begin with what earlier sessions saved on GitHub.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if name == "corpus" or str(value or "").strip()}
+
+    @field_validator("parallel_jobs", "workers_per_job", "total_papers")
+    @classmethod
+    def _zero_is_none(cls, count: int | None) -> int | None:
+        return count or None
+
+    @field_validator("runs_on", mode="before")
+    @classmethod
+    def _labels(cls, text: str) -> list[str]:
+        if not text.strip().startswith("["):
+            return [text.strip()]
+        try:
+            labels = json.loads(text)
+        except ValueError:
+            labels = [None]
+        if not all(isinstance(label, str) for label in labels):
+            raise ValueError(
+                f'{text!r}: give a label or a JSON list of labels such as ["self-hosted", "linux"]'
+            )
+        return list(labels)
+
+    @property
+    def github_account(self) -> GitHubAccount:
+        return GitHubAccount(self.account, self.repository_private == "true", "self-hosted" in self.runs_on)
+
+
+def session_inputs(**values: object) -> SessionInputs:
+    """UsageError names the input that is wrong."""
+    try:
+        return SessionInputs.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(first_problem(error)) from error

@@ -1,0 +1,73 @@
+"""``paperfleet actions plan``: turns what earlier sessions left into the work of each job of this one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rich.console import Console
+
+from handlers.actions.environment import GitHubEnvironment
+from handlers.actions.inputs import SessionInputs
+from handlers.actions.plan_folder import write_folder
+from handlers.actions.planner import PlannedSession, Planner
+from handlers.actions.saved_states import gather
+from handlers.actions.tiers import AUTO, shape_of
+from handlers.bootstrap.state import State, open_state
+from handlers.corpus.ingest import IngestResult
+from handlers.domain.run import RunRecord
+from handlers.domain.value import sha256_of
+from handlers.errors import UnknownRunError, UsageError
+from handlers.local.ingesting import ingested
+from handlers.runs.submit import run_request, submit_run
+from handlers.settings import Settings
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
+_TARGET_BATCHES = 4
+"""Batches for each job of a new run, so that they can be dealt evenly."""
+
+
+def plan_session(
+    settings: Settings,
+    inputs: SessionInputs,
+    github: GitHubEnvironment,
+    output: Path,
+    console: Console,
+) -> PlannedSession:
+    """Gather, ingest, shard, and write the plan's folder: ledger, corpus and the work of each job."""
+    if inputs.corpus in ("", "-"):
+        raise UsageError("no corpus: give a file of the repository, or set the variable PAPERFLEET_CORPUS")
+    if inputs.history:
+        gather(github, settings.state, console)
+    corpus = ingested(inputs.corpus, settings, [], None, console)
+    settings = settings.model_copy(
+        update={"run_id": inputs.run_id or run_id_of(inputs.corpus, corpus, settings)}
+    )
+    with open_state(settings.run_id, settings) as adapters:
+        record = _submitted(adapters, settings, inputs, corpus)
+        planned = Planner(adapters, settings, inputs, github, record).plan()
+        write_folder(planned.plan, adapters if settings.backend == "embedded" else None, output)
+    return planned
+
+
+def run_id_of(source: str, corpus: IngestResult, settings: Settings) -> str:
+    """``papers-1f3a9c02`` for ``data/papers.jsonl``: the same corpus and model, the same run."""
+    stem = _FOREIGN.sub("-", Path(source).name.partition(".")[0]).strip("-._")[:48] or "corpus"
+    mark = sha256_of([corpus.sha256, settings.model, settings.target_language, settings.full_text])
+    return f"{stem}-{mark[:8]}"
+
+
+def _submitted(adapters: State, settings: Settings, inputs: SessionInputs, corpus: IngestResult) -> RunRecord:
+    try:
+        cut = adapters.ledger.run(settings.run_id).spec.batch_papers  # a run's batches are cut once
+    except UnknownRunError:
+        cut = _batch_papers(inputs, corpus, settings)
+    submit_run(adapters, run_request(settings.model_copy(update={"batch_papers": cut}), corpus))
+    return adapters.ledger.run(settings.run_id)
+
+
+def _batch_papers(inputs: SessionInputs, corpus: IngestResult, settings: Settings) -> int:
+    tier = "extreme" if inputs.tier == AUTO else inputs.tier
+    jobs = shape_of(tier, inputs.parallel_jobs, inputs.workers_per_job).jobs
+    papers = -(-(corpus.papers - corpus.same_as) // (jobs * _TARGET_BATCHES))
+    return max(1, min(settings.batch_papers, papers))

@@ -1,0 +1,243 @@
+"""Saved states in a workflow's artifacts: the newest of every job that no session has merged yet.
+
+Each job of a session saves ``paperfleet-job-<attempt>-<job>-<slot>``; no two jobs write the same name.
+*collect* merges them into ``paperfleet-state-<attempt>``. The newest collected state and the job states after
+it therefore hold everything, also after sessions that failed, were cancelled or were run again.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from handlers.actions.environment import GitHubEnvironment
+from handlers.actions.session_plan import JOB_FILE, JobState
+from handlers.adapters.github_api import Artifact, GitHubApi, UnavailableError, WorkflowRun
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.domain.job import JobRecord, JobStats
+from handlers.errors import PaperfleetError, UsageError
+from handlers.local.merge import runs_of, take_in
+from handlers.state_paths import LEDGER
+
+PREFIX = "paperfleet"
+_NAME = re.compile(rf"{PREFIX}-(plan|job|state)-(\d+)(?:-(\d+)-([a-z0-9]+))?")
+_MOST_RUNS = 200
+"""Runs that are looked at one by one; of older runs only those with artifacts of ours."""
+_ATTEMPTS = 5
+"""Attempts of an older run whose plan or collected state is looked for."""
+
+
+@dataclass
+class SavedRun:
+    """The artifacts of one workflow run, each list newest first."""
+
+    run: WorkflowRun
+    states: list[Artifact] = field(default_factory=list)
+    plans: list[Artifact] = field(default_factory=list)
+    jobs: dict[tuple[int, int], list[Artifact]] = field(default_factory=dict)
+    """(attempt, job) → its checkpoints."""
+
+    @property
+    def collected(self) -> int:
+        """Attempt of the newest collected state; 0 if there is none."""
+        return max((attempt_of(each) for each in self.states), default=0)
+
+    def uncollected(self) -> Iterator[list[Artifact]]:
+        """Plan and jobs of the attempts after the collected one: for each, the candidates, newest first."""
+        plans = [each for each in self.plans if attempt_of(each) > self.collected]
+        if plans:
+            yield plans
+        for (attempt, _job), checkpoints in sorted(self.jobs.items()):
+            if attempt > self.collected:
+                yield checkpoints
+
+
+def gather(github: GitHubEnvironment, into: Path, console: Console) -> None:
+    """Merge the last collected state and everything saved since into a state folder.
+
+    UsageError if one of these states cannot be read: starting without it would pay again.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    with github.api() as api:
+        merger = _Merger(api, into, console)
+        newest_first: list[SavedRun] = []
+        for saved in _saved_runs(api, github):
+            newest_first.append(saved)
+            if saved.states:
+                break
+        for saved in reversed(newest_first):
+            if saved.states:
+                merger.merge_collected(saved)
+            for candidates in saved.uncollected():
+                if not merger.merge_newest(candidates) and "-job-" in candidates[0].name:
+                    raise UsageError(
+                        f"no checkpoint {candidates[0].name.rpartition('-')[0]} of run {saved.run.id} can be"
+                        " used. It holds what was paid for; a session without it would pay again. To go on"
+                        " all the same, delete these artifacts"
+                    )
+
+
+def restore_job(github: GitHubEnvironment, since: int, job: int, into: Path, console: Console) -> bool:
+    """Restore what attempts of this workflow run saved of a job since attempt ``since``, which planned its
+    session; False if nothing was saved.
+
+    UsageError if what was saved cannot be used, or if a later session has planned it already.
+    """
+    with github.api() as api:
+        _refuse_outdated(api, github, since)
+        saved = _sorted(api.run(github.run_id), api.artifacts(github.run_id))
+        merger = _Merger(api, into, console)
+        restored = [
+            merger.merge_newest(candidates, files=True)
+            for (attempt, number), candidates in sorted(saved.jobs.items())
+            if number == job and attempt >= since
+        ]
+    if not all(restored):
+        raise UsageError(
+            f"job {job} of run {github.run_id} saved checkpoints that cannot be used: to go on without would"
+            " pay again. Start a new session in place of running this one again"
+        )
+    return bool(restored)
+
+
+def _refuse_outdated(api: GitHubApi, github: GitHubEnvironment, since: int) -> None:
+    for saved in _saved_runs(api, github):
+        newer = saved.run.id > github.run_id and (saved.plans or saved.states)
+        again = saved.run.id == github.run_id and any(attempt_of(plan) > since for plan in saved.plans)
+        if newer or again:
+            raise UsageError(
+                f"workflow run {saved.run.id} has planned since what was left here: this plan is out of date."
+                " Start a new session in place of running this one again"
+            )
+        if saved.run.id <= github.run_id:
+            return
+
+
+def _saved_runs(api: GitHubApi, github: GitHubEnvironment) -> Iterator[SavedRun]:
+    """Runs of the workflow, newest first, however far back the last session lies. Runs of forks and pull
+    requests are left out: a stranger chooses their artifacts."""
+    keeping: set[int] | None = None
+    for number, run in enumerate(api.runs(github.workflow)):
+        if number >= _MOST_RUNS:
+            keeping = _keeping(api) if keeping is None else keeping
+            if not keeping:
+                return
+            if run.id not in keeping:
+                continue
+            keeping.discard(run.id)
+        ours = run.head_repository is not None and run.head_repository.full_name == github.repository
+        if ours and not run.event.startswith("pull_request"):
+            yield _sorted(run, api.artifacts(run.id))
+
+
+def _keeping(api: GitHubApi) -> set[int]:
+    """Runs that keep a plan or a collected state. A session has planned before any of its jobs has paid."""
+    names = [f"{PREFIX}-{kind}-{n}" for kind in ("plan", "state") for n in range(1, _ATTEMPTS + 1)]
+    return set().union(*(api.runs_with(name) for name in names))
+
+
+def _sorted(run: WorkflowRun, artifacts: list[Artifact]) -> SavedRun:
+    saved = SavedRun(run)
+    for artifact in sorted(artifacts, key=lambda each: (each.created_at, each.id), reverse=True):
+        match = _NAME.fullmatch(artifact.name)
+        if match is None:
+            continue
+        kind, attempt, job = match[1], int(match[2]), match[3]
+        if kind == "job" and job is not None:
+            saved.jobs.setdefault((attempt, int(job)), []).append(artifact)
+        elif kind == "state":
+            saved.states.append(artifact)
+        elif kind == "plan":
+            saved.plans.append(artifact)
+    return saved
+
+
+def attempt_of(artifact: Artifact) -> int:
+    match = _NAME.fullmatch(artifact.name)
+    return int(match[2]) if match else 0
+
+
+class _Merger:
+    """Merges artifacts into a state folder and says so."""
+
+    def __init__(self, api: GitHubApi, into: Path, console: Console) -> None:
+        self._api = api
+        self._into = into
+        self._console = console
+
+    def merge_collected(self, saved: SavedRun) -> None:
+        newest = max(saved.states, key=attempt_of)
+        try:
+            self._merge(newest)
+        except PaperfleetError as error:
+            raise UsageError(
+                f"{newest.name} of run {saved.run.id} cannot be used: {error}. It holds what was paid for;"
+                " a session without it would pay again. To start anew all the same, delete that workflow run"
+            ) from error
+        self._say(f"run {saved.run.id}: {newest.name} merged")
+
+    def merge_newest(self, candidates: list[Artifact], *, files: bool = False) -> bool:
+        """Merge the newest candidate that can be read; False if none can. A damaged checkpoint leaves the one
+        before it, and the rest of the job's share is booked as indeterminate. UnavailableError, which says
+        that GitHub does not hand one out now, is raised: such a checkpoint is not lost."""
+        for number, artifact in enumerate(candidates):
+            try:
+                self._merge(artifact, files=files, lost=number > 0)
+            except UnavailableError:
+                raise
+            except PaperfleetError as error:
+                self._say(f"{artifact.name} cannot be used ({error}); trying the one before it")
+            else:
+                is_behind = number and "-job-" in artifact.name
+                rest = ": the rest of its share is booked as indeterminate" if is_behind else ""
+                self._say(f"{artifact.name} merged{rest}")
+                return True
+        return False
+
+    def _merge(self, artifact: Artifact, *, files: bool = False, lost: bool = False) -> None:
+        with tempfile.TemporaryDirectory(prefix="paperfleet-artifact-") as name:
+            folder = Path(name)
+            self._api.download(artifact, folder)
+            if lost and (folder / JOB_FILE).exists():
+                _book_rest(folder)
+            runs = runs_of(folder)
+            if not runs:
+                raise UsageError(f"{artifact.name}: its {LEDGER} is gone or empty")
+            for run_id in runs:
+                take_in(self._into, folder, run_id)
+            if files:
+                for path in folder.glob("*.json"):
+                    shutil.copyfile(path, self._into / path.name)
+
+    def _say(self, sentence: str) -> None:
+        self._console.print(sentence, markup=False, soft_wrap=True)
+
+
+def _book_rest(folder: Path) -> None:
+    """Draw the rest of a job's share for the steps that only a lost checkpoint recorded, so that no later
+    session spends it. Without a budget, the allowance of the step before stands for the unknown one."""
+    try:
+        job = JobState.model_validate_json((folder / JOB_FILE).read_bytes())
+    except ValueError as error:
+        raise UsageError(f"{JOB_FILE} cannot be read: {error}") from error
+    ledger = SqliteLedger(folder / LEDGER)
+    try:
+        held = ledger.budget_state(job.run_id).held
+        rest = max(job.allowance, job.least_allowance) if job.share is None else max(0, job.share - held)
+        name = f"{job.session}-job-{job.job:03d}-lost-{job.step:02d}-{job.attempt}"
+        at = job.started_at
+        record = JobRecord(
+            name, job.run_id, job.session, f"{job.session}:0:0", 0, at, at, None, "", JobStats()
+        )
+        ledger.start_job(record)
+        ledger.set_budget(job.run_id, job.share)
+        if rest and not ledger.draw(job.run_id, name, 1, rest):
+            raise UsageError(f"job {job.job}: its share does not hold what its ledger says is left")
+    finally:
+        ledger.close()

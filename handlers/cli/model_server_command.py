@@ -1,0 +1,26 @@
+"""``paperfleet model-server``: a simulated API with latency, limits, faults and a bill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from handlers.cli.setting_flags import add_command, parsed
+from handlers.model_server.running import serve
+from handlers.model_server.server_settings import ServerSettings
+
+
+def register(app: typer.Typer) -> None:
+    example = "model-server --port 8080 --mode canned --latency 1 --rpm 3000 --faults 0.01"
+    add_command(app, "model-server", model_server, example, ServerSettings)
+
+
+def model_server(**flags: Any) -> None:
+    """Serve an OpenAI-compatible API on loopback. It answers with word-by-word glosses or canned texts, never
+    with a translation. GET /stats returns its bill; POST /control changes settings while it runs.
+    """
+    if flags["models"] is not None:
+        flags["models"] = tuple(flags["models"].split(","))
+    settings = parsed(ServerSettings, flags)
+    serve(settings, ready=lambda url: typer.echo(f"serving {settings.model_name} on {url}", err=True))

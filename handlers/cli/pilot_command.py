@@ -1,0 +1,204 @@
+"""``paperfleet pilot``: sends a stratified sample, and estimates the rest from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from handlers.atomic_file import replacing
+from handlers.bootstrap import wiring
+from handlers.bootstrap.state import State, open_state
+from handlers.cli import shared_options
+from handlers.cli.measured_corpus import MeasuredCorpus, measure_corpus
+from handlers.cli.setting_flags import add_command
+from handlers.corpus.ingest import ingest
+from handlers.corpus.sources.formats import open_source
+from handlers.domain.money import NANO
+from handlers.domain.plan import PilotFigures
+from handlers.domain.result import PartLine
+from handlers.domain.run_report import RunReport
+from handlers.domain.value import Frozen
+from handlers.errors import DamagedObjectError, UsageError
+from handlers.local.endpoint import endpoint
+from handlers.local.preflight import refuse_damaged
+from handlers.local.session import exit_code, run_corpus
+from handlers.local.state_lock import only_parent
+from handlers.planning.pilot_figures import PilotPaper, pilot_figures
+from handlers.planning.pilot_limits import limits_text
+from handlers.planning.workload import stratified
+from handlers.settings import load_settings
+
+PAPERS = 20
+_MOST = 100
+_GOOD_ENOUGH = 0.08
+"""Half of the 90% interval of a paper's time, as a share of it, up to which 20 papers are enough."""
+_SHORT = 0.1
+"""Seconds of a paper below which its spread says little of a run's time."""
+_WORKERS = 10
+
+
+class PilotReport(Frozen):
+    """What ``pilot`` prints as JSON."""
+
+    state: str
+    runs: tuple[str, ...]
+    """Ids of the pilot's runs in this state."""
+    figures: PilotFigures | None
+    """None if no call was answered."""
+    kept: str
+    """File of the figures, which ``plan`` reads."""
+
+
+def register(app: typer.Typer) -> None:
+    add_command(app, "pilot", pilot, "pilot papers.jsonl --base-url URL --model NAME --budget 1")
+
+
+def pilot(
+    source: shared_options.Source,
+    papers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Exactly this many papers [default: {PAPERS}, and up to {_MOST} where times vary so much"
+            " that fewer do not predict the run's to 8%].",
+        ),
+    ] = None,
+    *,
+    mapping: shared_options.Mapping = None,
+    source_format: shared_options.SourceFormat = None,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
+) -> None:
+    """Send a sample of SOURCE, spread evenly from its smallest papers to its largest, and measure time,
+    tokens, verdicts and cost against size. The pilot also reads the API's limits from its x-ratelimit-limit
+    headers. `plan` uses the figures, `run` reuses the results at no cost, and another pilot with more
+    --papers extends this one.
+    """
+    settings = load_settings(**flags)
+    console = Console(stderr=True, highlight=False)
+    with only_parent(settings.state), endpoint(settings, console) as ready:
+        refuse_damaged(settings.state)
+        corpus = measure_corpus(source, ready, mapping or [], source_format, console)
+        if not corpus.sized:
+            raise UsageError("no paper of this corpus needs a call: there is nothing to pilot")
+        wiring.price(ready, corpus.spec.model)
+        report, figures, runs = _sampled(corpus, papers, console)
+    kept = str(corpus.figures_path) if figures else ""
+    pilot_report = PilotReport(state=report.state, runs=tuple(runs), figures=figures, kept=kept)
+    typer.echo(pilot_report.model_dump_json() if as_json else _text(figures, report))
+    raise typer.Exit(exit_code(report))
+
+
+def _sampled(
+    corpus: MeasuredCorpus, papers: int | None, console: Console
+) -> tuple[RunReport, PilotFigures | None, list[str]]:
+    """The last run's report, and figures and ids of all runs of the pilot."""
+    sample_size = papers or PAPERS
+    while True:
+        report = _run(corpus, sample_size, console)
+        measured, runs = _measured(corpus)
+        if measured is not None:
+            _write(corpus.figures_path, measured)
+        enough = measured is None or report.state != "finished" or _is_enough(measured)
+        reachable = min(_MOST, len(corpus.sized))
+        if papers is not None or enough or measured is None or sample_size >= reachable:
+            return report, measured, runs
+        needed = math.ceil(sample_size * (measured.time_error / _GOOD_ENOUGH) ** 2 * 1.1)
+        console.print(
+            f"{sample_size} papers tell the time to {measured.time_error:.0%} only:"
+            f" going on to {min(needed, reachable)} (--papers {sample_size} would stop here)"
+        )
+        sample_size = min(needed, reachable)
+
+
+def _is_enough(measured: PilotFigures) -> bool:
+    """Whether the time is known well enough, or calls are so short that the worker's own time decides."""
+    return measured.time_error <= _GOOD_ENOUGH or measured.seconds_per_paper < _SHORT
+
+
+def _run(corpus: MeasuredCorpus, papers: int, console: Console) -> RunReport:
+    """Run the sample. Results of smaller samples are reused at no cost."""
+    settings = corpus.settings
+    chosen = stratified(corpus.sized, papers)
+    sample = corpus.figures_path.with_name(f"{corpus.key}-{len(chosen)}.jsonl")
+    sample.parent.mkdir(parents=True, exist_ok=True)
+    sample.write_bytes(b"".join(corpus.lines(chosen)))
+    result = ingest(open_source(str(sample)), settings.state)
+    run_id = f"{_prefix(corpus)}{len(chosen)}"
+    ready = settings.model_copy(
+        update={
+            "run_id": run_id,
+            "budget": _left(corpus, run_id),
+            "jobs": 1,
+            "workers": settings.workers or min(_WORKERS, len(chosen)),
+            "batch_papers": min(settings.batch_papers, _WORKERS),
+        }
+    )
+    return run_corpus(ready, result, console)
+
+
+def _left(corpus: MeasuredCorpus, run_id: str) -> Decimal | None:
+    """USD of the budget that the pilot's other runs have not spent: all its runs share one budget."""
+    if corpus.settings.budget is None:
+        return None
+    with open_state(None, corpus.settings) as adapters:
+        runs = [each for each in adapters.ledger.run_ids() if each.startswith(_prefix(corpus))]
+        spent = sum(adapters.ledger.totals(each).calls.cost for each in runs if each != run_id)
+    return max(Decimal(0), corpus.settings.budget - Decimal(spent) / NANO)
+
+
+def _prefix(corpus: MeasuredCorpus) -> str:
+    return f"pilot-{corpus.key}-"
+
+
+def _measured(corpus: MeasuredCorpus) -> tuple[PilotFigures | None, list[str]]:
+    """Figures over all runs of this pilot, and their ids."""
+    sized = {each.id: each for each in corpus.sized}
+    with open_state(None, corpus.settings) as adapters:
+        runs = [each for each in adapters.ledger.run_ids() if each.startswith(_prefix(corpus))]
+        papers = [paper for run_id in runs for paper in _papers(adapters, run_id)]
+        jobs = [job for run_id in runs for job in adapters.ledger.jobs(run_id)]
+    return pilot_figures(papers, sized, corpus.workload, jobs), runs
+
+
+def _papers(adapters: State, run_id: str) -> Iterator[PilotPaper]:
+    """The papers of a run that were sent in it."""
+    for row in adapters.ledger.entries(run_id):
+        if row.pointer is None or row.reused:
+            continue
+        where = row.pointer
+        try:
+            line = PartLine.model_validate_json(adapters.store.read(where.key, where.offset, where.length))
+        except (DamagedObjectError, ValueError):
+            continue
+        yield PilotPaper(row.paper_id, row.status, (*line.carried, *line.calls), line.latency)
+
+
+def _write(path: Path, measured: PilotFigures) -> None:
+    with replacing(path, durable=False) as scratch:
+        scratch.write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _text(figures: PilotFigures | None, report: RunReport) -> str:
+    if figures is None:
+        return f"{report.state}: no call was answered. {report.reason}"
+    a_paper = figures.spend_usd / max(1, figures.papers)
+    lines = (
+        f"{figures.papers} papers ({', '.join(f'{n} {name}' for name, n in figures.counts.items())}),"
+        f" {figures.calls} calls, ${figures.spend_usd:.6f}, ${a_paper:.6f} a paper",
+        f"time of a paper: {figures.seconds.per_request:.2f} s + {1000 * figures.seconds.per_token:.2f} s for"
+        f" 1,000 tokens; longest call {figures.longest_call_s:.2f} s",
+        f"known to (90%): cost {figures.cost_error:.1%}, time {figures.time_error:.1%}",
+        f"repairs {figures.repair_share:.1%}, transient {figures.retry_share:.1%}, throttled"
+        f" {figures.throttled_share:.1%}, flagged {figures.flag_share:.1%}, cached"
+        f" {figures.cached_share:.0%} of the prompt, reasoning {figures.reasoning_share:.0%} of the answer",
+        f"the API's limits by its headers: {limits_text(figures.limits) or 'it states none'}",
+        "next: `paperfleet plan` with the same SOURCE, --state and settings",
+    )
+    return "\n".join(lines)

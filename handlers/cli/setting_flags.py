@@ -1,0 +1,102 @@
+"""Commands as typer registers them: the fields of a settings model are their flags, declared once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+import typer
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from handlers.errors import UsageError, problem_of
+from handlers.settings import settings_of
+
+Command = Callable[..., None]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def add_command(
+    app: typer.Typer, name: str, command: Command, example: str, model: type[BaseModel] | None = None
+) -> None:
+    """Register a command. Its ``**flags`` are the settings that name it and the fields of ``model``; they are
+    None if not given. In its help they stand between its positional and its keyword-only parameters.
+
+    ``example``: what follows ``paperfleet`` on the line of an example.
+    """
+    path = f"{app.info.name} {name}".removeprefix("paperfleet ")
+    flags = [flag_of(key, field, _kind(field)) for key, field in settings_of(path).items()]
+    if model is not None:
+        flags += [flag_of(key, field, str) for key, field in model.model_fields.items()]
+    app.command(name, epilog=f"Example: `paperfleet {example}`")(_signed(command, flags))
+
+
+def flag_of(name: str, field: FieldInfo, kind: Any) -> inspect.Parameter:
+    """The keyword parameter of a field, parsed by typer as ``kind`` unless it is a switch."""
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    long = "--" + name.replace("_", "-")
+    switch = str(extra.get("switch") or "") or (f"{long}/--no-{long[2:]}" if field.annotation is bool else "")
+    panel = extra.get("panel")
+    option = typer.Option(
+        switch or long,
+        help=f"{field.description}{_default(field.get_default(), switch)}",
+        rich_help_panel=str(panel) if panel else None,
+    )
+    return inspect.Parameter(
+        (switch or long).partition("/")[0].removeprefix("--").replace("-", "_"),
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if field.is_required() else None,
+        annotation=Annotated[(bool if switch else kind) | None, option],
+    )
+
+
+def parsed(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """The model of a command's flags. UsageError names the flag that is wrong."""
+    try:
+        return model(**{name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        place, reason = problem_of(error)
+        flag = "--" + place.partition(".")[0].replace("_", "-") if place else "flags"
+        raise UsageError(f"{flag}: {reason}") from error
+
+
+def _signed(command: Command, flags: list[inspect.Parameter]) -> Command:
+    """The command with the flags in place of ``**flags`` in its signature, where typer reads them."""
+
+    @wraps(command)
+    def signed(**arguments: Any) -> None:
+        command(**arguments)
+
+    own = inspect.signature(command).parameters.values()
+    if bool(flags) != any(each.kind is each.VAR_KEYWORD for each in own):
+        raise ValueError(f"{command.__name__}: it needs **flags if settings name it, and only then")
+    kinds = get_type_hints(command, include_extras=True)
+    typed = [each.replace(annotation=kinds[each.name]) for each in own if each.kind is not each.VAR_KEYWORD]
+    first = [each for each in typed if each.kind is each.POSITIONAL_OR_KEYWORD]
+    last = [each for each in typed if each.kind is each.KEYWORD_ONLY]
+    parameters = [*first, *flags, *last]
+    signed.__annotations__ = {each.name: each.annotation for each in parameters}
+    vars(signed)["__signature__"] = inspect.Signature(parameters)
+    return signed
+
+
+def _kind(setting: FieldInfo) -> Any:
+    """int, float or Path where a setting takes nothing else besides None; text otherwise."""
+    kinds = [each for each in get_args(setting.annotation) or (setting.annotation,) if each is not type(None)]
+    return kinds[0] if kinds[0] in (int, float, Path) and len(kinds) == 1 else str
+
+
+def _default(value: object, switch: str) -> str:
+    """What the help says of a default; nothing of lists and of a switch that is off."""
+    if switch:
+        on, _, off = switch.partition("/")
+        shown = (on if value is True else off).removeprefix("--")
+    elif isinstance(value, float):
+        shown = f"{value:g}"
+    else:
+        shown = str(value) if isinstance(value, str | int | Decimal | Path) else ""
+    return f" [default: {shown}]" if shown else ""

@@ -1,0 +1,32 @@
+"""Parameters that several commands share and that are no settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+Source = Annotated[
+    str,
+    Argument(
+        help="JSONL, CSV (or .gz of them) or Parquet file, a folder of Markdown files, "
+        "oai+https://host/path?set=..&from=.., or `-` for standard input."
+    ),
+]
+Mapping = Annotated[
+    list[str] | None,
+    Option(
+        "--map",
+        help="Field of a paper = field of the source, e.g. --map title=Title.",
+        rich_help_panel="Text",
+    ),
+]
+SourceFormat = Annotated[
+    str | None,
+    Option(
+        "--format",
+        help="jsonl, csv, parquet or markdown, if the name does not say it.",
+        rich_help_panel="Text",
+    ),
+]
+AsJson = Annotated[bool, Option("--json", help="Print the report as JSON on stdout.")]

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from pydantic import BaseModel, Field
+
+from handlers.cli.main import app_of
+from handlers.cli.setting_flags import add_command, parsed
+from handlers.errors import UsageError
+from handlers.settings import Settings, load_settings
+
+FLAGS = Path(__file__).parents[2] / "data" / "flags.json"
+"""Command → its flags and arguments. A flag leaves this file only with a major version."""
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    nested = getattr(command, "commands", {})
+    if not nested:
+        yield " ".join(path), command
+    for name, each in nested.items():
+        yield from commands(each, (*path, name))
+
+
+def test_the_commands_and_their_flags_are_those_of_the_version_before() -> None:
+    found = {
+        name: sorted(
+            word for parameter in command.params for word in (*parameter.opts, *parameter.secondary_opts)
+        )
+        for name, command in commands(typer.main.get_command(app_of()))
+    }
+    assert found == json.loads(FLAGS.read_text(encoding="utf-8"))
+
+
+def test_every_setting_says_what_it_is_and_names_commands_that_exist() -> None:
+    known = {name for name, _ in commands(typer.main.get_command(app_of()))}
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        if isinstance(extra := field.json_schema_extra, dict):
+            named = extra["commands"]
+            assert isinstance(named, list | tuple)
+            assert set(named) <= known, name
+
+
+class _Fields(BaseModel):
+    speed: float = Field(default=2.0, gt=0, description="Papers an hour.")
+    loud: bool = Field(default=False, description="Say so.")
+
+
+def signature(command: Any, name: str, model: type[BaseModel] | None = None) -> inspect.Signature:
+    app = typer.Typer(name="paperfleet")
+    add_command(app, name, command, name, model)
+    (registered,) = app.registered_commands
+    assert registered.callback is not None
+    return inspect.signature(registered.callback)
+
+
+def test_a_commands_flags_stand_between_its_own_parameters() -> None:
+    def command(source: str, papers: int | None = None, *, as_json: bool = False, **flags: Any) -> None:
+        del source, papers, as_json, flags
+
+    assert list(signature(command, "repair").parameters) == ["source", "papers", "state", "as_json"]
+    assert list(signature(command, "repair", _Fields).parameters) == [
+        "source", "papers", "state", "speed", "loud", "as_json",
+    ]  # fmt: skip
+
+
+def test_a_command_whose_settings_have_no_place_in_it_is_seen_when_it_is_made() -> None:
+    with pytest.raises(ValueError, match=r"needs \*\*flags"):
+        signature(lambda: None, "repair")
+    with pytest.raises(ValueError, match=r"needs \*\*flags"):
+        signature(lambda **_flags: None, "no-such-command")
+
+
+def test_a_wrong_value_is_told_by_the_name_of_its_flag() -> None:
+    assert parsed(_Fields, {"speed": "3", "loud": None}).speed == 3
+    with pytest.raises(UsageError, match=r"^--speed: Input should be greater than 0$"):
+        parsed(_Fields, {"speed": "0"})
+
+
+def test_extra_body_is_json_on_the_command_line_too() -> None:
+    assert load_settings(extra_body='{"thinking": false}').extra_body == {"thinking": False}
+    for text in ("x", "[1]"):
+        with pytest.raises(UsageError, match=r"^extra_body: .*--extra-body, PAPERFLEET_EXTRA_BODY"):
+            load_settings(extra_body=text)
