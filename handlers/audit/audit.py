@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from handlers.audit.bill import Bill
-from handlers.audit.part_index import Found, FoundLines, found_lines
+from handlers.audit.part_index import PartIndex, ScanResult, part_index
 from handlers.audit.scan_parts import scan_parts
 from handlers.domain.call import CallTotals
 from handlers.domain.job import JobRecord
@@ -62,8 +62,8 @@ def audit(backend: Backend, run_id: str, bill: Bill | None = None) -> Audit:
     ledger.run(run_id)
     explained: list[str] = []
     differences: list[Difference] = []
-    with found_lines() as lines:
-        found = lines.add(scan_parts(run_id, store))
+    with part_index() as lines:
+        scan = lines.add(scan_parts(run_id, store))
         totals, jobs = ledger.totals(run_id), ledger.jobs(run_id)
         counts: Counter[PaperStatus] = Counter()
         checked = 0
@@ -72,14 +72,14 @@ def audit(backend: Backend, run_id: str, bill: Bill | None = None) -> Audit:
             counts[row.status] += row.weight
             differences += _row(row, lines.entry(row.paper_id, row.weight), store)
         differences += _not_in_ledger(run_id, lines, ledger)
-    differences += _damaged(found)
+    differences += _damaged(scan)
     differences += _counts(totals, counts)
-    differences += _calls(totals.calls, found.calls, jobs, explained)
+    differences += _calls(totals.calls, scan.calls, jobs, explained)
     differences += _bill(totals.calls, bill)
     return Audit(
         run_id=run_id,
         ledger=_account(totals.calls),
-        parts=_account(found.calls),
+        parts=_account(scan.calls),
         bill=None if bill is None else _billed(bill),
         indeterminate_usd=usd(totals.calls.indeterminate),
         papers_checked=checked,
@@ -114,19 +114,19 @@ def _row(row: PaperRow, entry: LedgerEntry | None, store: ObjectStore) -> Iterat
         except DamagedObjectError as error:
             yield Difference(kind="result", where=row.paper_id, detail=str(error))
             return
-        said = (line.id, line.status, line.error)
-        if said != (row.paper_id, row.status, row.error):
+        stated = (line.id, line.status, line.error)
+        if stated != (row.paper_id, row.status, row.error):
             detail = f"the ledger says {row.status} ({row.error}), its part {line.status} ({line.error})"
             detail += "" if line.id == row.paper_id else f" and is of paper {line.id!r}"
             yield Difference(kind="result", where=row.paper_id, detail=detail)
     elif row.status != "pending":
         yield Difference(kind="result", where=row.paper_id, detail=f"{row.status} without a result")
-    told = entry is not None and entry.status in TERMINAL and entry.generation >= row.generation
-    if entry is not None and told and row.status == "pending":
+    has_outcome = entry is not None and entry.status in TERMINAL and entry.generation >= row.generation
+    if entry is not None and has_outcome and row.status == "pending":
         yield _unbooked(entry)
 
 
-def _not_in_ledger(run_id: str, lines: FoundLines, ledger: Ledger) -> Iterator[Difference]:
+def _not_in_ledger(run_id: str, lines: PartIndex, ledger: Ledger) -> Iterator[Difference]:
     papers = lines.papers()
     while chunk := list(islice(papers, _CHUNK)):
         known = ledger.paper_rows(run_id, chunk)
@@ -142,8 +142,8 @@ def _unbooked(entry: LedgerEntry) -> Difference:
     return Difference(kind="not_booked", where=entry.paper_id, detail=detail)
 
 
-def _damaged(found: Found) -> Iterator[Difference]:
-    for where in found.damaged:
+def _damaged(scan: ScanResult) -> Iterator[Difference]:
+    for where in scan.damaged:
         yield Difference(
             kind="damaged", where=f"{where.key}, byte {where.offset}", detail="not as it was written"
         )

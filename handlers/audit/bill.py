@@ -76,19 +76,19 @@ def read_bill(path: Path, model: str | None = None) -> Bill:
 
 def _columns(header: Iterable[object], path: Path, *, wants_model: bool) -> dict[str, str]:
     names = {str(name).strip().lower().replace(" ", "_"): str(name) for name in header}
-    found = {
+    columns = {
         what: next(names[alias] for alias in aliases if alias in names)
         for what, aliases in _COLUMNS.items()
         if names.keys() & set(aliases)
     }
-    if not found.keys() - {"model"}:
-        known = "; ".join(f"{what}: {', '.join(aliases[:3])}" for what, aliases in _COLUMNS.items())
+    if not columns.keys() - {"model"}:
+        accepted = "; ".join(f"{what}: {', '.join(aliases[:3])}" for what, aliases in _COLUMNS.items())
         raise UsageError(
-            f"bill {path}: no column that is known ({known}); found {', '.join(names) or 'none'}"
+            f"bill {path}: no column that is known ({accepted}); found {', '.join(names) or 'none'}"
         )
-    if wants_model and "model" not in found:
+    if wants_model and "model" not in columns:
         raise UsageError(f"bill {path}: --bill-model given, but there is no column for the model")
-    return found
+    return columns
 
 
 def _number(row: Mapping[str, str | None], column: str, place: str, *, money: bool) -> int:

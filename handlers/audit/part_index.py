@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from handlers.audit.scan_parts import Scanned
+from handlers.audit.scan_parts import ScannedLine
 from handlers.domain.batch import BatchMessage
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import LedgerEntry
@@ -24,8 +24,8 @@ CREATE TABLE batch (batch TEXT PRIMARY KEY, generation INTEGER) WITHOUT ROWID
 
 
 @dataclass
-class Found:
-    """What a scan found, beside the lines themselves."""
+class ScanResult:
+    """What a scan of the parts found, beside the lines themselves."""
 
     lines: int = 0
     torn: int = 0
@@ -33,24 +33,24 @@ class Found:
     calls: CallTotals = field(default_factory=CallTotals)
 
 
-class FoundLines:
+class PartIndex:
     """The index; filled once by ``add``."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def add(self, scanned: Iterable[Scanned]) -> Found:
-        found = Found()
+    def add(self, scanned: Iterable[ScannedLine]) -> ScanResult:
+        scan = ScanResult()
         for each in scanned:
             if each.line is not None:
-                found.lines += 1
-                found.calls = found.calls.plus(CallTotals.of(each.line.calls))
+                scan.lines += 1
+                scan.calls = scan.calls.plus(CallTotals.of(each.line.calls))
                 self._insert(each.where, each.line)
             elif each.torn:
-                found.torn += 1
+                scan.torn += 1
             else:
-                found.damaged.append(each.where)
-        return found
+                scan.damaged.append(each.where)
+        return scan
 
     def _insert(self, where: PartPointer, line: PartLine) -> None:
         flags = json.dumps([check.name for check in line.checks if check.verdict == "fail"])
@@ -111,11 +111,11 @@ class FoundLines:
 
 
 @contextmanager
-def found_lines() -> Iterator[FoundLines]:
+def part_index() -> Iterator[PartIndex]:
     """An empty index in a temporary file of SQLite's own, which is gone at the end."""
     with closing(sqlite3.connect("", isolation_level=None)) as db:
         db.execute("PRAGMA cache_size=-8192")
         db.execute("PRAGMA journal_mode=OFF")
         for statement in _SCHEMA.split(";"):
             db.execute(statement)
-        yield FoundLines(db)
+        yield PartIndex(db)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from handlers.adapters.sqlite.salvage import Salvaged
-from handlers.audit.part_index import Found, FoundLines, found_lines
+from handlers.audit.part_index import PartIndex, ScanResult, part_index
 from handlers.audit.scan_parts import scan_parts
 from handlers.domain.call import CallTotals
 from handlers.domain.job import JobRecord, JobStats
@@ -59,8 +59,8 @@ def repair(record: RunRecord, old: Salvaged, *, ledger: Ledger, store: ObjectSto
     run_id, spend = record.run_id, old.spend
     budget = record.budget if old.budget is None else old.budget
     record = replace(record, budget=budget)
-    with found_lines() as lines:
-        found = lines.add(scan_parts(run_id, store))
+    with part_index() as lines:
+        scan = lines.add(scan_parts(run_id, store))
         ledger.create_run(record)
         ledger.set_budget(run_id, None)  # what was spent is booked, whatever the budget was
         messages = (
@@ -68,14 +68,14 @@ def repair(record: RunRecord, old: Salvaged, *, ledger: Ledger, store: ObjectSto
             for message in cut_batches(run_id, record.spec, store)
         )
         ledger.add_batches(messages)
-        unaccounted = NanoUsd(max(0, (spend or 0) - found.calls.cost))
-        _book(run_id, found.calls, unaccounted, ledger, clock)
+        unaccounted = NanoUsd(max(0, (spend or 0) - scan.calls.cost))
+        _book(run_id, scan.calls, unaccounted, ledger, clock)
         _restore(run_id, lines, ledger, clock)
     ledger.set_budget(run_id, budget)
     now = clock.now()
     stopped = Control("parked", _reason(spend), now)
     ledger.set_control(run_id, stopped if old.cancelled is None else Control("cancelled", old.cancelled, now))
-    return _repaired(record, found, unaccounted, known=spend is not None, ledger=ledger)
+    return _repaired(record, scan, unaccounted, known=spend is not None, ledger=ledger)
 
 
 def _reason(spend: NanoUsd | None) -> str:
@@ -98,7 +98,7 @@ def _book(run_id: str, calls: CallTotals, unaccounted: NanoUsd, ledger: Ledger, 
     ledger.end_job(run_id, REPAIRER, at=now, outcome="finished", stats=None)
 
 
-def _restore(run_id: str, lines: FoundLines, ledger: Ledger, clock: Clock) -> None:
+def _restore(run_id: str, lines: PartIndex, ledger: Ledger, clock: Clock) -> None:
     """Each paper's outcome, batch by batch, in chunks of a few batches a transaction."""
     batches = ledger.unfinished_batches(run_id)
     while chunk := list(islice(batches, _CHUNK)):
@@ -114,16 +114,16 @@ def _papers(run_id: str, batch_id: str, entries: Sequence[LedgerEntry], at: floa
 
 
 def _repaired(
-    record: RunRecord, found: Found, unaccounted: NanoUsd, *, known: bool, ledger: Ledger
+    record: RunRecord, scan: ScanResult, unaccounted: NanoUsd, *, known: bool, ledger: Ledger
 ) -> Repaired:
     totals = ledger.totals(record.run_id)
     return Repaired(
         run_id=record.run_id,
         papers=record.papers,
         counts={status: totals.counts[status] for status in (*TERMINAL, "pending")},
-        lines=found.lines,
-        torn=found.torn,
-        damaged=tuple(map(_damaged, found.damaged)),
+        lines=scan.lines,
+        torn=scan.torn,
+        damaged=tuple(map(_damaged, scan.damaged)),
         calls=totals.calls.sent,
         spend_usd=usd(totals.calls.cost),
         unaccounted_usd=usd(unaccounted),

@@ -18,7 +18,7 @@ originals lie, and some are results of other runs."""
 
 
 @dataclass(frozen=True)
-class Scanned:
+class ScannedLine:
     """A line and where it lies. Without ``line``: ``torn`` at a file's end (its job was killed while it
     wrote, and nothing points there) or damaged."""
 
@@ -27,7 +27,7 @@ class Scanned:
     torn: bool = False
 
 
-def scan_parts(run_id: str, store: ObjectStore) -> Iterator[Scanned]:
+def scan_parts(run_id: str, store: ObjectStore) -> Iterator[ScannedLine]:
     """All lines of all parts, streamed. A line of another run counts as damaged."""
     for folder in (SEGMENTS, RESULTS):
         for key in store.keys(run_key(run_id, folder, "")):
@@ -37,11 +37,11 @@ def scan_parts(run_id: str, store: ObjectStore) -> Iterator[Scanned]:
                 yield from map(partial(_of_run, run_id), _object(key, store))
 
 
-def _of_run(run_id: str, each: Scanned) -> Scanned:
-    return each if each.line is None or each.line.run_id == run_id else Scanned(each.where, None)
+def _of_run(run_id: str, each: ScannedLine) -> ScannedLine:
+    return each if each.line is None or each.line.run_id == run_id else ScannedLine(each.where, None)
 
 
-def _copies(run_id: str, scanned: Iterable[Scanned]) -> Iterator[Scanned]:
+def _copies(run_id: str, scanned: Iterable[ScannedLine]) -> Iterator[ScannedLine]:
     """Of the run's own papers, with no calls to be counted again."""
     for each in scanned:
         if each.line is None:
@@ -51,7 +51,7 @@ def _copies(run_id: str, scanned: Iterable[Scanned]) -> Iterator[Scanned]:
             yield replace(each, line=each.line.model_copy(update={"calls": (), "carried": carried}))
 
 
-def _object(key: str, store: ObjectStore) -> Iterator[Scanned]:
+def _object(key: str, store: ObjectStore) -> Iterator[ScannedLine]:
     offset = 0
     try:
         for data in store.lines(key):
@@ -59,11 +59,11 @@ def _object(key: str, store: ObjectStore) -> Iterator[Scanned]:
             offset += len(data)
             yield _scanned(where, data)
     except DamagedObjectError:  # a packed object that cannot be unpacked, as a whole
-        yield Scanned(PartPointer(key=key, offset=offset, length=0), None)
+        yield ScannedLine(PartPointer(key=key, offset=offset, length=0), None)
 
 
-def _scanned(where: PartPointer, data: bytes) -> Scanned:
+def _scanned(where: PartPointer, data: bytes) -> ScannedLine:
     try:
-        return Scanned(where, decode(data, where))
+        return ScannedLine(where, decode(data, where))
     except DamagedObjectError:
-        return Scanned(where, None, torn=not data.endswith(b"\n"))
+        return ScannedLine(where, None, torn=not data.endswith(b"\n"))

@@ -84,8 +84,8 @@ def cores() -> int:
 def helper_processes() -> int:
     """Processes to share chunks of work out to (``ordered_map``): one more than cores, since each of them
     waits now and then for its next chunk; 1, which stands for none, on one core."""
-    found = cores()
-    return found + 1 if found > 1 else 1
+    count = cores()
+    return count + 1 if count > 1 else 1
 
 
 def cpu_seconds() -> float:

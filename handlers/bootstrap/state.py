@@ -87,8 +87,8 @@ def with_stack_outputs(settings: Settings) -> Settings:
     """With what the deployed stack says, if the backend is AWS and none of its parts is named."""
     if settings.backend != "aws" or settings.table or settings.queue_url or settings.bucket:
         return settings
-    given = settings.model_dump(include=settings.model_fields_set)
-    return Settings(**_outputs(settings.stack or DEFAULT_STACK) | given)
+    explicit = settings.model_dump(include=settings.model_fields_set)
+    return Settings(**_outputs(settings.stack or DEFAULT_STACK) | explicit)
 
 
 @cache

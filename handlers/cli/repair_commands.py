@@ -21,7 +21,7 @@ from handlers.cli.setting_flags import add_command
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
-from handlers.runs.run_record import kept_record
+from handlers.runs.run_record import stored_record
 from handlers.settings import load_settings
 from handlers.state_paths import LEDGER, QUEUE, RUNS, run_folder
 
@@ -78,7 +78,7 @@ def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore)
     """UsageError if the run cannot be repaired: a ledger without it would pay for all of it again."""
     old = salvage(root / LEDGER, run_id)
     try:
-        record = kept_record(run_id, store)
+        record = stored_record(run_id, store)
         return repair(record, old, ledger=ledger, store=store, clock=SystemClock())
     except DamagedObjectError as error:
         raise UsageError(

@@ -44,10 +44,10 @@ def reap_dead_jobs(state: State, run_id: str) -> list[str]:
     return reaped
 
 
-def _later(known: list[str], last: list[str]) -> list[str]:
-    """Of ``last``, the lines that came after ``known``: both are windows of one list that grows."""
-    for shared in range(min(len(known), len(last)), 0, -1):
-        if known[-shared:] == last[:shared]:
+def _later(earlier: list[str], last: list[str]) -> list[str]:
+    """Of ``last``, the lines that came after ``earlier``: both are windows of one list that grows."""
+    for shared in range(min(len(earlier), len(last)), 0, -1):
+        if earlier[-shared:] == last[:shared]:
             return last[shared:]
     return last
 
@@ -118,12 +118,12 @@ class Fleet:
 
     def _could_not_write(self, error: Exception) -> None:
         """Of a ledger on this machine nobody else can; in a fleet's, others close what this one left open."""
-        told = f"the ledger cannot be written: {error}"
+        problem = f"the ledger cannot be written: {error}"
         if self._settings.backend == "embedded":
-            self._failure = self._failure or told
+            self._failure = self._failure or problem
         else:
             self._progress.say(
-                f"{told}; what is left open here is closed by the fleet's report or the next job"
+                f"{problem}; what is left open here is closed by the fleet's report or the next job"
             )
 
     def _open_session(self) -> None:

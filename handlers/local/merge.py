@@ -15,7 +15,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.merge_ledger import MergeResult, merge_ledger
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.errors import UnknownRunError, UsageError
-from handlers.runs.run_record import keep_record
+from handlers.runs.run_record import store_record
 from handlers.state_paths import LEDGER, LOCK
 
 
@@ -49,7 +49,7 @@ def take_in(into: Path, state: Path, run_id: str) -> MergeResult:
     with _copied(state) as copy:
         united = merge_ledger(into / LEDGER, copy, run_id, size=lambda key: object_size(into, key))
     ledger, store = SqliteLedger(into / LEDGER), FileStore(into)
-    keep_record(ledger.run(run_id), store)  # without it no repair
+    store_record(ledger.run(run_id), store)  # without it no repair
     ledger.close()
     store.close()
     return united

@@ -13,24 +13,24 @@ from handlers.state_paths import LEDGER, QUEUE, SEGMENTS, run_key
 def refuse_damaged(state: Path) -> None:
     """UsageError if ledger or queue are damaged, or the ledger is gone and results are not: better before the
     first call than in the middle."""
-    if not (state / LEDGER).exists() and (kept := _results(state)) is not None:
+    if not (state / LEDGER).exists() and (results := _results(state)) is not None:
         raise UsageError(
-            f"{state / LEDGER} is gone, and {kept} holds results that were paid for; `paperfleet repair"
+            f"{state / LEDGER} is gone, and {results} holds results that were paid for; `paperfleet repair"
             f" --state {state}` makes it again. To pay for all of it anew, give another --state"
         )
     for name in (LEDGER, QUEUE):
-        if (found := damage(state / name)) is not None:
+        if (fault := damage(state / name)) is not None:
             raise UsageError(
-                f"{state / name} is damaged ({found}); `paperfleet repair --state {state}` makes it again"
+                f"{state / name} is damaged ({fault}); `paperfleet repair --state {state}` makes it again"
             )
 
 
 def refuse_forgotten(state: State, run_id: str) -> None:
     """UsageError if the ledger does not know a run that has results: one that was made anew where the old
     one is gone."""
-    if run_id not in state.ledger.run_ids() and (kept := _results(state.directory, run_id)) is not None:
+    if run_id not in state.ledger.run_ids() and (results := _results(state.directory, run_id)) is not None:
         raise UsageError(
-            f"the ledger in {state.directory} does not know run {run_id!r}, and {kept} holds results of it"
+            f"the ledger in {state.directory} does not know run {run_id!r}, and {results} holds results of it"
             f" that were paid for; `paperfleet repair --state {state.directory}` finds them. To pay for all"
             " of it anew, give another --run-id"
         )

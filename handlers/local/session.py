@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 
 def run_ingested(
-    settings: Settings, found: IngestResult, planned: PlanFile | None, console: Console
+    settings: Settings, corpus: IngestResult, planned: PlanFile | None, console: Console
 ) -> RunReport:
     """A session as the settings, and a plan if there is one, want it."""
     if planned is not None:
         from handlers.planning import plan_against_run as forecast
         from handlers.planning import plan_file
 
-        plan_file.check_corpus(planned, found.sha256)
+        plan_file.check_corpus(planned, corpus.sha256)
         forecast.keep(planned, run_folder(settings.state, settings.run_id))
     with endpoint(settings, console) as ready:
-        return run_corpus(ready, found, console)
+        return run_corpus(ready, corpus, console)
 
 
 def make_ready(settings: Settings) -> None:
@@ -52,9 +52,9 @@ def make_ready(settings: Settings) -> None:
             pass
 
 
-def run_corpus(ready: Settings, found: IngestResult, console: Console) -> RunReport:
+def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunReport:
     """A session over an ingested corpus, by whoever holds the state (``only_parent``)."""
-    request = run_request(ready, found)
+    request = run_request(ready, corpus)
     wiring.price(ready, ready.model or "")
     with open_state(ready.run_id, ready) as state:
         refuse_forgotten(state, ready.run_id)

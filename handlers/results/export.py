@@ -21,7 +21,7 @@ from handlers.errors import UsageError
 from handlers.parallel import may_fork, ordered_map
 from handlers.ports import Backend
 from handlers.results.csv_lines import CsvLines
-from handlers.results.records import COLUMNS, Asked, Sent, chunks_of, received, records, sent
+from handlers.results.records import COLUMNS, PackedRow, SourceRow, chunks_of, pack, records, unpack
 
 __all__ = ["COLUMNS", "export_csv", "export_jsonl"]
 
@@ -61,7 +61,7 @@ def export_csv(backend: Backend, run_id: str, output: Output, *, drafts: bool = 
     return counts
 
 
-def _begin(backend: Backend, run_id: str, *, drafts: bool) -> tuple[_Make, Iterator[list[Asked]], Counts]:
+def _begin(backend: Backend, run_id: str, *, drafts: bool) -> tuple[_Make, Iterator[list[SourceRow]], Counts]:
     """What makes records of a chunk, the chunks, and the counts of their statuses."""
     spec = backend.ledger.run(run_id).spec
     make = partial(records, spec=spec, store=backend.store, drafts=drafts)
@@ -80,7 +80,7 @@ def _write_csv(chunks: Iterator[Iterator[dict[str, Any]]], file: IO[bytes], coun
 
 def _write_json_lines(
     make: _Make,
-    chunks: Iterator[list[Asked]],
+    chunks: Iterator[list[SourceRow]],
     file: IO[bytes],
     counts: Counts,
     processes: int,
@@ -88,10 +88,10 @@ def _write_json_lines(
     try:
         for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:
             _write_chunk(make(chunk), file, counts)
-        with closing(ordered_map(partial(_block, make), map(sent, chunks), processes=processes)) as blocks:
-            for given, block in blocks:
+        with closing(ordered_map(partial(_block, make), map(pack, chunks), processes=processes)) as blocks:
+            for packed, block in blocks:
                 if block is None:
-                    _write_chunk(make(received(given)), file, counts)
+                    _write_chunk(make(unpack(packed)), file, counts)
                     continue
                 file.write(block.lines)
                 for status, count in block.counts.items():
@@ -113,14 +113,14 @@ class _Block(NamedTuple):
     counts: Counter[PaperStatus]
 
 
-_Make = Callable[[list[Asked]], Iterator[dict[str, Any]]]
+_Make = Callable[[list[SourceRow]], Iterator[dict[str, Any]]]
 
 
-def _block(make: _Make, chunk: list[Sent]) -> _Block | None:
+def _block(make: _Make, chunk: list[PackedRow]) -> _Block | None:
     """None if there is something wrong with a record: whoever asked finds it again, in its place."""
     try:
-        found = list(make(received(chunk)))
-        return _Block(b"".join(map(_json_line, found)), Counter(record["status"] for record in found))
+        results = list(make(unpack(chunk)))
+        return _Block(b"".join(map(_json_line, results)), Counter(record["status"] for record in results))
     except Exception:  # noqa: BLE001 - raised once more, in the process that tells the user
         return None
 

@@ -41,13 +41,13 @@ class Result(NamedTuple):
     length: int
 
 
-Asked = tuple[bytes, dict[str, Any], Result | None]
+SourceRow = tuple[bytes, dict[str, Any], Result | None]
 """A paper's line of the corpus, what every record needs of it, and its result."""
-Sent = tuple[bytes, dict[str, Any], tuple[Any, ...] | None]
+PackedRow = tuple[bytes, dict[str, Any], tuple[Any, ...] | None]
 """The same as it travels to another process: without the line where the record is made of the rest."""
 
 
-def sent(chunk: list[Asked]) -> list[Sent]:
+def pack(chunk: list[SourceRow]) -> list[PackedRow]:
     return [
         (b"", paper, tuple(result))
         if result is not None and result.status != "skipped" and paper.get("language")
@@ -56,13 +56,13 @@ def sent(chunk: list[Asked]) -> list[Sent]:
     ]
 
 
-def received(chunk: list[Sent]) -> list[Asked]:
+def unpack(chunk: list[PackedRow]) -> list[SourceRow]:
     make = Result._make
     return [(raw, paper, None if plain is None else make(plain)) for raw, paper, plain in chunk]
 
 
 def records(
-    chunk: list[Asked], *, spec: RunSpec, store: ObjectStore, drafts: bool
+    chunk: list[SourceRow], *, spec: RunSpec, store: ObjectStore, drafts: bool
 ) -> Iterator[dict[str, Any]]:
     """The results of a chunk, their keys in the order of ``COLUMNS``. DamagedObjectError names the one that
     is not as it was written."""
@@ -70,7 +70,7 @@ def records(
         yield _record(paper, raw, result, _line(result, store), spec, drafts=drafts)
 
 
-def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[Asked]]:
+def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[SourceRow]]:
     """Memory holds few chunks of papers, however many there are."""
     for papers in _papers(backend.store.lines(spec.corpus)):
         leaders = [paper.get("same_as") or paper["id"] for paper, _ in papers]
@@ -106,7 +106,7 @@ def _papers(lines: Iterator[bytes]) -> Iterator[list[tuple[dict[str, Any], bytes
 # Corpus and parts were validated when they were written, and a million of them are read here: they are
 # parsed, and only what would give out a wrong record is checked again. Of a paper's own texts, which few
 # records repeat, not even strings are made.
-_ASKED = SchemaValidator(
+_PAPER_FIELDS = SchemaValidator(
     core_schema.typed_dict_schema(
         {"id": core_schema.typed_dict_field(core_schema.str_schema())}
         | {
@@ -120,7 +120,7 @@ _ASKED = SchemaValidator(
 
 def _paper(line: bytes) -> dict[str, Any]:
     try:
-        paper: dict[str, Any] = _ASKED.validate_json(line, strict=True)
+        paper: dict[str, Any] = _PAPER_FIELDS.validate_json(line, strict=True)
     except ValueError as error:
         raise CorpusChangedError("a line of the corpus is no paper: ingest the source again") from error
     return paper

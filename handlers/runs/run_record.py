@@ -1,4 +1,4 @@
-"""What is fixed for the life of a run, kept beside its parts: a ledger can be made again from both."""
+"""What is fixed for the life of a run, stored beside its parts: a ledger can be made again from both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from handlers.ports import ObjectStore
 from handlers.state_paths import run_key
 
 
-class _Kept(Frozen):
+class _StoredRecord(Frozen):
     run_id: RunId
     spec: RunSpec
     papers: int
@@ -29,9 +29,9 @@ def record_key(run_id: str) -> str:
     return run_key(run_id, "run.json")
 
 
-def keep_record(record: RunRecord, store: ObjectStore) -> None:
+def store_record(record: RunRecord, store: ObjectStore) -> None:
     """Store it under ``runs/<run>/run.json`` unless it lies there."""
-    kept = _Kept(
+    stored = _StoredRecord(
         run_id=record.run_id,
         spec=record.spec,
         papers=record.papers,
@@ -41,19 +41,19 @@ def keep_record(record: RunRecord, store: ObjectStore) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.json"
-        path.write_text(kept.model_dump_json() + "\n", encoding="utf-8")
+        path.write_text(stored.model_dump_json() + "\n", encoding="utf-8")
         store.put_file(record_key(record.run_id), path)
 
 
-def kept_record(run_id: str, store: ObjectStore) -> RunRecord:
+def stored_record(run_id: str, store: ObjectStore) -> RunRecord:
     """DamagedObjectError if it is gone or damaged."""
     key = record_key(run_id)
     if not store.exists(key):
         raise damage_error(key, f"{key} is gone, and nothing else tells what the run {run_id!r} was about")
     try:
-        kept = _Kept.model_validate_json(b"".join(store.lines(key)))
+        stored = _StoredRecord.model_validate_json(b"".join(store.lines(key)))
     except ValidationError as error:
         raise damage_error(key, f"{key} is damaged, and nothing else tells what the run was about") from error
-    if kept.run_id != run_id:
-        raise damage_error(key, f"{key} is of the run {kept.run_id!r}")
-    return RunRecord(run_id, kept.spec, kept.papers, kept.same_as, kept.created_at, kept.budget)
+    if stored.run_id != run_id:
+        raise damage_error(key, f"{key} is of the run {stored.run_id!r}")
+    return RunRecord(run_id, stored.spec, stored.papers, stored.same_as, stored.created_at, stored.budget)

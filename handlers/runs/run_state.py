@@ -87,10 +87,10 @@ def _without_dead(
 def _stalled(jobs: Sequence[JobRecord], waiting: QueueCounts | None, now: float) -> str:
     """Of jobs that no session started: a platform's, which starts them by itself while messages wait."""
     silent = now - max(job.heartbeat_at for job in jobs)
-    heard = f"stalled: no job was heard of for {silent:,.0f} s"
+    stalled = f"stalled: no job was heard of for {silent:,.0f} s"
     if waiting is not None and not waiting.visible and not waiting.in_flight:
-        return f"{heard} and no message waits; `paperfleet resume` sends the unfinished batches again"
-    return f"{heard}; {_messages(waiting)}look at the function's log and its event source"
+        return f"{stalled} and no message waits; `paperfleet resume` sends the unfinished batches again"
+    return f"{stalled}; {_messages(waiting)}look at the function's log and its event source"
 
 
 def _messages(waiting: QueueCounts | None) -> str:

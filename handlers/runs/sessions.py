@@ -11,7 +11,7 @@ from handlers.pipeline.heartbeat import LEASE_TTL
 
 
 @dataclass(frozen=True)
-class Stretch:
+class WorkPeriod:
     """A time in which ``workers`` (of all its jobs together) could have been busy; Unix seconds."""
 
     start: float
@@ -49,23 +49,23 @@ def job_end(job: JobRecord, alive: IsAlive, now: float) -> float:
     return job.heartbeat_at if job.outcome == "killed" else job.ended_at
 
 
-def stretches(
+def work_periods(
     sessions: Sequence[SessionRecord], jobs: Sequence[JobRecord], alive: IsAlive, now: float
-) -> list[Stretch]:
+) -> list[WorkPeriod]:
     """One for each session that a job took part in, and one for the jobs of none (of a platform that
     starts jobs by itself). A session that found nothing to do is none: it changes no figure."""
     members: dict[str, list[JobRecord]] = {each.session_id: [] for each in sessions}
     others: list[JobRecord] = []
     for job in jobs:
         members.get(job.session_id, others).append(job)
-    found = [
-        Stretch(each.started_at, _session_end(each, mine, alive, now), each.jobs * each.workers)
+    periods = [
+        WorkPeriod(each.started_at, _session_end(each, mine, alive, now), each.jobs * each.workers)
         for each in sessions
         if (mine := members[each.session_id])
     ]
     if others:
-        found.append(_without_session(others, alive, now))
-    return found
+        periods.append(_without_session(others, alive, now))
+    return periods
 
 
 def _session_end(session: SessionRecord, jobs: list[JobRecord], alive: IsAlive, now: float) -> float:
@@ -75,8 +75,8 @@ def _session_end(session: SessionRecord, jobs: list[JobRecord], alive: IsAlive, 
     return max(job_end(job, alive, now) for job in jobs)
 
 
-def _without_session(jobs: list[JobRecord], alive: IsAlive, now: float) -> Stretch:
+def _without_session(jobs: list[JobRecord], alive: IsAlive, now: float) -> WorkPeriod:
     start = min(job.started_at for job in jobs)
     end = max(job_end(job, alive, now) for job in jobs)
     busy = sum(job.workers * max(0.0, job_end(job, alive, now) - job.started_at) for job in jobs)
-    return Stretch(start, end, busy / (end - start) if end > start else 0.0)
+    return WorkPeriod(start, end, busy / (end - start) if end > start else 0.0)

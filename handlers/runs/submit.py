@@ -13,7 +13,7 @@ from handlers.domain.run import Control, RunId, RunRecord, RunSpec
 from handlers.domain.value import Frozen
 from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
 from handlers.ports import Backend, Ledger, ObjectStore
-from handlers.runs.run_record import keep_record
+from handlers.runs.run_record import store_record
 from handlers.runs.specification import specification
 from handlers.settings import Settings
 from handlers.state_paths import index_key
@@ -61,7 +61,7 @@ def submit_run(backend: Backend, request: RunRequest) -> Submitted:
     record = _known(ledger, request) or _create(backend, request)
     if request.spec is not None and (diff := record.spec.diff(request.spec)):
         raise RunChangedError(run_id, diff)
-    keep_record(record, backend.store)  # also of a run that a version without it made
+    store_record(record, backend.store)  # also of a run that a version without it made
     if request.budget is not None:
         ledger.set_budget(run_id, request.budget, at=clock.now())
     if ledger.control(run_id).state == "cancelled":

@@ -17,7 +17,7 @@ from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
 from handlers.ports import Backend, Ledger
 from handlers.runs.run_state import run_state
-from handlers.runs.sessions import IsAlive, Stretch, job_end, stretches
+from handlers.runs.sessions import IsAlive, WorkPeriod, job_end, work_periods
 
 __all__ = ["RunReport", "summarise", "usd"]
 
@@ -43,7 +43,7 @@ def summarise(
     jobs, sessions = ledger.jobs(run_id), ledger.sessions(run_id)
     waiting = backend.queue.counts() if with_queue else None
     alive = IsAlive(is_alive, sessions, now)
-    times = stretches(sessions, jobs, alive, now)
+    times = work_periods(sessions, jobs, alive, now)
     ends = [job_end(job, alive, now) for job in jobs]
     state, reason = run_state(ledger.control(run_id), totals, jobs, sessions, waiting, alive, now)
     errors, checks = _papers_by_class(ledger, run_id) if detail else (None, None)
@@ -91,7 +91,7 @@ def _calls(calls: CallTotals) -> dict[str, Any]:
 
 
 def _pace(
-    totals: RunTotals, jobs: Sequence[JobRecord], ends: Sequence[float], times: Sequence[Stretch]
+    totals: RunTotals, jobs: Sequence[JobRecord], ends: Sequence[float], times: Sequence[WorkPeriod]
 ) -> dict[str, Any]:
     wall = sum(each.wall for each in times)
     # Ceilings, or of theirs what jobs had that choose their number of workers.
@@ -152,9 +152,9 @@ def _about_money(calls: CallTotals, jobs: Sequence[JobRecord]) -> Iterator[str]:
 
 def _about_papers(totals: RunTotals, waiting: QueueCounts | None) -> Iterator[str]:
     if waiting is not None and waiting.dead:
-        told = "all runs share: `paperfleet redrive --list` shows this run's, and why"
-        where = f"queue that {told}" if waiting.shared else "queue: `paperfleet redrive --list` shows why"
-        yield f"{waiting.dead} dead letters in the {where}"
+        which = "queue that all runs share" if waiting.shared else "queue"
+        shows = "shows this run's, and why" if waiting.shared else "shows why"
+        yield f"{waiting.dead} dead letters in the {which}: `paperfleet redrive --list` {shows}"
     flagged = totals.counts["flagged"]
     answered = flagged + totals.counts["done"]
     if flagged > _ENOUGH_FLAGGED * answered:

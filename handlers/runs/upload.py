@@ -60,19 +60,19 @@ def request_of_upload(key: str, *, store: ObjectStore, settings: Settings) -> Ru
         source = Path(scratch) / PurePosixPath(key).name
         with source.open("wb") as copy:
             copy.writelines(store.lines(key))
-        found = ingest(open_source(str(source)), Path(scratch))
-        store_corpus(found, store)
-        return run_request(settings.model_copy(update={"run_id": run_id_of(key, found)}), found)
+        result = ingest(open_source(str(source)), Path(scratch))
+        store_corpus(result, store)
+        return run_request(settings.model_copy(update={"run_id": run_id_of(key, result)}), result)
 
 
-def store_corpus(found: IngestResult, store: ObjectStore) -> None:
+def store_corpus(result: IngestResult, store: ObjectStore) -> None:
     """The index first: whoever finds the corpus finds its index."""
-    store.put_file(index_key(found.key), found.index)
-    store.put_file(found.key, found.corpus)
+    store.put_file(index_key(result.key), result.index)
+    store.put_file(result.key, result.corpus)
 
 
-def run_id_of(key: str, found: IngestResult) -> str:
+def run_id_of(key: str, result: IngestResult) -> str:
     """``june.jsonl`` becomes ``june-1f3a9c02``."""
     stem = PurePosixPath(key).name.partition(".")[0]
     name = _FOREIGN.sub("-", stem).strip("-._")[:48] or "upload"
-    return f"{name}-{found.sha256[:8]}"
+    return f"{name}-{result.sha256[:8]}"

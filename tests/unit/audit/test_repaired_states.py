@@ -16,7 +16,7 @@ from handlers.domain.ledger import REPAIR_PART, REPAIRER, Commit
 from handlers.errors import UsageError
 from handlers.local.merge import take_in
 from handlers.local.preflight import refuse_damaged, refuse_forgotten
-from handlers.runs.run_record import kept_record
+from handlers.runs.run_record import stored_record
 from handlers.settings import Settings
 from tests import builders
 from tests.builders import RUN
@@ -78,7 +78,7 @@ def test_a_merged_state_keeps_what_a_repair_needs(tmp_path: Path) -> None:
     worked(tmp_path / "job", "job-a", 100)
     take_in(tmp_path / "all", tmp_path / "job", RUN)
     store = FileStore(tmp_path / "all")
-    assert kept_record(RUN, store) == builders.run_record(papers=2)
+    assert stored_record(RUN, store) == builders.run_record(papers=2)
     store.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from handlers.adapters.file_store import FileStore
-from handlers.audit.part_index import found_lines
+from handlers.audit.part_index import part_index
 from handlers.audit.scan_parts import CARRIED, scan_parts
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
@@ -20,13 +20,13 @@ def test_copies_that_travelled_with_a_plan_are_no_calls_and_no_damage(tmp_path: 
     store.write_parts(
         f"{CARRIED}actions-1-1", [Part(RUN, "carried/p1", (own,)), Part(RUN, "carried/p2", (others,))]
     )
-    with found_lines() as lines:
-        found = lines.add(scan_parts(RUN, store))
+    with part_index() as lines:
+        scan = lines.add(scan_parts(RUN, store))
         entry = lines.entry("p1")
-    assert (found.calls.sent, found.damaged) == (1, [])
-    assert found.calls.cost == part_line().calls[0].cost
+    assert (scan.calls.sent, scan.damaged) == (1, [])
+    assert scan.calls.cost == part_line().calls[0].cost
     assert entry is not None
-    assert entry.cost == found.calls.cost
+    assert entry.cost == scan.calls.cost
 
 
 def test_a_copy_tells_what_was_paid_for_where_the_original_is_not(tmp_path: Path) -> None:
