@@ -59,8 +59,8 @@ def _executor(work: Callable[..., Any], processes: int) -> Generator[ProcessPool
         yield executor
     finally:
         executor.shutdown(cancel_futures=True)
-        for left in set(multiprocessing.active_children()).difference(others):
-            left.terminate()  # it was started before another could not be, and waits for work
+        for worker in set(multiprocessing.active_children()).difference(others):
+            worker.terminate()  # it was started before another could not be, and waits for work
         gc.unfreeze()
 
 

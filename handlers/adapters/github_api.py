@@ -132,8 +132,8 @@ class GitHubApi:
     def runs_with(self, name: str) -> set[int]:
         """Ids of the repository's runs that keep an artifact of exactly that name."""
         rows = self._pages(f"{self._root}/artifacts", "artifacts", name=name)
-        found = (_parsed(Artifact, row) for row in rows)
-        return {each.workflow_run.id for each in found if each.workflow_run is not None}
+        artifacts = (_parsed(Artifact, row) for row in rows)
+        return {each.workflow_run.id for each in artifacts if each.workflow_run is not None}
 
     def download(self, artifact: Artifact, folder: Path) -> None:
         """Unpack an artifact into a folder. UsageError if it has expired or is no plain archive."""

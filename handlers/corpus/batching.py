@@ -127,18 +127,18 @@ def _heaviest_first(
     rows: Iterator[_Row], db: sqlite3.Connection, in_memory: int
 ) -> tuple[int, Iterator[_Row]]:
     """How many, and all of them by their twins' greatest weight, twins side by side, else as they came."""
-    held = list(islice(rows, in_memory))
-    if len(held) == in_memory:
-        return _fill(db, chain(held, rows)), _sorted_rows(db)
+    head = list(islice(rows, in_memory))
+    if len(head) == in_memory:
+        return _fill(db, chain(head, rows)), _sorted_rows(db)
     ranks: dict[int, int] = {}
-    for twin, tokens, *_ in held:
+    for twin, tokens, *_ in head:
         if twin > 0 and tokens > ranks.get(twin, -1):
             ranks[twin] = tokens
-    held.sort(key=itemgetter(0))
-    held.sort(
+    head.sort(key=itemgetter(0))
+    head.sort(
         key=lambda row: ranks[row[0]] if row[0] > 0 else row[1], reverse=True
     )  # equal ones stay in order
-    return len(held), iter(held)
+    return len(head), iter(head)
 
 
 def _fill(db: sqlite3.Connection, rows: Iterable[_Row]) -> int:

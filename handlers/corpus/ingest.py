@@ -126,10 +126,10 @@ class _Intake:
 
     def _refusal_or_add(self, paper: Prepared) -> str:
         """Why it is no paper of the corpus, or "" if it is one or a duplicate."""
-        known = self._seen.by_id(paper.id)
-        if known is not None:
-            if known.text != paper.digest:
-                return f"the id stands in line {known.line} with another text; this is line {paper.number}"
+        earlier = self._seen.by_id(paper.id)
+        if earlier is not None:
+            if earlier.text != paper.digest:
+                return f"the id stands in line {earlier.line} with another text; this is line {paper.number}"
             self.duplicates += 1
             return ""
         if not paper.refusal:
@@ -208,10 +208,10 @@ def _nothing_good(name: str, intake: _Intake) -> str:
 
 def _sweep(folder: Path, now: float) -> None:
     """Remove what ingests that were killed left behind: each as large as its corpus."""
-    for left in folder.glob(f"{_SCRATCH}*"):
+    for scratch in folder.glob(f"{_SCRATCH}*"):
         with suppress(OSError):
-            if now - max(path.stat().st_mtime for path in (left, *left.iterdir())) > _LEFT:
-                shutil.rmtree(left)
+            if now - max(path.stat().st_mtime for path in (scratch, *scratch.iterdir())) > _LEFT:
+                shutil.rmtree(scratch)
 
 
 def _write_out(path: Path) -> None:

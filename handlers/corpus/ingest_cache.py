@@ -32,12 +32,12 @@ def remembered(
     try:
         if place is None:
             return None
-        kept = json.loads(place.read_text("utf-8"))
-        paths = {name: Path(kept[name]) for name in _PATHS}
-        if [path.stat().st_size for path in paths.values()] != kept["sizes"]:
+        entry = json.loads(place.read_text("utf-8"))
+        paths = {name: Path(entry[name]) for name in _PATHS}
+        if [path.stat().st_size for path in paths.values()] != entry["sizes"]:
             return None
         profile = Profile.model_validate_json(paths["profile_path"].read_bytes())
-        fields: dict[str, Any] = {name: kept[name] for name in _PLAIN}
+        fields: dict[str, Any] = {name: entry[name] for name in _PLAIN}
         return IngestResult(**fields, **cast("dict[str, Any]", paths), profile=profile)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -48,12 +48,12 @@ def remember(result: IngestResult, place: Path | None) -> None:
     grew meanwhile is to be read again. Nothing is lost where it cannot be kept."""
     if place is None:
         return
-    kept: dict[str, Any] = {name: getattr(result, name) for name in _PLAIN}
-    kept |= {name: str(getattr(result, name)) for name in _PATHS}
+    fields: dict[str, Any] = {name: getattr(result, name) for name in _PLAIN}
+    fields |= {name: str(getattr(result, name)) for name in _PATHS}
     try:
-        kept["sizes"] = [getattr(result, name).stat().st_size for name in _PATHS]
+        fields["sizes"] = [getattr(result, name).stat().st_size for name in _PATHS]
         with replacing(place, durable=False) as scratch:
-            scratch.write_text(json.dumps(kept), "utf-8")
+            scratch.write_text(json.dumps(fields), "utf-8")
     except OSError:
         return
 
@@ -64,17 +64,17 @@ def place_of(
     """Where the result of a file as it is now is kept; None if it is no regular file."""
     path = Path(source)
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return None
-    said = [str(path.resolve()), found.st_size, found.st_mtime_ns, found.st_ino, format_name]
-    key = hashlib.sha256(json.dumps([*said, sorted(mapping.items()), _code()]).encode()).hexdigest()
+    identity = [str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino, format_name]
+    key = hashlib.sha256(json.dumps([*identity, sorted(mapping.items()), _code()]).encode()).hexdigest()
     return directory / FOLDER / _FILE / f"{key}.json"
 
 
 def _code() -> list[tuple[str, int, int]]:
     """This package's files: another version may make another corpus of the same source."""
     files = sorted(Path(__file__).parent.rglob("*.py"))
-    return [(path.name, (seen := path.stat()).st_size, seen.st_mtime_ns) for path in files]
+    return [(path.name, (status := path.stat()).st_size, status.st_mtime_ns) for path in files]

@@ -150,11 +150,11 @@ class Normaliser:
         return {name: record[name] for name in sorted(names) if record[name] is not None} if names else {}
 
     def _id(self, value: object, record: Record) -> str:
-        given = _text("id", value)
-        if not given:
+        text = _text("id", value)
+        if not text:
             names = ", ".join(sorted(map(clean_text, record))[:12])[:200]
             raise RecordError(f"no {self._names['id']!r} (fields: {names}); map it with --map id=FIELD")
-        return given
+        return text
 
     def _keywords(self, value: object) -> tuple[str, ...]:
         if isinstance(value, list):
@@ -175,8 +175,8 @@ def _text(field: str, value: object) -> str:
 
 
 def _language(value: object, fields: Mapping[str, object]) -> str | None:
-    given = _text("language", value)
-    tag = _known_tag(given) if len(given) < _SHORT_TAG else normalise_language(given)
+    stated = _text("language", value)
+    tag = _known_tag(stated) if len(stated) < _SHORT_TAG else normalise_language(stated)
     if tag is not None:
         return tag
     text = " ".join(str(fields.get(name, ""))[:SAMPLE_CHARACTERS] for name in ("title", "abstract", "body"))
@@ -185,10 +185,10 @@ def _language(value: object, fields: Mapping[str, object]) -> str | None:
 
 def _url(value: object) -> str | None:
     """Web addresses and bare DOIs; any other scheme is dropped, since reports make links of it."""
-    given = _text("url", value)
-    if _DOI.fullmatch(given):
-        return f"https://doi.org/{given}"
-    return given if _URL.fullmatch(given) else None
+    text = _text("url", value)
+    if _DOI.fullmatch(text):
+        return f"https://doi.org/{text}"
+    return text if _URL.fullmatch(text) else None
 
 
 def _twin(title_and_abstract: bytes) -> int:

@@ -92,13 +92,13 @@ class SeenPapers:
         """Read what is known of these (id, text); of others nothing is known until the next time."""
         if self._last < self._in_memory:
             return  # all that is known is at hand
-        db, asked = self._written(), list(papers)
+        db, pairs = self._written(), list(papers)
         self._ids = {row[0]: Known(*row[1:]) for row in _asked(
-            db, "SELECT id, text, line FROM papers WHERE id IN ({})", [paper_id for paper_id, _ in asked]
+            db, "SELECT id, text, line FROM papers WHERE id IN ({})", [paper_id for paper_id, _ in pairs]
         )}  # fmt: skip
         self._leaders = {row[0]: Leader(*row[1:]) for row in _asked(
             db, "SELECT leaders.text, papers.seq, papers.id FROM leaders JOIN papers USING (seq)"
-            " WHERE leaders.text IN ({})", [text for _, text in asked],
+            " WHERE leaders.text IN ({})", [text for _, text in pairs],
         )}  # fmt: skip
 
     def by_id(self, paper_id: str) -> Known | None:

@@ -47,13 +47,13 @@ def clean_text(text: str) -> str:
 
 
 def _short_runs(text: str) -> str:
-    kept: list[str] = []
+    characters: list[str] = []
     marks = 0
     for char in text:
         marks = marks + 1 if unicodedata.combining(char) else 0
         if marks <= _MAX_MARKS:
-            kept.append(char)
-    return "".join(kept)
+            characters.append(char)
+    return "".join(characters)
 
 
 def clean_value(value: object) -> object:

@@ -20,9 +20,9 @@ def text_digest(seed: int, messages: list[tuple[str, str]]) -> bytes:
     return hasher.digest()
 
 
-def draws(digest: bytes, seen: int) -> tuple[float, float, float]:
+def draws(digest: bytes, repeats: int) -> tuple[float, float, float]:
     """Three uniform numbers in [0, 1) for the request seen ``seen`` times before."""
-    raw = blake2b(digest + seen.to_bytes(8, "little"), digest_size=24).digest()
+    raw = blake2b(digest + repeats.to_bytes(8, "little"), digest_size=24).digest()
     first, second, third = struct.unpack("<QQQ", raw)
     return (first >> 11) / 2**53, (second >> 11) / 2**53, (third >> 11) / 2**53
 

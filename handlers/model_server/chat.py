@@ -25,7 +25,7 @@ _ENDINGS: frozenset[Fault] = frozenset({"reset", "stall", "truncated"})
 
 
 @dataclass(frozen=True)
-class Asked:
+class ChatBody:
     """A request body that passed the form's checks."""
 
     model: str
@@ -78,21 +78,21 @@ class Chat:
         refused = self._unauthorized(request)
         if refused is not None:
             return refused
-        asked = self._asked(request.body)
-        if isinstance(asked, ServerReply):
-            return asked
-        refused = self._out_of_credit() or self._throttled(asked)
-        return refused or self._admitted(asked)
+        body = self._asked(request.body)
+        if isinstance(body, ServerReply):
+            return body
+        refused = self._out_of_credit() or self._throttled(body)
+        return refused or self._admitted(body)
 
     def _unauthorized(self, request: HttpRequest) -> ServerReply | None:
         key = self.settings.api_key
-        given = request.headers.get("authorization", "").removeprefix("Bearer ").encode("utf-8", "replace")
-        if key is None or hmac.compare_digest(given, key.encode()):
+        header = request.headers.get("authorization", "").removeprefix("Bearer ").encode("utf-8", "replace")
+        if key is None or hmac.compare_digest(header, key.encode()):
             return None
         message = "Incorrect API key provided"
         return self._refuse("unauthorized", 401, message, code="invalid_api_key")
 
-    def _asked(self, body: bytes) -> Asked | ServerReply:
+    def _asked(self, body: bytes) -> ChatBody | ServerReply:
         """The request, or the 4xx that it earns."""
         try:
             data = json.loads(body)
@@ -105,18 +105,18 @@ class Chat:
             message = "Expected JSON with model, messages of text, max_tokens over 0 and no stream"
             return self._refuse("bad_request", 400, message, code="invalid_request")
         prompt = tokens.count_messages(content for _, content in messages)
-        return self._unfit(model, prompt, limit) or Asked(model, messages, limit, prompt)
+        return self._unfit(model, prompt, limit) or ChatBody(model, messages, limit, prompt)
 
     def _unfit(self, model: str, prompt: int, limit: int | None) -> ServerReply | None:
         settings = self.settings
         if settings.models and model not in settings.models:
             message = f"The model `{model[:100]}` does not exist or you do not have access to it"
             return self._refuse("unknown_model", 404, message, code="model_not_found")
-        most, asked = settings.max_context_tokens, prompt + (limit or 0)
-        if most is None or asked <= most:
+        most, total = settings.max_context_tokens, prompt + (limit or 0)
+        if most is None or total <= most:
             return None
         message = (
-            f"This model's maximum context length is {most} tokens. However, you requested {asked} tokens "
+            f"This model's maximum context length is {most} tokens. However, you requested {total} tokens "
             f"({prompt} in the messages, {limit or 0} in the completion). Please reduce the length."
         )
         return self._refuse("too_long", 400, message, code="context_length_exceeded")
@@ -131,9 +131,9 @@ class Chat:
             "no_credit", status, message, kind="insufficient_quota", code="insufficient_quota"
         )
 
-    def _throttled(self, asked: Asked) -> ServerReply | None:
+    def _throttled(self, body: ChatBody) -> ServerReply | None:
         in_flight = self._bill.in_flight
-        wait = self._limits.wait(asked.prompt_tokens, in_flight=in_flight, now=self._monotonic())
+        wait = self._limits.wait(body.prompt_tokens, in_flight=in_flight, now=self._monotonic())
         if not wait:
             return None
         headers = self._limits.retry_headers(wait, now=self._now())
@@ -141,8 +141,8 @@ class Chat:
         code = "rate_limit_exceeded"
         return self._refuse("throttled", 429, message, kind="requests", code=code, headers=headers)
 
-    def _admitted(self, asked: Asked) -> ServerReply:
-        digest = chance.text_digest(self.settings.seed, asked.messages)
+    def _admitted(self, body: ChatBody) -> ServerReply:
+        digest = chance.text_digest(self.settings.seed, body.messages)
         draw = self._draw(digest)
         if draw.fault in _ERRORS:
             status, message = _ERRORS[draw.fault]
@@ -151,34 +151,34 @@ class Chat:
                 status, message, kind="server_error", headers=self._headers(), delay=self._delay(draw, 0)
             )
             return self._tracked(reply, digest, billed=False)
-        content = compose(_last_user(asked.messages), self._translator, draw.fault, draw.damage)
-        content, used = self._measured(asked, content)
+        content = compose(_last_user(body.messages), self._translator, draw.fault, draw.damage)
+        content, used = self._measured(body, content)
         self._bill.charge(digest, used, self._tariff.charge(used))
         self._limits.spend(used.completion)
         return self._tracked(self._reply(content, used, draw), digest, billed=True)
 
     def _draw(self, digest: bytes) -> Draw:
-        seen = self._seen.get(digest, 0)
-        self._seen[digest] = seen + 1
-        first, second, third = chance.draws(digest, seen)
+        repeats = self._seen.get(digest, 0)
+        self._seen[digest] = repeats + 1
+        first, second, third = chance.draws(digest, repeats)
         settings = self.settings
         median = settings.latency if settings.latency_model == "lognormal" else 1.0
         noise = chance.lognormal(second, median=median, sigma=settings.sigma)
         return Draw(pick(self._rates, first), noise, third)
 
-    def _measured(self, asked: Asked, content: Content) -> tuple[Content, Tokens]:
+    def _measured(self, body: ChatBody, content: Content) -> tuple[Content, Tokens]:
         """The content within ``max_tokens``, and what it costs. Reasoning comes first, as models do it."""
         reasoning = self.settings.reasoning_tokens
-        if asked.max_tokens is not None:
-            reasoning = min(reasoning, asked.max_tokens)
-            room = asked.max_tokens - reasoning
+        if body.max_tokens is not None:
+            reasoning = min(reasoning, body.max_tokens)
+            room = body.max_tokens - reasoning
             if tokens.count(content.text) > room:
                 content = Content(tokens.cut(content.text, room), "length", content.fault)
         completion = tokens.count(content.text) + reasoning
-        return content, Tokens(asked.prompt_tokens, completion, self._cached(asked), reasoning)
+        return content, Tokens(body.prompt_tokens, completion, self._cached(body), reasoning)
 
-    def _cached(self, asked: Asked) -> int:
-        role, system = asked.messages[0]
+    def _cached(self, body: ChatBody) -> int:
+        role, system = body.messages[0]
         if not self.settings.prompt_cache or role != "system":
             return 0
         key = hash(system)

@@ -29,11 +29,11 @@ class Content:
 
 def compose(user: str, translator: Translator, fault: Fault | None, chance: float) -> Content:
     """One JSON object of translated segments; plain text for a message that is no such JSON."""
-    asked = _asked(user)
-    if asked is None:
+    request = _asked(user)
+    if request is None:
         text = translator.translate(user, {})
         return _spoiled(text, fault, chance) or Content(text)
-    segments, glossary = asked
+    segments, glossary = request
     answer = {key: translator.translate(text, glossary) for key, text in segments.items()}
     if fault is None:
         return Content(encoded(answer))
@@ -60,13 +60,13 @@ def _spoiled(text: str, fault: Fault | None, chance: float) -> Content | None:
 def _asked(user: str) -> tuple[dict[str, str], dict[str, str]] | None:
     """Segments and glossary of the message, None if it is not what Paperfleet sends."""
     try:
-        asked = json.loads(user)
+        message = json.loads(user)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(asked, dict) or not isinstance(asked.get("segments"), dict):
+    if not isinstance(message, dict) or not isinstance(message.get("segments"), dict):
         return None
-    glossary = asked.get("glossary")
-    return _strings(asked["segments"]), _strings(glossary) if isinstance(glossary, dict) else {}
+    glossary = message.get("glossary")
+    return _strings(message["segments"]), _strings(glossary) if isinstance(glossary, dict) else {}
 
 
 def _strings(mapping: dict[str, object]) -> dict[str, str]:

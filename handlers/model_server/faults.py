@@ -48,10 +48,10 @@ def not_the_json_asked(content: str, chance: float) -> str:
 
 def _changed(answer: Segments, pattern: re.Pattern[str], chance: float, change: _Change) -> Segments | None:
     """One match of ``pattern``, chosen by chance, changed."""
-    found = [(key, match) for key, text in answer.items() for match in pattern.finditer(text)]
-    if not found:
+    places = [(key, match) for key, text in answer.items() for match in pattern.finditer(text)]
+    if not places:
         return None
-    key, match = found[int(chance * len(found))]
+    key, match = places[int(chance * len(places))]
     text = answer[key]
     return {**answer, key: text[: match.start()] + change(match.group()) + text[match.end() :]}
 

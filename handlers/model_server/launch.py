@@ -97,11 +97,11 @@ def start(settings: ServerSettings) -> RunningServer:
     process.stdin.write(settings.model_dump_json().encode() + b"\n")
     process.stdin.flush()
     line = process.stdout.readline()
-    said: dict[str, str] = (
+    message: dict[str, str] = (
         json.loads(line) if line else {"error": "the model server ended before it listened"}
     )
-    server = RunningServer(process, said.get("base_url", ""), settings.tls_certificate)
-    if "base_url" not in said:
+    server = RunningServer(process, message.get("base_url", ""), settings.tls_certificate)
+    if "base_url" not in message:
         server.stop()
-        raise UsageError(said["error"])
+        raise UsageError(message["error"])
     return server

@@ -64,8 +64,8 @@ class Limits:
 
     def left(self) -> list[tuple[str, int, float]]:
         """(kind as in the headers' names, what is left, seconds until all of it is) of each limit."""
-        found = (("-requests", self._requests), ("-tokens", self._tokens))
-        return [(kind, each.remaining(), each.seconds_to_full()) for kind, each in found if each]
+        levels = (("-requests", self._requests), ("-tokens", self._tokens))
+        return [(kind, each.remaining(), each.seconds_to_full()) for kind, each in levels if each]
 
     def headers(self) -> str:
         """``x-ratelimit-*`` as OpenAI sends them."""

@@ -112,7 +112,7 @@ class S3Store:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         try:
             for page in pages:
-                yield from (found["Key"] for found in page.get("Contents", ()))
+                yield from (entry["Key"] for entry in page.get("Contents", ()))
         except (BotoCoreError, ClientError) as error:
             raise self._explained(error, prefix) from error
 

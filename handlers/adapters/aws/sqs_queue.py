@@ -71,12 +71,12 @@ class SqsQueue:
         self._bodies: OrderedDict[str, str] = OrderedDict()
 
     def send(self, messages: Iterable[tuple[str, str]]) -> int:
-        sent = 0
+        count = 0
         groups = _groups(body for _, body in messages)
         with ThreadPoolExecutor(_SENDERS, thread_name_prefix="sqs") as pool:
             while window := list(islice(groups, 4 * _SENDERS)):
-                sent += sum(pool.map(self._send_group, window))
-        return sent
+                count += sum(pool.map(self._send_group, window))
+        return count
 
     def _send_group(self, bodies: list[str]) -> int:
         waiting = {str(n): body for n, body in enumerate(bodies)}
@@ -104,10 +104,10 @@ class SqsQueue:
             WaitTimeSeconds=self._long_poll,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )
-        found = [_message(each) for each in answer.get("Messages", [])]
-        for message in found:
+        messages = [_message(each) for each in answer.get("Messages", [])]
+        for message in messages:
             self._remember(message.receipt, message.body)
-        return found
+        return messages
 
     def _remember(self, receipt: str, body: str) -> None:
         with self._lock:
@@ -162,17 +162,17 @@ class SqsQueue:
 
     def redrive(self, wanted: Callable[[str], bool] = lambda _body: True) -> int:
         """One by one: sent first and deleted then, so that a crash doubles a message and loses none."""
-        sent, left = 0, []
+        count, others = 0, []
         for letter in self._read_dead():
             if not wanted(letter.body):
-                left.append(letter)
+                others.append(letter)
                 continue
             self._call("send_message", QueueUrl=self._url, MessageBody=letter.body)
             self._call("delete_message", QueueUrl=self._dead_url, ReceiptHandle=letter.receipt)
-            sent += 1
-        for letter in left:
+            count += 1
+        for letter in others:
             self._leave_dead(letter)
-        return sent
+        return count
 
     def _leave_dead(self, letter: QueueMessage) -> None:
         """Show it to the next reader at once; should its hiding have run out, it is shown already."""
@@ -186,7 +186,7 @@ class SqsQueue:
     def _read_dead(self) -> Iterator[QueueMessage]:
         if self._dead_url is None:
             raise UsageError("no dead-letter queue: set PAPERFLEET_DEAD_LETTER_URL")
-        seen: set[str] = set()
+        ids: set[str] = set()
         while True:
             answer = self._call(
                 "receive_message",
@@ -196,10 +196,10 @@ class SqsQueue:
                 WaitTimeSeconds=self._long_poll,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
-            fresh = [each for each in map(_message, answer.get("Messages", [])) if each.id not in seen]
+            fresh = [each for each in map(_message, answer.get("Messages", [])) if each.id not in ids]
             if not fresh:
                 return
-            seen.update(each.id for each in fresh)
+            ids.update(each.id for each in fresh)
             yield from fresh
 
     def counts(self) -> QueueCounts:
@@ -256,6 +256,6 @@ def _groups(bodies: Iterable[str]) -> Iterator[list[str]]:
         yield group
 
 
-def _message(found: Mapping[str, Any]) -> QueueMessage:
-    receives = int(found.get("Attributes", {}).get("ApproximateReceiveCount", 1))
-    return QueueMessage(found["MessageId"], found["ReceiptHandle"], found["Body"], receives)
+def _message(fields: Mapping[str, Any]) -> QueueMessage:
+    receives = int(fields.get("Attributes", {}).get("ApproximateReceiveCount", 1))
+    return QueueMessage(fields["MessageId"], fields["ReceiptHandle"], fields["Body"], receives)

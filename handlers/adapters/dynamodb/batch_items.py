@@ -51,9 +51,9 @@ class BatchItems:
 
     def unfinished_batches(self, run_id: str) -> Iterator[BatchMessage]:
         """Each bucket in the order of its keys, which is that of the cut; merged page by page."""
-        wanted, only = ["batch_id", "position", "generation"], "attribute_not_exists(#finished_at)"
+        attributes, only = ["batch_id", "position", "generation"], "attribute_not_exists(#finished_at)"
         buckets = [
-            self._table.query(pk, "BATCH#", attributes=wanted, only=only) for pk in bucket_keys(run_id)
+            self._table.query(pk, "BATCH#", attributes=attributes, only=only) for pk in bucket_keys(run_id)
         ]
         return self._messages(run_id, heapq.merge(*buckets, key=_place))
 
@@ -61,9 +61,9 @@ class BatchItems:
         rest = iter(items)
         while chunk := list(islice(rest, _READ_AHEAD)):
             keys = [message_key(run_id, item["batch_id"]) for item in chunk]
-            found = self._table.get_many(keys)
+            messages = self._table.get_many(keys)
             for key, item in zip(keys, chunk, strict=True):
-                message = BatchMessage.model_validate_json(found[key]["message"])
+                message = BatchMessage.model_validate_json(messages[key]["message"])
                 yield message.model_copy(update={"generation": item["generation"]})
 
     def lease(self, run_id: str, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:
@@ -95,14 +95,14 @@ class BatchItems:
         return item is not None
 
     def free_leases(self, run_id: str, owner: str) -> list[BatchMessage]:
-        held = self._table.query_buckets(
+        leases = self._table.query_buckets(
             run_id,
             "BATCH#",
             attributes=["batch_id", "position", "generation", "epoch"],
             only="#owner = :owner AND #lease_until > :zero AND attribute_not_exists(#finished_at)",
             arguments={"owner": owner, "zero": 0},
         )
-        freed = [item for item in held if self._set_lease(run_id, item["batch_id"], item["epoch"], 0.0)]
+        freed = [item for item in leases if self._set_lease(run_id, item["batch_id"], item["epoch"], 0.0)]
         return list(self._messages(run_id, sorted(freed, key=lambda item: item["position"])))
 
     def finish_batch(self, run_id: str, batch_id: str, *, now: float) -> bool:
@@ -152,15 +152,15 @@ class BatchItems:
         return counts | {"terminal": sum(counts[status] for status in TERMINAL)}
 
     def _paper_keys(self, run_id: str, batch_id: str) -> list[Key]:
-        known = self._papers_of.get((run_id, batch_id))
-        if known is None:
+        paper_keys = self._papers_of.get((run_id, batch_id))
+        if paper_keys is None:
             item = self._table.get(*message_key(run_id, batch_id))
             ids = BatchMessage.model_validate_json(item["message"]).ids if item is not None else ()
-            known = [paper_key(run_id, paper_id) for paper_id in ids]
+            paper_keys = [paper_key(run_id, paper_id) for paper_id in ids]
             while len(self._papers_of) >= _KNOWN:
                 self._papers_of.pop(next(iter(self._papers_of)), None)
-            self._papers_of[run_id, batch_id] = known
-        return known
+            self._papers_of[run_id, batch_id] = paper_keys
+        return paper_keys
 
 
 def paper_key(run_id: str, paper_id: str) -> Key:

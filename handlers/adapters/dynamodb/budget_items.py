@@ -74,7 +74,7 @@ class Budgets:
     def _draw(
         self, run_id: str, job_id: str, seq: int, amount: int, condition: str, arguments: Mapping[str, int]
     ) -> bool:
-        drawn = self._table.update(
+        item = self._table.update(
             run_key(run_id),
             "BUDGET",
             values={"seq": seq},
@@ -83,12 +83,12 @@ class Budgets:
             arguments={"amount": amount, **({"seq": seq} if ":seq" in condition else {}), **arguments},
             names=_names(job_id),
         )
-        return drawn is not None
+        return item is not None
 
     def give_back(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> None:
         while True:
             for mine in ("mine", "ended"):
-                given = self._table.update(
+                change = self._table.update(
                     run_key(run_id),
                     "BUDGET",
                     values={"seq": seq},
@@ -97,7 +97,7 @@ class Budgets:
                     arguments={"seq": seq},
                     names=_names(job_id),
                 )
-                if given is not None or int(self.item(run_id).get(f"s:{job_id}", 0)) >= seq:
+                if change is not None or int(self.item(run_id).get(f"s:{job_id}", 0)) >= seq:
                     return
             totals = self._job_totals.of(run_id, job_id)
             if seq <= totals.seq or amount > (totals.settled or 0):
@@ -107,7 +107,7 @@ class Budgets:
 
     def _list_again(self, run_id: str, job_id: str, before: int, change: int, *, seq: int) -> bool:
         """Change what a closed job held; False if it is listed by now."""
-        listed = self._table.update(
+        item = self._table.update(
             run_key(run_id),
             "BUDGET",
             values={"ended": before + change, "seq": seq},
@@ -115,7 +115,7 @@ class Budgets:
             condition="attribute_not_exists(#mine) AND attribute_not_exists(#ended)",
             names=_names(job_id),
         )
-        return listed is not None
+        return item is not None
 
     def close(self, run_id: str, job_id: str, cost: int) -> None:
         """What the job holds becomes what it held, or ``cost`` if it booked more. Twice is once."""

@@ -76,7 +76,7 @@ class JobItems:
 
     def take_start(self, session_id: str) -> bool:
         mark, key = secrets.token_hex(8), f"SESSION#{session_id}"
-        taken = self._table.update(
+        session = self._table.update(
             key,
             "SESSION",
             values={"mark": mark},
@@ -85,7 +85,7 @@ class JobItems:
             " AND (attribute_not_exists(#mark) OR #mark <> :mark)",
             arguments={"mark": mark},
         )
-        if taken is not None:
+        if session is not None:
             return True
         return (self._table.get(key, "SESSION") or {}).get("mark") == mark
 
@@ -106,27 +106,28 @@ class JobItems:
         )
 
     def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
-        beaten = self._table.update(
+        job = self._table.update(
             live_key(run_id),
             f"JOB#{job_id}",
             values={"heartbeat_at": at, "stats": json.dumps(asdict(stats)), "ttl": int(at) + _KEPT},
             condition="attribute_exists(pk)",
         )
-        return beaten is not None
+        return job is not None
 
     def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
-        heard = self._table.query(
+        items = self._table.query(
             live_key(run_id),
             "JOB#",
             attributes=["stats"],
             only="#heartbeat_at > :since",
             arguments={"since": since},
         )
-        return [JobStats.parse(item["stats"]) for item in heard]
+        return [JobStats.parse(item["stats"]) for item in items]
 
     def most_overrun(self, run_id: str) -> int:
-        heard = [job.overrun for job in self.live_jobs(run_id, since=0)]
-        return max([*heard, self._budgets.most_overrun(run_id)])  # last: one that ends meanwhile is in both
+        overruns = [job.overrun for job in self.live_jobs(run_id, since=0)]
+        # The budget last: a job that ends between the two reads is in both.
+        return max([*overruns, self._budgets.most_overrun(run_id)])
 
     def end_job(
         self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None
@@ -141,8 +142,8 @@ class JobItems:
         cost = self._job_totals.close(run_id, job_id, exact=not clean).calls.cost
         self._budgets.close(run_id, job_id, cost)
         lost = self._budgets.book_overrun(run_id, job_id)  # with parts that were booked meanwhile
-        given = {} if stats is None else {"stats": json.dumps(asdict(stats))}
-        record = {name: job[name] for name in _RECORD} | given | {"ended_at": at, "outcome": outcome}
+        last_stats = {} if stats is None else {"stats": json.dumps(asdict(stats))}
+        record = {name: job[name] for name in _RECORD} | last_stats | {"ended_at": at, "outcome": outcome}
         self._budgets.tell_overrun(run_id, JobStats.parse(record["stats"]).overrun)
         self._job_totals.keep(run_id, job_id, json.dumps(record))
         self._table.delete(*where)
@@ -160,8 +161,8 @@ class JobItems:
         return sorted(jobs, key=lambda job: (job.started_at, job.job_id))
 
     def sessions(self, run_id: str) -> list[SessionRecord]:
-        found = self._table.query(run_key(run_id), "SESSION#")
-        keys = [(str(item["sk"]), "SESSION") for item in found]
+        items = self._table.query(run_key(run_id), "SESSION#")
+        keys = [(str(item["sk"]), "SESSION") for item in items]
         sessions = [_session(item) for item in self._table.get_many(keys).values()]
         return sorted(sessions, key=lambda session: (session.started_at, session.session_id))
 

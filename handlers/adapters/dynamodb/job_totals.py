@@ -78,13 +78,14 @@ class JobTotalsItems:
         return put or (self._table.get(pk, sk) or {}).get("mark") == mark
 
     def _add(self, run_id: str, job_id: str, parts: Sequence[CallTotals]) -> JobTotals:
-        known = self._known.get((run_id, job_id))
-        if known is None:
+        before = self._known.get((run_id, job_id))
+        if before is None:
             return self.rebuild(run_id, job_id)
-        calls = known.calls
+        calls = before.calls
         for part in parts:
             calls = calls.plus(part)
-        written = self._write(run_id, job_id, JobTotals(known.parts + len(parts), calls), before=known.parts)
+        totals = JobTotals(before.parts + len(parts), calls)
+        written = self._write(run_id, job_id, totals, before=before.parts)
         return written or self.rebuild(run_id, job_id)
 
     def rebuild(self, run_id: str, job_id: str) -> JobTotals:

@@ -20,8 +20,8 @@ class PaperItems(BatchItems):
     _budgets: Budgets
 
     def paper_rows(self, run_id: str, paper_ids: Sequence[str]) -> dict[str, PaperRow]:
-        found = self._table.get_many([paper_key(run_id, paper_id) for paper_id in paper_ids])
-        return {item["id"]: _row(item) for item in found.values()}
+        items = self._table.get_many([paper_key(run_id, paper_id) for paper_id in paper_ids])
+        return {item["id"]: _row(item) for item in items.values()}
 
     def entries(self, run_id: str) -> Iterator[PaperRow]:
         buckets = [self._table.query(pk, "PAPER#") for pk in bucket_keys(run_id)]
@@ -36,8 +36,8 @@ class PaperItems(BatchItems):
             if totals.ended:
                 self._budgets.book_overrun(run_id, job_id)
         entries = [(commit, entry) for commit in new for entry in commit.entries]
-        taken = self._table.map(lambda pair: self._take(*pair), entries)
-        accepted = [pair for pair, was_taken in zip(entries, taken, strict=True) if was_taken]
+        outcomes = self._table.map(lambda pair: self._take(*pair), entries)
+        accepted = [pair for pair, was_taken in zip(entries, outcomes, strict=True) if was_taken]
         self._put_fingerprints(accepted)
         for run_id, batch_id in dict.fromkeys((commit.run_id, commit.batch_id) for commit in new):
             self.count(run_id, batch_id)
@@ -102,10 +102,10 @@ class PaperItems(BatchItems):
         )
 
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
-        found = self._table.get_many([(f"FP#{fingerprint}", "FP") for fingerprint in fingerprints])
+        items = self._table.get_many([(f"FP#{fingerprint}", "FP") for fingerprint in fingerprints])
         return {
             pk.removeprefix("FP#"): Reusable(item["run_id"], item["paper_id"], _pointer(item))
-            for (pk, _), item in found.items()
+            for (pk, _), item in items.items()
             if "gone" not in item
         }
 
@@ -124,13 +124,13 @@ class PaperItems(BatchItems):
         between leaves the batch unfinished, so that it is emitted again."""
         if not statuses:
             return 0
-        wanted = {f"status{n}": status for n, status in enumerate(statuses)}
+        arguments = {f"status{n}": status for n, status in enumerate(statuses)}
         chosen = self._table.query_buckets(
             run_id,
             "PAPER#",
             attributes=["pk", "sk", "batch", "status", "error", "generation", "weight"],
-            only=f"#status IN ({', '.join(f':{name}' for name in wanted)})",
-            arguments=wanted,
+            only=f"#status IN ({', '.join(f':{name}' for name in arguments)})",
+            arguments=arguments,
         )
         batches: dict[str, list[Item]] = {}
         for item in chosen:
@@ -152,12 +152,12 @@ class PaperItems(BatchItems):
             condition="#generation < :generation",
             arguments={"generation": generation},
         )
-        opened = self._table.map(lambda item: self._reopen_paper(item, generation), papers)
+        changes = self._table.map(lambda item: self._reopen_paper(item, generation), papers)
         self.count(run_id, batch_id)
-        return sum(item["weight"] for item, was_opened in zip(papers, opened, strict=True) if was_opened)
+        return sum(item["weight"] for item, was_opened in zip(papers, changes, strict=True) if was_opened)
 
     def _reopen_paper(self, item: Item, generation: int) -> bool:
-        opened = self._table.update(
+        change = self._table.update(
             item["pk"],
             item["sk"],
             values={"status": "pending", "generation": generation, "flags": ()},
@@ -165,10 +165,10 @@ class PaperItems(BatchItems):
             condition="#status = :status AND #generation = :before",
             arguments={"status": item["status"], "before": item["generation"]},
         )
-        if opened is not None:
+        if change is not None:
             return True
-        found = self._table.get(item["pk"], item["sk"])
-        return found is not None and found["status"] == "pending" and found["generation"] == generation
+        now = self._table.get(item["pk"], item["sk"])
+        return now is not None and now["status"] == "pending" and now["generation"] == generation
 
 
 def _pointer(item: Item) -> PartPointer:

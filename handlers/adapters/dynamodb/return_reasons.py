@@ -21,8 +21,8 @@ class DynamoDbReasons:
 
     def of(self, bodies: Iterable[str]) -> dict[str, str]:
         keys = {_key(body): body for body in bodies}
-        found = self._table.get_many([(key, "REASON") for key in keys])
-        return {keys[pk]: str(item["reason"]) for (pk, _), item in found.items()}
+        items = self._table.get_many([(key, "REASON") for key in keys])
+        return {keys[pk]: str(item["reason"]) for (pk, _), item in items.items()}
 
 
 def _key(body: str) -> str:

@@ -46,18 +46,18 @@ class RunItems:
 
     def run(self, run_id: str) -> RunRecord:
         meta_key, budget_key = (run_key(run_id), "META"), (run_key(run_id), "BUDGET")
-        found = self._table.get_many([meta_key, budget_key])
-        if meta_key not in found:
+        items = self._table.get_many([meta_key, budget_key])
+        if meta_key not in items:
             known = ", ".join(self.run_ids()) or "none"
             raise UnknownRunError(f"no run {run_id!r} in table {self._table.name!r} (runs there: {known})")
-        meta = found[meta_key]
+        meta = items[meta_key]
         return RunRecord(
             run_id,
             RunSpec.model_validate_json(meta["spec"]),
             meta["papers"],
             meta["same_as"],
             float(meta["created_at"]),
-            found[budget_key].get("budget"),
+            items[budget_key].get("budget"),
         )
 
     def run_ids(self) -> list[str]:

@@ -56,24 +56,24 @@ class Table:
         self._pool: ThreadPoolExecutor | None = None
 
     def get(self, pk: str, sk: str) -> Item | None:
-        found = self._call("get_item", Key=key_of((pk, sk)), ConsistentRead=True, TableName=self.name)
-        return plain(found["Item"]) if "Item" in found else None
+        answer = self._call("get_item", Key=key_of((pk, sk)), ConsistentRead=True, TableName=self.name)
+        return plain(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
         """The items that exist."""
-        found: dict[Key, Item] = {}
+        by_key: dict[Key, Item] = {}
         for items in self.map(self._get_chunk, list(_chunks(dict.fromkeys(keys), _READ))):
-            found.update({(item["pk"], item["sk"]): item for item in items})
-        return found
+            by_key.update({(item["pk"], item["sk"]): item for item in items})
+        return by_key
 
     def _get_chunk(self, keys: Sequence[Key]) -> list[Item]:
-        wanted: dict[str, Any] = {self.name: {"Keys": [key_of(key) for key in keys], "ConsistentRead": True}}
+        request: dict[str, Any] = {self.name: {"Keys": [key_of(key) for key in keys], "ConsistentRead": True}}
         items: list[Item] = []
         for tried in range(_PATIENCE):
-            answer = self._call("batch_get_item", RequestItems=wanted)
+            answer = self._call("batch_get_item", RequestItems=request)
             items += [plain(item) for item in answer["Responses"].get(self.name, [])]
-            wanted = answer.get("UnprocessedKeys") or {}
-            if not wanted:
+            request = answer.get("UnprocessedKeys") or {}
+            if not request:
                 return items
             self._back_off(tried)
         raise PaperfleetError(f"table {self.name!r}: BatchGetItem stays throttled; raise its read capacity")
@@ -83,10 +83,10 @@ class Table:
         self.map(self._put_chunk, list(_chunks(items, _WRITE)))
 
     def _put_chunk(self, items: Sequence[Item]) -> None:
-        left: dict[str, Any] = {self.name: [{"PutRequest": {"Item": tagged_item(item)}} for item in items]}
+        request: dict[str, Any] = {self.name: [{"PutRequest": {"Item": tagged_item(item)}} for item in items]}
         for tried in range(_PATIENCE):
-            left = self._call("batch_write_item", RequestItems=left).get("UnprocessedItems") or {}
-            if not left:
+            request = self._call("batch_write_item", RequestItems=request).get("UnprocessedItems") or {}
+            if not request:
                 return
             self._back_off(tried)
         raise PaperfleetError(
@@ -156,7 +156,7 @@ class Table:
     ) -> Iterator[Item]:
         """Items of a partition whose sort key begins so, in the key's order, page by page."""
         parts = Expression({})
-        given = {"pk": pk, "prefix": prefix, **(arguments or {})}
+        values = {"pk": pk, "prefix": prefix, **(arguments or {})}
         request: dict[str, Any] = {"KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)"}
         if only is not None:
             request["FilterExpression"] = parts.named(only)
@@ -164,7 +164,7 @@ class Table:
             request["ProjectionExpression"] = ", ".join(parts.name(name) for name in attributes)
         if parts.names:
             request["ExpressionAttributeNames"] = parts.names
-        request["ExpressionAttributeValues"] = {f":{name}": tagged(value) for name, value in given.items()}
+        request["ExpressionAttributeValues"] = {f":{name}": tagged(value) for name, value in values.items()}
         while True:
             page = self._call("query", TableName=self.name, ConsistentRead=True, **request)
             yield from map(plain, page["Items"])

@@ -50,12 +50,12 @@ class BatchTables:
 
     def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
         with self._db.write() as db:
-            extended = db.execute(
+            update = db.execute(
                 "UPDATE batch SET lease_until = ? WHERE run_id = ? AND batch_id = ? AND epoch = ?"
                 " AND lease_until > 0",  # a lease that was ended stays ended
                 (now + ttl, run_id, batch_id, epoch),
             )
-            return extended.rowcount == 1
+            return update.rowcount == 1
 
     def end_lease(self, run_id: str, batch_id: str, epoch: int) -> None:
         with self._db.write() as db:

@@ -41,12 +41,12 @@ class Database:
         return connection
 
     def _prepare(self, schema: str) -> None:
-        found = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
-        if found not in (0, SCHEMA_VERSION):
+        version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        if version not in (0, SCHEMA_VERSION):
             raise UsageError(
-                f"{self.path}: made by another version (schema {found}, this one reads {SCHEMA_VERSION})"
+                f"{self.path}: made by another version (schema {version}, this one reads {SCHEMA_VERSION})"
             )
-        if found == 0:
+        if version == 0:
             with self.write() as db:
                 for statement in filter(str.strip, schema.split(";")):
                     db.execute(statement)
@@ -99,8 +99,8 @@ class Database:
             return self._connection.execute(sql, arguments).fetchall()
 
     def row(self, sql: str, arguments: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Row | None:
-        found = self.rows(sql, arguments)
-        return found[0] if found else None
+        rows = self.rows(sql, arguments)
+        return rows[0] if rows else None
 
     def stream(self, sql: str, arguments: Sequence[Any] = ()) -> Iterator[sqlite3.Row]:
         """Rows of a long read, on a connection of its own so that writers are not held up."""

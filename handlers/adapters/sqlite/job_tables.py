@@ -40,12 +40,12 @@ class JobTables:
 
     def take_start(self, session_id: str) -> bool:
         with self._db.write() as db:
-            taken = db.execute(
+            update = db.execute(
                 "UPDATE session SET started = started + 1"
                 " WHERE session_id = ? AND (max_papers IS NULL OR started < max_papers)",
                 (session_id,),
             )
-            return taken.rowcount == 1
+            return update.rowcount == 1
 
     def start_job(self, job: JobRecord) -> None:
         with self._db.write() as db:
@@ -66,19 +66,19 @@ class JobTables:
 
     def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
         with self._db.write() as db:
-            beaten = db.execute(
+            update = db.execute(
                 "UPDATE job SET heartbeat_at = ?, stats = ? WHERE job_id = ? AND run_id = ?"
                 " AND ended_at IS NULL",
                 (at, json.dumps(vars(stats)), job_id, run_id),
             )
-            return beaten.rowcount == 1
+            return update.rowcount == 1
 
     def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
-        heard = self._db.rows(
+        rows = self._db.rows(
             "SELECT stats FROM job WHERE run_id = ? AND ended_at IS NULL AND heartbeat_at > ?",
             (run_id, since),
         )
-        return [JobStats.parse(told) for (told,) in heard]
+        return [JobStats.parse(stats) for (stats,) in rows]
 
     def most_overrun(self, run_id: str) -> int:
         ((most,),) = self._db.rows(

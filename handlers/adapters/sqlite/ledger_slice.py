@@ -39,7 +39,7 @@ def slice_ledger(
     """Make the ledger ``into`` of some batches of ``source``. ``budget``: the slice has spent
     nothing yet, so it is the job's share. ``limit``: papers that it may start. ``carried``: key of the object
     that holds copies of earlier runs' results; only those can be taken over."""
-    given = {"run": run_id, "budget": budget, "session": session, "limit": limit, "carried": carried}
+    arguments = {"run": run_id, "budget": budget, "session": session, "limit": limit, "carried": carried}
     SqliteLedger(into).close()
     with closing(sqlite3.connect(into, timeout=60, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous=FULL")
@@ -48,7 +48,7 @@ def slice_ledger(
         db.executemany("INSERT OR IGNORE INTO temp.mine VALUES (?)", [(each,) for each in batches])
         db.execute("BEGIN IMMEDIATE")
         for statement in _SLICE:
-            db.execute(statement, given)
+            db.execute(statement, arguments)
         db.execute("COMMIT")
 
 
@@ -76,8 +76,8 @@ def point_at(ledger: Path, run_id: str, pointers: Mapping[str, PartPointer]) -> 
 def other_runs_results(ledger: Path, run_id: str) -> bool:
     """Whether the ledger knows results of other runs, which may be taken over."""
     with closing(sqlite3.connect(ledger)) as db:
-        found = db.execute("SELECT 1 FROM fingerprint WHERE run_id <> ? LIMIT 1", (run_id,)).fetchone()
-        return found is not None
+        row = db.execute("SELECT 1 FROM fingerprint WHERE run_id <> ? LIMIT 1", (run_id,)).fetchone()
+        return row is not None
 
 
 def reuse_at(ledger: Path, places: Mapping[str, PartPointer]) -> None:

@@ -30,13 +30,13 @@ class PaperTables:
     _db: Database
 
     def paper_rows(self, run_id: str, paper_ids: Sequence[str]) -> dict[str, PaperRow]:
-        found: dict[str, PaperRow] = {}
+        rows: dict[str, PaperRow] = {}
         for start in range(0, len(paper_ids), _CHUNK):
             chunk = paper_ids[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
             sql = f"SELECT {_COLUMNS} FROM paper WHERE run_id = ? AND paper_id IN ({marks})"
-            found.update({row[0]: _paper(row) for row in self._db.rows(sql, (run_id, *chunk))})
-        return found
+            rows.update({row[0]: _paper(row) for row in self._db.rows(sql, (run_id, *chunk))})
+        return rows
 
     def entries(self, run_id: str) -> Iterator[PaperRow]:
         for row in self._db.stream(
@@ -56,14 +56,14 @@ class PaperTables:
         return accepted
 
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
-        found: dict[str, Reusable] = {}
+        rows: dict[str, Reusable] = {}
         for start in range(0, len(fingerprints), _CHUNK):
             chunk = fingerprints[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
             sql = f"SELECT * FROM fingerprint WHERE fingerprint IN ({marks})"
             for row in self._db.rows(sql, chunk):
-                found[row["fingerprint"]] = Reusable(row["run_id"], row["paper_id"], _pointer(row))
-        return found
+                rows[row["fingerprint"]] = Reusable(row["run_id"], row["paper_id"], _pointer(row))
+        return rows
 
     def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
         with self._db.write() as db:
@@ -145,11 +145,11 @@ def book_part(
     db: sqlite3.Connection, run_id: str, part_id: str, job_id: str, at: float, calls: CallTotals
 ) -> bool:
     """Put a part's calls if absent; False if they are booked already."""
-    booked = db.execute(
+    insert = db.execute(
         "INSERT OR IGNORE INTO part (run_id, part_id, job_id, at, cost, indeterminate) VALUES (?,?,?,?,?,?)",
         (run_id, part_id, job_id, at, calls.cost, calls.indeterminate),
     )
-    if booked.rowcount == 0:
+    if insert.rowcount == 0:
         return False
     db.execute("INSERT OR IGNORE INTO part_calls VALUES (?,?,?)", (run_id, part_id, compact(calls)))
     add_to_totals(db, run_id, calls)
@@ -175,7 +175,7 @@ def add_to_totals(db: sqlite3.Connection, run_id: str, calls: CallTotals) -> Non
 
 def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> bool:
     where = entry.pointer
-    taken = db.execute(
+    upsert = db.execute(
         _UPSERT,
         (
             commit.run_id,
@@ -193,7 +193,7 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> bool:
             json.dumps(entry.flags),
         ),
     )
-    if taken.rowcount == 0:
+    if upsert.rowcount == 0:
         return False
     if entry.status == "pending":
         return True

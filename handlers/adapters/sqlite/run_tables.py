@@ -32,7 +32,7 @@ class RunTables:
 
     def create_run(self, record: RunRecord) -> RunRecord:
         with self._db.write(durable=True) as db:
-            created = db.execute(
+            insert = db.execute(
                 "INSERT OR IGNORE INTO run (run_id, spec, papers, same_as, created_at, budget)"
                 " VALUES (?,?,?,?,?,?)",
                 (
@@ -44,7 +44,7 @@ class RunTables:
                     record.budget,
                 ),
             )
-            if created.rowcount:
+            if insert.rowcount:
                 db.execute(_WORD, (record.run_id, record.budget, record.created_at))
         return self.run(record.run_id)
 
@@ -88,19 +88,19 @@ class RunTables:
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
         with self._db.write() as db:
-            known = db.execute(
+            job = db.execute(
                 "SELECT seq, ended_at FROM job WHERE run_id = ? AND job_id = ?", (run_id, job_id)
             ).fetchone()
-            if known is not None and known["seq"] >= seq:
+            if job is not None and job["seq"] >= seq:
                 return True
-            if known is None or known["ended_at"] is not None:
+            if job is None or job["ended_at"] is not None:
                 return False  # nobody would settle this grant: the job was given up
-            taken = db.execute(
+            update = db.execute(
                 "UPDATE run SET held = held + :amount"
                 " WHERE run_id = :run AND (budget IS NULL OR budget - held >= :amount)",
                 {"amount": amount, "run": run_id},
             )
-            if taken.rowcount == 0:
+            if update.rowcount == 0:
                 return False
             db.execute(
                 "UPDATE job SET held = held + ?, seq = ? WHERE run_id = ? AND job_id = ?",
@@ -110,11 +110,11 @@ class RunTables:
 
     def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
         with self._db.write() as db:
-            given = db.execute(
+            update = db.execute(
                 "UPDATE job SET held = held - ?, seq = ? WHERE run_id = ? AND job_id = ? AND seq < ?",
                 (amount, seq, run_id, job_id, seq),
             )
-            if given.rowcount == 1:
+            if update.rowcount == 1:
                 db.execute("UPDATE run SET held = held - ? WHERE run_id = ?", (amount, run_id))
                 take_back_lost(db, run_id, job_id, amount)
 
@@ -146,9 +146,9 @@ class RunTables:
         return RunTotals(counts, reused["reused"] if reused else 0, calls, batch["batches"])
 
     def _call_totals(self, run_id: str) -> CallTotals:
-        found: dict[str, dict[str, int]] = {"sum": {}, "latency": {}, "error": {}}
+        sums_by_kind: dict[str, dict[str, int]] = {"sum": {}, "latency": {}, "error": {}}
         for row in self._db.rows("SELECT kind, name, n FROM tally WHERE run_id = ?", (run_id,)):
-            found[row["kind"]][row["name"]] = row["n"]
-        sums = {name: found["sum"].get(name, 0) for name in _SUMMED}
-        latency = {int(bucket): n for bucket, n in found["latency"].items()}
-        return CallTotals(**sums, latency=latency, errors=found["error"])
+            sums_by_kind[row["kind"]][row["name"]] = row["n"]
+        sums = {name: sums_by_kind["sum"].get(name, 0) for name in _SUMMED}
+        latency = {int(bucket): n for bucket, n in sums_by_kind["latency"].items()}
+        return CallTotals(**sums, latency=latency, errors=sums_by_kind["error"])

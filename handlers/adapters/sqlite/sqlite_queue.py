@@ -47,17 +47,17 @@ class SqliteQueue:
 
     def send(self, messages: Iterable[tuple[str, str]]) -> int:
         now = self._clock.now()
-        sent = 0
+        count = 0
         with self._db.write() as db:
             for dedup, body in messages:
-                sent += db.execute(
+                count += db.execute(
                     "INSERT INTO message (queue, dedup, body, visible_at, hidden_at) VALUES (?, ?, ?, ?, ?)"
                     " ON CONFLICT (queue, dedup) DO UPDATE"
                     " SET visible_at = excluded.visible_at, hidden_at = excluded.hidden_at, receipt = NULL"
                     " WHERE dead = 0",
                     (self._name, dedup, body, now, now),
                 ).rowcount
-        return sent
+        return count
 
     def receive(self, *, limit: int, visibility: float) -> list[QueueMessage]:
         now = self._clock.now()
@@ -86,11 +86,11 @@ class SqliteQueue:
     def extend(self, receipt: str, seconds: float) -> bool:
         with self._db.write() as db:
             now = self._clock.now()
-            updated = db.execute(
+            update = db.execute(
                 "UPDATE message SET visible_at = ?, hidden_at = ? WHERE receipt = ?",
                 (now + seconds, now, receipt),
             )
-            return updated.rowcount == 1
+            return update.rowcount == 1
 
     def release(
         self, receipt: str, *, delay: float, reason: str = "", blame: bool = True, body: str = ""

@@ -104,13 +104,13 @@ def _format_of(path: Path) -> str:
     if path.suffix.lower() in _PLACE_SUFFIXES:
         return _PLACE_SUFFIXES[path.suffix.lower()]
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    found = _SUFFIXES.get(suffix.lower())
-    if found is None:
+    format_name = _SUFFIXES.get(suffix.lower())
+    if format_name is None:
         known = ", ".join([*(f"{known} and {known}.gz" for known in _SUFFIXES), *_PLACE_SUFFIXES])
         raise SourceError(
             f"{path}: no format goes by the suffix {suffix!r} (known: {known}). Say --format jsonl or csv"
         )
-    return found
+    return format_name
 
 
 def _format_named(name: str, location: str) -> _Factory:

@@ -55,14 +55,14 @@ def parse_markdown(text: str, *, name: str) -> dict[str, Any] | BadLine:
     """The record of one file; ``name`` is its id if it gives none."""
     lines = text.replace("\r\n", "\n").split("\n")
     end = _end_of_front_matter(lines)
-    found = _fields(lines[1:end], name) if end else {}
-    if isinstance(found, BadLine):
-        return found
+    fields = _fields(lines[1:end], name) if end else {}
+    if isinstance(fields, BadLine):
+        return fields
     body = lines[end + 1 :] if end else lines
-    if not found.get("title"):
+    if not fields.get("title"):
         title, body = _without_title(body)
-        found["title"] = title
-    return {"id": name} | found | {"body": "\n".join(body).strip()}
+        fields["title"] = title
+    return {"id": name} | fields | {"body": "\n".join(body).strip()}
 
 
 def _end_of_front_matter(lines: Sequence[str]) -> int:
@@ -73,7 +73,7 @@ def _end_of_front_matter(lines: Sequence[str]) -> int:
 
 
 def _fields(lines: Sequence[str], name: str) -> dict[str, Any] | BadLine:
-    found: dict[str, list[str]] = {}
+    values_by_key: dict[str, list[str]] = {}
     lists: set[str] = set()
     key = ""
     for number, line in enumerate(lines, 2):
@@ -82,16 +82,16 @@ def _fields(lines: Sequence[str], name: str) -> dict[str, Any] | BadLine:
             continue
         if key and (text == "-" or text.startswith("- ")):
             lists.add(key)
-            found[key].append(_unquoted(text[1:].strip()))
+            values_by_key[key].append(_unquoted(text[1:].strip()))
         elif key and line[0] in " \t":
-            found[key].append(text)
+            values_by_key[key].append(text)
         else:
             key, colon, value = (part.strip() for part in text.partition(":"))
             if not colon or not key:
                 return BadLine(f"{excerpt_of(name)}, line {number}: no `key: value`", excerpt_of(line))
-            found[key] = _values(value)
+            values_by_key[key] = _values(value)
             lists |= {key} if value.startswith("[") else set()
-    return {key: values if key in lists else " ".join(values) for key, values in found.items()}
+    return {key: values if key in lists else " ".join(values) for key, values in values_by_key.items()}
 
 
 def _values(value: str) -> list[str]:

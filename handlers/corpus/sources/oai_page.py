@@ -73,47 +73,47 @@ def _record(record: Element) -> dict[str, Any] | BadLine | None:
         return BadLine(f"{excerpt_of(name)}: a record without metadata")
     if content.tag == f"{_ARXIV}arXiv":
         return _arxiv(content, name)
-    found = _dublin_core(content)
-    return {"id": name, **found} if found else BadLine(f"{excerpt_of(name)}: metadata of an unknown format")
+    fields = _dublin_core(content)
+    return {"id": name, **fields} if fields else BadLine(f"{excerpt_of(name)}: metadata of an unknown format")
 
 
 def _dublin_core(content: Element) -> dict[str, Any]:
     """``description`` may come several times: the abstract first, remarks after it."""
-    found: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
     for element in content:
         tag = str(element.tag)
         if tag.startswith(_DC) and (text := _text(element)):
-            found.setdefault(tag.removeprefix(_DC), []).append(text)
-    links = (link for link in found.get("identifier", ()) if link.startswith(("http://", "https://")))
-    first = {name: values[0] for name, values in found.items()}
+            fields.setdefault(tag.removeprefix(_DC), []).append(text)
+    links = (link for link in fields.get("identifier", ()) if link.startswith(("http://", "https://")))
+    first = {name: values[0] for name, values in fields.items()}
     record: dict[str, Any] = {
         "title": first.get("title"),
         "abstract": first.get("description"),
-        "keywords": found.get("subject"),
+        "keywords": fields.get("subject"),
         "language": first.get("language"),
         "license": first.get("rights"),
         "date": first.get("date"),
         "url": next(links, None),
-        "authors": found.get("creator"),
+        "authors": fields.get("creator"),
     }
     return {name: value for name, value in record.items() if value}
 
 
 def _arxiv(content: Element, name: str) -> dict[str, Any]:
     """arXiv's id is what people know a paper by; its categories are kept beside the keywords' place."""
-    found = {str(element.tag).removeprefix(_ARXIV): _text(element) for element in content}
+    fields = {str(element.tag).removeprefix(_ARXIV): _text(element) for element in content}
     authors = content.findall(f"{_ARXIV}authors/{_ARXIV}author")
-    number = found.get("id")
+    number = fields.get("id")
     record: dict[str, Any] = {
         "id": number or name,
-        "title": found.get("title"),
-        "abstract": found.get("abstract"),
-        "license": found.get("license"),
-        "date": found.get("created"),
+        "title": fields.get("title"),
+        "abstract": fields.get("abstract"),
+        "license": fields.get("license"),
+        "date": fields.get("created"),
         "url": f"https://arxiv.org/abs/{number}" if number else None,
         "authors": [_author(author) for author in authors],
-        "categories": found.get("categories", "").split(),
-        "doi": found.get("doi"),
+        "categories": fields.get("categories", "").split(),
+        "doi": fields.get("doi"),
     }
     return {key: value for key, value in record.items() if value}
 

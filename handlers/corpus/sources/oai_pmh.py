@@ -79,23 +79,23 @@ class OaiPmhSource:
             timeout=_TIMEOUT, follow_redirects=True, max_redirects=5, headers={"User-Agent": _AGENT}
         ) as client:
             page = self._first_or_again(client)
-            seen = {""}
+            tokens = {""}
             for number in range(2, _MAX_PAGES):
                 yield page
                 if not page.token:
                     return
-                if page.token in seen:
+                if page.token in tokens:
                     raise SourceError(f"{self.name}: the resumption tokens go in a circle at page {number}")
-                seen.add(page.token)
+                tokens.add(page.token)
                 page = self._page(client, number, {"resumptionToken": page.token})
         raise SourceError(f"{self.name}: more than {_MAX_PAGES} pages; ask for less with from and until")
 
     def _first_or_again(self, client: httpx.Client) -> Page:
         """The first page. If the token that an earlier harvest stopped at has expired, all begins anew."""
-        kept = len(list(self._folder.glob("*.xml")))
-        if kept:
-            token = self._kept(kept).token
-            if token and not self._goes_on(client, kept + 1, token):
+        page = len(list(self._folder.glob("*.xml")))
+        if page:
+            token = self._kept(page).token
+            if token and not self._goes_on(client, page + 1, token):
                 self._forget()
         return self._page(client, 1, self._query)
 

@@ -83,39 +83,39 @@ def numbered_blocks(
     """``numbered_lines`` for whoever splits the lines: (number of its first line, a block of whole lines with
     their ends), or a line's number and why it cannot be read. Only a line that is longer makes a block larger
     than ``BLOCK_BYTES``."""
-    number, held = 1, bytearray()
+    number, buffer = 1, bytearray()
     read = cast("BufferedReader", stream).read1
     size = min(BLOCK_BYTES, limit)
     try:
-        while piece := read(size - len(held) if len(held) < size else size):
-            held += piece
-            if len(held) < size:
+        while piece := read(size - len(buffer) if len(buffer) < size else size):
+            buffer += piece
+            if len(buffer) < size:
                 continue
-            whole = held.rfind(b"\n") + 1
+            whole = buffer.rfind(b"\n") + 1
             if whole:
-                for given in _bounded(number, _taken(held, whole), limit):
-                    yield given
-                    number += _lines_of(given[1])
-            elif len(held) > limit + 2:
-                yield number, _too_long(held, limit)
-                held.clear()
+                for item in _bounded(number, _taken(buffer, whole), limit):
+                    yield item
+                    number += _lines_of(item[1])
+            elif len(buffer) > limit + 2:
+                yield number, _too_long(buffer, limit)
+                buffer.clear()
                 _pass_over(stream)
                 number += 1
-        if held:
-            yield from _bounded(number, bytes(held), limit)
+        if buffer:
+            yield from _bounded(number, bytes(buffer), limit)
     except _BREAKS as error:
-        if whole := held.rfind(b"\n") + 1:
-            block = bytes(held[:whole])
+        if whole := buffer.rfind(b"\n") + 1:
+            block = bytes(buffer[:whole])
             yield from _bounded(number, block, limit)
             number += _lines_of(block)
         yield number, _broken_off(error)
 
 
-def _taken(held: bytearray, size: int) -> bytes:
+def _taken(buffer: bytearray, size: int) -> bytes:
     """The first bytes, which are held no longer."""
-    with memoryview(held) as view:
+    with memoryview(buffer) as view:
         block = bytes(view[:size])
-    del held[:size]
+    del buffer[:size]
     return block
 
 
@@ -130,8 +130,8 @@ def _bounded(number: int, block: bytes, limit: int) -> Iterator[tuple[int, bytes
         yield number, block
 
 
-def _lines_of(given: bytes | BadLine) -> int:
-    return 1 if isinstance(given, BadLine) else given.count(b"\n")
+def _lines_of(item: bytes | BadLine) -> int:
+    return 1 if isinstance(item, BadLine) else item.count(b"\n")
 
 
 def _too_long(line: bytes | bytearray, limit: int) -> BadLine:
