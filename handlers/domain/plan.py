@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import BaseModel, BeforeValidator, Field, PositiveInt
 
 from handlers.domain.paper import PaperStatus
 from handlers.domain.value import Frozen
@@ -176,13 +176,18 @@ class PlanFile(Plan):
         return row
 
 
-class RowOutline(BaseModel):
-    """What a fleet was predicted to take; None: the plan says nothing of it."""
+_FigureOrNone = Annotated[
+    float | None, BeforeValidator(lambda value: value if isinstance(value, int | float) else None)
+]
 
-    tier: str = ""
-    papers_per_hour: float | None = None
-    hours: float | None = None
-    cost_usd: float | None = None
+
+class RowOutline(BaseModel):
+    """What a fleet was predicted to take; None: the plan has no figure of it."""
+
+    tier: Any = None
+    papers_per_hour: _FigureOrNone = None
+    hours: _FigureOrNone = None
+    cost_usd: _FigureOrNone = None
 
 
 class PlanOutline(BaseModel):
@@ -190,7 +195,7 @@ class PlanOutline(BaseModel):
     other versions and made by hand will do."""
 
     rows: tuple[RowOutline, ...] = ()
-    recommended: str | None = None
+    recommended: Any = None
 
     @property
     def row(self) -> RowOutline:

@@ -38,9 +38,6 @@ class ActionsLimits(Sourced):
 
     job_hours: float
     matrix_jobs: int
-    workflow_days: int
-    api_requests_per_hour: int
-    dispatch_inputs: int
     start_s: float
     setup_s: float
     minute: MinutePrice
@@ -66,7 +63,6 @@ class LambdaPrice(Sourced):
     """USD; ``other`` is queue, ledger, store and logs."""
 
     gb_second_usd: float
-    request_usd: float
     other_usd_per_1000_papers: float
 
 
@@ -79,10 +75,6 @@ class LambdaLimits(Sourced):
     function: FunctionLimits
     price: LambdaPrice
 
-    def reached(self, seconds: float) -> float:
-        """Invocations at once after so many seconds with messages waiting."""
-        return min(self.max_concurrency, self.start_concurrency + self.ramp_per_minute * seconds / 60)
-
 
 class LaptopLimits(Sourced):
     """A machine of one's own."""
@@ -90,8 +82,6 @@ class LaptopLimits(Sourced):
     cores: int
     calls_per_core_second: float
     start_s: float
-    workers_per_job: int
-    jobs: int
 
 
 class PlatformLimits(Frozen):

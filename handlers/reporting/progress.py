@@ -40,15 +40,14 @@ class _TwoLines(Bar):
 class Progress:
     """Papers, rate, time left, slots, throttles, spend, errors. Refreshed by its caller, no thread."""
 
-    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._quiet = quiet
         self._forecast = Forecast()
         self._errors: deque[tuple[float, dict[str, int]]] = deque()
         self._said_at = 0.0
         self._under_way = False
         self._bar: _TwoLines | None = None
-        if console.is_terminal and not quiet:
+        if console.is_terminal:
             self._bar = _TwoLines(
                 BarColumn(bar_width=30),
                 MofNCompleteColumn(),
@@ -75,7 +74,7 @@ class Progress:
 
     def update(self, ledger: Ledger, run_id: str, *, now: float) -> None:
         """Nothing is shown before the first job is at work."""
-        if self._quiet or (self._bar is None and now - self._said_at < _PLAIN_EVERY):
+        if self._bar is None and now - self._said_at < _PLAIN_EVERY:
             return
         live = [job for job in ledger.jobs(run_id) if job.ended_at is None]
         self._under_way = self._under_way or bool(live)

@@ -13,6 +13,15 @@ from handlers.reporting.page.palette import LIGHT
 
 _BACKGROUND = "#ffffff"
 Samples = Sequence[Mapping[str, Any]]
+_CHARTS = {
+    "papers": ({"done": ("papers done", LIGHT["blue"])}, "papers"),
+    "slots": (
+        {"slots": ("slots", LIGHT["muted"]), "in_flight": ("calls in flight", LIGHT["blue"])},
+        "calls at once",
+    ),
+    "throttles": ({"throttles": ("calls refused a minute", LIGHT["failed"])}, "refusals a minute"),
+}
+"""File → (series, title of the y axis)."""
 
 
 def check_charts(folder: Path) -> None:
@@ -34,7 +43,7 @@ def write_charts(samples: Samples, folder: Path) -> list[Path]:
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, svg in _drawn(samples):
+        for name, svg in _charts(samples):
             vector, pixels = folder / f"{name}.svg", folder / f"{name}.png"
             vector.write_text(svg, encoding="utf-8")
             pixels.write_bytes(convert.svg_to_png(_on_white(svg), scale=2.0))
@@ -48,39 +57,12 @@ def _unwritable(folder: Path, error: OSError) -> UsageError:
     return UsageError(f"--charts {folder}: cannot be written ({error.strerror}): give another folder")
 
 
-def _drawn(samples: Samples) -> Iterator[tuple[str, str]]:
-    pen, unit = Pen(WIDE), _unit(samples)
-    rows = list(_rows(samples, unit[1]))
-    title = f"time in {unit[0]}"
-    yield (
-        "papers",
-        pen.lines(
-            rows, x="at", series={"done": ("papers done", LIGHT["blue"])}, x_title=title, y_title="papers"
-        ),
-    )
-    yield (
-        "slots",
-        pen.lines(
-            rows,
-            x="at",
-            series={
-                "slots": ("slots", LIGHT["muted"]),
-                "in_flight": ("calls in flight", LIGHT["blue"]),
-            },
-            x_title=title,
-            y_title="calls at once",
-        ),
-    )
-    yield (
-        "throttles",
-        pen.lines(
-            rows,
-            x="at",
-            series={"throttles": ("calls refused a minute", LIGHT["failed"])},
-            x_title=title,
-            y_title="refusals a minute",
-        ),
-    )
+def _charts(samples: Samples) -> Iterator[tuple[str, str]]:
+    """(file name, SVG)."""
+    name, seconds = _unit(samples)
+    rows, pen = list(_rows(samples, seconds)), Pen(WIDE)
+    for file, (series, y_title) in _CHARTS.items():
+        yield file, pen.lines(rows, series, titles=(f"time in {name}", y_title))
 
 
 def _rows(samples: Samples, seconds: float) -> Iterator[dict[str, float]]:
@@ -89,7 +71,7 @@ def _rows(samples: Samples, seconds: float) -> Iterator[dict[str, float]]:
     for sample in samples:
         passed = sample["at"] - before["at"]
         rate = 60 * (sample["throttled"] - before["throttled"]) / passed if passed > 0 else 0.0
-        yield {**sample, "at": sample["at"] / seconds, "throttles": rate}
+        yield {**sample, "t": sample["at"] / seconds, "throttles": rate}
         before = sample
 
 

@@ -15,6 +15,8 @@ WIDE, NARROW = 700, 330
 _AMOUNTS = ",~r"
 
 Rows = Sequence[Mapping[str, Any]]
+Titles = tuple[str, str]
+"""Of the x axis and the y axis."""
 
 
 class Pen:
@@ -26,66 +28,53 @@ class Pen:
         self.width = width
         self.wide = width >= WIDE
 
-    def bars(self, rows: Rows, *, name: str, value: str, colours: Mapping[str, str], title: str) -> str:
-        """A horizontal bar for each row, in the rows' order; the amount stands at its end."""
-        alt, order = self._alt, [row[name] for row in rows]
-        y = alt.Y(f"{name}:N", sort=order, title=None, axis=self._names())
-        most = max((row[value] for row in rows), default=1) or 1
-        x = alt.X(f"{value}:Q", title=title, scale=alt.Scale(domain=[0, most * 1.18]), axis=self._counts())
-        colour = alt.Color(
-            f"{name}:N",
-            scale=alt.Scale(domain=order, range=[colours.get(key, LIGHT["blue"]) for key in order]),
-            legend=None,
-        )
+    def bars(self, rows: Rows, *, colours: Mapping[str, str], title: str) -> str:
+        """A horizontal bar for each row ``name count label``, in their order; the label stands at its end."""
+        alt, order = self._alt, [row["name"] for row in rows]
+        most = max((row["count"] for row in rows), default=1) or 1
+        x = alt.X("count:Q", title=title, scale=alt.Scale(domain=[0, most * 1.18]), axis=self._counts())
+        range_ = [colours.get(name, LIGHT["blue"]) for name in order]
+        colour = alt.Color("name:N", scale=alt.Scale(domain=order, range=range_), legend=None)
+        y = alt.Y("name:N", sort=order, title=None, axis=self._names())
         base = alt.Chart(alt.Data(values=list(rows))).encode(x=x, y=y)
         text = base.mark_text(align="left", dx=4, color=LIGHT["ink"]).encode(text=alt.Text("label:N"))
         return self._svg(base.mark_bar().encode(color=colour) + text, height=24 * max(1, len(rows)))
 
-    def area(self, rows: Rows, *, x: str, y: str, x_title: str, y_title: str, seams: Sequence[float]) -> str:
-        """One amount over time, in steps."""
+    def area(self, rows: Rows, column: str, *, titles: Titles, seams: Sequence[float]) -> str:
+        """One amount over ``t``, in steps."""
         alt = self._alt
-        chart = (
-            alt.Chart(alt.Data(values=list(rows)))
-            .mark_area(
-                interpolate="step-before",
-                color=LIGHT["blue"],
-                fillOpacity=0.25,
-                line={"color": LIGHT["blue"], "strokeWidth": 1.5},
-            )
-            .encode(x=self._time(x, x_title), y=self._amount(y, y_title))
-        )
+        look = {"interpolate": "step-before", "color": LIGHT["blue"], "fillOpacity": 0.25}
+        line = {"color": LIGHT["blue"], "strokeWidth": 1.5}
+        chart = alt.Chart(alt.Data(values=list(rows))).mark_area(**look, line=line)
+        chart = chart.encode(x=self._time("t", titles[0]), y=self._amount(column, titles[1]))
         return self._svg(self._with_seams(chart, seams), height=180)
 
     def lines(
         self,
         rows: Rows,
-        *,
-        x: str,
         series: Mapping[str, tuple[str, str]],
-        x_title: str,
-        y_title: str,
+        *,
+        titles: Titles,
         seams: Sequence[float] = (),
-        top: float | None = None,
-        top_name: str = "",
+        budget: float | None = None,
     ) -> str:
-        """Lines over time: column → (name, colour). Dashes as well as colours make them distinct.
+        """Lines over ``t``: column → (name, colour). Dashes as well as colours make them distinct.
 
-        ``top`` is a level drawn as a rule across the chart, under its name.
+        ``budget`` is drawn as a rule across the chart, under its name.
         """
         alt = self._alt
-        chart = (
-            alt.Chart(alt.Data(values=_melted(rows, x, series)))
-            .mark_line(strokeWidth=2, interpolate="linear")
-            .encode(
-                x=self._time("x", x_title),
-                y=self._amount("y", y_title),
-                **self._distinct(dict(series.values())),
-            )
+        chart = alt.Chart(alt.Data(values=_melted(rows, series))).mark_line(
+            strokeWidth=2, interpolate="linear"
         )
-        if top is not None:
-            level = alt.Chart(alt.Data(values=[{"y": top}]))
+        chart = chart.encode(
+            x=self._time("x", titles[0]),
+            y=self._amount("y", titles[1]),
+            **self._distinct(dict(series.values())),
+        )
+        if budget is not None:
+            level = alt.Chart(alt.Data(values=[{"y": budget}]))
             rule = level.mark_rule(color=LIGHT["failed"], strokeDash=[4, 3]).encode(y="y:Q")
-            name = level.mark_text(text=top_name, align="right", dy=-7, color=LIGHT["ink"])
+            name = level.mark_text(text="budget", align="right", dy=-7, color=LIGHT["ink"])
             chart = chart + rule + name.encode(y="y:Q", x=alt.value("width"))
         return self._svg(self._with_seams(chart, seams), height=180)
 
@@ -102,17 +91,17 @@ class Pen:
             "strokeDash": alt.StrokeDash("series:N", scale=dashes, legend=legend),
         }
 
-    def histogram(self, rows: Rows, *, marks: Rows, x_title: str, y_title: str) -> str:
+    def histogram(self, rows: Rows, *, marks: Rows, titles: Titles) -> str:
         """Rows ``low high count`` on a logarithmic axis, with rules at ``at``, named ``name``."""
         alt = self._alt
         scale = alt.Scale(type="log", nice=False, padding=6)
         axis = alt.Axis(format=_AMOUNTS, tickCount=6 if self.wide else 4, labelOverlap=True, grid=False)
         room = 1.25 * max(row["count"] for row in rows)  # above the bars, for the rules' names
-        x = alt.X("low:Q", title=x_title, scale=scale, axis=axis)
+        x = alt.X("low:Q", title=titles[0], scale=scale, axis=axis)
         bars = (
             alt.Chart(alt.Data(values=list(rows)))
             .mark_rect(color=LIGHT["blue"], opacity=0.75, stroke=None)
-            .encode(x=x, x2="high:Q", y=self._amount("count", y_title, top=room), y2=alt.Y2(datum=0))
+            .encode(x=x, x2="high:Q", y=self._amount("count", titles[1], top=room), y2=alt.Y2(datum=0))
         )
         named = alt.Chart(alt.Data(values=list(marks)))
         rules = named.mark_rule(color=LIGHT["failed"], strokeWidth=1.5).encode(x=alt.X("at:Q", scale=scale))
@@ -191,10 +180,10 @@ _LOOK: dict[str, Any] = {
 }
 
 
-def _melted(rows: Rows, x: str, series: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+def _melted(rows: Rows, series: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
     """A row for each point of each series."""
     return [
-        {"x": row[x], "y": row[column], "series": label}
+        {"x": row["t"], "y": row[column], "series": label}
         for column, (label, _) in series.items()
         for row in rows
         if row.get(column) is not None

@@ -36,20 +36,14 @@ def throughput(report: RunReport, survey: Survey) -> Figure | None:
         f"{report.papers_per_hour:,.0f} papers an hour over {report.wall_s:,.0f} s of sessions. "
         "The chart leaves out skipped papers, which take no call."
     )
-    merged = _merged(survey.moments)
-    return Figure(
-        "throughput",
-        "Papers an hour",
-        says,
-        in_html(
-            lambda pen: pen.area(
-                rows, x="t", y="papers_per_hour", x_title=f"{name} worked", y_title="papers/h", seams=seams
-            ),
-            says,
-        ),
-        (f"{name} worked", "papers finished", "papers/h"),
-        tuple((f"{end / unit:,.1f}", f"{papers:,.0f}", f"{rate:,.0f}") for end, papers, rate in merged),
+    titles = (f"{name} worked", "papers/h")
+    chart = in_html(lambda pen: pen.area(rows, "papers_per_hour", titles=titles, seams=seams), says)
+    cells = tuple(
+        (f"{end / unit:,.1f}", f"{papers:,.0f}", f"{rate:,.0f}")
+        for end, papers, rate in _merged(survey.moments)
     )
+    columns = (f"{name} worked", "papers finished", "papers/h")
+    return Figure("throughput", "Papers an hour", says, chart, columns, cells)
 
 
 def _merged(moments: Sequence[Moment]) -> list[tuple[float, float, float]]:
@@ -74,23 +68,15 @@ def slots(report: RunReport, survey: Survey) -> Figure | None:
     }
     seams = [seam / unit for seam in survey.seams]
     says = f"Workers were busy {100 * report.worker_utilization:.1f}% of the time."
+    titles = (f"{name} worked", "slots")
+    chart = in_html(lambda pen: pen.lines(rows, series, titles=titles, seams=seams), says)
     step = max(1, len(rows) // _TABLE_ROWS)
-    return Figure(
-        "slots",
-        "Slots over time",
-        says,
-        in_html(
-            lambda pen: pen.lines(
-                rows, x="t", series=series, x_title=f"{name} worked", y_title="slots", seams=seams
-            ),
-            says,
-        ),
-        (f"{name} worked", "calls in flight", "workers"),
-        tuple(
-            (f"{row['t']:,.1f}", f"{row['calls_in_flight']:,.1f}", f"{row['workers']:,.0f}")
-            for row in rows[step - 1 :: step]
-        ),
+    cells = tuple(
+        (f"{row['t']:,.1f}", f"{row['calls_in_flight']:,.1f}", f"{row['workers']:,.0f}")
+        for row in rows[step - 1 :: step]
     )
+    columns = (f"{name} worked", "calls in flight", "workers")
+    return Figure("slots", "Slots over time", says, chart, columns, cells)
 
 
 def spend(report: RunReport, survey: Survey) -> Figure | None:
@@ -109,25 +95,10 @@ def spend(report: RunReport, survey: Survey) -> Figure | None:
     budget = report.budget_usd
     top = budget if budget is not None and budget <= 3 * projected_usd(report) else None
     says = _money_sentence(report, survey)
-    return Figure(
-        "spend",
-        "Spend, budget and projection",
-        says,
-        in_html(
-            lambda pen: pen.lines(
-                [*spent, *ahead],
-                x="t",
-                series=series,
-                x_title=f"{name} worked",
-                y_title="USD",
-                top=top,
-                top_name="budget",
-            ),
-            says,
-        ),
-        (f"{name} worked", "spent"),
-        tuple((f"{row['t']:,.1f}", usd(row["spend_usd"])) for row in _thinned(spent)),
-    )
+    titles = (f"{name} worked", "USD")
+    chart = in_html(lambda pen: pen.lines([*spent, *ahead], series, titles=titles, budget=top), says)
+    cells = tuple((f"{row['t']:,.1f}", usd(row["spend_usd"])) for row in _thinned(spent))
+    return Figure("spend", "Spend, budget and projection", says, chart, (f"{name} worked", "spent"), cells)
 
 
 def _ahead(report: RunReport, last: dict[str, float]) -> list[dict[str, float]]:

@@ -39,18 +39,11 @@ def figures(report: RunReport, survey: Survey) -> list[Figure]:
 
 def _counts(report: RunReport) -> Figure:
     counts = report.counts
-    rows = [{"state": name, "papers": counts[name], "label": f"{counts[name]:,}"} for name in _STATUSES]
+    rows = [{"name": name, "count": counts[name], "label": f"{counts[name]:,}"} for name in _STATUSES]
     says = f"{sum(counts[name] for name in _STATUSES):,} papers, each in one state."
-    return Figure(
-        "states",
-        "Papers by state",
-        says,
-        in_html(
-            lambda pen: pen.bars(rows, name="state", value="papers", colours=LIGHT, title="papers"), says
-        ),
-        ("state", "papers"),
-        (*((name, f"{counts[name]:,}") for name in _STATUSES), ("all", f"{report.papers:,}")),
-    )
+    chart = in_html(lambda pen: pen.bars(rows, colours=LIGHT, title="papers"), says)
+    cells = (*((name, f"{counts[name]:,}") for name in _STATUSES), ("all", f"{report.papers:,}"))
+    return Figure("states", "Papers by state", says, chart, ("state", "papers"), cells)
 
 
 def _latency(report: RunReport, survey: Survey) -> Figure | None:
@@ -62,14 +55,10 @@ def _latency(report: RunReport, survey: Survey) -> Figure | None:
     marks = [{"at": max(1e-4, quantiles[name]), "name": name, "row": 2 + 14 * n} for n, name in names]
     half, most, nearly_all = map(seconds, quantiles.values())
     says = f"Half of the answered calls took up to {half}, 90% {most}, 99% {nearly_all}."
-    return Figure(
-        "latency",
-        "API response times",
-        says,
-        in_html(lambda pen: pen.histogram(rows, marks=marks, x_title="seconds (log)", y_title="calls"), says),
-        ("seconds from", "to", "calls"),
-        tuple((f"{row['low']:.3g}", f"{row['high']:.3g}", f"{row['count']:,}") for row in rows),
-    )
+    titles = ("seconds (log)", "calls")
+    chart = in_html(lambda pen: pen.histogram(rows, marks=marks, titles=titles), says)
+    cells = tuple((f"{row['low']:.3g}", f"{row['high']:.3g}", f"{row['count']:,}") for row in rows)
+    return Figure("latency", "API response times", says, chart, ("seconds from", "to", "calls"), cells)
 
 
 def _grouped(histogram: Mapping[int, int], edge: Callable[[int], float]) -> list[dict[str, Any]]:
@@ -99,14 +88,10 @@ def _jobs(report: RunReport, survey: Survey) -> Figure | None:
     says = (
         f"{len(jobs)} jobs; the dark part of a bar is the share of its workers' time spent on papers.{more}"
     )
-    return Figure(
-        "jobs",
-        "Jobs and their utilization",
-        says,
-        in_html(lambda pen: pen.gantt(rows, x_title=f"{name} worked"), says),
-        ("job", "workers", "seconds", "papers", "utilization", "p50 s", "p99 s", "ended"),
-        tuple(_job_row(job) for job in jobs[:_MOST_JOBS]),
-    )
+    chart = in_html(lambda pen: pen.gantt(rows, x_title=f"{name} worked"), says)
+    columns = ("job", "workers", "seconds", "papers", "utilization", "p50 s", "p99 s", "ended")
+    cells = tuple(_job_row(job) for job in jobs[:_MOST_JOBS])
+    return Figure("jobs", "Jobs and their utilization", says, chart, columns, cells)
 
 
 def _job_row(job: JobReport) -> tuple[str, ...]:
@@ -131,39 +116,34 @@ def _cost(report: RunReport, survey: Survey) -> Figure | None:
     rows = _grouped(survey.costs, cost_bucket_usd)
     marks = [{"at": mean, "name": "mean", "row": 2}]
     says = f"{paid:,} papers cost something, {usd(mean)} each on average."
-    return Figure(
-        "cost",
-        "Cost of a paper",
-        says,
-        in_html(lambda pen: pen.histogram(rows, marks=marks, x_title="USD (log)", y_title="papers"), says),
-        ("USD from", "to", "papers"),
-        tuple(
-            (f"{row['low']:.2g}", f"{row['high']:.2g}", f"{row['count']:,}") for row in rows if row["count"]
-        ),
+    chart = in_html(lambda pen: pen.histogram(rows, marks=marks, titles=("USD (log)", "papers")), says)
+    cells = tuple(
+        (f"{row['low']:.2g}", f"{row['high']:.2g}", f"{row['count']:,}") for row in rows if row["count"]
     )
+    return Figure("cost", "Cost of a paper", says, chart, ("USD from", "to", "papers"), cells)
 
 
 def _errors(report: RunReport) -> Figure | None:
-    colours = dict.fromkeys(report.errors, LIGHT["failed"])
     says = f"{report.calls.sent:,} calls, {report.calls.ok:,} of them answered."
-    return _ranking("errors", "Calls by error class", says, report.errors, "calls", colours)
+    chart = _ranking(report.errors, "calls", LIGHT["failed"], says)
+    return Figure("errors", "Calls by error class", says, *chart) if chart else None
 
 
 def _checks(survey: Survey) -> Figure | None:
-    colours = dict.fromkeys(survey.flagged, LIGHT["flagged"])
     says = "Flagged papers by the check that refused them; one paper may have failed several."
-    return _ranking("checks", "Flagged papers by failed check", says, survey.flagged, "papers", colours)
+    chart = _ranking(survey.flagged, "papers", LIGHT["flagged"], says)
+    return Figure("checks", "Flagged papers by failed check", says, *chart) if chart else None
 
 
 def _ranking(
-    key: str, title: str, says: str, counts: Mapping[str, int], of: str, colours: Mapping[str, str]
-) -> Figure | None:
+    counts: Mapping[str, int], of: str, colour: str, says: str
+) -> tuple[str, tuple[str, str], tuple[tuple[str, str], ...]] | None:
+    """Chart, columns and rows, the most frequent first; None if nothing was counted."""
     if not counts:
         return None
     total = sum(counts.values())
     top = list(counts.items())[:_MOST_BARS]
     rows = [{"name": name, "count": n, "label": f"{n:,} ({100 * n / total:.0f}%)"} for name, n in top]
-    chart = in_html(lambda pen: pen.bars(rows, name="name", value="count", colours=colours, title=of), says)
-    return Figure(
-        key, title, says, chart, ("class", of), tuple((name, f"{n:,}") for name, n in counts.items())
-    )
+    colours = dict.fromkeys(counts, colour)
+    chart = in_html(lambda pen: pen.bars(rows, colours=colours, title=of), says)
+    return chart, ("class", of), tuple((name, f"{n:,}") for name, n in counts.items())

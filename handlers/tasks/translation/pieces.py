@@ -13,18 +13,10 @@ from handlers.tasks.translation.segment import sentences
 _WIDE = str.maketrans(
     {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
     | {
-        "。": ". ",
-        "、": ", ",
-        "，": ", ",
-        "；": "; ",
-        "：": ": ",
-        "（": " (",
-        "）": ") ",
-        "【": "[",
-        "】": "]",
+        "。": ". ", "、": ", ", "，": ", ", "；": "; ", "：": ": ", "（": " (", "）": ") ", "【": "[",
+        "】": "]", "“": '"', "”": '"', "‘": "'", "’": "'", "《": '"', "》": '"', "\u3000": " ",
     }
-    | {"“": '"', "”": '"', "‘": "'", "’": "'", "《": '"', "》": '"', "\u3000": " "}
-)
+)  # fmt: skip
 _GAP_BEFORE_MARK = re.compile(r"(?<! ) {1,20}+([,.;:!?)])")
 _HEAD = re.compile(r"\A[\W_]++")
 _NO_GAP_BEFORE = frozenset(" \n\t,.;:!?)]}%'\"-/")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from handlers.errors import UsageError
+from handlers.planning.assumptions import AssumptionsBuilder
 from handlers.planning.platform_limits import platform_limits
+from handlers.planning.platforms import platform_of
 
 
 def tables(table: dict[str, Any], name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -50,4 +52,8 @@ def test_an_unknown_account_plan_is_refused_with_those_there_are() -> None:
 
 def test_lambda_ramps_up_by_the_minute_to_its_ceiling() -> None:
     limits = platform_limits().aws_lambda
-    assert (limits.reached(0), limits.reached(60), limits.reached(3600)) == (5, 305, 1250)
+    assert (limits.start_concurrency, limits.ramp_per_minute, limits.max_concurrency) == (5, 300, 1250)
+    function = platform_of("lambda", "", AssumptionsBuilder().build(), private=True)
+    assert function.ramp(5) == 0
+    assert function.ramp(305) == pytest.approx(60 * 150 / 305), "a minute at half of 300 on average"
+    assert function.jobs(10_000) == limits.function.account_concurrency

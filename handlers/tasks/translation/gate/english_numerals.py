@@ -28,27 +28,13 @@ _MONTHS = _split(
 )
 _ROMAN = _split("i ii iii iv v vi vii viii ix x xi xii")
 _SCALES = {
-    "dozen": 12,
-    "dozens": 12,
-    "score": 20,
-    "hundred": 100,
-    "hundreds": 100,
-    "thousand": 1000,
-    "thousands": 1000,
-    "million": 10**6,
-    "millions": 10**6,
-    "billion": 10**9,
-    "billions": 10**9,
-    "trillion": 10**12,
-    "trillions": 10**12,
-    "hundredth": 100,
-    "thousandth": 1000,
-    "millionth": 10**6,
-    "decade": 10,
-    "decades": 10,
-    "century": 100,
-    "centuries": 100,
-    "millennium": 1000,
+    "dozen": 12, "score": 20, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9,
+    "trillion": 10**12, "hundredth": 100, "thousandth": 1000, "millionth": 10**6, "decade": 10,
+    "century": 100, "centuries": 100, "millennium": 1000,
+}  # fmt: skip
+_SCALES |= {
+    f"{word}s": _SCALES[word]
+    for word in ("dozen", "hundred", "thousand", "million", "billion", "trillion", "decade")
 }
 _CARDINALS = {word: value for value, word in enumerate(_SMALL)} | {
     word: 20 + 10 * place for place, word in enumerate(_TENS)
@@ -61,54 +47,24 @@ _PARTS |= {word + "s": value for word, value in _PARTS.items()}
 _PARTS |= {"quarter": 4, "quarters": 4, "half": 2, "halves": 2}
 _ARTICLES = ("a", "an", "per", "each", "every", "one")
 _COUNTS: dict[str, tuple[int, ...]] = {
-    "once": (1,),
-    "single": (1,),
-    "sole": (1,),
-    "only": (1,),
-    "unary": (1,),
-    "univariate": (1,),
-    "firstly": (1,),
-    "mono": (1,),
-    "monoxide": (1,),
-    "both": (2,),
-    "pair": (2,),
-    "pairs": (2,),
-    "twice": (2,),
-    "double": (2, 100, 200),
-    "doubled": (2, 100, 200, 1),
-    "doubles": (2, 100, 200, 1),
-    "doubling": (2, 100, 200, 1),
-    "dual": (2,),
-    "binary": (2,),
-    "bivariate": (2,),
-    "bilateral": (2,),
-    "secondly": (2,),
-    "dioxide": (2,),
-    "square": (2,),
-    "squared": (2,),
-    "hectare": (2,),
-    "hectares": (2,),
-    "ha": (2,),
-    "thrice": (3,),
-    "triple": (3, 2, 200, 300),
-    "tripled": (3, 2, 200, 300),
-    "triples": (3, 2, 200, 300),
-    "tripling": (3, 2, 200, 300),
-    "ternary": (3,),
-    "thirdly": (3,),
-    "trioxide": (3,),
-    "cubic": (3,),
-    "cubed": (3,),
-    "quadruple": (4, 3),
-    "quadrupled": (4, 3),
-    "quaternary": (4,),
-    "fortnight": (14,),
-    "halved": (50, 2),
-    "halves": (50, 2),
-    "halving": (50, 2),
-    "midnight": (0, 24),
-    "noon": (12,),
-    "all": (100,),
+    word: values
+    for words, values in (
+        ("once single sole only unary univariate firstly mono monoxide", (1,)),
+        ("both pair pairs twice dual binary bivariate bilateral secondly dioxide square squared", (2,)),
+        ("hectare hectares ha", (2,)),
+        ("double", (2, 100, 200)),
+        ("doubled doubles doubling", (2, 100, 200, 1)),
+        ("thrice ternary thirdly trioxide cubic cubed", (3,)),
+        ("triple tripled triples tripling", (3, 2, 200, 300)),
+        ("quadruple quadrupled", (4, 3)),
+        ("quaternary", (4,)),
+        ("noon", (12,)),
+        ("fortnight", (14,)),
+        ("halved halves halving", (50, 2)),
+        ("midnight", (0, 24)),
+        ("all", (100,)),
+    )
+    for word in words.split()
 }
 _COUNTS |= {word: (*_COUNTS.get(word, ()), place % 12 + 1) for place, word in enumerate(_MONTHS)}
 _COUNTS |= {word: (place + 1,) for place, word in enumerate(_ROMAN)}

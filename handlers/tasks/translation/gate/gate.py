@@ -25,17 +25,9 @@ from handlers.tasks.translation.masking.masking import PLACEHOLDER
 from handlers.tasks.translation.scripts import is_foreign, leftover, letters
 
 CHECKS = (
-    "json",
-    "finish",
-    "placeholders",
-    "placeholder_order",
-    "source_script",
-    "numbers",
-    "length",
-    "repetition",
-    "refusal",
-    "echo",
-)
+    "json", "finish", "placeholders", "placeholder_order", "source_script", "numbers", "length", "repetition",
+    "refusal", "echo",
+)  # fmt: skip
 _CUT = frozenset({"length", "max_tokens", "model_length", "truncated", "incomplete"})
 _SPACED = re.compile(r"⟦\s*+([0-9]+)\s*+⟧")
 _BETWEEN = "\x00"
@@ -278,11 +270,5 @@ def _listed(items: tuple[str, ...] | list[str]) -> str:
 
 
 _LOOKS: tuple[Callable[[_Pair], Iterator[_Finding]], ...] = (
-    _placeholders,
-    _source_script,
-    _numbers,
-    _length,
-    _repetition,
-    _refusal,
-    _echo,
-)
+    _placeholders, _source_script, _numbers, _length, _repetition, _refusal, _echo,
+)  # fmt: skip

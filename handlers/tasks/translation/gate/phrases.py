@@ -13,21 +13,9 @@ _BRIEFEST = 4
 """A refusal stands at the beginning; later in a text the same words are the paper's."""
 _UNWILLING = (" i cannot ", " i can't ", " unable to ", " not able to ", " i won't ", " i will not ")
 _OF_WHAT = (
-    "translate this",
-    "translate the",
-    "translate it",
-    "help with",
-    "help you",
-    "assist",
-    "provide",
-    "fulfil",
-    "comply",
-    "process this",
-    "complete this",
-    "answer this",
-    "access",
-    "translating",
-)
+    "translate this", "translate the", "translate it", "help with", "help you", "assist", "provide", "fulfil",
+    "comply", "process this", "complete this", "answer this", "access", "translating",
+)  # fmt: skip
 _OPENINGS = ("i'm sorry", "i am sorry", "i apologize", "i apologise", "sorry, i", "sorry, but", "sorry,but")
 _SAYINGS = (
     " as an ai language model",
@@ -39,48 +27,22 @@ _SAYINGS = (
     "please provide the text",
 )
 _OTHER_SAYINGS = (
-    "我无法翻译",
-    "我无法提供",
-    "我无法协助",
-    "我无法完成",
-    "我不能翻译",
-    "抱歉，我",
-    "抱歉,我",
-    "对不起，我",
-    "作为一个人工智能",
-    "作为人工智能助手",
-    "作为一个ai",
-    "作为ai",
-    "申し訳ありません",
-    "죄송합니다",
-)
+    "我无法翻译", "我无法提供", "我无法协助", "我无法完成", "我不能翻译", "抱歉，我", "抱歉,我", "对不起，我",
+    "作为一个人工智能", "作为人工智能助手", "作为一个ai", "作为ai", "申し訳ありません", "죄송합니다",
+)  # fmt: skip
 _SORRY = ("抱歉", "对不起", "對不起")
 _DECLINING = ("我无法", "我不能", "我無法")
 _SPEAKING_AS = (
-    "作为人工智能",
-    "作为一个人工智能",
-    "作为ai",
-    "作为一个ai",
-    "作為ai",
-    "语言模型，我",
-    "语言模型,我",
-)
+    "作为人工智能", "作为一个人工智能", "作为ai", "作为一个ai", "作為ai", "语言模型，我", "语言模型,我",
+)  # fmt: skip
 """What a paper about refusals says: a translation of that is none. Each excuses its own kind alone, so that
 one word of a source excuses no refusal to translate it."""
 _DECLINING_THIS = ("无法翻译", "不能翻译", "無法翻譯")
 _CHATTER = (
-    "here is the translation",
-    "here's the translation",
-    "here is the english translation",
-    "sure, here",
-    "sure! here",
-    "certainly! here",
-    "certainly, here",
-    "translation:",
-    "the translation is:",
-    "以下是翻译",
+    "here is the translation", "here's the translation", "here is the english translation", "sure, here",
+    "sure! here", "certainly! here", "certainly, here", "translation:", "the translation is:", "以下是翻译",
     "译文如下",
-)
+)  # fmt: skip
 _PROBE = 60
 _SHORT = 28
 _MAX_PROBES = 200
