@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -19,6 +19,25 @@ from pydantic_settings import (
 from handlers.domain.money import NANO, NanoUsd
 from handlers.domain.run import RunId
 from handlers.errors import UsageError, problem_of
+from handlers.flag_groups import (
+    ADDRESS,
+    BATCHES,
+    BUDGET,
+    CONNECTION,
+    FLEET,
+    JOBS,
+    LIMIT,
+    MODEL,
+    REQUEST,
+    RUN_ID,
+    SESSION,
+    SILENCE,
+    STATE,
+    TEXT,
+    WHERE,
+    WORKERS,
+    setting,
+)
 
 PREFIX = "PAPERFLEET_"
 Tier = Literal["standard", "parallel", "ultra", "extreme"]
@@ -39,45 +58,6 @@ _PRICE: dict[str, Any] = {"ge": 0, "le": 10**5}
 _RATE: dict[str, Any] = {"gt": 0, "ge": 1e-3}
 
 
-class _Flag(NamedTuple):
-    """Panel of a command's help that a flag stands in, and the commands that have it."""
-
-    panel: str | None
-    commands: tuple[str, ...]
-
-
-_INSPECT = ("status", "report", "export", "retry", "redrive", "pause", "resume", "cancel", "review", "audit")
-_SPECIFY = ("run", "plan", "pilot", "shard", "try")
-_CALL = ("run", "plan", "pilot", "work", "try")
-_SHAPE = ("run", "plan", "work")
-_ON_ACTIONS = ("actions plan", "actions begin", "actions work", "actions collect")
-
-_WHERE = _Flag("Where", ("shard", "work", "ingest", *_INSPECT))
-_STATE = _Flag(None, (*_SPECIFY, "work", "ingest", "invoke", "repair", *_INSPECT, *_ON_ACTIONS))
-_RUN_ID = _Flag("Run", (*_SHAPE, "shard", "merge", *_INSPECT))
-_SESSION = _Flag("Run", _SHAPE)
-_BUDGET = _Flag("Run", ("run", "plan", "pilot", "shard", "actions plan"))
-_BATCHES = _Flag("Run", ("run", "plan", "pilot", "shard"))
-_JOBS = _Flag("Run", ("run", "work"))
-_CONNECTION = _Flag("Endpoint", _CALL)
-_ADDRESS = _Flag("Endpoint", (*_CALL, "invoke"))
-_SILENCE = _Flag("Endpoint", ("run", "plan", "pilot", "work"))
-_MODEL = _Flag("Endpoint", (*_SPECIFY, "actions plan"))
-_REQUEST = _Flag("Endpoint", _SPECIFY)
-_TEXT = _Flag("Text", _SPECIFY)
-_FLEET = _Flag("Fleet", _SHAPE)
-_WORKERS = _Flag("Fleet", (*_SHAPE, "pilot", "invoke"))
-_LIMIT = _Flag("Fleet", (*_SHAPE, "pilot", "actions plan"))
-
-
-def _setting(
-    description: str, flag: _Flag | None = None, *, default: object = None, switch: str = "", **limits: Any
-) -> Any:
-    """A field, and the flag that the command line makes of it. ``switch`` spells a flag without a value."""
-    shown: Any = {"switch": switch, **flag._asdict()} if flag else None
-    return Field(default=default, description=description, json_schema_extra=shown, **limits)
-
-
 class Settings(BaseSettings):
     """Everything that can be set. Fields of the run itself are fixed once the run exists."""
 
@@ -90,103 +70,103 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
 
-    backend: Literal["embedded", "aws"] = _setting(
+    backend: Literal["embedded", "aws"] = setting(
         "Where queue, ledger and results are: in the state folder, or with --aws in the stack that"
         " PAPERFLEET_STACK names (`paperfleet` if it is not set).",
-        _WHERE,
+        WHERE,
         default="embedded",
         switch="--aws",
     )
-    state: Path = _setting("Folder of ledger, corpus and results.", _STATE, default=Path("paperfleet-state"))
-    run_id: RunId = _setting("Name of the run.", _RUN_ID, default="default")
+    state: Path = setting("Folder of ledger, corpus and results.", STATE, default=Path("paperfleet-state"))
+    run_id: RunId = setting("Name of the run.", RUN_ID, default="default")
 
-    stack: str | None = _setting(
+    stack: str | None = setting(
         "Deployed stack whose outputs stand in for `table`, `queue_url` and `bucket` where those are not set;"
         " `paperfleet` if this is not set either."
     )
-    shard_function: str | None = _setting(
+    shard_function: str | None = setting(
         "Lambda function that shards. If the other names are set one by one and this one is not, the machine"
         " at hand shards."
     )
-    table: str | None = _setting(
+    table: str | None = setting(
         "DynamoDB table of the ledger. boto3 reads the endpoint of all AWS services from AWS_ENDPOINT_URL."
     )
-    queue_url: str | None = _setting("SQS queue of the batches.")
-    dead_letter_url: str | None = _setting("SQS queue of the batches that were received too often.")
-    bucket: str | None = _setting("S3 bucket of corpora and results.")
-    api_key_secret: str | None = _setting(
+    queue_url: str | None = setting("SQS queue of the batches.")
+    dead_letter_url: str | None = setting("SQS queue of the batches that were received too often.")
+    bucket: str | None = setting("S3 bucket of corpora and results.")
+    api_key_secret: str | None = setting(
         "Name or ARN of the key in Secrets Manager, read once a job and run; `api_key` goes before it."
     )
 
-    base_url: str | None = _setting("OpenAI-compatible endpoint, e.g. https://host/v1.", _ADDRESS)
-    api_key: SecretStr | None = _setting("Key of the model's API.")
-    auth_header: str = _setting(
-        "Header that carries the key, e.g. api-key.", _CONNECTION, default="Authorization: Bearer"
+    base_url: str | None = setting("OpenAI-compatible endpoint, e.g. https://host/v1.", ADDRESS)
+    api_key: SecretStr | None = setting("Key of the model's API.")
+    auth_header: str = setting(
+        "Header that carries the key, e.g. api-key.", CONNECTION, default="Authorization: Bearer"
     )
-    ca_file: Path | None = _setting("PEM file of certificates to trust besides the usual ones.")
-    model: str | None = _setting("Model's name at the endpoint.", _MODEL)
-    price_in: Decimal | None = _setting(
-        "USD per million prompt tokens, if the price table lacks the model.", _ADDRESS, **_PRICE
+    ca_file: Path | None = setting("PEM file of certificates to trust besides the usual ones.")
+    model: str | None = setting("Model's name at the endpoint.", MODEL)
+    price_in: Decimal | None = setting(
+        "USD per million prompt tokens, if the price table lacks the model.", ADDRESS, **_PRICE
     )
-    price_out: Decimal | None = _setting("USD per million completion tokens.", _ADDRESS, **_PRICE)
-    price_cached: Decimal | None = _setting(
-        "USD per million cached prompt tokens; --price-in if it is not given.", _ADDRESS, **_PRICE
+    price_out: Decimal | None = setting("USD per million completion tokens.", ADDRESS, **_PRICE)
+    price_cached: Decimal | None = setting(
+        "USD per million cached prompt tokens; --price-in if it is not given.", ADDRESS, **_PRICE
     )
-    temperature: float | None = _setting("Sampling temperature.", _REQUEST, default=0.0, ge=0, le=2)
-    max_tokens: int | None = _setting("Cap on an answer's tokens; by default the text's.", _REQUEST, gt=0)
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = _setting(
-        "Name of the cap in a request: max_tokens or max_completion_tokens.", _REQUEST, default="max_tokens"
+    temperature: float | None = setting("Sampling temperature.", REQUEST, default=0.0, ge=0, le=2)
+    max_tokens: int | None = setting("Cap on an answer's tokens; by default the text's.", REQUEST, gt=0)
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = setting(
+        "Name of the cap in a request: max_tokens or max_completion_tokens.", REQUEST, default="max_tokens"
     )
-    json_mode: Literal["auto", "on", "off"] = _setting("auto, on or off.", _REQUEST, default="auto")
-    extra_body: dict[str, Any] = _setting(
-        "JSON merged into every request, e.g. '{\"thinking\": false}'.", _REQUEST, default={}
+    json_mode: Literal["auto", "on", "off"] = setting("auto, on or off.", REQUEST, default="auto")
+    extra_body: dict[str, Any] = setting(
+        "JSON merged into every request, e.g. '{\"thinking\": false}'.", REQUEST, default={}
     )
-    connect_timeout: float = _setting("Seconds to wait for a connection.", default=10.0, gt=0)
-    read_timeout: float = _setting(
-        "Seconds of silence after which a call is cut.", _SILENCE, default=120.0, gt=0
+    connect_timeout: float = setting("Seconds to wait for a connection.", default=10.0, gt=0)
+    read_timeout: float = setting(
+        "Seconds of silence after which a call is cut.", SILENCE, default=120.0, gt=0
     )
-    call_timeout: float = _setting("Seconds for a whole call.", _CONNECTION, default=180.0, gt=0)
+    call_timeout: float = setting("Seconds for a whole call.", CONNECTION, default=180.0, gt=0)
 
-    target_language: str = _setting("Language code.", _TEXT, default="en")
-    glossary: Path | None = _setting("CSV or JSON: source term, target term.", _TEXT)
-    skip_no_derivatives: bool = _setting(
+    target_language: str = setting("Language code.", TEXT, default="en")
+    glossary: Path | None = setting("CSV or JSON: source term, target term.", TEXT)
+    skip_no_derivatives: bool = setting(
         "What becomes of papers whose licence forbids derivatives.",
-        _TEXT,
+        TEXT,
         default=True,
         switch="--skip-no-derivatives/--translate-no-derivatives",
     )
-    full_text: bool = _setting("Translate bodies too.", _TEXT, default=False, switch="--full-text")
-    batch_papers: int = _setting("Papers a batch at most.", _BATCHES, default=20, ge=1)
+    full_text: bool = setting("Translate bodies too.", TEXT, default=False, switch="--full-text")
+    batch_papers: int = setting("Papers a batch at most.", BATCHES, default=20, ge=1)
 
-    tier: Tier | None = _setting("standard 1x10, parallel 5x20, ultra 10x50 or extreme 20x100.", _FLEET)
-    jobs: int | None = _setting("Processes.", _FLEET, ge=1, le=1000)
-    workers: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] | None = _setting(
-        "Threads per job at most, or `auto`: as many as calls, memory and the API's limit allow.", _WORKERS
+    tier: Tier | None = setting("standard 1x10, parallel 5x20, ultra 10x50 or extreme 20x100.", FLEET)
+    jobs: int | None = setting("Processes.", FLEET, ge=1, le=1000)
+    workers: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] | None = setting(
+        "Threads per job at most, or `auto`: as many as calls, memory and the API's limit allow.", WORKERS
     )
-    rpm: float | None = _setting("Declared limit: requests a minute, all jobs.", _LIMIT, **_RATE)
-    tpm: float | None = _setting("Declared limit: tokens a minute, all jobs.", _LIMIT, **_RATE)
-    budget: Decimal | None = _setting(
-        "USD that the run may cost in all, over all sessions.", _BUDGET, ge=0, le=10**6
+    rpm: float | None = setting("Declared limit: requests a minute, all jobs.", LIMIT, **_RATE)
+    tpm: float | None = setting("Declared limit: tokens a minute, all jobs.", LIMIT, **_RATE)
+    budget: Decimal | None = setting(
+        "USD that the run may cost in all, over all sessions.", BUDGET, ge=0, le=10**6
     )
-    limit: int | None = _setting("Start at most this many papers this time.", _SESSION, ge=0)
-    deadline: float | None = _setting("Seconds that this session may take.", _SESSION, gt=0)
-    force: bool = _setting("Pay again for results of earlier runs.", _JOBS, default=False, switch="--force")
-    max_failed: float = _setting(
+    limit: int | None = setting("Start at most this many papers this time.", SESSION, ge=0)
+    deadline: float | None = setting("Seconds that this session may take.", SESSION, gt=0)
+    force: bool = setting("Pay again for results of earlier runs.", JOBS, default=False, switch="--force")
+    max_failed: float = setting(
         "Park the run once clearly more than this share of a job's last 200 papers fail or are flagged, e.g."
         " 5%; 100% never parks it.",
-        _JOBS,
+        JOBS,
         default=0.5,
         ge=0,
         le=1,
     )
 
-    webhook: SecretStr | None = _setting(
+    webhook: SecretStr | None = setting(
         "Address that events of a run are posted to. Whoever knows it can post too: as secret as the key."
     )
 
-    session_id: str = _setting("Id of the session; set for its jobs by whoever starts them.", default="")
-    job_id: str = _setting("Id of the process; set by whoever starts it.", default="")
-    ends_at: float | None = _setting("Unix seconds at which the session's deadline passes.")
+    session_id: str = setting("Id of the session; set for its jobs by whoever starts them.", default="")
+    job_id: str = setting("Id of the process; set by whoever starts it.", default="")
+    ends_at: float | None = setting("Unix seconds at which the session's deadline passes.")
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,46 @@
+"""A setting as a flag: its panel in a command's help, and the commands that have it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+
+class Flag(NamedTuple):
+    """Panel of a command's help that a flag stands in, and the commands that have it."""
+
+    panel: str | None
+    commands: tuple[str, ...]
+
+
+INSPECT = ("status", "report", "export", "retry", "redrive", "pause", "resume", "cancel", "review", "audit")
+SPECIFY = ("run", "plan", "pilot", "shard", "try")
+CALL = ("run", "plan", "pilot", "work", "try")
+SHAPE = ("run", "plan", "work")
+ON_ACTIONS = ("actions plan", "actions begin", "actions work", "actions collect")
+
+WHERE = Flag("Where", ("shard", "work", "ingest", *INSPECT))
+STATE = Flag(None, (*SPECIFY, "work", "ingest", "invoke", "repair", *INSPECT, *ON_ACTIONS))
+RUN_ID = Flag("Run", (*SHAPE, "shard", "merge", *INSPECT))
+SESSION = Flag("Run", SHAPE)
+BUDGET = Flag("Run", ("run", "plan", "pilot", "shard", "actions plan"))
+BATCHES = Flag("Run", ("run", "plan", "pilot", "shard"))
+JOBS = Flag("Run", ("run", "work"))
+CONNECTION = Flag("Endpoint", CALL)
+ADDRESS = Flag("Endpoint", (*CALL, "invoke"))
+SILENCE = Flag("Endpoint", ("run", "plan", "pilot", "work"))
+MODEL = Flag("Endpoint", (*SPECIFY, "actions plan"))
+REQUEST = Flag("Endpoint", SPECIFY)
+TEXT = Flag("Text", SPECIFY)
+FLEET = Flag("Fleet", SHAPE)
+WORKERS = Flag("Fleet", (*SHAPE, "pilot", "invoke"))
+LIMIT = Flag("Fleet", (*SHAPE, "pilot", "actions plan"))
+
+
+def setting(
+    description: str, flag: Flag | None = None, *, default: object = None, switch: str = "", **limits: Any
+) -> Any:
+    """A field, and the flag that the command line makes of it. ``switch`` spells a flag without a value."""
+    shown: Any = {"switch": switch, **flag._asdict()} if flag else None
+    return Field(default=default, description=description, json_schema_extra=shown, **limits)
