@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from handlers.domain.plan import PlanFile
 
 
-def run_ingested(
+def run_planned(
     settings: Settings, corpus: IngestResult, planned: PlanFile | None, console: Console
 ) -> RunReport:
     """A session as the settings, and a plan if there is one, want it."""
