@@ -19,7 +19,8 @@ from handlers.domain.run import RunRecord
 from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.local.ingesting import SourceSpec, ingest_source
-from handlers.runs.submit import run_request, submit_run
+from handlers.runs.run_request import run_request
+from handlers.runs.submit import submit_run
 from handlers.settings import Settings
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")

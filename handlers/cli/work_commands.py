@@ -18,7 +18,7 @@ from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.preflight import refuse_forgotten
 from handlers.local.session import exit_code, final_report, print_report, submit_request
 from handlers.reporting.progress import Progress
-from handlers.runs.submit import run_request
+from handlers.runs.run_request import run_request
 from handlers.settings import Settings, load_settings
 
 

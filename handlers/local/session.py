@@ -22,7 +22,8 @@ from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.results.export import export_jsonl
-from handlers.runs.submit import RunRequest, Submitted, run_request, submit_run
+from handlers.runs.run_request import run_request
+from handlers.runs.submit import RunRequest, Submitted, submit_run
 from handlers.runs.summarise import RunReport, summarise
 from handlers.settings import Settings
 from handlers.state_paths import run_folder
