@@ -12,11 +12,12 @@ from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import open_state
 from handlers.cli import shared_options
 from handlers.cli.setting_flags import add_command
+from handlers.domain.run_report import RunReport
 from handlers.local.merge import check_state, merge_sentence, merge_state
 from handlers.local.session import print_report
 from handlers.local.state_lock import only_parent
 from handlers.runs.submit import emit
-from handlers.runs.summarise import RunReport, summarise
+from handlers.runs.summarise import summarise
 from handlers.settings import load_settings
 
 

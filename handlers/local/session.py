@@ -14,6 +14,7 @@ from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import State, call_function, export_processes, open_state
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import Control
+from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
@@ -24,7 +25,7 @@ from handlers.reporting.terminal import render
 from handlers.results.export import export_jsonl
 from handlers.runs.run_request import run_request
 from handlers.runs.submit import RunRequest, Submitted, submit_run
-from handlers.runs.summarise import RunReport, summarise
+from handlers.runs.summarise import summarise
 from handlers.settings import Settings
 from handlers.state_paths import run_folder
 

@@ -19,8 +19,6 @@ from handlers.ports import Backend, Ledger
 from handlers.runs.run_state import run_state
 from handlers.runs.sessions import IsAlive, WorkPeriod, job_end, work_periods
 
-__all__ = ["RunReport", "summarise", "usd"]
-
 _ENOUGH_FLAGGED = 0.05
 """Share of answered papers above which the gate or the model deserves a look."""
 
