@@ -210,13 +210,13 @@ class Ledger(Protocol):
     def start_job(self, job: JobRecord) -> None: ...
 
     def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
-        """False if the job was closed (by others, that took it for dead)."""
+        """False if others declared the job dead and closed it."""
 
     def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
-        """What the jobs told last that are not closed and were heard of after ``since``; reads no others."""
+        """The last stats of the open jobs whose heartbeat came after ``since``; reads no others."""
 
     def most_overrun(self, run_id: str) -> int:
-        """The largest ``JobStats.overrun`` that a job of the run told of, ended ones too."""
+        """The largest ``JobStats.overrun`` that a job of the run reported, ended ones too."""
 
     def end_job(
         self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None

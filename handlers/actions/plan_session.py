@@ -18,8 +18,9 @@ from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import RunRecord
 from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
-from handlers.local.ingesting import ingested
-from handlers.runs.submit import run_request, submit_run
+from handlers.local.ingesting import SourceSpec, ingest_source
+from handlers.runs.run_request import run_request
+from handlers.runs.submit import submit_run
 from handlers.settings import Settings
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
@@ -39,7 +40,7 @@ def plan_session(
         raise UsageError("no corpus: give a file of the repository, or set the variable PAPERFLEET_CORPUS")
     if inputs.history:
         gather(github, settings.state, console)
-    corpus = ingested(inputs.corpus, settings, [], None, console)
+    corpus = ingest_source(SourceSpec(inputs.corpus), settings, console)
     settings = settings.model_copy(
         update={"run_id": inputs.run_id or run_id_of(inputs.corpus, corpus, settings)}
     )

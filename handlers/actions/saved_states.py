@@ -22,7 +22,7 @@ from handlers.adapters.github_api import Artifact, GitHubApi, UnavailableError, 
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobRecord, JobStats
 from handlers.errors import PaperfleetError, UsageError
-from handlers.local.merge import runs_of, take_in
+from handlers.local.merge import merge_state, runs_of
 from handlers.state_paths import LEDGER
 
 PREFIX = "paperfleet"
@@ -210,7 +210,7 @@ class _Merger:
             if not runs:
                 raise UsageError(f"{artifact.name}: its {LEDGER} is gone or empty")
             for run_id in runs:
-                take_in(self._into, folder, run_id)
+                merge_state(self._into, folder, run_id)
             if files:
                 for path in folder.glob("*.json"):
                     shutil.copyfile(path, self._into / path.name)

@@ -13,8 +13,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from handlers.domain.call import quantile
 from handlers.domain.money import NanoUsd, usd
+from handlers.domain.run_report import RunReport
 from handlers.pipeline.context import RunContext
-from handlers.runs.summarise import RunReport
 
 _SHARES = (0.5, 0.9, 0.99)
 _ENOUGH = 20

@@ -17,8 +17,9 @@ from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper
 from handlers.errors import ModelCallError, UsageError
+from handlers.local import ingesting
 from handlers.local.endpoint import endpoint
-from handlers.local.ingesting import ingested
+from handlers.local.ingesting import SourceSpec
 from handlers.runs.specification import specification
 from handlers.settings import Settings, load_settings
 
@@ -53,7 +54,8 @@ def ingest_source(
     and the rejected lines. Prints their paths as JSON.
     """
     settings = load_settings(**flags)
-    result = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
+    spec = SourceSpec(source, mapping or (), source_format)
+    result = ingesting.ingest_source(spec, settings, Console(stderr=True, highlight=False))
     shown = Ingested(
         corpus=str(result.corpus),
         sha256=result.sha256,
@@ -81,7 +83,7 @@ def try_paper(
     """
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
-    result = ingested(source, settings, mapping or [], source_format, console)
+    result = ingesting.ingest_source(SourceSpec(source, mapping or (), source_format), settings, console)
     paper = _find(result, paper_id)
     with endpoint(settings, console) as ready:
         _Trial(ready, result).show(paper)

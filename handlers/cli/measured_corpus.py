@@ -15,7 +15,7 @@ from handlers.domain.plan import PilotFigures
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.local.endpoint import GLOSS
-from handlers.local.ingesting import ingested
+from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.planning.workload import SizedPaper, Workload, measure_workload
 from handlers.runs.specification import specification
 from handlers.runs.submit import costs_nothing
@@ -63,13 +63,11 @@ class MeasuredCorpus:
         return read
 
 
-def measure_corpus(
-    source: str, settings: Settings, mapping: list[str], source_format: str | None, console: Console
-) -> MeasuredCorpus:
+def measure_corpus(source: SourceSpec, settings: Settings, console: Console) -> MeasuredCorpus:
     """Ingest the source and make every request that a run would send, without sending it."""
     from handlers.bootstrap import wiring  # most of the package
 
-    result = ingested(source, settings, mapping, source_format, console)
+    result = ingest_source(source, settings, console)
     named = settings if settings.model else settings.model_copy(update={"model": GLOSS})
     spec = specification(named, result)
     task = wiring.task_of(spec)

@@ -12,11 +12,12 @@ from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import open_state
 from handlers.cli import shared_options
 from handlers.cli.setting_flags import add_command
-from handlers.local.merge import check_state, take_in, told
+from handlers.domain.run_report import RunReport
+from handlers.local.merge import check_state, merge_sentence, merge_state
 from handlers.local.session import print_report
 from handlers.local.state_lock import only_parent
 from handlers.runs.submit import emit
-from handlers.runs.summarise import RunReport, summarise
+from handlers.runs.summarise import summarise
 from handlers.settings import load_settings
 
 
@@ -44,8 +45,8 @@ def merge(
         check_state(state, settings.run_id)
     with only_parent(settings.state):
         for state in sources:
-            united = take_in(settings.state, state, settings.run_id)
-            console.print(told(state, united), markup=False, soft_wrap=True)
+            united = merge_state(settings.state, state, settings.run_id)
+            console.print(merge_sentence(state, united), markup=False, soft_wrap=True)
         report = _merged_report(settings.state, settings.run_id)
     print_report(report, as_json=as_json)
 

@@ -26,6 +26,7 @@ from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
 from handlers.errors import DamagedObjectError, UsageError
 from handlers.local.endpoint import endpoint
+from handlers.local.ingesting import SourceSpec
 from handlers.local.preflight import refuse_damaged
 from handlers.local.session import exit_code, run_corpus
 from handlers.local.state_lock import only_parent
@@ -84,7 +85,7 @@ def pilot(
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state), endpoint(settings, console) as ready:
         refuse_damaged(settings.state)
-        corpus = measure_corpus(source, ready, mapping or [], source_format, console)
+        corpus = measure_corpus(SourceSpec(source, mapping or (), source_format), ready, console)
         if not corpus.sized:
             raise UsageError("no paper of this corpus needs a call: there is nothing to pilot")
         wiring.price(ready, corpus.spec.model)

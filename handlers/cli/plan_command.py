@@ -16,6 +16,7 @@ from handlers.cli.setting_flags import add_command
 from handlers.domain.money import Price
 from handlers.domain.plan import Plan, PlanFile
 from handlers.errors import UsageError
+from handlers.local.ingesting import SourceSpec
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions, AssumptionsBuilder
 from handlers.planning.make_plan import make_plan
@@ -81,7 +82,7 @@ def plan(
     """
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
-    corpus = measure_corpus(source, settings, mapping or [], source_format, console)
+    corpus = measure_corpus(SourceSpec(source, mapping or (), source_format), settings, console)
     request = PlanRequest(
         platform=platform,
         account=account,

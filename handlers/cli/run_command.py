@@ -11,7 +11,7 @@ from rich.console import Console
 
 from handlers.cli import shared_options
 from handlers.cli.setting_flags import add_command
-from handlers.local.ingesting import ingested
+from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
 from handlers.settings import Settings, load_settings
@@ -48,18 +48,11 @@ def run(
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state):
         refuse_damaged(settings.state)
-        result = ingested(
-            source,
-            settings,
-            mapping or [],
-            source_format,
-            console,
-            again=False,
-            alongside=partial(_load_session, settings),
-        )
-        from handlers.local.session import exit_code, print_report, run_ingested
+        spec, alongside = SourceSpec(source, mapping or (), source_format), partial(_load_session, settings)
+        corpus = ingest_source(spec, settings, console, again=False, alongside=alongside)
+        from handlers.local.session import exit_code, print_report, run_planned
 
-        report = run_ingested(settings, result, planned, console)
+        report = run_planned(settings, corpus, planned, console)
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))
 

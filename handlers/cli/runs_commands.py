@@ -17,15 +17,16 @@ from handlers.cli import shared_options
 from handlers.cli.review_command import write_page
 from handlers.cli.setting_flags import add_command
 from handlers.domain.paper import PaperStatus
+from handlers.domain.run_report import RunReport
 from handlers.errors import UnknownRunError, UsageError
 from handlers.planning.plan_against_run import with_forecast
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.results.export import export_csv, export_jsonl
-from handlers.results.parquet import export_parquet
+from handlers.results.parquet_writer import export_parquet
 from handlers.runs import control
-from handlers.runs.summarise import RunReport, summarise
+from handlers.runs.summarise import summarise
 from handlers.settings import load_settings
 from handlers.state_paths import run_folder
 

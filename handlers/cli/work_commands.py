@@ -14,11 +14,11 @@ from handlers.cli import shared_options
 from handlers.cli.setting_flags import add_command
 from handlers.errors import UnknownRunError
 from handlers.local.fleet import Fleet, reap_dead_jobs
-from handlers.local.ingesting import ingested
+from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.preflight import refuse_forgotten
 from handlers.local.session import exit_code, final_report, print_report, submit_request
 from handlers.reporting.progress import Progress
-from handlers.runs.submit import run_request
+from handlers.runs.run_request import run_request
 from handlers.settings import Settings, load_settings
 
 
@@ -38,7 +38,8 @@ def shard(
     the corpus goes to the stack's bucket and its shard function does the rest.
     """
     settings = _with_batch_size(load_settings(**flags))
-    result = ingested(source, settings, mapping or [], source_format, Console(stderr=True, highlight=False))
+    spec = SourceSpec(source, mapping or (), source_format)
+    result = ingest_source(spec, settings, Console(stderr=True, highlight=False))
     with open_state(settings.run_id, settings) as adapters:
         if settings.backend == "embedded":
             refuse_forgotten(adapters, settings.run_id)

@@ -47,7 +47,6 @@ class LocalContext:
     aws_request_id: str
     remaining: Callable[[], float]
     function_name: str = "paperfleet-process"
-    function_version: str = "$LATEST"
     memory_limit_in_mb: int = 0
     invoked_function_arn: str = "arn:aws:lambda:local:000000000000:function:paperfleet-process"
 

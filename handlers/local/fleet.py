@@ -32,16 +32,13 @@ _SHOWN_EVERY = {"embedded": 0.0, "aws": 5.0}
 _RESTARTS_PER_JOB = 5
 
 
-def reap_dead_jobs(state: State, run_id: str) -> list[str]:
+def reap_dead_jobs(state: State, run_id: str) -> None:
     """Close the jobs whose process is gone: free their leases, emit their batches again, book as
-    indeterminate what they held. Returns their ids."""
-    reaped = []
+    indeterminate what they held."""
     for job in state.ledger.jobs(run_id):
         silent = state.clock.now() - job.heartbeat_at > DEAD_AFTER  # another host's, or frozen for good
         if job.ended_at is None and (silent or not is_alive(job.owner)):
             _free_dead_job(state, run_id, job.job_id)
-            reaped.append(job.job_id)
-    return reaped
 
 
 def _later(earlier: list[str], last: list[str]) -> list[str]:
@@ -117,7 +114,7 @@ class Fleet:
         return outcome
 
     def _could_not_write(self, error: Exception) -> None:
-        """Of a ledger on this machine nobody else can; in a fleet's, others close what this one left open."""
+        """Nobody else writes a machine's own ledger; in a fleet's, others close what is left open."""
         problem = f"the ledger cannot be written: {error}"
         if self._settings.backend == "embedded":
             self._failure = self._failure or problem
@@ -175,7 +172,7 @@ class Fleet:
                 shown = state.clock.monotonic()
                 with suppress(PaperfleetError):  # a ledger that is away for a while; the jobs wait for it
                     self._progress.update(state.ledger, self._run_id, now=state.clock.now())
-                    self._tell_changes(state)
+                    self._say_changes(state)
                 notifications.look(state.ledger)
             state.clock.sleep(_TICK)
         if state is not None:
@@ -189,8 +186,8 @@ class Fleet:
                 self._signals += 1
                 self._drain()
 
-    def _tell_changes(self, state: State) -> None:
-        """What the jobs changed by themselves, each once."""
+    def _say_changes(self, state: State) -> None:
+        """Changes that the jobs made by themselves are said once each."""
         if self._settings.workers != "auto":
             return
         for job in state.ledger.jobs(self._run_id):
@@ -222,7 +219,7 @@ class Fleet:
         try:
             with open_state(self._run_id, self._settings) as state:
                 _free_dead_job(state, self._run_id, job_id)
-        except (sqlite3.Error, PaperfleetError) as error:  # reaped by the next session
+        except (sqlite3.Error, PaperfleetError) as error:  # the next session reaps it
             self._could_not_write(error)
 
     @contextmanager

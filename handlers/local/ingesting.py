@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,11 +17,21 @@ from handlers.errors import UsageError
 from handlers.settings import Settings
 
 
-def ingested(
-    source: str,
+@dataclass(frozen=True)
+class SourceSpec:
+    """A source as a command line names it."""
+
+    location: str
+    """A file or folder, ``-`` or an OAI-PMH address."""
+    mapping: Sequence[str] = ()
+    """``FIELD=NAME`` each."""
+    format: str | None = None
+    """None: by the location's name."""
+
+
+def ingest_source(
+    source: SourceSpec,
     settings: Settings,
-    mapping: list[str],
-    source_format: str | None,
     console: Console,
     *,
     again: bool = True,
@@ -29,14 +40,13 @@ def ingested(
     """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
     what came of it. Not ``again``: a file that has not changed since is left alone. ``alongside`` is called
     in a thread beside it if it takes long."""
-    pairs = dict(_pair(given) for given in mapping)
-    result = None if again else remembered(source, source_format, pairs, settings.state)
+    mapping, processes = dict(map(_pair, source.mapping)), helper_processes()
+    identity = (source.location, source.format, mapping, settings.state)
+    result = None if again else remembered(*identity)
     if result is None:
-        opened = _opened(source, source_format, settings, console)
-        place = place_of(source, source_format, pairs, settings.state)
-        result = ingest(
-            opened, settings.state, mapping=pairs, processes=helper_processes(), alongside=alongside
-        )
+        place = place_of(*identity)
+        opened = _open(source, settings, console)
+        result = ingest(opened, settings.state, mapping=mapping, processes=processes, alongside=alongside)
         remember(result, place)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
@@ -52,9 +62,9 @@ def ingested(
     return result
 
 
-def _opened(source: str, source_format: str | None, settings: Settings, console: Console) -> Source:
-    if not source.startswith("oai+"):
-        return open_source(source, format_name=source_format)
+def _open(source: SourceSpec, settings: Settings, console: Console) -> Source:
+    if not source.location.startswith("oai+"):
+        return open_source(source.location, format_name=source.format)
     try:
         from handlers.corpus.sources.oai_pmh import OaiPmhSource
     except ModuleNotFoundError as error:
@@ -63,15 +73,15 @@ def _opened(source: str, source_format: str | None, settings: Settings, console:
             "install it with `pip install 'paperfleet[oai]'`"
         ) from error
     return OaiPmhSource(
-        source,
+        source.location,
         settings.state / "harvests",
         SystemClock(),
         say=lambda sentence: console.print(sentence, markup=False, soft_wrap=True),
     )
 
 
-def _pair(given: str) -> tuple[str, str]:
-    field, equals, name = given.partition("=")
+def _pair(argument: str) -> tuple[str, str]:
+    field, equals, name = argument.partition("=")
     if not equals or not field or not name:
-        raise UsageError(f"--map {given!r}: FIELD=NAME wanted, e.g. --map title=Title")
+        raise UsageError(f"--map {argument!r}: FIELD=NAME wanted, e.g. --map title=Title")
     return field, name

@@ -42,7 +42,7 @@ def runs_of(state: Path) -> list[str]:
             raise UsageError(f"{state / LEDGER}: cannot be read: {str(error).rpartition(': ')[2]}") from error
 
 
-def take_in(into: Path, state: Path, run_id: str) -> MergeResult:
+def merge_state(into: Path, state: Path, run_id: str) -> MergeResult:
     """Unite one state folder with ``into``. Objects first, ledger second: what the ledger says is durable."""
     into.mkdir(parents=True, exist_ok=True)
     merge_objects(into, state, run_id)
@@ -55,7 +55,7 @@ def take_in(into: Path, state: Path, run_id: str) -> MergeResult:
     return united
 
 
-def told(state: Path, united: MergeResult) -> str:
+def merge_sentence(state: Path, united: MergeResult) -> str:
     """What a source brought, in a sentence."""
     sentence = f"{state}: {united.papers:,} papers further, {united.parts:,} parts new"
     if united.lost_results:

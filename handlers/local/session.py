@@ -14,6 +14,7 @@ from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import State, call_function, export_processes, open_state
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import Control
+from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
@@ -22,8 +23,9 @@ from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.results.export import export_jsonl
-from handlers.runs.submit import RunRequest, Submitted, run_request, submit_run
-from handlers.runs.summarise import RunReport, summarise
+from handlers.runs.run_request import run_request
+from handlers.runs.submit import RunRequest, Submitted, submit_run
+from handlers.runs.summarise import summarise
 from handlers.settings import Settings
 from handlers.state_paths import run_folder
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from handlers.domain.plan import PlanFile
 
 
-def run_ingested(
+def run_planned(
     settings: Settings, corpus: IngestResult, planned: PlanFile | None, console: Console
 ) -> RunReport:
     """A session as the settings, and a plan if there is one, want it."""

@@ -23,8 +23,6 @@ from handlers.ports import Backend
 from handlers.results.csv_lines import CsvLines
 from handlers.results.records import COLUMNS, PackedRow, SourceRow, chunks_of, pack, records, unpack
 
-__all__ = ["COLUMNS", "export_csv", "export_jsonl"]
-
 Output = Path | Literal["-"]
 """A file, or standard output."""
 Counts = dict[PaperStatus, int]

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from handlers.atomic_file import replacing
 from handlers.errors import UsageError
 from handlers.extras import load
+from handlers.ports import Backend
+from handlers.results.export import Counts, export_jsonl
+from handlers.results.records import COLUMNS
 
 _MEMORY = "512MB"
+_TYPES = {"keywords": "VARCHAR[]", "checks": "JSON", "usage": "JSON", "cost_usd": "DOUBLE"}
+
+
+def export_parquet(
+    backend: Backend, run_id: str, output: Path, *, drafts: bool = False, processes: int = 1
+) -> Counts:
+    """Papers by status. UsageError without the extra ``parquet`` or when the file cannot be written."""
+    load("duckdb", extra="parquet")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent)
+    except OSError as error:
+        raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from error
+    with scratch as folder:
+        lines = Path(folder) / "results.jsonl"
+        counts = export_jsonl(backend, run_id, lines, drafts=drafts, processes=processes)
+        to_parquet(lines, output, {name: _TYPES.get(name, "VARCHAR") for name in COLUMNS})
+    return counts
 
 
 def to_parquet(lines: Path, output: Path, columns: Mapping[str, str]) -> int:

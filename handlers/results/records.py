@@ -66,8 +66,8 @@ def records(
 ) -> Iterator[dict[str, Any]]:
     """The results of a chunk, their keys in the order of ``COLUMNS``. DamagedObjectError names the one that
     is not as it was written."""
-    for raw, paper, result in chunk:
-        yield _record(paper, raw, result, _line(result, store), spec, drafts=drafts)
+    for row in chunk:
+        yield _record(row, _line(row[2], store), spec, drafts=drafts)
 
 
 def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[SourceRow]]:
@@ -142,17 +142,10 @@ def _line(result: Result | None, store: ObjectStore) -> dict[str, Any] | None:
     return line
 
 
-def _record(
-    paper: dict[str, Any],
-    raw: bytes,
-    row: Result | None,
-    line: dict[str, Any] | None,
-    spec: RunSpec,
-    *,
-    drafts: bool,
-) -> dict[str, Any]:
+def _record(row: SourceRow, line: dict[str, Any] | None, spec: RunSpec, *, drafts: bool) -> dict[str, Any]:
     """One result, its keys in the order of ``COLUMNS``."""
-    status: PaperStatus = "pending" if row is None else row.status
+    raw, paper, result = row
+    status: PaperStatus = "pending" if result is None else result.status
     withheld = None
     if status in ("done", "flagged") and spec.skip_no_derivatives:
         # An earlier version may have let it follow a paper whose licence allows more.
@@ -174,7 +167,7 @@ def _record(
         "keywords": texts.get("keywords"),
         "checks": terminal.get("checks", []),
         "usage": _usage(line if same_as is None else None),
-        "error": row.error if row and not withheld else None,
+        "error": result.error if result and not withheld else None,
         "reason": withheld or terminal.get("reason"),
         "language": spec.target_language if translated else language if untouched else None,
         "source_language": language,
@@ -186,7 +179,7 @@ def _record(
         "model": published.get("model"),
         "prompt_version": published.get("prompt_version"),
         "fingerprint": terminal.get("fingerprint"),
-        "cost_usd": usd(row.cost) if row and same_as is None else 0,
+        "cost_usd": usd(result.cost) if result and same_as is None else 0,
         "notice": published.get("notice"),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from handlers.domain.batch import QueueCounts
 from handlers.domain.job import JobRecord
@@ -24,15 +25,20 @@ _NEXT = {
 }
 
 
-def run_state(
-    control: Control,
-    totals: RunTotals,
-    jobs: Sequence[JobRecord],
-    sessions: Sequence[SessionRecord],
-    waiting: QueueCounts | None,
-    alive: IsAlive,
-    now: float,
-) -> tuple[RunState, str]:
+@dataclass(frozen=True)
+class Activity:
+    """Who has worked on a run, and what waits for a worker, at a moment."""
+
+    jobs: Sequence[JobRecord]
+    sessions: Sequence[SessionRecord]
+    queue: QueueCounts | None
+    """None where nobody looks at the queue."""
+    is_alive: IsAlive
+    now: float
+    """Unix seconds."""
+
+
+def run_state(control: Control, totals: RunTotals, activity: Activity) -> tuple[RunState, str]:
     """(state, reason). What somebody or a fatal error decided comes first, then whether work is left,
     then whether anybody works on it."""
     if control.state == "cancelled":
@@ -43,57 +49,57 @@ def run_state(
         return "parked", control.reason
     if control.state == "paused":
         return "paused", f"{control.reason or 'paused'}; `paperfleet resume`, then work on it again"
-    if any(alive(job) for job in jobs):
+    if any(map(activity.is_alive, activity.jobs)):
         return "running", ""
-    if _is_starting(jobs, sessions, now):
+    if _is_starting(activity):
         return "running", "starting"
-    return "paused", _why_nobody_works(sessions, jobs, waiting, now)
+    return "paused", _why_nobody_works(activity)
 
 
-def _is_starting(jobs: Sequence[JobRecord], sessions: Sequence[SessionRecord], now: float) -> bool:
+def _is_starting(activity: Activity) -> bool:
     """A session just opened whose jobs have not had a batch yet."""
-    if not sessions or sessions[-1].ended_at is not None:
+    if not activity.sessions or activity.sessions[-1].ended_at is not None:
         return False
-    last = sessions[-1]
-    return now - last.started_at < _STARTING and not any(job.session_id == last.session_id for job in jobs)
+    last = activity.sessions[-1]
+    begun = any(job.session_id == last.session_id for job in activity.jobs)
+    return activity.now - last.started_at < _STARTING and not begun
 
 
-def _why_nobody_works(
-    sessions: Sequence[SessionRecord], jobs: Sequence[JobRecord], waiting: QueueCounts | None, now: float
-) -> str:
-    if waiting is not None and waiting.dead and waiting.shared:
-        return f"{_without_dead(sessions, jobs, waiting, now)}; {_SHARED.format(waiting.dead)}"
-    if waiting is not None and waiting.dead:
-        return (
-            f"{waiting.dead} batches are dead letters: `paperfleet redrive --list` shows why, "
-            "`paperfleet redrive` sends them back"
-        )
-    return _without_dead(sessions, jobs, waiting, now)
+def _why_nobody_works(activity: Activity) -> str:
+    queue = activity.queue
+    if queue is None or not queue.dead:
+        return _why_idle(activity)
+    if queue.shared:
+        return f"{_why_idle(activity)}; {_SHARED.format(queue.dead)}"
+    return (
+        f"{queue.dead} batches are dead letters: `paperfleet redrive --list` shows why, "
+        "`paperfleet redrive` sends them back"
+    )
 
 
-def _without_dead(
-    sessions: Sequence[SessionRecord], jobs: Sequence[JobRecord], waiting: QueueCounts | None, now: float
-) -> str:
+def _why_idle(activity: Activity) -> str:
+    """Why nobody works, dead letters apart."""
+    sessions, jobs = activity.sessions, activity.jobs
     if not sessions and not jobs:
-        return f"not started: {_messages(waiting)}no job has had a batch of it yet; {_WORKERS}"
+        return f"not started: {_messages(activity.queue)}no job has had a batch of it yet; {_WORKERS}"
     if not sessions or any(job.started_at > sessions[-1].started_at and not job.session_id for job in jobs):
-        return _stalled(jobs, waiting, now)
+        return _stalled(activity)
     last = sessions[-1]
     if last.ended_at is None:
         return "interrupted: no job is alive. Run the same command to resume."
     return _NEXT.get(last.outcome, f"{last.outcome}; the same command goes on")
 
 
-def _stalled(jobs: Sequence[JobRecord], waiting: QueueCounts | None, now: float) -> str:
+def _stalled(activity: Activity) -> str:
     """Of jobs that no session started: a platform's, which starts them by itself while messages wait."""
-    silent = now - max(job.heartbeat_at for job in jobs)
-    stalled = f"stalled: no job was heard of for {silent:,.0f} s"
-    if waiting is not None and not waiting.visible and not waiting.in_flight:
+    silent = activity.now - max(job.heartbeat_at for job in activity.jobs)
+    stalled, queue = f"stalled: no job was heard of for {silent:,.0f} s", activity.queue
+    if queue is not None and not queue.visible and not queue.in_flight:
         return f"{stalled} and no message waits; `paperfleet resume` sends the unfinished batches again"
-    return f"{stalled}; {_messages(waiting)}look at the function's log and its event source"
+    return f"{stalled}; {_messages(queue)}look at the function's log and its event source"
 
 
-def _messages(waiting: QueueCounts | None) -> str:
-    if waiting is None:
+def _messages(queue: QueueCounts | None) -> str:
+    if queue is None:
         return ""
-    return f"{waiting.visible:,} messages wait and {waiting.in_flight:,} are out in the queue; "
+    return f"{queue.visible:,} messages wait and {queue.in_flight:,} are out in the queue; "

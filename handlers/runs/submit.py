@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry, parse_index
-from handlers.corpus.ingest import IngestResult
 from handlers.domain.batch import BatchMessage
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control, RunId, RunRecord, RunSpec
@@ -14,8 +13,6 @@ from handlers.domain.value import Frozen
 from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
 from handlers.ports import Backend, Ledger, ObjectStore
 from handlers.runs.run_record import store_record
-from handlers.runs.specification import specification
-from handlers.settings import Settings
 from handlers.state_paths import index_key
 
 
@@ -39,17 +36,6 @@ class Submitted(Frozen):
     """Batches of the run, cut once."""
     emitted: int
     """Messages sent now: one for each unfinished batch."""
-
-
-def run_request(settings: Settings, corpus: IngestResult) -> RunRequest:
-    """The run that the settings want of a corpus."""
-    return RunRequest(
-        run_id=settings.run_id,
-        spec=specification(settings, corpus),
-        papers=corpus.papers,
-        same_as=corpus.same_as,
-        budget=settings.budget_nano,
-    )
 
 
 def submit_run(backend: Backend, request: RunRequest) -> Submitted:

@@ -16,10 +16,8 @@ from handlers.domain.paper import TERMINAL
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
 from handlers.ports import Backend, Ledger
-from handlers.runs.run_state import run_state
+from handlers.runs.run_state import Activity, run_state
 from handlers.runs.sessions import IsAlive, WorkPeriod, job_end, work_periods
-
-__all__ = ["RunReport", "summarise", "usd"]
 
 _ENOUGH_FLAGGED = 0.05
 """Share of answered papers above which the gate or the model deserves a look."""
@@ -45,7 +43,8 @@ def summarise(
     alive = IsAlive(is_alive, sessions, now)
     times = work_periods(sessions, jobs, alive, now)
     ends = [job_end(job, alive, now) for job in jobs]
-    state, reason = run_state(ledger.control(run_id), totals, jobs, sessions, waiting, alive, now)
+    activity = Activity(jobs, sessions, waiting, alive, now)
+    state, reason = run_state(ledger.control(run_id), totals, activity)
     errors, checks = _papers_by_class(ledger, run_id) if detail else (None, None)
     return RunReport(
         run_id=run_id,

@@ -12,7 +12,8 @@ from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.errors import UsageError
 from handlers.ports import ObjectStore
-from handlers.runs.submit import RunRequest, run_request
+from handlers.runs.run_request import run_request
+from handlers.runs.submit import RunRequest
 from handlers.settings import Settings
 from handlers.state_paths import index_key
 

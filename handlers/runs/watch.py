@@ -6,11 +6,12 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from handlers.domain.run_report import RunReport
 from handlers.pipeline.heartbeat import LEASE_TTL
 from handlers.ports import Backend
 from handlers.runs.control import dead_batches
 from handlers.runs.submit import queue_entry
-from handlers.runs.summarise import RunReport, summarise
+from handlers.runs.summarise import summarise
 from handlers.state_paths import run_key
 
 DEAD_AFTER = 2 * LEASE_TTL

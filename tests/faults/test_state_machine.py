@@ -23,7 +23,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.errors import RunChangedError, UsageError
-from handlers.local.merge import runs_of, take_in
+from handlers.local.merge import merge_state, runs_of
 from handlers.runs import control
 from tests.fakes import FakeClock
 from tests.faults import seven_promises
@@ -201,7 +201,7 @@ class Promises(RuleBasedStateMachine):
         seen = []
         for _ in range(2):
             for state in states:
-                take_in(united, state, run)
+                merge_state(united, state, run)
             seen.append(self.fleet.united(united, run))
         assert seen[0] == seen[1], "merging again changes nothing"
 

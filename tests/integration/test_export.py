@@ -21,7 +21,8 @@ from handlers.domain.call import Usage
 from handlers.domain.result import Check, Part, PartLine
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.results.csv_lines import CsvLines
-from handlers.results.export import COLUMNS, export_csv, export_jsonl
+from handlers.results.export import export_csv, export_jsonl
+from handlers.results.records import COLUMNS
 from tests import builders
 from tests.builders import RUN, call, part_line
 

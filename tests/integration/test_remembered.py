@@ -11,7 +11,7 @@ from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.ingest_cache import place_of, remember, remembered
 from handlers.corpus.sources.formats import open_source
 from handlers.local import ingesting
-from handlers.local.ingesting import ingested
+from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.settings import load_settings
 from tests.command import corpus
 
@@ -48,7 +48,7 @@ def test_a_file_that_grew_while_it_was_read_is_read_again(
 ) -> None:
     def papers() -> int:
         settings = load_settings(state=tmp_path / "state")
-        return ingested(str(source), settings, [], None, Console(quiet=True), again=False).papers
+        return ingest_source(SourceSpec(str(source)), settings, Console(quiet=True), again=False).papers
 
     def read_and_grown(*arguments: Any, **options: Any) -> IngestResult:
         result = ingest(*arguments, **options)

@@ -14,7 +14,7 @@ from handlers.cli.repair_commands import repair_state
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import REPAIR_PART, REPAIRER, Commit
 from handlers.errors import UsageError
-from handlers.local.merge import take_in
+from handlers.local.merge import merge_state
 from handlers.local.preflight import refuse_damaged, refuse_forgotten
 from handlers.runs.run_record import stored_record
 from handlers.settings import Settings
@@ -76,7 +76,7 @@ def test_a_repaired_ledger_can_be_merged_into_an_empty_state_and_again(tmp_path:
 
 def test_a_merged_state_keeps_what_a_repair_needs(tmp_path: Path) -> None:
     worked(tmp_path / "job", "job-a", 100)
-    take_in(tmp_path / "all", tmp_path / "job", RUN)
+    merge_state(tmp_path / "all", tmp_path / "job", RUN)
     store = FileStore(tmp_path / "all")
     assert stored_record(RUN, store) == builders.run_record(papers=2)
     store.close()

@@ -19,8 +19,9 @@ from handlers.domain.job import JobStats
 from handlers.domain.ledger import Commit
 from handlers.domain.money import usd
 from handlers.domain.run import Control
+from handlers.domain.run_report import RunReport
 from handlers.errors import UnknownRunError
-from handlers.runs.summarise import RunReport, summarise
+from handlers.runs.summarise import summarise
 from tests import builders
 from tests.builders import RUN, call, commit, entry
 from tests.fakes import FakeClock

@@ -11,9 +11,9 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.run import Control
+from handlers.domain.run_report import RunReport
 from handlers.ports import Backend
 from handlers.runs.submit import queue_entry
-from handlers.runs.summarise import RunReport
 from handlers.runs.watch import DEAD_AFTER, watch
 from tests import builders
 from tests.fakes import FakeClock
