@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 STATE ?= paperfleet-state
 SAM ?= sam
 RUNS ?= 3
+QUICK = $(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile
+FIGURES = rate_limits "growth 34237" "export_rate 50000" shard_million "peers --peers paperfleet litellm --scenarios 1000 --calls 4000"
 SITE = $(BIN)/sphinx-build -q -W --keep-going -n docs docs/_build
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage quick check docs bench format clean build local-aws
+.PHONY: help run test coverage quick slow examples mutations figures check docs bench format clean build local-aws
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,17 +24,31 @@ $(VENV)/.ready: pyproject.toml .ci/constraints.txt
 run: $(VENV)/.ready ## Translate the shipped corpus with the built-in model server (a gloss).
 	@$(BIN)/paperfleet run handlers/corpus/sample.jsonl --state $(STATE) --run-id sample || [ $$? -eq 3 ]
 
-test: check quick ## All checks and tests.
-	$(BIN)/python -m pytest -m slow
+test: check quick slow ## All checks and tests.
 
-coverage: $(VENV)/.ready ## What the tests reach (all but the slow ones).
+quick: $(VENV)/.ready ## The tests without whole runs and kills.
+	$(QUICK)
+
+slow: $(VENV)/.ready ## Whole runs and kills, and every property on ten times as many examples.
+	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'hypothesis and not slow' --hypothesis-profile thorough -n 3 --dist worksteal
+
+examples: $(VENV)/.ready ## Every property on examples that nobody has tried.
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile new -n 3 --dist worksteal
+
+coverage: $(VENV)/.ready ## What the quick tests reach; fails below the floor of pyproject.toml.
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m 'not slow'
+	$(BIN)/coverage run $(subst $(BIN)/python,,$(QUICK))
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-quick: $(VENV)/.ready ## The tests without whole runs and kills.
-	$(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile
+mutations: $(VENV)/.ready ## Whether the quick tests catch faults that are put in on purpose.
+	$(BIN)/python -m tests.mutations
+
+figures: $(VENV)/.ready ## Benchmarks that take minutes, a file each, into figures/.
+	@mkdir -p figures
+	@for line in $(FIGURES); do \
+		name="$${line%% *}"; $(BIN)/python -m tests.benchmarks.$$line > "figures/$$name.txt" || exit 1; cat "figures/$$name.txt"; done
 
 check: $(VENV)/.ready ## Format, lint, types, imports, documentation.
 	$(BIN)/ruff format --check .
@@ -63,4 +79,4 @@ local-aws: $(VENV)/.ready ## The shipped corpus through SQS, DynamoDB and S3 of 
 	@$(BIN)/python -m tests.e2e.local_aws_run
 
 clean: ## Remove the environment and what tests left.
-	rm -rf $(VENV) build docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) build docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* figures

@@ -20,7 +20,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.bootstrap.host import helper_processes
 from handlers.domain.ledger import Commit
-from handlers.domain.part_lines import sealed
+from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
 from handlers.results.export import export_csv, export_jsonl
 from tests import builders
@@ -48,7 +48,7 @@ def commits(store: FileStore, papers: int) -> Iterator[Commit]:
             builders.part_line(paper_id, fields=texts, calls=(builders.call(raw=_TRANSLATED),))
             for paper_id in ids
         ]
-        part = Part("r", f"b/{start}", tuple(map(sealed, lines)))
+        part = Part("r", f"b/{start}", tuple(map(encode, lines)))
         (pointers,) = store.write_parts("job-a", [part])
         entries = [
             builders.entry(paper_id, pointer=where) for paper_id, where in zip(ids, pointers, strict=True)

@@ -33,7 +33,7 @@ from handlers.domain.batch import BatchMessage
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import Commit, LedgerEntry
 from handlers.domain.paper import PaperStatus
-from handlers.domain.part_lines import sealed
+from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
 from handlers.ports import ObjectStore
 from handlers.runs.submit import RunRequest, submit_run
@@ -167,7 +167,7 @@ def _status(paper_id: str) -> PaperStatus:
 
 def _done(message: BatchMessage, store: ObjectStore) -> Commit:
     lines = tuple(
-        sealed(
+        encode(
             _LINE.model_copy(
                 update={
                     "id": paper_id,

@@ -13,6 +13,7 @@ from handlers.domain.result import PartPointer
 from handlers.ports import Ledger
 from tests import builders
 from tests.builders import RUN, call, commit, entry
+from tests.examples import fewer
 
 
 def test_a_commit_is_taken_once_and_the_losers_calls_are_booked_all_the_same(ledger: Ledger) -> None:
@@ -185,7 +186,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("open_ledger", ["sqlite"], indirect=True)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_whatever_is_committed_in_whatever_order_counts_add_up(
     open_ledger: Callable[[], Ledger], steps: list[tuple[str, str, int, int]]
@@ -194,7 +195,7 @@ def test_whatever_is_committed_in_whatever_order_counts_add_up(
 
 
 @pytest.mark.parametrize("open_ledger", ["dynamodb"], indirect=True)
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(fewer(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_on_a_slow_emulator_a_few_orders_must_do(
     open_ledger: Callable[[], Ledger], steps: list[tuple[str, str, int, int]]

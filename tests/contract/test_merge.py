@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.adapters.file_merge import merge_objects, object_size
@@ -26,6 +26,7 @@ from handlers.domain.ledger import Commit
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.result import Part
 from tests import builders
+from tests.examples import fewer
 
 BATCHES = {"b1": ("p1", "p2"), "b2": ("p3", "p4"), "b3": ("p5", "p6")}
 GRANT = 5_000
@@ -175,7 +176,7 @@ def contents(state: Path) -> dict[str, list[Any]]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@fewer(4)
 @given(st.lists(works, min_size=1, max_size=3), st.randoms(use_true_random=False))
 def test_the_order_of_the_states_and_merging_again_change_nothing(jobs: list[Work], chance: Any) -> None:
     with apart(jobs) as made:
@@ -185,7 +186,7 @@ def test_the_order_of_the_states_and_merging_again_change_nothing(jobs: list[Wor
         assert contents(united(made.folder, "twice", shuffled)) == once
 
 
-@settings(max_examples=10, deadline=None)
+@fewer(8)
 @given(st.lists(works, min_size=2, max_size=3))
 def test_a_merge_of_merges_is_the_merge_of_all(jobs: list[Work]) -> None:
     with apart(jobs) as made:
@@ -196,7 +197,7 @@ def test_a_merge_of_merges_is_the_merge_of_all(jobs: list[Work]) -> None:
         assert contents(united(made.folder, "both", [left, right])) == all_at_once
 
 
-@settings(max_examples=25, deadline=None)
+@fewer(4)
 @given(st.lists(works, min_size=1, max_size=3))
 def test_counts_add_up_and_every_call_is_booked_once(jobs: list[Work]) -> None:
     with apart(jobs) as made:
@@ -253,7 +254,7 @@ def test_a_paper_that_was_opened_again_stays_open() -> None:
             merged.close()
 
 
-@settings(max_examples=15, deadline=None)
+@fewer(4)
 @given(st.lists(steps, max_size=12), st.sets(st.sampled_from(sorted(BATCHES))))
 def test_slices_of_a_ledger_come_together_as_one(taken: list[Step], first: set[str]) -> None:
     """Two jobs with the batches of a run between them, each with half of the budget."""

@@ -165,6 +165,7 @@ def few_descriptors() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.parametrize("open_store", ["file", pytest.param("s3", marks=pytest.mark.slow)], indirect=True)
 def test_segments_of_more_jobs_than_open_files_can_be_read(
     open_store: Callable[[], ObjectStore], few_descriptors: int
 ) -> None:

@@ -315,7 +315,7 @@ EVERYWHERE = settings(
     deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, derandomize=True, database=None
 )
 TestPromises = Promises.TestCase
-TestPromises.settings = settings(EVERYWHERE, max_examples=60, stateful_step_count=30)
+TestPromises.settings = settings(EVERYWHERE, max_examples=40, stateful_step_count=30)
 
 
 @pytest.mark.slow

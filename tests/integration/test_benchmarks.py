@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 
 from tests import documents
 from tests.benchmarks import medians, peers_page
+from tests.command import paperfleet
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -28,37 +29,50 @@ def commands() -> list[str]:
     return sorted(set(re.findall(r"`python -m tests\.benchmarks\.([^`]+)`", text)))
 
 
+_ASK_ALL = """
+import contextlib, io, json, runpy, sys
+told = {}
+for module in sys.argv[1:]:
+    sys.argv, out = [module, "--help"], io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        runpy.run_module(f"tests.benchmarks.{module}", run_name="__main__", alter_sys=True)
+    told[module] = out.getvalue()
+print(json.dumps(told))
+"""
+
+
 @cache
-def help_of(module: str) -> str:
-    line = [sys.executable, "-m", f"tests.benchmarks.{module}", "--help"]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, cwd=ROOT, check=True).stdout
+def helps() -> dict[str, str]:
+    """Benchmark → what it answers to ``--help``."""
+    modules = {command.split()[0] for command in commands()} - NO_HELP
+    line = [sys.executable, "-c", _ASK_ALL, *sorted(modules)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, cwd=ROOT, check=True)
+    told: dict[str, str] = json.loads(done.stdout)
+    return told
 
 
 @cache
 def flags_of_run() -> list[str]:
     """Flags of ``run``, which some benchmarks hand on."""
-    line = [sys.executable, "-m", "handlers.cli", "run", "--help"]
-    done = subprocess.run(
-        line,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-        check=True,
-        env=os.environ | {"COLUMNS": "200"},
-    )
-    return re.findall(r"--[a-z-]+", done.stdout)
+    return re.findall(r"--[a-z-]+", paperfleet("run", "--help", COLUMNS="200").out)
 
 
 @pytest.mark.parametrize("command", commands())
 def test_a_benchmark_that_is_named_takes_the_flags_that_are_named(command: str) -> None:
     module, *arguments = shlex.split(command)
     assert (ROOT / "tests" / "benchmarks" / f"{module}.py").is_file()
-    known = set() if module in NO_HELP else set(re.findall(r"--[a-z-]+", help_of(module)))
+    known = set() if module in NO_HELP else set(re.findall(r"--[a-z-]+", helps()[module]))
     if "parse_known_args" in (ROOT / "tests" / "benchmarks" / f"{module}.py").read_text(encoding="utf-8"):
         known |= set(flags_of_run())
     flags = {argument for argument in arguments if argument.startswith("--")}
     assert flags <= known
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests" / "benchmarks").glob("*.py")), ids=lambda path: path.stem
+)
+def test_every_benchmark_knows_the_names_that_it_uses(path: Path) -> None:
+    import_module(f"tests.benchmarks.{path.stem}")
 
 
 def test_every_benchmark_stands_on_the_page() -> None:

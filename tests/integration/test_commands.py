@@ -79,7 +79,9 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def here(*arguments: object) -> Ran:
     """The command within this process: its errors come out as they are raised."""
-    result = CliRunner().invoke(app_of(), [str(each) for each in arguments], catch_exceptions=False)
+    result = CliRunner().invoke(
+        app_of(str(arguments[0])), [str(each) for each in arguments], catch_exceptions=False
+    )
     return Ran(result.exit_code, result.stdout, result.stderr)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.tasks.translation.raw_answer import MAX_CHARACTERS, parse
@@ -106,14 +106,12 @@ def test_control_characters_are_taken_out() -> None:
     assert parse('{"title": "a\\u0000b\\u001bc"}', ("title",)).fields == {"title": "abc"}
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), st.text(st.characters(categories=("L", "N", "P", "Zs")))))
 def test_any_texts_survive_the_way_through_json(fields: dict[str, str]) -> None:
     answer = parse(f"```\n{json.dumps(fields)}\n```", tuple(fields))
     assert answer.fields == {key: text.strip() for key, text in fields.items()}
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from('{}[]",:\\ntu1a`⟦⟧</>'), max_size=80))
 def test_no_content_raises(content: str) -> None:
     answer = parse(content, KEYS)

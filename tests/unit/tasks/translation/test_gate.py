@@ -7,7 +7,7 @@ import random
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.tasks.translation.gate.gate import CHECKS, GateInput, Verdict, check
@@ -201,7 +201,6 @@ def test_a_loop_of_the_source_itself_only_warns() -> None:
     assert "repetition" not in _translated(f"结果见下 {noise}", f"See the results below {noise}").failed
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["title", "abstract"]), st.text()), st.text(max_size=8))
 def test_no_answer_raises_and_a_refused_one_names_its_problem(texts: dict[str, str], reason: str) -> None:
     verdict = check(FRAME, json.dumps(texts), reason)

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.tasks.translation.gate.numbers import compare
@@ -131,14 +131,12 @@ def test_digits_in_names_are_doubtful_and_not_refused() -> None:
     assert compare("蛋白", "the protein IL-6").doubtful == ("6",)
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("0123456789,.，/ -~至万亿千百分之十二三年代世纪倍成半×^abc()（）%")))
 def test_every_text_has_the_numbers_of_itself(text: str) -> None:
     compared = compare(text, text)
     assert compared.missing == compared.invented == ()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9_999_999).map(lambda number: number * 100))
 def test_a_number_is_the_same_in_tens_of_thousands_and_with_separators(number: int) -> None:
     source = f"{number // 10_000}.{number % 10_000:04d}万"
@@ -146,7 +144,6 @@ def test_a_number_is_the_same_in_tens_of_thousands_and_with_separators(number: i
     assert compared.missing == compared.invented == ()
 
 
-@settings(deadline=None)
 @given(st.integers(10, 10**9), st.integers(10, 10**9))
 def test_another_number_is_never_taken_for_it(one: int, other: int) -> None:
     compared = compare(f"共{one}例", f"{other} cases")

@@ -1,0 +1,10 @@
+"""How many examples a property is tried on where one is dear: a part of what the profile says."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+
+def fewer(times: int) -> settings:
+    """So many times fewer than others, and no fewer than three."""
+    return settings(max_examples=max(3, settings.default.max_examples // times))
