@@ -93,22 +93,17 @@ class ModelCallError(PaperfleetError):
     ``read_timeout``, ``connect``, ``insufficient_quota`` ...
     """
 
-    def __init__(
-        self, message: str, *, code: str, status: int | None = None, indeterminate: bool = False
-    ) -> None:
+    def __init__(self, message: str, *, code: str, indeterminate: bool = False) -> None:
         super().__init__(message)
         self.code = code
-        self.status = status
         self.indeterminate = indeterminate
 
 
 class ThrottledError(ModelCallError):
     """The API asks to slow down. ``retry_after`` is in seconds, None if it did not say."""
 
-    def __init__(
-        self, message: str, *, code: str = "throttled", status: int | None = 429, retry_after: float | None
-    ) -> None:
-        super().__init__(message, code=code, status=status)
+    def __init__(self, message: str, *, retry_after: float | None) -> None:
+        super().__init__(message, code="throttled")
         self.retry_after = retry_after
 
 
@@ -120,12 +115,11 @@ class TransientError(ModelCallError):
         message: str,
         *,
         code: str,
-        status: int | None = None,
         indeterminate: bool = False,
         reached: bool = True,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, code=code, status=status, indeterminate=indeterminate)
+        super().__init__(message, code=code, indeterminate=indeterminate)
         self.reached = reached
         self.retry_after = retry_after
 

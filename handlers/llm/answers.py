@@ -33,7 +33,6 @@ def read_answer(
         raise TransientError(
             f"HTTP {status} with a body that is no chat completion: {shown or '(empty)'}",
             code="bad_body",
-            status=status,
             indeterminate=True,
         ) from None
     finish = _word(choice.get("finish_reason"))
@@ -41,7 +40,6 @@ def read_answer(
         raise ContentFilteredError(
             "the provider's filter cut the answer off",
             code="content_filter",
-            status=status,
             indeterminate=True,
         )
     usage = _usage(data.get("usage"), request_bytes, max_tokens, answered=bool(content))

@@ -152,33 +152,31 @@ def classify(
     error = read_error(body)
     message = f"HTTP {status}: {error_text(error.message, key) or 'no message'}"
     if 300 <= status < 400:
-        return FatalError(message, code="redirect", status=status)
+        return FatalError(message, code="redirect")
     if _is_out_of_credit(status, error):
-        return FatalError(message, code="insufficient_quota", status=status)
+        return FatalError(message, code="insufficient_quota")
     wait = retry_after(headers, now=now)
     wait = error.delay if wait is None else wait
     if status == 429:
         return ThrottledError(message, retry_after=wait)
     if status in (408, 409, 425) or status >= 500:
         lost = status in _LOST_BEHIND_GATEWAY
-        return TransientError(
-            message, code=f"http_{status}", status=status, indeterminate=lost, retry_after=wait
-        )
+        return TransientError(message, code=f"http_{status}", indeterminate=lost, retry_after=wait)
     return _refusal(status, error, message)
 
 
 def _refusal(status: int, error: ErrorBody, message: str) -> ModelCallError:
     """A 4xx that another try will not mend."""
     if status in (400, 403, 422, 451) and (error.words & _FILTERED or error.says(_FILTERED_TEXT)):
-        return ContentFilteredError(message, code="content_filter", status=status)
+        return ContentFilteredError(message, code="content_filter")
     if status == 413 or (status in (400, 422) and (error.words & _TOO_LONG or error.says(_TOO_LONG_TEXT))):
-        return TooLongError(message, code="too_long", status=status)
+        return TooLongError(message, code="too_long")
     unknown_model = "model_not_found" in error.words or "model_not_exist" in error.words
     if unknown_model or (status == 404 and "model" in error.message.lower()):
-        return FatalError(message, code="model_not_found", status=status)
+        return FatalError(message, code="model_not_found")
     if status in _FATAL:
-        return FatalError(message, code=_FATAL[status], status=status)
-    return RejectedError(message, code=f"http_{status}", status=status)
+        return FatalError(message, code=_FATAL[status])
+    return RejectedError(message, code=f"http_{status}")
 
 
 def _is_out_of_credit(status: int, error: ErrorBody) -> bool:

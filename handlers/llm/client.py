@@ -17,8 +17,8 @@ from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.errors import FatalError, TransientError, UsageError
 from handlers.llm.answers import read_answer
 from handlers.llm.classify import classify, read_error
-from handlers.llm.connection import Bounds, Connections, Reply
-from handlers.llm.dialect import Dialect, Sent
+from handlers.llm.connection import Bounds, Connections, HttpReply
+from handlers.llm.dialect import Dialect, RequestBody
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
 from handlers.ports import Clock
@@ -150,7 +150,7 @@ class HttpChatModel:
     def close(self) -> None:
         self._connections.close()
 
-    def _refuse(self, reply: Reply, sent: Sent) -> None:
+    def _refuse(self, reply: HttpReply, sent: RequestBody) -> None:
         """Raise what a status other than 2xx means."""
         if 300 <= reply.status < 400:
             raise self._redirect(reply)
@@ -158,12 +158,12 @@ class HttpChatModel:
             code = self._dialect.adapt(sent, read_error(reply.body))
             if code == "json_mode_unsupported" and self._settings.json_mode == "on":
                 message = f"model {self._settings.model} does not take JSON mode: use --json-mode auto or off"
-                raise FatalError(message, code=code, status=reply.status)
+                raise FatalError(message, code=code)
             if code is not None:
-                raise TransientError(f"HTTP {reply.status}: {code}", code=code, status=reply.status)
+                raise TransientError(f"HTTP {reply.status}: {code}", code=code)
         raise classify(reply.status, reply.headers, reply.body, key=self._key, now=self._clock.now())
 
-    def _redirect(self, reply: Reply) -> FatalError:
+    def _redirect(self, reply: HttpReply) -> FatalError:
         """Not followed: the key must not go to a host that the user did not name."""
         target = error_text(reply.headers.get("location", ""), self._key)
         try:
@@ -173,7 +173,7 @@ class HttpChatModel:
         message = (
             f"HTTP {reply.status}: the endpoint redirects to {host}; set --base-url to the final address"
         )
-        return FatalError(message, code="redirect", status=reply.status)
+        return FatalError(message, code="redirect")
 
 
 @cache

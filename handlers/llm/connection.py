@@ -38,7 +38,7 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpReply:
     """A response, read to its end. Header names are in lower case; ``body`` is not encoded any more."""
 
     status: int
@@ -162,7 +162,7 @@ class Connections:
         self._lock = threading.Lock()
         self._closed = False
 
-    def post(self, headers: list[tuple[bytes, bytes]], content: bytes, *, timeout: float) -> Reply:
+    def post(self, headers: list[tuple[bytes, bytes]], content: bytes, *, timeout: float) -> HttpReply:
         """One attempt, ``timeout`` seconds for all of it; TransientError if no whole reply came."""
         connection = self._checkout()
         wire = connection.wire
@@ -182,7 +182,7 @@ class Connections:
             raise _failure(error, wire, status) from None
         finally:
             self._checkin(connection)
-        return Reply(status, names, body)
+        return HttpReply(status, names, body)
 
     def abort(self) -> None:
         """Cut off the calls in flight; later ones are not touched: a connection that is given back
@@ -270,12 +270,12 @@ def _failure(error: Exception, wire: _Wire, status: int | None) -> TransientErro
         code, text = "truncated", "the answer broke off"
     else:
         code, text = "reset", "the connection broke before an answer"
-    return TransientError(f"{text} ({code})", code=code, status=status, indeterminate=True)
+    return TransientError(f"{text} ({code})", code=code, indeterminate=True)
 
 
 def _too_large(status: int) -> TransientError:
     message = f"HTTP {status} with an answer over the size bound"
-    return TransientError(message, code="answer_too_large", status=status, indeterminate=True)
+    return TransientError(message, code="answer_too_large", indeterminate=True)
 
 
 def _decoded(body: bytes, encoding: str, bound: int, status: int) -> bytes:

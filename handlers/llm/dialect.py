@@ -29,7 +29,7 @@ _UNSUPPORTED = (
 
 
 @dataclass(frozen=True)
-class Sent:
+class RequestBody:
     """One request's body, and which of the doubtful fields are in it."""
 
     content: bytes
@@ -57,7 +57,7 @@ class Dialect:
         self._temperature = temperature
         self._extra_body = extra_body
 
-    def body(self, request: ChatRequest) -> Sent:
+    def body(self, request: ChatRequest) -> RequestBody:
         """The bytes to send for a request."""
         json_mode, field, temperature = self._json_mode, self._tokens_field, self._temperature
         data: dict[str, Any] = {
@@ -71,9 +71,9 @@ class Dialect:
             data["response_format"] = {"type": "json_object"}
         data.update(self._extra_body)
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        return Sent(text.encode("utf-8", "replace"), json_mode, field, temperature is not None)
+        return RequestBody(text.encode("utf-8", "replace"), json_mode, field, temperature is not None)
 
-    def adapt(self, sent: Sent, error: ErrorBody) -> str | None:
+    def adapt(self, sent: RequestBody, error: ErrorBody) -> str | None:
         """Give up the field that the API refused; returns a code for the wasted call, None if the
         refusal is about something else."""
         text = error.message.lower()
@@ -89,7 +89,7 @@ class Dialect:
             return "temperature_unsupported"
         return None
 
-    def _names_tokens_field(self, sent: Sent, error: ErrorBody) -> bool:
+    def _names_tokens_field(self, sent: RequestBody, error: ErrorBody) -> bool:
         if sent.tokens_field == "max_tokens":
             return "max_completion_tokens" in error.message
         named = "max_completion_tokens" in error.message or "max_completion_tokens" in error.words

@@ -56,13 +56,11 @@ class WorkerChange:
 class AutoWorkers:
     """Looked at every few seconds; it knows no threads and no clock, for a round is counted in calls."""
 
-    def __init__(
-        self, ceiling: int, start: int = START, *, free_memory: Callable[[], float] = lambda: 1.0
-    ) -> None:
+    def __init__(self, ceiling: int, *, free_memory: Callable[[], float] = lambda: 1.0) -> None:
         """``free_memory`` gives ``WorkerLoad.memory``."""
         self.ceiling = ceiling
         self.free_memory = free_memory
-        self.workers = min(start, ceiling)
+        self.workers = min(START, ceiling)
         self._answered = self._throttled = 0
         self._best = math.inf
         self._too_many: int | None = None

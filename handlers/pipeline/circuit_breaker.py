@@ -8,27 +8,27 @@ from contextlib import contextmanager
 
 from handlers.ports import Clock
 
+_THRESHOLD = 20
+"""Failures in a row that open it."""
+_PATIENCE = 300.0
+"""Seconds without a success after which an open one is hopeless."""
 _STARVED = 600.0
 """Seconds of nothing but refusals for the rate, after which waiting is no way to get an answer."""
 _REFUSALS = 5
 """Refusals in that time at least: one long ``Retry-After`` is no refusal for good."""
 _NOBODY_THERE = 3
-"""Failed connections in a row that tell an endpoint which is not there, however few the workers."""
+"""Failed connections in a row after which nobody is taken to be there, however few the workers."""
 
 
 class CircuitBreaker:
-    """Opens after ``threshold`` failures in a row. While it is open, failures are the API's and not
-    the papers': they use up no paper's tries. After ``patience`` seconds without one success (a
-    tenth of it when there never was one in this job) the run is better parked than burnt through.
+    """Opens after twenty failures in a row. While it is open, failures are the API's and not the papers':
+    they use up no paper's tries. After five minutes without one success (a tenth of it when there never was
+    one in this job) the run is better parked than burnt through.
     """
 
-    def __init__(
-        self, clock: Clock, *, threshold: int = 20, patience: float = 300.0, connects_within: float = 20.0
-    ) -> None:
+    def __init__(self, clock: Clock, *, connects_within: float = 20.0) -> None:
         """``connects_within``: seconds after which a call in flight must have got its connection."""
         self._clock = clock
-        self._threshold = threshold
-        self._patience = patience
         self._connects_within = connects_within
         self._in_flight: dict[object, float] = {}
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class CircuitBreaker:
 
     @property
     def open(self) -> bool:
-        return self._failures >= self._threshold
+        return self._failures >= _THRESHOLD
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -87,16 +87,16 @@ class CircuitBreaker:
 
     @property
     def hopeless(self) -> bool:
-        """Open, or nobody there, for longer than patience lasts. Not while a call waits for its answer on
-        a connection that it has got, unless such calls have failed too often: a slow API that refuses
-        some connections is there. Nor for ever: where names resolve slowly, a call may only seem to have
-        got one."""
-        patience = self._patience if self._ever else self._patience / 10
+        """Open, or nobody there, for longer than patience lasts. A call that waits for its answer on a
+        connection keeps it from being hopeless, as a slow API that refuses some connections is there; but
+        not if such calls have failed too often, and not for ever: where names resolve slowly, a call may only
+        seem to have a connection."""
+        patience = _PATIENCE if self._ever else _PATIENCE / 10
         gone = self.open or self._unreached >= _NOBODY_THERE
         waited = self._clock.monotonic() - self._first_failure
         if not gone or waited <= patience:
             return False
-        return waited > self._patience or self._broken >= self._threshold or not self._is_awaited()
+        return waited > _PATIENCE or self._broken >= _THRESHOLD or not self._is_awaited()
 
     def _is_awaited(self) -> bool:
         now = self._clock.monotonic()

@@ -24,11 +24,11 @@ class FailureRate:
     known to be hard, are left out.
     """
 
-    def __init__(self, limit: float = 1.0, *, window: int = _WINDOW) -> None:
+    def __init__(self, limit: float = 1.0) -> None:
         """``limit`` is a share between 0 and 1; 1 never stops anything."""
         self._limit = limit
         self._lock = threading.Lock()
-        self._ended: deque[tuple[str | None, str]] = deque(maxlen=window)
+        self._ended: deque[tuple[str | None, str]] = deque(maxlen=_WINDOW)
 
     def ended(self, line: PartLine) -> str | None:
         """Count a paper's end. Returns why the run had better be parked, once; None otherwise."""

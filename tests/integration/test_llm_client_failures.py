@@ -129,7 +129,8 @@ def test_a_web_page_is_no_answer() -> None:
     with WireServer(always(response(200, b"<html>Welcome to nginx</html>"))) as server:
         problem = failure(model(server))
     assert isinstance(problem, TransientError)
-    assert (problem.code, problem.indeterminate, problem.status) == ("bad_body", True, 200)
+    assert (problem.code, problem.indeterminate) == ("bad_body", True)
+    assert str(problem).startswith("HTTP 200 with a body that is no chat completion")
 
 
 def test_an_answer_cut_off_by_the_content_filter_may_have_cost_something() -> None:

@@ -14,6 +14,12 @@ def load(answered: int, workers: int, **changes: float) -> WorkerLoad:
     return WorkerLoad(**(fields | changes))  # type: ignore[arg-type]
 
 
+def with_workers(workers: int, *, ceiling: int) -> AutoWorkers:
+    auto = AutoWorkers(ceiling)
+    auto.workers = workers
+    return auto
+
+
 def grown(auto: AutoWorkers, looks: int, answered: int = 0, **changes: float) -> list[WorkerChange]:
     made = []
     for _ in range(looks):
@@ -44,7 +50,7 @@ def test_it_does_not_grow_when_workers_idle_or_nothing_waits() -> None:
 
 
 def test_refusals_let_go_of_the_workers_that_cannot_get_through() -> None:
-    auto = AutoWorkers(ceiling=200, start=100)
+    auto = with_workers(100, ceiling=200)
     change = auto.look(load(90, 100, throttled=30, slots=40))
     assert change is not None
     assert change.workers == 50
@@ -63,7 +69,7 @@ def test_calls_that_take_longer_with_more_workers_end_the_growth_for_good() -> N
 
 
 def test_calls_that_stay_slow_with_fewer_workers_are_not_the_workers_doing() -> None:
-    auto = AutoWorkers(ceiling=200, start=40)
+    auto = with_workers(40, ceiling=200)
     grown(auto, 1, answered=100, waiting=0)
     assert auto.look(load(10_000, 40, latency=4.5)) is not None
     assert grown(auto, 8, answered=10_000, latency=4.5)[-1].workers == 200
@@ -78,7 +84,7 @@ def test_the_first_answers_are_the_quick_ones_and_prove_nothing() -> None:
 
 
 def test_memory_goes_before_everything() -> None:
-    auto = AutoWorkers(ceiling=200, start=100)
+    auto = with_workers(100, ceiling=200)
     change = auto.look(load(0, 100, memory=0.05))
     assert change is not None
     assert change.workers == 70

@@ -45,18 +45,18 @@ def test_the_first_reason_to_stop_stands() -> None:
 
 
 def test_failures_now_and_then_leave_the_breaker_closed() -> None:
-    breaker = CircuitBreaker(FakeClock(), threshold=3)
+    breaker = CircuitBreaker(FakeClock())
     for _ in range(10):
-        breaker.failed()
-        breaker.failed()
+        for _ in range(19):
+            breaker.failed()
         breaker.succeeded()
     assert not breaker.open
 
 
 def test_an_api_that_never_answered_is_hopeless_after_a_tenth_of_the_patience() -> None:
     clock = FakeClock()
-    breaker = CircuitBreaker(clock, threshold=3, patience=300)
-    for _ in range(3):
+    breaker = CircuitBreaker(clock)
+    for _ in range(20):
         breaker.failed()
     assert breaker.open
     assert not breaker.hopeless
@@ -66,9 +66,9 @@ def test_an_api_that_never_answered_is_hopeless_after_a_tenth_of_the_patience() 
 
 def test_an_api_that_answered_before_is_given_the_whole_patience() -> None:
     clock = FakeClock()
-    breaker = CircuitBreaker(clock, threshold=3, patience=300)
+    breaker = CircuitBreaker(clock)
     breaker.succeeded()
-    for _ in range(3):
+    for _ in range(20):
         breaker.failed()
     clock.advance(299)
     assert not breaker.hopeless
