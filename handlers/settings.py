@@ -200,17 +200,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{text!r} is no share of the papers: give a percentage such as 5%")
         return share
 
-    @field_validator("base_url")
+    @field_validator("base_url", "webhook")
     @classmethod
-    def _http(cls, url: str | None) -> str | None:
+    def _http(cls, address: str | SecretStr | None) -> str | SecretStr | None:
+        url = address.get_secret_value() if isinstance(address, SecretStr) else address
         if url is not None and not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
-        return url
-
-    @field_validator("webhook")
-    @classmethod
-    def _http_webhook(cls, address: SecretStr | None) -> SecretStr | None:
-        cls._http(None if address is None else address.get_secret_value())
         return address
 
     @property
@@ -266,14 +261,10 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        name, reason = problem_of(error)
-        name = name.partition(".")[0]
-        variable = PREFIX + name.upper()
-        places = (
-            variable
-            if name in _SECRETS
-            else f"flag --{name.replace('_', '-')}, {variable} or paperfleet.toml"
-        )
+        place, reason = problem_of(error)
+        name = place.partition(".")[0] or "settings"
+        flag, variable = "--" + name.replace("_", "-"), PREFIX + name.upper()
+        places = variable if name in _SECRETS else f"flag {flag}, {variable} or paperfleet.toml"
         raise UsageError(f"{name}: {reason} ({places})") from error
     except ValueError as error:
         raise UsageError(f"paperfleet.toml or the environment: {error}") from error
