@@ -82,6 +82,13 @@ def test_every_benchmark_stands_on_the_page() -> None:
             assert f"tests.benchmarks.{path.stem}" in page, path.stem
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests" / "benchmarks").glob("*.py")), ids=lambda path: path.stem
+)
+def test_a_benchmark_finds_what_it_imports(path: Path) -> None:
+    import_module(f"tests.benchmarks.{path.stem}".removesuffix(".__init__"))
+
+
 def test_several_runs_show_median_least_and_most() -> None:
     runs = [{"wall, s": 3.0, "what": "a"}, {"wall, s": 1.0, "what": "a"}, {"wall, s": 2.5, "what": "b"}]
     assert medians.median(runs) == {"wall, s": 2.5, "what": "a"}

@@ -167,3 +167,9 @@ def test_every_room_of_the_tree_stands_on_the_page_about_it() -> None:
     page = documents.text_of("docs/explanation/architecture.md")
     for room in {path.parent for path in (ROOT / "handlers").rglob("*.py")} - {ROOT / "handlers"}:
         assert f"`{room.name}/`" in page, room
+
+
+def test_a_module_that_the_page_about_the_tree_names_exists() -> None:
+    for said in documents.inline("docs/explanation/architecture.md"):
+        if re.fullmatch(r"[\w/]+\.(py|toml)", said):
+            assert (ROOT / said).is_file() or list((ROOT / "handlers").rglob(said)), said
