@@ -21,8 +21,8 @@ import boto3
 from handlers.bootstrap import wiring
 from handlers.local.job_process import work
 from handlers.model_server import ServerSettings, start
-from tests.command import corpus, paperfleet
-from tests.local_aws import dynalite_server, moto_server
+from tests.builders.command import corpus, paperfleet
+from tests.builders.local_aws import dynalite_server, moto_server
 
 _WORKERS = 20
 

@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 
 from handlers.model_server import ServerSettings, start
-from tests.command import PRICES, corpus, paperfleet, run_flags
+from tests.builders.command import PRICES, corpus, paperfleet, run_flags
 
 _PRICED = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
 _FEW_THROTTLES = 3

@@ -23,7 +23,7 @@ from handlers.domain.ledger import Commit
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
 from handlers.results.export import export_csv, export_jsonl
-from tests import builders
+from tests.builders import values
 
 _ABSTRACT = "本文研究了材料的结构与性能，结果表明该方法的准确率为百分之九十五。" * 8
 _TRANSLATED = "This paper studies the structure and properties of the material; the accuracy is 95%. " * 8
@@ -45,15 +45,15 @@ def commits(store: FileStore, papers: int) -> Iterator[Commit]:
         ids = [f"p{number}" for number in range(start, min(start + _PART, papers))]
         texts = {"title": "Title", "abstract": _TRANSLATED, "keywords": ["one", "two"]}
         lines = [
-            builders.part_line(paper_id, fields=texts, calls=(builders.call(raw=_TRANSLATED),))
+            values.part_line(paper_id, fields=texts, calls=(values.call(raw=_TRANSLATED),))
             for paper_id in ids
         ]
         part = Part("r", f"b/{start}", tuple(map(encode, lines)))
         (pointers,) = store.write_parts("job-a", [part])
         entries = [
-            builders.entry(paper_id, pointer=where) for paper_id, where in zip(ids, pointers, strict=True)
+            values.entry(paper_id, pointer=where) for paper_id, where in zip(ids, pointers, strict=True)
         ]
-        yield builders.commit(*entries, part=str(start))
+        yield values.commit(*entries, part=str(start))
 
 
 def main() -> None:
@@ -64,11 +64,11 @@ def main() -> None:
         source = corpus(folder, papers)
         key = f"corpora/{hashlib.sha256(source.read_bytes()).hexdigest()}.jsonl"
         store.put_file(key, source)
-        ledger.create_run(builders.run_record(papers=papers, corpus=key))
+        ledger.create_run(values.run_record(papers=papers, corpus=key))
         parts = commits(store, papers)
         while group := list(islice(parts, 100)):
             ledger.commit(group)
-        backend = builders.backend(ledger=ledger, store=store)
+        backend = values.backend(ledger=ledger, store=store)
         writers = {
             "jsonl": partial(export_jsonl, processes=helper_processes()),  # as the command does
             "csv": export_csv,

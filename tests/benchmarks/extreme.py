@@ -41,7 +41,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from handlers.model_server import ServerSettings, start
 from tests.benchmarks.medians import summary, table
 from tests.benchmarks.process import Memory, timed
-from tests.command import paperfleet, run_flags
+from tests.builders.command import paperfleet, run_flags
 
 _SIGMA = {"length": 0.25, "lognormal": 0.5}
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from handlers.model_server import RunningServer, ServerSettings, start
 from tests.benchmarks.extreme import enlarged
-from tests.command import Running, paperfleet, run_flags
+from tests.builders.command import Running, paperfleet, run_flags
 
 _PATIENCE = 120.0
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.builders.functions import canned, fleet
 from tests.e2e.artifact import build
-from tests.e2e.test_runtime_client import canned, fleet
 
 _PERIOD = 0.1
 _PAPERS = 600

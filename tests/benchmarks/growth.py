@@ -38,8 +38,8 @@ from handlers.domain.result import Part
 from handlers.ports import ObjectStore
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.settings import load_settings
-from tests import builders
 from tests.benchmarks.process import children, sizes
+from tests.builders import values
 
 _ABSTRACT = "本文研究了材料的结构与性能，结果表明该方法的准确率为百分之九十五。" * 15
 _TRANSLATED = "This paper studies the structure and properties of the material; the accuracy is 95%. " * 12
@@ -132,7 +132,7 @@ def shard(state: Path, corpus: Path, papers: int) -> float:
     """Seconds of cutting and emitting, in this process."""
     adapters = connect(load_settings(state=state), "r")
     sha256 = corpus.stem
-    spec = builders.spec(corpus=f"corpora/{corpus.name}", corpus_sha256=sha256)
+    spec = values.spec(corpus=f"corpora/{corpus.name}", corpus_sha256=sha256)
     began = time.monotonic()
     submit_run(adapters, RunRequest(run_id="r", spec=spec, papers=papers))
     took = time.monotonic() - began
@@ -144,7 +144,7 @@ def finish(state: Path) -> None:
     """Every paper in a terminal state."""
     adapters = connect(load_settings(state=state), "r")
     commits = (_done(message, adapters.store) for message in adapters.ledger.unfinished_batches("r"))
-    adapters.ledger.start_job(builders.job())
+    adapters.ledger.start_job(values.job())
     while group := list(islice(commits, _COMMITS)):
         adapters.ledger.commit(group)
         for each in group:
@@ -154,8 +154,8 @@ def finish(state: Path) -> None:
     adapters.close()
 
 
-_CALL = builders.call(raw=_TRANSLATED)
-_LINE = builders.part_line(
+_CALL = values.call(raw=_TRANSLATED)
+_LINE = values.part_line(
     fields={"title": "Title", "abstract": _TRANSLATED, "keywords": ["one", "two"]}, calls=(_CALL,)
 )
 
@@ -194,7 +194,7 @@ def _done(message: BatchMessage, store: ObjectStore) -> Commit:
         )
         for paper_id, pointer in zip(message.ids, pointers, strict=True)
     )
-    calls = CallTotals.of([builders.call(raw="") for _ in message.ids])
+    calls = CallTotals.of([values.call(raw="") for _ in message.ids])
     return Commit("r", message.batch_id, f"{message.batch_id}/1-1", "job-a", entries, calls, 1.0)
 
 

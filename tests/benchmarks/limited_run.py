@@ -15,7 +15,7 @@ from pathlib import Path
 from handlers.model_server import ServerSettings, start
 from tests.benchmarks.extreme import calls
 from tests.benchmarks.medians import table
-from tests.command import corpus, paperfleet, run_flags
+from tests.builders.command import corpus, paperfleet, run_flags
 
 
 def measure(options: argparse.Namespace, extra: list[str], seed: int) -> dict[str, float]:

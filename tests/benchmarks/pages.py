@@ -29,7 +29,7 @@ from handlers.domain.paper import Paper
 from handlers.domain.result import Check
 from handlers.model_server.canned import Filler
 from handlers.tasks.translation.masking.masking import mask, unmask
-from tests.finished_run import RUN, Outcome, finished_run
+from tests.builders.finished_run import RUN, Outcome, finished_run
 
 _MOST = 2_000_000
 _MISSING = Check(

@@ -38,11 +38,11 @@ from handlers.domain.paper import Paper
 from handlers.model_server import RunningServer, ServerSettings, start
 from handlers.settings import load_settings
 from handlers.tasks.translation.translate import TranslateTask
-from tests import builders
 from tests.benchmarks.medians import median
 from tests.benchmarks.peers_page import DURABLE, WALL, render
 from tests.benchmarks.process import Memory
-from tests.command import PRICES, corpus
+from tests.builders import values
+from tests.builders.command import PRICES, corpus
 
 _ROOT = Path(__file__).parents[2]
 _KEPT = Path(__file__).with_name("peers.json")
@@ -97,7 +97,7 @@ def environment(peer: Peer) -> str:
 
 def prompts(papers: Path, target: Path) -> Path:
     """The requests that Paperfleet would send for these papers."""
-    task = TranslateTask(builders.spec())
+    task = TranslateTask(values.spec())
     with papers.open(encoding="utf-8") as source, target.open("w", encoding="utf-8") as file:
         for line in source:
             paper = Paper.model_validate_json(line)

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.command import Ran, Running
+from tests.builders.command import Ran, Running
 
 _SIZE = re.compile(r"^(Rss|Pss):\s+(\d+) kB", re.MULTILINE)
 

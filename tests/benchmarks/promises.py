@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.model_server import RunningServer, ServerSettings, start
-from tests.command import Ran, Running, job_processes, paperfleet, run_flags, until
+from tests.builders.command import Ran, Running, job_processes, paperfleet, run_flags, until
 
 _FLUSH = 25
 _PRICED = {"mode": "canned", "price_in": Decimal("0.15"), "price_out": Decimal("0.60")}

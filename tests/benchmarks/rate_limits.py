@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from handlers.model_server.server_settings import ServerSettings
 from handlers.pipeline.heartbeat import BEAT
-from tests.virtual_fleet import Fleet, Scenario, Tenant
+from tests.builders.virtual_fleet import Fleet, Scenario, Tenant
 
 _RATE = 50.0
 

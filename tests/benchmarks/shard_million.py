@@ -19,7 +19,7 @@ from handlers.bootstrap.state import connect
 from handlers.corpus.index import IndexEntry, index_lines
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.settings import load_settings
-from tests.builders import spec
+from tests.builders.values import spec
 
 
 def main(papers: int, batch_papers: int) -> None:

@@ -24,9 +24,9 @@ from handlers.bootstrap.state import connect
 from handlers.corpus.index import IndexEntry, index_lines
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.settings import load_settings
-from tests.builders import spec
+from tests.builders.local_aws import LocalAws
+from tests.builders.values import spec
 from tests.e2e.stack import ministack
-from tests.local_aws import LocalAws
 
 _SHA256 = hashlib.sha256(b"synthetic").hexdigest()
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.model_server import RunningServer, ServerSettings, start
-from tests.command import Running, corpus, job_processes, lines, paperfleet, run_flags
+from tests.builders.command import Running, corpus, job_processes, lines, paperfleet, run_flags
 
 _FLUSH = 25
 _FORMULA = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")

@@ -22,7 +22,7 @@ from handlers.model_server import ServerSettings, start
 from tests.benchmarks.extreme import calls, enlarged
 from tests.benchmarks.medians import summary
 from tests.benchmarks.process import timed
-from tests.command import run_flags
+from tests.builders.command import run_flags
 
 _COLUMNS = ("CPU, ms a paper", "added, ms", "RSS, MB", "errors", "lost", "wall, s", "core")
 

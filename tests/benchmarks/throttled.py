@@ -18,9 +18,9 @@ from handlers.adapters.aws.clients import aws_client
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.bootstrap.state import SystemClock
 from handlers.errors import PaperfleetError
-from tests import builders
-from tests.builders import call, commit, entry
-from tests.local_aws import LocalAws, moto_server
+from tests.builders import values
+from tests.builders.local_aws import LocalAws, moto_server
+from tests.builders.values import call, commit, entry
 
 _COMMITS = 20
 
@@ -42,8 +42,8 @@ def _client(name: str) -> Any:
 
 def _measure(aws: LocalAws, name: str, share: int) -> None:
     ledger = DynamoDbLedger(_client(name), aws.table(f"{name}-{share}"), SystemClock())
-    ledger.add_batches([builders.batch("b1", [f"p{n}" for n in range(_COMMITS)])])
-    ledger.create_run(builders.run_record(papers=_COMMITS))
+    ledger.add_batches([values.batch("b1", [f"p{n}" for n in range(_COMMITS)])])
+    ledger.create_run(values.run_record(papers=_COMMITS))
     asked = iter(range(1 << 30))
     aws.wire.refuses = lambda _operation: share > 0 and next(asked) % share > 0
     before, began = aws.wire.operations.total(), time.monotonic()

@@ -25,7 +25,7 @@ from typing import Any
 from handlers.model_server import RunningServer, ServerSettings, start
 from tests.benchmarks.medians import table
 from tests.benchmarks.process import timed
-from tests.command import run_flags
+from tests.builders.command import run_flags
 
 _FORMULA = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
 _WORDS = re.compile(r"\\(?:text|mathrm|mbox|textrm|textbf|mathbf|rm)\s*\{[^{}]*\}")

@@ -19,9 +19,9 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.ports import BatchQueue, Ledger, ObjectStore
-from tests import builders
-from tests.fakes import FakeClock
-from tests.local_aws import LocalAws, dynalite_server, moto_server, name_of
+from tests.builders import values
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import LocalAws, dynalite_server, moto_server, name_of
 
 MAX_RECEIVES = 3
 
@@ -130,8 +130,8 @@ def open_ledger(
 def ledger(open_ledger: Callable[[], Ledger]) -> Ledger:
     """A ledger with the run ``r`` of four papers in two batches."""
     ledger = open_ledger()
-    ledger.add_batches([builders.batch("b1", ["p1", "p2"]), builders.batch("b2", ["p3", "p4"])])
-    ledger.create_run(builders.run_record())
+    ledger.add_batches([values.batch("b1", ["p1", "p2"]), values.batch("b2", ["p3", "p4"])])
+    ledger.create_run(values.run_record())
     return ledger
 
 

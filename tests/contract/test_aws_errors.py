@@ -14,9 +14,9 @@ from handlers.adapters.aws.sqs_queue import SqsQueue
 from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 from handlers.domain.result import Part
 from handlers.errors import DamagedObjectError, PaperfleetError, UsageError
-from tests.command import until
-from tests.fakes import FakeClock
-from tests.local_aws import LocalAws, name_of
+from tests.builders.command import until
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import LocalAws, name_of
 
 
 @pytest.fixture

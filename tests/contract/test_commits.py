@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from handlers.domain.result import PartPointer
 from handlers.ports import Ledger
-from tests import builders
-from tests.builders import RUN, call, commit, entry
-from tests.examples import fewer
+from tests.builders import values
+from tests.builders.examples import fewer
+from tests.builders.values import RUN, call, commit, entry
 
 
 def test_a_commit_is_taken_once_and_the_losers_calls_are_booked_all_the_same(ledger: Ledger) -> None:
@@ -45,8 +45,8 @@ def test_a_part_repeated_within_one_commit_doubles_nothing(ledger: Ledger) -> No
 
 
 def test_counts_weigh_papers_and_add_up_to_the_corpus(ledger: Ledger) -> None:
-    ledger.add_batches([builders.batch("b3", ["p5", "p6"], weights=(3, 1), run_id="w")])
-    ledger.create_run(builders.run_record("w", papers=4, same_as=2))
+    ledger.add_batches([values.batch("b3", ["p5", "p6"], weights=(3, 1), run_id="w")])
+    ledger.create_run(values.run_record("w", papers=4, same_as=2))
     ledger.commit([commit(entry("p5", weight=3, reused=True), batch_id="b3", run_id="w")])
     totals = ledger.totals("w")
     assert totals.counts == {"done": 3, "flagged": 0, "failed": 0, "skipped": 0, "pending": 1}
@@ -208,8 +208,8 @@ def check_that_counts_add_up(
 ) -> None:
     ledger = open_ledger()
     run_id = f"run-{len(ledger.run_ids())}"
-    ledger.add_batches([builders.batch("b1", ["p1", "p2", "p3"], run_id=run_id)])
-    ledger.create_run(builders.run_record(run_id, papers=3))
+    ledger.add_batches([values.batch("b1", ["p1", "p2", "p3"], run_id=run_id)])
+    ledger.create_run(values.run_record(run_id, papers=3))
     costs: dict[str, int] = {}
     for paper_id, status, part, cost in steps:
         if cost == 4:

@@ -10,12 +10,12 @@ import pytest
 from handlers.domain.run import Control
 from handlers.errors import UnknownRunError
 from handlers.ports import Ledger
-from tests import builders
-from tests.builders import RUN
+from tests.builders import values
+from tests.builders.values import RUN
 
 
 def test_a_run_is_created_once_and_the_first_settings_stand(ledger: Ledger) -> None:
-    again = ledger.create_run(builders.run_record(model="model-b", papers=9))
+    again = ledger.create_run(values.run_record(model="model-b", papers=9))
     assert again.spec.model == "model-a"
     assert (again.papers, ledger.run_ids()) == (4, [RUN])
 
@@ -42,7 +42,7 @@ def test_only_an_active_run_is_parked_and_the_first_reason_stands(ledger: Ledger
 
 
 def test_batches_are_put_once_and_come_in_the_order_of_the_cut(ledger: Ledger) -> None:
-    assert ledger.add_batches([builders.batch("b2", ["p9"]), builders.batch("b3", ["p5"])]) == 1
+    assert ledger.add_batches([values.batch("b2", ["p9"]), values.batch("b3", ["p5"])]) == 1
     assert [(each.batch_id, each.ids) for each in ledger.unfinished_batches(RUN)] == [
         ("b1", ("p1", "p2")),
         ("b2", ("p3", "p4")),
@@ -94,9 +94,9 @@ def test_leases_of_a_dead_job_are_freed_and_its_batches_named(ledger: Ledger) ->
 
 def test_a_batch_is_finished_when_all_its_papers_are(ledger: Ledger) -> None:
     assert not ledger.finish_batch(RUN, "b1", now=1)
-    ledger.commit([builders.commit(builders.entry("p1"))])
+    ledger.commit([values.commit(values.entry("p1"))])
     assert not ledger.finish_batch(RUN, "b1", now=2)
-    ledger.commit([builders.commit(builders.entry("p2", "failed", error="x"), part="2")])
+    ledger.commit([values.commit(values.entry("p2", "failed", error="x"), part="2")])
     assert ledger.finish_batch(RUN, "b1", now=3)
     assert ledger.finish_batch(RUN, "b1", now=4), "finishing twice changes nothing"
     assert ledger.lease(RUN, "b1", "job-a", now=5, ttl=60) is None
@@ -105,11 +105,11 @@ def test_a_batch_is_finished_when_all_its_papers_are(ledger: Ledger) -> None:
 
 
 def test_runs_in_one_ledger_do_not_see_each_other(ledger: Ledger) -> None:
-    ledger.add_batches([builders.batch("b1", ["p1", "p2"], run_id="other")])
-    ledger.create_run(builders.run_record("other", papers=2))
+    ledger.add_batches([values.batch("b1", ["p1", "p2"], run_id="other")])
+    ledger.create_run(values.run_record("other", papers=2))
     ledger.lease(RUN, "b1", "job-a", now=0, ttl=60)
     assert ledger.lease("other", "b1", "job-b", now=0, ttl=60) == 1
-    ledger.commit([builders.commit(builders.entry("p1"))])
+    ledger.commit([values.commit(values.entry("p1"))])
     assert ledger.totals("other").counts["done"] == 0
     assert ledger.paper_rows("other", ["p1"]) == {}
 

@@ -15,10 +15,10 @@ from handlers.adapters.aws.s3_store import S3Store
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.domain.result import Part
 from handlers.ports import Ledger
-from tests import builders
-from tests.builders import RUN, call, commit, entry
-from tests.fakes import FakeClock
-from tests.local_aws import LocalAws, name_of
+from tests.builders import values
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import LocalAws, name_of
+from tests.builders.values import RUN, call, commit, entry
 
 
 class EachOnce:
@@ -56,9 +56,9 @@ def ledger(aws: LocalAws, tmp_path: Path, loses: EachOnce) -> Iterator[Ledger]:
     """A run with a budget of 1,000 nano-USD, made and used while answers are lost."""
     ledger = DynamoDbLedger(client("dynamodb", aws), aws.table(name_of(tmp_path)), FakeClock())
     aws.wire.loses = loses
-    ledger.add_batches([builders.batch("b1", ["p1", "p2"]), builders.batch("b2", ["p3", "p4"])])
-    ledger.create_run(builders.run_record(budget=1000))
-    ledger.start_job(builders.job())
+    ledger.add_batches([values.batch("b1", ["p1", "p2"]), values.batch("b2", ["p3", "p4"])])
+    ledger.create_run(values.run_record(budget=1000))
+    ledger.start_job(values.job())
     yield ledger
     ledger.close()
 
@@ -107,7 +107,7 @@ def test_papers_are_reopened_once(ledger: Ledger) -> None:
 
 
 def test_a_session_counts_each_paper_once(ledger: Ledger) -> None:
-    ledger.open_session(builders.session("s-lost", limit=2))
+    ledger.open_session(values.session("s-lost", limit=2))
     assert [ledger.take_start("s-lost") for _ in range(3)] == [True, True, False]
 
 

@@ -13,10 +13,10 @@ import pytest
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.domain.job import JobStats
 from handlers.ports import Ledger
-from tests import builders
-from tests.builders import RUN, call, commit
-from tests.fakes import FakeClock
-from tests.local_aws import LocalAws, name_of
+from tests.builders import values
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import LocalAws, name_of
+from tests.builders.values import RUN, call, commit
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def table(aws: LocalAws, tmp_path: Path) -> str:
 @pytest.fixture
 def fleet(aws: LocalAws, table: str) -> Ledger:
     ledger = DynamoDbLedger(aws.client("dynamodb"), table, FakeClock())
-    ledger.create_run(builders.run_record(budget=10**9))
+    ledger.create_run(values.run_record(budget=10**9))
     return ledger
 
 
 def _work_and_end(ledger: Ledger, number: int, outcome: str) -> None:
     """One in three dies holding money, one in three books more than it held."""
     job = f"job-{number}"
-    ledger.start_job(builders.job(job, started=number))
+    ledger.start_job(values.job(job, started=number))
     ledger.draw(RUN, job, 1, 500)
     ledger.commit([commit(job=job, calls=[call(cost=(500, 200, 700)[number % 3])])])
     ledger.end_job(RUN, job, at=number + 1, outcome=outcome, stats=None)
@@ -50,7 +50,7 @@ def test_budget_and_heartbeat_do_not_grow_with_the_jobs_that_ended(
     for number in range(3, 24):
         _work_and_end(fleet, number, "killed")
     assert _budget(client, table).keys() == few.keys()
-    fleet.start_job(builders.job("alive", started=30))
+    fleet.start_job(values.job("alive", started=30))
     live = client.query(
         TableName=table,
         KeyConditionExpression="pk = :pk",
@@ -69,7 +69,7 @@ def test_a_heartbeat_asks_twice_whatever_the_run_has_had(
 ) -> None:
     for number in range(6):
         _work_and_end(fleet, number, "finished")
-    fleet.start_job(builders.job("alive", started=30))
+    fleet.start_job(values.job("alive", started=30))
     asked: list[str] = []
     monkeypatch.setattr(aws.wire, "loses", lambda operation, _body: asked.append(operation) or False)
     fleet.live_jobs(RUN, since=0)
@@ -100,10 +100,10 @@ def test_jobs_that_draw_while_others_bury_them_leave_an_exact_budget(
         return DynamoDbLedger(client, name, FakeClock())
 
     first = open_ledger()
-    first.create_run(builders.run_record(budget=10**9))
+    first.create_run(values.run_record(budget=10**9))
     jobs = [f"job-{number}" for number in range(12)]
     for job in jobs:
-        first.start_job(builders.job(job))
+        first.start_job(values.job(job))
 
     def live(job: str) -> None:
         """As a budget lease does: a call dearer than reserved is paid from what it has."""

@@ -25,8 +25,8 @@ from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import Commit
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.result import Part
-from tests import builders
-from tests.examples import fewer
+from tests.builders import values
+from tests.builders.examples import fewer
 
 BATCHES = {"b1": ("p1", "p2"), "b2": ("p3", "p4"), "b3": ("p5", "p6")}
 GRANT = 5_000
@@ -85,9 +85,9 @@ class Apart:
     def begin(self) -> Path:
         base = self.folder / "base"
         ledger = SqliteLedger(base / "ledger.sqlite3")
-        ledger.add_batches([builders.batch(name, ids) for name, ids in BATCHES.items()])
-        ledger.create_run(builders.run_record(papers=6, budget=10**9))
-        ledger.open_session(builders.session())
+        ledger.add_batches([values.batch(name, ids) for name, ids in BATCHES.items()])
+        ledger.create_run(values.run_record(papers=6, budget=10**9))
+        ledger.open_session(values.session())
         ledger.close()
         self.states.append(base)
         return base
@@ -117,10 +117,10 @@ class Apart:
         paper, batch = f"p{step.paper}", f"b{(step.paper + 1) // 2}"
         line = f'{{"paper": "{paper}", "job": "{job}", "n": {number}}}\n'.encode()
         (pointers,) = store.write_parts(job, [Part("r", f"{batch}/1-{job}-{number}", (line,))])
-        entry = builders.entry(
+        entry = values.entry(
             paper, step.status, pointer=pointers[0], cost=step.cost, fingerprint=f"fp-{paper}"
         )
-        calls = CallTotals.of([builders.call(f"{job}-{number}", cost=step.cost)])
+        calls = CallTotals.of([values.call(f"{job}-{number}", cost=step.cost)])
         ledger.commit([Commit("r", batch, f"{batch}/1-{job}-{number}", job, (entry,), calls, 2.0 + number)])
 
     def _checkpoint(self, name: str, state: Path) -> None:

@@ -13,15 +13,15 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import CallTotals
 from handlers.domain.job import JobStats
 from handlers.ports import Ledger
-from tests import builders
-from tests.builders import RUN, call, commit
+from tests.builders import values
+from tests.builders.values import RUN, call, commit
 
 
 @pytest.fixture
 def budgeted(ledger: Ledger) -> Ledger:
     """A budget of 1,000 nano-USD and a job that draws from it."""
     ledger.set_budget(RUN, 1000)
-    ledger.start_job(builders.job("job-a"))
+    ledger.start_job(values.job("job-a"))
     return ledger
 
 
@@ -37,7 +37,7 @@ def test_a_grant_is_drawn_while_enough_remains(budgeted: Ledger) -> None:
 
 
 def test_without_a_budget_any_grant_is_drawn(ledger: Ledger) -> None:
-    ledger.start_job(builders.job("job-a"))
+    ledger.start_job(values.job("job-a"))
     assert ledger.draw(RUN, "job-a", 1, 10**15)
     assert ledger.budget_state(RUN).budget is None
 
@@ -125,8 +125,8 @@ def test_calls_dearer_than_reserved_count_against_the_budget(budgeted: Ledger) -
 
 
 def test_a_job_is_started_once_and_its_stats_are_absolute(ledger: Ledger) -> None:
-    ledger.start_job(builders.job("job-a"))
-    ledger.start_job(builders.job("job-a", workers=99))
+    ledger.start_job(values.job("job-a"))
+    ledger.start_job(values.job("job-a", workers=99))
     stats = JobStats(papers=3, busy=2.5, throttle_wait=0.5, slots=4, in_flight=2, latency={7: 2},
                      errors={"http_500": 1}, limits={"requests_per_minute": 60})  # fmt: skip
     ledger.beat(RUN, "job-a", at=4, stats=JobStats(papers=1))
@@ -137,7 +137,7 @@ def test_a_job_is_started_once_and_its_stats_are_absolute(ledger: Ledger) -> Non
 
 def test_a_job_ends_with_its_last_stats_or_with_those_of_its_last_heartbeat(ledger: Ledger) -> None:
     for job_id in ("job-a", "job-b"):
-        ledger.start_job(builders.job(job_id))
+        ledger.start_job(values.job(job_id))
         ledger.beat(RUN, job_id, at=4, stats=JobStats(papers=1))
     ledger.end_job(RUN, "job-a", at=6, outcome="finished", stats=JobStats(papers=2))
     ledger.end_job(RUN, "job-b", at=6, outcome="killed", stats=None)
@@ -147,7 +147,7 @@ def test_a_job_ends_with_its_last_stats_or_with_those_of_its_last_heartbeat(ledg
 
 def test_live_jobs_are_those_that_are_not_closed_and_were_heard_of_lately(ledger: Ledger) -> None:
     for job_id, heard in (("ended", 90), ("silent", 10), ("one", 90), ("two", 0)):
-        ledger.start_job(builders.job(job_id, started=heard))
+        ledger.start_job(values.job(job_id, started=heard))
     ledger.beat(RUN, "two", at=95, stats=JobStats())
     ledger.end_job(RUN, "ended", at=96, outcome="finished", stats=None)
     assert len(ledger.live_jobs(RUN, since=80)) == 2
@@ -158,7 +158,7 @@ def test_live_jobs_are_those_that_are_not_closed_and_were_heard_of_lately(ledger
 def test_the_dearest_calls_of_a_run_are_remembered_when_their_jobs_are_gone(ledger: Ledger) -> None:
     assert ledger.most_overrun(RUN) == 0
     for job_id, overrun in (("one", 40), ("two", 300), ("three", 7)):
-        ledger.start_job(builders.job(job_id))
+        ledger.start_job(values.job(job_id))
         ledger.beat(RUN, job_id, at=4, stats=JobStats(overrun=overrun))
     assert ledger.most_overrun(RUN) == 300
     ledger.end_job(RUN, "two", at=6, outcome="killed", stats=None)
@@ -169,7 +169,7 @@ def test_the_dearest_calls_of_a_run_are_remembered_when_their_jobs_are_gone(ledg
 
 
 def test_a_job_that_was_closed_by_others_hears_of_it_at_its_next_heartbeat(ledger: Ledger) -> None:
-    ledger.start_job(builders.job("job-a"))
+    ledger.start_job(values.job("job-a"))
     assert ledger.beat(RUN, "job-a", at=4, stats=JobStats(papers=1))
     ledger.end_job(RUN, "job-a", at=300, outcome="killed", stats=None)
     assert not ledger.beat(RUN, "job-a", at=301, stats=JobStats(papers=5))
@@ -199,8 +199,8 @@ def test_a_job_that_drew_draws_no_more_once_it_was_given_up(budgeted: Ledger) ->
 
 
 def test_a_session_starts_so_many_papers_as_its_limit_allows(ledger: Ledger) -> None:
-    ledger.open_session(builders.session("s1", limit=2))
-    ledger.open_session(builders.session("s2"))
+    ledger.open_session(values.session("s1", limit=2))
+    ledger.open_session(values.session("s2"))
     assert [ledger.take_start("s1") for _ in range(4)] == [True, True, False, False]
     assert all(ledger.take_start("s2") for _ in range(4))
     assert [(each.session_id, each.started) for each in ledger.sessions(RUN)] == [("s1", 2), ("s2", 4)]
@@ -209,14 +209,14 @@ def test_a_session_starts_so_many_papers_as_its_limit_allows(ledger: Ledger) -> 
 def test_jobs_and_sessions_come_in_the_order_of_their_start(ledger: Ledger) -> None:
     """And those of the same instant by id: the latest session is the last on every backend."""
     for name, started in (("b", 2), ("d", 1), ("c", 2), ("a", 3)):
-        ledger.open_session(builders.session(name, started=started))
-        ledger.start_job(builders.job(name, started=started))
+        ledger.open_session(values.session(name, started=started))
+        ledger.start_job(values.job(name, started=started))
     assert [each.session_id for each in ledger.sessions(RUN)] == ["d", "b", "c", "a"]
     assert [each.job_id for each in ledger.jobs(RUN)] == ["d", "b", "c", "a"]
 
 
 def test_a_session_is_closed_once(ledger: Ledger) -> None:
-    ledger.open_session(builders.session("s1"))
+    ledger.open_session(values.session("s1"))
     ledger.close_session("s1", at=5, outcome="limit")
     ledger.close_session("s1", at=9, outcome="finished")
     (found,) = ledger.sessions(RUN)
@@ -226,10 +226,10 @@ def test_a_session_is_closed_once(ledger: Ledger) -> None:
 def test_threads_racing_for_grants_and_starts_do_not_pass_the_limits(
     budgeted: Ledger, open_ledger: Callable[[], Ledger]
 ) -> None:
-    budgeted.open_session(builders.session("s1", limit=25))
+    budgeted.open_session(values.session("s1", limit=25))
     ledgers = [open_ledger() for _ in range(4)]
     for number in range(4):
-        budgeted.start_job(builders.job(f"job-{number}"))
+        budgeted.start_job(values.job(f"job-{number}"))
 
     def draw(number: int) -> tuple[int, int]:
         mine = ledgers[number]
@@ -247,12 +247,12 @@ def _spend(folder: Path, number: int) -> int:
     """In a process of its own: draw, spend, settle; returns the calls that were paid for."""
     ledger = SqliteLedger(folder / "ledger.sqlite3")
     job, paid = f"job-{number}", 0
-    ledger.start_job(builders.job(job))
+    ledger.start_job(values.job(job))
     for seq in range(1, 60, 2):
         if not ledger.draw(RUN, job, seq, 20):
             break
         calls = CallTotals.of([call(cost=15)])
-        ledger.commit([builders.commit(part=str(seq), job=job, calls=[call(cost=15)])])
+        ledger.commit([values.commit(part=str(seq), job=job, calls=[call(cost=15)])])
         ledger.give_back(RUN, job, seq + 1, 20 - calls.cost)
         paid += 1
     ledger.end_job(RUN, job, at=1, outcome="finished", stats=None)
@@ -262,7 +262,7 @@ def _spend(folder: Path, number: int) -> int:
 
 def test_processes_share_one_budget_and_do_not_pass_it(tmp_path: Path) -> None:
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
-    ledger.create_run(builders.run_record(budget=500))
+    ledger.create_run(values.run_record(budget=500))
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         paid = pool.starmap(_spend, [(tmp_path, 0), (tmp_path, 1)], chunksize=1)
         pool.close()

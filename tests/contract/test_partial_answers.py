@@ -13,9 +13,9 @@ from handlers.adapters.aws.sqs_queue import SqsQueue
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 from handlers.errors import PaperfleetError
-from tests.builders import RUN, batch, commit, entry
-from tests.fakes import FakeClock
-from tests.local_aws import Forward, LocalAws, name_of
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import Forward, LocalAws, name_of
+from tests.builders.values import RUN, batch, commit, entry
 
 BODY = "x" * 60_000
 

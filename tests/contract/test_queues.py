@@ -12,8 +12,8 @@ import pytest
 
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.ports import BatchQueue, QueueCounts, QueueMessage
+from tests.builders.fakes import FakeClock, SetClock
 from tests.contract.conftest import MAX_RECEIVES
-from tests.fakes import FakeClock, SetClock
 
 KEYED = pytest.mark.parametrize("open_queue", ["sqlite"], indirect=True)
 """SQS knows no deduplication keys (the leases tell) and is shared by runs, so nobody may purge it; its

@@ -11,8 +11,8 @@ import pytest
 from handlers.adapters.aws.clients import aws_client
 from handlers.adapters.dynamodb.sent_events import DynamoDbSentEvents
 from handlers.reporting.webhook import SentEvents, SentEventsFolder
-from tests.fakes import FakeClock
-from tests.local_aws import LocalAws, name_of
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import LocalAws, name_of
 
 MakeSentEvents = Callable[[str], SentEvents]
 

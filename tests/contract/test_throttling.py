@@ -13,10 +13,10 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from handlers.adapters.aws.clients import aws_client
 from handlers.adapters.aws.retries import PATIENCE, Retries
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
-from tests import builders
-from tests.builders import RUN, call, commit, entry
-from tests.fakes import FakeClock
-from tests.local_aws import LocalAws, name_of
+from tests.builders import values
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import LocalAws, name_of
+from tests.builders.values import RUN, call, commit, entry
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def test_a_table_that_refuses_every_other_request_loses_no_commit(refusing: Loca
     refusing.wire.refuses = refuses
     ledger = DynamoDbLedger(aws_client("dynamodb"), table, FakeClock())
     ids = [f"p{n}" for n in range(6)]
-    ledger.add_batches([builders.batch("b1", ids)])
-    ledger.create_run(builders.run_record(papers=6))
+    ledger.add_batches([values.batch("b1", ids)])
+    ledger.create_run(values.run_record(papers=6))
     for number, paper_id in enumerate(ids):
         ledger.commit([commit(entry(paper_id), part=str(number), calls=[call(f"c{number}", cost=10)])])
     totals = ledger.totals(RUN)

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 from handlers.model_server import ServerSettings, start
+from tests.builders.local_aws import moto_server
 from tests.e2e.environments import ROOT
-from tests.local_aws import moto_server
 
 _PRICES = ("--price-in", "0.15", "--price-out", "0.60")
 

@@ -20,7 +20,7 @@ from handlers.reporting.page.html import to_html
 from handlers.reporting.page.survey import survey
 from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import write_site
-from tests.finished_run import RUN, Outcome, finished_run
+from tests.builders.finished_run import RUN, Outcome, finished_run
 
 Theme = Literal["light", "dark"]
 PER_PAGE = 10

@@ -18,10 +18,10 @@ from botocore.config import Config
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.bootstrap.state import SystemClock
 from handlers.domain.run import Control
-from tests.command import Ran, paperfleet, until
+from tests.builders.command import Ran, paperfleet, until
+from tests.builders.ports import reserved_port
 from tests.e2e.artifact import OVERRIDES, sam, sam_environment
 from tests.e2e.environments import ROOT, environment
-from tests.ports import reserved_port
 
 NAME = "paperfleet"
 _SERVICES = (

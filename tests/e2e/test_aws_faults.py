@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from handlers.model_server import ServerSettings, start
-from tests.command import PRICES, corpus, lines, paperfleet, until
+from tests.builders.command import PRICES, corpus, lines, paperfleet, until
+from tests.builders.local_aws import LocalAws
+from tests.builders.ports import reserved_port
 from tests.e2e.artifact import sam_environment
 from tests.e2e.environments import environment
 from tests.e2e.stack import accepts, ministack
-from tests.local_aws import LocalAws
-from tests.ports import reserved_port
 
 pytestmark = pytest.mark.slow
 PAPERS = 120

@@ -9,9 +9,9 @@ import pytest
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.bootstrap.state import SystemClock
 from handlers.model_server import ServerSettings, start
-from tests.command import PRICES, Running, corpus, lines, paperfleet, until
+from tests.builders.command import PRICES, Running, corpus, lines, paperfleet, until
+from tests.builders.local_aws import LocalAws
 from tests.e2e.stack import ministack
-from tests.local_aws import LocalAws
 
 pytestmark = pytest.mark.slow
 PAPERS = 120

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings, start
-from tests.command import lines, until
+from tests.builders.command import lines, until
+from tests.builders.github_server import TOKEN, github_server
+from tests.builders.local_aws import moto_server
 from tests.e2e.workflow import KEY, Repository, Session
-from tests.github_server import TOKEN, github_server
-from tests.local_aws import moto_server
 
 PAPERS = 39
 JOBS = 5

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.command import PRICES, corpus, paperfleet, until
+from tests.builders.command import PRICES, corpus, paperfleet, until
+from tests.builders.ports import reserved_port
 from tests.e2e.environments import environment
-from tests.ports import reserved_port
 
 pytestmark = pytest.mark.slow
 REAL_LLM = Path(__file__).with_name("real_llm.py")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings, start
-from tests.command import corpus, lines, until
+from tests.builders.cloudformation import as_list
+from tests.builders.command import corpus, lines, until
 from tests.e2e.environments import ROOT
 from tests.e2e.stack import NAME, Stack, deploy, deploy_beside, ministack
-from tests.unit.cloudformation import as_list
 
 pytestmark = pytest.mark.slow
 MODEL = "paperfleet-canned"

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.command import until
+from tests.builders.command import until
+from tests.builders.github_server import REPOSITORY, TOKEN, GitHub
 from tests.e2e.environments import ROOT, environment
-from tests.github_server import REPOSITORY, TOKEN, GitHub
 
 KEY = "sk-secret-of-the-workflow"
 _STUBS = Path(__file__).parent / "stubs"

@@ -14,7 +14,7 @@ from handlers.model_server.canned import Filler
 from handlers.model_server.content import compose
 from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.pool import WorkerPool
-from tests.fakes import FakeClock
+from tests.builders.fakes import FakeClock
 
 PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
 USAGE = Usage(prompt_tokens=40, completion_tokens=20)

@@ -30,8 +30,8 @@ from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend, BatchQueue, Ledger, ObjectStore
 from handlers.runs.submit import RunRequest, queue_entry, submit_run
 from handlers.tasks.translation.translate import TranslateTask
-from tests.command import _paper
-from tests.fakes import FakeClock
+from tests.builders.command import chinese_paper
+from tests.builders.fakes import FakeClock
 from tests.faults.crashing import CrashError, Point, Process
 from tests.faults.one_thread import PRICE, Answer, Api, AtOnce, Inline, Unheld
 from tests.faults.oracle import Oracle, Recording, Watched
@@ -74,7 +74,7 @@ class SmallFleet:
         import random
 
         chance = random.Random(3)
-        made = [_paper(number, chance) for number in range(papers)]
+        made = [chinese_paper(number, chance) for number in range(papers)]
         made.append({**made[0], "id": "twin"})
         made.append({"id": "english", "title": "An English title", "abstract": "Done.", "language": "en"})
         source = folder / "papers.jsonl"

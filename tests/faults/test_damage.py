@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.command import Ran, corpus, lines, paperfleet, run_flags
-from tests.warm import start
+from tests.builders.command import Ran, corpus, lines, paperfleet, run_flags
+from tests.builders.warm import start
 
 pytestmark = pytest.mark.slow
 PAPERS = 60

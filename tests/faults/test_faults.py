@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import ServerSettings
-from tests.command import Running, corpus, lines, paperfleet, run_flags, until
-from tests.warm import start
+from tests.builders.command import Running, corpus, lines, paperfleet, run_flags, until
+from tests.builders.warm import start
 
 pytestmark = pytest.mark.slow
 PAPERS = 200

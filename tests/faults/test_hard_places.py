@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import ServerSettings
-from tests.command import Running, corpus, job_processes, paperfleet, run_flags, until
-from tests.warm import start
-from tests.wire import WireServer, always, error, response
+from tests.builders.command import Running, corpus, job_processes, paperfleet, run_flags, until
+from tests.builders.warm import start
+from tests.builders.wire import WireServer, always, error, response
 
 pytestmark = pytest.mark.slow
 PRICED = {"mode": "canned", "price_in": Decimal("0.15"), "price_out": Decimal("0.60")}

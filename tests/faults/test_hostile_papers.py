@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.command import corpus, lines, paperfleet
-from tests.wire import Conversation, WireRequest, WireServer, completion, response
+from tests.builders.command import corpus, lines, paperfleet
+from tests.builders.wire import Conversation, WireRequest, WireServer, completion, response
 
 pytestmark = pytest.mark.slow
 INJECTION = (

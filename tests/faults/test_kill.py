@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.command import Running, corpus, job_processes, paperfleet, run_flags, until
-from tests.warm import start
+from tests.builders.command import Running, corpus, job_processes, paperfleet, run_flags, until
+from tests.builders.warm import start
 
 PAPERS = 300
 JOBS, WORKERS = 2, 10

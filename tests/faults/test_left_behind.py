@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import ServerSettings
-from tests.command import Running, corpus, job_processes, paperfleet, run_flags, until
-from tests.warm import start
-from tests.wire import Conversation, WireRequest, WireServer, completion, error, response
+from tests.builders.command import Running, corpus, job_processes, paperfleet, run_flags, until
+from tests.builders.warm import start
+from tests.builders.wire import Conversation, WireRequest, WireServer, completion, error, response
 
 pytestmark = pytest.mark.slow
 KEY = "sk-never-to-be-seen-4711"

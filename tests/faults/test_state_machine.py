@@ -25,13 +25,13 @@ from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.errors import RunChangedError, UsageError
 from handlers.local.merge import merge_state, runs_of
 from handlers.runs import control
-from tests.fakes import FakeClock
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import LocalAws, moto_server, name_of
 from tests.faults import seven_promises
 from tests.faults.crashing import SUBMITTING, WORKING, Point, Process
 from tests.faults.one_thread import Answer
 from tests.faults.seven_promises import Standing
 from tests.faults.small_fleet import SmallFleet
-from tests.local_aws import LocalAws, moto_server, name_of
 
 ANSWERS: list[Answer] = [
     "ok", "ok", "ok", "flawed", "refused", "throttled", "reset", "charged", "broken", "no_key",

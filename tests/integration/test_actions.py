@@ -15,9 +15,9 @@ import typer
 
 from handlers.cli.main import app_of
 from handlers.model_server import RunningServer, ServerSettings
-from tests.command import Ran, Running, corpus, paperfleet, until
-from tests.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
-from tests.warm import start
+from tests.builders.command import Ran, Running, corpus, paperfleet, until
+from tests.builders.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
+from tests.builders.warm import start
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ import pytest
 
 from handlers.local.fleet import _later
 from handlers.model_server import ServerSettings
-from tests.command import corpus, paperfleet, run_flags
-from tests.warm import start
+from tests.builders.command import corpus, paperfleet, run_flags
+from tests.builders.warm import start
 
 _CHANGE = re.compile(r"workers (\d+) → (\d+): (.+)")
 

@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from handlers.model_server import ServerSettings
-from tests.command import PRICES, Ran, corpus, paperfleet
-from tests.local_aws import LocalAws, moto_server, name_of
-from tests.warm import start
+from tests.builders.command import PRICES, Ran, corpus, paperfleet
+from tests.builders.local_aws import LocalAws, moto_server, name_of
+from tests.builders.warm import start
 
 PAPERS = 60
 

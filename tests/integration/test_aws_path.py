@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.command import PRICES, Ran, corpus, lines, paperfleet
-from tests.local_aws import LocalAws, Stack, moto_server, name_of
-from tests.warm import start
+from tests.builders.command import PRICES, Ran, corpus, lines, paperfleet
+from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
+from tests.builders.warm import start
 
 PAPERS = 40
 PRICED = {"mode": "canned", "price_in": Decimal("0.15"), "price_out": Decimal("0.60")}

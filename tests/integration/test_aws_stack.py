@@ -11,8 +11,8 @@ import pytest
 from handlers.bootstrap.state import with_stack_outputs
 from handlers.errors import UsageError
 from handlers.settings import load_settings
-from tests.command import corpus, paperfleet
-from tests.local_aws import LocalAws, Stack, moto_server, name_of
+from tests.builders.command import corpus, paperfleet
+from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
 
 OUTPUTS = {
     "TableName": "table",

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests import documents
 from tests.benchmarks import medians, peers_page
-from tests.command import paperfleet
+from tests.builders import documents
+from tests.builders.command import paperfleet
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"

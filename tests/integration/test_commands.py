@@ -23,10 +23,10 @@ from handlers.domain.result import Part
 from handlers.errors import UnknownRunError, UsageError
 from handlers.model_server import ServerSettings
 from handlers.runs.submit import emit
-from tests import builders
-from tests.builders import RUN
-from tests.command import PRICES, Ran, corpus, paperfleet, run_flags
-from tests.warm import start
+from tests.builders import values
+from tests.builders.command import PRICES, Ran, corpus, paperfleet, run_flags
+from tests.builders.values import RUN
+from tests.builders.warm import start
 
 EVENTS = Path(__file__).parents[2] / "events"
 PAPERS = [{"id": name, "title": f"题 {name}", "language": "zh"} for name in ("p1", "p2", "p3", "p4")]
@@ -48,26 +48,26 @@ def state(tmp_path: Path) -> Path:
     source = tmp_path / "source.jsonl"
     source.write_text("".join(json.dumps(paper) + "\n" for paper in PAPERS))
     store = FileStore(folder)
-    store.put_file(builders.CORPUS, source)
+    store.put_file(values.CORPUS, source)
     lines = [
-        builders.part_line("p1"),
-        builders.part_line("p2", "flagged", error="numbers"),
-        builders.part_line("p3", "failed", error="http_500", fields={}),
+        values.part_line("p1"),
+        values.part_line("p2", "flagged", error="numbers"),
+        values.part_line("p3", "failed", error="http_500", fields={}),
     ]
     part = Part(RUN, "b1/1-job-1", tuple(line.model_dump_json().encode() + b"\n" for line in lines))
     (pointers,) = store.write_parts("job-a", [part])
     store.close()
     with opened(folder) as (ledger, queue):
-        ledger.add_batches([builders.batch("b1", ["p1", "p2"]), builders.batch("b2", ["p3", "p4"])])
-        ledger.create_run(builders.run_record())
+        ledger.add_batches([values.batch("b1", ["p1", "p2"]), values.batch("b2", ["p3", "p4"])])
+        ledger.create_run(values.run_record())
         entries = [
-            builders.entry(line.id, line.status, pointer=where, error=line.error)
+            values.entry(line.id, line.status, pointer=where, error=line.error)
             for line, where in zip(lines, pointers, strict=True)
         ]
-        ledger.commit([builders.commit(*entries[:2], calls=[builders.call("a")])])
-        ledger.commit([builders.commit(entries[2], batch_id="b2", part="2")])
+        ledger.commit([values.commit(*entries[:2], calls=[values.call("a")])])
+        ledger.commit([values.commit(entries[2], batch_id="b2", part="2")])
         ledger.finish_batch(RUN, "b1", now=1.0)
-        emit(builders.backend(ledger=ledger, queue=queue), RUN)
+        emit(values.backend(ledger=ledger, queue=queue), RUN)
     return folder
 
 

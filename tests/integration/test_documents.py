@@ -12,8 +12,8 @@ import yaml
 
 from docs import generate
 from handlers.settings import PREFIX, Settings
-from tests import documents
-from tests.documents import ROOT
+from tests.builders import documents
+from tests.builders.documents import ROOT
 
 PAGES = documents.pages()
 FOLDERS = ("handlers", "tests", "docs", "infra", "events", ".github", ".ci")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests import earlier
-from tests.command import PRICES, Ran, lines, paperfleet
-from tests.earlier import MODEL, SERVER, Sample
-from tests.local_aws import LocalAws, moto_server, name_of
-from tests.warm import start
+from tests.builders import earlier_states
+from tests.builders.command import PRICES, Ran, lines, paperfleet
+from tests.builders.earlier_states import MODEL, SERVER, Sample
+from tests.builders.local_aws import LocalAws, moto_server, name_of
+from tests.builders.warm import start
 
 VERSIONS = ("before-rooms",)
 ENDS = ("killed", "parked")
@@ -31,10 +31,10 @@ def aws() -> Iterator[LocalAws]:
 @pytest.mark.parametrize("end", ["killed", pytest.param("parked", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_state_folder_goes_on(version: str, end: str, tmp_path: Path) -> None:
-    sample = earlier.load(f"{version}-state-{end}")
+    sample = earlier_states.load(f"{version}-state-{end}")
     state = tmp_path / "state"
-    earlier.restore_folder(sample, state)
-    source = earlier.write_source(sample, tmp_path / "papers.jsonl")
+    earlier_states.restore_folder(sample, state)
+    source = earlier_states.write_source(sample, tmp_path / "papers.jsonl")
 
     def command(*arguments: object) -> Ran:
         return paperfleet(*arguments, "--state", state, "--run-id", "r")
@@ -49,9 +49,9 @@ def test_a_state_folder_goes_on(version: str, end: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_stack_reads_alike(version: str, end: str, tmp_path: Path, aws: LocalAws) -> None:
-    sample = earlier.load(f"{version}-stack-{end}")
+    sample = earlier_states.load(f"{version}-stack-{end}")
     stack = aws.stack(name_of(tmp_path))
-    earlier.restore_stack(sample, aws, stack)
+    earlier_states.restore_stack(sample, aws, stack)
 
     def command(*arguments: object) -> Ran:
         return paperfleet(*arguments, "--run-id", "r", **aws.environment, **stack.settings())
@@ -63,10 +63,10 @@ def test_a_stack_reads_alike(version: str, end: str, tmp_path: Path, aws: LocalA
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_stack_goes_on(version: str, end: str, tmp_path: Path, aws: LocalAws) -> None:
-    sample = earlier.load(f"{version}-stack-{end}")
+    sample = earlier_states.load(f"{version}-stack-{end}")
     stack = aws.stack(name_of(tmp_path))
-    earlier.restore_stack(sample, aws, stack)
-    source = earlier.write_source(sample, tmp_path / "papers.jsonl")
+    earlier_states.restore_stack(sample, aws, stack)
+    source = earlier_states.write_source(sample, tmp_path / "papers.jsonl")
     environment = aws.environment | stack.settings()
 
     def command(*arguments: object) -> Ran:

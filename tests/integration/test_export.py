@@ -23,8 +23,8 @@ from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.results.csv_lines import CsvLines
 from handlers.results.export import export_csv, export_jsonl
 from handlers.results.records import COLUMNS
-from tests import builders
-from tests.builders import RUN, call, part_line
+from tests.builders import values
+from tests.builders.values import RUN, call, part_line
 
 PAPERS: list[dict[str, Any]] = [
     {"id": "zeta", "title": "甲", "abstract": "乙", "language": "zh", "license": "CC-BY-4.0",
@@ -62,16 +62,16 @@ def store(tmp_path: Path) -> Iterator[FileStore]:
 def ledger(tmp_path: Path, store: FileStore) -> Iterator[SqliteLedger]:
     source = tmp_path / "source.jsonl"
     source.write_text("".join(json.dumps(paper) + "\n" for paper in PAPERS))
-    store.put_file(builders.CORPUS, source)
+    store.put_file(values.CORPUS, source)
     ledger = SqliteLedger(tmp_path / "state" / "ledger.sqlite3")
-    ledger.create_run(builders.run_record(papers=len(PAPERS), same_as=1))
+    ledger.create_run(values.run_record(papers=len(PAPERS), same_as=1))
     part = Part(RUN, "b1/1-job-1", tuple(line.model_dump_json().encode() + b"\n" for line in LINES))
     (pointers,) = store.write_parts("job-a", [part])
     entries = [
-        builders.entry(line.id, line.status, pointer=where, error=line.error, cost=1500)
+        values.entry(line.id, line.status, pointer=where, error=line.error, cost=1500)
         for line, where in zip(LINES, pointers, strict=True)
     ]
-    ledger.commit([builders.commit(*entries)])
+    ledger.commit([values.commit(*entries)])
     yield ledger
     ledger.close()
 
@@ -85,7 +85,7 @@ def exported(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> Export:
 
     def run(**flags: Any) -> dict[str, dict[str, Any]]:
         output = tmp_path / "out.jsonl"
-        export_jsonl(builders.backend(ledger=ledger, store=store), RUN, output, **flags)
+        export_jsonl(values.backend(ledger=ledger, store=store), RUN, output, **flags)
         records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
         return {record["id"]: record for record in records}
 
@@ -135,10 +135,10 @@ def test_a_paper_that_follows_one_of_another_licence_is_not_given_out(
         "same_as": "zeta",
         "license": "No derivatives allowed",
     }
-    corpus = tmp_path / "state" / builders.CORPUS
+    corpus = tmp_path / "state" / values.CORPUS
     corpus.write_text("".join(json.dumps(paper) + "\n" for paper in (PAPERS[0], bound)))
     output = tmp_path / "out.jsonl"
-    counts = export_jsonl(builders.backend(ledger=ledger, store=store), RUN, output, drafts=True)
+    counts = export_jsonl(values.backend(ledger=ledger, store=store), RUN, output, drafts=True)
     assert (counts["done"], counts["skipped"]) == (1, 1)
     record = json.loads(output.read_text(encoding="utf-8").splitlines()[1])
     assert (record["status"], record["title"], record["checks"], record["model"]) == (
@@ -181,13 +181,13 @@ def test_tokens_of_an_unfinished_paper_are_told(exported: Export) -> None:
 
 
 def test_the_counts_are_those_of_the_ledger(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> None:
-    counts = export_csv(builders.backend(ledger=ledger, store=store), RUN, tmp_path / "x.csv")
+    counts = export_csv(values.backend(ledger=ledger, store=store), RUN, tmp_path / "x.csv")
     assert counts == {"done": 2, "flagged": 1, "failed": 1, "skipped": 2, "pending": 2}
 
 
 def test_csv_has_the_same_columns_and_texts(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    export_csv(builders.backend(ledger=ledger, store=store), RUN, output)
+    export_csv(values.backend(ledger=ledger, store=store), RUN, output)
     rows = list(csv.DictReader(io.StringIO(output.read_bytes().decode(), newline="")))
     assert tuple(rows[0]) == COLUMNS
     assert (rows[0]["id"], rows[0]["keywords"], rows[0]["body"]) == ("zeta", "one; two", "")
@@ -219,7 +219,7 @@ def test_a_result_that_cannot_be_read_names_its_paper(
 ) -> None:
     line = part_line("waiting").model_dump_json().replace("A title", "A \\ud800 title")
     ((where,),) = store.write_parts("job-b", [Part(RUN, "b1/2-job-1", (line.encode() + b"\n",))])
-    ledger.commit([builders.commit(builders.entry("waiting", pointer=where), part="9")])
+    ledger.commit([values.commit(values.entry("waiting", pointer=where), part="9")])
     with pytest.raises(DamagedObjectError, match="waiting"):
         exported()
 
@@ -231,7 +231,7 @@ def test_an_old_file_is_replaced_and_one_that_fails_leaves_the_old_one(
     output.write_text("old")
     (tmp_path / "state" / "runs" / RUN / "segments" / "job-a.jsonl").write_bytes(b"cut")
     with pytest.raises(DamagedObjectError):
-        export_jsonl(builders.backend(ledger=ledger, store=store), RUN, output)
+        export_jsonl(values.backend(ledger=ledger, store=store), RUN, output)
     assert output.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "source.jsonl", "state"]
 
@@ -241,7 +241,7 @@ def test_a_result_of_another_paper_is_never_given_out(
 ) -> None:
     where = ledger.paper_rows(RUN, ["zeta"])["zeta"].pointer
     assert where is not None
-    ledger.commit([builders.commit(builders.entry("waiting", pointer=where), part="9")])
+    ledger.commit([values.commit(values.entry("waiting", pointer=where), part="9")])
     with pytest.raises(DamagedObjectError, match="in the place of 'waiting'"):
         exported()
 
@@ -251,9 +251,9 @@ def test_a_folder_or_a_place_that_is_not_there_is_refused(
 ) -> None:
     for output in (tmp_path, tmp_path / "no" / "such" / "folder.jsonl"):
         with pytest.raises(UsageError, match="--output"):
-            export_jsonl(builders.backend(ledger=ledger, store=store), RUN, output)
+            export_jsonl(values.backend(ledger=ledger, store=store), RUN, output)
     with pytest.raises(UnknownRunError):
-        export_jsonl(builders.backend(ledger=ledger, store=store), "nowhere", tmp_path / "x")
+        export_jsonl(values.backend(ledger=ledger, store=store), "nowhere", tmp_path / "x")
 
 
 def test_a_pipe_is_written_to_and_a_link_followed(
@@ -263,12 +263,12 @@ def test_a_pipe_is_written_to_and_a_link_followed(
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
-    export_jsonl(builders.backend(ledger=ledger, store=store), RUN, pipe)
+    export_jsonl(values.backend(ledger=ledger, store=store), RUN, pipe)
     reader.join()
     assert read[0].count(b"\n") == len(PAPERS)
     target, link = tmp_path / "target.jsonl", tmp_path / "link.jsonl"
     target.write_text("old")
     link.symlink_to(target)
-    export_jsonl(builders.backend(ledger=ledger, store=store), RUN, link)
+    export_jsonl(values.backend(ledger=ledger, store=store), RUN, link)
     assert link.is_symlink()
     assert target.read_bytes() == read[0]

@@ -16,8 +16,8 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.paper import PaperStatus
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
-from tests import builders
-from tests.builders import RUN, call, part_line
+from tests.builders import values
+from tests.builders.values import RUN, call, part_line
 
 ROOT = Path(__file__).parents[2]
 PAPERS = 4_200
@@ -99,8 +99,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     source.write_text(
         "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in papers), encoding="utf-8"
     )
-    store.put_file(builders.CORPUS, source)
-    ledger.create_run(builders.run_record(papers=PAPERS, same_as=1))
+    store.put_file(values.CORPUS, source)
+    ledger.create_run(values.run_record(papers=PAPERS, same_as=1))
     numbers = [number for number in range(PAPERS) if "same_as" not in papers[number] and number % 97]
     for start in range(0, len(numbers), _PART):
         lines = [
@@ -109,10 +109,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ]
         (pointers,) = store.write_parts("job-a", [Part(RUN, f"b{start}", tuple(map(encode, lines)))])
         entries = [
-            builders.entry(line.id, line.status, pointer=where, cost=1500)
+            values.entry(line.id, line.status, pointer=where, cost=1500)
             for line, where in zip(lines, pointers, strict=True)
         ]
-        ledger.commit([builders.commit(*entries, part=str(start))])
+        ledger.commit([values.commit(*entries, part=str(start))])
     ledger.close()
     store.close()
     yield root

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from handlers.adapters.github_api import GitHubApi, WorkflowJob
 from handlers.errors import UsageError
-from tests.fakes import FakeClock
-from tests.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
+from tests.builders.fakes import FakeClock
+from tests.builders.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
 
 NOW = 1_700_000_000.0
 

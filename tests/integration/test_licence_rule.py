@@ -12,9 +12,9 @@ import duckdb
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.command import PRICES, corpus, lines, paperfleet, run_flags
-from tests.local_aws import moto_server, name_of
-from tests.warm import start
+from tests.builders.command import PRICES, corpus, lines, paperfleet, run_flags
+from tests.builders.local_aws import moto_server, name_of
+from tests.builders.warm import start
 
 FREE = ("CC BY 4.0", "2nd edition licence")
 BOUND = ("No derivatives allowed", "CC BY-ND 4.0", "CC BY, no adaptations permitted", "署名-禁止改作", "ND")

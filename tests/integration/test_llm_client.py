@@ -12,8 +12,8 @@ from handlers.errors import (
     TransientError,
 )
 from handlers.llm.limits.rate_headers import RateHint
-from tests.integration.llm_calls import KEY, REQUEST, failure, model
-from tests.wire import (
+from tests.builders.llm_calls import KEY, REQUEST, failure, model
+from tests.builders.wire import (
     Conversation,
     WireRequest,
     WireServer,

@@ -26,10 +26,10 @@ from handlers.errors import (
 )
 from handlers.llm.client import ClientSettings, HttpChatModel
 from handlers.llm.connection import _failure, _TimedStream, _Wire
-from tests.fakes import FakeClock
-from tests.growth import assert_linear
-from tests.integration.llm_calls import KEY, REQUEST, failure, model
-from tests.wire import (
+from tests.builders.fakes import FakeClock
+from tests.builders.growth import assert_linear
+from tests.builders.llm_calls import KEY, REQUEST, failure, model
+from tests.builders.wire import (
     Conversation,
     RealClock,
     WireRequest,

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.command import PRICES, Ran, corpus, lines, paperfleet
-from tests.warm import start
+from tests.builders.command import PRICES, Ran, corpus, lines, paperfleet
+from tests.builders.warm import start
 
 PAPERS = 12
 

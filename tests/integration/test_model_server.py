@@ -18,7 +18,7 @@ import pytest
 from handlers.errors import UsageError
 from handlers.model_server import RunningServer, ServerSettings, start
 from handlers.model_server.server_settings import FAULTS
-from tests.integration.model_server_calls import (
+from tests.builders.model_server_calls import (
     alive,
     call,
     chat,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings, start
-from tests.integration.model_server_calls import (
+from tests.builders.model_server_calls import (
     SEGMENTS,
     chat,
     eventually,

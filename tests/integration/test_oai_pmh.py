@@ -16,9 +16,9 @@ import pytest
 from handlers.corpus.sources.oai_pmh import OaiPmhSource
 from handlers.corpus.sources.reader import BadLine
 from handlers.errors import SourceError
-from tests.command import paperfleet
-from tests.fakes import FakeClock
-from tests.growth import assert_linear
+from tests.builders.command import paperfleet
+from tests.builders.fakes import FakeClock
+from tests.builders.growth import assert_linear
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 DC = """<oai_dc:dc xmlns:oai_dc="http://www.openarchives.org/OAI/2.0/oai_dc/"

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.command import corpus, lines, paperfleet
-from tests.finished_run import RUN, Outcome, finished_run
+from tests.builders.command import corpus, lines, paperfleet
+from tests.builders.finished_run import RUN, Outcome, finished_run
 
 EXTRAS = ("jinja2", "altair", "vl_convert", "latex2mathml", "duckdb")
 

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from docs import generate
 from handlers.cli.main import app_of
 from handlers.model_server import ServerSettings, start
-from tests import documents
-from tests.command import corpus
-from tests.documents import ROOT
+from tests.builders import documents
+from tests.builders.command import corpus
+from tests.builders.documents import ROOT
 
 RUN = [
     page

@@ -16,8 +16,8 @@ from docs.outputs import EXIT_CODES, FILES, OUTPUTS
 from handlers.model_server import ServerSettings, start
 from handlers.results.records import COLUMNS
 from handlers.settings import PREFIX, Settings
-from tests.command import PRICES, Ran, corpus, paperfleet
-from tests.documents import ROOT, text_of
+from tests.builders.command import PRICES, Ran, corpus, paperfleet
+from tests.builders.documents import ROOT, text_of
 
 REFERENCE = "docs/reference"
 _ENDS = ("typer.Exit", "sys.exit")

@@ -13,7 +13,7 @@ from handlers.corpus.sources.formats import open_source
 from handlers.local import ingesting
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.settings import load_settings
-from tests.command import corpus
+from tests.builders.command import corpus
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.command import Running, corpus, job_processes, lines, paperfleet, run_flags, until
-from tests.warm import start
+from tests.builders.command import Running, corpus, job_processes, lines, paperfleet, run_flags, until
+from tests.builders.warm import start
 
 PAPERS = 60
 MANY = 200

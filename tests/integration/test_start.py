@@ -11,8 +11,8 @@ import typer
 
 from handlers.cli.main import _GROUPS, app_of
 from handlers.model_server import ServerSettings
-from tests.command import PRICES, corpus
-from tests.warm import start
+from tests.builders.command import PRICES, corpus
+from tests.builders.warm import start
 
 
 def commands(word: str = "") -> list[str]:

@@ -12,8 +12,8 @@ import pytest
 from handlers.cli import __main__ as entry
 from handlers.cli import main as commands
 from handlers.model_server import ServerSettings
-from tests.command import Running, corpus, run_flags, until
-from tests.warm import start
+from tests.builders.command import Running, corpus, run_flags, until
+from tests.builders.warm import start
 
 TUNABLE = "GLIBC_TUNABLES"
 

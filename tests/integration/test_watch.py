@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import ServerSettings
-from tests.command import Running, corpus, run_flags, until
-from tests.warm import start
+from tests.builders.command import Running, corpus, run_flags, until
+from tests.builders.warm import start
 
 PAPERS = 40
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.command import PRICES, corpus, paperfleet, run_flags
-from tests.local_aws import moto_server, name_of
-from tests.warm import start
+from tests.builders.command import PRICES, corpus, paperfleet, run_flags
+from tests.builders.local_aws import moto_server, name_of
+from tests.builders.warm import start
 
 PAPERS = 40
 

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from handlers.domain.call import ChatRequest, Message
 from handlers.errors import FatalError, ModelCallError, RejectedError, ThrottledError, TransientError
 from handlers.llm.client import ClientSettings, HttpChatModel
-from tests.integration.llm_calls import KEY, REQUEST, failure, model
-from tests.wire import (
+from tests.builders.llm_calls import KEY, REQUEST, failure, model
+from tests.builders.wire import (
     Conversation,
     RealClock,
     WireRequest,

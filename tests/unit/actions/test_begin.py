@@ -10,7 +10,7 @@ from handlers.actions.begin import granted
 from handlers.actions.session_plan import JobState
 from handlers.bootstrap.state import connect
 from handlers.settings import Settings
-from tests.builders import RUN, run_record
+from tests.builders.values import RUN, run_record
 
 
 def job(share: int | None) -> JobState:

@@ -18,15 +18,15 @@ from handlers.local.merge import merge_state
 from handlers.local.preflight import refuse_damaged, refuse_forgotten
 from handlers.runs.run_record import stored_record
 from handlers.settings import Settings
-from tests import builders
-from tests.builders import RUN
+from tests.builders import values
+from tests.builders.values import RUN
 
 
 def worked(state: Path, job: str, cost: int, *, part: str = "b1/1-job-a-1", at: float = 1.0) -> None:
     """A state in which one job has paid for one call."""
     ledger = SqliteLedger(state / "ledger.sqlite3")
-    ledger.create_run(builders.run_record(papers=2))
-    ledger.start_job(builders.job(job))
+    ledger.create_run(values.run_record(papers=2))
+    ledger.start_job(values.job(job))
     assert ledger.draw(RUN, job, 1, cost)
     ledger.commit([Commit(RUN, "b1", part, job, (), CallTotals(sent=1, ok=1, cost=cost), at)])
     ledger.end_job(RUN, job, at=2.0, outcome="finished", stats=None)
@@ -78,7 +78,7 @@ def test_a_merged_state_keeps_what_a_repair_needs(tmp_path: Path) -> None:
     worked(tmp_path / "job", "job-a", 100)
     merge_state(tmp_path / "all", tmp_path / "job", RUN)
     store = FileStore(tmp_path / "all")
-    assert stored_record(RUN, store) == builders.run_record(papers=2)
+    assert stored_record(RUN, store) == values.run_record(papers=2)
     store.close()
 
 
@@ -110,6 +110,6 @@ def test_a_run_that_the_ledger_does_not_know_is_not_begun_beside_its_results(tmp
     refuse_forgotten(state, "another")
     with pytest.raises(UsageError, match=r"does not know run .*job-a\.jsonl"):
         refuse_forgotten(state, RUN)
-    state.ledger.create_run(builders.run_record())
+    state.ledger.create_run(values.run_record())
     refuse_forgotten(state, RUN)
     state.close()

@@ -9,7 +9,7 @@ from handlers.audit.part_index import part_index
 from handlers.audit.scan_parts import CARRIED, scan_parts
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
-from tests.builders import RUN, part_line
+from tests.builders.values import RUN, part_line
 
 
 def test_copies_that_travelled_with_a_plan_are_no_calls_and_no_damage(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from handlers.bootstrap.metrics import Figures, publish_report
 from handlers.runs.summarise import summarise
-from tests import builders
+from tests.builders import values
 
 
 def test_figures_of_an_invocation_are_what_came_since_the_last() -> None:
@@ -27,11 +27,11 @@ def test_a_report_is_one_line_with_the_service_as_its_only_dimension(
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "fleet")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Paperfleet")
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
-    ledger.add_batches([builders.batch("b1", ["p1", "p2", "p3", "p4"])])
-    ledger.create_run(builders.run_record(budget=4000))
-    entries = [builders.entry("p1"), builders.entry("p2", "flagged")]
-    ledger.commit([builders.commit(*entries, calls=[builders.call(cost=1000)])])
-    report = summarise(builders.backend(ledger=ledger), "r", is_alive=lambda _: True, with_queue=False)
+    ledger.add_batches([values.batch("b1", ["p1", "p2", "p3", "p4"])])
+    ledger.create_run(values.run_record(budget=4000))
+    entries = [values.entry("p1"), values.entry("p2", "flagged")]
+    ledger.commit([values.commit(*entries, calls=[values.call(cost=1000)])])
+    report = summarise(values.backend(ledger=ledger), "r", is_alive=lambda _: True, with_queue=False)
     ledger.close()
     publish_report(report.model_copy(update={"counts": report.counts | {"done": 15, "flagged": 5}}))
     (line,) = capsys.readouterr().out.splitlines()

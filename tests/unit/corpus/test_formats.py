@@ -20,7 +20,7 @@ from handlers.corpus.sources.formats import Source, open_source
 from handlers.corpus.sources.json_lines import parse_object
 from handlers.corpus.sources.reader import BadLine, excerpt_of
 from handlers.errors import SourceError
-from tests.growth import assert_linear
+from tests.builders.growth import assert_linear
 
 
 def read(source: Source) -> list[tuple[int, Any]]:

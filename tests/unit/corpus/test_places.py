@@ -17,7 +17,7 @@ from handlers.corpus.sources.markdown_folder import parse_markdown
 from handlers.corpus.sources.reader import BadLine
 from handlers.errors import SourceError
 from handlers.results.parquet_writer import to_parquet
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 FRONT = """---
 id: "10.1/x"

@@ -14,7 +14,7 @@ from handlers.corpus.language import detect_language, normalise_language
 from handlers.corpus.text import _AS_IT_IS, _UNWANTED, clean_text, clean_value
 from handlers.domain.licenses import forbids_derivatives, normalise_license
 from handlers.domain.token_estimate import estimate_answer_tokens, tokens_of_size
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 HOSTILE = ["$", "\\begin{", "<", "[", "{", "̖́", "á", "\x00", "\u202e", "ऄ", "\r", " ", "https://", "i̇"]
 

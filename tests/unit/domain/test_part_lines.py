@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from handlers.domain.part_lines import decode, encode
 from handlers.domain.result import PartPointer
 from handlers.errors import DamagedObjectError
-from tests.builders import part_line
+from tests.builders.values import part_line
 
 LINE = part_line(
     fields={"title": "公式 $E = mc^2$", "abstract": 'a "quoted" line,"seal":"0123456789abcdef"}'}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from handlers.domain.call import ChatAnswer, Usage
 from handlers.errors import ModelCallError, TransientError
 from handlers.llm.answers import read_answer
-from tests.wire import completion
+from tests.builders.wire import completion
 
 
 def read(body: Any) -> ChatAnswer:

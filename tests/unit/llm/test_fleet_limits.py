@@ -13,7 +13,7 @@ from handlers.llm.limits.gossip import LimiterReport
 from handlers.pipeline.heartbeat import BEAT
 from handlers.pipeline.pace import AWS
 from tests.benchmarks.rate_limits import SCENARIOS, api, figures
-from tests.virtual_fleet import Fleet, Scenario
+from tests.builders.virtual_fleet import Fleet, Scenario
 
 _SMALL = Scenario(api(rpm=600.0), jobs=5, workers=25, seconds=300.0)
 """10 calls a second for 125 workers that could send 14."""
@@ -78,7 +78,7 @@ def test_what_a_start_overshoots_is_little_even_where_refusals_are_slow(
     name: str, refusal: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a run of ten minutes at that limit: 1% where a refusal is back after 20 ms, 4% after 200."""
-    monkeypatch.setattr("tests.virtual_fleet._REFUSAL_SECONDS", refusal)
+    monkeypatch.setattr("tests.builders.virtual_fleet._REFUSAL_SECONDS", refusal)
     seen = Fleet(replace(SCENARIOS[name], seconds=30.0)).run()
     assert seen.refusals(0, 30) < (0.01 if refusal < 0.1 else 0.04) * 50 * 600
 

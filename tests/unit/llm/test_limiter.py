@@ -12,8 +12,8 @@ from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.limits.rate_headers import RateHint
 from handlers.llm.limits.token_bucket import TokenBucket
-from tests.fakes import FakeClock
-from tests.wire import RealClock
+from tests.builders.fakes import FakeClock
+from tests.builders.wire import RealClock
 
 
 def never() -> bool:

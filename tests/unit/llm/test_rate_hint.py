@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.llm.limits.rate_headers import RateHint, duration, rate_hint, retry_after
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 NOW = 1_700_000_000.0
 

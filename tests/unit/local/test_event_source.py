@@ -12,9 +12,9 @@ import pytest
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.local.event_source import EventSource
 from handlers.pipeline.stop import StopSignal
-from tests.builders import RUN
-from tests.command import until
-from tests.fakes import FakeClock, FedJob
+from tests.builders.command import until
+from tests.builders.fakes import FakeClock, FedJob
+from tests.builders.values import RUN
 
 
 @pytest.fixture

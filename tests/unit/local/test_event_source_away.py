@@ -15,7 +15,7 @@ from handlers.errors import PaperfleetError
 from handlers.local.event_source import EventSource
 from handlers.pipeline.heartbeat import LEASE_TTL
 from handlers.pipeline.stop import StopSignal
-from tests.fakes import FedJob, SetClock
+from tests.builders.fakes import FedJob, SetClock
 
 
 class Away(SqliteQueue):

@@ -9,7 +9,7 @@ import pytest
 from handlers.bootstrap.state import connect
 from handlers.local.session import final_report
 from handlers.settings import Settings
-from tests.builders import RUN, run_record
+from tests.builders.values import RUN, run_record
 
 
 @pytest.mark.parametrize(("backend", "control"), [("embedded", "parked"), ("aws", "active")])

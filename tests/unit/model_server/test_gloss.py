@@ -12,7 +12,7 @@ from handlers.model_server import dictionary
 from handlers.model_server.canned import Filler
 from handlers.model_server.content import Translator
 from handlers.model_server.gloss import Glossator
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 TEXT = st.text(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.model_server.number_words import to_english, value_of, written
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 DIGITS = "零一二三四五六七八九"
 

@@ -17,9 +17,9 @@ from handlers.pipeline.batch_runner import Delivery
 from handlers.pipeline.job_runner import Job, JobSize
 from handlers.ports import Backend
 from handlers.runs.submit import queue_entry
-from tests.builders import RUN, batch, run_record
-from tests.fakes import FakeClock
-from tests.unit.pipeline.test_calls import GOOD, Bench
+from tests.builders.bench import GOOD, Bench
+from tests.builders.fakes import FakeClock
+from tests.builders.values import RUN, batch, run_record
 
 
 class Refusing(SqliteLedger):

@@ -15,7 +15,7 @@ from handlers.domain.ledger import Commit
 from handlers.domain.run import RunRecord
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.pipeline.budget_lease import BudgetLease
-from tests.builders import spec as run_spec
+from tests.builders.values import spec as run_spec
 
 
 def ledger_with(tmp_path: Path, budget: int | None, *jobs: str) -> SqliteLedger:

@@ -12,7 +12,7 @@ from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.pipeline.failure_rate import FailureRate, lower_bound
 from handlers.settings import load_settings, to_environment
-from tests.builders import part_line
+from tests.builders.values import part_line
 
 
 def first_stop(rate: FailureRate, statuses: list[PaperStatus]) -> tuple[int, str] | None:

@@ -12,9 +12,9 @@ from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.pipeline.heartbeat import Heartbeat
-from tests.builders import RUN, job
-from tests.unit.cloudformation import of_type, template
-from tests.unit.pipeline.test_calls import GOOD, Bench
+from tests.builders.bench import GOOD, Bench
+from tests.builders.cloudformation import of_type, template
+from tests.builders.values import RUN, job
 
 RATE = 100.0
 

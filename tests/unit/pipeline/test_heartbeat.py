@@ -17,10 +17,10 @@ from handlers.domain.run import Control, ControlState
 from handlers.pipeline.context import JobMeter
 from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
 from handlers.ports import Backend, BatchQueue, Clock, Ledger
-from tests.builders import RUN, batch, job
-from tests.command import until
-from tests.fakes import FakeClock, SetClock
-from tests.unit.pipeline.test_calls import GOOD, Bench
+from tests.builders.bench import GOOD, Bench
+from tests.builders.command import until
+from tests.builders.fakes import FakeClock, SetClock
+from tests.builders.values import RUN, batch, job
 
 
 class Slow(SqliteLedger):

@@ -9,7 +9,7 @@ import pytest
 from handlers.errors import StoppedError
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.stop import Deadline, Pacer, StopSignal
-from tests.fakes import FakeClock
+from tests.builders.fakes import FakeClock
 
 
 def test_without_a_deadline_a_call_has_its_whole_timeout() -> None:

@@ -8,7 +8,7 @@ from handlers.domain.plan import Plan
 from handlers.planning.plan_request import PlanRequest
 from handlers.planning.workload import Workload
 from handlers.settings import MOST_AUTO
-from tests.unit.planning.test_plan import ORIGINAL, TEN_THOUSAND, planned, tier
+from tests.builders.plans import ORIGINAL, TEN_THOUSAND, planned, tier
 
 QUICK = {
     "latency_s_per_request": 1.0,

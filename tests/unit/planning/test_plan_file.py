@@ -15,8 +15,8 @@ from handlers.planning import plan_file
 from handlers.planning.plan_request import PlanRequest
 from handlers.reporting.markdown import to_markdown
 from handlers.settings import load_settings
-from tests.unit.planning.test_plan import planned
-from tests.unit.reporting.test_tables import report, terminal
+from tests.builders.plans import planned
+from tests.builders.reports import report, terminal
 
 
 @pytest.fixture

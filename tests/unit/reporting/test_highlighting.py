@@ -17,7 +17,7 @@ from handlers.reporting.review.highlighting import to_marked_html
 from handlers.tasks.translation.gate.gate import GateInput
 from handlers.tasks.translation.gate.gate import check as check_answer
 from handlers.tasks.translation.masking.masking import mask
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 
 class Seen(HTMLParser):

@@ -23,7 +23,7 @@ from handlers.reporting.page.html import to_html
 from handlers.reporting.page.survey import survey
 from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import Site, write_site
-from tests.finished_run import RUN, FinishedRun, Outcome, finished_run
+from tests.builders.finished_run import RUN, FinishedRun, Outcome, finished_run
 
 HOSTILE = "<script>window.hacked=1</script>\"'><img src=x onerror=alert(1)>"
 _MISSING = Check(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.reporting.review.mathml import is_formula, to_mathml
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 _ELEMENT = re.compile(r"<(/?)(m[a-z]*)((?: [a-z]+=\"[A-Za-z0-9 .%+-]*\")*)>")
 LATEX = st.text(alphabet=r"\{}$^_&<>\"'=()[]abxfrcsqtleih 01;#", max_size=60)

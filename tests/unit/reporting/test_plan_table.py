@@ -14,8 +14,8 @@ from handlers.errors import UsageError
 from handlers.planning.plan_request import PlanRequest
 from handlers.reporting.plan_table import plan_markdown, plan_renderable
 from handlers.reporting.sim_charts import check_charts, write_charts
-from tests.unit.planning.test_plan import planned
-from tests.unit.reporting.test_tables import HOSTILE
+from tests.builders.plans import planned
+from tests.builders.reports import HOSTILE
 
 
 def plan(**changes: Any) -> Plan:

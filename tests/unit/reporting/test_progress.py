@@ -17,26 +17,26 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobStats
 from handlers.reporting.progress import Progress
 from handlers.reporting.time_left import Forecast, span
-from tests import builders
+from tests.builders import values
 
-RUN = builders.RUN
+RUN = values.RUN
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
     made = SqliteLedger(tmp_path / "ledger.sqlite3")
-    made.add_batches([builders.batch("b1", tuple(f"p{n}" for n in range(10)))])
-    made.create_run(builders.run_record(papers=10, budget=1_000_000_000))
+    made.add_batches([values.batch("b1", tuple(f"p{n}" for n in range(10)))])
+    made.create_run(values.run_record(papers=10, budget=1_000_000_000))
     yield made
     made.close()
 
 
 def finish(ledger: SqliteLedger, part: str, papers: int, *, code: str | None = None) -> None:
-    entries = [builders.entry(f"p{n}", status="flagged" if n == 0 else "done") for n in range(papers)]
-    call = builders.call(f"call-{part}", cost=250_000_000)
+    entries = [values.entry(f"p{n}", status="flagged" if n == 0 else "done") for n in range(papers)]
+    call = values.call(f"call-{part}", cost=250_000_000)
     if code is not None:
         call = call.model_copy(update={"outcome": "transient", "code": code})
-    ledger.commit([builders.commit(*entries, part=part, calls=[call])])
+    ledger.commit([values.commit(*entries, part=part, calls=[call])])
 
 
 def shown(width: int = 200) -> Console:
@@ -53,7 +53,7 @@ def test_a_plain_line_has_every_figure_and_comes_every_few_seconds(ledger: Sqlit
     progress = Progress(console)
     progress.update(ledger, RUN, now=100.0)
     assert text_of(console) == ""
-    ledger.start_job(builders.job("j1", workers=8))
+    ledger.start_job(values.job("j1", workers=8))
     progress.update(ledger, RUN, now=100.2)
     ledger.beat(RUN, "j1", at=100.5, stats=JobStats(slots=5, in_flight=4))
     finish(ledger, "1", 4, code="http_[503]")
@@ -72,7 +72,7 @@ def test_a_plain_line_has_every_figure_and_comes_every_few_seconds(ledger: Sqlit
 def test_errors_are_shown_for_half_a_minute(ledger: SqliteLedger) -> None:
     console = shown()
     progress = Progress(console)
-    ledger.start_job(builders.job("j1"))
+    ledger.start_job(values.job("j1"))
     progress.update(ledger, RUN, now=100.0)
     finish(ledger, "1", 1, code="timeout")
     for second in range(5, 60, 5):
@@ -84,7 +84,7 @@ def test_errors_are_shown_for_half_a_minute(ledger: SqliteLedger) -> None:
 
 def test_a_terminal_gets_a_bar_and_nothing_is_read_as_markup(ledger: SqliteLedger) -> None:
     console = Console(file=io.StringIO(), width=80, force_terminal=True, legacy_windows=False)
-    ledger.start_job(builders.job("j1"))
+    ledger.start_job(values.job("j1"))
     with Progress(console) as progress:
         finish(ledger, "1", 4, code="[bold]x[/]")
         progress.update(ledger, RUN, now=100.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handlers.domain.job import JobRecord, JobStats
 from handlers.reporting.page.timeline import Axis, Columns, Timeline
-from tests import builders
+from tests.builders import values
 
 moments = st.floats(min_value=0, max_value=1e6)
 intervals = st.tuples(moments, moments).map(lambda pair: (min(pair), max(pair)))
@@ -55,8 +55,8 @@ def test_a_level_that_was_held_keeps_its_area(one: float, two: float, level: flo
 
 def test_moments_tell_rates_levels_and_the_spend_so_far() -> None:
     timeline = Timeline([job(0, 96), job(0, 48, workers=5)])
-    timeline.call(builders.call(started_at=0.0, latency=48.0, cost=2_000_000_000))
-    timeline.call(builders.call(started_at=48.0, latency=48.0, cost=1_000_000_000))
+    timeline.call(values.call(started_at=0.0, latency=48.0, cost=2_000_000_000))
+    timeline.call(values.call(started_at=48.0, latency=48.0, cost=1_000_000_000))
     timeline.paper(at=0.5, weight=3)
     moments = timeline.moments()
     assert len(moments) == 96

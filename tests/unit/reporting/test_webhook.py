@@ -18,9 +18,9 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.run import Control
 from handlers.errors import UsageError
 from handlers.reporting.webhook import Event, Notifier, SentEventsFolder, Webhook
-from tests import builders
+from tests.builders import values
 
-RUN = builders.RUN
+RUN = values.RUN
 
 
 @dataclass
@@ -61,14 +61,14 @@ def webhook(ear: Ear) -> Iterator[Webhook]:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
     made = SqliteLedger(tmp_path / "ledger.sqlite3")
-    made.add_batches([builders.batch("b1", ("p1", "p2", "p3", "p4"))])
-    made.create_run(builders.run_record(budget=1000))
+    made.add_batches([values.batch("b1", ("p1", "p2", "p3", "p4"))])
+    made.create_run(values.run_record(budget=1000))
     yield made
     made.close()
 
 
 def spend(ledger: SqliteLedger, part: str, cost: int) -> None:
-    ledger.commit([builders.commit(part=part, calls=[builders.call(f"call-{part}", cost=cost)])])
+    ledger.commit([values.commit(part=part, calls=[values.call(f"call-{part}", cost=cost)])])
 
 
 def test_each_event_is_told_once_however_often_somebody_looks(
@@ -118,7 +118,7 @@ def test_thirty_machines_of_a_fleet_send_one_message_an_event(
     told = SentEventsFolder(tmp_path / "told")
     fleet = [Notifier(webhook.send, told, session_id=f"s{n}", fleet=True) for n in range(30)]
     for number, notifier in enumerate(fleet):
-        ledger.start_job(builders.job(f"job-{number}"))
+        ledger.start_job(values.job(f"job-{number}"))
         notifier.update(ledger, RUN)
     spend(ledger, "1", 600)
     ledger.park(RUN, Control("parked", "http_402", 1.0))

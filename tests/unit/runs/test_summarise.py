@@ -22,9 +22,9 @@ from handlers.domain.run import Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import UnknownRunError
 from handlers.runs.summarise import summarise
-from tests import builders
-from tests.builders import RUN, call, commit, entry
-from tests.fakes import FakeClock
+from tests.builders import values
+from tests.builders.fakes import FakeClock
+from tests.builders.values import RUN, call, commit, entry
 
 Summary = Callable[..., RunReport]
 
@@ -32,10 +32,8 @@ Summary = Callable[..., RunReport]
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
-    ledger.add_batches(
-        [builders.batch("b1", ["p1", "p2"]), builders.batch("b2", ["p3", "p4"], weights=(1, 2))]
-    )
-    ledger.create_run(builders.run_record(papers=5, same_as=1, budget=2_000_000))
+    ledger.add_batches([values.batch("b1", ["p1", "p2"]), values.batch("b2", ["p3", "p4"], weights=(1, 2))])
+    ledger.create_run(values.run_record(papers=5, same_as=1, budget=2_000_000))
     yield ledger
     ledger.close()
 
@@ -43,7 +41,7 @@ def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
 @pytest.fixture
 def summary(ledger: SqliteLedger) -> Summary:
     def summarised(*, now: float = 1000.0, alive: bool = False, detail: bool = False) -> RunReport:
-        backend = builders.backend(ledger=ledger, clock=FakeClock(now))
+        backend = values.backend(ledger=ledger, clock=FakeClock(now))
         return summarise(backend, RUN, is_alive=lambda _owner: alive, detail=detail, with_queue=False)
 
     return summarised
@@ -60,9 +58,9 @@ def worked(
     ledger: SqliteLedger, *, outcome: str = "finished", session: str = "s1", start: float = 0.0
 ) -> None:
     """A closed session of 100 s with two jobs of ten workers, busy for 1,600 of 2,000 worker-seconds."""
-    ledger.open_session(builders.session(session, started=start, jobs=2, workers=10))
+    ledger.open_session(values.session(session, started=start, jobs=2, workers=10))
     for job_id, busy in ((f"{session}-a", 900.0), (f"{session}-b", 700.0)):
-        ledger.start_job(builders.job(job_id, session=session, started=start))
+        ledger.start_job(values.job(job_id, session=session, started=start))
         stats = JobStats(papers=2, busy=busy, latency={100: 3, 200: 1})
         ledger.end_job(RUN, job_id, at=start + 100, outcome=outcome, stats=stats)
     ledger.close_session(session, at=start + 100, outcome=outcome)
@@ -138,14 +136,14 @@ def test_a_session_that_found_nothing_to_do_changes_no_figure(ledger: SqliteLedg
     worked(ledger)
     finish(ledger)
     before = summary(now=5000.0)
-    ledger.open_session(builders.session("s2", started=4000.0))
+    ledger.open_session(values.session("s2", started=4000.0))
     ledger.close_session("s2", at=4001.0, outcome="finished")
     assert summary(now=5000.0) == before
 
 
 def test_a_run_with_a_live_job_is_running(ledger: SqliteLedger, summary: Summary) -> None:
-    ledger.open_session(builders.session("s1", started=900.0))
-    ledger.start_job(builders.job("job-a", started=900.0))
+    ledger.open_session(values.session("s1", started=900.0))
+    ledger.start_job(values.job("job-a", started=900.0))
     ledger.beat(RUN, "job-a", at=990.0, stats=JobStats(busy=500.0))
     report = summary(now=1000.0, alive=True)
     assert (report.state, report.reason, report.wall_s, report.worker_utilization) == (
@@ -160,8 +158,8 @@ def test_a_run_with_a_live_job_is_running(ledger: SqliteLedger, summary: Summary
 def test_a_run_whose_jobs_are_gone_is_paused_and_ended_at_their_last_sign(
     ledger: SqliteLedger, summary: Summary
 ) -> None:
-    ledger.open_session(builders.session("s1", started=900.0))
-    ledger.start_job(builders.job("job-a", started=900.0))
+    ledger.open_session(values.session("s1", started=900.0))
+    ledger.start_job(values.job("job-a", started=900.0))
     ledger.beat(RUN, "job-a", at=990.0, stats=JobStats())
     gone = summary(now=1000.0, alive=False)
     assert (gone.state, gone.wall_s) == ("paused", 90)
@@ -172,7 +170,7 @@ def test_a_run_whose_jobs_are_gone_is_paused_and_ended_at_their_last_sign(
 
 def test_a_session_just_opened_is_starting_for_half_a_minute(ledger: SqliteLedger, summary: Summary) -> None:
     assert "not started" in summary().reason
-    ledger.open_session(builders.session("s1", started=990.0))
+    ledger.open_session(values.session("s1", started=990.0))
     assert (summary(now=1000.0).state, summary(now=1000.0).reason) == ("running", "starting")
     assert summary(now=1030.0).state == "paused"
 
@@ -193,7 +191,7 @@ def test_what_was_decided_over_a_run_comes_before_what_its_jobs_do(
     ledger: SqliteLedger, summary: Summary, state: str
 ) -> None:
     ledger.set_control(RUN, Control(state, "http_402: no credit", 1.0))  # type: ignore[arg-type]
-    ledger.start_job(builders.job("job-a", started=900.0))
+    ledger.start_job(values.job("job-a", started=900.0))
     report = summary(now=1000.0, alive=True)
     assert report.state == state
     assert "http_402" in report.reason
@@ -210,7 +208,7 @@ def test_dead_letters_are_the_reason_when_nothing_else_is_left(ledger: SqliteLed
     queue.receive(limit=1, visibility=0)
     queue.receive(limit=1, visibility=0)
     worked(ledger)
-    backend = builders.backend(ledger=ledger, queue=queue, clock=FakeClock(1000.0))
+    backend = values.backend(ledger=ledger, queue=queue, clock=FakeClock(1000.0))
     report = summarise(backend, RUN, is_alive=lambda _owner: False)
     queue.close()
     assert report.queue is not None
@@ -235,7 +233,7 @@ def test_dead_letters_of_a_shared_queue_are_not_said_to_be_the_runs_own(
     for _ in range(2):
         queue.receive(limit=1, visibility=0)
     worked(ledger)
-    backend = builders.backend(ledger=ledger, queue=queue, clock=FakeClock(1000.0))
+    backend = values.backend(ledger=ledger, queue=queue, clock=FakeClock(1000.0))
     report = summarise(backend, RUN, is_alive=lambda _owner: False)
     queue.close()
     assert report.queue is not None
@@ -247,8 +245,8 @@ def test_dead_letters_of_a_shared_queue_are_not_said_to_be_the_runs_own(
 
 
 def test_a_job_that_died_is_named_with_what_it_held(ledger: SqliteLedger, summary: Summary) -> None:
-    ledger.open_session(builders.session("s1"))
-    ledger.start_job(builders.job("job-a"))
+    ledger.open_session(values.session("s1"))
+    ledger.start_job(values.job("job-a"))
     ledger.draw(RUN, "job-a", 1, 700)
     ledger.beat(RUN, "job-a", at=50.0, stats=JobStats())
     ledger.end_job(RUN, "job-a", at=90_000.0, outcome="killed", stats=None)
@@ -269,7 +267,7 @@ def test_papers_are_counted_by_class_only_for_the_details(ledger: SqliteLedger, 
 def test_jobs_without_a_session_count_with_their_own_times(ledger: SqliteLedger, summary: Summary) -> None:
     for number, start in enumerate((0.0, 50.0)):
         job_id = f"lambda-{number}"
-        ledger.start_job(builders.job(job_id, session="", started=start))
+        ledger.start_job(values.job(job_id, session="", started=start))
         ledger.end_job(RUN, job_id, at=start + 100, outcome="finished", stats=JobStats(busy=500.0))
     report = summary()
     assert (report.wall_s, report.worker_utilization) == (150, 0.5)
@@ -279,10 +277,10 @@ def test_a_platforms_jobs_that_fell_silent_are_stalled_and_not_unstarted(
     ledger: SqliteLedger, tmp_path: Path
 ) -> None:
     queue = SqliteQueue(tmp_path / "queue.sqlite3", RUN, FakeClock())
-    ledger.start_job(builders.job("lambda-1", session="", started=900.0))
+    ledger.start_job(values.job("lambda-1", session="", started=900.0))
 
     def reason() -> str:
-        backend = builders.backend(ledger=ledger, queue=queue, clock=FakeClock(1100.0))
+        backend = values.backend(ledger=ledger, queue=queue, clock=FakeClock(1100.0))
         report = summarise(backend, RUN, is_alive=lambda _owner: True)
         assert report.state == "paused"
         return report.reason
@@ -295,7 +293,7 @@ def test_a_platforms_jobs_that_fell_silent_are_stalled_and_not_unstarted(
 
 def test_an_unknown_run_is_an_error(ledger: SqliteLedger) -> None:
     with pytest.raises(UnknownRunError):
-        summarise(builders.backend(ledger=ledger), "nowhere", is_alive=lambda _owner: False)
+        summarise(values.backend(ledger=ledger), "nowhere", is_alive=lambda _owner: False)
 
 
 def test_a_run_of_no_calls_and_no_time_divides_by_nothing(ledger: SqliteLedger, summary: Summary) -> None:
@@ -305,8 +303,8 @@ def test_a_run_of_no_calls_and_no_time_divides_by_nothing(ledger: SqliteLedger, 
 
 
 def test_workers_that_a_job_chose_to_do_without_were_not_idle(ledger: SqliteLedger, summary: Summary) -> None:
-    ledger.open_session(builders.session(jobs=1, workers=500))
-    ledger.start_job(builders.job(workers=500))
+    ledger.open_session(values.session(jobs=1, workers=500))
+    ledger.start_job(values.job(workers=500))
     stats = JobStats(busy=3000.0, offered=4_000.0)
     ledger.end_job(RUN, "job-a", at=100, outcome="finished", stats=stats)
     ledger.close_session("s1", at=100, outcome="finished")

@@ -13,7 +13,7 @@ from handlers.errors import SourceError, UsageError
 from handlers.runs.submit import RunRequest
 from handlers.runs.upload import request_of_upload, uploaded_key
 from handlers.settings import Settings
-from tests.command import corpus
+from tests.builders.command import corpus
 
 EVENTS = Path(__file__).parents[3] / "events"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.tasks.translation.raw_answer import MAX_CHARACTERS, parse
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 KEYS = ("title", "abstract", "keywords/0")
 FIELDS = {"title": "A title", "abstract": 'It says "so".\n⟦1⟧ holds.', "keywords/0": "spin"}

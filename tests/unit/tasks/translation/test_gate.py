@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.tasks.translation.gate.gate import CHECKS, GateInput, Verdict, check
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 from tests.unit.tasks.translation.damages import DAMAGES
 from tests.unit.tasks.translation.pairs import PROMPT, MaskedPair, reference_pairs
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.tasks.translation.glossary import Glossary
-from tests.growth import assert_linear
+from tests.builders.growth import assert_linear
 
 
 def test_only_terms_that_occur_are_given_in_the_order_of_the_glossary() -> None:

@@ -21,7 +21,7 @@ from handlers.tasks.translation import raw_answer
 from handlers.tasks.translation.gate.gate import GateInput, check
 from handlers.tasks.translation.masking.masking import mask, unmask
 from handlers.tasks.translation.translate import TranslateTask
-from tests.builders import spec
+from tests.builders.values import spec
 
 SAMPLE = Path(__file__).parents[4] / "handlers" / "corpus" / "sample.jsonl"
 REAL = os.environ.get("PAPERFLEET_CORPUS_DIR")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask, unmask
-from tests.growth import FLOOD, assert_linear
+from tests.builders.growth import FLOOD, assert_linear
 
 SHARED = Path(__file__).parents[4].parent / "shared" / "corpus"
 

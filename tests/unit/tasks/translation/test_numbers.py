@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from handlers.tasks.translation.gate.numbers import compare
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 CORPUS = Path(os.environ.get("PAPERFLEET_CORPUS_DIR", Path(__file__).parents[5] / "shared" / "corpus"))
 ABSTRACTS = CORPUS / "chinaxiv-abstracts.jsonl.gz"

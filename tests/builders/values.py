@@ -13,7 +13,7 @@ from handlers.domain.paper import PaperStatus
 from handlers.domain.result import Check, PartLine, PartPointer
 from handlers.domain.run import RunRecord, RunSpec, SessionRecord
 from handlers.ports import Backend
-from tests.fakes import FakeClock
+from tests.builders.fakes import FakeClock
 
 RUN = "r"
 SHA256 = "c" * 64

@@ -1,6 +1,6 @@
 """States that an earlier version left behind, stored under ``tests/data/earlier/``: made and brought back.
 
-``python -m tests.earlier PAPERFLEET NAME`` makes them with the command of that version, as files
+``python -m tests.builders.earlier_states PAPERFLEET NAME`` makes them with that version's command, as files
 ``NAME-state-killed.json`` and so on.
 """
 
@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.command import PRICES, corpus, lines, until
-from tests.local_aws import ENVIRONMENT, LocalAws, Stack, moto_server
-from tests.warm import start
-from tests.wire import WireServer, always, error, response
+from tests.builders.command import PRICES, corpus, lines, until
+from tests.builders.local_aws import ENVIRONMENT, LocalAws, Stack, moto_server
+from tests.builders.warm import start
+from tests.builders.wire import WireServer, always, error, response
 
-FOLDER = Path(__file__).parent / "data" / "earlier"
+FOLDER = Path(__file__).parents[1] / "data" / "earlier"
 MODEL = "paperfleet-canned"
 SERVER = ServerSettings(mode="canned", price_in="0.15", price_out="0.60", sigma=0)
 _STACK = "earlier"

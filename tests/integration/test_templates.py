@@ -13,7 +13,7 @@ import pytest
 from handlers.adapters.dynamodb.job_items import live_key
 from handlers.bootstrap import metrics
 from handlers.settings import PREFIX, TIERS, Settings
-from tests.unit.cloudformation import ROOT, as_list, inside, of_type, statements, template
+from tests.builders.cloudformation import ROOT, as_list, inside, of_type, statements, template
 
 STACK = template("template.yaml")
 ALARMS = template("infra/observability.yaml")

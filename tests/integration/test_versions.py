@@ -8,7 +8,7 @@ from handlers.bootstrap.wiring import task_of
 from handlers.errors import UsageError
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
-from tests.builders import spec
+from tests.builders.values import spec
 
 
 def test_a_run_of_this_version_is_worked_on() -> None:

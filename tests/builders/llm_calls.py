@@ -12,7 +12,7 @@ from handlers.domain.call import ChatRequest, Message
 from handlers.errors import ModelCallError
 from handlers.llm.client import ClientSettings, HttpChatModel
 from handlers.llm.limits.rate_headers import RateHint
-from tests.wire import RealClock, WireServer
+from tests.builders.wire import RealClock, WireServer
 
 KEY = "sk-test-0123456789abcdef"
 REQUEST = ChatRequest(

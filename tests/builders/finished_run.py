@@ -26,7 +26,7 @@ from handlers.domain.run_report import RunReport
 from handlers.ports import Backend
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.runs.summarise import summarise
-from tests.fakes import FakeClock
+from tests.builders.fakes import FakeClock
 
 RUN = "backfill"
 START = 1_700_000_000.0

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from handlers.model_server import RunningServer
-from tests import warm
+from tests.builders import warm
 
 PRICES = ("--price-in", "0.15", "--price-out", "0.60")
 _WORDS = "模型方法实验结果数据温度结构样品算法系统过程特征分布区域土壤细胞光谱粒子能量材料".strip()
@@ -141,11 +141,11 @@ def corpus(path: Path, papers: int, *, seed: int = 1) -> Path:
     chance = random.Random(seed)
     with path.open("w", encoding="utf-8") as file:
         for number in range(papers):
-            file.write(json.dumps(_paper(number, chance), ensure_ascii=False) + "\n")
+            file.write(json.dumps(chinese_paper(number, chance), ensure_ascii=False) + "\n")
     return path
 
 
-def _paper(number: int, chance: random.Random) -> dict[str, Any]:
+def chinese_paper(number: int, chance: random.Random) -> dict[str, Any]:
     def prose(length: int) -> str:
         return "".join(chance.choice(_WORDS) for _ in range(length))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.growth import assert_linear, repeated
+from tests.builders.growth import assert_linear, repeated
 
 
 def test_work_in_proportion_passes() -> None:

@@ -1,0 +1,1 @@
+"""What tests are made of: values, clocks, servers, commands, runs, states. No test imports from another."""

@@ -1,0 +1,65 @@
+"""Each module and each public class has a name of its own: whoever reads one knows which is meant."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "handlers"
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in PACKAGE.rglob("*.py"):
+        if not path.stem.startswith("__"):
+            yield path.stem, path
+
+
+def classes() -> Iterator[tuple[str, Path]]:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, path
+
+
+def several(names: Iterator[tuple[str, Path]]) -> dict[str, list[str]]:
+    places = defaultdict(list)
+    for name, path in names:
+        places[name].append(str(path.relative_to(PACKAGE)))
+    return {name: sorted(where) for name, where in places.items() if len(where) > 1}
+
+
+def test_a_name_of_a_module_or_a_class_stands_in_one_place() -> None:
+    assert several(modules()) | several(classes()) == {}
+
+
+TESTS = PACKAGE.parent / "tests"
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+
+
+def test_nobody_imports_from_a_test() -> None:
+    """What several need stands in ``tests/builders``."""
+    guilty = [
+        f"{path.relative_to(TESTS)}: {name}"
+        for path in TESTS.rglob("*.py")
+        for name in imported(path)
+        if name.startswith("tests.") and any(part.startswith("test_") for part in name.split(".")[:-1])
+    ]
+    assert guilty == []
+
+
+def test_unit_tests_lie_as_the_modules_do() -> None:
+    for folder in (path for path in (TESTS / "unit").rglob("*") if path.is_dir()):
+        there = folder.relative_to(TESTS / "unit")
+        if there.name != "__pycache__" and there.parts[0] != "builders":
+            assert (PACKAGE / there).is_dir(), there
+    for path in (TESTS / "unit").glob("test_*.py"):
+        assert (PACKAGE / path.name.removeprefix("test_")).is_file(), path
