@@ -24,7 +24,7 @@ _CHUNK = 100
 
 
 class Account(Frozen):
-    """Sums as one of the three tells them; None for what it does not tell."""
+    """Sums of one of the three accounts; None for a sum that it does not have."""
 
     calls: int | None
     prompt_tokens: int | None
@@ -50,7 +50,7 @@ class Audit(Frozen):
     """Part of the ledger's cost: calls that may not have been charged."""
     papers_checked: int
     explained: tuple[str, ...]
-    """What differs for a reason that is known, and is no fault."""
+    """Differences that have a known reason and are no fault."""
     differences: tuple[Difference, ...]
 
 
@@ -159,8 +159,8 @@ def _counts(totals: RunTotals, counted: Counter[PaperStatus]) -> Iterator[Differ
 def _calls(
     ledger: CallTotals, parts: CallTotals, jobs: list[JobRecord], explained: list[str]
 ) -> Iterator[Difference]:
-    """What dead jobs held is booked in the ledger and in no part; it also covers the lines of theirs that
-    were durable and not booked yet when they died."""
+    """The ledger books what dead jobs held, and no part has it. It also covers lines that were durable
+    and not booked yet when their job died."""
     lost = sum(job.lost for job in jobs)
     if lost:
         explained.append(f"${usd(lost):.9f} was held by jobs that died: booked as indeterminate, in no part")

@@ -112,7 +112,7 @@ class PartIndex:
 
 @contextmanager
 def part_index() -> Iterator[PartIndex]:
-    """An empty index in a temporary file of SQLite's own, which is gone at the end."""
+    """An empty index in a temporary file of SQLite's own, which SQLite deletes at the end."""
     with closing(sqlite3.connect("", isolation_level=None)) as db:
         db.execute("PRAGMA cache_size=-8192")
         db.execute("PRAGMA journal_mode=OFF")

@@ -47,14 +47,14 @@ class Repaired(Frozen):
     unaccounted_usd: float
     """Part of it, as indeterminate: what the old ledger had booked beyond the lines that were found."""
     old_ledger: bool
-    """Whether the old ledger could still be asked for its spend and budget."""
+    """Whether the old ledger's spend and budget could be read."""
 
 
 def repair(record: RunRecord, old: Salvaged, *, ledger: Ledger, store: ObjectStore, clock: Clock) -> Repaired:
     """Build a run in an empty ``ledger`` from its record, its corpus' index and its parts.
 
-    ``old`` is what the old ledger still says of it. The run is parked: whoever goes on has read what was
-    found; one that was cancelled stays so. CorpusChangedError if the corpus is gone.
+    ``old`` is what the old ledger still says of it. The run is parked, so that somebody reads what was
+    found before it goes on; a cancelled run stays cancelled. CorpusChangedError if the corpus is gone.
     """
     run_id, spend = record.run_id, old.spend
     budget = record.budget if old.budget is None else old.budget
@@ -88,7 +88,7 @@ def _reason(spend: NanoUsd | None) -> str:
 
 
 def _book(run_id: str, calls: CallTotals, unaccounted: NanoUsd, ledger: Ledger, clock: Clock) -> None:
-    """All calls at once, drawn and spent by a job that stands for those of old."""
+    """Book all calls at once, as drawn and spent by one job in place of the old ones."""
     now = clock.now()
     job = JobRecord(REPAIRER, run_id, "", REPAIRER, 1, now, now, None, "", JobStats())
     ledger.start_job(job)

@@ -1,4 +1,4 @@
-"""Every line that a run's jobs made durable, read again: damaged ones are named, the rest goes on."""
+"""Reads again every line that a run's jobs made durable, and names the damaged ones."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ def cores() -> int:
 
 
 def helper_processes() -> int:
-    """Processes to share chunks of work out to (``ordered_map``): one more than cores, since each of them
-    waits now and then for its next chunk; 1, which stands for none, on one core."""
+    """Processes for ``ordered_map``: one more than cores, since each of them waits now and then for its next
+    chunk. 1 on one core, which starts none."""
     count = cores()
     return count + 1 if count > 1 else 1
 

@@ -79,7 +79,7 @@ def publish_invocation(
 
 
 def publish_report(report: RunReport) -> None:
-    """How a run stands, against its budget and its gate."""
+    """Publish a run's counts and spend against its budget and its gate."""
     answered = report.counts["done"] + report.counts["flagged"]
     metrics = EphemeralMetrics()
     metrics.add_metric("PendingPapers", MetricUnit.Count, report.counts["pending"])

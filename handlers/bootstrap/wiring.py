@@ -100,8 +100,7 @@ def job() -> Job:
 
 @cache
 def own_settings() -> Settings:
-    """This process's, by its environment, which is set before it is asked: reading it takes as long as fifty
-    papers do."""
+    """The settings of this process's environment, read once: that takes as long as fifty papers do."""
     return load_settings()
 
 

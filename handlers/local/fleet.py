@@ -151,7 +151,7 @@ class Fleet:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _job(self, environment: dict[str, str], log: Path) -> None:
-        """In the child: the writing end belongs to the parent alone, so that its death is heard."""
+        """Runs in the child. Only the parent may hold the writing end: its death closes the pipe."""
         os.close(self._own_end)
         job_main(environment, log, self._parent_end)
 

@@ -105,7 +105,7 @@ def _post(webhook: Webhook, events: Connection, parents_own: tuple[int, ...]) ->
 
 
 def _told(settings: Settings) -> SentEvents:
-    """Machines that share a run share what was told of it."""
+    """Machines that share a run share the record of its sent events."""
     if settings.backend == "embedded":
         return SentEventsFolder(run_folder(settings.state, settings.run_id) / "told")
     from handlers.adapters.aws.clients import aws_client

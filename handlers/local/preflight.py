@@ -11,8 +11,8 @@ from handlers.state_paths import LEDGER, QUEUE, SEGMENTS, run_key
 
 
 def refuse_damaged(state: Path) -> None:
-    """UsageError if ledger or queue are damaged, or the ledger is gone and results are not: better before the
-    first call than in the middle."""
+    """UsageError if the ledger or the queue is damaged, or if there are results and no ledger. It is raised
+    before the first call, not in the middle of a run."""
     if not (state / LEDGER).exists() and (results := _results(state)) is not None:
         raise UsageError(
             f"{state / LEDGER} is gone, and {results} holds results that were paid for; `paperfleet repair"
@@ -26,8 +26,8 @@ def refuse_damaged(state: Path) -> None:
 
 
 def refuse_forgotten(state: State, run_id: str) -> None:
-    """UsageError if the ledger does not know a run that has results: one that was made anew where the old
-    one is gone."""
+    """UsageError if a run has results and the ledger does not know it: the old ledger is gone, and this one
+    was made anew."""
     if run_id not in state.ledger.run_ids() and (results := _results(state.directory, run_id)) is not None:
         raise UsageError(
             f"the ledger in {state.directory} does not know run {run_id!r}, and {results} holds results of it"

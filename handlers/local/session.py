@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def run_planned(
     settings: Settings, corpus: IngestResult, planned: PlanFile | None, console: Console
 ) -> RunReport:
-    """A session as the settings, and a plan if there is one, want it."""
+    """A session over an ingested corpus; of a plan's own if one is given."""
     if planned is not None:
         from handlers.planning import plan_against_run as forecast
         from handlers.planning import plan_file
@@ -48,14 +48,14 @@ def run_planned(
 
 
 def make_ready(settings: Settings) -> None:
-    """Make the files of a state that has none. What is wrong with them is told by whoever uses them."""
+    """Make the files of a state that has none. Errors are left to the next user of the files."""
     if settings.backend == "embedded":
         with suppress(PaperfleetError, sqlite3.Error, OSError), open_state(settings.run_id, settings):
             pass
 
 
 def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunReport:
-    """A session over an ingested corpus, by whoever holds the state (``only_parent``)."""
+    """A session over an ingested corpus. The caller holds the state (``only_parent``)."""
     request = run_request(ready, corpus)
     wiring.price(ready, ready.model or "")
     with open_state(ready.run_id, ready) as state:
@@ -70,7 +70,7 @@ def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunRe
 
 
 def _clear(state: State, run_id: str) -> None:
-    """What a session that died left behind: leases, grants and messages of jobs that are gone."""
+    """Clear what a dead session left behind: leases, grants and messages of dead jobs."""
     reap_dead_jobs(state, run_id)
     state.queue.purge()
 
@@ -98,8 +98,8 @@ def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
 
 
 def final_report(settings: Settings, state: State, failure: str) -> RunReport:
-    """How a session's run stands; parked if its results could not be kept. A run that other machines work on
-    too is theirs to go on with."""
+    """The report of a session's run, which is parked if its results could not be kept. A run that other
+    machines work on too is not parked."""
     if failure and settings.backend == "embedded":
         with suppress(sqlite3.Error):  # on a full disk the report alone must say it
             state.ledger.park(settings.run_id, Control("parked", failure, state.clock.now()))
@@ -123,7 +123,7 @@ def _write(report: RunReport, settings: Settings, state: State, console: Console
 
 
 def exit_code(report: RunReport) -> int:
-    """0 all is well (or as far as asked), 3 with failed or flagged papers, 4 parked, 130 resumable."""
+    """0: finished or stopped by its limits; 3: with failed or flagged papers; 4: parked; 130: resumable."""
     if report.state == "finished":
         return 3 if report.counts["failed"] or report.counts["flagged"] else 0
     if report.state == "parked":

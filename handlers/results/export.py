@@ -115,7 +115,7 @@ _Make = Callable[[list[SourceRow]], Iterator[dict[str, Any]]]
 
 
 def _block(make: _Make, chunk: list[PackedRow]) -> _Block | None:
-    """None if there is something wrong with a record: whoever asked finds it again, in its place."""
+    """None if a record cannot be made: the parent makes the chunk again and raises the error in its place."""
     try:
         results = list(make(unpack(chunk)))
         return _Block(b"".join(map(_json_line, results)), Counter(record["status"] for record in results))

@@ -69,7 +69,7 @@ def retry(
     backend: Backend, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None
 ) -> ControlResult:
     """Open the next generation for the papers in these states, of that error class if given, and emit
-    their batches. The run's control state stays: a parked run is resumed by whoever mended it."""
+    their batches. A parked run stays parked: `resume` re-arms it once the cause is mended."""
     state = _state_unless_cancelled(backend.ledger, run_id, "retry")
     reopened = backend.ledger.reopen(run_id, statuses=statuses, error=error)
     emitted = emit(backend, run_id) if reopened else 0

@@ -11,7 +11,7 @@ from handlers.domain.run import Control, RunState, RunTotals, SessionRecord
 from handlers.runs.sessions import IsAlive
 
 _STARTING = 30.0
-"""Seconds that a session may take until its first job is heard of."""
+"""Seconds from a session's start to the first heartbeat of a job."""
 _WORKERS = "`paperfleet run` or `paperfleet work` does, a deployed stack by itself"
 _SHARED = (
     "{} messages of the runs that share the queue are dead letters: `paperfleet redrive --list` shows this "

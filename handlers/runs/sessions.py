@@ -24,7 +24,7 @@ class WorkPeriod:
 
 
 class IsAlive:
-    """Whether a job lives: not ended, in no closed session, heard of lately, and its process is there."""
+    """A job is alive if it and its session are open, its heartbeat is recent and its process runs."""
 
     def __init__(
         self, process_lives: Callable[[str], bool], sessions: Iterable[SessionRecord], now: float
@@ -43,7 +43,7 @@ class IsAlive:
 
 
 def job_end(job: JobRecord, alive: IsAlive, now: float) -> float:
-    """Unix seconds of its end; of a job that died, the last that was heard of it."""
+    """Unix seconds of a job's end; of a job that died, of its last heartbeat."""
     if job.ended_at is None:
         return now if alive(job) else job.heartbeat_at
     return job.heartbeat_at if job.outcome == "killed" else job.ended_at

@@ -17,7 +17,7 @@ from handlers.state_paths import index_key
 
 
 class RunRequest(Frozen):
-    """What the shard handler is asked: a new run needs ``spec`` and the counts, a known one its id."""
+    """The shard handler's input: a new run needs ``spec`` and the counts, a known one only its id."""
 
     run_id: RunId
     spec: RunSpec | None = None
@@ -28,7 +28,7 @@ class RunRequest(Frozen):
 
 
 class Submitted(Frozen):
-    """What became of a run request."""
+    """The result of a run request."""
 
     run_id: str
     papers: int

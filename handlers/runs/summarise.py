@@ -1,4 +1,4 @@
-"""How a run stands: sums of the ledger as one report, whatever the number of papers."""
+"""The report of a run, made from the ledger's sums, whatever the number of papers."""
 
 from __future__ import annotations
 

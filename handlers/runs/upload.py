@@ -67,7 +67,7 @@ def request_of_upload(key: str, *, store: ObjectStore, settings: Settings) -> Ru
 
 
 def store_corpus(result: IngestResult, store: ObjectStore) -> None:
-    """The index first: whoever finds the corpus finds its index."""
+    """The index is stored first, so that a stored corpus always has one."""
     store.put_file(index_key(result.key), result.index)
     store.put_file(result.key, result.corpus)
 

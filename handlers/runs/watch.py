@@ -1,4 +1,4 @@
-"""The open runs of a fleet without a parent process: reported, dead jobs closed, lost batches sent again."""
+"""Runs without a parent process: the schedule reports them, closes dead jobs and sends lost batches again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def watch(backend: Backend) -> list[RunReport]:
 
 
 def close_dead_jobs(backend: Backend, run_id: str) -> None:
-    """Book what jobs held that have not been heard of; a late result of theirs takes it back."""
+    """Close jobs without a recent heartbeat and book what they held; a late result takes that back."""
     now = backend.clock.now()
     for job in backend.ledger.jobs(run_id):
         if job.ended_at is None and now - job.heartbeat_at > DEAD_AFTER:
