@@ -1,4 +1,4 @@
-"""The union of the objects of two state folders: immutable ones are copied, segments only ever grow."""
+"""Merges the objects of two state folders: immutable ones are copied, segments only ever grow."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def _sweep(folder: Path, now: float) -> None:
 
 
 def _write_out(path: Path) -> None:
-    """Begin with what ``_closed`` makes sure of, by a descriptor of its own: that one hears of errors."""
+    """Start the sync that ``_closed`` waits for, on a descriptor of its own: errors show there."""
     with suppress(OSError):
         sync(path)
 

@@ -1,4 +1,4 @@
-"""What came of a source that has been ingested before: a run that goes on need not read it all again.
+"""Results of earlier ingests: a run that resumes need not read its source again.
 
 A file is taken for the same if path, size, inode and time of change are (as make does), and so are mapping
 and format and the code that ingests. Whatever else is wrong with the files in the state folder is healed by

@@ -1,5 +1,4 @@
-"""Which ids and texts came by already: on disk once they are many, so that memory does not grow with the
-corpus."""
+"""Ids and texts of the papers so far: on disk once they are many, so that memory is bounded."""
 
 from __future__ import annotations
 
@@ -69,7 +68,7 @@ class Leader(NamedTuple):
 
 
 class SeenPapers:
-    """What an ingest has taken so far, asked and told by the chunk: ``expect`` the papers that come next,
+    """The papers of an ingest so far, used chunk by chunk: ``expect`` the papers that come next,
     then ``by_id``, ``leader`` and ``add`` for each of them. From ``in_memory`` papers on a throw-away
     database."""
 
@@ -119,7 +118,7 @@ class SeenPapers:
             self._firsts.append((text, self._last))
 
     def _written(self) -> sqlite3.Connection:
-        """The database, with all that was told so far."""
+        """The database, with all papers so far."""
         if self._db is None:
             self._db = _created(self._path)
         first = self._last - len(self._papers) + 1

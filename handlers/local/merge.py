@@ -1,4 +1,4 @@
-"""The union of the state folders of jobs that worked apart."""
+"""Merges the state folders of jobs that worked apart."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def merge_state(into: Path, state: Path, run_id: str) -> MergeResult:
     into.mkdir(parents=True, exist_ok=True)
     merge_objects(into, state, run_id)
     with _copied(state) as copy:
-        united = merge_ledger(into / LEDGER, copy, run_id, size=lambda key: object_size(into, key))
+        merged = merge_ledger(into / LEDGER, copy, run_id, size=lambda key: object_size(into, key))
     ledger, store = SqliteLedger(into / LEDGER), FileStore(into)
     store_record(ledger.run(run_id), store)  # without it no repair
     ledger.close()
     store.close()
-    return united
+    return merged
 
 
-def merge_sentence(state: Path, united: MergeResult) -> str:
+def merge_sentence(state: Path, merged: MergeResult) -> str:
     """What a source brought, in a sentence."""
-    sentence = f"{state}: {united.papers:,} papers further, {united.parts:,} parts new"
-    if united.lost_results:
+    sentence = f"{state}: {merged.papers:,} papers further, {merged.parts:,} parts new"
+    if merged.lost_results:
         sentence += (
-            f"; {united.lost_results:,} results point at files that are not there and are left out: "
+            f"; {merged.lost_results:,} results point at files that are not there and are left out: "
             "their papers will be done again"
         )
     return sentence

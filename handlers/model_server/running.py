@@ -26,7 +26,8 @@ _BACKLOG = 4096
 def serve(
     settings: ServerSettings, *, ready: Callable[[str], None] | None = None, with_parent: bool = False
 ) -> None:
-    """Serve until SIGTERM or SIGINT. ``ready`` hears the base URL (``http://host:port/v1``) once it listens.
+    """Serve until SIGTERM or SIGINT. ``ready`` is called with the base URL (``http://host:port/v1``) once
+    it listens.
 
     ``with_parent`` ends it when standard input ends, as it does when the process that holds the other end
     dies. UsageError if the port is taken or the mode's dictionary is missing.

@@ -1,4 +1,4 @@
-"""Everything that the model server can be told; each field makes a flag, most can change in mid-run."""
+"""The model server's settings: each field makes a flag, most can change in mid-run."""
 
 from __future__ import annotations
 

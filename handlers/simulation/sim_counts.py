@@ -1,4 +1,4 @@
-"""What a simulation counts, and the result that it makes of it."""
+"""A simulation's counters, and its result made of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SimCounts:
     _looks: int = 0
 
     def look(self, jobs: Sequence[SimJob], now: float) -> None:
-        """Take a sample, and see who waits for what."""
+        """Take a sample, and count who waits for what."""
         setup = self.setup
         in_flight = sum(job.gate.in_flight for job in jobs)
         held_back = sum(job.workers - job.idle for job in jobs) - in_flight

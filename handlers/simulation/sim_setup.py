@@ -1,4 +1,4 @@
-"""What a simulation is told, and what it says."""
+"""A simulation's settings and its result."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _VOID = frozenset(
 
 
 class Reasons(Protocol):
-    """Why messages were returned: SQS itself keeps no word of it."""
+    """Why messages were returned, which SQS itself does not keep."""
 
     def put(self, body: str, reason: str) -> None: ...
 
@@ -47,8 +47,8 @@ class Reasons(Protocol):
 
 
 class SqsQueue:
-    """Standard queue with a redrive policy. It knows no keys: a batch emitted twice is delivered twice,
-    and its lease tells."""
+    """Standard queue with a redrive policy. It knows no deduplication keys: a batch sent twice is
+    delivered twice, and its lease refuses the second."""
 
     def __init__(
         self,
@@ -219,7 +219,7 @@ class SqsQueue:
         return [int(answer.get("Attributes", {}).get(name, 0)) for name in names]
 
     def purge(self) -> None:
-        """Nothing: other runs' messages are in it."""
+        """Does nothing: other runs' messages are in the queue."""
 
     def close(self) -> None:
         self._client.close()

@@ -145,7 +145,7 @@ class Budgets:
         return closed is not None
 
     def book_overrun(self, run_id: str, job_id: str) -> NanoUsd:
-        """The budget hears of what a closed job booked beyond what it held. Returns what it held and did
+        """Add what a closed job booked beyond what it held to the budget. Returns what it held and did
         not book."""
         while True:
             item = self.item(run_id)

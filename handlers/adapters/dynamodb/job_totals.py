@@ -22,7 +22,7 @@ from handlers.domain.ledger import Commit
 
 @dataclass(frozen=True)
 class JobTotals:
-    """``ended`` once the job is closed: what it books from then on, the budget must be told of. ``settled``
+    """``ended`` once the job is closed: the budget must learn of what it books from then on. ``settled``
     is final once the budget lists the job no more, ``record`` (JSON) once the job is closed."""
 
     parts: int

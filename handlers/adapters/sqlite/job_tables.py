@@ -98,7 +98,7 @@ class JobTables:
             lost = job["held"] - job["spent"]
             if lost > 0:
                 book_part(db, run_id, f"lost/{job_id}", job_id, at, CallTotals(cost=lost, indeterminate=lost))
-            elif lost < 0:  # calls dearer than their reservation: the budget hears of it all the same
+            elif lost < 0:  # calls dearer than their reservation: the budget is charged all the same
                 db.execute("UPDATE run SET held = held - ? WHERE run_id = ?", (lost, run_id))
             db.execute(
                 "UPDATE job SET ended_at = ?, outcome = ?, lost = ?, stats = COALESCE(?, stats)"

@@ -21,7 +21,7 @@ _TAKE_JOBS = (
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
     + f" WHERE {_ORDER.format('excluded')} > {_ORDER.format('job')}"
 )
-"""Who ended by itself knows more than who was given up; then the later sign of life."""
+"""A job that ended by itself goes before one declared dead; then the later heartbeat goes first."""
 _SUM_UP = (
     "UPDATE main.job SET spent = 0 WHERE run_id = :run",
     "UPDATE main.job SET spent = p.cost FROM (SELECT job_id, SUM(cost) AS cost FROM main.part"
@@ -56,7 +56,7 @@ _CLOSE_SESSIONS = (
 
 
 def merge_jobs(db: sqlite3.Connection, run_id: str) -> None:
-    """Take the later word of each job, close those that were left open, and book what they lost."""
+    """Take the later record of each job, close those left open, and book what they lost."""
     db.execute(_TAKE_JOBS, {"run": run_id})
     for statement in _SUM_UP:
         db.execute(statement, {"run": run_id})

@@ -1,7 +1,7 @@
-"""The union of ledgers of one run: by part, by paper and by job; in any order, and any number of times.
+"""Merges ledgers of one run by part, by paper and by job, in any order and any number of times.
 
 Sums (tally, counts of batches, what is held of the budget) are never added up from ledger to ledger. They
-are made anew of what was united: parts, papers and jobs, each of which has one place.
+are made anew from the merged parts, papers and jobs, each of which stands once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from handlers.errors import RunChangedError, UnknownRunError, UsageError
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What one source brought."""
+    """What a merge took from one source."""
 
     papers: int
     """Papers whose row is new or further than what was there."""
@@ -158,8 +158,8 @@ def _list_objects(db: sqlite3.Connection, run_id: str, size: Callable[[str], int
 
 
 def _merge_parts(db: sqlite3.Connection, run_id: str) -> int:
-    """Parts that are new, their sums added to the tally; returns how many. What jobs lost is no part of
-    the union: it follows from the jobs."""
+    """Add the parts that are new, and their sums to the totals; returns how many. What jobs lost is not
+    merged: it follows from the jobs."""
     rows = db.execute(
         "SELECT p.cost, p.indeterminate, c.calls FROM src.part p LEFT JOIN src.part_calls c"
         " USING (run_id, part_id) WHERE p.run_id = ? AND p.part_id NOT LIKE 'lost/%' AND NOT EXISTS"

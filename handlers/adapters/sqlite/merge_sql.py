@@ -1,4 +1,4 @@
-"""The statements of a merge: ``main`` is the ledger that grows, ``src`` the one that is taken in.
+"""The statements of a merge: ``main`` is the ledger merged into, ``src`` the source.
 
 Each picks the further of two rows by an order that is total, so that neither the order of the sources nor
 their number changes what comes out.
@@ -11,7 +11,7 @@ DEAREST_BUDGET = (
     " ELSE MAX(run.budget, s.budget) END, created_at = MIN(run.created_at, s.created_at)"
     " FROM src.run s WHERE run.run_id = :run AND s.run_id = :run"
 )
-"""A job's ledger has its share for a budget, the run's own has all of it. Where nobody's word is known."""
+"""For ledgers that do not record who set the budget: a job's has its share, the run's own has all of it."""
 _WORD = "({0}.at, {0}.budget IS NULL, COALESCE({0}.budget, 0))"
 LAST_WORD = (
     "INSERT INTO main.budget_word SELECT * FROM src.budget_word WHERE run_id = :run"
@@ -20,7 +20,7 @@ LAST_WORD = (
     "UPDATE main.run SET budget = w.budget FROM main.budget_word w"
     " WHERE run.run_id = :run AND w.run_id = :run",
 )
-"""What somebody said last is the budget, also if it is less than before."""
+"""The budget that was set last counts, also if it is lower."""
 
 _STATE = "CASE {0}.control WHEN 'cancelled' THEN 3 WHEN 'parked' THEN 2 WHEN 'paused' THEN 1 ELSE 0 END"
 LATEST_CONTROL = (

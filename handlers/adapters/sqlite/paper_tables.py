@@ -125,8 +125,8 @@ def _book_calls(db: sqlite3.Connection, commit: Commit) -> bool:
 
 
 def take_back_lost(db: sqlite3.Connection, run_id: str, job_id: str, amount: int) -> int:
-    """A job given up for dead turns out to live: what it books or returns takes the place of what was
-    booked as lost. Returns how much of ``amount`` did."""
+    """A job declared dead is alive: what it books or returns replaces what was booked as lost.
+    Returns how much of ``amount`` did."""
     where = (run_id, job_id)
     job = db.execute("SELECT lost FROM job WHERE run_id = ? AND job_id = ?", where).fetchone()
     returned = min(int(job["lost"]), amount)

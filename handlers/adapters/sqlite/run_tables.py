@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS budget_word (
     at REAL NOT NULL
 ) WITHOUT ROWID
 """
-"""The last word on a run's own budget and when it was said, so that a merge does not take back a lower one.
+"""The budget that a user set last, and when, so that a merge does not undo a lower one.
 A table of its own: files that were made before it go on, and a job's slice with its share has none."""
 _WORD = "INSERT OR REPLACE INTO budget_word (run_id, budget, at) VALUES (?,?,?)"
 

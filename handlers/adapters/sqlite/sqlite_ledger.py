@@ -18,8 +18,8 @@ CREATE TABLE IF NOT EXISTS part_calls (
     PRIMARY KEY (run_id, part_id)
 ) WITHOUT ROWID
 """
-"""Sums of each part's calls (``CallTotals`` as JSON, zeros left out), so that ledgers can be united part by
-part. A table of its own: files that were made before it go on."""
+"""Sums of each part's calls (``CallTotals`` as JSON, zeros left out), so that ledgers can be merged part by
+part. A table of its own: older files stay usable."""
 _SCHEMA = """
 CREATE TABLE run (
     run_id TEXT PRIMARY KEY,
