@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 
 from handlers.domain.call import CallKind
 from handlers.domain.result import Check
-from handlers.domain.run import RunSpec
 from handlers.domain.writing_systems import scripts_of
 from handlers.errors import ContentFilteredError, TooLongError
 from handlers.ports import Ask
 from handlers.tasks.translation.gate import gate
-from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.masking.exactness import added_markup, tidy
 from handlers.tasks.translation.pieces import Piece, compose, pieces_of
-from handlers.tasks.translation.prompt import request, system_prompt
+from handlers.tasks.translation.prompt import Prompter, Repair, system_prompt
 from handlers.tasks.translation.segment import LONGEST, glue, halves
 
 MARKUP = "added_markup"
@@ -48,9 +46,7 @@ class Reading:
 class Exchange:
     """The calls for one paper. ``spans``: masked spans by placeholder number."""
 
-    spec: RunSpec
-    glossary: Glossary
-    language: str
+    prompter: Prompter
     spans: dict[str, str]
     ask: Ask
 
@@ -78,25 +74,13 @@ class Exchange:
         """The gate's verdict over texts that did not come in one answer."""
         return self._read(sources, json.dumps(dict(fields), ensure_ascii=False), "stop")
 
-    def _call(self, sources: Mapping[str, str], kind: CallKind, refused: Reading | None = None) -> Reading:
-        answer = self.ask(
-            request(
-                sources,
-                target_language=self.spec.target_language,
-                source_language=self.language,
-                glossary=self.glossary.occurring(sources.values()),
-                cap=self.spec.max_tokens,
-                headroom=2 if refused else 1,
-                kind=kind,
-                problems=refused.problems if refused else (),
-                previous=_previous(sources, refused) if refused else None,
-            )
-        )
+    def _call(self, sources: Mapping[str, str], kind: CallKind, repair: Repair | None = None) -> Reading:
+        answer = self.ask(self.prompter.request(sources, kind, repair))
         return self._read(sources, answer.content, answer.finish_reason)
 
     def _read(self, sources: Mapping[str, str], content: str, finish_reason: str | None) -> Reading:
-        prompt = system_prompt(self.spec.target_language)
-        frame = gate.GateInput(dict(sources), self.language, self.spec.target_language, prompt)
+        target = self.prompter.spec.target_language
+        frame = gate.GateInput(dict(sources), self.prompter.language, target, system_prompt(target))
         verdict = gate.check(frame, content, finish_reason)
         fields = {key: tidy(sources[key], text, self.spans) for key, text in (verdict.fields or {}).items()}
         added = {key: found for key, text in fields.items() if (found := added_markup(sources[key], text))}
@@ -112,11 +96,12 @@ class Exchange:
 
     def _repaired(self, sources: Mapping[str, str], refused: Reading) -> Reading:
         again = {key: sources[key] for key in sources if key in refused.bad}
-        return refused.merged(self._call(again, "repair", refused))
+        repair = Repair(refused.problems, _previous(again, refused))
+        return refused.merged(self._call(again, "repair", repair))
 
     def _split(self, sources: Mapping[str, str], refused: Reading) -> Reading:
         """The segments that still fail, in pieces without placeholders, put together and checked again."""
-        scripts = scripts_of(self.language)
+        scripts = scripts_of(self.prompter.language)
         cut = {key: pieces_of(key, sources[key], scripts) for key in sources if key in refused.bad}
         cut = {key: pieces for key, pieces in cut.items() if _is_cut(pieces, sources[key])}
         texts = {piece.key: piece.text for pieces in cut.values() for piece in pieces if piece.key}

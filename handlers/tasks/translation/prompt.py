@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from handlers.domain.call import CallKind, ChatRequest, Message
+from handlers.domain.run import RunSpec
 from handlers.domain.token_estimate import LIMIT_PER_KEY, LIMIT_PER_PLACEHOLDER, LIMIT_SPARE, answer_limit
 from handlers.domain.writing_systems import scripts_of
+from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
 from handlers.tasks.translation.scripts import letters
 
@@ -56,36 +59,40 @@ def system_prompt(target_language: str) -> str:
     return _SYSTEM.format(language=_LANGUAGES.get(target_language.split("-")[0].lower(), target_language))
 
 
-def request(
-    segments: Mapping[str, str],
-    *,
-    target_language: str,
-    source_language: str,
-    glossary: Mapping[str, str],
-    cap: int | None,
-    headroom: int = 1,
-    kind: CallKind = "translate",
-    problems: Sequence[str] = (),
-    previous: object = None,
-) -> ChatRequest:
-    """One call for masked ``segments``.
+@dataclass(frozen=True)
+class Repair:
+    """Why an answer was refused, and what it was: its texts by key, or the raw answer."""
 
-    ``cap`` bounds ``max_tokens`` and ``headroom`` multiplies it; ``problems`` and ``previous`` (the
-    refused texts by key, or the raw answer) are of a repair.
-    """
-    body: dict[str, object] = {"target_language": target_language}
-    if glossary:
-        body["glossary"] = dict(glossary)
-    body["segments"] = dict(segments)
-    if problems:
-        body["problems"] = list(problems)
-        body["previous_answer"] = previous
-    messages = (
-        Message(role="system", content=system_prompt(target_language)),
-        Message(role="user", content=json.dumps(body, ensure_ascii=False)),
-    )
-    tokens = headroom * answer_tokens(segments, source_language)
-    return ChatRequest(messages=messages, max_tokens=min(tokens, cap) if cap else tokens, kind=kind)
+    problems: Sequence[str]
+    previous: object
+
+
+@dataclass(frozen=True)
+class Prompter:
+    """Makes the requests of one run for texts of one language."""
+
+    spec: RunSpec
+    glossary: Glossary
+    language: str
+
+    def request(
+        self, segments: Mapping[str, str], kind: CallKind = "translate", repair: Repair | None = None
+    ) -> ChatRequest:
+        """One call for masked ``segments``. A repair may have an answer twice as long."""
+        target, cap = self.spec.target_language, self.spec.max_tokens
+        body: dict[str, object] = {"target_language": target}
+        if terms := self.glossary.occurring(segments.values()):
+            body["glossary"] = terms
+        body["segments"] = dict(segments)
+        if repair and repair.problems:
+            body["problems"] = list(repair.problems)
+            body["previous_answer"] = repair.previous
+        messages = (
+            Message(role="system", content=system_prompt(target)),
+            Message(role="user", content=json.dumps(body, ensure_ascii=False)),
+        )
+        tokens = answer_tokens(segments, self.language) * (2 if repair else 1)
+        return ChatRequest(messages=messages, max_tokens=min(tokens, cap) if cap else tokens, kind=kind)
 
 
 def answer_tokens(segments: Mapping[str, str], source_language: str) -> int:

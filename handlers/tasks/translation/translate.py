@@ -15,7 +15,7 @@ from handlers.tasks.translation.exchange import Exchange, Reading, groups
 from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.masking.exactness import exactness
 from handlers.tasks.translation.masking.masking import Masked, mask, unmask
-from handlers.tasks.translation.prompt import request
+from handlers.tasks.translation.prompt import Prompter
 from handlers.tasks.translation.segment import Segment, join, segments
 
 
@@ -67,17 +67,11 @@ class TranslateTask:
     def requests(self, paper: Paper) -> Iterator[ChatRequest]:
         work = self._work(paper)
         for texts in groups(work.texts) if work.parts else ({},):
-            yield request(
-                texts,
-                target_language=self._spec.target_language,
-                source_language=work.language,
-                glossary=self._glossary.occurring(texts.values()),
-                cap=self._spec.max_tokens,
-            )
+            yield self._prompter(work).request(texts)
 
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
         work = self._work(paper)
-        exchange = Exchange(self._spec, self._glossary, work.language, work.spans(), ask)
+        exchange = Exchange(self._prompter(work), work.spans(), ask)
         readings = [exchange.translate(group) for group in groups(work.texts)]
         fields = {key: text for reading in readings for key, text in reading.fields.items()}
         error = next((reading.error for reading in readings if reading.error), None)
@@ -85,6 +79,9 @@ class TranslateTask:
             readings = [exchange.judge(work.texts, fields)]
             error = readings[0].error
         return self._result(paper, work, fields, _checks(readings), error)
+
+    def _prompter(self, work: _Work) -> Prompter:
+        return Prompter(self._spec, self._glossary, work.language)
 
     def _work(self, paper: Paper) -> _Work:
         language = policy.source_language(paper)
