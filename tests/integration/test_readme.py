@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from docs import generate
 from handlers.cli.main import app_of
 from handlers.model_server import ServerSettings, start
 from tests.builders import documents
-from tests.builders.command import corpus
+from tests.builders.command import corpus, paperfleet
 from tests.builders.documents import ROOT
 
 RUN = [
@@ -30,24 +28,20 @@ def test_the_readme_and_the_tutorial_are_run() -> None:
 
 
 @pytest.mark.parametrize("page", RUN, ids=str)
-def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_do_what_it_says(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     papers_of(page, tmp_path / "papers.jsonl")
-    environment = os.environ | {"PAPERFLEET_API_KEY": "key", "PYTHONPATH": str(ROOT)}
+    monkeypatch.chdir(tmp_path)
     with start(ServerSettings(mode="canned")) as server:
         swapped = {
-            "PAPER-ID": "paper-00001",
-            "NAME": "gpt-4o-mini",
-            "https://api.example.com/v1": server.base_url,
-        }
+            "PAPER-ID": "paper-00001", "NAME": "gpt-4o-mini", "https://api.example.com/v1": server.base_url,
+        }  # fmt: skip
         for line in documents.run_lines(page):
             program, *words = documents.words_of(line)
-            if program != "paperfleet":
-                continue
-            command = [sys.executable, "-m", "handlers.cli", *(swapped.get(word, word) for word in words)]
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=60, env=environment, cwd=tmp_path
-            )
-            assert done.returncode in (0, 3), f"{line}: {done.stderr}"
+            if program == "paperfleet":
+                ran = paperfleet(*(swapped.get(word, word) for word in words), PAPERFLEET_API_KEY="key")
+                assert ran.code in (0, 3), f"{line}: {ran.err}"
 
 
 def papers_of(page: Path, path: Path) -> None:
