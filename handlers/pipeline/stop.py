@@ -11,8 +11,8 @@ from handlers.ports import Clock
 
 
 class StopSignal:
-    """Close (no new paper), drain (no new call, those in flight finish) or abandon (those in flight are
-    cut off and booked).
+    """Close: no new paper starts. Drain: no new call starts, those in flight finish. Abandon: those in flight
+    are cut off and booked.
 
     Safe to set from a signal handler: it takes no lock that the interrupted thread may hold.
     """
@@ -29,7 +29,7 @@ class StopSignal:
 
     @property
     def closed(self) -> bool:
-        """No further paper is started; those that are go on to their end."""
+        """True when no further paper starts; those that have started finish."""
         return bool(self._closed_for) or self.draining
 
     @property
@@ -48,16 +48,16 @@ class StopSignal:
         self.abandoned = True
 
     def wake(self) -> None:
-        """Wake all who wait (from an ordinary thread, not from a signal handler)."""
+        """Wake all threads in ``wait``. Call it from an ordinary thread, not from a signal handler."""
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until somebody wakes the sleepers."""
+        """Wait for ``seconds``, or until ``wake``."""
         self._event.wait(seconds)
 
 
 class Deadline:
-    """No call starts that could outlast the job."""
+    """The end of an invocation: no call starts that could outlast it."""
 
     SHORTEST = 5.0
     """Seconds that a call is given at least, before anything is known of the API's latency."""
@@ -87,7 +87,7 @@ class Deadline:
 
 
 class Pacer:
-    """Waits that end early when the job drains; their sum is time in which no worker was busy."""
+    """Waits that end early when the job drains."""
 
     SLICE = 0.25
 
