@@ -237,7 +237,7 @@ class PaperCalls:
     def _wait(self, seconds: float) -> None:
         before = self._clock.monotonic()
         try:
-            self._context.pacer.pause(seconds)
+            self._context.pause(seconds)
         finally:
             self.waited += self._clock.monotonic() - before
 

@@ -10,6 +10,7 @@ from handlers.domain.job import JobStats
 from handlers.domain.money import Price
 from handlers.domain.result import PartLine
 from handlers.domain.run import Control, RunRecord
+from handlers.errors import StoppedError
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
 from handlers.pipeline.budget_lease import BudgetLease
@@ -18,10 +19,13 @@ from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job_meter import JobMeter
 from handlers.pipeline.paper_times import LatencyForecast
 from handlers.pipeline.single_flight import SingleFlight
-from handlers.pipeline.stop import Deadline, Pacer, StopSignal
+from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend, ChatModel, Task
 
 logger = logging.getLogger(__name__)
+
+_LOOK_UP = 0.25
+"""Seconds after which a pause looks whether to give up."""
 
 
 @dataclass
@@ -62,10 +66,8 @@ class RunContext:
     """True once a paper was put back because its next call could not be reserved."""
 
     def __post_init__(self) -> None:
-        ledger, clock = self.job.backend.ledger, self.job.backend.clock
         self.control = Control("active", "", 0.0)
-        self.budget = BudgetLease(ledger, self.run_id, self.job.id)
-        self.pacer = Pacer(clock, self.job.stop, self.give_up)
+        self.budget = BudgetLease(self.job.backend.ledger, self.run_id, self.job.id)
         self.fingerprint = self.record.spec.fingerprints()
 
     @property
@@ -75,6 +77,15 @@ class RunContext:
     def give_up(self) -> bool:
         """True when no further call of this run may start."""
         return self.job.stop.draining or self.control.state != "active"
+
+    def pause(self, seconds: float) -> None:
+        """Wait; StoppedError as soon as no further call may start."""
+        clock = self.job.backend.clock
+        until = clock.monotonic() + seconds
+        while (left := until - clock.monotonic()) > 0:
+            if self.give_up():
+                raise StoppedError("stopped while waiting")
+            self.job.stop.wait(min(left, _LOOK_UP))
 
     @property
     def out_of_time(self) -> bool:

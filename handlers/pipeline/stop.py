@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 
 from handlers.errors import StoppedError
-from handlers.ports import Clock
 
 
 class StopSignal:
@@ -84,22 +83,3 @@ class Deadline:
         """True when a call that started now would probably be cut off."""
         needed = min(call_timeout, max(self.SHORTEST, 1.5 * usual_latency))
         return self._remaining() - self._margin < needed
-
-
-class Pacer:
-    """Waits that end early when the job drains."""
-
-    SLICE = 0.25
-
-    def __init__(self, clock: Clock, stop: StopSignal, give_up: Callable[[], bool]) -> None:
-        self._clock = clock
-        self._stop = stop
-        self._give_up = give_up
-
-    def pause(self, seconds: float) -> None:
-        """Wait; StoppedError as soon as the job gives up."""
-        until = self._clock.monotonic() + seconds
-        while (left := until - self._clock.monotonic()) > 0:
-            if self._give_up():
-                raise StoppedError("stopped while waiting")
-            self._stop.wait(min(left, self.SLICE))
