@@ -1,4 +1,4 @@
-"""How many workers a job should have when nobody says: more while that helps, fewer when it hurts."""
+"""How many workers a job has when nobody says: more while that helps, fewer when it hurts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ GROWTH = 1.5
 """Workers at first, and times as many at each step."""
 _SHRINK = 0.7
 _SLOWER = 2.0
-"""Times the latency of fewer workers at which more of them only make the calls wait at the API."""
+"""Times the latency with fewer workers; from there on more workers only make calls wait at the API."""
 _REFUSED = 0.02
 """Share of refused calls above which workers beyond the API's limit are let go."""
 _TELLS = 50
-"""Answers before a mean latency says anything: the first ones in are the quick ones."""
+"""Answers before a mean latency says anything: the quick answers come first."""
 _BETTER = 0.8
 """Share of the latency that must be left after fewer workers, or it was not the workers."""
 _BUSY = 0.9
@@ -54,7 +54,7 @@ class WorkerChange:
 
 
 class AutoWorkers:
-    """Looked at every few seconds; it knows no threads and no clock, for a round is counted in calls."""
+    """Called every second or so. It knows no threads and no clock: a round is counted in calls."""
 
     def __init__(self, ceiling: int, *, free_memory: Callable[[], float] = lambda: 1.0) -> None:
         """``free_memory`` gives ``WorkerLoad.memory``."""
@@ -66,10 +66,10 @@ class AutoWorkers:
         self._too_many: int | None = None
         """Workers with whom calls took too long."""
         self._blamed = 0.0
-        """Latency for which workers were let go at the last look; 0 if none were."""
+        """Latency for which workers were dropped at the last look; 0 if none were."""
 
     def look(self, load: WorkerLoad) -> WorkerChange | None:
-        """The change to make now; None: all is well, or too few calls since the last change to tell."""
+        """The change to make now; None if all is well or too few calls have ended since the last change."""
         if load.memory < _MEMORY:
             return self._to(
                 int(self.workers * _SHRINK), f"only {load.memory:.0%} of the memory is free", load

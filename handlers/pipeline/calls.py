@@ -1,4 +1,4 @@
-"""The calls of one paper: limited, paid for, retried and booked, each of them exactly once."""
+"""The calls of one paper: each is limited, reserved, sent, retried and booked exactly once."""
 
 from __future__ import annotations
 
@@ -118,8 +118,9 @@ class PaperCalls:
         raise StoppedError("out of attempts")
 
     def _back_off(self, doublings: int, retry_after: float | None, *, apart: float) -> None:
-        """Wait. ``apart``: seconds from the failure before to the last send, slots waited for included; where
-        the API asks for no wait of its own, the next is no sooner than what was not enough."""
+        """Wait before the next try. ``apart``: seconds from the failure before to the last send, waits for
+        a slot included. Where the API asks for no wait of its own, the next wait is longer than ``apart``,
+        which was not enough."""
         seconds = delay(doublings, BACKOFF_BASE, BACKOFF_CAP, self._clock.random, retry_after=retry_after)
         grown = min(BACKOFF_CAP, _GROWTH * apart) if retry_after is None else 0.0
         self._wait(max(seconds, grown))
@@ -166,7 +167,7 @@ class PaperCalls:
             self._park(f"budget_spent: {error}; run again with a larger --budget to go on")
 
     def _start(self) -> None:
-        """Count the paper against the session's limit before its first call."""
+        """Before the paper's first call, count it against the session's limit."""
         context, job = self._context, self._context.job
         if context.give_up():
             raise StoppedError(context.why())
@@ -236,7 +237,7 @@ class PaperCalls:
     def _wait(self, seconds: float) -> None:
         before = self._clock.monotonic()
         try:
-            self._context.pacer.pause(seconds)
+            self._context.pause(seconds)
         finally:
             self.waited += self._clock.monotonic() - before
 

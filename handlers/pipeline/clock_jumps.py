@@ -9,15 +9,15 @@ _STEP = 5.0
 
 
 class ClockSteps:
-    """Leases and visibility are told in wall time, so that all of a machine's seem to have run out at once
-    when it wakes, while the jobs that hold them go on as if nothing had happened; and to run for an hour more
-    when it is set back by one."""
+    """Leases and visibility end at points of wall time. When a machine wakes from sleep, all its jobs'
+    leases seem to have run out at once, while the jobs go on; when its clock is set back by an hour, they
+    seem to run for an hour more."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ahead = clock.now() - clock.monotonic()
 
     def stepped(self) -> bool:
-        """Whether it jumped, either way, since it was last asked."""
+        """True if wall time jumped, either way, since the last call."""
         before, self._ahead = self._ahead, self._clock.now() - self._clock.monotonic()
         return abs(self._ahead - before) > _STEP

@@ -3,91 +3,29 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from handlers.domain.call import CallRecord, latency_bucket
 from handlers.domain.job import JobStats
-from handlers.domain.money import NanoUsd, Price
+from handlers.domain.money import Price
 from handlers.domain.result import PartLine
 from handlers.domain.run import Control, RunRecord
+from handlers.errors import StoppedError
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
 from handlers.pipeline.budget_lease import BudgetLease
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.failure_rate import FailureRate
+from handlers.pipeline.job_meter import JobMeter
 from handlers.pipeline.paper_times import LatencyForecast
 from handlers.pipeline.single_flight import SingleFlight
-from handlers.pipeline.stop import Deadline, Pacer, StopSignal
+from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend, ChatModel, Task
 
 logger = logging.getLogger(__name__)
 
-
-class JobMeter:
-    """Counts what a job does, for its heartbeat. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._papers = 0
-        self._busy = 0.0
-        self._waited = 0.0
-        self._latency: dict[int, int] = {}
-        self._errors: dict[str, int] = {}
-        self._mean = 0.0
-        self.note = ""
-        """The job's last own changes, a line each: several may fall between two heartbeats."""
-        self.offered = 0.0
-        """Worker-seconds available, where the number of workers changes."""
-        self.sent = 0
-        self.throttled = 0
-        self.cost = NanoUsd(0)
-        """Booked for the calls of this job."""
-
-    def paper(self, *, seconds: float, waited: float, finished: bool) -> None:
-        """A worker is done with a paper after ``seconds``, ``waited`` of them idle."""
-        with self._lock:
-            self._papers += finished
-            self._busy += max(0.0, seconds - waited)
-            self._waited += waited
-
-    def call(self, record: CallRecord) -> None:
-        with self._lock:
-            self.sent += 1
-            self.throttled += record.outcome == "throttled"
-            self.cost = NanoUsd(self.cost + record.cost)
-            if record.outcome == "ok":
-                bucket = latency_bucket(record.latency)
-                self._latency[bucket] = self._latency.get(bucket, 0) + 1
-                self._mean += (record.latency - self._mean) * (0.02 if self._mean else 1.0)
-            if record.code is not None:
-                self._errors[record.code] = self._errors.get(record.code, 0) + 1
-
-    @property
-    def usual_latency(self) -> float:
-        """Three times the moving mean of answered calls: few take longer."""
-        return 3 * self._mean
-
-    @property
-    def latency(self) -> float:
-        """Moving mean of answered calls, seconds."""
-        return self._mean
-
-    def snapshot(self, limiter: Limiter) -> JobStats:
-        with self._lock:
-            return JobStats(
-                papers=self._papers,
-                busy=self._busy,
-                offered=self.offered,
-                throttle_wait=self._waited,
-                slots=limiter.slots,
-                in_flight=limiter.in_flight,
-                latency=dict(self._latency),
-                errors=dict(self._errors),
-                note=self.note,
-                limits=limiter.stated,
-            )
+_LOOK_UP = 0.25
+"""Seconds after which a pause looks whether to give up."""
 
 
 @dataclass
@@ -128,10 +66,8 @@ class RunContext:
     """True once a paper was put back because its next call could not be reserved."""
 
     def __post_init__(self) -> None:
-        ledger, clock = self.job.backend.ledger, self.job.backend.clock
         self.control = Control("active", "", 0.0)
-        self.budget = BudgetLease(ledger, self.run_id, self.job.id)
-        self.pacer = Pacer(clock, self.job.stop, self.give_up)
+        self.budget = BudgetLease(self.job.backend.ledger, self.run_id, self.job.id)
         self.fingerprint = self.record.spec.fingerprints()
 
     @property
@@ -141,6 +77,15 @@ class RunContext:
     def give_up(self) -> bool:
         """True when no further call of this run may start."""
         return self.job.stop.draining or self.control.state != "active"
+
+    def pause(self, seconds: float) -> None:
+        """Wait; StoppedError as soon as no further call may start."""
+        clock = self.job.backend.clock
+        until = clock.monotonic() + seconds
+        while (left := until - clock.monotonic()) > 0:
+            if self.give_up():
+                raise StoppedError("stopped while waiting")
+            self.job.stop.wait(min(left, _LOOK_UP))
 
     @property
     def out_of_time(self) -> bool:

@@ -1,4 +1,4 @@
-"""Tells a run whose answers are mostly refused from one with a few hard papers."""
+"""Distinguishes a run whose answers mostly fail from one with a few hard papers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SURE = 2.576
 class FailureRate:
     """The papers that ended last in this job, over all its batches. Thread-safe.
 
-    A run is given up once the share of failed and flagged papers is above ``limit`` beyond doubt: its
-    lower confidence bound (Wilson, 1927) is. Papers that cost no call and those of a retry, which are
-    known to be hard, are left out.
+    A run is parked once the share of failed and flagged papers is surely above ``limit``: once its lower
+    confidence bound (Wilson, 1927) is. Papers that cost no call do not count, nor do those of a retry, which
+    are known to be hard.
     """
 
     def __init__(self, limit: float = 1.0) -> None:
@@ -42,7 +42,7 @@ class FailureRate:
             if error is None or not self._too_many():
                 return None
             reason = self._reason()
-            self._ended.clear()  # whoever goes on has mended it, or wants to see as many again
+            self._ended.clear()  # a run that goes on is judged by its next papers alone
         return reason
 
     def _too_many(self) -> bool:

@@ -140,7 +140,7 @@ class Heartbeat:
         context.job.limiter.set_share(max(self._fleet if gathering else 1, len(live)))
         context.observe(live)
         if not self._ledger.beat(context.run_id, context.job.id, at=now, stats=context.stats()):
-            context.job.stop.drain("this job was given up for dead")
+            context.job.stop.drain("this job was declared dead")
         return live
 
     def _extend(self, now: float) -> None:

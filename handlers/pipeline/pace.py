@@ -1,4 +1,4 @@
-"""How often a job writes: a ledger on this machine is told at once, one that bills by the write in groups."""
+"""How often a job writes: often to a ledger on this machine, in groups to one that bills each write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Pace:
     commit_delay: float
     commit_papers: int
     report_every: float
-    """Between two heartbeats in the ledger, and two looks at the other jobs'."""
+    """Between two reports to the ledger, at each of which the other jobs' are read."""
     margin: float
     """Between the end of the last call and that of the job: its commit, retries of the backend included."""
 

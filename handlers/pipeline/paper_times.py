@@ -1,4 +1,4 @@
-"""How long a paper will hold a worker, learned from those that came before."""
+"""How long a paper will keep a worker busy, learned from the papers before."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class _Line:
 class LatencyForecast:
     """Seconds by size and language, for one run and its task. Thread-safe.
 
-    It decides only what is started first: a long paper that is started last is what everybody waits
-    for in the end (Graham, 1969: longest processing time first).
+    It decides only which paper starts first: the run waits in the end for a long paper that starts last
+    (Graham, 1969: longest processing time first).
     """
 
     def __init__(self) -> None:
@@ -56,13 +56,13 @@ class LatencyForecast:
         self._by_language: dict[str | None, _Line] = {}
 
     def seconds(self, size: float, language: str | None) -> float:
-        """Expected time of a paper in a worker's hands."""
+        """Expected seconds of a paper."""
         with self._lock:
             line = self._by_language.get(language)
             return (line if line is not None and line.n >= _ENOUGH else self._all).at(size)
 
     def learn(self, size: float, language: str | None, seconds: float) -> None:
-        """A paper of that size took so long, waiting for slots and money left out."""
+        """A paper of that size took so many seconds, without the waits for slots and budget."""
         with self._lock:
             self._all.add(size, seconds)
             self._by_language.setdefault(language, _Line()).add(size, seconds)

@@ -19,26 +19,26 @@ def _no_forecast() -> float:
 
 
 class _Waiting(NamedTuple):
-    """A task in the queue, which gives the least first."""
+    """A task in the queue, which returns the smallest first."""
 
     key: float
-    """Less the seconds that it will take, as they were forecast last."""
+    """The last forecast of its seconds, negative: the longest task comes first."""
     number: int
-    """Tells equal ones apart, so that nothing after it is ever compared."""
+    """Unique, so that no field after it is ever compared."""
     task: Callable[[], None] | None
     seconds: Callable[[], float]
 
 
 class WorkerPool:
-    """``workers`` daemon threads, started as work comes in and kept for the life of the job. The task
-    that will take longest is begun first."""
+    """``workers`` daemon threads, started as work comes in and kept for the life of the job. The task that
+    will take longest starts first."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._tasks: queue.PriorityQueue[_Waiting] = queue.PriorityQueue()
         self._numbers, self._names = itertools.count(), itertools.count()
         self._threads: list[threading.Thread] = []
-        self._told = False
+        self._warned = False
         self._lock = threading.Lock()
 
     @property
@@ -47,17 +47,16 @@ class WorkerPool:
         return self._tasks.qsize()
 
     def submit(self, task: Callable[[], None], *, seconds: Callable[[], float] = _no_forecast) -> None:
-        """``task`` answers for its paper whatever happens. ``seconds`` gives how long it will take, as far as
-        anybody knows by now; equal ones are begun in turn. RuntimeError if there is no thread to be had at
-        all."""
+        """``task`` must not raise. ``seconds`` forecasts how long it will take; equal tasks start in the
+        order of their submission. RuntimeError if the machine gives no thread at all."""
         with self._lock:
             if len(self._threads) < self.workers:
                 self._start()
         self._tasks.put(_Waiting(-seconds(), next(self._numbers), task, seconds))
 
     def reorder(self) -> None:
-        """Forecast those that wait anew: they are to be measured against newcomers by what is known now.
-        Else whoever came while too little was expected of all would wait until nobody else does."""
+        """Renew the forecasts of the tasks that wait, so that newcomers are compared with them by the same
+        knowledge. Else a task that came while all forecasts were too short would wait until the end."""
         with self._tasks.mutex:
             waiting = self._tasks.queue
             waiting[:] = [
@@ -66,7 +65,7 @@ class WorkerPool:
             heapq.heapify(waiting)
 
     def resize(self, workers: int) -> None:
-        """More or fewer workers; those too many end with the paper in their hands."""
+        """Set the number of workers; surplus ones end after their current paper."""
         with self._lock:
             self.workers = max(1, workers)
             while len(self._threads) < min(self.workers, len(self._threads) + self.backlog):
@@ -74,16 +73,16 @@ class WorkerPool:
                     return
 
     def _start(self) -> bool:
-        """False if the machine gives no more threads: those that there are do the work."""
+        """False if the machine gives no more threads: the present ones do the work."""
         thread = threading.Thread(target=self._work, name=f"worker-{next(self._names)}", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
             if not self._threads:
                 raise
-            if not self._told:
+            if not self._warned:
                 logger.warning("%d workers in place of %d: %s", len(self._threads), self.workers, error)
-            self._told = True
+            self._warned = True
             return False
         self._threads.append(thread)
         return True
@@ -92,7 +91,7 @@ class WorkerPool:
         while (task := self._tasks.get().task) is not None:
             try:
                 task()
-            except Exception:  # a worker that ended here would be missed by every paper after this one
+            except Exception:  # the worker goes on: every later paper needs it
                 logger.exception("a task raised")
             if len(self._threads) > self.workers and self._may_end():
                 return
@@ -105,6 +104,6 @@ class WorkerPool:
             return True
 
     def close(self) -> None:
-        """Let the threads end once the tasks before this are done."""
+        """Let the threads end once all tasks submitted before are done."""
         for _ in range(len(self._threads)):
             self._tasks.put(_Waiting(math.inf, next(self._numbers), None, _no_forecast))

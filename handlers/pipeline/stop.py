@@ -7,12 +7,11 @@ import threading
 from collections.abc import Callable
 
 from handlers.errors import StoppedError
-from handlers.ports import Clock
 
 
 class StopSignal:
-    """Close (no new paper), drain (no new call, those in flight finish) or abandon (those in flight are
-    cut off and booked).
+    """Close: no new paper starts. Drain: no new call starts, those in flight finish. Abandon: those in flight
+    are cut off and booked.
 
     Safe to set from a signal handler: it takes no lock that the interrupted thread may hold.
     """
@@ -29,7 +28,7 @@ class StopSignal:
 
     @property
     def closed(self) -> bool:
-        """No further paper is started; those that are go on to their end."""
+        """True when no further paper starts; those that have started finish."""
         return bool(self._closed_for) or self.draining
 
     @property
@@ -48,16 +47,16 @@ class StopSignal:
         self.abandoned = True
 
     def wake(self) -> None:
-        """Wake all who wait (from an ordinary thread, not from a signal handler)."""
+        """Wake all threads in ``wait``. Call it from an ordinary thread, not from a signal handler."""
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until somebody wakes the sleepers."""
+        """Wait for ``seconds``, or until ``wake``."""
         self._event.wait(seconds)
 
 
 class Deadline:
-    """No call starts that could outlast the job."""
+    """The end of an invocation: no call starts that could outlast it."""
 
     SHORTEST = 5.0
     """Seconds that a call is given at least, before anything is known of the API's latency."""
@@ -84,22 +83,3 @@ class Deadline:
         """True when a call that started now would probably be cut off."""
         needed = min(call_timeout, max(self.SHORTEST, 1.5 * usual_latency))
         return self._remaining() - self._margin < needed
-
-
-class Pacer:
-    """Waits that end early when the job drains; their sum is time in which no worker was busy."""
-
-    SLICE = 0.25
-
-    def __init__(self, clock: Clock, stop: StopSignal, give_up: Callable[[], bool]) -> None:
-        self._clock = clock
-        self._stop = stop
-        self._give_up = give_up
-
-    def pause(self, seconds: float) -> None:
-        """Wait; StoppedError as soon as the job gives up."""
-        until = self._clock.monotonic() + seconds
-        while (left := until - self._clock.monotonic()) > 0:
-            if self._give_up():
-                raise StoppedError("stopped while waiting")
-            self._stop.wait(min(left, self.SLICE))

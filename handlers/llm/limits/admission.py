@@ -1,4 +1,4 @@
-"""Who may call now: slots, declared rates, pauses and the queue of those who wait. It knows no threads.
+"""Decides who may call now, by slots, declared rates, pauses and a queue. It knows no threads.
 
 The limiter puts a lock and sleeping threads around it, the simulator a virtual clock; both run the same
 decisions. Times are monotonic seconds and passed in.
@@ -20,21 +20,21 @@ POLL = 0.25
 """Seconds that a waiter may sleep at most: it must also look whether to give up."""
 _SHORTEST = 0.001
 _MAX_BRAKE = 2.0
-"""Seconds that ``x-ratelimit-remaining: 0`` holds calls back at most. The reset it tells of is that of
-the whole window; where calls are let in earlier, waiting for it would let them in by bursts."""
+"""Seconds that ``x-ratelimit-remaining: 0`` stops calls at most. Its reset is the whole window's; where the
+API lets calls in earlier, waiting for it would send them in bursts."""
 _SPREAD = 0.5
 """Seconds over which the slots fill again after a pause."""
 _PACING = 1.25
-"""Times the mean pace at which slots come free, the fastest that calls follow each other once the API has
-refused one: where answers come in clumps, the next calls need not (pacing, as in RFC 9002, 7.7)."""
+"""Once the API has refused a call, calls follow each other at so many times the mean pace of slots that come
+free, at most: answers may come in clumps, the next calls need not (pacing, as in RFC 9002, 7.7)."""
 _MEMORY = 0.05
 """Weight of a call in the mean latency."""
 _LONGEST_DOUBT = 120.0
-"""Seconds more than usual, at most, that a job whose quota was spent lets pass before it looks for a larger
-one: what was taken for a window may be no more than the job's own age."""
+"""Seconds more than usual, at most, after which a job whose quota was spent looks for a larger one: what
+looked like a window may be no more than the job's own age."""
 _SAVINGS = 4.0
-"""Times its share of the burst that a job may save up of a declared rate, for its answers come in clumps:
-the jobs do not all have savings at the same time."""
+"""A job may save up so many times its share of a declared rate's burst, as its answers come in clumps: the
+jobs do not all have savings at the same time."""
 
 
 class Ticket:
@@ -52,8 +52,8 @@ class Ticket:
 class Admission:
     """First come, first served; one waiter is woken for each slot that comes free.
 
-    The one at the head of the queue watches the time (slots that open, pauses, buckets); the others
-    only look up to see whether to give up. ``random`` gives uniform numbers in [0, 1).
+    The first waiter watches the time (slots that open, pauses, buckets); the others only wake to see whether
+    to give up. ``random`` returns uniform numbers in [0, 1).
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Admission:
         return max(_SHORTEST, min(POLL, self._wait(ticket, now)))
 
     def leave(self, ticket: Ticket, now: float) -> None:
-        """Give up the place, or the slot that was granted and not used."""
+        """Leave the queue, or return the slot that was granted and not used."""
         if ticket.granted:
             self.in_flight -= 1
         else:
@@ -159,17 +159,17 @@ class Admission:
                 bucket.set_rate(rate / max(1, live_jobs), max(1.0, saved))
 
     def _grant(self, now: float) -> None:
-        given = False
+        granted = False
         while self._queue and self._is_open(self._queue[0], now):
             ticket = self._queue.popleft()
-            ticket.granted = given = True
+            ticket.granted = granted = True
             self.in_flight += 1
             self._quota.sent(now)
             if gap := self._gap(now):
                 self._next_at = now + gap * (0.5 + self._random())
             ticket.wake()
-        # Whoever is first now slept without an eye on the time: hand over the watch.
-        if given and self._queue and self._wait(self._queue[0], now) < POLL:
+        # The waiter that is first now did not watch the time so far: wake it to do so.
+        if granted and self._queue and self._wait(self._queue[0], now) < POLL:
             self._queue[0].wake()
 
     def _gap(self, now: float) -> float:

@@ -1,4 +1,4 @@
-"""Whether an API's ``x-ratelimit-*`` headers say that its limit is not what holds the calls back."""
+"""Whether an API's ``x-ratelimit-*`` headers say that there is room below its limit."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _WEIGHT = 0.1
 _SMALLEST = 5
 """A bucket that never shows more says nothing by how full it is."""
 _DEEPEST = 60.0
-"""Seconds to fill, from which on a bucket is there to be spent, as a day's is, and not to be kept."""
+"""Seconds to fill at most: a bucket that takes longer, as a day's does, is to be spent and not to be kept."""
 
 
 class Headroom:
-    """What is left of each limit against the most that ever was. Headers are stamped when a call is let
-    in and read when it is answered, so they tell of a round ago: good for saying that there is room and
-    for leaning gently, too late for keeping a pace."""
+    """What is left of each limit, as a share of the most that ever was. Headers are stamped when a call is
+    let in and read when it is answered, so they are a round old: good enough to say that there is room and to
+    lean gently, too late to keep a pace."""
 
     def __init__(self) -> None:
         self.fill: float | None = None

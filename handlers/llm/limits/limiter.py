@@ -107,7 +107,7 @@ class Limiter:
     def stated(self) -> dict[str, int]:
         """The API's limits by its own headers: ``requests_per_minute`` and the like."""
         with self._lock:
-            return self._stated.found()
+            return self._stated.limits()
 
     def _acquire(self, tokens: int, give_up: Callable[[], bool]) -> float:
         """Monotonic time at which the slot was given."""

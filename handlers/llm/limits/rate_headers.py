@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 MAX_WAIT = 300.0
-"""Seconds that a header can make a call wait at most: a wrong clock must not stop a fleet for a day."""
+"""Seconds that a header makes a call wait at most: a wrong clock must not stop a fleet for a day."""
 _MAX_RESET = 60.0
-"""The same for ``x-ratelimit-reset-*``, which tells of a full bucket and not of the next call."""
+"""The same for ``x-ratelimit-reset-*``, which is the time of a full bucket and not of the next call."""
 _MAX_CHARACTERS = 64
 _NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|us|µs|ns|s|m|h|d)")
@@ -22,9 +22,9 @@ _MOST_STATED = {"requests": 10**9, "tokens": 10**12}
 """A limit above these is none."""
 
 
-class Stated(NamedTuple):
-    """A limit as a response states it, with what was used of it and the seconds until nothing is; None
-    where the response does not say."""
+class StatedLimit(NamedTuple):
+    """A limit as a response states it, what is used of it, and the seconds until none of it is; None where
+    the response does not say."""
 
     kind: str
     """``requests`` or ``tokens``."""
@@ -43,7 +43,7 @@ class RateHint:
     left: tuple[tuple[str, int, float], ...] = field(default=(), compare=False)
     """(kind, what remains, seconds from then until all of it is there, 0 if unsaid) of each limit that the
     headers name, as of when the call was let in."""
-    stated: tuple[Stated, ...] = field(default=(), compare=False)
+    stated: tuple[StatedLimit, ...] = field(default=(), compare=False)
     """The limits themselves."""
 
 
@@ -88,7 +88,7 @@ def rate_hint(headers: Mapping[str, str], *, now: float, age: float = 0.0) -> Ra
     """
     hints: list[RateHint] = []
     every: list[tuple[str, int, float]] = []
-    stated: list[Stated] = []
+    stated: list[StatedLimit] = []
     for kind in ("-requests", "-tokens", ""):
         text = headers.get(f"x-ratelimit-remaining{kind}", "").strip()
         left = int(float(text)) if _NUMBER.fullmatch(text) else None
@@ -98,19 +98,19 @@ def rate_hint(headers: Mapping[str, str], *, now: float, age: float = 0.0) -> Ra
             hints.append(RateHint(left, max(0.0, min(_MAX_RESET, reset or 0.0) - age)))
             every.append((kind, left, reset or 0.0))
         limit = headers.get(f"x-ratelimit-limit{kind}", "")
-        if limit and (found := _stated(kind[1:], limit.strip(), left, reset)) is not None:
-            stated.append(found)
+        if limit and (known := _stated_limit(kind[1:], limit.strip(), left, reset)) is not None:
+            stated.append(known)
     if not hints:
         return RateHint(min(each.limit for each in stated), 0.0, stated=tuple(stated)) if stated else None
     scarcest = min(hints, key=lambda hint: (hint.remaining, -hint.reset))
     return RateHint(scarcest.remaining, scarcest.reset, tuple(every), tuple(stated))
 
 
-def _stated(kind: str, text: str, left: int | None, reset: float | None) -> Stated | None:
+def _stated_limit(kind: str, text: str, left: int | None, reset: float | None) -> StatedLimit | None:
     limit = int(float(text)) if _NUMBER.fullmatch(text) else 0
     if not 1 <= limit <= _MOST_STATED.get(kind, 0):
         return None
-    return Stated(kind, limit, limit - left if left is not None and left <= limit else None, reset)
+    return StatedLimit(kind, limit, limit - left if left is not None and left <= limit else None, reset)
 
 
 def _until(text: str, now: float) -> float | None:

@@ -13,22 +13,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from handlers.llm.limits.rate_headers import Stated
+from handlers.llm.limits.rate_headers import StatedLimit
 
 _LONG = {"hour": 3600.0, "day": 86_400.0}
 _LEAST, _MOST = 0.4, 1.25
 """Shares of a window between which a response agrees with it: what is left is rounded down to whole calls."""
 _MINUTE = 66.0
 """Seconds to a reset that no window of a minute has."""
-_TELL = 5
+_ENOUGH = 5
 """Responses before they can agree on anything."""
 _SPAN = 4
 """Times the least use that the most must be: under even use a window that starts anew looks steady too."""
 
 
 @dataclass
-class _Heard:
-    """What the responses said with one limit."""
+class _Responses:
+    """The responses that state one limit."""
 
     limit: int
     responses: int = 0
@@ -48,10 +48,10 @@ class _Heard:
 
     @property
     def window(self) -> str | None:
-        """None if it is certainly no minute and nobody knows what: a quota that is whole again at midnight or
-        at a month's end."""
-        telling = self.most >= _SPAN * self.least or self.longest > _MINUTE
-        if self.responses >= _TELL and telling:
+        """Its name; None if it is surely no minute and nobody knows what: a quota that is whole again at
+        midnight or at a month's end."""
+        is_enough = self.most >= _SPAN * self.least or self.longest > _MINUTE
+        if self.responses >= _ENOUGH and is_enough:
             for name, agreed in self.agree.items():
                 if agreed == self.responses:
                     return name
@@ -59,21 +59,22 @@ class _Heard:
 
 
 class StatedLimits:
-    """Takes in each response's statements; flat in their number."""
+    """The limits that the responses state; its size does not grow with their number."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, _Heard] = {}
+        self._by_kind: dict[str, _Responses] = {}
 
-    def observe(self, stated: Iterable[Stated]) -> None:
-        """Of limits that differ (a gateway in front of several accounts) the lowest stands."""
+    def observe(self, stated: Iterable[StatedLimit]) -> None:
+        """Take in a response. Of limits that differ (a gateway in front of several accounts) the lowest
+        counts."""
         for each in stated:
-            known = self._heard.get(each.kind)
+            known = self._by_kind.get(each.kind)
             if known is None or each.limit < known.limit:
-                known = self._heard[each.kind] = _Heard(each.limit)
+                known = self._by_kind[each.kind] = _Responses(each.limit)
             if each.limit == known.limit and each.used and each.reset:
                 known.observe(each.used, each.reset)
 
-    def found(self) -> dict[str, int]:
+    def limits(self) -> dict[str, int]:
         """``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
-        windows = {kind: heard.window for kind, heard in self._heard.items()}
-        return {f"{kind}_per_{name}": self._heard[kind].limit for kind, name in windows.items() if name}
+        windows = {kind: responses.window for kind, responses in self._by_kind.items()}
+        return {f"{kind}_per_{name}": self._by_kind[kind].limit for kind, name in windows.items() if name}

@@ -1,4 +1,4 @@
-"""Whether an API counts calls by windows, and the pace that would have made the last one's quota last."""
+"""Finds out whether an API counts calls by windows, and the pace that makes a window's quota last."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import math
 from dataclasses import dataclass
 
 _LONG, _GAPS = 2.0, 3.0
-"""A wait of so many seconds, and of so many gaps between this job's own calls, is for a window's end: a
-bucket has its next token sooner than the slowest of those who share it calls. ``Retry-After`` is in whole
-seconds, so one second says nothing."""
+"""A wait of at least so many seconds, and so many gaps between this job's own calls, is for a window's end: a
+bucket has its next token sooner. ``Retry-After`` is in whole seconds, so one second says nothing."""
 _MINUTE = 60.0
 """What most APIs count by."""
 _SAME = 1.5
-"""Seconds by which two tellings of one moment may differ, as they are rounded up."""
+"""Seconds by which two responses may differ about one moment, as they round up."""
 
 
 @dataclass(frozen=True)
-class Spent:
+class SpentQuota:
     """``pace``: calls a second that would have lasted to the window's end; ``seconds`` since it began."""
 
     pace: float
@@ -24,8 +23,8 @@ class Spent:
 
 
 class Quota:
-    """This job's calls since the window began. A window's end is told by the refusals that ask to wait for
-    it; where it began, by the end before; it is as long as the shortest from end to end."""
+    """This job's calls since the window began. A refusal that asks to wait for a window's end tells when it
+    ends; it began at the end before, and its length is the shortest from end to end."""
 
     def __init__(self) -> None:
         self._length = 0.0
@@ -42,9 +41,9 @@ class Quota:
             self._calls = 0
         self._calls += 1
 
-    def refused(self, wait: float, gap: float, now: float) -> Spent | None:
-        """A call was refused that may come again in ``wait`` seconds; ``gap``: seconds between this job's
-        calls. None if no window ends there, or it was told before."""
+    def refused(self, wait: float, gap: float, now: float) -> SpentQuota | None:
+        """A call was refused and may come again in ``wait`` seconds; ``gap``: seconds between this job's
+        calls. None if no window ends then, or its end is known already."""
         self._calls = max(0, self._calls - 1)
         end = now + wait
         whole = end - self._began
@@ -53,7 +52,7 @@ class Quota:
         is_known = self._at_end and self._off(whole) < _SAME
         if not is_known and wait < max(_LONG, _GAPS * gap):
             return None
-        spent = Spent(self._calls / whole, whole)
+        spent = SpentQuota(self._calls / whole, whole)
         if self._at_end and not is_known:
             self._length = min(whole, self._length or whole)
         elif self._at_end:

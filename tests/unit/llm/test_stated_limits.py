@@ -22,7 +22,7 @@ def heard(*responses: dict[str, str]) -> dict[str, int]:
     for each in responses:
         hint = rate_hint(each, now=NOW)
         limits.observe(hint.stated if hint is not None else ())
-    return limits.found()
+    return limits.limits()
 
 
 def steady(kind: str, limit: int, window: float, used: list[int]) -> list[dict[str, str]]:

@@ -31,6 +31,13 @@ def transient(*, indeterminate: bool) -> TransientError:
     return TransientError("cut off", code="read_timeout", indeterminate=indeterminate)
 
 
+def test_a_pause_ends_as_soon_as_the_job_gives_up(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.stop.drain("interrupted")
+    with pytest.raises(StoppedError):
+        bench.context.pause(3600)
+
+
 def test_an_answer_is_booked_at_what_its_usage_costs(tmp_path: Path) -> None:
     bench = Bench(tmp_path, GOOD)
     calls = PaperCalls(bench.context)

@@ -14,8 +14,8 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.job import JobStats
 from handlers.domain.run import Control, ControlState
-from handlers.pipeline.context import JobMeter
 from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
+from handlers.pipeline.job_meter import JobMeter
 from handlers.ports import Backend, BatchQueue, Clock, Ledger
 from tests.builders.bench import GOOD, Bench
 from tests.builders.command import until

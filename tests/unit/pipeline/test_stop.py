@@ -8,8 +8,9 @@ import pytest
 
 from handlers.errors import StoppedError
 from handlers.pipeline.circuit_breaker import CircuitBreaker
-from handlers.pipeline.stop import Deadline, Pacer, StopSignal
+from handlers.pipeline.stop import Deadline, StopSignal
 from tests.builders.fakes import FakeClock
+from tests.fakes import FakeClock
 
 
 def test_without_a_deadline_a_call_has_its_whole_timeout() -> None:
@@ -27,14 +28,6 @@ def test_a_call_that_would_probably_be_cut_off_is_not_started() -> None:
     deadline.use(lambda: 40.0)
     with pytest.raises(StoppedError):
         deadline.timeout(180, usual_latency=30)
-
-
-def test_a_pause_ends_as_soon_as_the_job_gives_up() -> None:
-    stop = StopSignal()
-    pacer = Pacer(FakeClock(), stop, lambda: stop.draining)
-    stop.drain("interrupted")
-    with pytest.raises(StoppedError):
-        pacer.pause(3600)
 
 
 def test_the_first_reason_to_stop_stands() -> None:
