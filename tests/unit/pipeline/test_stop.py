@@ -10,7 +10,6 @@ from handlers.errors import StoppedError
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.stop import Deadline, StopSignal
 from tests.builders.fakes import FakeClock
-from tests.fakes import FakeClock
 
 
 def test_without_a_deadline_a_call_has_its_whole_timeout() -> None:
