@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -56,6 +56,22 @@ _SECRETS = {"api_key", "webhook"}
 """Read from the environment alone."""
 _PRICE: dict[str, Any] = {"ge": 0, "le": 10**5}
 _RATE: dict[str, Any] = {"gt": 0, "ge": 1e-3}
+
+
+def _share(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    number, sign, rest = value.strip().partition("%")
+    try:
+        share = float(number) / (100 if sign else 1)
+    except ValueError:
+        share = -1.0
+    if rest or not 0 <= share <= 1:
+        raise ValueError(f"{value!r} is no share of the papers: give a percentage such as 5%")
+    return share
+
+
+Share = Annotated[float, BeforeValidator(_share)]
 
 
 class Settings(BaseSettings):
@@ -151,7 +167,7 @@ class Settings(BaseSettings):
     limit: int | None = setting("Start at most this many papers this time.", SESSION, ge=0)
     deadline: float | None = setting("Seconds that this session may take.", SESSION, gt=0)
     force: bool = setting("Pay again for results of earlier runs.", JOBS, default=False, switch="--force")
-    max_failed: float = setting(
+    max_failed: Share = setting(
         "Park the run once clearly more than this share of a job's last 200 papers fail or are flagged, e.g."
         " 5%; 100% never parks it.",
         JOBS,
@@ -185,20 +201,6 @@ class Settings(BaseSettings):
             return json.loads(body) if isinstance(body, str) else body
         except ValueError:
             raise ValueError(f"{body!r} is no JSON object") from None
-
-    @field_validator("max_failed", mode="before")
-    @classmethod
-    def _share(cls, text: Any) -> Any:
-        if not isinstance(text, str):
-            return text
-        number, sign, rest = text.strip().partition("%")
-        try:
-            share = float(number) / (100 if sign else 1)
-        except ValueError:
-            share = -1.0
-        if rest or not 0 <= share <= 1:
-            raise ValueError(f"{text!r} is no share of the papers: give a percentage such as 5%")
-        return share
 
     @field_validator("base_url", "webhook")
     @classmethod

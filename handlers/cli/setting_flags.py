@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 
 from handlers.errors import UsageError, problem_of
@@ -85,7 +85,10 @@ def _signed(command: Command, flags: list[inspect.Parameter]) -> Command:
 
 
 def _kind(setting: FieldInfo) -> Any:
-    """int, float or Path where a setting takes nothing else besides None; text otherwise."""
+    """int, float or Path where a setting takes nothing else besides None; text otherwise, and where the field
+    reads text in its own way (``5%``)."""
+    if any(isinstance(each, BeforeValidator) for each in setting.metadata):
+        return str
     kinds = [each for each in get_args(setting.annotation) or (setting.annotation,) if each is not type(None)]
     return kinds[0] if kinds[0] in (int, float, Path) and len(kinds) == 1 else str
 

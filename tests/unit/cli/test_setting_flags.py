@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 from pydantic import BaseModel, Field
+from typer.testing import CliRunner
 
 from handlers.cli.main import app_of
 from handlers.cli.setting_flags import add_command, parsed
@@ -88,3 +89,13 @@ def test_extra_body_is_json_on_the_command_line_too() -> None:
     for text in ("x", "[1]"):
         with pytest.raises(UsageError, match=r"^extra_body: .*--extra-body, PAPERFLEET_EXTRA_BODY"):
             load_settings(extra_body=text)
+
+
+def test_what_a_field_reads_in_its_own_way_reaches_it_as_text(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.jsonl")
+    for share in ("30%", "0.3", "100%"):
+        ran = CliRunner().invoke(app_of("run"), ["run", missing, "--max-failed", share])
+        assert "does not exist" in f"{ran.output}{ran.exception}", ran.output
+    assert "no share" in str(
+        CliRunner().invoke(app_of("run"), ["run", missing, "--max-failed", "3 %x"]).exception
+    )
