@@ -110,3 +110,14 @@ def promise_7_bad_input_never_stops_a_run(run: Standing) -> None:
         assert line.status != "skipped" or line.reason
     assert run.ledger.run(run.run_id).run_id == run.run_id
     assert all(".." not in name for name in run.ledger.run_ids())
+
+
+PROMISES = (
+    promise_1_every_paper_ends_in_one_state,
+    promise_2_nothing_is_paid_twice,
+    promise_3_every_dollar_is_counted,
+    promise_4_the_budget_holds_over_the_fleet,
+    promise_5_the_mathematics_is_exact,
+    promise_6_a_result_is_durable_before_the_ledger_says_so,
+    promise_7_bad_input_never_stops_a_run,
+)

@@ -48,7 +48,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 MEMORY = Path("/dev/shm")
 """Thousands of durable commits need no disk here: no machine is switched off."""
-PROMISES = [getattr(seven_promises, name) for name in dir(seven_promises) if name.startswith("promise_")]
 CENTS = 2_000_000
 """nano-USD that a few papers cost."""
 
@@ -100,10 +99,11 @@ class Promises(RuleBasedStateMachine):
         if run in self.fleet.runs:
             self.fleet.work(run, answers)
 
-    @rule(answers=SCRIPT)
-    def the_first_runs_paper_is_interrupted_between_two_calls(self, answers: list[Answer]) -> None:
+    @rule(first=st.sampled_from(["flawed", "refused", "ok"]), answers=SCRIPT)
+    def the_first_run_is_interrupted_after_a_call(self, first: Answer, answers: list[Answer]) -> None:
+        """Between two calls of a paper, or between two papers of a batch."""
         self._may_wait_for_nobody("first")
-        self.fleet.work("first", ["flawed", "no_key"])
+        self.fleet.work("first", [first, "no_key"])
         if self._state("first") != "cancelled":
             self.fleet.submit("first", budget=self.budgets["first"])
         self.fleet.work("first", answers)
@@ -278,7 +278,7 @@ class Promises(RuleBasedStateMachine):
             self.fleet.frozen.pop()()
         self.fleet.bury()
         for standing in self.fleet.standings():
-            for promise in PROMISES:
+            for promise in seven_promises.PROMISES:
                 promise(standing)
 
     def _state(self, run: str) -> str | None:
