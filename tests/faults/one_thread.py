@@ -38,7 +38,7 @@ class AtOnce(Committer):
 
 
 class Unheld(Limiter):
-    def _throttled(self, started_at: float, retry_after: float | None) -> None:
+    def throttled(self, started_at: float, retry_after: float | None) -> None:
         """The paper itself waits, in the test's time."""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from handlers.errors import StoppedError
 from handlers.llm.limits.admission import Admission
@@ -16,34 +17,20 @@ from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.ports import Clock
 
 
+@dataclass(frozen=True)
 class Slot:
-    """One call's permission; say within it how the call went. The limiter's other half: it alone calls the
-    private methods."""
+    """One call's permission; say within it how the call ended."""
 
-    __slots__ = ("_give_up", "_limiter", "_started_at", "_tokens")
-
-    def __init__(self, limiter: Limiter, tokens: int, give_up: Callable[[], bool]) -> None:
-        self._limiter = limiter
-        self._tokens = tokens
-        self._give_up = give_up
-        self._started_at = 0.0
-
-    def __enter__(self) -> Slot:
-        self._started_at = self._limiter._acquire(self._tokens, self._give_up)  # noqa: SLF001
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._limiter._release()  # noqa: SLF001
+    limiter: Limiter
+    started_at: float
 
     def throttled(self, retry_after: float | None) -> None:
-        """The API refused the call; ``retry_after`` seconds hold back the other workers too."""
-        self._limiter._throttled(self._started_at, retry_after)  # noqa: SLF001
+        """The API refused the call; ``retry_after`` seconds stop the other workers' calls too."""
+        self.limiter.throttled(self.started_at, retry_after)
 
     def succeeded(self) -> None:
         """The call was answered."""
-        self._limiter._succeeded(self._started_at)  # noqa: SLF001
+        self.limiter.succeeded(self.started_at)
 
 
 class Limiter:
@@ -62,10 +49,25 @@ class Limiter:
         self._lock = threading.Lock()
         self._stated = StatedLimits()
 
-    def slot(self, tokens: int, give_up: Callable[[], bool]) -> Slot:
-        """Use with ``with``: waits its turn for a call that may take ``tokens``. StoppedError, within a
-        quarter of a second, once ``give_up()`` is true."""
-        return Slot(self, tokens, give_up)
+    @contextmanager
+    def slot(self, tokens: int, give_up: Callable[[], bool]) -> Iterator[Slot]:
+        """Wait for the turn of a call that may take ``tokens``. StoppedError, within a quarter of a second,
+        once ``give_up()`` is true."""
+        started_at = self._acquire(tokens, give_up)
+        try:
+            yield Slot(self, started_at)
+        finally:
+            self._release()
+
+    def throttled(self, started_at: float, retry_after: float | None) -> None:
+        """A call that started then (monotonic seconds) was refused for its rate."""
+        with self._lock:
+            self._admission.throttled(started_at, retry_after, self._clock.monotonic())
+
+    def succeeded(self, started_at: float) -> None:
+        """A call that started then (monotonic seconds) was answered."""
+        with self._lock:
+            self._admission.succeeded(started_at, self._clock.monotonic())
 
     def hint(self, hint: RateHint) -> None:
         """What a response says of the API's window."""
@@ -132,11 +134,3 @@ class Limiter:
     def _release(self) -> None:
         with self._lock:
             self._admission.release(self._clock.monotonic())
-
-    def _throttled(self, started_at: float, retry_after: float | None) -> None:
-        with self._lock:
-            self._admission.throttled(started_at, retry_after, self._clock.monotonic())
-
-    def _succeeded(self, started_at: float) -> None:
-        with self._lock:
-            self._admission.succeeded(started_at, self._clock.monotonic())

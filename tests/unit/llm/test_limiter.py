@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -239,16 +239,13 @@ def test_what_a_stopped_worker_reserved_is_given_back() -> None:
 def test_refusals_cut_the_slots_and_successes_bring_them_back() -> None:
     clock = FakeClock()
     limiter = Limiter(AimdLimit(20, start=10), clock)
-    held = [limiter.slot(1, never).__enter__() for _ in range(10)]
-    held[0].throttled(None)
-    assert limiter.slots < 10
-    for slot in held:
-        slot.__exit__(None, None, None)
+    with ExitStack() as calls:
+        slots = [calls.enter_context(limiter.slot(1, never)) for _ in range(10)]
+        slots[0].throttled(None)
+        assert limiter.slots < 10
     clock.advance(6)
     for _ in range(30):
-        batch = [limiter.slot(1, never).__enter__() for _ in range(limiter.slots)]
-        for slot in batch:
-            slot.succeeded()
-        for slot in batch:
-            slot.__exit__(None, None, None)
+        with ExitStack() as calls:
+            for slot in [calls.enter_context(limiter.slot(1, never)) for _ in range(limiter.slots)]:
+                slot.succeeded()
     assert limiter.slots > 8

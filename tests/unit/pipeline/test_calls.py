@@ -23,7 +23,7 @@ from tests.builders.fakes import ScriptedModel
 class Unheld(Limiter):
     """Its pauses are waited out in the tests' time by the paper alone: here nobody else moves the clock."""
 
-    def _throttled(self, started_at: float, retry_after: float | None) -> None:
+    def throttled(self, started_at: float, retry_after: float | None) -> None:
         """The paper itself waits."""
 
 
