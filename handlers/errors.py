@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # importing pydantic takes longer than all of the commands that need none of it
     from pydantic import ValidationError
 
+    from handlers.domain.call import Usage
+
 
 class PaperfleetError(Exception):
     """Base of all errors raised on purpose."""
@@ -88,10 +90,13 @@ class BudgetSpentError(PaperfleetError):
 class ModelCallError(PaperfleetError):
     """One HTTP call that gave no usable answer.
 
-    ``indeterminate`` is True when the provider may have charged for it all the same (cut off, timed
-    out); then it is booked at its estimate. ``code`` is a stable word for reports: ``http_503``,
-    ``read_timeout``, ``connect``, ``insufficient_quota`` ...
+    ``usage`` is what the provider says that it charged for all the same; the call is booked by it.
+    ``indeterminate`` is True when it may have charged and did not say (cut off, timed out); then the call is
+    booked at its estimate, and the rest of its reservation is held. ``code`` is a stable word for reports:
+    ``http_503``, ``read_timeout``, ``connect``, ``insufficient_quota`` ...
     """
+
+    usage: Usage | None = None
 
     def __init__(self, message: str, *, code: str, indeterminate: bool = False) -> None:
         super().__init__(message)

@@ -199,6 +199,10 @@ class Ledger(Protocol):
 
     def budget_state(self, run_id: str) -> BudgetState: ...
 
+    def release_held(self, run_id: str, *, keep: NanoUsd = NanoUsd(0)) -> NanoUsd:
+        """Give back to the budget what is held for calls of unknown cost, but for ``keep`` (default 0).
+        Durable when it returns; returns how much."""
+
     # jobs and sessions
     def open_session(self, session: SessionRecord) -> None: ...
 

@@ -78,9 +78,23 @@ MUTATIONS = (
     _in(
         "pipeline/calls.py",
         "promise 3: a call that was cut off is not booked",
-        "quote.expected if outcome.indeterminate else 0",
-        "0",
+        "if isinstance(outcome, ModelCallError) and not outcome.indeterminate:",
+        "if isinstance(outcome, ModelCallError):",
         f"{_PIPELINE}/test_calls.py",
+    ),
+    _in(
+        "pipeline/calls.py",
+        "promise 4: what a call of unknown cost may be billed for goes back to the budget",
+        "taken = NanoUsd(record.cost + record.held)",
+        "taken = record.cost",
+        "tests/faults/test_hostile_bills.py",
+    ),
+    _in(
+        "pipeline/calls.py",
+        "promise 4: nothing is held beside the estimate",
+        "rest = max(0, quote.worst - quote.expected)",
+        "rest = 0",
+        "tests/faults/test_hostile_bills.py",
     ),
     _in(
         "adapters/sqlite/paper_tables.py",
@@ -92,15 +106,15 @@ MUTATIONS = (
     _in(
         "pipeline/budget_lease.py",
         "promise 4: what a call cost stays in the pool",
-        "self._pool += reserved - cost",
+        "self._pool += reserved - taken",
         "self._pool += reserved",
         f"{_PIPELINE}/test_budget_lease.py",
     ),
     _in(
         "pipeline/budget_lease.py",
         "promise 4: the budget is given up while money is outstanding",
-        "return state.held <= state.spend",
-        "return True",
+        "return state if state.drawn <= state.spend + state.held else None",
+        "return state",
         f"{_PIPELINE}/test_budget_lease.py",
     ),
     _in(

@@ -106,7 +106,7 @@ def left_of(adapters: State, job: JobState) -> NanoUsd | None:
     """The part of the job's share that is not drawn; None without a budget."""
     if job.share is None:
         return None
-    return NanoUsd(job.share - adapters.ledger.budget_state(job.run_id).held)
+    return NanoUsd(job.share - adapters.ledger.budget_state(job.run_id).drawn)
 
 
 def _job(plan: SessionPlan, share: JobShare, attempt: int, now: float) -> JobState:

@@ -104,8 +104,10 @@ def inconsistencies(adapters: State, run_id: str, report: RunReport) -> Sequence
     if sum(report.counts.values()) != report.papers:
         problems.append(f"{sum(report.counts.values())} papers in all states, {report.papers} in the corpus")
     state = adapters.ledger.budget_state(run_id)
-    if state.held != state.spend:
-        problems.append(f"{state.held} nano-USD held while nobody works, {state.spend} spent")
+    if state.drawn != state.spend + state.held:
+        problems.append(
+            f"{state.drawn} nano-USD drawn while nobody works, {state.spend} spent, {state.held} held"
+        )
     if state.budget is not None and state.spend > state.budget:
         problems.append(f"${usd(state.spend)} spent of ${usd(state.budget)}")
     return problems

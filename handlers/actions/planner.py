@@ -83,7 +83,7 @@ class Planner:
 
     def _left(self) -> int | None:
         state = self._adapters.ledger.budget_state(self._record.run_id)
-        return None if state.budget is None else max(0, state.budget - state.held)
+        return None if state.budget is None else max(0, state.budget - state.drawn)
 
     def _affordable(self, assigned: list[list[BatchWeight]], call: NanoUsd) -> list[list[BatchWeight]]:
         """No more jobs than shares that one call of the heaviest paper fits into."""
@@ -178,10 +178,10 @@ def reservation(adapters: State, record: RunRecord, price: Price) -> NanoUsd:
 def budget_shortfall(adapters: State, run_id: str, call: NanoUsd) -> str:
     """Why the budget does not allow another call of this cost; "" if it does."""
     state = adapters.ledger.budget_state(run_id)
-    if state.budget is None or state.budget - state.held >= max(1, call):
+    if state.budget is None or state.budget - state.drawn >= max(1, call):
         return ""
     return (
-        f"budget_spent: ${usd(state.held):.6f} of ${usd(state.budget):.6f} are spent or indeterminate,"
+        f"budget_spent: ${usd(state.drawn):.6f} of ${usd(state.budget):.6f} are spent or held,"
         f" and the next call may cost ${usd(call):.6f}: give a larger budget_usd"
     )
 

@@ -228,8 +228,8 @@ def _book_rest(folder: Path) -> None:
         raise UsageError(f"{JOB_FILE} cannot be read: {error}") from error
     ledger = SqliteLedger(folder / LEDGER)
     try:
-        held = ledger.budget_state(job.run_id).held
-        rest = max(job.allowance, job.least_allowance) if job.share is None else max(0, job.share - held)
+        drawn = ledger.budget_state(job.run_id).drawn
+        rest = max(job.allowance, job.least_allowance) if job.share is None else max(0, job.share - drawn)
         name = f"{job.session}-job-{job.job:03d}-lost-{job.step:02d}-{job.attempt}"
         at = job.started_at
         record = JobRecord(

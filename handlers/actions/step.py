@@ -36,7 +36,7 @@ Trouble = Literal["", "fatal", "interrupted"]
 class _Before:
     """The ledger at the step's beginning."""
 
-    held: NanoUsd
+    drawn: NanoUsd
     pending: int
     control: Control
 
@@ -97,12 +97,12 @@ def _armed(adapters: State, job: JobState) -> _Before:
     ledger.give_back(job.run_id, job.grant, 2, job.allowance)
     ledger.end_job(job.run_id, job.grant, at=adapters.clock.now(), outcome="returned", stats=None)
     reap_dead_jobs(adapters, job.run_id)
-    held = ledger.budget_state(job.run_id).held
-    ledger.set_budget(job.run_id, NanoUsd(held + job.allowance))
+    drawn = ledger.budget_state(job.run_id).drawn
+    ledger.set_budget(job.run_id, NanoUsd(drawn + job.allowance))
     adapters.queue.purge()
     emit(adapters, job.run_id)
     pending = ledger.totals(job.run_id).counts["pending"]
-    return _Before(held, pending, ledger.control(job.run_id))
+    return _Before(drawn, pending, ledger.control(job.run_id))
 
 
 def _ended(adapters: State, job: JobState, before: _Before, end: _End) -> tuple[JobState, Trouble]:
@@ -117,7 +117,7 @@ def _ended(adapters: State, job: JobState, before: _Before, end: _End) -> tuple[
         ledger.set_control(job.run_id, before.control)
     if end.interrupted:
         return job.model_copy(update={"stopped": "interrupted"}), "interrupted"
-    spent = ledger.budget_state(job.run_id).held - before.held
+    spent = ledger.budget_state(job.run_id).drawn - before.drawn
     stopped = _stopped(adapters, job, before, spent, out_of_money=out_of_money)
     if stopped:
         return job.model_copy(update={"stopped": stopped}), ""

@@ -12,12 +12,12 @@ from handlers.audit.scan_parts import scan_parts
 from handlers.domain.call import CallTotals
 from handlers.domain.job import JobRecord
 from handlers.domain.ledger import REPAIRER, LedgerEntry, PaperRow
-from handlers.domain.money import usd
+from handlers.domain.money import NanoUsd, usd
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.part_lines import decode
 from handlers.domain.run import RunTotals
 from handlers.domain.value import Frozen
-from handlers.errors import DamagedObjectError
+from handlers.errors import DamagedObjectError, UsageError
 from handlers.ports import Backend, Ledger, ObjectStore
 
 _CHUNK = 100
@@ -48,6 +48,10 @@ class Audit(Frozen):
     bill: Account | None
     indeterminate_usd: float
     """Part of the ledger's cost: calls that may not have been charged."""
+    held_usd: float
+    """Beside the ledger's cost: what calls of unknown cost may be billed for."""
+    released_usd: float | None = None
+    """What was let go of it, None if that was not asked for."""
     papers_checked: int
     explained: tuple[str, ...]
     """Differences that have a known reason and are no fault."""
@@ -82,10 +86,29 @@ def audit(backend: Backend, run_id: str, bill: Bill | None = None) -> Audit:
         parts=_account(scan.calls),
         bill=None if bill is None else _billed(bill),
         indeterminate_usd=usd(totals.calls.indeterminate),
+        held_usd=usd(totals.calls.held),
         papers_checked=checked,
         explained=tuple(explained),
         differences=tuple(differences),
     )
+
+
+def release_held(ledger: Ledger, result: Audit, bill: Bill | None) -> Audit:
+    """Give back to the budget what is held for calls of unknown cost; with a bill, all but what it has beyond
+    the ledger's cost. UsageError, and nothing is changed, if the bill has no cost or does not agree.
+
+    What dead jobs lost covers nothing of a bill: should one be alive, it takes it back."""
+    keep = NanoUsd(0)
+    if bill is not None:
+        if bill.cost is None:
+            raise UsageError("--release-held: the bill has no column for the cost")
+        if off := next((each for each in result.differences if each.kind == "bill"), None):
+            raise UsageError(f"--release-held: nothing is let go, for bill and ledger differ: {off.detail}")
+        lost = sum(job.lost for job in ledger.jobs(result.run_id))
+        keep = NanoUsd(max(0, bill.cost - (ledger.totals(result.run_id).calls.cost - lost)))
+    released = ledger.release_held(result.run_id, keep=keep)
+    held = ledger.totals(result.run_id).calls.held
+    return result.model_copy(update={"released_usd": usd(released), "held_usd": usd(held)})
 
 
 def _account(calls: CallTotals) -> Account:
@@ -182,15 +205,18 @@ def _calls(
 
 
 def _bill(ledger: CallTotals, bill: Bill | None) -> Iterator[Difference]:
-    """A call that may have been charged may be on the bill or not: that is what *indeterminate* says."""
+    """A call that may have been charged may be on the bill or not: that is what *indeterminate* says; and for
+    more than its estimate: that is what is *held*."""
     if bill is None:
         return
-    if bill.cost is not None and not ledger.cost - ledger.indeterminate <= bill.cost <= ledger.cost:
-        side = "over" if bill.cost > ledger.cost else "under"
-        off = min(abs(bill.cost - ledger.cost), abs(bill.cost - ledger.cost + ledger.indeterminate))
+    least, most = ledger.cost - ledger.indeterminate, ledger.taken
+    if bill.cost is not None and not least <= bill.cost <= most:
+        side = "over" if bill.cost > most else "under"
+        off = bill.cost - most if bill.cost > most else least - bill.cost
         detail = (
             f"${usd(bill.cost):.9f} billed, ${usd(ledger.cost):.9f} booked, "
-            f"${usd(ledger.indeterminate):.9f} of it indeterminate: ${usd(off):.9f} {side}"
+            f"${usd(ledger.indeterminate):.9f} of it indeterminate, ${usd(ledger.held):.9f} held: "
+            f"${usd(off):.9f} {side}"
         )
         yield Difference(kind="bill", where="cost", detail=detail)
     answered = ledger.ok

@@ -69,7 +69,10 @@ def repair(record: RunRecord, old: Salvaged, *, ledger: Ledger, store: ObjectSto
         )
         ledger.add_batches(messages)
         unaccounted = NanoUsd(max(0, (spend or 0) - scan.calls.cost))
-        _book(run_id, scan.calls, unaccounted, ledger, clock)
+        rest = max(0, old.held - scan.calls.held)
+        lost = CallTotals(cost=unaccounted, indeterminate=unaccounted, held=NanoUsd(rest))
+        _book(run_id, scan.calls.plus(lost), ledger, clock)
+        ledger.release_held(run_id, keep=NanoUsd(scan.calls.held + rest - old.released))
         _restore(run_id, lines, ledger, clock)
     ledger.set_budget(run_id, budget)
     now = clock.now()
@@ -87,14 +90,13 @@ def _reason(spend: NanoUsd | None) -> str:
     return f"repaired: the ledger was made again from the parts{doubt}; the same command goes on"
 
 
-def _book(run_id: str, calls: CallTotals, unaccounted: NanoUsd, ledger: Ledger, clock: Clock) -> None:
+def _book(run_id: str, calls: CallTotals, ledger: Ledger, clock: Clock) -> None:
     """Book all calls at once, as drawn and spent by one job in place of the old ones."""
     now = clock.now()
     job = JobRecord(REPAIRER, run_id, "", REPAIRER, 1, now, now, None, "", JobStats())
     ledger.start_job(job)
-    ledger.draw(run_id, REPAIRER, 1, NanoUsd(calls.cost + unaccounted))
-    lost = CallTotals(cost=unaccounted, indeterminate=unaccounted)
-    ledger.commit([Commit(run_id, "", REPAIR_PART, REPAIRER, (), calls.plus(lost), now)])
+    ledger.draw(run_id, REPAIRER, 1, calls.taken)
+    ledger.commit([Commit(run_id, "", REPAIR_PART, REPAIRER, (), calls, now)])
     ledger.end_job(run_id, REPAIRER, at=now, outcome="finished", stats=None)
 
 

@@ -90,7 +90,9 @@ def publish_report(report: RunReport) -> None:
         _percent(report.counts["flagged"], answered if answered >= _ENOUGH else 0),
     )
     metrics.add_metric("RunSpendUsd", MetricUnit.NoUnit, report.spend_usd)
-    metrics.add_metric("BudgetUsed", MetricUnit.Percent, _percent(report.spend_usd, report.budget_usd or 0))
+    metrics.add_metric("RunHeldUsd", MetricUnit.NoUnit, report.held_usd)
+    taken = report.spend_usd + report.held_usd
+    metrics.add_metric("BudgetUsed", MetricUnit.Percent, _percent(taken, report.budget_usd or 0))
     _flush(metrics, report.run_id)
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.salvage import damage, salvage, set_aside
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
-from handlers.audit.audit import Audit, audit
+from handlers.audit.audit import Audit, audit, release_held
 from handlers.audit.bill import Bill, read_bill
 from handlers.audit.repair import Repaired, repair
 from handlers.bootstrap.state import SystemClock, open_state
@@ -118,11 +118,19 @@ def audit_run(
     model: Annotated[
         str | None, typer.Option("--bill-model", help="Count only the bill's rows of this model.")
     ] = None,
+    release: Annotated[
+        bool,
+        typer.Option(
+            "--release-held",
+            help="Give back to the budget what is held for calls of unknown cost; with --bill, all but what"
+            " the bill has beyond the ledger. Give a bill that has every call.",
+        ),
+    ] = False,
     as_json: shared_options.AsJson = False,
     **flags: Any,
 ) -> None:
     """Compare a run's ledger with its parts, line by line, and with the provider's --bill. Lists each
-    difference and exits with 3 if there is one, with 0 otherwise. Changes nothing.
+    difference and exits with 3 if there is one, with 0 otherwise. Without --release-held it changes nothing.
     """
     settings = load_settings(**flags)
     if settings.backend == "embedded":
@@ -132,6 +140,8 @@ def audit_run(
     billed: Bill | None = None if bill is None else read_bill(bill, model)
     with open_state(settings.run_id, settings) as adapters:
         result = audit(adapters, settings.run_id, billed)
+        if release:
+            result = release_held(adapters.ledger, result, billed)
     typer.echo(result.model_dump_json(indent=2) if as_json else _table(result))
     raise typer.Exit(DIFFERENCES if result.differences else 0)
 
@@ -144,6 +154,9 @@ def _table(result: Audit) -> str:
             f"{name:20}" + "".join(f"{'-' if value is None else f'{value:,}':>18}" for value in values)
         )
     lines += [f"indeterminate (part of the ledger's cost): ${result.indeterminate_usd:.9f}"]
+    lines += [f"held beside it for calls of unknown cost: ${result.held_usd:.9f}"]
+    if result.released_usd is not None:
+        lines += [f"let go, and back in the budget: ${result.released_usd:.9f}"]
     lines += [f"explained: {each}" for each in result.explained]
     shown = [f"✗ {each.kind} {each.where}: {each.detail}" for each in result.differences[:_SHOWN]]
     if len(result.differences) > _SHOWN:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -89,6 +90,8 @@ class CallRecord(Frozen):
     estimate: Annotated[NanoUsd, Field(ge=0)]
     """Expected before it was sent."""
     indeterminate: bool = False
+    held: Annotated[NanoUsd, Field(ge=0, exclude_if=operator.not_)] = NanoUsd(0)
+    """What it may be billed for beyond ``cost``, while nobody knows: the rest of its reservation."""
     started_at: float
     latency: float = Field(ge=0)
     raw: str | None = None
@@ -109,6 +112,8 @@ class CallTotals(Frozen):
     cost: NanoUsd = NanoUsd(0)
     indeterminate: NanoUsd = NanoUsd(0)
     """Part of ``cost``."""
+    held: NanoUsd = NanoUsd(0)
+    """Beyond ``cost``: what calls of unknown cost may be billed for."""
     prompt: int = 0
     completion: int = 0
     cached: int = 0
@@ -117,6 +122,11 @@ class CallTotals(Frozen):
     """Histogram of answered calls: bucket (see ``latency_bucket``) → count."""
     errors: dict[str, int] = Field(default_factory=dict)
     """Class → calls that ended in it."""
+
+    @property
+    def taken(self) -> NanoUsd:
+        """What these calls take from the budget."""
+        return NanoUsd(self.cost + self.held)
 
     def plus(self, other: CallTotals) -> CallTotals:
         numbers = {
@@ -144,6 +154,7 @@ class CallTotals(Frozen):
             sums["repairs"] += call.kind == "repair"
             sums["cost"] += call.cost
             sums["indeterminate"] += call.cost if call.indeterminate else 0
+            sums["held"] += call.held
             if call.usage is not None:
                 sums["prompt"] += call.usage.prompt_tokens
                 sums["completion"] += call.usage.completion_tokens

@@ -70,8 +70,10 @@ class Reusable:
 
 @dataclass(frozen=True)
 class BudgetState:
-    """``held`` is drawn and not given back; held - spend is outstanding with jobs."""
+    """``drawn`` is what jobs took and did not give back; drawn - spend - held is outstanding with them."""
 
     budget: NanoUsd | None
-    held: NanoUsd
+    drawn: NanoUsd
     spend: NanoUsd
+    held: NanoUsd = NanoUsd(0)
+    """Beyond the spend: what calls of unknown cost may be billed for. It does not come back by itself."""

@@ -112,6 +112,9 @@ class RunReport(Frozen):
     spend_usd: float
     spend_nano_usd: int
     indeterminate_usd: float
+    """Part of the spend: calls that may not have been charged, at their estimate."""
+    held_usd: float = 0.0
+    """Beside the spend: taken from the budget for what calls of unknown cost may be billed for."""
     budget_usd: float | None
     calls: CallCounts
     tokens: TokenCounts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from handlers.domain.ledger import BudgetState
 from handlers.domain.money import NanoUsd, usd
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.ports import Ledger
@@ -13,6 +14,10 @@ _POLL = 0.1
 """Seconds between two looks at a budget that other jobs have drawn."""
 _LOOK_UP = 0.5
 """Seconds after which a waiting thread looks whether to give up; settled money wakes it sooner."""
+_HELD = (
+    " (${held:.6f} of it is held for calls whose cost is unknown: `paperfleet audit --bill FILE"
+    " --release-held` lets go what the provider's bill does not have)"
+)
 _SHORT = "the budget is short and calls of this paper are to be booked"
 
 
@@ -46,7 +51,8 @@ class BudgetLease:
     def reserve(self, amount: NanoUsd, give_up: Callable[[], bool], *, patient: bool = True) -> None:
         """Set ``amount`` aside. Waits while money is outstanding elsewhere that may come back.
 
-        BudgetSpentError if nothing can be reserved and nothing is outstanding. StoppedError if
+        BudgetSpentError if nothing can be reserved and nothing is outstanding (what is held for calls of
+        unknown cost is not: it does not come back by itself). StoppedError if
         ``give_up`` says so first, or if it would have to wait and is not ``patient``: a paper that has
         calls to book must not wait, for what is not booked counts as outstanding, and all would wait for
         each other.
@@ -73,10 +79,10 @@ class BudgetLease:
             self._pool -= amount
             self._changed.notify()
 
-    def settle(self, reserved: NanoUsd, cost: NanoUsd) -> None:
-        """Put back what a call did not cost (a dearer one makes the pool negative: drawn next)."""
+    def settle(self, reserved: NanoUsd, taken: NanoUsd) -> None:
+        """Put back what a call does not take; a dearer one makes the pool negative: drawn next."""
         with self._changed:
-            self._pool += reserved - cost
+            self._pool += reserved - taken
             self._changed.notify()
 
     def return_unused(self) -> None:
@@ -90,14 +96,15 @@ class BudgetLease:
         self._changed.release()
         try:
             drawn = self._try(missing + self._ahead * amount) or self._try(missing)
-            spent = not drawn and self._is_spent(missing)
+            spent = None if drawn else self._spent(missing)
         finally:
             self._changed.acquire()
         self._pool += drawn
         self._dry = not drawn
-        if spent:
+        if spent is not None:
             raise BudgetSpentError(
                 f"less is left of the budget than ${usd(amount):.6f}, which the next call may cost"
+                + (_HELD.format(held=usd(spent.held)) if spent.held > 0 else "")
             )
         if not drawn:
             self._return_pool()
@@ -115,12 +122,12 @@ class BudgetLease:
         self._unanswered_draw = None
         return wanted if drawn else 0
 
-    def _is_spent(self, missing: int) -> bool:
-        """True when less is left than is missing, and nothing that is drawn may come back."""
+    def _spent(self, missing: int) -> BudgetState | None:
+        """The budget's state when less is left than is missing, and nothing that is drawn may come back."""
         state = self._ledger.budget_state(self._run_id)
-        if state.budget is None or state.budget - state.held >= missing:
-            return False
-        return state.held <= state.spend
+        if state.budget is None or state.budget - state.drawn >= missing:
+            return None
+        return state if state.drawn <= state.spend + state.held else None
 
     def _return_pool(self) -> None:
         self._confirm()

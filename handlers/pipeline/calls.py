@@ -137,20 +137,21 @@ class PaperCalls:
         quote = self._quote(request)
         before = self._clock.monotonic()
         self._reserve(quote)
-        cost = NanoUsd(0)
+        taken = NanoUsd(0)
         try:
             with context.job.limiter.slot(context.estimator.tokens(request), context.give_up) as slot:
                 self.waited += self._clock.monotonic() - before
                 if context.give_up():
                     raise StoppedError(context.why())
+                taken = quote.worst  # until the call is booked, whatever ends this thread
                 record, outcome = self._send(request, digest, attempt, context.call_seconds(), quote)
-                cost = record.cost
+                taken = NanoUsd(record.cost + record.held)
                 if isinstance(outcome, ThrottledError):
                     slot.throttled(outcome.retry_after)
                 elif isinstance(outcome, ChatAnswer):
                     slot.succeeded()
         finally:
-            context.budget.settle(quote.worst, cost)
+            context.budget.settle(quote.worst, taken)
         if isinstance(outcome, ModelCallError):
             raise outcome
         return outcome
@@ -225,10 +226,10 @@ class PaperCalls:
             seconds = round(record.latency, 3)
             details = {"attempt": record.attempt, "code": outcome.code, "seconds": seconds}
             logger.info("call ended in %s", outcome.code, extra=self.labels | details)
+        if outcome.usage is not None:
+            self._context.estimator.learn(request, outcome.usage)
         if isinstance(outcome, ChatAnswer):
             breaker.succeeded()
-            if outcome.usage is not None:
-                self._context.estimator.learn(request, outcome.usage)
         elif isinstance(outcome, TransientError):
             breaker.failed(reached=outcome.reached)
         elif isinstance(outcome, ThrottledError):
@@ -258,29 +259,31 @@ def _outcome_fields(
     outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext
 ) -> dict[str, object]:
     """The fields of a record that depend on how the call ended."""
-    code: str | None
-    if isinstance(outcome, ChatAnswer):
-        usage, code = outcome.usage, None
-        cost = quote.expected if usage is None else usage.cost(context.price)
-        if usage is None:
-            code = "usage_missing"
-        elif cost > quote.worst:
-            code = "over_reservation"
-        return {
-            "outcome": "ok",
-            "code": code,
-            "usage": usage,
-            "cost": cost,
-            "indeterminate": usage is None,
-            "raw": outcome.content,
-            "finish_reason": outcome.finish_reason,
-        }
-    return {
-        "outcome": _outcome(outcome),
-        "code": outcome.code,
-        "cost": quote.expected if outcome.indeterminate else 0,
-        "indeterminate": outcome.indeterminate,
+    money = _money(outcome, quote, context)
+    if isinstance(outcome, ModelCallError):
+        return money | {"outcome": _outcome(outcome), "code": outcome.code}
+    code = None
+    if outcome.usage is None:
+        code = "usage_missing"
+    elif outcome.usage.cost(context.price) > quote.worst:
+        code = "over_reservation"
+    return money | {
+        "outcome": "ok",
+        "code": code,
+        "raw": outcome.content,
+        "finish_reason": outcome.finish_reason,
     }
+
+
+def _money(outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext) -> dict[str, object]:
+    """By the usage where there is one. As long as the cost is unknown the whole reservation stays taken: the
+    estimate is booked, and the rest held."""
+    if (usage := outcome.usage) is not None:
+        return {"usage": usage, "cost": usage.cost(context.price)}
+    if isinstance(outcome, ModelCallError) and not outcome.indeterminate:
+        return {"cost": 0}
+    rest = max(0, quote.worst - quote.expected)
+    return {"cost": quote.expected, "indeterminate": True, "held": rest}
 
 
 def _outcome(error: ModelCallError) -> CallOutcome:

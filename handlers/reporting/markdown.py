@@ -17,7 +17,8 @@ def to_markdown(report: RunReport) -> str:
 def _lines(report: RunReport) -> Iterator[str]:
     yield f"# Run {markdown(report.run_id)}: {report.state}"
     yield ""
-    yield f"{report.finished:,} of {report.papers:,} papers finished, ${report.spend_usd:,.4f} spent."
+    held = f", ${report.held_usd:,.4f} held" if report.held_usd else ""
+    yield f"{report.finished:,} of {report.papers:,} papers finished, ${report.spend_usd:,.4f} spent{held}."
     yield f"Model: {markdown(report.model)}. Started: {report.started_at or '-'}."
     if report.finished_at:
         yield f"Finished: {report.finished_at}."

@@ -118,6 +118,8 @@ def _slots(live: Sequence[JobRecord]) -> str:
 
 def _money(totals: RunTotals, state: BudgetState) -> str:
     spent = f"${usd(totals.calls.cost):.4f}"
+    if state.held:
+        spent += f" and ${usd(state.held):.4f} held"
     if not state.budget:
         return spent
     return f"{spent} of ${usd(state.budget):.2f} ({totals.calls.cost / state.budget:.0%})"

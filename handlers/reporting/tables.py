@@ -119,6 +119,8 @@ def _cost(report: RunReport) -> str:
     spent = f"${report.spend_usd:,.4f}"
     if report.indeterminate_usd:
         spent += f" (${report.indeterminate_usd:,.4f} of it indeterminate)"
+    if report.held_usd:
+        spent += f" + ${report.held_usd:,.4f} held"
     if report.budget_usd is None:
         return f"{spent}, no budget set"
     return f"{spent} of ${report.budget_usd:,.4f} ({_percent(report.spend_usd, report.budget_usd)})"

@@ -37,9 +37,10 @@ def _renderable(report: RunReport) -> RenderableType:
 
 def _head(report: RunReport) -> Panel:
     colour = _COLOURS[report.state]
+    held = f" and ${report.held_usd:,.4f} held" if report.held_usd else ""
     head = Text.assemble(
         (report.state, f"bold {colour}"),
-        f": {report.finished:,} of {report.papers:,} papers, ${report.spend_usd:,.4f},"
+        f": {report.finished:,} of {report.papers:,} papers, ${report.spend_usd:,.4f}{held},"
         f" model {plain(report.model)}",
     )
     if report.reason:

@@ -145,7 +145,7 @@ class Notifier:
             whose = f"{control.at:.3f}" if self._fleet else self._session_id
             yield Event("start", f"start-{whose}", run_id, f"Run {run_id}: started. {_progress(totals)}")
         budget = ledger.budget_state(run_id).budget
-        reached = [step for step in THRESHOLDS if budget and totals.calls.cost * 100 >= step * budget]
+        reached = [step for step in THRESHOLDS if budget and totals.calls.taken * 100 >= step * budget]
         # Of several passed at once only the highest is news; the others count as sent.
         for step in reached[:-1]:
             self._sent.claim(f"budget-{budget}-{step}")
@@ -172,7 +172,8 @@ def _at_work(ledger: Ledger, run_id: str, now: float) -> bool:
 def _progress(totals: RunTotals) -> str:
     counts = totals.counts
     finished = sum(counts[status] for status in TERMINAL)
+    held = f", ${usd(totals.calls.held):.4f} held" if totals.calls.held else ""
     return (
         f"{finished:,} of {finished + counts['pending']:,} papers finished, {counts['flagged']:,} flagged, "
-        f"{counts['failed']:,} failed, ${usd(totals.calls.cost):.4f} spent."
+        f"{counts['failed']:,} failed, ${usd(totals.calls.cost):.4f} spent{held}."
     )

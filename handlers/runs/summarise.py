@@ -75,6 +75,7 @@ def _money(record: RunRecord, totals: RunTotals) -> dict[str, Any]:
         "spend_usd": usd(totals.calls.cost),
         "spend_nano_usd": totals.calls.cost,
         "indeterminate_usd": usd(totals.calls.indeterminate),
+        "held_usd": usd(totals.calls.held),
         "budget_usd": None if record.budget is None else usd(record.budget),
     }
 
@@ -144,6 +145,11 @@ def _about_money(calls: CallTotals, jobs: Sequence[JobRecord]) -> Iterator[str]:
         yield (
             f"${usd(calls.indeterminate):.6f} of the spend is indeterminate: calls that may not have been "
             "charged, booked at their estimate"
+        )
+    if calls.held:
+        yield (
+            f"${usd(calls.held):.6f} of the budget is held beside the spend, for what calls of unknown cost "
+            "may be billed: `paperfleet audit --bill FILE --release-held` lets go what the bill does not have"
         )
     if lost := sum(job.lost for job in jobs):
         yield f"${usd(lost):.6f} was held by jobs that died and is booked in full"

@@ -68,4 +68,4 @@ class Bench:
 
     def settled(self) -> int:
         self.context.budget.return_unused()
-        return self.ledger.budget_state("r").held
+        return self.ledger.budget_state("r").drawn

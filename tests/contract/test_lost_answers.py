@@ -65,9 +65,9 @@ def ledger(aws: LocalAws, tmp_path: Path, loses: EachOnce) -> Iterator[Ledger]:
 
 def test_a_grant_is_taken_and_returned_once(ledger: Ledger) -> None:
     assert ledger.draw(RUN, "job-a", 1, 600)
-    assert ledger.budget_state(RUN).held == 600
+    assert ledger.budget_state(RUN).drawn == 600
     ledger.give_back(RUN, "job-a", 2, 250)
-    assert ledger.budget_state(RUN).held == 350
+    assert ledger.budget_state(RUN).drawn == 350
     assert not ledger.draw(RUN, "job-a", 3, 651)
     assert ledger.draw(RUN, "job-a", 4, 650)
 
@@ -95,7 +95,7 @@ def test_a_dead_job_is_settled_once(ledger: Ledger) -> None:
     assert ledger.end_job(RUN, "job-a", at=9, outcome="killed", stats=None) == 300
     assert ledger.end_job(RUN, "job-a", at=10, outcome="killed", stats=None) == 0
     state = ledger.budget_state(RUN)
-    assert (state.held, state.spend) == (500, 500)
+    assert (state.drawn, state.spend) == (500, 500)
 
 
 def test_papers_are_reopened_once(ledger: Ledger) -> None:

@@ -61,7 +61,7 @@ def test_budget_and_heartbeat_do_not_grow_with_the_jobs_that_ended(
     jobs, state = fleet.jobs(RUN), fleet.budget_state(RUN)
     assert len(jobs) == 25
     assert sum(each.lost for each in jobs) == 8 * 300
-    assert state.spend == state.held == 8 * (500 + 500 + 700)
+    assert state.spend == state.drawn == 8 * (500 + 500 + 700)
 
 
 def test_a_heartbeat_asks_twice_whatever_the_run_has_had(
@@ -82,11 +82,11 @@ def test_what_a_closed_job_booked_beyond_its_grant_is_told_once(fleet: Ledger) -
     late = commit(job="job-0", part="2", calls=[call(cost=50)])
     for _ in range(2):
         fleet.commit([late])
-        assert fleet.budget_state(RUN).held == 550
+        assert fleet.budget_state(RUN).drawn == 550
     fleet.commit([commit(job="job-0", part="3", calls=[call(cost=5)])])
     fleet.give_back(RUN, "job-0", 1, 500)  # heard as a draw before it was closed: nothing to return
     state = fleet.budget_state(RUN)
-    assert state.held == state.spend == 555
+    assert state.drawn == state.spend == 555
 
 
 @pytest.mark.slow
@@ -127,8 +127,8 @@ def test_jobs_that_draw_while_others_bury_them_leave_an_exact_budget(
     for job in jobs:
         first.end_job(RUN, job, at=2, outcome="killed", stats=None)
     state, found = first.budget_state(RUN), _budget(client, name)
-    assert state.held == state.spend
-    assert int(found["remaining"]["N"]) == 10**9 - state.held
+    assert state.drawn == state.spend
+    assert int(found["remaining"]["N"]) == 10**9 - state.drawn
     assert not [each for each in found if each.startswith("h:")], "no closed job is listed as open"
 
 

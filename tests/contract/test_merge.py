@@ -212,7 +212,7 @@ def test_counts_add_up_and_every_call_is_booked_once(jobs: list[Work]) -> None:
         assert totals.calls.cost == made.bill + lost
         assert totals.calls.indeterminate == lost
         state = ledger.budget_state("r")
-        assert state.held == state.spend == made.bill + lost
+        assert state.drawn == state.spend == made.bill + lost
         ledger.close()
 
 
@@ -283,7 +283,7 @@ def test_slices_of_a_ledger_come_together_as_one(taken: list[Step], first: set[s
         merged = SqliteLedger(united(made.folder, "all", made.states) / "ledger.sqlite3")
         state_of_money = merged.budget_state("r")
         assert state_of_money.budget == 10**9, "the run's own, not a share"
-        assert state_of_money.held == state_of_money.spend == sum(each.cost for each in taken)
+        assert state_of_money.drawn == state_of_money.spend == sum(each.cost for each in taken)
         ended = {each.paper for each in taken if each.status != "pending"}
         assert merged.totals("r").counts["pending"] == 6 - len(ended)
         merged.close()

@@ -26,7 +26,7 @@ def budgeted(ledger: Ledger) -> Ledger:
 
 
 def held(ledger: Ledger) -> int:
-    return ledger.budget_state(RUN).held
+    return ledger.budget_state(RUN).drawn
 
 
 def test_a_grant_is_drawn_while_enough_remains(budgeted: Ledger) -> None:
@@ -77,7 +77,7 @@ def test_a_job_that_settled_everything_loses_nothing(budgeted: Ledger) -> None:
     budgeted.give_back(RUN, "job-a", 2, 300)
     assert budgeted.end_job(RUN, "job-a", at=9, outcome="finished", stats=None) == 0
     state = budgeted.budget_state(RUN)
-    assert (state.held, state.spend) == (200, 200)
+    assert (state.drawn, state.spend) == (200, 200)
 
 
 def test_what_a_dead_job_held_is_booked_as_indeterminate_once(budgeted: Ledger) -> None:
@@ -86,7 +86,7 @@ def test_what_a_dead_job_held_is_booked_as_indeterminate_once(budgeted: Ledger) 
     assert budgeted.end_job(RUN, "job-a", at=9, outcome="killed", stats=None) == 300
     assert budgeted.end_job(RUN, "job-a", at=10, outcome="killed", stats=None) == 0
     state, totals = budgeted.budget_state(RUN), budgeted.totals(RUN)
-    assert (state.held, state.spend) == (500, 500)
+    assert (state.drawn, state.spend) == (500, 500)
     assert (totals.calls.cost, totals.calls.indeterminate, totals.calls.sent) == (500, 300, 1)
     assert [each.lost for each in budgeted.jobs(RUN)] == [300]
 
@@ -96,10 +96,10 @@ def test_a_late_part_takes_the_place_of_what_was_booked_as_lost(budgeted: Ledger
     budgeted.end_job(RUN, "job-a", at=9, outcome="killed", stats=None)
     budgeted.commit([commit(calls=[call(cost=200)])])
     state, calls = budgeted.budget_state(RUN), budgeted.totals(RUN).calls
-    assert (state.held, state.spend, calls.indeterminate) == (500, 500, 300)
+    assert (state.drawn, state.spend, calls.indeterminate) == (500, 500, 300)
     budgeted.commit([commit(calls=[call(cost=400)], part="2")])
     state, calls = budgeted.budget_state(RUN), budgeted.totals(RUN).calls
-    assert (state.held, state.spend, calls.indeterminate) == (600, 600, 0)
+    assert (state.drawn, state.spend, calls.indeterminate) == (600, 600, 0)
 
 
 def test_a_late_return_takes_back_what_was_booked_as_lost(budgeted: Ledger) -> None:
@@ -107,7 +107,7 @@ def test_a_late_return_takes_back_what_was_booked_as_lost(budgeted: Ledger) -> N
     budgeted.end_job(RUN, "job-a", at=9, outcome="killed", stats=None)
     budgeted.give_back(RUN, "job-a", 2, 500)
     state = budgeted.budget_state(RUN)
-    assert (state.held, state.spend) == (0, 0)
+    assert (state.drawn, state.spend) == (0, 0)
 
 
 def test_a_job_that_was_given_up_draws_no_more(budgeted: Ledger) -> None:
@@ -121,7 +121,7 @@ def test_calls_dearer_than_reserved_count_against_the_budget(budgeted: Ledger) -
     budgeted.commit([commit(calls=[call(cost=150)])])
     assert budgeted.end_job(RUN, "job-a", at=9, outcome="finished", stats=None) == 0
     state = budgeted.budget_state(RUN)
-    assert (state.held, state.spend) == (150, 150)
+    assert (state.drawn, state.spend) == (150, 150)
 
 
 def test_a_job_is_started_once_and_its_stats_are_absolute(ledger: Ledger) -> None:
@@ -269,5 +269,5 @@ def test_processes_share_one_budget_and_do_not_pass_it(tmp_path: Path) -> None:
         pool.join()
     state = ledger.budget_state(RUN)
     ledger.close()
-    assert sum(paid) * 15 == state.spend == state.held
+    assert sum(paid) * 15 == state.spend == state.drawn
     assert 480 < state.spend <= 500

@@ -17,8 +17,10 @@ Key = tuple[str, str]
 
 @dataclass
 class JobMoney:
-    held: int = 0
+    drawn: int = 0
     spent: int = 0
+    held: int = 0
+    """Beyond what is spent: what calls of unknown cost may be billed for."""
     lost: int = 0
     ended: bool = False
 
@@ -49,10 +51,11 @@ class Oracle:
                 continue
             self.parts.add((commit.run_id, commit.part_id))
             job = self.jobs[commit.run_id, commit.job_id]
-            returned = min(job.lost, commit.calls.cost)
+            returned = min(job.lost, commit.calls.taken)
             job.lost -= returned
-            job.held += commit.calls.cost - returned if job.ended else 0
+            job.drawn += commit.calls.taken - returned if job.ended else 0
             job.spent += commit.calls.cost
+            job.held += commit.calls.held
             for entry in commit.entries:
                 key = (commit.run_id, entry.paper_id)
                 generation, status, _, _ = self.papers.get(key, (0, "pending", 0, None))
@@ -76,14 +79,14 @@ class Oracle:
 
     def draw(self, run_id: str, job_id: str, amount: int) -> bool:
         budget, job = self.budgets.get(run_id), self.jobs[run_id, job_id]
-        if job.ended or (budget is not None and budget - self.held(run_id) < amount):
+        if job.ended or (budget is not None and budget - self.drawn(run_id) < amount):
             return False
-        job.held += amount
+        job.drawn += amount
         return True
 
     def give_back(self, run_id: str, job_id: str, amount: int) -> None:
         job = self.jobs[run_id, job_id]
-        job.held -= amount
+        job.drawn -= amount
         returned = min(job.lost, amount)
         job.lost -= returned
 
@@ -92,9 +95,12 @@ class Oracle:
         if job.ended:
             return 0
         job.ended = True
-        job.lost = max(0, job.held - job.spent)
-        job.held = max(job.held, job.spent)
+        job.lost = max(0, job.drawn - job.spent - job.held)
+        job.drawn = max(job.drawn, job.spent + job.held)
         return job.lost
+
+    def drawn(self, run_id: str) -> int:
+        return sum(job.drawn for (run, _), job in self.jobs.items() if run == run_id)
 
     def held(self, run_id: str) -> int:
         return sum(job.held for (run, _), job in self.jobs.items() if run == run_id)

@@ -70,18 +70,19 @@ def promise_3_every_dollar_is_counted(run: Standing) -> None:
     assert money.spend == run.oracle.spend(run.run_id)
     assert calls.cost == money.spend
     if not run.has_dead:
-        assert money.spend - calls.indeterminate <= run.bill <= money.spend
+        assert money.spend - calls.indeterminate <= run.bill <= money.spend + money.held
 
 
 def promise_4_the_budget_holds_over_the_fleet(run: Standing) -> None:
     """Reserved before, settled after, and given back."""
     assert not run.oracle.broken[4]
     money = run.ledger.budget_state(run.run_id)
+    assert money.drawn == run.oracle.drawn(run.run_id)
     assert money.held == run.oracle.held(run.run_id)
-    assert run.bill <= money.held, "a call was sent without a reservation"
-    assert money.budget is None or money.held <= money.budget
+    assert run.bill <= money.drawn, "a call was sent without a reservation"
+    assert money.budget is None or money.drawn <= money.budget
     if not run.has_dead:
-        assert money.held == money.spend, "nothing is outstanding"
+        assert money.drawn == money.spend + money.held, "nothing is outstanding"
 
 
 def promise_5_the_mathematics_is_exact(run: Standing) -> None:

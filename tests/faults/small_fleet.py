@@ -242,7 +242,9 @@ class SmallFleet:
                     assert (line.id, line.status) == (row.paper_id, row.status)
             totals, money = ledger.totals(run_id), ledger.budget_state(run_id)
             assert sum(totals.counts.values()) == self.found.papers
-            certain = sum(job.spent for (run, _), job in self.oracle.jobs.items() if run == run_id)
-            held = self.oracle.held(run_id)
-            assert certain <= money.spend <= max(held, certain), "no call twice, and none forgotten"
+            jobs = [job for (run, _), job in self.oracle.jobs.items() if run == run_id]
+            certain, drawn = sum(job.spent for job in jobs), self.oracle.drawn(run_id)
+            assert certain <= money.spend <= max(drawn, certain), "no call twice, and none forgotten"
+            assert money.held == self.oracle.held(run_id)
+            assert money.drawn == money.spend + money.held
             return sorted(rows.values(), key=lambda row: row.paper_id), totals, money

@@ -1,6 +1,7 @@
 """A run's budget: one item, so that one conditional write takes a grant from the whole fleet.
 
-``held`` and ``remaining`` are the run's (``remaining = budget - held``). An open job that drew has
+``held`` and ``remaining`` are the run's (``remaining = budget - held``): ``held`` is what is drawn, without
+what was ``released`` of that which is held for calls of unknown cost. An open job that drew has
 ``h:<job>``, what it holds, and ``s:<job>``, its last request, so that a repeated one changes nothing.
 Closing a job takes both out, once its totals have them: the item grows with the jobs at work, never with
 those that were. What a closed job held and did not book is lost, and never stored: a late part makes it
@@ -18,6 +19,7 @@ from collections.abc import Mapping
 from handlers.adapters.dynamodb.job_totals import JobTotals, JobTotalsItems
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item
+from handlers.domain.call import CallTotals
 from handlers.domain.ledger import BudgetState
 from handlers.domain.money import NanoUsd
 from handlers.errors import UnknownRunError
@@ -118,7 +120,8 @@ class Budgets:
         return item is not None
 
     def close(self, run_id: str, job_id: str, cost: int) -> None:
-        """What the job holds becomes what it held, or ``cost`` if it booked more. Twice is once."""
+        """What the job holds becomes what it held, or ``cost`` (with what is held for its calls) if it booked
+        more. Twice is once."""
         while True:
             item = self.item(run_id)
             if f"e:{job_id}" in item or self._unlist(run_id, job_id, item, cost):
@@ -150,7 +153,7 @@ class Budgets:
         while True:
             item = self.item(run_id)
             totals = self._job_totals.of(run_id, job_id)  # after the item: what is settled there is final
-            before, cost = item.get(f"e:{job_id}"), totals.calls.cost
+            before, cost = item.get(f"e:{job_id}"), totals.calls.taken
             if before is None and (f"h:{job_id}" in item or totals.settled is None):
                 return NanoUsd(0)  # whoever closes it looks again
             held = totals.settled or 0 if before is None else int(before)
@@ -185,6 +188,29 @@ class Budgets:
     def most_overrun(self, run_id: str) -> int:
         return int(self.item(run_id).get("overrun", 0))
 
+    def release(self, run_id: str, keep: int) -> NanoUsd:
+        """Let go what is held for calls of unknown cost, but for ``keep``. Absolute: twice is once."""
+        while True:
+            held = sum(totals.calls.held for totals in self._job_totals.all(run_id).values())
+            before = int(self.item(run_id).get("released", 0))
+            excess = max(0, held - before - keep)
+            if not excess or self._release(run_id, before, excess):
+                return NanoUsd(excess)
+            if self.item(run_id).get("released", 0) == before + excess:
+                return NanoUsd(excess)  # the answer to the request was lost
+
+    def _release(self, run_id: str, before: int, amount: int) -> bool:
+        """False if somebody let go since ``before``."""
+        item = self._table.update(
+            run_key(run_id),
+            "BUDGET",
+            values={"released": before + amount},
+            plus={"held": -amount, "remaining": amount},
+            condition="#released = :before" if before else "attribute_not_exists(#released)",
+            arguments={"before": before} if before else {},
+        )
+        return item is not None
+
     def lost(self, run_id: str, job_totals: Mapping[str, JobTotals]) -> dict[str, NanoUsd]:
         """By job, what closed jobs held and did not book: their calls in flight, as reserved."""
         return _lost(self.item(run_id), job_totals)
@@ -193,14 +219,27 @@ class Budgets:
         # Sums first: what is booked between the two reads must not look like all of it.
         sums = self._job_totals.all(run_id)
         item = self.item(run_id)
-        spend = sum(totals.calls.cost for totals in sums.values()) + sum(_lost(item, sums).values())
-        return BudgetState(item.get("budget"), item["held"], NanoUsd(spend))
+        calls = _all_calls(item, sums)
+        return BudgetState(item.get("budget"), item["held"], calls.cost, calls.held)
+
+    def calls(self, run_id: str) -> CallTotals:
+        """Of all jobs, with what closed ones lost."""
+        sums = self._job_totals.all(run_id)
+        return _all_calls(self.item(run_id), sums)
+
+
+def _all_calls(item: Item, job_totals: Mapping[str, JobTotals]) -> CallTotals:
+    lost = NanoUsd(sum(_lost(item, job_totals).values()))
+    total = CallTotals(cost=lost, indeterminate=lost, held=NanoUsd(-int(item.get("released", 0))))
+    for totals in job_totals.values():
+        total = total.plus(totals.calls)
+    return total
 
 
 def _lost(item: Item, job_totals: Mapping[str, JobTotals]) -> dict[str, NanoUsd]:
     """Of jobs that are closed: neither listed as open nor without a settled sum."""
     closed = {
-        job_id: (item.get(f"e:{job_id}", totals.settled), totals.calls.cost)
+        job_id: (item.get(f"e:{job_id}", totals.settled), totals.calls.taken)
         for job_id, totals in job_totals.items()
         if f"h:{job_id}" not in item
     }

@@ -50,6 +50,9 @@ class JobItems:
     def budget_state(self, run_id: str) -> BudgetState:
         return self._budgets.state(run_id)
 
+    def release_held(self, run_id: str, *, keep: NanoUsd = NanoUsd(0)) -> NanoUsd:
+        return self._budgets.release(run_id, keep)
+
     def open_session(self, session: SessionRecord) -> None:
         self._table.put_new(
             {
@@ -138,8 +141,8 @@ class JobItems:
         if job is None:
             return NanoUsd(0)
         held = self._budgets.held(run_id, job_id)
-        clean = stats is not None and held == self._job_totals.of(run_id, job_id).calls.cost
-        cost = self._job_totals.close(run_id, job_id, exact=not clean).calls.cost
+        clean = stats is not None and held == self._job_totals.of(run_id, job_id).calls.taken
+        cost = self._job_totals.close(run_id, job_id, exact=not clean).calls.taken
         self._budgets.close(run_id, job_id, cost)
         lost = self._budgets.book_overrun(run_id, job_id)  # with parts that were booked meanwhile
         last_stats = {} if stats is None else {"stats": json.dumps(asdict(stats))}

@@ -36,9 +36,21 @@ class JobTotals:
     def of(cls, item: Item | None) -> JobTotals:
         if item is None:
             return cls(0, CallTotals())
-        calls = CallTotals.model_validate_json(item["calls"]) if "calls" in item else CallTotals()
+        calls = _calls(item) if "calls" in item else CallTotals()
         settled, seq = item.get("settled"), item.get("seq", 0)
         return cls(item.get("parts", 0), calls, item.get("ended", False), settled, seq, item.get("record"))
+
+
+def _attributes(calls: CallTotals) -> Item:
+    """``open``, what is held for calls of unknown cost, stands beside the sums: releases that know nothing of
+    it go on reading them."""
+    sums = calls.model_dump_json(exclude_defaults=True, exclude={"held"})
+    return {"calls": sums, "open": calls.held or None}
+
+
+def _calls(item: Item) -> CallTotals:
+    calls = CallTotals.model_validate_json(item["calls"])
+    return calls.model_copy(update={"held": item["open"]}) if "open" in item else calls
 
 
 class JobTotalsItems:
@@ -68,7 +80,7 @@ class JobTotalsItems:
             {
                 "pk": pk,
                 "sk": sk,
-                "calls": commit.calls.model_dump_json(exclude_defaults=True),
+                **_attributes(commit.calls),
                 "cost": commit.calls.cost,
                 "batch": commit.batch_id,
                 "at": commit.at,
@@ -94,10 +106,10 @@ class JobTotalsItems:
             before = self.of(run_id, job_id)
             parts, calls = 0, CallTotals()
             for item in self._table.query(
-                bucket_key(run_id, job_id), f"CALLS#{job_id}#", attributes=["calls"]
+                bucket_key(run_id, job_id), f"CALLS#{job_id}#", attributes=["calls", "open"]
             ):
                 parts += 1
-                calls = calls.plus(CallTotals.model_validate_json(item["calls"]))
+                calls = calls.plus(_calls(item))
             if (before.parts, before.calls) == (parts, calls):
                 self._known[run_id, job_id] = before
                 return before
@@ -109,7 +121,7 @@ class JobTotalsItems:
         item = self._table.update(
             run_key(run_id),
             f"TALLY#{job_id}",
-            values={"parts": totals.parts, "calls": totals.calls.model_dump_json(exclude_defaults=True)},
+            values={"parts": totals.parts, **_attributes(totals.calls)},
             condition="#parts = :before" if before else "attribute_not_exists(#parts) OR #parts = :before",
             arguments={"before": before},
         )

@@ -8,7 +8,6 @@ from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item
-from handlers.domain.call import CallTotals
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals
 from handlers.errors import UnknownRunError
@@ -98,12 +97,4 @@ class RunItems:
         counts: dict[PaperStatus, int] = dict.fromkeys(get_args(PaperStatus), 0)
         counts.update({status: sums[status] for status in TERMINAL})
         counts["pending"] = record.papers - sum(counts.values())
-        return RunTotals(counts, sums["reused"], self._call_totals(run_id), batches)
-
-    def _call_totals(self, run_id: str) -> CallTotals:
-        job_totals = self._job_totals.all(run_id)
-        total = CallTotals()
-        for totals in job_totals.values():
-            total = total.plus(totals.calls)
-        lost = sum(self._budgets.lost(run_id, job_totals).values())
-        return total.plus(CallTotals(cost=lost, indeterminate=lost))
+        return RunTotals(counts, sums["reused"], self._budgets.calls(run_id), batches)

@@ -24,14 +24,15 @@ _TAKE_JOBS = (
 """A job that ended by itself goes before one declared dead; then the later heartbeat goes first."""
 _SUM_UP = (
     "UPDATE main.job SET spent = 0 WHERE run_id = :run",
-    "UPDATE main.job SET spent = p.cost FROM (SELECT job_id, SUM(cost) AS cost FROM main.part"
+    "UPDATE main.job SET spent = p.cost FROM (SELECT job_id, SUM(cost + held) AS cost FROM main.part"
     " WHERE run_id = :run AND part_id NOT LIKE 'lost/%' GROUP BY job_id) p"
     " WHERE run_id = :run AND p.job_id = job.job_id",
     "UPDATE main.job SET ended_at = heartbeat_at, outcome = 'killed'"
     " WHERE run_id = :run AND ended_at IS NULL",
     "UPDATE main.job SET lost = MAX(0, held - spent) WHERE run_id = :run",
     "UPDATE main.run SET held = (SELECT COALESCE(SUM(MAX(held, spent)), 0) FROM main.job j"
-    " WHERE j.run_id = run.run_id) WHERE run_id = :run",
+    " WHERE j.run_id = run.run_id) - (SELECT COALESCE(SUM(released), 0) FROM main.part p"
+    " WHERE p.run_id = run.run_id) WHERE run_id = :run",
 )
 _LOST = "run_id = :run AND part_id LIKE 'lost/%'"
 

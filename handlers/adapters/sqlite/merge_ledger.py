@@ -24,8 +24,10 @@ from handlers.adapters.sqlite.merge_sql import (
     GROW_BATCHES,
     LAST_WORD,
     LATEST_CONTROL,
+    LET_GO,
     OTHER_CUT,
     OTHER_REPAIR,
+    STILL_HELD,
     TAKE_FINGERPRINTS,
     TAKE_PAPERS,
     WEIGH_PAPERS,
@@ -174,9 +176,16 @@ def _merge_parts(db: sqlite3.Connection, run_id: str) -> int:
         else:
             total = total.plus(CallTotals.model_validate_json(calls))
     add_to_totals(db, run_id, total)
-    for statement in ADD_PARTS:
+    for statement in (*ADD_PARTS, LET_GO):
         db.execute(statement, {"run": run_id})
+    _count_held(db, run_id)
     return count
+
+
+def _count_held(db: sqlite3.Connection, run_id: str) -> None:
+    (held,) = db.execute(STILL_HELD, {"run": run_id}).fetchone()
+    db.execute("DELETE FROM main.tally WHERE run_id = ? AND kind = 'sum' AND name = 'held'", (run_id,))
+    add_to_totals(db, run_id, CallTotals(held=held))
 
 
 def _count_batches(db: sqlite3.Connection, run_id: str) -> None:

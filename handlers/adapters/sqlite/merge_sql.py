@@ -86,6 +86,13 @@ ADD_PARTS = (
     " AND part_id NOT LIKE 'lost/%'",
 )
 
+LET_GO = (
+    "UPDATE main.part SET released = MAX(part.released, s.released) FROM src.part s"
+    " WHERE part.run_id = :run AND s.run_id = :run AND s.part_id = part.part_id"
+)
+"""What was let go once is let go, whichever ledger heard of it."""
+STILL_HELD = "SELECT COALESCE(SUM(held - released), 0) FROM main.part WHERE run_id = :run"
+
 WEIGHED = (
     "CREATE TEMP TABLE IF NOT EXISTS weighed (batch_id TEXT PRIMARY KEY, done INTEGER, flagged INTEGER,"
     " failed INTEGER, skipped INTEGER, at REAL)"

@@ -113,13 +113,13 @@ def _book_calls(db: sqlite3.Connection, commit: Commit) -> bool:
     job = db.execute("SELECT ended_at FROM job WHERE run_id = ? AND job_id = ?", where).fetchone()
     if job is None:
         return True
-    returned = take_back_lost(db, commit.run_id, commit.job_id, calls.cost)
-    late = calls.cost - returned if job["ended_at"] is not None else 0
+    returned = take_back_lost(db, commit.run_id, commit.job_id, calls.taken)
+    late = calls.taken - returned if job["ended_at"] is not None else 0
     if late:  # it was settled when the job was closed: what it spent since comes on top
         db.execute("UPDATE run SET held = held + ? WHERE run_id = ?", (late, commit.run_id))
     db.execute(
         "UPDATE job SET held = held + ?, spent = spent + ? WHERE run_id = ? AND job_id = ?",
-        (late, calls.cost, *where),
+        (late, calls.taken, *where),
     )
     return True
 
@@ -146,8 +146,9 @@ def book_part(
 ) -> bool:
     """Put a part's calls if absent; False if they are booked already."""
     insert = db.execute(
-        "INSERT OR IGNORE INTO part (run_id, part_id, job_id, at, cost, indeterminate) VALUES (?,?,?,?,?,?)",
-        (run_id, part_id, job_id, at, calls.cost, calls.indeterminate),
+        "INSERT OR IGNORE INTO part (run_id, part_id, job_id, at, cost, indeterminate, held)"
+        " VALUES (?,?,?,?,?,?,?)",
+        (run_id, part_id, job_id, at, calls.cost, calls.indeterminate, calls.held),
     )
     if insert.rowcount == 0:
         return False

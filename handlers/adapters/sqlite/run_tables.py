@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import get_args
 
 from handlers.adapters.sqlite.database import Database
-from handlers.adapters.sqlite.paper_tables import take_back_lost
+from handlers.adapters.sqlite.paper_tables import add_to_totals, take_back_lost
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import BudgetState
+from handlers.domain.money import NanoUsd
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals
 from handlers.errors import UnknownRunError
@@ -118,16 +119,37 @@ class RunTables:
                 db.execute("UPDATE run SET held = held - ? WHERE run_id = ?", (amount, run_id))
                 take_back_lost(db, run_id, job_id, amount)
 
+    def release_held(self, run_id: str, *, keep: int = 0) -> NanoUsd:
+        with self._db.write(durable=True) as db:
+            rows = db.execute(
+                "SELECT part_id, held - released AS open FROM part WHERE run_id = ? AND held > released"
+                " ORDER BY part_id",
+                (run_id,),
+            ).fetchall()
+            excess = left = max(0, sum(row["open"] for row in rows) - keep)
+            for row in rows:
+                amount = min(left, row["open"])
+                left -= amount
+                db.execute(
+                    "UPDATE part SET released = released + ? WHERE run_id = ? AND part_id = ?",
+                    (amount, run_id, row["part_id"]),
+                )
+            db.execute("UPDATE run SET held = held - ? WHERE run_id = ?", (excess, run_id))
+            add_to_totals(db, run_id, CallTotals(held=NanoUsd(-excess)))
+        return NanoUsd(excess)
+
     def budget_state(self, run_id: str) -> BudgetState:
         row = self._db.row(
-            "SELECT budget, held, (SELECT COALESCE(SUM(n), 0) FROM tally"
-            " WHERE tally.run_id = run.run_id AND kind = 'sum' AND name = 'cost') AS spend FROM run"
+            "SELECT budget, held AS drawn, (SELECT COALESCE(SUM(n), 0) FROM tally"
+            " WHERE tally.run_id = run.run_id AND kind = 'sum' AND name = 'cost') AS spend,"
+            " (SELECT COALESCE(SUM(n), 0) FROM tally"
+            " WHERE tally.run_id = run.run_id AND kind = 'sum' AND name = 'held') AS kept FROM run"
             " WHERE run_id = ?",
             (run_id,),
         )
         if row is None:
             raise UnknownRunError(f"no run {run_id!r} in {self._db.path}")
-        return BudgetState(row["budget"], row["held"], row["spend"])
+        return BudgetState(row["budget"], row["drawn"], row["spend"], row["kept"])
 
     def totals(self, run_id: str) -> RunTotals:
         record = self.run(run_id)

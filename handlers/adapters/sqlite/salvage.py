@@ -18,6 +18,10 @@ class Salvaged:
     budget: NanoUsd | None = None
     cancelled: str | None = None
     """Why the run was cancelled, if it was."""
+    held: NanoUsd = NanoUsd(0)
+    """What was ever held for its calls of unknown cost, ``released`` included."""
+    released: NanoUsd = NanoUsd(0)
+    """What was let go of that."""
 
 
 def damage(path: Path) -> str | None:
@@ -55,7 +59,23 @@ def salvage(path: Path, run_id: str) -> Salvaged:
         return Salvaged(None, budget, cancelled)
     spend = tally[0] if tally is not None else 0
     agreed = isinstance(spend, int) and spend == (parts[0] or 0)
-    return Salvaged(NanoUsd(spend) if agreed else None, budget, cancelled)
+    if not agreed:
+        return Salvaged(None, budget, cancelled)
+    return Salvaged(NanoUsd(spend), budget, cancelled, *_held(path, run_id))
+
+
+def _held(path: Path, run_id: str) -> tuple[NanoUsd, NanoUsd]:
+    """(ever held, let go): none in ledgers that knew of none, and in those that do not say so in numbers."""
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as db:
+            held, released = db.execute(
+                "SELECT SUM(held), SUM(released) FROM part WHERE run_id = ?", (run_id,)
+            ).fetchone()
+    except sqlite3.DatabaseError:
+        return NanoUsd(0), NanoUsd(0)
+    if not (isinstance(held, int) and isinstance(released, int) and 0 <= released <= held):
+        return NanoUsd(0), NanoUsd(0)
+    return NanoUsd(held), NanoUsd(released)
 
 
 def set_aside(path: Path, target: Path) -> None:

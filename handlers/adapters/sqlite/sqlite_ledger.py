@@ -20,6 +20,10 @@ CREATE TABLE IF NOT EXISTS part_calls (
 """
 """Sums of each part's calls (``CallTotals`` as JSON, zeros left out), so that ledgers can be merged part by
 part. A table of its own: older files stay usable."""
+HELD = ("held INTEGER NOT NULL DEFAULT 0", "released INTEGER NOT NULL DEFAULT 0")
+"""Of each part: what its calls may be billed for beyond what is booked, and how much of that was let go. Both
+only grow, so that merged ledgers take the larger. (``held`` of a run or a job, an older name, is what is
+drawn and not given back; a job's ``spent`` is what its parts take of it: cost and held.)"""
 _SCHEMA = """
 CREATE TABLE run (
     run_id TEXT PRIMARY KEY,
@@ -130,6 +134,8 @@ class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables):
         self._db = Database(path, _SCHEMA)
         self._db.ensure(PART_CALLS)
         self._db.ensure(BUDGET_WORD)
+        for column in HELD:
+            self._db.add_column("part", column)
 
     def close(self) -> None:
         self._db.close()

@@ -101,6 +101,8 @@ def _facts(report: RunReport) -> list[tuple[str, str, str]]:
     """(name, value, what stands under it) of the tiles at the page's head."""
     counts, budget = report.counts, report.budget_usd
     spent = f"of {usd(budget)} budget" if budget is not None else "no budget set"
+    if report.held_usd:
+        spent += f", {usd(report.held_usd)} held beside"
     if counts["pending"]:
         spent += f"; {usd(projected_usd(report))} expected in all"
     latency, calls = report.latency_s, report.calls

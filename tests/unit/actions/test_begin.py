@@ -32,5 +32,5 @@ def test_a_job_goes_on_while_its_share_allows_or_its_calls_cost_nothing(
     adapters.ledger.create_run(run_record(budget=share))
     given = granted(adapters, job(share), wanted)
     assert (given.allowance, given.stopped, bool(given.grant)) == (allowance, stopped, not stopped)
-    assert adapters.ledger.budget_state(RUN).held == allowance
+    assert adapters.ledger.budget_state(RUN).drawn == allowance
     adapters.close()

@@ -45,7 +45,7 @@ def unite(into: Path, source: Path) -> int:
     ledger = SqliteLedger(into / "ledger.sqlite3")
     try:
         state = ledger.budget_state(RUN)
-        assert state.held == state.spend
+        assert state.drawn == state.spend
         return state.spend
     finally:
         ledger.close()

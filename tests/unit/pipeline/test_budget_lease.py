@@ -42,7 +42,7 @@ def test_a_reservation_is_drawn_from_the_budget_and_the_rest_given_back(tmp_path
     book(ledger, "a", 30, "p1")
     budget.return_unused()
     state = ledger.budget_state("r")
-    assert (state.held, state.spend) == (30, 30)
+    assert (state.drawn, state.spend) == (30, 30)
 
 
 def test_the_budget_is_spent_only_when_nothing_is_outstanding(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_many_threads_and_jobs_never_hold_more_than_the_budget(tmp_path: Path) -
                 budgets[job].reserve(20, never)
             except BudgetSpentError:
                 return
-            assert ledger.budget_state("r").held <= 500
+            assert ledger.budget_state("r").drawn <= 500
             budgets[job].settle(20, 7)
             spent.append(7)
             book(ledger, job, 7, f"{job}-{number}-{turn}")
@@ -185,10 +185,10 @@ def test_a_return_whose_answer_was_lost_is_neither_spent_nor_made_twice(tmp_path
     for _ in range(2):
         with pytest.raises(TimeoutError):
             first.return_unused()
-        assert ledger.budget_state("r").held == 40
+        assert ledger.budget_state("r").drawn == 40
     ledger.deaf = False
     first.reserve(50, never)
-    assert ledger.budget_state("r").held == 90
+    assert ledger.budget_state("r").drawn == 90
 
 
 def test_a_draw_whose_answer_was_lost_is_not_waited_for(tmp_path: Path) -> None:
@@ -199,11 +199,11 @@ def test_a_draw_whose_answer_was_lost_is_not_waited_for(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(TimeoutError):
             budget.reserve(60, never)
-        assert ledger.budget_state("r").held == 60
+        assert ledger.budget_state("r").drawn == 60
     budget.return_unused()
     ledger.deaf = False
     patience = iter([False] * 5)
     budget.reserve(60, lambda: next(patience, True))
     budget.settle(60, 0)
     budget.return_unused()
-    assert ledger.budget_state("r").held == 0
+    assert ledger.budget_state("r").drawn == 0

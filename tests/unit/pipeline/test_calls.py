@@ -11,7 +11,14 @@ import pytest
 
 from handlers.domain.call import CallTotals, ChatAnswer, ChatRequest, Message, Usage
 from handlers.domain.ledger import Commit
-from handlers.errors import FatalError, ModelCallError, StoppedError, ThrottledError, TransientError
+from handlers.errors import (
+    FatalError,
+    ModelCallError,
+    RejectedError,
+    StoppedError,
+    ThrottledError,
+    TransientError,
+)
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.pipeline.calls import MAX_TRIES, PaperCalls
@@ -76,7 +83,54 @@ def test_a_call_that_was_cut_off_is_booked_at_its_estimate_as_indeterminate(tmp_
     lost = calls.records[0]
     assert lost.indeterminate
     assert lost.cost == lost.estimate > 0
-    assert bench.settled() == lost.cost + 50_000
+    worst = bench.context.estimator.worst(REQUEST, PRICE)
+    assert lost.cost + lost.held == worst > lost.cost, "as long as nobody knows, all of it stays taken"
+    assert bench.settled() == worst + 50_000
+
+
+def test_an_answer_that_states_no_usage_keeps_its_reservation(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD.model_copy(update={"usage": None}))
+    calls = PaperCalls(bench.context)
+    worst = bench.context.estimator.worst(REQUEST, PRICE)
+    calls.ask(REQUEST)
+    (call,) = calls.records
+    assert (call.indeterminate, call.code, call.cost) == (True, "usage_missing", call.estimate)
+    assert call.cost + call.held == worst == bench.settled()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientError("cut off while thinking", code="empty_answer", indeterminate=True),
+        RejectedError("filtered", code="content_filter"),
+        FatalError("an error inside an answer", code="insufficient_quota"),
+    ],
+)
+def test_a_failed_call_is_booked_by_the_usage_that_it_states(error: ModelCallError, tmp_path: Path) -> None:
+    error.usage = GOOD.usage
+    bench = Bench(tmp_path, error, GOOD)
+    calls = PaperCalls(bench.context)
+    with suppress(ModelCallError, StoppedError):
+        calls.ask(REQUEST)
+    call = calls.records[0]
+    assert (call.cost, call.held, call.indeterminate, call.usage) == (50_000, 0, False, GOOD.usage)
+    assert (call.code, CallTotals.of(calls.records[:1]).prompt) == (error.code, 10)
+
+
+def test_a_thread_that_ends_within_a_call_gives_nothing_back(tmp_path: Path) -> None:
+    class EndedError(BaseException):
+        """No error of the call."""
+
+    def ended(*_: object, **__: object) -> ChatAnswer:
+        raise EndedError
+
+    bench = Bench(tmp_path, GOOD)
+    bench.model.complete = ended  # type: ignore[method-assign]
+    worst = bench.context.estimator.worst(REQUEST, PRICE)
+    with pytest.raises(EndedError):
+        PaperCalls(bench.context).ask(REQUEST)
+    assert bench.settled() == worst
+    assert bench.ledger.end_job("r", "j", at=1, outcome="killed", stats=None) == worst
 
 
 def test_a_server_error_is_free_and_given_up_after_some_tries(tmp_path: Path) -> None:
@@ -136,7 +190,7 @@ def test_a_call_that_ends_in_an_error_nobody_foresaw_is_booked_all_the_same(tmp_
         calls.ask(REQUEST)
     (only,) = calls.records
     assert (only.outcome, only.code, only.indeterminate) == ("refused", "KeyError", True)
-    assert bench.settled() == only.cost == only.estimate > 0
+    assert bench.settled() == only.cost + only.held > only.cost == only.estimate > 0
 
 
 def test_an_answer_without_usage_is_booked_at_its_estimate(tmp_path: Path) -> None:
