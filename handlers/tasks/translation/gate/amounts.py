@@ -8,7 +8,7 @@ unit of its dimension, and its bare value with its scale.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NamedTuple
@@ -36,7 +36,7 @@ _DIGITS = re.compile(
     r"([0-9]{1,3}(?:[, \u2009\u00a0\u202f][0-9]{3})+(?![0-9])(?:\.[0-9]{1,20})?"
     r"|[0-9]{1,30}(?:\.[0-9]{1,20})?)"
     rf"(?:\s?[多余来几]?\s?([十百千万亿]{{1,4}})|[ -]?((?:hundred |thousand )?(?:{_SCALES}))s?\b)?"
-    rf"[余多来几]?(个半)?(?:\s?-?(?:([A-Za-zµμ°℃℉Ω]{{1,13}}(?:-hours?)?)|([%‰])|([{_HAN}]{{1,6}})))?"
+    rf"[余多来几]?(个半)?(?:\s?-?(?:([A-Za-zµμ°℃℉Ω]{{1,13}}(?:-hours?)?)|([%‰])|([{_HAN}]{{1,4}})))?"
     r"(半| and (?:a|one) half)?"
 )
 _NUMERAL = (
@@ -48,6 +48,7 @@ _ENGLISH = re.compile(
 )
 _ADVERB = re.compile(r"\b(hourly|daily|weekly|monthly|yearly|annual|annually|fortnight|quarterly)\b")
 _CHINESE = re.compile(rf"([{MARKS}]{{1,8}}|半)(个)?(半)?([{_HAN}]{{1,5}})")
+_NO_DIGIT = re.compile("[^0-9.]")
 _MOST = 2_000
 """Amounts in words that are read of one text."""
 Tokens = frozenset[tuple[str, str]]
@@ -61,17 +62,18 @@ class Amount(NamedTuple):
     value: Decimal
     unit: Unit | None
     symbol: str
-    end: int
+    plain: str
+    """The value as a canonical string."""
+    base: str
+    """It in the base unit; "" without a unit."""
 
-    @property
-    def base(self) -> str:
-        return plain(self.value * self.unit[1]) if self.unit else ""
 
-
-def amount_at(text: str, start: int) -> Amount | None:
-    """The amount whose digits begin at a place of a flat text that keeps its case."""
-    match = _DIGITS.match(text, start)
-    return _amount(match.groups(), match.end()) if match else None
+def amounts(text: str, numbers: frozenset[str]) -> Iterator[tuple[int, int, Amount]]:
+    """Start of the digits, end, and amount of some numbers (digits and point) in a flat text that keeps
+    its case."""
+    for match in _DIGITS.finditer(text):
+        if _bare(match[1]) in numbers and (amount := _amount(match.groups())):
+            yield match.start(), match.end(), amount
 
 
 def tokens_in(after: str, number: str) -> Tokens:
@@ -96,7 +98,7 @@ def tokens_of(text: str, written: Iterable[tuple[str, str]]) -> set[tuple[str, s
 
 
 @lru_cache(maxsize=2048)
-def _amount(groups: tuple[str | None, ...], end: int) -> Amount | None:
+def _amount(groups: tuple[str | None, ...]) -> Amount | None:
     number, chinese, english, half, latin, percent, han, after = groups
     power = sum(_CHINESE_SCALES[mark] for mark in chinese or "")
     power += sum(_ENGLISH_SCALES[word] for word in _split(english or ""))
@@ -105,7 +107,14 @@ def _amount(groups: tuple[str | None, ...], end: int) -> Amount | None:
         return None
     value = (value + (Decimal("0.5") if half or after else 0)).scaleb(power)
     symbol, unit = _unit(latin or percent or "", han or "")
-    return Amount(re.sub("[^0-9.]", "", number or ""), value, unit, symbol, end)
+    return Amount(
+        re.sub("[^0-9.]", "", number or ""),
+        value,
+        unit,
+        symbol,
+        plain(value),
+        plain(value * unit[1]) if unit else "",
+    )
 
 
 def _unit(latin: str, han: str) -> tuple[str, Unit | None]:
@@ -116,10 +125,10 @@ def _unit(latin: str, han: str) -> tuple[str, Unit | None]:
 
 @lru_cache(maxsize=2048)
 def _tokens(groups: tuple[str | None, ...]) -> Tokens:
-    amount = _amount(groups, 0)
+    amount = _amount(groups)
     if amount is None:
         return _NONE
-    tokens = {("n", plain(amount.value))}
+    tokens = {("n", amount.plain)}
     if amount.unit:
         tokens.add((amount.unit[0], amount.base))
     letters = groups[4] or ""
@@ -171,8 +180,12 @@ def _in_numerals(run: str, half: bool, noun: str) -> Tokens:
     return frozenset(token for value in values for token in _token(value + more, found[1]))
 
 
+def _bare(number: str) -> str:
+    return number if number.isdigit() else _NO_DIGIT.sub("", number)
+
+
 def _decimal(number: str) -> Decimal | None:
     try:
-        return Decimal(re.sub("[^0-9.]", "", number))
+        return Decimal(_bare(number))
     except InvalidOperation:
         return None

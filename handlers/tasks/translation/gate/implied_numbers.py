@@ -133,8 +133,10 @@ _REIGNS = {
 }
 _REIGN_YEAR = re.compile(rf"({'|'.join(_REIGNS)})([0-9]{{1,2}}|[元一二三四五六七八九十廿卅]{{1,4}})年")
 _CHROMOSOME_BAND = re.compile(r"(?<![0-9a-z])([0-9]{1,2}|[xy])[pq]([0-9])([0-9])(?:\.([0-9]{1,2}))?")
+_SMALL = "one|two|three|four|five|six|seven|eight|nine|ten|twenty|fifty"
 _OUT_OF = re.compile(
-    r"(?<![0-9.])\b([0-9]{1,3}|[a-z]{3,9}) (?:in|out of|of) (?:every )?([0-9]{1,4}|[a-z]{3,9})\b"
+    r"(?<![0-9.])([0-9]{1,3}) (?:in|out of|of) (?:every )?([0-9]{1,4}|[a-z]{3,9})\b"
+    rf"|\b({_SMALL}) (?:in|out of|of) (?:every )?([0-9]{{1,4}}|{_SMALL}|hundred|thousand)\b"
 )
 _FOLD = re.compile(
     r"\b([0-9]{1,6}(?:\.[0-9]{1,3})?|[a-z]{3,9}?)[ -]?fold\b"
@@ -157,13 +159,12 @@ def implied_in_chinese(text: str) -> set[str]:
 def implied_in_english(text: str, number: _Numeral) -> set[str]:
     """Of a lower-case text; ``number`` reads a numeral of one word."""
     values = {value for word, implied in _IN_ENGLISH.items() if word in text for value in _split(implied)}
-    if _OF_FORMULAS.search(text):
-        values.add(IN_FORMULA)
     for match in _CHROMOSOME_BAND.finditer(text):
         values.update(group for group in match.groups() if group and group.isdigit())
         values.add(f"{match[2]}{match[3]}")
-    for part, whole in set(_OUT_OF.findall(text)):
-        first, second = number(part), number(whole)
+    shares = _OUT_OF.findall(text) if " in " in text or " of " in text else ()
+    for part, whole, said, of in set(shares):
+        first, second = number(part or said), number(whole or of)
         if first and second and first < second <= 1000:
             values.update(fraction(first, second))
     for match in _FOLD.finditer(text) if "fold" in text or "factor" in text else ():
@@ -171,6 +172,11 @@ def implied_in_english(text: str, number: _Numeral) -> set[str]:
         if times := number(word) or (Decimal(word) if word[0].isdigit() else None):
             values.update((f"x{times}", str(times)))
     return values
+
+
+def names_substance(text: str) -> bool:
+    """Whether a lower-case text has a name of which formulas may be made."""
+    return _OF_FORMULAS.search(text) is not None
 
 
 def reign_years(text: str, number: _Numeral) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 Every mention of digits in the source must be accounted for by digits or words of the answer; every
 mention of digits in the answer by digits or numerals of the source. What no value accounts for, an
-amount may: both sides in base units (``18 ka`` is ``1.8万年``). Numerals that are words (``一些``, ``四川``) are
-never demanded.
+amount may: both sides in base units (``18 ka`` is ``1.8万年``). Numerals that are words (``一些``,
+``四川``) are never demanded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 from handlers.tasks.translation.gate.amounts import tokens_in, tokens_of
 from handlers.tasks.translation.gate.chinese_numerals import in_chinese
+from handlers.tasks.translation.gate.contradictions import contradictions
 from handlers.tasks.translation.gate.english_numerals import in_english
+from handlers.tasks.translation.gate.implied_numbers import IN_FORMULA, names_substance
 from handlers.tasks.translation.gate.mentions import Mention, Reading, found_in, mentions, plain_readings
 from handlers.tasks.translation.gate.written_digits import flat, with_origin
 
@@ -39,6 +41,10 @@ class Comparison:
     """In the answer, not explained by the source."""
     doubtful: tuple[str, ...]
     """Not explained, and no reason to refuse: digits in names and units, numbering of a list."""
+    contradicted: tuple[str, ...] = ()
+    """Sentences: what can only be damage, of numbers that both texts have."""
+    uncertain: tuple[str, ...] = ()
+    """Sentences: what a good translation may have, and is asked about."""
 
 
 _SAME = Comparison((), (), ())
@@ -72,14 +78,15 @@ def compare(source: str, answer: str) -> Comparison:
     lost, new = demanded - in_answer, in_answer - in_source
     missing = _unaccounted(lost, in_answer, texts.cased_source, texts.cased_answer) if lost else []
     unexplained = _unaccounted(new, in_source, texts.cased_answer, texts.cased_source) if new else []
-    if not missing and not unexplained:
+    against = contradictions(texts.cased_source, texts.cased_answer) if in_source and in_answer else []
+    if not missing and not unexplained and not against:
         return _SAME
-    if not unexplained:
-        return Comparison(_texts(missing), (), ())
-    known = _values(in_source) | _spelled(texts.source)
+    known = _values(in_source) | _spelled(texts.source) if unexplained else set()
     invented = [mention for mention in unexplained if not _holds(mention.rest, known)]
     doubtful = [mention for mention in unexplained if mention not in invented]
-    return Comparison(_texts(missing), _texts(invented), _texts(doubtful))
+    certain = tuple(sorted(found.sentence for found in against if found.certain))
+    uncertain = tuple(sorted(found.sentence for found in against if not found.certain))
+    return Comparison(_texts(missing), _texts(invented), _texts(doubtful), certain, uncertain)
 
 
 def places(text: str) -> Iterator[tuple[int, int, str]]:
@@ -119,6 +126,8 @@ def _unaccounted(wanted: set[Mention], others: set[Mention], own: str, other: st
         return left
     known |= _spelled(other.lower())
     left = [mention for mention in left if not _holds(mention.readings, known)]
+    if left and names_substance(other.lower()):
+        left = [mention for mention in left if (IN_FORMULA,) not in mention.readings]
     if not left:
         return left
     explained = _by_amount(set(left), known, own, other)

@@ -28,7 +28,8 @@ _PREFIXES = {
 _PREFIXED = """
     W watt 瓦 | Wh watt-hour 瓦时 | g gram 克 | m metre 米 | m meter 米 | L litre 升 | L liter 升
     | Pa pascal 帕 | V volt 伏 | A ampere 安 | J joule 焦 | eV electronvolt 电子伏 | Hz hertz 赫 | s second 秒
-    B byte 字节 | bit bit 比特 | mol mole 摩尔 | N newton 牛 | cal calorie 卡 | pixel pixel 像素 | pc parsec 秒差距
+    B byte 字节
+    bit bit 比特 | mol mole 摩尔 | N newton 牛 | cal calorie 卡 | pixel pixel 像素 | pc parsec 秒差距
     bp base-pair 碱基 | Bq becquerel 贝可 | Gy gray 戈瑞 | Sv sievert 希沃特 | Ω ohm 欧姆 | Da dalton 道尔顿
 """.replace("\n", "|")
 _LONGER = {"瓦": "瓦特", "伏": "伏特", "安": "安培", "焦": "焦耳", "赫": "赫兹", "帕": "帕斯卡", "牛": "牛顿"}
