@@ -41,9 +41,15 @@ def in_chinese(text: str) -> set[str]:
     runs = set(_RUN.findall(text))
     for run in runs if len(runs) <= _MAX_RUNS else list(runs)[:_MAX_RUNS]:
         values |= _of_chinese_run(*run)
+    return values
+
+
+def implied_in(text: str) -> set[str]:
+    """What other words of a lower-case Chinese text imply, and its Roman numerals."""
+    values = implied_in_chinese(text)
     values.update(f"{unicodedata.numeric(mark):.0f}" for mark in set(_ROMAN.findall(text)))
     values.update(reign_years(text, _one), share_of_each(text, _one))
-    return values | implied_in_chinese(text)
+    return values
 
 
 def values_of(run: str) -> frozenset[int]:

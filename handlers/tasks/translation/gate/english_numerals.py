@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from handlers.tasks.translation.gate.implied_numbers import implied_in_english
 from handlers.tasks.translation.gate.numerals import canonical, fraction
 
 _split = str.split
@@ -174,7 +173,7 @@ def in_english(text: str) -> set[str]:
         if word in _IN_RUNS:
             run.append(word)
     values.update(_of_run(tuple(run)))
-    return values | implied_in_english(text, numeral)
+    return values
 
 
 def numeral(word: str) -> int | None:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from handlers.tasks.translation.gate.amounts import tokens_in, tokens_of
-from handlers.tasks.translation.gate.chinese_numerals import in_chinese
+from handlers.tasks.translation.gate.changed_words import changed_names, value_of, words_to_explain
+from handlers.tasks.translation.gate.chinese_numerals import implied_in, in_chinese
 from handlers.tasks.translation.gate.contradictions import contradictions
-from handlers.tasks.translation.gate.english_numerals import in_english
-from handlers.tasks.translation.gate.implied_numbers import IN_FORMULA, names_substance
+from handlers.tasks.translation.gate.english_numerals import in_english, numeral
+from handlers.tasks.translation.gate.implied_numbers import IN_FORMULA, implied_in_english, names_substance
 from handlers.tasks.translation.gate.mentions import Mention, Reading, found_in, mentions, plain_readings
 from handlers.tasks.translation.gate.written_digits import flat, with_origin
 
@@ -79,14 +80,36 @@ def compare(source: str, answer: str) -> Comparison:
     missing = _unaccounted(lost, in_answer, texts.cased_source, texts.cased_answer) if lost else []
     unexplained = _unaccounted(new, in_source, texts.cased_answer, texts.cased_source) if new else []
     against = contradictions(texts.cased_source, texts.cased_answer) if in_source and in_answer else []
-    if not missing and not unexplained and not against:
+    changed = _changed(texts, in_source)
+    if not missing and not unexplained and not against and not changed:
         return _SAME
-    known = _values(in_source) | _spelled(texts.source) if unexplained else set()
+    known = _known(texts.source, in_source) if unexplained else set()
     invented = [mention for mention in unexplained if not _holds(mention.rest, known)]
     doubtful = [mention for mention in unexplained if mention not in invented]
     certain = tuple(sorted(found.sentence for found in against if found.certain))
-    uncertain = tuple(sorted(found.sentence for found in against if not found.certain))
+    uncertain = (*sorted(found.sentence for found in against if not found.certain), *changed)
     return Comparison(_texts(missing), _texts(invented), _texts(doubtful), certain, uncertain)
+
+
+def _changed(texts: _Texts, in_source: set[Mention]) -> list[str]:
+    """Doubts about numbers in words and about names."""
+    sentences = [
+        f"{new} seems to stand for {old}"
+        for old, new in changed_names(texts.cased_source, texts.cased_answer)
+    ]
+    unsaid, said = words_to_explain(texts.source, texts.answer)
+    if unsaid and said:
+        known = _known(texts.source, in_source)
+        sentences += [
+            f"{unsaid[0]} is not said, and {word} is not in the source"
+            for word in said
+            if known.isdisjoint(value_of(word))
+        ][:1]
+    return sentences
+
+
+def _known(text: str, numbers: set[Mention]) -> set[str]:
+    return _values(numbers) | _spelled(text) | _implied(text)
 
 
 def places(text: str) -> Iterator[tuple[int, int, str]]:
@@ -109,7 +132,12 @@ def rarer(source: str, answer: str) -> tuple[str, ...]:
 
 def _spelled(text: str) -> set[str]:
     values = in_english(text)
-    return values if text.isascii() else values | in_chinese(text) | _dates(text)
+    return values if text.isascii() else values | in_chinese(text)
+
+
+def _implied(text: str) -> set[str]:
+    values = implied_in_english(text, numeral)
+    return values if text.isascii() else values | implied_in(text) | _dates(text)
 
 
 def _dates(text: str) -> set[str]:
@@ -124,9 +152,13 @@ def _unaccounted(wanted: set[Mention], others: set[Mention], own: str, other: st
     left = [mention for mention in wanted if not _holds(mention.readings, known)]
     if not left:
         return left
-    known |= _spelled(other.lower())
-    left = [mention for mention in left if not _holds(mention.readings, known)]
-    if left and names_substance(other.lower()):
+    lower = other.lower()
+    for read in (_spelled, _implied):
+        known |= read(lower)
+        left = [mention for mention in left if not _holds(mention.readings, known)]
+        if not left:
+            return left
+    if names_substance(lower):
         left = [mention for mention in left if (IN_FORMULA,) not in mention.readings]
     if not left:
         return left
