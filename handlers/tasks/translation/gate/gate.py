@@ -2,8 +2,8 @@
 
 ``json finish placeholders placeholder_order source_script numbers length repetition refusal echo``: the
 names are public and stand in reports. The gate must not refuse good translations, so each check looks
-for what a good translation never has; what is only odd warns. Nothing in a paper or an answer can change
-how it is checked, and everything is linear in their lengths.
+for what a good translation never has; what is only odd warns, and what is doubtful is asked about once.
+Nothing in a paper or an answer can change how it is checked, and everything is linear in their lengths.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ class _Pair:
         return _Finding(name, "warn", self.key, f'In "{self.key}" {sentence}.')
 
     def ask(self, name: str, sentence: str) -> _Finding:
-        return _Finding(name, "warn", self.key, f'In "{self.key}" {sentence}.', doubt=True)
+        asked = f'In "{self.key}" {sentence}: mend it, or repeat the text as it is if it is right.'
+        return _Finding(name, "warn", self.key, asked, doubt=True)
 
 
 def check(source: GateInput, content: str, finish_reason: str | None) -> Verdict:
