@@ -1,4 +1,5 @@
-"""The calls for one paper until the gate passes its answers: first call, repair, split."""
+"""The calls for one paper until the gate passes its answers: first call, repair, split; and one question
+about what it only doubts."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from handlers.domain.call import CallKind
 from handlers.domain.result import Check
 from handlers.domain.writing_systems import scripts_of
-from handlers.errors import ContentFilteredError, TooLongError
+from handlers.errors import ContentFilteredError, RejectedError, TooLongError, TransientError
 from handlers.ports import Ask
 from handlers.tasks.translation.gate import gate
 from handlers.tasks.translation.masking.exactness import added_markup, tidy
@@ -36,6 +37,9 @@ class Reading:
     raw: str = ""
     judged: frozenset[str] = frozenset()
     """Segments that ``checks`` are about."""
+    doubtful: frozenset[str] = frozenset()
+    """Segments that are good enough, and are asked about once."""
+    questions: tuple[str, ...] = ()
 
     def merged(self, later: Reading) -> Reading:
         """With a later answer for some of the keys; its verdict is the one that counts."""
@@ -68,7 +72,23 @@ class Exchange:
             except ContentFilteredError:
                 refused = Check(name="content_filter", verdict="fail")
                 return replace(reading, error=refused.name, checks=(*reading.checks, refused))
-        return reading
+            if not reading.bad:
+                return reading  # a repair was asked for: no second question
+        return self._asked_again(sources, reading) if reading.doubtful and not reading.bad else reading
+
+    def _asked_again(self, sources: Mapping[str, str], good: Reading) -> Reading:
+        """One question about what the gate doubts. The answer there is stays unless one with fewer doubts
+        comes: whatever becomes of the question, it costs no paper."""
+        again = {key: text for key, text in sources.items() if key in good.doubtful}
+        doubted = replace(good, bad=good.doubtful, problems=good.questions)
+        try:
+            later = self._call(again, "repair", doubted)
+        except (RejectedError, TransientError):
+            return good
+        if later.bad or len(later.questions) >= len(good.questions):
+            return good
+        judged = self.judge(sources, {**good.fields, **later.fields})
+        return good if judged.bad else judged
 
     def judge(self, sources: Mapping[str, str], fields: Mapping[str, str]) -> Reading:
         """The gate's verdict over texts that did not come in one answer."""
@@ -92,7 +112,10 @@ class Exchange:
         problems = (*verdict.problems, *((markup.detail,) if added else ()))
         checks = (*verdict.checks, markup)
         error = failed[0] if failed else None
-        return Reading(fields, bad, checks, problems, error, content, frozenset(sources))
+        judged = frozenset(sources)
+        return Reading(
+            fields, bad, checks, problems, error, content, judged, verdict.doubtful_keys, verdict.questions
+        )
 
     def _repaired(self, sources: Mapping[str, str], refused: Reading) -> Reading:
         again = {key: sources[key] for key in sources if key in refused.bad}

@@ -2,8 +2,8 @@
 
 ``json finish placeholders placeholder_order source_script numbers length repetition refusal echo``: the
 names are public and stand in reports. The gate must not refuse good translations, so each check looks
-for what a good translation never has; what is only odd warns. Nothing in a paper or an answer can change
-how it is checked, and everything is linear in their lengths.
+for what a good translation never has; what is only odd warns, and what is doubtful is asked about once.
+Nothing in a paper or an answer can change how it is checked, and everything is linear in their lengths.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ class Verdict:
     fields: dict[str, str] | None
     checks: tuple[Check, ...]
     bad_keys: frozenset[str]
+    questions: tuple[str, ...] = ()
+    """A sentence for each doubt: fit for one repair request, no reason to refuse."""
+    doubtful_keys: frozenset[str] = frozenset()
 
     @property
     def ok(self) -> bool:
@@ -81,6 +84,8 @@ class _Finding:
     key: str
     """"" when it concerns the whole answer."""
     sentence: str
+    doubt: bool = False
+    """Whether the model is asked about it once; the answer is kept whatever it says."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,10 @@ class _Pair:
 
     def warn(self, name: str, sentence: str) -> _Finding:
         return _Finding(name, "warn", self.key, f'In "{self.key}" {sentence}.')
+
+    def ask(self, name: str, sentence: str) -> _Finding:
+        asked = f'In "{self.key}" {sentence}: mend it, or repeat the text as it is if it is right.'
+        return _Finding(name, "warn", self.key, asked, doubt=True)
 
 
 def check(source: GateInput, content: str, finish_reason: str | None) -> Verdict:
@@ -131,7 +140,14 @@ def _verdict(
     failed = [finding for finding in findings if finding.verdict == "fail"]
     keys = {finding.key for finding in failed if finding.key}
     everything = any(finding.name == "finish" and not finding.key for finding in failed)
-    return Verdict(fields, checks, bad | keys | (whole if everything else frozenset()))
+    doubts = [finding for finding in findings if finding.doubt]
+    return Verdict(
+        fields,
+        checks,
+        bad | keys | (whole if everything else frozenset()),
+        tuple(finding.sentence for finding in doubts),
+        frozenset(finding.key for finding in doubts),
+    )
 
 
 def _check(name: str, findings: list[_Finding]) -> Check:
@@ -216,6 +232,10 @@ def _numbers(pair: _Pair) -> Iterator[_Finding]:
         yield pair.fail("numbers", f"numbers stand that the source has not: {_listed(compared.invented)}")
     elif compared.doubtful:
         yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
+    for sentence in compared.contradicted:
+        yield pair.fail("numbers", sentence)
+    for sentence in compared.uncertain:
+        yield pair.ask("numbers", sentence)
     if fewer := rarer(pair.source_prose, pair.prose):
         yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(fewer)}")
 

@@ -1,59 +1,35 @@
 """Whether a translation has the numbers of its source: none dropped, none changed, none invented.
 
-A *mention* is a number as it is written (``3~5万``, ``1.2 million``, ``80年代``). It has one or more
-*readings*, each the values that it may stand for; a mention is accounted for when all values of one
-reading occur on the other side. Every mention of digits in the source must be accounted for by digits
-or words of the answer; every mention of digits in the answer by digits or numerals of the source.
-Numerals that are words (``一些``, ``四川``) are never demanded. Signs and percent signs are not compared.
+Every mention of digits in the source must be accounted for by digits or words of the answer; every
+mention of digits in the answer by digits or numerals of the source. What no value accounts for, an
+amount may: both sides in base units (``18 ka`` is ``1.8万年``). Numerals that are words (``一些``,
+``四川``) are never demanded.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import NamedTuple
 
-from handlers.tasks.translation.gate.chinese_numerals import in_chinese
-from handlers.tasks.translation.gate.english_numerals import in_english
-from handlers.tasks.translation.gate.numerals import canonical, with_tail
+from handlers.tasks.translation.gate.amounts import tokens_in, tokens_of
+from handlers.tasks.translation.gate.changed_words import changed_names, value_of, words_to_explain
+from handlers.tasks.translation.gate.chinese_numerals import implied_in, in_chinese
+from handlers.tasks.translation.gate.contradictions import contradictions
+from handlers.tasks.translation.gate.english_numerals import in_english, numeral
+from handlers.tasks.translation.gate.implied_numbers import IN_FORMULA, implied_in_english, names_substance
+from handlers.tasks.translation.gate.mentions import Mention, Reading, found_in, mentions, plain_readings
+from handlers.tasks.translation.gate.written_digits import flat, with_origin
 
-Reading = tuple[str, ...]
-_Groups = tuple[str, ...]
-
-_SPACES = " \u00a0\u2009\u202f"
-_MORE = rf"[0-9]{{0,40}}(?:[.,，/{_SPACES}][0-9]{{1,40}}){{0,24}}"
-_SCALE = (
-    r"(?:\s?[多余来几]?\s?([百千万亿]{1,4})(?!分)([克米瓦伏帕卡焦赫升]?)"
-    r"|[ -]?((?:ten |hundred )?(?:hundred|thousand|million|billion|trillion|dozen))s?\b)?"
-)
-_TAIL = (
-    r"(年代|世纪|[个年]半|倍|成|后|年|半|‰| per (?:thousand|mille)|[)）]|[个种次项例名条类位篇只](?!月)"
-    r"|d(?![a-z])|[a-z]{2})?"
-)
-_CONNECTOR = r"\s?(?:[-~～–—−‒至到、和或]{1,2}|to|and|or|per|in|out of)\s?"
-# The context is looked up behind the first digit, not before it: so the search runs from digit to digit.
-_MENTION = re.compile(
-    rf"([0-9](?:(?<=([a-zα-ω^×(（]).)|(?<=([a-zα-ω][-‐‑–]).)|(?<=[ =<>≤≥(（](\.).))?{_MORE}){_SCALE}{_TAIL}"
-    rf"(?:{_CONNECTOR}([0-9]{_MORE}){_SCALE}{_TAIL})?"
-)
-_ODD = re.compile("[⁰¹²³⁴-⁹０-９．／₀-₉①-⑳½⅓⅔¼¾]{1,40}")
-_PLAIN = {mark: unicodedata.normalize("NFKC", mark) for mark in "０１２３４５６７８９．／₀₁₂₃₄₅₆₇₈₉"}
-_POWER_DIGITS = {mark: str(value) for value, mark in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
-_PLAIN |= {chr(ord("①") + place): f"({place + 1})" for place in range(20)}
-_PLAIN |= {"½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4"}
-_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[, ][0-9]{3})+(?:\.[0-9]+)?")
-_YEAR_MONTH = re.compile(r"((?:19|20)[0-9]{2})\.(0?[1-9]|1[0-2])")
 _LINE_NUMBER = re.compile(r"\n\s?[0-9]{1,3}號? +")
 """A manuscript's numbers of lines, that text recognition took along: never demanded."""
-_ZEROS = re.compile("[, ]0")
-_POWERS = {"百": 2, "千": 3, "万": 4, "亿": 8}
-_WORD_POWERS = {"ten": 1, "hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_FEW = 8
 _WHOLE_DIGITS = re.compile(r"(?<![\d.,])(?:\d{2,15}|\d{1,15}\.\d{1,15})(?![\d.,]*\d)", re.ASCII)
 """Numbers of two digits or more, whole: no pieces of lists and versions."""
+_FAR = 24
+"""Characters after a number in which its scale and unit stand."""
+_QUOTED_DATE = re.compile(r"[“\"‘'「]\s?(1[0-2]|0?[1-9])[.·・•∙](3[01]|[12][0-9]|0?[1-9])(?![0-9.])")
 
 
 @dataclass(frozen=True)
@@ -66,57 +42,81 @@ class Comparison:
     """In the answer, not explained by the source."""
     doubtful: tuple[str, ...]
     """Not explained, and no reason to refuse: digits in names and units, numbering of a list."""
-
-
-@dataclass(frozen=True, eq=False)
-class Mention:
-    """Made once for each way of writing a number, so that comparing by identity mostly suffices."""
-
-    text: str
-    readings: tuple[Reading, ...]
-    rest: tuple[Reading, ...]
-    """The readings without a first number that needs no explanation (``COVID-19``)."""
-    values: frozenset[str]
-    """All values of all readings."""
+    contradicted: tuple[str, ...] = ()
+    """Sentences: what can only be damage, of numbers that both texts have."""
+    uncertain: tuple[str, ...] = ()
+    """Sentences: what a good translation may have, and is asked about."""
 
 
 _SAME = Comparison((), (), ())
 
 
+class _Texts(NamedTuple):
+    """Both texts with plain digits, in lower case and as they are written; both are of one length."""
+
+    source: str
+    answer: str
+    cased_source: str
+    cased_answer: str
+
+    @classmethod
+    def of(cls, source: str, answer: str) -> _Texts:
+        (one, cased_one), (other, cased_other) = _lowered(flat(source)), _lowered(flat(answer))
+        return cls(one, other, cased_one, cased_other)
+
+
+def _lowered(text: str) -> tuple[str, str]:
+    lower = text.lower()
+    return lower, text if len(text) == len(lower) else lower
+
+
 def compare(source: str, answer: str) -> Comparison:
     """Compare two texts without placeholders. Linear in their length."""
-    source, answer = _flat(source), _flat(answer)
-    in_source, in_answer = mentions(source), mentions(answer)
-    demanded = mentions(_LINE_NUMBER.sub("\n", source)) if "\n" in source else in_source
+    texts = _Texts.of(source, answer)
+    in_source, in_answer = mentions(texts.source), mentions(texts.answer)
+    demanded = mentions(_LINE_NUMBER.sub("\n", texts.source)) if "\n" in source else in_source
     in_source |= demanded
     lost, new = demanded - in_answer, in_answer - in_source
-    missing = _unaccounted(lost, in_answer, answer) if lost else []
-    unexplained = _unaccounted(new, in_source, source) if new else []
-    if not missing and not unexplained:
+    missing = _unaccounted(lost, in_answer, texts.cased_source, texts.cased_answer) if lost else []
+    unexplained = _unaccounted(new, in_source, texts.cased_answer, texts.cased_source) if new else []
+    against = contradictions(texts.cased_source, texts.cased_answer) if in_source and in_answer else []
+    changed = _changed(texts, in_source)
+    if not missing and not unexplained and not against and not changed:
         return _SAME
-    if not unexplained:
-        return Comparison(_texts(missing), (), ())
-    known = _values(in_source) | _spelled(source)
+    known = _known(texts.source, in_source) if unexplained else set()
     invented = [mention for mention in unexplained if not _holds(mention.rest, known)]
     doubtful = [mention for mention in unexplained if mention not in invented]
-    return Comparison(_texts(missing), _texts(invented), _texts(doubtful))
+    certain = tuple(sorted(found.sentence for found in against if found.certain))
+    uncertain = (*sorted(found.sentence for found in against if not found.certain), *changed)
+    return Comparison(_texts(missing), _texts(invented), _texts(doubtful), certain, uncertain)
+
+
+def _changed(texts: _Texts, in_source: set[Mention]) -> list[str]:
+    """Doubts about numbers in words and about names."""
+    sentences = [
+        f"{new} seems to stand for {old}"
+        for old, new in changed_names(texts.cased_source, texts.cased_answer)
+    ]
+    unsaid, said = words_to_explain(texts.source, texts.answer)
+    if unsaid and said:
+        known = _known(texts.source, in_source)
+        sentences += [
+            f"{unsaid[0]} is not said, and {word} is not in the source"
+            for word in said
+            if known.isdisjoint(value_of(word))
+        ][:1]
+    return sentences
+
+
+def _known(text: str, numbers: set[Mention]) -> set[str]:
+    return _values(numbers) | _spelled(text) | _implied(text)
 
 
 def places(text: str) -> Iterator[tuple[int, int, str]]:
     """Start, end and mention of every number of digits in a text, the mention as ``compare`` writes it."""
-    flat, origin = _with_origin(text)
-    for match in _MENTION.finditer(flat):
-        start, end = origin[match.start()], origin[match.end() - 1] + 1
-        yield start, end, _mention(tuple(group or "" for group in match.groups())).text
-
-
-def _with_origin(text: str) -> tuple[str, list[int]]:
-    """The flat text, and for each character of it the position in ``text`` that it came from."""
-    pieces = [
-        _plain_mark(mark, before) if _ODD.match(mark) else mark.lower()
-        for before, mark in zip(" " + text, text, strict=False)
-    ]
-    return "".join(pieces), [at for at, piece in enumerate(pieces) for _ in piece]
+    plain, origin = with_origin(text)
+    for match, mention in found_in(plain):
+        yield origin[match.start()], origin[match.end() - 1] + 1, mention.text
 
 
 def rarer(source: str, answer: str) -> tuple[str, ...]:
@@ -135,38 +135,66 @@ def _spelled(text: str) -> set[str]:
     return values if text.isascii() else values | in_chinese(text)
 
 
-def mentions(text: str) -> set[Mention]:
-    """The mentions of digits in a flat, lower-case text."""
-    return {_mention(groups) for groups in set(_MENTION.findall(text))}
+def _implied(text: str) -> set[str]:
+    values = implied_in_english(text, numeral)
+    return values if text.isascii() else values | implied_in(text) | _dates(text)
 
 
-def _flat(text: str) -> str:
-    text = text.lower()
-    return text if text.isascii() else _ODD.sub(_plain, text)
+def _dates(text: str) -> set[str]:
+    """Month and day of ``“5.12”``."""
+    return {str(int(part)) for date in _QUOTED_DATE.findall(text) for part in date}
 
 
-def _plain(match: re.Match[str]) -> str:
-    return _plain_run(match[0])
-
-
-@lru_cache(maxsize=1024)
-def _plain_run(run: str) -> str:
-    return "".join(_plain_mark(mark, before) for before, mark in zip(" " + run, run, strict=False))
-
-
-def _plain_mark(mark: str, before: str) -> str:
-    """A power stays apart from what it is the power of: ``10⁴`` is not 104."""
-    return _PLAIN.get(mark) or ("" if before in _POWER_DIGITS else "^") + _POWER_DIGITS[mark]
-
-
-def _unaccounted(wanted: set[Mention], others: set[Mention], text: str) -> list[Mention]:
-    """Words of the other text are read only when its digits do not suffice: mostly they do."""
+def _unaccounted(wanted: set[Mention], others: set[Mention], own: str, other: str) -> list[Mention]:
+    """Words of the other text are read only when its digits do not suffice, and amounts when its words do
+    not: mostly they do."""
     known = _values(others)
     left = [mention for mention in wanted if not _holds(mention.readings, known)]
     if not left:
         return left
-    known |= _spelled(text)
-    return [mention for mention in left if not _holds(mention.readings, known)]
+    lower = other.lower()
+    for read in (_spelled, _implied):
+        known |= read(lower)
+        left = [mention for mention in left if not _holds(mention.readings, known)]
+        if not left:
+            return left
+    if names_substance(lower):
+        left = [mention for mention in left if (IN_FORMULA,) not in mention.readings]
+    if not left:
+        return left
+    explained = _by_amount(set(left), known, own, other)
+    return [mention for mention in left if mention not in explained]
+
+
+def _by_amount(left: set[Mention], known: set[str], own: str, other: str) -> set[Mention]:
+    """Those that everywhere stand in amounts, or dates in quotes, that the other text has as well."""
+    written = [way for found, _ in found_in(other.lower()) for ways in _ways(other, found) for way in ways]
+    tokens = tokens_of(other, written)
+    dated = {match.start(1) for match in _QUOTED_DATE.finditer(own) if known.issuperset(_dates(match[0]))}
+    explained: set[Mention] = set()
+    unexplained: set[Mention] = set()
+    for found, mention in found_in(own.lower()):
+        if mention in left:
+            good = found.start() in dated or all(
+                (known.issuperset(plain_readings(ways[0][1])[0]) and not any(found.group(5, 7, 10, 12)))
+                or any(not tokens.isdisjoint(tokens_in(*way)) for way in ways)
+                for ways in _ways(own, found)
+            )
+            (explained if good else unexplained).add(mention)
+    return explained - unexplained
+
+
+def _ways(text: str, found: re.Match[str]) -> Iterator[list[tuple[str, str]]]:
+    """For each number of a mention the number with what may belong to it: for the first of a range
+    (``2~3万年``) also what follows the second."""
+    first, second = found[1], found[9]
+    after = text[found.end(1) : found.end(1) + _FAR]
+    if not second:
+        yield [(after, first)]
+        return
+    rest = text[found.end(9) : found.end(9) + _FAR]
+    yield [(after, first), (rest, first)]
+    yield [(rest, second)]
 
 
 def _holds(readings: tuple[Reading, ...], known: set[str]) -> bool:
@@ -182,109 +210,3 @@ def _values(numbers: set[Mention]) -> set[str]:
 
 def _texts(numbers: list[Mention]) -> tuple[str, ...]:
     return tuple(sorted(mention.text for mention in numbers))
-
-
-@lru_cache(maxsize=2048)  # each is a kilobyte or two, in every job
-def _mention(groups: _Groups) -> Mention:
-    """Groups: number, letter before, letter and hyphen before, dot before, Chinese scale, its unit,
-    English scale, tail; then number, scale, unit, English scale, tail of a range's second number."""
-    first, letter, hyphen, dot = groups[:4]
-    number = f"0.{first}" if dot and first.isdigit() else first
-    left = _side(number, groups[4], groups[5], groups[6], groups[7])
-    if dot:
-        left = (*left, *_plain_readings(first))  # a full stop with its space on the wrong side
-    if letter == "×" and first.startswith("10") and len(first) in (3, 4):
-        left = (*left, ("10", canonical(first[2:])))
-    if first in ("0", "1") and letter.isalpha() and groups[7].isalpha() and groups[7].isascii():
-        left = ((),)  # a letter that character recognition took for a digit
-    if letter == "^":
-        left = (*left, (f"^{first}",))
-    free = _is_free(first, letter, hyphen, groups[7])
-    text = "".join(groups[4:8])
-    if not groups[8]:
-        return _made(first + text, left, ((),) if free else left)
-    right = _second(first, groups)
-    if (groups[9] or groups[11]) and not (groups[4] or groups[6]):
-        left = (*left, *_side(number, groups[9], "", groups[11], ""))
-    pairs = tuple((*a, *b) for a in left[:_FEW] for b in right[:_FEW])
-    if len(left) == len(right) == 1 and len(pairs[0]) == 2:
-        pairs = (*pairs, ("/".join(pairs[0]),))
-    return _made(f"{first}{text}-{''.join(groups[8:])}", pairs, right if free else pairs)
-
-
-def _made(text: str, readings: tuple[Reading, ...], rest: tuple[Reading, ...]) -> Mention:
-    return Mention(text, readings, rest, frozenset(value for reading in readings for value in reading))
-
-
-def _is_free(first: str, letter: str, hyphen: str, tail: str) -> bool:
-    """Whether an answer may have it unexplained: ``(2)`` of a list, ``CO2``, ``COVID-19``, ``3D``."""
-    if letter in ("(", "（"):
-        return tail in (")", "）") and len(first) < 3
-    return bool(letter or hyphen or tail == "d")
-
-
-def _second(first: str, groups: _Groups) -> tuple[Reading, ...]:
-    right = _side(*groups[8:])
-    if len(first) == 4 and len(groups[8]) == 2 and first.isdigit() and groups[8].isdigit():
-        return (*right, (first[:2] + groups[8],))
-    return right
-
-
-def _side(number: str, marks: str, unit: str, words: str, tail: str) -> tuple[Reading, ...]:
-    """Readings of one number with its scale and the word after it."""
-    plain = _plain_readings(number)
-    if marks or words:
-        scaled = tuple(reading for base in plain for reading in _scaled(base, marks, words))
-        return (*scaled, *plain) if unit else scaled
-    if not tail or tail in ")）" or (tail.isascii() and tail[0] != " "):
-        return plain
-    last = plain[0][-1]
-    more = tuple((*plain[0][:-1], value) for value in with_tail(last, tail))
-    if last == "1" and tail in "个种次项例名条类位篇只":
-        more = ((*plain[0][:-1], "a"),)
-    return (*plain, *more)
-
-
-def _plain_readings(number: str) -> tuple[Reading, ...]:
-    if number.isdigit():
-        return ((canonical(number),),)
-    number = number.replace("，", ",")
-    for space in _SPACES[1:]:
-        number = number.replace(space, " ")
-    parts = tuple(value for piece in re.split("[/ ]", number) for value in _pieces(piece))
-    if _THOUSANDS.fullmatch(number):
-        joined = (canonical(number.replace(",", "").replace(" ", "")),)
-        return (joined,) if _ZEROS.search(number) else (joined, parts, tuple(_listed(number)))
-    if dated := _YEAR_MONTH.fullmatch(number):
-        return (parts, (dated[1], canonical(dated[2])))
-    return (parts, ("/".join(parts),)) if number.count("/") == 1 and len(parts) == 2 else (parts,)
-
-
-def _pieces(piece: str) -> list[str]:
-    return [canonical(piece.replace(",", ""))] if _THOUSANDS.fullmatch(piece) else _listed(piece)
-
-
-def _listed(numbers: str) -> list[str]:
-    """``1,2.5,10`` are three values, ``3.2.1`` as well."""
-    return [
-        canonical(part)
-        for item in re.split("[, ]", numbers)
-        for part in (item.split(".") if item.count(".") > 1 else [item])
-    ]
-
-
-def _scaled(base: Reading, marks: str, words: str) -> tuple[Reading, ...]:
-    if words == "dozen":
-        return ((*base, "12"), (*base[:-1], str(12 * int(base[-1]))) if base[-1].isdigit() else base)
-    power = sum(_POWERS[mark] for mark in marks) + sum(_WORD_POWERS[word] for word in words.split())
-    value = _shifted(base[-1], power)
-    readings: tuple[Reading, ...] = ((*base[:-1], value), (*base, "10", f"^{power}"))
-    if words and len(base) > 1 and base[-1] in ("10", "100", "1000"):
-        readings = ((*base[:-2], _shifted(base[-2], power + len(base[-1]) - 1)), *readings)
-    return readings
-
-
-def _shifted(value: str, power: int) -> str:
-    whole, _, rest = value.partition(".")
-    rest = rest.ljust(power, "0")
-    return canonical(f"{whole}{rest[:power]}.{rest[power:]}")

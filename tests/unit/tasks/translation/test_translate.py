@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
-from handlers.errors import ContentFilteredError, FatalError, TooLongError
+from handlers.errors import ContentFilteredError, FatalError, TooLongError, TransientError
 from handlers.tasks.translation.translate import TranslateTask
 
 WORDS = {
@@ -220,6 +220,34 @@ def test_a_filter_in_the_repair_keeps_the_first_answer() -> None:
     result = TranslateTask(spec()).run(paper(), Script(without_placeholders, raising(FILTERED)))
     assert (result.status, result.error) == ("flagged", "content_filter")
     assert result.fields["title"] == "temperature and pressure"
+
+
+EXCHANGED = {"abstract": "The content is 25.0% and the pressure 12.5%."}
+RIGHT = {"abstract": "The content is 12.5% and the pressure 25.0%."}
+
+
+@pytest.mark.parametrize(
+    ("second", "kept"),
+    [
+        (lambda _: RIGHT, RIGHT),
+        (lambda _: EXCHANGED, EXCHANGED),
+        (lambda _: {"abstract": "The content is high."}, EXCHANGED),
+        (lambda _: "no", EXCHANGED),
+        (raising(ContentFilteredError("filtered", code="filter")), EXCHANGED),
+        (raising(TransientError("gone", code="gone")), EXCHANGED),
+    ],
+)
+def test_a_doubt_is_asked_about_once_and_costs_no_paper(
+    second: Callable[[Segments], object], kept: Segments
+) -> None:
+    ask = Script(lambda _: EXCHANGED, second)
+    result = TranslateTask(spec()).run(
+        Paper(id="p", abstract="含量为12.5%，压力为25.0%。", language="zh"), ask
+    )
+    assert (result.status, ask.kinds) == ("done", ["translate", "repair"])
+    assert result.fields["abstract"] == kept["abstract"]
+    numbers = next(check for check in result.checks if check.name == "numbers")
+    assert numbers.verdict == ("pass" if kept is RIGHT else "warn")
 
 
 def test_an_error_that_is_not_the_tasks_business_passes_through() -> None:

@@ -1,0 +1,106 @@
+"""Numbers in words, and names with digits in them, that one text has and the other has not.
+
+``三组`` that the answer does not say, while it says ``four``, which the source does not explain: one alone
+is no evidence, for translators leave out and add; both together are a doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from handlers.tasks.translation.gate.chinese_numerals import values_of
+from handlers.tasks.translation.gate.english_numerals import numeral
+
+_split = str.split
+_MEASURES = (
+    "个|组|种|天|日|周|年|月|次|名|例|条|项|类|人|位|篇|只|株|座|家|倍|代|层|级|期|轮|批|章|步|阶段|方面|部分|小时"
+    "|分钟|所|省|市|县|国|套|台|块|件|维"
+)
+_COUNTED = re.compile(
+    rf"(?<![一二两三四五六七八九十百千万亿第几数零〇分之点])([二两三四五六七八九十]{{1,3}}|1(?<![0-9.]1))(?={_MEASURES})"
+)
+_SAID = {
+    1: "one single 1 once first sole i",
+    2: "two second twi doubl both pair dual coupl bina bila biva dich dupl half ii bipart",
+    3: "three third thir tri tern thric",
+    4: "four quart quad tetra",
+    5: "five fif quint pent",
+    6: "six hex",
+    7: "seven hept week",
+    8: "eight oct",
+    9: "nin",
+    10: "ten deca tenth",
+    12: "twel dozen year",
+}
+_EVIDENCE = {value: tuple(_split(words)) for value, words in _SAID.items()}
+_WORDS = (
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+)
+_ENGLISH = re.compile(
+    rf"(?<![a-z0-9.-])({_WORDS})(?![a-z]|-(?:{_WORDS}|one)|(?: and)? (?:hundred|thousand|million))"
+)
+_NAME = re.compile(r"(?<![A-Za-z0-9^.])[A-Za-z]{1,12}-?[0-9][A-Za-z0-9]{0,12}(?![A-Za-z0-9])")
+_ELEMENTS = re.compile(
+    r"(?:(?:H|B|C|N|O|F|P|S|K|I|Na|Mg|Al|Si|Cl|Ca|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|As|Br|Ag|Ba|Pb|Hg|Li)[0-9]{0,2}){2,8}"
+)
+
+
+def words_to_explain(source: str, answer: str) -> tuple[list[str], list[str]]:
+    """Counted numerals of the lower-case source that the answer does not say, and the number words of the
+    answer; both empty unless there are some of either."""
+    if not answer.isascii() and re.search("[\u4e00-\u9fff]{2}", answer):
+        unsaid = [word for word in set(_ENGLISH.findall(source)) if not _is_in_chinese(word, answer)]
+        return (unsaid, sorted(set(_COUNTED.findall(answer)))) if unsaid else ([], [])
+    counted = set(_COUNTED.findall(source))
+    unsaid = [run for run in counted if not any(_is_in_english(value, answer) for value in _values(run))]
+    return (unsaid, sorted(set(_ENGLISH.findall(answer)))) if unsaid else ([], [])
+
+
+def value_of(word: str) -> frozenset[str]:
+    """What a counted numeral or a number word may be."""
+    number = numeral(word)
+    return frozenset({str(number)} if number else map(str, values_of(word)))
+
+
+def _values(run: str) -> frozenset[int]:
+    return frozenset({1}) if run == "1" else values_of(run)
+
+
+def _is_in_english(value: int, text: str) -> bool:
+    return str(value) in text or any(word in text for word in _EVIDENCE.get(value, ())) or value > 12
+
+
+def _is_in_chinese(word: str, text: str) -> bool:
+    value = numeral(word) or 0
+    marks = "零一二三四五六七八九十"
+    said = (
+        marks[value] if value <= 10 else f"十{marks[value - 10]}" if value < 20 else f"{marks[value // 10]}十"
+    )
+    return said in text or str(value) in text or (value == 2 and any(mark in text for mark in "两双倍半"))
+
+
+def changed_names(source: str, answer: str) -> Iterator[tuple[str, str]]:
+    """A name of the source and the one that stands in its place: the same letters with other digits, or two
+    formulas. Of flat texts that keep their case."""
+    mine = set(_NAME.findall(source))
+    if not mine or mine == (theirs := set(_NAME.findall(answer))):
+        return
+    lost = sorted(name for name in mine - theirs if _bare(name) not in set(map(_bare, theirs)))
+    new = sorted(name for name in theirs - mine if _bare(name) not in set(map(_bare, mine)))
+    for name in new[:8]:
+        other = next((old for old in lost[:40] if _is_changed(old, name)), None)
+        if other:
+            yield other, name
+
+
+def _bare(name: str) -> str:
+    return name.replace("-", "").lower()
+
+
+def _is_changed(old: str, new: str) -> bool:
+    if _ELEMENTS.fullmatch(old) and _ELEMENTS.fullmatch(new):
+        return True
+    letters = [re.sub("[0-9-]", "", name).lower() for name in (old, new)]
+    return letters[0] == letters[1] and len(letters[0]) > 1

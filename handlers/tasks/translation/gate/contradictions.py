@@ -1,0 +1,145 @@
+"""Where both texts have a number and say different things of it: another sign, comparison or unit, or two
+numbers that have changed places.
+
+What can only be damage is *certain*; the rest is a *doubt*, for a good translation may put it so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from handlers.tasks.translation.gate.claims import Claim, claims, sentences
+from handlers.tasks.translation.gate.first_look import first_look
+from handlers.tasks.translation.gate.units import AMBIGUOUS
+
+_FALLING = re.compile(
+    r"decreas|declin|reduc|drop|fell|fall|lower|loss|lost|negativ|minus|below|down|cool|deficit|shr[iau]nk|less"
+    r"|zero|降|减|负|零下|低|跌|缩|亏|below"
+)
+_NEAR = 48
+_YEAR = re.compile("1[5-9][0-9]{2}|20[0-9]{2}")
+_JOINING = frozenset(("", *"和与及或至到"))
+_TIME = frozenset({"s", "month"})
+_COMPARED = re.compile(r"\b(?:from|than|versus|vs|compared|against|relative|respectively)\b|由|从|比|较")
+
+
+class Contradiction(NamedTuple):
+    sentence: str
+    certain: bool
+
+
+_Claims = Mapping[str, list[Claim]]
+
+
+def contradictions(source: str, answer: str) -> list[Contradiction]:
+    """Of two flat texts that keep their case; linear in their length."""
+    look = first_look(source, answer)
+    found: list[Contradiction] = []
+    if look.disputed:
+        in_source, in_answer = claims(source, look.disputed), claims(answer, look.disputed)
+        one, other = _by_value(in_source), _by_value(in_answer)
+        found = [*_signs(one, other, source, answer), *_directions(one, other), *_units(in_source, in_answer)]
+    if look.exchanged and not found:
+        both = frozenset(look.exchanged)
+        found += _exchanged(claims(source, both), claims(answer, both), source, answer)
+    return found
+
+
+def _by_value(found: list[Claim]) -> _Claims:
+    by_value: defaultdict[str, list[Claim]] = defaultdict(list)
+    for claim in found:
+        by_value[claim.value].append(claim)
+    return by_value
+
+
+def _signs(one: _Claims, other: _Claims, source: str, answer: str) -> Iterator[Contradiction]:
+    for value, said in one.items():
+        there = other.get(value)
+        if not there or value == "0":
+            continue
+        mine, theirs = {claim.sign for claim in said}, {claim.sign for claim in there}
+        if mine == {-1} and theirs == {1} and not any(_is_falling(answer, claim) for claim in there):
+            yield Contradiction(f"the minus sign of {value} is missing", certain=True)
+        elif theirs == {-1} and mine == {1} and not any(_is_falling(source, claim) for claim in said):
+            yield Contradiction(f"{value} is negative and in the source it is not", certain=False)
+
+
+def _is_falling(text: str, claim: Claim) -> bool:
+    """``下降了3.2%`` for -3.2%; not so where the number is what a symbol equals."""
+    before = text[max(0, claim.start - _NEAR) : claim.start]
+    return not before.rstrip().endswith(("=", "＝")) and bool(
+        _FALLING.search(before.lower())
+        or _FALLING.search(text[claim.start : claim.start + _NEAR // 2].lower())
+    )
+
+
+def _directions(one: _Claims, other: _Claims) -> Iterator[Contradiction]:
+    for value, said in one.items():
+        mine = Counter(claim.direction for claim in said)
+        theirs = Counter(claim.direction for claim in other.get(value, ()))
+        for way in (-1, 1):
+            if theirs[way] > mine[way] and theirs[-way] < mine[-way]:
+                symbols = all(claim.symbol for claim in (*said, *other[value]) if claim.direction)
+                sentence = f"“{'less' if way < 0 else 'more'} than {value}” is the opposite of the source's"
+                yield Contradiction(sentence, certain=symbols and mine[way] == 0)
+
+
+def _units(in_source: list[Claim], in_answer: list[Claim]) -> Iterator[Contradiction]:
+    """One number with one unit here and another there, and neither amount has its like on the other side."""
+    mine, theirs = _only_here(in_source, in_answer), _only_here(in_answer, in_source)
+    for number in mine.keys() & theirs.keys():
+        (left, left_symbol), (right, right_symbol) = mine[number], theirs[number]
+        kinds = {left, right}
+        same = left == right or kinds == _TIME
+        if same or not ({left_symbol, right_symbol} & AMBIGUOUS):
+            sentence = f"{number} {right_symbol} stands for {number} {left_symbol}"
+            yield Contradiction(sentence, certain=same)
+
+
+def _only_here(here: list[Claim], there: list[Claim]) -> dict[str, tuple[str, str]]:
+    """Dimension and unit by number (without scale), of the amounts that the other text has not."""
+    known = {(claim.amount.unit[0], claim.amount.base) for claim in there if claim.amount.unit}
+    bare = {claim.value for claim in there if not claim.amount.unit}
+    return {
+        claim.amount.number: (claim.amount.unit[0], claim.amount.symbol)
+        for claim in here
+        if claim.amount.unit
+        and (claim.amount.unit[0], claim.amount.base) not in known
+        and claim.value not in bare
+    }
+
+
+def _exchanged(
+    in_source: list[Claim], in_answer: list[Claim], source: str, answer: str
+) -> Iterator[Contradiction]:
+    """Two numbers of one unit in one sentence that stand in the other order."""
+    if len(in_source) != 2 or len(in_answer) != 2:
+        return
+    (first, second), (right, left) = in_source, in_answer
+    parts = list(sentences(source, [first.start, second.start]))
+    if parts[0] != parts[1] or not _are_alike(first, second, source):
+        return
+    if not _COMPARED.search(answer[max(0, right.start - 12) : left.start].lower()):
+        yield Contradiction(f"{second.value} and {first.value} seem to have changed places", certain=False)
+
+
+def _are_alike(first: Claim, second: Claim, text: str) -> bool:
+    """Of one unit; without one, both whole numbers or both decimals, no years, and of the same things."""
+    if first.amount.unit or second.amount.unit:
+        return first.amount.unit == second.amount.unit
+    counted = {mark for claim in (first, second) if (mark := _counted(text, claim)) not in _JOINING}
+    numbers = first.amount.number, second.amount.number
+    return (
+        len(counted) < 2
+        and ("." in numbers[0]) == ("." in numbers[1])
+        and not any(map(_YEAR.fullmatch, numbers))
+    )
+
+
+def _counted(text: str, claim: Claim) -> str:
+    """The letter after a number: ``例`` of ``30例``."""
+    after = text[claim.start : claim.start + 40].lstrip("0123456789., ")
+    return after[:1] if after[:1].isalpha() else ""

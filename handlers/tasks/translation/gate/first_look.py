@@ -1,0 +1,149 @@
+"""Which numbers deserve a second look: sign, comparison, unit or place differs at sight. Mostly none do.
+
+It is what keeps the reading of claims off the many texts where there is nothing to see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from handlers.tasks.translation.gate.units import Unit, units
+
+_HAN = "\u4e00-\u9fff"
+_NUMBER = re.compile(
+    rf"([0-9](?<=(..)[0-9])?[0-9.,]*)(?:[ -]?([%‰℃A-Za-zμµ°]{{1,9}})|([{_HAN}]{{1,2}}))?", re.DOTALL
+)
+_SYMBOLS = {"<": "<", "＜": "<", ">": ">", "＞": ">", "≤": "≤", "≦": "≤", "≥": "≥", "≧": "≥"}
+_LESS = re.compile("[低小少短]于|不[足到]|[至最]多|未达")
+_MORE = re.compile("[高大多长]于|超过|[至最]少|.逾")
+_NEGATIVE = re.compile("零下|.负")
+_OPPOSITE = {
+    "less": (
+        "more than",
+        "over ",
+        "above",
+        "greater",
+        "exceed",
+        "least",
+        "higher",
+        ">",
+        "超",
+        "大于",
+        "高于",
+        "至少",
+    ),
+    "more": (
+        "less",
+        "below",
+        "under",
+        "fewer",
+        "lower",
+        "at most",
+        "up to",
+        "<",
+        "小于",
+        "低于",
+        "不足",
+        "不到",
+        "至多",
+    ),
+}
+"""Words without one of which a text cannot say the opposite."""
+_MINUS = re.compile(rf"[\s(（=＝,，:：<>≤≥＜＞~～至到{_HAN}][-−–﹣－]")
+_YEAR = re.compile("1[0-9]{3}|20[0-9]{2}")
+
+
+class FirstLook(NamedTuple):
+    disputed: frozenset[str]
+    """Numbers of which the texts seem to say different things."""
+    exchanged: tuple[str, str] | None
+    """Two that stand once in each text and have changed places, all others keeping theirs."""
+
+
+_Seen = tuple[str, str, "Unit | None"]
+"""Number, mark before it, unit."""
+_Said = set[tuple[str, "Unit | None"]]
+"""Marks and units of one number."""
+_NOTHING = FirstLook(frozenset(), None)
+
+
+def first_look(source: str, answer: str) -> FirstLook:
+    """At two flat texts that keep their case."""
+    one, other = _seen(source), _seen(answer)
+    if one == other:
+        return _NOTHING
+    mine, theirs = _by_number(one), _by_number(other)
+    disputed = [
+        number
+        for number in mine.keys() & theirs.keys()
+        if mine[number] != theirs[number] and _differ(mine[number], theirs[number], source, answer)
+    ]
+    return FirstLook(frozenset(disputed), _exchanged(one, other))
+
+
+def _seen(text: str) -> list[_Seen]:
+    known = units()
+    return [
+        (
+            number.replace(",", "").rstrip("."),
+            _mark(before),
+            known.get(latin) if latin else _after(number, han, known) if han else None,
+        )
+        for number, before, latin, han in _NUMBER.findall(text)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _mark(before: str) -> str:
+    """What the two characters before a number say of it."""
+    if symbol := _SYMBOLS.get(before[1:]) or (_SYMBOLS.get(before[:1]) if before[1:] == " " else None):
+        return symbol
+    if _MINUS.fullmatch(before):
+        return "-"
+    for words, mark in ((_LESS, "less"), (_MORE, "more"), (_NEGATIVE, "-")):
+        if words.fullmatch(before):
+            return mark
+    return ""
+
+
+def _after(number: str, han: str, known: dict[str, Unit]) -> Unit | None:
+    if han[0] == "年" and _YEAR.fullmatch(number):
+        return None
+    return known.get(han) or known.get(han[0])
+
+
+def _by_number(seen: Iterable[_Seen]) -> dict[str, _Said]:
+    by_number: defaultdict[str, _Said] = defaultdict(set)
+    for number, mark, unit in seen:
+        by_number[number].add((mark, unit))
+    return by_number
+
+
+def _differ(mine: _Said, theirs: _Said, source: str, answer: str) -> bool:
+    """Each side has a unit that the other has not, or a mark that the other contradicts."""
+    here, there = ({unit for _, unit in said if unit} for said in (mine, theirs))
+    if here - there and there - here:
+        return True
+    for said, against, text in ((mine, theirs, answer), (theirs, mine, source)):
+        for mark in {mark for mark, _ in said} - {mark for mark, _ in against}:
+            if mark and (mark not in _OPPOSITE or any(word in text for word in _OPPOSITE[mark])):
+                return True
+    return False
+
+
+def _exchanged(one: list[_Seen], other: list[_Seen]) -> tuple[str, str] | None:
+    times, there = Counter(seen[0] for seen in one), Counter(seen[0] for seen in other)
+    once = {number for number, count in times.items() if count == 1 and there[number] == 1}
+    before = [seen[0] for seen in one if seen[0] in once]
+    after = [seen[0] for seen in other if seen[0] in once]
+    if before == after:
+        return None
+    moved = [number for number, instead in zip(before, after, strict=True) if number != instead]
+    if len(moved) != 2 or any(map(_YEAR.fullmatch, moved)):
+        return None
+    kinds = {unit for number, _, unit in one if number in moved}
+    return (moved[0], moved[1]) if len(kinds) == 1 else None
