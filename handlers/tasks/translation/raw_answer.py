@@ -5,24 +5,41 @@ The answer is hostile: every step is linear in its length, and nothing here rais
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from handlers.tasks.translation.reading.as_meant import DamagedTextError, as_meant
+from handlers.tasks.translation.reading.json_objects import (
+    RepeatedKeyError,
+    all_decoded,
+    decoded,
+    repaired,
+    string_at,
+)
+from handlers.tasks.translation.reading.known_keys import by_known_keys, by_names, has_members
+from handlers.tasks.translation.reading.shapes import Shape, Shapes
+from handlers.tasks.translation.reading.thoughts import Spoken, spoken
 
 MAX_CHARACTERS = 4_000_000
 """Longer answers are not read at all."""
 
-_CANDIDATES = 8
-_NUMBER = object()
-_STRING_END = re.compile(r'"\s*,?\s*}?\s*(?:`{3,})?\s*\Z')
-_STRING_OR_COMMA = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|,(?=\s*+[}\]])', re.DOTALL)
-_BACKSLASH = re.compile(r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt]|)')
-_BARE_QUOTE = re.compile(r'\\.|"', re.DOTALL)
-_LATEX_ESCAPE = re.compile(r"[\b\f](?=[A-Za-z])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SPACE = "\ufeff \t\r\n"
+_RETHINKS = re.compile(
+    r"\b(?:wait|hmm+|actually|reconsider|double-check|on second thought|let me(?! know)|let's|"
+    r"i (?:should|need to|must|will now)|revised?)\b|等等|不对|让我|再检查|重新",
+    re.IGNORECASE,
+)
+_LONGEST_REMARK = 20_000
+_WORD = re.compile(r"\w{3}")
+_DEEPEST = 2
+_FIRST_BRACE = re.compile(r"\[\s*+\{|\{")
+_FENCES = re.compile(r"\A`{3,}\w{0,10}\s*|\s*`{3,}\Z")
+_JSON_INSIDE = re.compile(r"\s*(?:`{3,}\w{0,10}\s*)?[\[{]")
+_NO_OBJECT = "The answer is not a JSON object."
+_INVALID = "The answer is not a valid JSON object."
+_DRAFT = "The answer goes on after its JSON object as if that were a draft."
 
 
 @dataclass(frozen=True)
@@ -35,178 +52,136 @@ class ParsedAnswer:
     missing: frozenset[str] = frozenset()
     extra: tuple[str, ...] = ()
     truncated: bool = False
-    """It ends in the middle of the object."""
+    """It ends in the middle of the object, or of thoughts."""
     mended: bool = False
 
 
-class _RepeatedKeyError(ValueError):
-    """An object names a key twice: which one is meant cannot be known."""
+class _UnreadError(Exception):
+    """Why nothing is taken from an answer."""
+
+    def __init__(self, problem: str, *, truncated: bool = False) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.truncated = truncated
 
 
-@dataclass
-class _Reading:
-    value: dict[str, Any] | None = None
-    problem: str = ""
-    mended: bool = field(default=False)
-
-
-def parse(content: str, keys: Collection[str]) -> ParsedAnswer:
-    """Read the texts of ``keys`` out of a raw answer. Never raises."""
+def parse(content: str, sources: Mapping[str, str]) -> ParsedAnswer:
+    """Read the translations of masked source texts by key out of a raw answer. Never raises."""
     if len(content) > MAX_CHARACTERS:
-        return ParsedAnswer(None, "The answer is far longer than the text.", frozenset(keys))
-    text = _without_thoughts(content.lstrip("\ufeff \t\r\n").rstrip())
-    reading = _read(text, keys)
-    if reading.value is None:
-        truncated = "{" in text and not text.endswith(("}", "```"))
-        return ParsedAnswer(None, reading.problem, frozenset(keys), truncated=truncated)
-    return _texts(_unwrapped(reading.value, keys), keys, mended=reading.mended)
-
-
-def _without_thoughts(text: str) -> str:
-    """Only a leading block is one: a paper may write about ``<think>``."""
-    if not text.startswith("<think>"):
-        return text
-    return text.partition("</think>")[2].lstrip("\ufeff \t\r\n")
-
-
-def _read(text: str, keys: Collection[str]) -> _Reading:
-    start = text.find("{")
-    if start < 0:
-        return _Reading(problem="The answer is not a JSON object.")
+        return ParsedAnswer(None, "The answer is far longer than the text.", frozenset(sources))
+    text = content.strip(_SPACE)
     try:
-        value = _first_object(text, start, keys)
-        if value is not None:
-            return _Reading(value, mended=start > 0 or not text.endswith("}"))
-        value = _first_object(_repaired(text[start:]), 0, keys) or _by_known_keys(text, keys)
-    except _RepeatedKeyError as error:
-        return _Reading(problem=f"The JSON object has the key {str(error)[:80]!r} more than once.")
-    if value is None:
-        return _Reading(problem="The answer is not a valid JSON object.")
-    return _Reading(value, mended=True)
+        plain = _plain(text, sources)
+        if plain is not None:
+            return _texts(plain, sources, [key[:80] for key in plain if key not in sources], mended=False)
+        shape = _read(spoken(text), sources)
+    except RepeatedKeyError as error:
+        problem = f"The JSON object has the key {str(error)[:80]!r} more than once."
+        return ParsedAnswer(None, problem, frozenset(sources))
+    except _UnreadError as error:
+        return ParsedAnswer(None, error.problem, frozenset(sources), truncated=error.truncated)
+    named = {**dict.fromkeys(shape.unread), **shape.texts}
+    return _texts(named, sources, shape.extra, mended=True)
 
 
-def _first_object(text: str, start: int, keys: Collection[str]) -> dict[str, Any] | None:
-    """The first object that has a key asked for; else the first one; None if none can be read."""
-    spare = None
-    for _ in range(_CANDIDATES):
-        value, end = _decoded(text, start)
-        if value is not None and _has_keys(value, keys):
-            return value
-        spare = spare or value
-        start = text.find("{", max(end, start + 1))
-        if start < 0:
-            break
-    return spare
-
-
-def _decoded(text: str, start: int) -> tuple[dict[str, Any] | None, int]:
-    try:
-        value, end = _DECODER.raw_decode(text, start)
-    except _RepeatedKeyError:
-        raise
-    except (ValueError, RecursionError):
-        return None, start
-    return (value if isinstance(value, dict) else None), end
-
-
-def _has_keys(value: dict[str, Any], keys: Collection[str]) -> bool:
-    return any(key in _unwrapped(value, keys) for key in keys)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _RepeatedKeyError(key)
-            seen.add(key)
-    return value
-
-
-def _number(_: str) -> object:
-    """Numbers are no texts, and reading a million digits as one would take for ever."""
-    return _NUMBER
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_number, parse_float=_number, parse_constant=_number, strict=False
-)
-
-
-def _repaired(text: str) -> str:
-    """Backslashes that start no JSON escape doubled, trailing commas dropped."""
-    return _STRING_OR_COMMA.sub(lambda match: "" if match[0] == "," else match[0], _doubled(text))
-
-
-def _by_known_keys(text: str, keys: Collection[str]) -> dict[str, Any] | None:
-    """Texts with bare quotes inside: the keys are known, so the texts lie between them. Only if each
-    key stands there exactly once and the object is closed."""
-    names = "|".join(re.escape(json.dumps(key, ensure_ascii=False)[1:-1]) for key in keys)
-    marks = list(re.finditer(rf'"({names})"\s*+:\s*+"', text)) if names else []
-    if len(marks) != len(keys) or len({mark[1] for mark in marks}) != len(keys):
+def _plain(text: str, sources: Mapping[str, str]) -> dict[str, Any] | None:
+    """The object, if the answer is nothing else and has all keys as they were asked for."""
+    found = decoded(text) if text.startswith("{") else None
+    if found is None or found.end != len(text) or not isinstance(found.value, dict):
         return None
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    value: dict[str, Any] = {}
-    for mark, end in zip(marks, ends, strict=True):
-        string = _between(text[mark.end() : end], last=end == len(text))
-        if string is None:
-            return None
-        value[json.loads(f'"{mark[1]}"')] = string
-    return value
+    value = found.value
+    return value if all(isinstance(value.get(key), str) for key in sources) else None
 
 
-def _between(raw: str, *, last: bool) -> str | None:
-    tail = raw[-64:]
-    ending = _STRING_END.search(tail) if not last or "}" in tail else None
-    if ending is None:
-        return None
-    body = raw[: len(raw) - len(tail) + ending.start()]
-    quoted = _BARE_QUOTE.sub(lambda mark: '\\"' if mark[0] == '"' else mark[0], body)
-    try:
-        value = json.loads(f'"{_doubled(quoted)}"', strict=False)
-    except ValueError:
-        return None
-    return str(value)
+def _read(said: Spoken, sources: Mapping[str, str], depth: int = 0) -> Shape:
+    """The last complete reading of what is said; else the parts that could be read."""
+    if said.unfinished:
+        raise _UnreadError("The answer ends in the middle of thoughts.", truncated=True)
+    partial = Shape()
+    for variant in _variants(said.text):
+        shape, tail = _last(variant, sources)
+        if shape.complete(sources):
+            return _final(shape, tail, said, sources)
+        partial = partial if partial.found else shape
+    known = by_known_keys(said.text, sources) or by_names(said.text, sources)
+    if known is not None:
+        return Shape(known)
+    if partial.found:
+        return partial
+    inner = _inside(said.text) if depth < _DEEPEST else None
+    if inner is None:
+        raise _unreadable(said.text)
+    return _read(spoken(inner), sources, depth + 1)
 
 
-def _doubled(text: str) -> str:
-    """Backslashes that start no JSON escape doubled."""
-    return _BACKSLASH.sub(lambda match: match[0] if len(match[0]) > 1 else "\\\\", text)
+def _variants(text: str) -> Iterator[str]:
+    start = _FIRST_BRACE.search(text)
+    if start is not None:
+        yield text
+        yield repaired(text[start.start() :])
 
 
-def _unwrapped(value: dict[str, Any], keys: Collection[str]) -> dict[str, Any]:
-    """``{"translation": {...}}`` and ``{"keywords": [...]}`` are read as what they plainly mean."""
-    if len(value) == 1 and not any(key in value for key in keys):
-        (inner,) = value.values()
-        value = inner if isinstance(inner, dict) else value
-    listed = value.get("keywords")
-    wanted = [key for key in keys if key.startswith("keywords/")]
-    if isinstance(listed, list) and len(listed) == len(wanted) and "keywords" not in keys:
-        rest = {key: item for key, item in value.items() if key != "keywords"}
-        return {**dict(zip(wanted, listed, strict=True)), **rest}
-    return value
+def _last(text: str, sources: Mapping[str, str]) -> tuple[Shape, str]:
+    """The last object with all texts and what stands after it, else the parts side by side."""
+    shapes = Shapes(sources)
+    last: tuple[Shape, int] | None = None
+    parts: list[Shape] = []
+    for found in all_decoded(text):
+        shape = shapes.read(found.value)
+        if shape.complete(sources):
+            last = shape, found.end
+        elif shape.found:
+            parts.append(shape)
+    return (last[0], text[last[1] :]) if last is not None else (shapes.union(parts), "")
 
 
-def _texts(value: dict[str, Any], keys: Collection[str], *, mended: bool) -> ParsedAnswer:
+def _final(shape: Shape, tail: str, said: Spoken, sources: Mapping[str, str]) -> Shape:
+    """The shape, unless what stands after it is another answer or takes it back."""
+    if has_members(tail, sources):
+        later = _read(Spoken(tail), sources, _DEEPEST)
+        if not later.complete(sources):
+            raise _UnreadError(_DRAFT)
+        return later
+    remark = tail[:_LONGEST_REMARK]
+    if _RETHINKS.search(remark) or (said.headed and _WORD.search(remark)):
+        raise _UnreadError(_DRAFT)
+    return shape
+
+
+def _inside(text: str) -> str | None:
+    """The answer as a string: JSON's own, one without its quotes, or a member's text."""
+    bare = _FENCES.sub("", text)
+    if bare.startswith('"'):
+        return string_at(bare)
+    if bare.startswith("{\\"):
+        return string_at(f'"{bare}"')
+    for found in all_decoded(text):
+        members = found.value.values() if isinstance(found.value, dict) else ()
+        for item in members:
+            if isinstance(item, str) and _JSON_INSIDE.match(item):
+                return item
+    return None
+
+
+def _unreadable(text: str) -> _UnreadError:
+    if "{" not in text:
+        return _UnreadError(_NO_OBJECT)
+    return _UnreadError(_INVALID, truncated=not text.endswith(("}", "```")))
+
+
+def _texts(
+    named: Mapping[str, Any], sources: Mapping[str, str], extra: Sequence[str], *, mended: bool
+) -> ParsedAnswer:
     fields: dict[str, str] = {}
     problems: list[str] = []
-    for key in keys:
-        item = value.get(key)
-        if isinstance(item, str) and item.isprintable():
-            fields[key] = item.strip()
-        elif not isinstance(item, str):
-            problems.append(f'The key "{key}" is {"not a text" if key in value else "missing"}.')
-        elif _SURROGATE.search(item):
-            problems.append(f'The text of "{key}" has half a surrogate pair.')
-        else:
-            fields[key] = _clean(item)
-    extra = tuple(str(key)[:80] for key in value if key not in keys)
-    missing = frozenset(key for key in keys if key not in fields)
-    return ParsedAnswer(fields, " ".join(problems[:8]), missing, extra[:8], mended=mended)
-
-
-def _clean(text: str) -> str:
-    r"""``\beta`` and ``\frac`` written with one backslash are valid JSON, of another meaning."""
-    latex = _LATEX_ESCAPE.sub(lambda match: "\\b" if match[0] == "\b" else "\\f", text)
-    return _CONTROL.sub("", latex).strip()
+    for key, source in sources.items():
+        item = named.get(key)
+        if not isinstance(item, str):
+            problems.append(f'The key "{key}" is {"not a text" if key in named else "missing"}.')
+            continue
+        try:
+            fields[key] = as_meant(item, source)
+        except DamagedTextError as error:
+            problems.append(f'The text of "{key}" is damaged: {error}.')
+    missing = frozenset(key for key in sources if key not in fields)
+    return ParsedAnswer(fields, " ".join(problems[:8]), missing, tuple(extra[:8]), mended=mended)

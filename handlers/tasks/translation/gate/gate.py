@@ -8,7 +8,6 @@ Nothing in a paper or an answer can change how it is checked, and everything is 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ CHECKS = (
     "refusal", "echo",
 )  # fmt: skip
 _CUT = frozenset({"length", "max_tokens", "model_length", "truncated", "incomplete"})
-_SPACED = re.compile(r"⟦\s*+([0-9]+)\s*+⟧")
 _BETWEEN = "\x00"
 """Stands for a placeholder where only the text counts: it joins no numbers and no words: no space."""
 _LONG = 40
@@ -112,18 +110,17 @@ class _Pair:
 
 def check(source: GateInput, content: str, finish_reason: str | None) -> Verdict:
     """Read a raw answer and check it. Never raises for any content."""
-    answer = raw_answer.parse(content, tuple(source.segments))
+    answer = raw_answer.parse(content, source.segments)
     findings = [*_reading(answer), *_finish(answer, finish_reason)]
     if answer.fields is None:
         findings += _refused_instead(content)
         return _verdict(None, findings, ("json", "finish", "refusal"), frozenset(source.segments))
-    fields = {key: _closed_up(text) for key, text in answer.fields.items()}
-    for key, text in fields.items():
+    for key, text in answer.fields.items():
         segment = source.segments[key]
         pair = _Pair(key, segment, text, source, _prose(segment), _prose(text))
         for look in _LOOKS:
             findings.extend(look(pair))
-    return _verdict(fields, findings, CHECKS, answer.missing, whole=frozenset(source.segments))
+    return _verdict(answer.fields, findings, CHECKS, answer.missing, whole=frozenset(source.segments))
 
 
 def _verdict(
@@ -179,11 +176,6 @@ def _refused_instead(content: str) -> Iterator[_Finding]:
 
 def _prose(text: str) -> str:
     return PLACEHOLDER.sub(_BETWEEN, text) if "⟦" in text else text
-
-
-def _closed_up(text: str) -> str:
-    """``⟦ 3 ⟧`` can only be ``⟦3⟧``."""
-    return _SPACED.sub(r"⟦\1⟧", text) if "⟦ " in text or " ⟧" in text else text
 
 
 def _placeholders(pair: _Pair) -> Iterator[_Finding]:

@@ -99,7 +99,7 @@ def test_a_placeholder_with_spaces_inside_is_closed_up() -> None:
     assert verdict.fields == GOOD
 
 
-@pytest.mark.parametrize("broken", ["⟦1", "1⟧", "⟦one⟧", "⟦1⟧⟦", "⟦01⟧", "⟦１⟧", "[1]"])
+@pytest.mark.parametrize("broken", ["⟦1", "1⟧", "⟦one⟧", "⟦1⟧⟦", "⟦01⟧", "⟦１1⟧", "[2]", "(1)", "[1] [1]"])
 def test_a_damaged_placeholder_is_refused(broken: str) -> None:
     verdict = _gate({"abstract": GOOD["abstract"].replace("⟦1⟧", broken)})
     assert "placeholders" in verdict.failed
