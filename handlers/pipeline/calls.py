@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
-from handlers.domain.call import CallOutcome, CallRecord, ChatAnswer, ChatRequest
+from handlers.domain.call import CallOutcome, CallRecord, ChatAnswer, ChatRequest, Usage
 from handlers.domain.money import NanoUsd
 from handlers.errors import (
+    AdaptedError,
     BudgetSpentError,
+    CapacityError,
     FatalError,
     ModelCallError,
     RejectedError,
@@ -103,6 +105,8 @@ class PaperCalls:
                 if self._context.breaker.starved:
                     self._park(f"throttled: {_NOT_SERVED}; the last one: {error}")
                 failure, doublings = error, attempt
+            except AdaptedError:
+                continue
             except TransientError as error:
                 tries += error.reached and not self._context.breaker.open
                 if self._context.breaker.hopeless:
@@ -145,7 +149,7 @@ class PaperCalls:
                     raise StoppedError(context.why())
                 record, outcome = self._send(request, digest, attempt, context.call_seconds(), quote)
                 cost = record.cost
-                if isinstance(outcome, ThrottledError):
+                if isinstance(outcome, ThrottledError) and not isinstance(outcome, CapacityError):
                     slot.throttled(outcome.retry_after)
                 elif isinstance(outcome, ChatAnswer):
                     slot.succeeded()
@@ -229,7 +233,7 @@ class PaperCalls:
             breaker.succeeded()
             if outcome.usage is not None:
                 self._context.estimator.learn(request, outcome.usage)
-        elif isinstance(outcome, TransientError):
+        elif isinstance(outcome, TransientError) and not isinstance(outcome, AdaptedError):
             breaker.failed(reached=outcome.reached)
         elif isinstance(outcome, ThrottledError):
             breaker.throttled()
@@ -275,11 +279,14 @@ def _outcome_fields(
             "raw": outcome.content,
             "finish_reason": outcome.finish_reason,
         }
+    stated = outcome.usage if isinstance(outcome.usage, Usage) else None
+    indeterminate = outcome.indeterminate and stated is None
     return {
         "outcome": _outcome(outcome),
         "code": outcome.code,
-        "cost": quote.expected if outcome.indeterminate else 0,
-        "indeterminate": outcome.indeterminate,
+        "usage": stated,
+        "cost": stated.cost(context.price) if stated else quote.expected * indeterminate,
+        "indeterminate": indeterminate,
     }
 
 
