@@ -8,6 +8,7 @@ time, and what is no JSON is None.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _INNER = ("data", "result", "response", "output", "body", "completion")
 _MARKS = ("event:", "id:", "retry:", ":")
 """What begins a line of an event stream that carries no data."""
 _DONE = "[DONE]"
+_LEAD = re.compile(r"\s*(data:[ \t]*)?")
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,13 @@ def _values(text: str) -> Iterator[Any]:
     between them, and ``_DONE``. It ends at the first that is broken."""
     at = 0
     while at < len(text):
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        start = at + len(text[at:end]) - len(text[at:end].lstrip())
-        event = text.startswith("data:", start)
-        if event:
-            start += len(text[start + 5 : end]) - len(text[start + 5 : end].lstrip()) + 5
+        lead = _LEAD.match(text, at)
+        start = lead.end() if lead else at
+        event = bool(lead and lead.group(1))
         if text.startswith(_DONE, start):
             yield _DONE
-        elif start < end and text[start] in '{["':
+            end = start + len(_DONE)
+        elif text.startswith(("{", "[", '"'), start):
             try:
                 value, end = _DECODER.raw_decode(text, start)
             except (ValueError, RecursionError):
@@ -74,6 +74,9 @@ def _values(text: str) -> Iterator[Any]:
                 if value is None:
                     return
             yield value
+        else:
+            end = text.find("\n", start)
+            end = len(text) if end < 0 else end
         at = _next(text, end)
 
 
