@@ -15,7 +15,9 @@
     ├── BudgetSpentError           nothing can be reserved and nothing is outstanding: parks the run
     └── ModelCallError             one call to the API did not give an answer
         ├── ThrottledError         429 and the like: slow down, never charged
+        │   └── CapacityError      the tier is full for now, whoever asks and however slowly
         ├── TransientError         5xx, resets, timeouts: try again, perhaps charged
+        │   └── AdaptedError       the API took exception to a parameter, which is sent no more
         ├── FatalError             401, 402, 403, unknown model, no credit: parks the run
         └── RejectedError          this request is refused, others are not
             ├── TooLongError       the prompt is over the context window: split it
@@ -24,7 +26,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:  # importing pydantic takes longer than all of the commands that need none of it
     from pydantic import ValidationError
@@ -103,13 +105,25 @@ class ModelCallError(PaperfleetError):
         self.code = code
         self.indeterminate = indeterminate
 
+    def stating(self, usage: Usage | None) -> Self:
+        """The same error of a call that took ``usage``; None leaves it as it is."""
+        self.usage = usage
+        return self
+
 
 class ThrottledError(ModelCallError):
     """The API asks to slow down. ``retry_after`` is in seconds, None if it did not say."""
 
-    def __init__(self, message: str, *, retry_after: float | None) -> None:
-        super().__init__(message, code="throttled")
+    def __init__(self, message: str, *, retry_after: float | None, code: str = "throttled") -> None:
+        super().__init__(message, code=code)
         self.retry_after = retry_after
+
+
+class CapacityError(ThrottledError):
+    """The API has no room in this tier: to ask more slowly is no cure, to ask later or elsewhere is."""
+
+    def __init__(self, message: str, *, retry_after: float | None) -> None:
+        super().__init__(message, retry_after=retry_after, code="no_capacity")
 
 
 class TransientError(ModelCallError):
@@ -127,6 +141,10 @@ class TransientError(ModelCallError):
         super().__init__(message, code=code, indeterminate=indeterminate)
         self.reached = reached
         self.retry_after = retry_after
+
+
+class AdaptedError(TransientError):
+    """The API refused a parameter at no cost; the next try is another request, at once."""
 
 
 class FatalError(ModelCallError):

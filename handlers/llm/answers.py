@@ -1,49 +1,166 @@
-"""From a 2xx body to an answer. The body is hostile until it has been read."""
+"""From a 2xx body to an answer, or to what it says in place of one. The body is hostile until it is read.
+
+A body has facets that are read apart, whatever is wrong with the others: its JSON (``reply_body``), the usage
+(``stated_usage``), the error that it names (``error_body``) and the answer's text.
+"""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from typing import Any
 
 from handlers.domain.call import ChatAnswer, Usage
 from handlers.errors import ContentFilteredError, TransientError
+from handlers.llm.classify import Refusal
+from handlers.llm.error_body import ErrorBody, is_page, stated_error
 from handlers.llm.error_text import error_text
+from handlers.llm.reply_body import ReplyBody, read_body
+from handlers.llm.stated_usage import stated_usage
 
 _MAX_WORD = 200
+_MAX_LOOK = 65_536
 _SECRET = 16
 """Characters of a key that is one: ``none`` or ``ollama`` for a local server may stand in any text."""
+_CUT_OFF = frozenset(
+    ("length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length", "token_limit")
+)
+_FILTERED = frozenset(
+    (
+        "content_filter",
+        "content_filtered",
+        "sensitive",
+        "safety",
+        "recitation",
+        "prohibited_content",
+        "blocklist",
+        "spii",
+        "guardrail_intervened",
+        "moderation",
+        "blocked",
+        "refusal",
+    )
+)
+_FAILED = frozenset(
+    (
+        "error",
+        "insufficient_system_resource",
+        "network_error",
+        "engine_error",
+        "internal_error",
+        "server_error",
+        "system_error",
+        "failed",
+        "abort",
+        "aborted",
+        "cancelled",
+        "timeout",
+        "overloaded",
+        "malformed_response",
+    )
+)
+_FINISHED = frozenset(("stop", "end_turn", "eos", "eos_token", "stop_sequence", "length"))
+"""With text, these are an answer, whatever remark stands beside it."""
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 
 
-def read_answer(
-    body: bytes, *, request_bytes: int, max_tokens: int, status: int = 200, key: str = ""
-) -> ChatAnswer:
-    """The answer of a chat completion; its usage is None if it is missing or cannot be true.
+@dataclass(frozen=True)
+class Expected:
+    """What a call makes possible, and what is known of its answer besides the body."""
 
-    TransientError ``bad_body`` if it is none, ContentFilteredError if the provider cut it off for its
-    content; both perhaps charged.
+    request_bytes: int
+    max_tokens: int
+    status: int = 200
+    content_type: str = ""
+    key: str = ""
+
+
+def read_answer(body: bytes, expected: Expected) -> ChatAnswer | Refusal:
+    """The answer of a chat completion, its usage None if it is missing or cannot be true; or the error that a
+    200 has inside, with the usage that it states.
+
+    Raises TransientError ``bad_body`` if it is neither, ContentFilteredError if the provider cut it off, both
+    with the usage that is stated, perhaps charged if none is.
     """
-    try:
-        data = json.loads(body)
-        if len(key) >= _SECRET:
-            data = _without(data, key)
-        choice = data["choices"][0]
-        content = _content(choice["message"])
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        shown = error_text(body[:1000].decode("utf-8", "replace"), key)
-        raise TransientError(
-            f"HTTP {status} with a body that is no chat completion: {shown or '(empty)'}",
-            code="bad_body",
-            indeterminate=True,
-        ) from None
+    reply = read_body(body)
+    data = _without(reply.data, expected.key) if len(expected.key) >= _SECRET else reply.data
+    choice = _choice(data)
+    content = _content(choice)
+    usage = stated_usage(
+        data,
+        request_bytes=expected.request_bytes,
+        max_tokens=expected.max_tokens,
+        answered=bool(content),
+    )
     finish = _word(choice.get("finish_reason"))
-    if finish == "content_filter":
-        raise ContentFilteredError(
-            "the provider's filter cut the answer off",
-            code="content_filter",
-            indeterminate=True,
-        )
-    usage = _usage(data.get("usage"), request_bytes, max_tokens, answered=bool(content))
+    reason = _plain(finish)
+    if error := _error(data, reason, bool(content)):
+        return Refusal(error.status, error, inside=True, usage=usage, partial=bool(content))
+    if reason in _FILTERED:
+        filtered = "the provider's filter cut the answer off"
+        raise ContentFilteredError(filtered, code="content_filter", indeterminate=True).stating(usage)
+    if content is None or not reply.whole:
+        raise _no_answer(body, reply, expected).stating(usage)
+    if reason in _CUT_OFF or (not content and _only_thought(choice)):
+        finish = "length"
     return ChatAnswer(content=content, finish_reason=finish, usage=usage, model=_word(data.get("model")))
+
+
+def usage_of(body: bytes, expected: Expected) -> Usage | None:
+    """The usage that a refusal states; hardly any does."""
+    if b"usage" not in body[:_MAX_LOOK] and b"tokens" not in body[:_MAX_LOOK]:
+        return None
+    data = read_body(body).data
+    return stated_usage(
+        data, request_bytes=expected.request_bytes, max_tokens=expected.max_tokens, answered=False
+    )
+
+
+def is_whole(body: bytes) -> bool:
+    """True of a body whose connection broke after all of a completion had come."""
+    reply = read_body(body)
+    choice = _choice(reply.data)
+    return reply.whole and bool(_content(choice)) and choice.get("finish_reason") is not None
+
+
+def _error(data: Any, reason: str, answered: bool) -> ErrorBody | None:
+    """What went wrong in a 200: the error that it names, or the one that its finish reason is."""
+    if answered and reason in _FINISHED:
+        return None
+    if (error := stated_error(data)) is not None:
+        return error
+    if reason in _FAILED:
+        return ErrorBody(frozenset((reason,)), f"finish_reason {reason}", status=503)
+    if _is_blocked(data):
+        return ErrorBody(frozenset(("content_filter",)), "the prompt was blocked", status=400)
+    return None
+
+
+def _is_blocked(data: Any) -> bool:
+    """True of a prompt that Google or Azure did not let through, in a body without choices."""
+    if not isinstance(data, dict) or data.get("choices"):
+        return False
+    feedback = data.get("promptFeedback")
+    if isinstance(feedback, dict) and feedback.get("blockReason"):
+        return True
+    found = data.get("prompt_filter_results")
+    first = found[0] if isinstance(found, list) and found else None
+    results = first.get("content_filter_results") if isinstance(first, dict) else None
+    kinds = results.values() if isinstance(results, dict) else ()
+    return any(isinstance(kind, dict) and kind.get("filtered") is True for kind in kinds)
+
+
+def _no_answer(body: bytes, reply: ReplyBody, expected: Expected) -> TransientError:
+    """A web page costs nothing; of all else nobody knows."""
+    text = body[:1000].decode("utf-8", "replace")
+    page = not isinstance(reply.data, dict) and is_page(text, expected.content_type)
+    if not reply.whole:
+        return TransientError("the answer's stream broke off", code="truncated", indeterminate=True)
+    shown = error_text(text, expected.key)
+    return TransientError(
+        f"HTTP {expected.status} with a body that is no chat completion: {shown or '(empty)'}",
+        code="web_page" if page else "bad_body",
+        indeterminate=not page,
+    )
 
 
 def _without(value: Any, key: str) -> Any:
@@ -57,27 +174,52 @@ def _without(value: Any, key: str) -> Any:
     return value
 
 
-def _content(message: dict[str, Any]) -> str:
-    """A message's text. ``reasoning_content`` beside it is not part of the answer."""
-    content = message["content"] if "content" in message else message["refusal"]
+def _choice(data: Any) -> dict[str, Any]:
+    """The first choice; empty if there is none."""
+    choices = data.get("choices") if isinstance(data, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else {}
+
+
+def _content(choice: dict[str, Any]) -> str | None:
+    """The answer's text, without the thoughts beside it: "" of a message that has none, None if there is no
+    message or its text has no known form."""
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        text = choice.get("text")
+        return _clean(text) if isinstance(text, str) else None
+    content = message.get("content")
     if content is None:
         content = message.get("refusal") or ""
+        known = "content" in message or "refusal" in message or choice.get("finish_reason")
+        if not content and not known and not _only_thought(choice):
+            return None
+    if isinstance(content, dict):
+        content = [content]
     if isinstance(content, list):
-        content = "".join(_part(part) for part in content)
-    if not isinstance(content, str):
-        raise TypeError("content is neither text nor parts")
-    return _clean(content)
+        parts = [_part(part) for part in content]
+        content = "".join(part for part in parts if part is not None) if None not in parts else None
+    return _clean(content) if isinstance(content, str) else None
 
 
-def _part(part: object) -> str:
+def _part(part: object) -> str | None:
     if isinstance(part, str):
         return part
     if not isinstance(part, dict):
-        raise TypeError("a part of the content is no object")
+        return None
     text = part.get("text", "") if part.get("type", "text") in ("text", "output_text") else ""
-    if not isinstance(text, str):
-        raise TypeError("a part's text is no text")
-    return text
+    return text if isinstance(text, str) else None
+
+
+def _only_thought(choice: dict[str, Any]) -> bool:
+    message = choice.get("message")
+    return isinstance(message, dict) and any(message.get(name) for name in _THOUGHTS)
+
+
+def _plain(finish: str | None) -> str:
+    """``FinishReason.SAFETY`` and the like as one word."""
+    word = (finish or "").lower().replace("-", "_").rpartition(".")[2]
+    return word.removeprefix("finish_reason_")
 
 
 def _clean(text: str) -> str:
@@ -93,39 +235,3 @@ def _clean(text: str) -> str:
 
 def _word(value: object) -> str | None:
     return _clean(value[:_MAX_WORD]) if isinstance(value, str) else None
-
-
-def _usage(usage: object, request_bytes: int, max_tokens: int, *, answered: bool) -> Usage | None:
-    """Token counts that request and answer make possible, by a wide margin; None otherwise."""
-    if not isinstance(usage, dict):
-        return None
-    prompt = _count(usage.get("prompt_tokens", usage.get("input_tokens")))
-    completion = _count(usage.get("completion_tokens", usage.get("output_tokens")))
-    if prompt is None or completion is None:
-        return None
-    # Some APIs leave the reasoning out of completion_tokens and charge for it: the total has it.
-    total = _count(usage.get("total_tokens")) or 0
-    hidden = max(0, total - prompt - completion)
-    completion += hidden
-    if not 0 < prompt <= 4 * request_bytes + 16_384 or completion > 4 * max_tokens + 16_384:
-        return None
-    if completion == 0 and answered:
-        return None
-    cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
-    cached = _count(usage.get("prompt_cache_hit_tokens")) if cached is None else cached
-    reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens") or hidden
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cached_tokens=cached if cached is not None and cached <= prompt else 0,
-        reasoning_tokens=min(reasoning, completion),
-    )
-
-
-def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:
-    details = usage.get(group)
-    return _count(details.get(name)) if isinstance(details, dict) else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

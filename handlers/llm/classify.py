@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from handlers.domain.call import Usage
 from handlers.errors import (
+    CapacityError,
     ContentFilteredError,
     FatalError,
     ModelCallError,
@@ -16,174 +17,198 @@ from handlers.errors import (
     TooLongError,
     TransientError,
 )
+from handlers.llm import address_words as address
+from handlers.llm import refusal_words as words
+from handlers.llm.error_body import ErrorBody, read_error
 from handlers.llm.error_text import error_text
-from handlers.llm.limits.rate_headers import MAX_WAIT, duration, retry_after
+from handlers.llm.limits.rate_headers import retry_after
 
-_MAX_BODY = 65_536
-_MAX_MESSAGE = 4_096
-
-_NO_CREDIT = frozenset(
-    (
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "insufficient_credits",
-        "insufficient_balance",
-        "insufficient_user_quota",
-        "credit_balance_too_low",
-        "account_deactivated",
-        "access_terminated",
-        "arrearage",
-        "1113",
-    )
-)
-_NO_CREDIT_TEXT = (
-    "insufficient balance",
-    "insufficient credit",
-    "insufficient_quota",
-    "credit balance is too low",
-    "billing hard limit",
-    "account is in good standing",
-)
-_QUOTA_TEXT = "exceeded your current quota"
-"""Credit at OpenAI, but a mere rate limit at Google, whose code for it is the next."""
-_RATE_CODES = frozenset(("resource_exhausted", "rate_limit_exceeded", "rate_limit_error"))
-_TOO_LONG = frozenset(
-    (
-        "context_length_exceeded",
-        "exceed_context_size_error",
-        "context_window_exceeded",
-        "request_too_large",
-        "string_above_max_length",
-        "model_max_prompt_tokens_exceeded",
-    )
-)
-_TOO_LONG_TEXT = (
-    "maximum context length",
-    "context length exceeded",
-    "context window",
-    "exceeds the available context",
-    "exceeds the context",
-    "prompt is too long",
-    "input is too long",
-    "too many tokens",
-    "range of input length should be",
-    "maximum number of tokens allowed",
-)
-_FILTERED = frozenset(
-    (
-        "content_filter",
-        "content_policy_violation",
-        "data_inspection_failed",
-        "datainspectionfailed",
-        "responsibleaipolicyviolation",
-        "moderation_blocked",
-        "content_moderation",
-        "1301",
-    )
-)
-_FILTERED_TEXT = (
-    "inappropriate content",
-    "content management policy",
-    "content policy",
-    "content exists risk",
-    "content filter",
-    "requires moderation",
-)
 _FATAL = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "not_found", 410: "not_found"}
 _LOST_BEHIND_GATEWAY = frozenset((502, 504, 520, 524))
 """A gateway gave up waiting, or lost the answer: the model behind it may have worked on, and charged."""
+_CAPACITY = 498
+"""Groq's status for a tier that is full."""
+_MOMENT, _WHILE = 2.0, 20.0
+"""Seconds of silence after which what could mean either is taken for the end: words, mere codes."""
+_FIREWALL_PAUSE = 10.0
+"""Seconds to wait after a firewall's page that says nothing of it."""
+_MINUTES = 300.0
+"""A wait up to so many seconds is asked for by a limit, never for want of credit."""
+_UNKNOWN = 520
 
 
 @dataclass(frozen=True)
-class ErrorBody:
-    """The error as the body tells it. ``words`` has its codes, types and statuses, in lower case."""
+class Circumstances:
+    """What a refusal means depends on when it comes. ``now``: Unix seconds; ``key``: left out of texts."""
 
-    words: frozenset[str]
-    message: str
-    delay: float | None = None
-    """Seconds, of Google's ``retryDelay``."""
-
-    def says(self, phrases: tuple[str, ...]) -> bool:
-        text = self.message.lower()
-        return any(phrase in text for phrase in phrases)
+    now: float
+    key: str = ""
+    answered: bool = False
+    """True once a call of this process was answered."""
+    silent: float = math.inf
+    """Seconds since the first of the refusals after the last answer."""
 
 
-def read_error(body: bytes) -> ErrorBody:
-    """The error in any of the shapes that OpenAI-compatible APIs use; plain text is its own message."""
-    text = body[:_MAX_BODY].decode("utf-8", "replace")
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return ErrorBody(frozenset(), text[:_MAX_MESSAGE])
-    words: set[str] = set()
-    messages: list[str] = []
-    delays: list[float] = []
-    for level in _levels(data):
-        for name, value in level.items():
-            if name in ("code", "type", "status", "param") and isinstance(value, str | int):
-                words.add(str(value)[:100].lower())
-            elif name in ("message", "detail", "error", "msg", "raw") and isinstance(value, str):
-                messages.append(value[:_MAX_MESSAGE])
-            elif name == "retryDelay" and isinstance(value, str):
-                delays.append(duration(value, now=0.0) or 0.0)
-    delay = min(MAX_WAIT, max(delays)) if delays else None
-    return ErrorBody(frozenset(words), " ".join(messages)[:_MAX_MESSAGE], delay)
+@dataclass(frozen=True)
+class Refusal:
+    """A response that is no answer. ``headers`` have lower-case names; ``inside`` is True of an error that
+    came with status 200, ``status`` is then the one that it names, or 0."""
 
+    status: int
+    error: ErrorBody
+    headers: Mapping[str, str] = field(default_factory=dict)
+    inside: bool = False
+    usage: Usage | None = None
+    partial: bool = False
+    """True if a part of an answer came before the error: it may have been charged."""
 
-def _levels(data: object, depth: int = 0) -> Iterator[dict[str, Any]]:
-    """The objects in which errors are told: the body, its ``error``, the first few of lists."""
-    if depth > 4:
-        return
-    if isinstance(data, list):
-        for item in data[:5]:
-            yield from _levels(item, depth + 1)
-    elif isinstance(data, dict):
-        yield data
-        for name in ("error", "errors", "detail", "details", "innererror", "metadata"):
-            yield from _levels(data.get(name), depth + 1)
+    @property
+    def effective(self) -> int:
+        """The status, or the one that the words of an error without one stand for."""
+        return self.status or _status_by_words(self.error)
+
+    def text(self, key: str) -> str:
+        head = (
+            f"HTTP 200 with an error ({self.status or 'no status'})" if self.inside else f"HTTP {self.status}"
+        )
+        return f"{head}: {error_text(self.error.message, key) or _named(self.error) or 'no message'}"
 
 
 def classify(
     status: int, headers: Mapping[str, str], body: bytes, *, key: str = "", now: float
 ) -> ModelCallError:
-    """The error for a response with ``status`` (not 2xx). ``headers`` have lower-case names, ``key``
-    is left out of all texts, ``now`` is in Unix seconds."""
-    error = read_error(body)
-    message = f"HTTP {status}: {error_text(error.message, key) or 'no message'}"
+    """The error for a response with ``status`` (not 2xx), as the first that this process hears."""
+    error = read_error(body, headers.get("content-type", ""))
+    return classify_refusal(Refusal(status, error, headers), Circumstances(now, key))
+
+
+def classify_refusal(refusal: Refusal, when: Circumstances) -> ModelCallError:
+    """The error for a refusal, with the usage that it states. If it states none it cost nothing, unless a
+    part of an answer came or a gateway lost one."""
+    error = _classified(refusal, when).stating(refusal.usage)
+    error.indeterminate = error.indeterminate or refusal.partial
+    return error
+
+
+def _classified(refusal: Refusal, when: Circumstances) -> ModelCallError:
+    status, error, message = refusal.effective, refusal.error, refusal.text(when.key)
     if 300 <= status < 400:
         return FatalError(message, code="redirect")
-    if _is_out_of_credit(status, error):
-        return FatalError(message, code="insufficient_quota")
-    wait = retry_after(headers, now=now)
+    wait = retry_after(refusal.headers, now=when.now)
     wait = error.delay if wait is None else wait
-    if status == 429:
+    if _is_out_of_credit(refusal, when, wait):
+        return FatalError(message, code="insufficient_quota")
+    if status == _CAPACITY or (status == 429 and _is(error, words.NO_CAPACITY, words.NO_CAPACITY_TEXT)):
+        return CapacityError(message, retry_after=wait)
+    if status == 429 or (status in (400, 403) and _is_rate(error)):
         return ThrottledError(message, retry_after=wait)
-    if status in (408, 409, 425) or status >= 500:
-        lost = status in _LOST_BEHIND_GATEWAY
-        return TransientError(message, code=f"http_{status}", indeterminate=lost, retry_after=wait)
-    return _refusal(status, error, message)
-
-
-def _refusal(status: int, error: ErrorBody, message: str) -> ModelCallError:
-    """A 4xx that another try will not mend."""
-    if status in (400, 403, 422, 451) and (error.words & _FILTERED or error.says(_FILTERED_TEXT)):
+    if _is_filtered(status, error):
         return ContentFilteredError(message, code="content_filter")
-    if status == 413 or (status in (400, 422) and (error.words & _TOO_LONG or error.says(_TOO_LONG_TEXT))):
-        return TooLongError(message, code="too_long")
-    unknown_model = "model_not_found" in error.words or "model_not_exist" in error.words
-    if unknown_model or (status == 404 and "model" in error.message.lower()):
+    if status < 500 and _is(error, words.ANSWER_FAILED, words.ANSWER_FAILED_TEXT):
+        return TransientError(message, code="json_validate_failed")
+    if "model_not_found" in error.words and not (status >= 500 and when.answered):
         return FatalError(message, code="model_not_found")
-    if status in _FATAL:
-        return FatalError(message, code=_FATAL[status])
-    return RejectedError(message, code=f"http_{status}")
+    if status in (408, 409, 425) or status >= 500:
+        return _outage(refusal, message, wait)
+    return _refused(refusal, when, message, wait)
 
 
-def _is_out_of_credit(status: int, error: ErrorBody) -> bool:
+def _outage(refusal: Refusal, message: str, wait: float | None) -> TransientError:
+    status = refusal.effective
+    lost = status in _LOST_BEHIND_GATEWAY and not refusal.inside
+    code = "api_error" if refusal.inside and status == _UNKNOWN else f"http_{status}"
+    return TransientError(message, code=code, indeterminate=lost, retry_after=wait)
+
+
+def _refused(refusal: Refusal, when: Circumstances, message: str, wait: float | None) -> ModelCallError:
+    """A 4xx that another try will not mend, unless it is not the API that speaks."""
+    status, error = refusal.effective, refusal.error
+    if status == 413 or (status in (400, 422) and _is(error, words.TOO_LONG, words.TOO_LONG_TEXT)):
+        return TooLongError(message, code="too_long")
+    if _is_firewall(refusal) or (when.answered and error.page and status in _FATAL):
+        if when.answered or when.silent < _MOMENT:
+            pause = _FIREWALL_PAUSE if wait is None else wait
+            return TransientError(message, code=f"http_{status}", retry_after=pause)
+    elif status in (400, 403, 404, 422) and _is_unknown_model(status, error):
+        return FatalError(message, code="model_not_found")
+    if status not in _FATAL:
+        return RejectedError(message, code=f"http_{status}")
+    if refusal.inside and status != 401 and (when.answered or when.silent < _MOMENT):
+        return TransientError(message, code=_FATAL[status])
+    return FatalError(message, code=_FATAL[status])
+
+
+def _is(error: ErrorBody, codes: frozenset[str], phrases: tuple[str, ...]) -> bool:
+    return bool(error.words & codes) or error.says(phrases)
+
+
+def _is_rate(error: ErrorBody) -> bool:
+    return _is(error, words.RATE, words.RATE_TEXT) and not error.page
+
+
+def _is_filtered(status: int, error: ErrorBody) -> bool:
+    if status not in (400, 403, 421, 422, 451, 500) or error.page or error.says(words.SUSPENDED_TEXT):
+        return False
+    if status == 500:  # a server's own error must say so by its code
+        return bool(error.words & words.FILTERED)
+    return _is(error, words.FILTERED, words.FILTERED_TEXT)
+
+
+def _is_unknown_model(status: int, error: ErrorBody) -> bool:
+    text = error.message.lower()
+    named = error.words & address.NO_MODEL or address.names_no_model(text)
+    return bool(named) or (status == 404 and "model" in text)
+
+
+def _is_firewall(refusal: Refusal) -> bool:
+    """True of the page that a firewall before the API shows."""
+    if refusal.status not in (403, 405, 406) or refusal.inside:
+        return False
+    return (
+        "cf-mitigated" in refusal.headers
+        or refusal.headers.get("x-amzn-waf-action") is not None
+        or (refusal.error.page and (refusal.status == 403 or refusal.error.says(address.FIREWALL_TEXT)))
+    )
+
+
+def _is_out_of_credit(refusal: Refusal, when: Circumstances, wait: float | None) -> bool:
+    """Clear words end the run at once; those that others use for a minute's limit, once nothing got through
+    for some seconds; a mere code, after a longer silence."""
+    status, error = refusal.effective, refusal.error
     if status == 402:
         return True
-    if status not in (400, 403, 429):
+    if status not in (400, 403, 429) or error.page:
         return False
-    if error.words & _NO_CREDIT or error.says(_NO_CREDIT_TEXT):
-        return True
-    return error.says((_QUOTA_TEXT,)) and not error.words & _RATE_CODES and error.delay is None
+    rate = error.words & words.RATE or error.delay is not None or error.says(words.RATE_TEXT)
+    if _is(error, words.NO_CREDIT, words.NO_CREDIT_TEXT):
+        return not (rate and status == 429)
+    if rate or (wait is not None and wait <= _MINUTES and status == 429):
+        return False
+    if error.says(words.QUOTA_TEXT):
+        return when.silent >= _MOMENT
+    return bool(error.words & words.QUOTA) and when.silent >= _WHILE
+
+
+def _status_by_words(error: ErrorBody) -> int:
+    """The status that an error inside of a 200 stands for, if it names none."""
+    text = error.message.lower()
+    if _is(error, words.NO_CREDIT, words.NO_CREDIT_TEXT):
+        return 402
+    if error.words & words.FILTERED or error.words & words.TOO_LONG:
+        return 400
+    if _is(error, words.RATE, words.RATE_TEXT) or error.words & words.QUOTA or error.says(words.QUOTA_TEXT):
+        return 429
+    if _is(error, words.NO_CAPACITY, words.NO_CAPACITY_TEXT):
+        return 429
+    if _is(error, address.UNAUTHORIZED, address.UNAUTHORIZED_TEXT):
+        return 401
+    if error.words & address.NO_MODEL or address.names_no_model(text) or error.says(address.NO_ENDPOINT_TEXT):
+        return 404
+    refused = words.FILTERED_TEXT + words.TOO_LONG_TEXT + words.ANSWER_FAILED_TEXT
+    if error.says(refused) or "invalid_request_error" in error.words:
+        return 400
+    return 503 if error.says(address.OUTAGE_TEXT) else _UNKNOWN
+
+
+def _named(error: ErrorBody) -> str:
+    return ", ".join(sorted(error.words))[:100]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,16 +16,36 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from handlers.domain.call import ChatAnswer, ChatRequest
-from handlers.errors import FatalError, TransientError, UsageError
-from handlers.llm.answers import read_answer
-from handlers.llm.classify import classify, read_error
-from handlers.llm.connection import Bounds, Connections, HttpReply
-from handlers.llm.dialect import Dialect, RequestBody
+from handlers.errors import (
+    AdaptedError,
+    ContentFilteredError,
+    FatalError,
+    ModelCallError,
+    RejectedError,
+    ThrottledError,
+    TooLongError,
+    TransientError,
+    UsageError,
+)
+from handlers.llm.answering import Answering
+from handlers.llm.answers import Expected, is_whole, read_answer, usage_of
+from handlers.llm.classify import Circumstances, Refusal, classify_refusal
+from handlers.llm.connection import Bounds, Connections
+from handlers.llm.dialect import Dialect, Form, RequestBody
+from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
+from handlers.llm.refused_parameter import refused_parameter
 from handlers.ports import Clock
 
+logger = logging.getLogger(__name__)
+
 _PATH = "/chat/completions"
+_NO_API_AFTER = 2.0
+"""Seconds of nothing but other things than completions, from the first call on."""
+_MAX_LOOK = 65_536
+_NOT_OF_FORM = frozenset(("insufficient_quota", "json_validate_failed", "unauthorized", "forbidden"))
+"""Refusals that no other form of the request would mend, whatever parameters they name."""
 _OURS = frozenset(
     ("model", "messages", "stream", "n", "best_of", "max_tokens", "max_completion_tokens", "temperature")
 )
@@ -102,13 +124,9 @@ class HttpChatModel:
         self._key = api_key.get_secret_value().strip()
         self._clock = clock
         self._on_headers = on_headers
-        self._dialect = Dialect(
-            settings.model,
-            json_mode=settings.json_mode != "off",
-            tokens_field=settings.max_tokens_field,
-            temperature=settings.temperature,
-            extra_body=settings.extra_body,
-        )
+        form = Form(settings.json_mode != "off", settings.max_tokens_field, settings.temperature)
+        self._dialect = Dialect(settings.model, form, settings.extra_body)
+        self._answering = Answering(clock)
         url = httpx.URL(settings.endpoint)
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
         if url.scheme == "https" and ssl_context is None:
@@ -117,27 +135,49 @@ class HttpChatModel:
         self._connections = Connections(httpcore.URL(str(url)), bounds, clock, ssl_context)
 
     def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
-        """One HTTP attempt of at most ``timeout`` seconds, name resolution aside; never retried here.
+        """One HTTP attempt of at most ``timeout`` seconds, name resolution aside; never retried here. Only
+        where the API refuses the first requests without naming a parameter, at no cost, are simpler forms
+        tried in the same call until one is answered, once in a process.
 
         Raises one of ModelCallError's classes.
         """
+        deadline = self._clock.monotonic() + timeout
         sent = self._dialect.body(request)
+        outcome = self._attempt(sent, request, deadline)
+        if isinstance(outcome, Refusal) and self._may_be_probed(outcome):
+            outcome = self._probe(sent, request, outcome, deadline)
+        if isinstance(outcome, Refusal):
+            raise self._refused(outcome, sent)
+        self._answering.answered()
+        return outcome
+
+    def _attempt(self, sent: RequestBody, request: ChatRequest, deadline: float) -> ChatAnswer | Refusal:
+        """Send one form of a request; what the API says in place of an answer is returned, not raised."""
         started = self._clock.monotonic()
-        reply = self._connections.post(self._headers, sent.content, timeout=timeout)
+        reply = self._connections.post(self._headers, sent.content, timeout=max(0.0, deadline - started))
         if self._on_headers is not None:
             age = self._clock.monotonic() - started
             hint = rate_hint(reply.headers, now=self._clock.now(), age=age)
             if hint is not None:
                 self._on_headers(hint)
-        if not 200 <= reply.status < 300:
-            self._refuse(reply, sent)
-        return read_answer(
-            reply.body,
+        content_type = reply.headers.get("content-type", "")
+        expected = Expected(
             request_bytes=len(sent.content),
             max_tokens=request.max_tokens,
             status=reply.status,
+            content_type=content_type,
             key=self._key,
         )
+        if not 200 <= reply.status < 300:
+            error = read_error(reply.body, content_type)
+            return Refusal(reply.status, error, reply.headers, usage=usage_of(reply.body, expected))
+        if reply.broken is not None and not is_whole(reply.body):
+            raise reply.broken
+        try:
+            outcome = read_answer(reply.body, expected)
+        except TransientError as error:
+            raise self._no_api(error, reply.body) from None
+        return replace(outcome, headers=reply.headers) if isinstance(outcome, Refusal) else outcome
 
     def body(self, request: ChatRequest) -> bytes:
         """The JSON that ``complete`` would send."""
@@ -150,20 +190,79 @@ class HttpChatModel:
     def close(self) -> None:
         self._connections.close()
 
-    def _refuse(self, reply: HttpReply, sent: RequestBody) -> None:
-        """Raise what a status other than 2xx means."""
-        if 300 <= reply.status < 400:
-            raise self._redirect(reply)
-        if reply.status in (400, 422):
-            code = self._dialect.adapt(sent, read_error(reply.body))
-            if code == "json_mode_unsupported" and self._settings.json_mode == "on":
-                message = f"model {self._settings.model} does not take JSON mode: use --json-mode auto or off"
-                raise FatalError(message, code=code)
-            if code is not None:
-                raise TransientError(f"HTTP {reply.status}: {code}", code=code)
-        raise classify(reply.status, reply.headers, reply.body, key=self._key, now=self._clock.now())
+    def _may_be_probed(self, refusal: Refusal) -> bool:
+        """True of a refusal that names nothing, while nothing was ever answered."""
+        if refusal.effective not in (400, 422) or self._answering.ever or refusal.usage is not None:
+            return False
+        named = refused_parameter(refusal.effective, refusal.error) is not None
+        return not named and type(self._classified(refusal, silent=0.0)) is RejectedError
 
-    def _redirect(self, reply: HttpReply) -> FatalError:
+    def _probe(
+        self, sent: RequestBody, request: ChatRequest, refusal: Refusal, deadline: float
+    ) -> ChatAnswer | Refusal:
+        """The answer to the first form that has one; the refusal as it was if none has. Others wait."""
+        dialect = self._dialect
+        if not dialect.probing.acquire(timeout=max(0.0, deadline - self._clock.monotonic())):
+            return refusal
+        try:
+            if dialect.probed:
+                return refusal
+            dialect.probed = True
+            logger.warning(
+                "the API refuses a request for no reason that is known: trying simpler forms of it"
+            )
+            for name, form in dialect.variants(sent):
+                outcome = self._attempt(dialect.body(request, form), request, deadline)
+                if isinstance(outcome, ChatAnswer):
+                    dialect.settle(name, form)
+                    return outcome
+                if outcome.effective not in (400, 422):
+                    return outcome
+            return refusal
+        finally:
+            dialect.probing.release()
+
+    def _refused(self, refusal: Refusal, sent: RequestBody) -> ModelCallError:
+        """What a response that is no answer means."""
+        if 300 <= refusal.status < 400:
+            return self._redirect(refusal)
+        error = self._classified(refusal, silent=0.0)
+        if (
+            isinstance(error, TooLongError | ContentFilteredError | ThrottledError)
+            or error.code in _NOT_OF_FORM
+        ):
+            return self._classified(refusal, silent=self._answering.refused())
+        code = self._dialect.adapt(refusal.effective, sent, refusal.error)
+        if code == "json_mode_unsupported" and self._settings.json_mode == "on":
+            message = f"model {self._settings.model} does not take JSON mode: use --json-mode auto or off"
+            return FatalError(message, code=code)
+        if code is None and refusal.effective in (400, 422) and not self._dialect.is_current(sent):
+            code = "dialect_changed"
+        if code is not None:
+            message = f"HTTP {refusal.status or 200}: {code}"
+            return AdaptedError(message, code=code).stating(refusal.usage)
+        if type(error) is RejectedError:
+            return error
+        return self._classified(refusal, silent=self._answering.refused())
+
+    def _classified(self, refusal: Refusal, *, silent: float) -> ModelCallError:
+        when = Circumstances(self._clock.now(), self._key, self._answering.ever, silent)
+        return classify_refusal(refusal, when)
+
+    def _no_api(self, error: TransientError, body: bytes) -> ModelCallError:
+        """A body that is no completion: where from the first call on, and for some seconds, nothing else
+        comes, the address is no API's. Later it may stand for an answer that a gateway lost."""
+        if error.usage is not None or b'"choices"' in body[:_MAX_LOOK]:
+            return error
+        if self._answering.ever:
+            error.indeterminate = True
+            return error
+        if self._answering.refused() < _NO_API_AFTER:
+            return error
+        message = f"{error}; is --base-url the API's address, up to and with /v1?"
+        return FatalError(message, code="no_completions")
+
+    def _redirect(self, reply: Refusal) -> FatalError:
         """Not followed: the key must not go to a host that the user did not name."""
         target = error_text(reply.headers.get("location", ""), self._key)
         try:

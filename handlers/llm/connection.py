@@ -18,7 +18,7 @@ from typing import Any
 
 import httpcore
 
-from handlers.errors import TransientError
+from handlers.errors import FatalError, ModelCallError, TransientError
 from handlers.ports import Clock
 
 _KEEP_ALIVE = 55.0
@@ -44,6 +44,8 @@ class HttpReply:
     status: int
     headers: dict[str, str]
     body: bytes
+    broken: ModelCallError | None = None
+    """How the connection broke before it said that the body is whole, which the body alone can show then."""
 
 
 class _Wire(httpcore.NetworkBackend):
@@ -175,14 +177,14 @@ class Connections:
             names = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
             }
-            body = self._read(response, names.get("content-encoding", ""), status)
+            body, broken = self._read(response, names.get("content-encoding", ""), wire)
             response.close()
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             # The text may hold the request's headers: only its class goes on.
             raise _failure(error, wire, status) from None
         finally:
             self._checkin(connection)
-        return HttpReply(status, names, body)
+        return HttpReply(status, names, body, broken)
 
     def abort(self) -> None:
         """Cut off the calls in flight; later ones are not touched: a connection that is given back
@@ -206,20 +208,28 @@ class Connections:
             b"POST", self._url, headers=[*headers, length], content=content, extensions={"timeout": waits}
         )
 
-    def _read(self, response: httpcore.Response, encoding: str, status: int) -> bytes:
+    def _read(
+        self, response: httpcore.Response, encoding: str, wire: _Wire
+    ) -> tuple[bytes, ModelCallError | None]:
+        """The body, and how it broke off."""
         chunks: list[bytes] = []
-        size = 0
+        size, status = 0, response.status
+        broken: ModelCallError | None = None
         try:
             for chunk in response.iter_stream():
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > self._bounds.answer_bytes:
                     raise _too_large(status)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, TransientError):
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             # A refusal stands even if its text was cut off.
+            broken = _failure(error, wire, status) if status < 400 else None
+        except TransientError:
             if status < 400:
                 raise
-        return _decoded(b"".join(chunks), encoding, self._bounds.answer_bytes, status)
+        if broken is not None and not chunks:
+            raise broken
+        return _decoded(b"".join(chunks), encoding, self._bounds.answer_bytes, status), broken
 
     def _checkout(self) -> _Connection:
         connection = None
@@ -253,9 +263,12 @@ class Connections:
         return _Connection(wire, http)
 
 
-def _failure(error: Exception, wire: _Wire, status: int | None) -> TransientError:
+def _failure(error: Exception, wire: _Wire, status: int | None) -> ModelCallError:
     """Before the request was written nothing can have been charged; after it, nobody knows."""
     if not wire.connected:
+        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            told = f"the API's certificate cannot be verified: {error}"[:300]
+            return FatalError(f"{told}; --ca-file names one of one's own to trust", code="certificate")
         code = "aborted" if wire.cut else "connect"
         code = "connect_timeout" if isinstance(error, httpcore.TimeoutException) and not wire.cut else code
         detail = f": {error}"[:120] if isinstance(error, httpcore.ConnectError) else ""

@@ -1,108 +1,195 @@
-"""The request's body in the dialect that an endpoint speaks, learned from its refusals."""
+"""The request's body in the dialect that an endpoint speaks, learned from its refusals.
+
+A refusal that names a parameter gives up that one, in whatever words (``refused_parameter``); one that names
+nothing is probed: the same request without one doubtful parameter after the other, see ``variants``.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from handlers.domain.call import ChatRequest
-from handlers.llm.classify import ErrorBody
+from handlers.domain.call import ChatRequest, Message
+from handlers.llm.error_body import ErrorBody
+from handlers.llm.refused_parameter import Parameter, refused_parameter, stated_cap
 
 logger = logging.getLogger(__name__)
 
 TokensField = Literal["max_tokens", "max_completion_tokens"]
-_UNSUPPORTED = (
-    "unsupported",
-    "not supported",
-    "not support",
-    "unrecognized",
-    "unknown",
-    "unexpected",
-    "not permitted",
-    "not allowed",
-    "only the default",
-    "extra inputs",
-)
+_OTHER: dict[TokensField, TokensField] = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+}
+_PROBED_CAP = 4_096
+"""Tokens that about every model may answer with."""
+_CODES: dict[Parameter, str] = {
+    "response_format": "json_mode_unsupported",
+    "tokens_field": "max_tokens_field_unsupported",
+    "tokens_range": "max_tokens_too_large",
+    "temperature": "temperature_unsupported",
+    "system": "system_role_unsupported",
+    "stream": "stream_unsupported",
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is sent of the doubtful parameters."""
+
+    json_mode: bool
+    tokens_field: TokensField
+    temperature: float | None
+    stream: bool = True
+    """``"stream": false``."""
+    system: bool = True
+    """False if the instructions go into the user's message."""
+    cap: int | None = None
+    """Most tokens of an answer that the endpoint takes."""
+
+    def without(self, parameter: Parameter, cap: int | None = None) -> Form:
+        """The form that gives one up."""
+        match parameter:
+            case "response_format":
+                return replace(self, json_mode=False)
+            case "tokens_field":
+                return replace(self, tokens_field=_OTHER[self.tokens_field])
+            case "tokens_range":
+                return replace(self, cap=cap)
+            case "temperature":
+                return replace(self, temperature=None)
+            case "system":
+                return replace(self, system=False)
+        return replace(self, stream=False)
 
 
 @dataclass(frozen=True)
 class RequestBody:
-    """One request's body, and which of the doubtful fields are in it."""
+    """One request's body, and the form that it has."""
 
     content: bytes
-    json_mode: bool
-    tokens_field: TokensField
-    temperature: bool
+    form: Form
+    max_tokens: int
+    """As sent."""
 
 
 class Dialect:
-    """What to send, for the life of the process. Each doubtful field is given up at most once."""
+    """What to send, for the life of the process. Each doubtful parameter is given up at most once, a cap is
+    only ever lowered."""
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        json_mode: bool,
-        tokens_field: TokensField,
-        temperature: float | None,
-        extra_body: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, model: str, form: Form, extra_body: Mapping[str, Any]) -> None:
         self._model = model
-        self._json_mode = json_mode
-        self._tokens_field: TokensField = tokens_field
-        self._first_tokens_field = tokens_field
-        self._temperature = temperature
+        self._form = self._first = form
         self._extra_body = extra_body
+        self._lock = threading.Lock()
+        self.probing = threading.Lock()
+        self.probed = False
+        """True once variants were tried: they are at most once in a process."""
 
-    def body(self, request: ChatRequest) -> RequestBody:
-        """The bytes to send for a request."""
-        json_mode, field, temperature = self._json_mode, self._tokens_field, self._temperature
+    def body(self, request: ChatRequest, form: Form | None = None) -> RequestBody:
+        """The bytes to send for a request, in the endpoint's form or in another."""
+        form = form or self._form
+        most = request.max_tokens if form.cap is None else min(form.cap, request.max_tokens)
+        messages = request.messages if form.system else _without_system(request.messages)
         data: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": one.role, "content": one.content} for one in request.messages],
-            field: request.max_tokens,
+            "messages": [{"role": one.role, "content": one.content} for one in messages],
+            form.tokens_field: most,
         }
-        if temperature is not None:
-            data["temperature"] = temperature
-        if json_mode:
+        if form.temperature is not None:
+            data["temperature"] = form.temperature
+        if form.json_mode:
             data["response_format"] = {"type": "json_object"}
+        if form.stream:
+            data["stream"] = False
         data.update(self._extra_body)
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        return RequestBody(text.encode("utf-8", "replace"), json_mode, field, temperature is not None)
+        return RequestBody(text.encode("utf-8", "replace"), form, most)
 
-    def adapt(self, sent: RequestBody, error: ErrorBody) -> str | None:
-        """Give up the field that the API refused; returns a code for the wasted call, None if the
-        refusal is about something else."""
-        text = error.message.lower()
-        if sent.json_mode and ("response_format" in text or "response_format" in error.words):
-            self._note("response_format", json_mode=False)
-            return "json_mode_unsupported"
-        if sent.tokens_field == self._first_tokens_field and self._names_tokens_field(sent, error):
-            self._note(sent.tokens_field, swap=True)
-            return "max_tokens_field_unsupported"
-        about = "temperature" in text or "temperature" in error.words
-        if sent.temperature and about and error.says(_UNSUPPORTED):
-            self._note("temperature", temperature=False)
-            return "temperature_unsupported"
-        return None
+    def is_current(self, sent: RequestBody) -> bool:
+        """False of a request that was sent before the form changed."""
+        return sent.form == self._form
 
-    def _names_tokens_field(self, sent: RequestBody, error: ErrorBody) -> bool:
-        if sent.tokens_field == "max_tokens":
-            return "max_completion_tokens" in error.message
-        named = "max_completion_tokens" in error.message or "max_completion_tokens" in error.words
-        return named and error.says(_UNSUPPORTED)
+    def adapt(self, status: int, sent: RequestBody, error: ErrorBody) -> str | None:
+        """Give up the parameter that the API refused; returns a code for the wasted call, None if the refusal
+        is about something else."""
+        parameter = refused_parameter(status, error)
+        if parameter == "max_tokens":
+            cap = stated_cap(error, sent.max_tokens)
+            parameter = "tokens_field" if cap is None else "tokens_range"
+            if parameter == "tokens_range":
+                self._give_up(parameter, cap)
+                return _CODES[parameter]
+        if parameter is None or not self._is_sent(parameter, sent.form):
+            return None
+        self._give_up(parameter)
+        return _CODES[parameter]
 
-    def _note(
-        self, field: str, *, json_mode: bool = True, swap: bool = False, temperature: bool = True
-    ) -> None:
-        before = (self._json_mode, self._tokens_field, self._temperature)
-        self._json_mode = self._json_mode and json_mode
-        if swap:
-            other: TokensField = "max_completion_tokens" if field == "max_tokens" else "max_tokens"
-            self._tokens_field = other
-        self._temperature = self._temperature if temperature else None
-        if before != (self._json_mode, self._tokens_field, self._temperature):
-            logger.warning("model %s does not take %s: it is left out from now on", self._model, field)
+    def variants(self, sent: RequestBody) -> Iterator[tuple[str, Form]]:
+        """What to try where the API names nothing: without one parameter each, then without all of them. The
+        cap on the answer stays, whatever its name: the reservation rests on it."""
+        bare = sent.form
+        kinds: tuple[Parameter, ...] = ("response_format", "temperature", "system", "stream")
+        for parameter in kinds:
+            if self._is_sent(parameter, sent.form):
+                bare = bare.without(parameter)
+                yield parameter, sent.form.without(parameter)
+        other: Parameter = "tokens_field"
+        yield sent.form.tokens_field, sent.form.without(other)
+        if sent.max_tokens > _PROBED_CAP:
+            yield f"{sent.max_tokens} tokens", sent.form.without("tokens_range", _PROBED_CAP)
+        yield "all that can be left out", bare
+        yield f"all that can be left out nor {sent.form.tokens_field}", bare.without(other)
+
+    def settle(self, name: str, form: Form) -> None:
+        """A variant was answered: it is what is sent from now on."""
+        with self._lock:
+            self._form = form
+        logger.warning("model %s does not take %s: found by trying, left out from now on", self._model, name)
+
+    def _is_sent(self, parameter: Parameter, form: Form) -> bool:
+        """True if giving it up changes the request."""
+        match parameter:
+            case "response_format":
+                return form.json_mode
+            case "temperature":
+                return form.temperature is not None
+            case "system":
+                return form.system
+            case "stream":
+                return form.stream
+        return form.tokens_field == self._first.tokens_field
+
+    def _give_up(self, parameter: Parameter, cap: int | None = None) -> None:
+        with self._lock:
+            before = self._form
+            if parameter == "tokens_range":
+                lowest = cap if before.cap is None or cap is None else min(cap, before.cap)
+                self._form = before.without(parameter, lowest)
+            elif self._is_sent(parameter, before):
+                self._form = before.without(parameter)
+            changed = self._form != before
+        if changed:
+            what = f"more than {cap} tokens of an answer" if cap is not None else _named(parameter, before)
+            logger.warning("model %s does not take %s: it is left out from now on", self._model, what)
+
+
+def _named(parameter: Parameter, form: Form) -> str:
+    names = {"tokens_field": form.tokens_field, "system": "instructions in a message of the system"}
+    return names.get(parameter, parameter)
+
+
+def _without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The instructions at the head of the first message of the user's."""
+    told = "\n\n".join(one.content for one in messages if one.role == "system")
+    others = [one for one in messages if one.role != "system"]
+    if not told:
+        return messages
+    for place, one in enumerate(others):
+        if one.role == "user":
+            others[place] = Message(role="user", content=f"{told}\n\n{one.content}")
+            return tuple(others)
+    return (Message(role="user", content=told), *others)

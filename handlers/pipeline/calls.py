@@ -13,7 +13,9 @@ from typing import NoReturn
 from handlers.domain.call import CallOutcome, CallRecord, ChatAnswer, ChatRequest
 from handlers.domain.money import NanoUsd
 from handlers.errors import (
+    AdaptedError,
     BudgetSpentError,
+    CapacityError,
     FatalError,
     ModelCallError,
     RejectedError,
@@ -103,6 +105,8 @@ class PaperCalls:
                 if self._context.breaker.starved:
                     self._park(f"throttled: {_NOT_SERVED}; the last one: {error}")
                 failure, doublings = error, attempt
+            except AdaptedError:
+                continue
             except TransientError as error:
                 tries += error.reached and not self._context.breaker.open
                 if self._context.breaker.hopeless:
@@ -146,7 +150,7 @@ class PaperCalls:
                 taken = quote.worst  # until the call is booked, whatever ends this thread
                 record, outcome = self._send(request, digest, attempt, context.call_seconds(), quote)
                 taken = NanoUsd(record.cost + record.held)
-                if isinstance(outcome, ThrottledError):
+                if isinstance(outcome, ThrottledError) and not isinstance(outcome, CapacityError):
                     slot.throttled(outcome.retry_after)
                 elif isinstance(outcome, ChatAnswer):
                     slot.succeeded()
@@ -230,7 +234,7 @@ class PaperCalls:
             self._context.estimator.learn(request, outcome.usage)
         if isinstance(outcome, ChatAnswer):
             breaker.succeeded()
-        elif isinstance(outcome, TransientError):
+        elif isinstance(outcome, TransientError) and not isinstance(outcome, AdaptedError):
             breaker.failed(reached=outcome.reached)
         elif isinstance(outcome, ThrottledError):
             breaker.throttled()

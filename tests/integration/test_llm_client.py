@@ -47,6 +47,7 @@ def test_an_answer_comes_with_its_usage_and_the_request_says_what_was_set() -> N
         "max_tokens": 64,
         "temperature": 0.0,
         "response_format": {"type": "json_object"},
+        "stream": False,
         "thinking": {"type": "disabled"},
     }
 

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from handlers.errors import (
     ContentFilteredError,
+    FatalError,
     ModelCallError,
     ThrottledError,
     TransientError,
@@ -129,7 +130,7 @@ def test_a_web_page_is_no_answer() -> None:
     with WireServer(always(response(200, b"<html>Welcome to nginx</html>"))) as server:
         problem = failure(model(server))
     assert isinstance(problem, TransientError)
-    assert (problem.code, problem.indeterminate) == ("bad_body", True)
+    assert (problem.code, problem.indeterminate) == ("web_page", False)
     assert str(problem).startswith("HTTP 200 with a body that is no chat completion")
 
 
@@ -211,8 +212,9 @@ def test_a_certificate_that_is_not_trusted_ends_the_call_before_the_key_is_sent(
     server_side, _ = tls_contexts(tmp_path)
     with WireServer(always(response(200, completion())), tls=server_side) as server:
         problem = failure(model(server))
-    assert isinstance(problem, TransientError)
-    assert (problem.code, problem.reached) == ("connect", False)
+    assert isinstance(problem, FatalError)
+    assert (problem.code, problem.indeterminate) == ("certificate", False)
+    assert "CERTIFICATE_VERIFY_FAILED" in str(problem)
     assert not server.requests
 
 

@@ -80,9 +80,8 @@ class Exchange:
         """One question about what the gate doubts. The answer there is stays unless one with fewer doubts
         comes: whatever becomes of the question, it costs no paper."""
         again = {key: text for key, text in sources.items() if key in good.doubtful}
-        doubted = replace(good, bad=good.doubtful, problems=good.questions)
         try:
-            later = self._call(again, "repair", doubted)
+            later = self._call(again, "repair", Repair(good.questions, _previous(again, good)))
         except (RejectedError, TransientError):
             return good
         if later.bad or len(later.questions) >= len(good.questions):

@@ -68,7 +68,8 @@ def _can_only_mean(marks: list[re.Match[str]], source: str, wanted: list[str]) -
 
 
 def _written(text: str, marks: list[re.Match[str]], *, keep_ticks: bool) -> str:
-    pieces, at = [], 0
+    pieces: list[str] = []
+    at = 0
     for mark in marks:
         start, end = mark.span()
         tick = mark["tick"] if keep_ticks else ""
