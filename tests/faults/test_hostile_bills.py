@@ -27,6 +27,19 @@ def _nobody_waits() -> Iterator[None]:
         yield
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_where_every_answer_states_its_usage_the_ledger_is_the_bill(seed: int) -> None:
+    fleet = tell(seed, ends=HONEST, steps=[each for each in STEPS if each != "die"])
+    assert (fleet.bill, 0) == fleet.booked
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_provider_that_bills_all_that_is_reserved_stays_within_the_budget(seed: int) -> None:
+    """Also where nothing that it answers states a usage."""
+    fleet = tell(seed, ends=("timeout", "garbage", "silent", "unforeseen"))
+    assert fleet.bill <= sum(fleet.booked)
+
+
 class HostileBills(RuleBasedStateMachine):
     """After every step, and within every call, the bill is within what is reserved, that in the budget."""
 
@@ -60,16 +73,3 @@ TestHostileBills.settings = settings(EVERYWHERE, max_examples=25, stateful_step_
 @pytest.mark.slow
 class TestManyBills(HostileBills.TestCase):  # type: ignore[name-defined, misc]
     settings = settings(EVERYWHERE, max_examples=300, stateful_step_count=40)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_where_every_answer_states_its_usage_the_ledger_is_the_bill(seed: int) -> None:
-    fleet = tell(seed, ends=HONEST, steps=[each for each in STEPS if each != "die"])
-    assert (fleet.bill, 0) == fleet.booked
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_provider_that_bills_all_that_is_reserved_stays_within_the_budget(seed: int) -> None:
-    """Also where nothing that it answers states a usage."""
-    fleet = tell(seed, ends=("timeout", "garbage", "silent", "unforeseen"))
-    assert fleet.bill <= sum(fleet.booked)
