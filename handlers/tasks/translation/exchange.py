@@ -113,7 +113,15 @@ class Exchange:
         error = failed[0] if failed else None
         judged = frozenset(sources)
         return Reading(
-            fields, bad, checks, problems, error, content, judged, verdict.doubtful_keys, verdict.questions
+            fields,
+            bad,
+            checks,
+            problems,
+            error,
+            content,
+            judged,
+            frozenset(verdict.doubts),
+            tuple(verdict.doubts.values()),
         )
 
     def _repaired(self, sources: Mapping[str, str], refused: Reading) -> Reading:

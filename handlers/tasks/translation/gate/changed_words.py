@@ -15,11 +15,11 @@ from handlers.tasks.translation.gate.english_numerals import numeral
 _split = str.split
 _MEASURES = (
     "个|组|种|天|日|周|年|月|次|名|例|条|项|类|人|位|篇|只|株|座|家|倍|代|层|级|期|轮|批|章|步|阶段|方面|部分|小时"
-    "|分钟|所|省|市|县|国|套|台|块|件|维"
+    "|分钟|所|省|市|县|国|套|台|块|件|维|分之"
 )
-_COUNTED = re.compile(
-    rf"(?<![一二两三四五六七八九十百千万亿第几数零〇分之点])([二两三四五六七八九十]{{1,3}}|1(?<![0-9.]1))(?={_MEASURES})"
-)
+_COUNTED = re.compile(rf"([二两三四五六七八九十]{{1,3}}|1)(?={_MEASURES})")
+_PART_OF_MORE = frozenset("一二两三四五六七八九十百千万亿第几数零〇分点0123456789.")
+"""With one of these before it a counted numeral is the end of another number."""
 _SAID = {
     1: "one single 1 once first sole i",
     2: "two second twi doubl both pair dual coupl bina bila biva dich dupl half ii bipart",
@@ -41,7 +41,8 @@ _WORDS = (
 _ENGLISH = re.compile(
     rf"(?<![a-z0-9.-])({_WORDS})(?![a-z]|-(?:{_WORDS}|one)|(?: and)? (?:hundred|thousand|million))"
 )
-_NAME = re.compile(r"(?<![A-Za-z0-9^.])[A-Za-z]{1,12}-?[0-9][A-Za-z0-9]{0,12}(?![A-Za-z0-9])")
+_IN_NAME = re.compile(r"[0-9](?:(?<=[A-Za-z].)|(?<=[A-Za-z][-‐‑].))[A-Za-z0-9]{0,12}")
+_BEFORE = re.compile(r"(?<![A-Za-z0-9^.])[A-Za-z]{1,12}[-‐‑]?$")
 _ELEMENTS = re.compile(
     r"(?:(?:H|B|C|N|O|F|P|S|K|I|Na|Mg|Al|Si|Cl|Ca|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|As|Br|Ag|Ba|Pb|Hg|Li)[0-9]{0,2}){2,8}"
 )
@@ -52,10 +53,18 @@ def words_to_explain(source: str, answer: str) -> tuple[list[str], list[str]]:
     answer; both empty unless there are some of either."""
     if not answer.isascii() and re.search("[\u4e00-\u9fff]{2}", answer):
         unsaid = [word for word in set(_ENGLISH.findall(source)) if not _is_in_chinese(word, answer)]
-        return (unsaid, sorted(set(_COUNTED.findall(answer)))) if unsaid else ([], [])
-    counted = set(_COUNTED.findall(source))
+        return (unsaid, sorted(_counted(answer))) if unsaid else ([], [])
+    counted = _counted(source)
     unsaid = [run for run in counted if not any(_is_in_english(value, answer) for value in _values(run))]
     return (unsaid, sorted(set(_ENGLISH.findall(answer)))) if unsaid else ([], [])
+
+
+def _counted(text: str) -> set[str]:
+    return {
+        match[1]
+        for match in _COUNTED.finditer(text)
+        if text[match.start() - 1 : match.start()] not in _PART_OF_MORE
+    }
 
 
 def value_of(word: str) -> frozenset[str]:
@@ -84,8 +93,8 @@ def _is_in_chinese(word: str, text: str) -> bool:
 def changed_names(source: str, answer: str) -> Iterator[tuple[str, str]]:
     """A name of the source and the one that stands in its place: the same letters with other digits, or two
     formulas. Of flat texts that keep their case."""
-    mine = set(_NAME.findall(source))
-    if not mine or mine == (theirs := set(_NAME.findall(answer))):
+    mine = _names(source)
+    if not mine or mine == (theirs := _names(answer)):
         return
     lost = sorted(name for name in mine - theirs if _bare(name) not in set(map(_bare, theirs)))
     new = sorted(name for name in theirs - mine if _bare(name) not in set(map(_bare, mine)))
@@ -93,6 +102,14 @@ def changed_names(source: str, answer: str) -> Iterator[tuple[str, str]]:
         other = next((old for old in lost[:40] if _is_changed(old, name)), None)
         if other:
             yield other, name
+
+
+def _names(text: str) -> set[str]:
+    names = set()
+    for match in _IN_NAME.finditer(text):
+        if before := _BEFORE.search(text[max(0, match.start() - 14) : match.start()]):
+            names.add(before[0] + match[0])
+    return names
 
 
 def _bare(name: str) -> str:

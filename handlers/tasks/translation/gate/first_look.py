@@ -15,7 +15,7 @@ from handlers.tasks.translation.gate.units import Unit, units
 
 _HAN = "\u4e00-\u9fff"
 _NUMBER = re.compile(
-    rf"([0-9](?<=(..)[0-9])?[0-9.,]*)(?:[ -]?([%‰℃A-Za-zμµ°]{{1,9}})|([{_HAN}]{{1,2}}))?", re.DOTALL
+    rf"([0-9](?<=(...)[0-9])?[0-9.,]*)(?:[ -]?([%‰℃A-Za-zμµ°]{{1,9}}))?([{_HAN}]{{1,3}})?", re.DOTALL
 )
 _SYMBOLS = {"<": "<", "＜": "<", ">": ">", "＞": ">", "≤": "≤", "≦": "≤", "≥": "≥", "≧": "≥"}
 _LESS = re.compile("[低小少短]于|不[足到]|[至最]多|未达")
@@ -90,30 +90,31 @@ def _seen(text: str) -> list[_Seen]:
     return [
         (
             number.replace(",", "").rstrip("."),
-            _mark(before),
+            _mark(before, han[-2:] if "以" in han else ""),
             known.get(latin) if latin else _after(number, han, known) if han else None,
         )
-        for number, before, latin, han in _NUMBER.findall(text)
+        for number, before, latin, han in _NUMBER.findall(f"   {text}")
     ]
 
 
 @lru_cache(maxsize=4096)
-def _mark(before: str) -> str:
-    """What the two characters before a number say of it."""
-    if symbol := _SYMBOLS.get(before[1:]) or (_SYMBOLS.get(before[:1]) if before[1:] == " " else None):
+def _mark(before: str, after: str) -> str:
+    """What the three characters before a number, and ``以上`` or ``以下`` after it, say of it."""
+    last, pair = before[2:], before[1:]
+    if symbol := _SYMBOLS.get(last) or (_SYMBOLS.get(before[1:2]) if last == " " else None):
         return symbol
-    if _MINUS.fullmatch(before):
+    if _MINUS.fullmatch(pair) or _NEGATIVE.fullmatch(pair):
         return "-"
-    for words, mark in ((_LESS, "less"), (_MORE, "more"), (_NEGATIVE, "-")):
-        if words.fullmatch(before):
-            return mark
-    return ""
+    less, more = (after == "以下" or _LESS.fullmatch(pair)), (after == "以上" or _MORE.fullmatch(pair))
+    if not less and not more:
+        return ""
+    return "less" if bool(less) != (before[:1] in ("不", "未")) else "more"
 
 
 def _after(number: str, han: str, known: dict[str, Unit]) -> Unit | None:
     if han[0] == "年" and _YEAR.fullmatch(number):
         return None
-    return known.get(han) or known.get(han[0])
+    return known.get(han) or known.get(han[:2]) or known.get(han[0])
 
 
 def _by_number(seen: Iterable[_Seen]) -> dict[str, _Said]:

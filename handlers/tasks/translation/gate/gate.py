@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from handlers.domain.result import Check
@@ -57,9 +57,8 @@ class Verdict:
     fields: dict[str, str] | None
     checks: tuple[Check, ...]
     bad_keys: frozenset[str]
-    questions: tuple[str, ...] = ()
-    """A sentence for each doubt: fit for one repair request, no reason to refuse."""
-    doubtful_keys: frozenset[str] = frozenset()
+    doubts: Mapping[str, str] = field(default_factory=dict)
+    """By key what to ask about once: fit for a repair request, no reason to refuse."""
 
     @property
     def ok(self) -> bool:
@@ -83,7 +82,6 @@ class _Finding:
     """"" when it concerns the whole answer."""
     sentence: str
     doubt: bool = False
-    """Whether the model is asked about it once; the answer is kept whatever it says."""
 
 
 @dataclass(frozen=True)
@@ -137,14 +135,9 @@ def _verdict(
     failed = [finding for finding in findings if finding.verdict == "fail"]
     keys = {finding.key for finding in failed if finding.key}
     everything = any(finding.name == "finish" and not finding.key for finding in failed)
-    doubts = [finding for finding in findings if finding.doubt]
-    return Verdict(
-        fields,
-        checks,
-        bad | keys | (whole if everything else frozenset()),
-        tuple(finding.sentence for finding in doubts),
-        frozenset(finding.key for finding in doubts),
-    )
+    doubts = {finding.key: finding.sentence for finding in findings if finding.doubt}
+    bad |= keys | (whole if everything else frozenset())
+    return Verdict(fields, checks, bad, doubts)
 
 
 def _check(name: str, findings: list[_Finding]) -> Check:
@@ -224,10 +217,8 @@ def _numbers(pair: _Pair) -> Iterator[_Finding]:
         yield pair.fail("numbers", f"numbers stand that the source has not: {_listed(compared.invented)}")
     elif compared.doubtful:
         yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
-    for sentence in compared.contradicted:
-        yield pair.fail("numbers", sentence)
-    for sentence in compared.uncertain:
-        yield pair.ask("numbers", sentence)
+    yield from (pair.fail("numbers", sentence) for sentence in compared.contradicted)
+    yield from (pair.ask("numbers", sentence) for sentence in compared.uncertain)
     if fewer := rarer(pair.source_prose, pair.prose):
         yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(fewer)}")
 

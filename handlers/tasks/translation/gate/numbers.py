@@ -97,14 +97,15 @@ def _changed(texts: _Texts, in_source: set[Mention]) -> list[str]:
         f"{new} seems to stand for {old}"
         for old, new in changed_names(texts.cased_source, texts.cased_answer)
     ]
-    unsaid, said = words_to_explain(texts.source, texts.answer)
-    if unsaid and said:
-        known = _known(texts.source, in_source)
-        sentences += [
-            f"{unsaid[0]} is not said, and {word} is not in the source"
-            for word in said
-            if known.isdisjoint(value_of(word))
-        ][:1]
+    unsaid, new = words_to_explain(texts.source, texts.answer)
+    if unsaid and new:
+        known = _values(in_source)
+        for read in (_spelled, _implied):
+            known |= read(texts.source)
+            new = [word for word in new if known.isdisjoint(value_of(word))]
+            if not new:
+                return sentences
+        sentences.append(f"{unsaid[0]} is not said, and {new[0]} is not in the source")
     return sentences
 
 
