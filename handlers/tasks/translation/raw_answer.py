@@ -32,7 +32,7 @@ _RETHINKS = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_REMARK = 20_000
-_WORD = re.compile(r"\w{3}")
+_WORD = re.compile(r"\w")
 _DEEPEST = 2
 _FIRST_BRACE = re.compile(r"\[\s*+\{|\{")
 _FENCES = re.compile(r"\A`{3,}\w{0,10}\s*|\s*`{3,}\Z")

@@ -36,7 +36,7 @@ _LOST = {
 """Commands by the letter that JSON eats."""
 _TAILS = {letter: frozenset(name[1:] for name in names.split()) for letter, names in _LOST.items()}
 _UNICODE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
-_ESCAPED = re.compile(r"\\([%_&#*.!\"'/<>+|`=?:@])|\\n(?![A-Za-z])|\\t(?![A-Za-z])")
+_ESCAPED = re.compile(r"\\([%_&#*.!\"'/<>+|`=?:@])|\\[nt](?![A-Za-z])\s*")
 _ACCENT = re.compile(r"(?<![A-Za-z])[A-Za-z]*[A-Za-z]\\[\"'`~^](?=[A-Za-z])[A-Za-z]*")
 _APOSTROPHE = re.compile(
     r".*[A-Za-z]\\'(?:s|t|d|m|re|ve|ll|S)|(?:[dlocjmnst]|qu|O|D|L)\\'[A-Za-z]+", re.DOTALL

@@ -29,7 +29,13 @@ _QUOTES = {
 _OPENING = "".join(_QUOTES)
 _CLOSING = "".join({mark for marks in _QUOTES.values() for mark in marks})
 _END = re.compile(rf"([{_CLOSING}])\s*[,，、;；]?\s*([\}}\]｝］\s]*)(?:`{{3,}})?\s*\Z")
-_MEMBER = re.compile(rf"[{_CLOSING}]\s*[,，][\s{{\[]*[{_OPENING}][^\"“”\n]{{1,60}}[{_CLOSING}]\s*[:：]")
+_FRAME = re.compile(
+    rf"[{_CLOSING}][\s}}\]]*[,，]?[\s{{\[]*[{_OPENING}]?[^\"'“”,，:：]{{1,60}}[{_CLOSING}]\s*[:：]\s*[{_OPENING}]"
+    rf"|[\"“”][\s,，]*[{{}}\]:：\"“”]|'\s*[}}\]:：]|'\s*[,，]\s*['\"]"
+)
+"""What in a text looks like the end of a member or the beginning of another."""
+_EDGES = frozenset(",，:：{}[]｛｝\\'")
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
 _INNER = re.compile(r'\\x([0-9a-fA-F]{2})|\\.|"', re.DOTALL)
 _LONGEST_END = 64
 _LINE = re.compile(
@@ -40,8 +46,13 @@ _LINE = re.compile(
 def by_known_keys(text: str, keys: Collection[str]) -> dict[str, str] | None:
     """The texts of all keys, or None if they do not lie there plainly. Linear in the text."""
     marks = list(_marks(tuple(keys)).finditer(text)) if keys else []
-    names = [next(int(name[1:]) for name, found in mark.groupdict().items() if found) for mark in marks]
+    names = [
+        next(int(name[1:]) for name, found in mark.groupdict().items() if found and name != "q")
+        for mark in marks
+    ]
     if len(marks) != len(keys) or len(set(names)) != len(keys):
+        return None
+    if not text[: marks[0].start()].rstrip().endswith(("{", "｛")):
         return None
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     texts: dict[str, str] = {}
@@ -79,10 +90,18 @@ def _between(raw: str, opening: str, *, last: bool) -> str | None:
     ending = _END.search(tail)
     if ending is None or ending[1] not in _QUOTES[opening]:
         return None
-    if last and not any(mark in ending[2] for mark in "}｝"):
+    if last != any(mark in ending[2] for mark in "}｝"):
         return None
     body = raw[: len(raw) - len(tail) + ending.start()]
-    return None if _MEMBER.search(body) else _unescaped(body)
+    return _unescaped(body) if _is_text(body) else None
+
+
+def _is_text(body: str) -> bool:
+    """Whether nothing of the frame can be part of it: quotes come in pairs, no mark stands at its edges."""
+    bare = (_ESCAPE.sub("_", body) if "\\" in body else body).strip()
+    if not bare or bare[0] in _EDGES or bare[-1] in _EDGES or _FRAME.search(bare):
+        return False
+    return bare.count('"') % 2 == 0 and bare.count("“") == bare.count("”")
 
 
 def _unescaped(body: str) -> str | None:
