@@ -222,6 +222,9 @@ class Ledger(Protocol):
     def most_overrun(self, run_id: str) -> int:
         """The largest ``JobStats.overrun`` that a job of the run reported, ended ones too."""
 
+    def most_room(self, run_id: str) -> int:
+        """The same of ``JobStats.room``."""
+
     def end_job(
         self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None
     ) -> NanoUsd:

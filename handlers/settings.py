@@ -34,6 +34,7 @@ from handlers.flag_groups import (
     SILENCE,
     STATE,
     TEXT,
+    THINKING,
     WHERE,
     WORKERS,
     setting,
@@ -135,7 +136,16 @@ class Settings(BaseSettings):
         "USD per million cached prompt tokens; --price-in if it is not given.", ADDRESS, **_PRICE
     )
     temperature: float | None = setting("Sampling temperature.", REQUEST, default=0.0, ge=0, le=2)
-    max_tokens: int | None = setting("Cap on an answer's tokens; by default the text's.", REQUEST, gt=0)
+    max_tokens: int | None = setting(
+        "Cap on an answer's tokens, thoughts and all; by default what text and thoughts take.", REQUEST, gt=0
+    )
+    reasoning_room: int = setting(
+        "Tokens for a model's thoughts beside its answer, at least; what it needs is learned.",
+        THINKING,
+        default=0,
+        ge=0,
+        le=10**6,
+    )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = setting(
         "Name of the cap in a request: max_tokens or max_completion_tokens.", REQUEST, default="max_tokens"
     )

@@ -25,6 +25,7 @@ from handlers.llm.limits.limiter import Limiter
 from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.llm.pricing import price_of
 from handlers.llm.proxies import proxy_for
+from handlers.llm.reasoning_room import ReasoningRoom
 from handlers.pipeline.auto_workers import AutoWorkers
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
@@ -157,6 +158,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             price=price(settings, record.spec.model),
             breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),
             failures=_failures(run_id, settings.max_failed),
+            room=_room(run_id, settings.reasoning_room),
         )
 
     fleet, workers = settings.shape
@@ -168,6 +170,12 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
 def _failures(_run_id: str, limit: float) -> FailureRate:
     """A run's, for the life of the process: on Lambda one invocation ends too few papers to judge by."""
     return FailureRate(limit)
+
+
+@cache
+def _room(_run_id: str, floor: int) -> ReasoningRoom:
+    """A run's, for the life of the process: the next invocation's job goes on with what this one found."""
+    return ReasoningRoom(floor)
 
 
 def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:

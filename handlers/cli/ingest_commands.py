@@ -16,7 +16,7 @@ from handlers.corpus.ingest import IngestResult
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper
-from handlers.errors import ModelCallError, UsageError
+from handlers.errors import ModelCallError, RejectedError, UsageError
 from handlers.local import ingesting
 from handlers.local.endpoint import endpoint
 from handlers.local.ingesting import SourceSpec
@@ -103,19 +103,25 @@ class _Trial:
 
     def __init__(self, settings: Settings, corpus: IngestResult) -> None:
         from handlers.bootstrap import wiring  # most of the package
+        from handlers.llm.reasoning_room import ReasoningRoom
+        from handlers.pipeline.thinking import RoomyAsk
 
         spec = specification(settings, corpus)
         self._price = wiring.price(settings, spec.model)
         self._model = wiring.chat_model(settings, spec, SystemClock())
         self._task = wiring.task_of(spec)
         self._timeout = settings.call_timeout
+        self._roomy_ask = RoomyAsk(ReasoningRoom(settings.reasoning_room), spec.max_tokens, self._ask)
         self._cost = 0
 
     def show(self, paper: Paper) -> None:
         if (reason := self._task.skip_reason(paper)) is not None:
             typer.echo(f"skipped: {reason}; no call is made for it")
             return
-        result = self._task.run(paper, self._ask)
+        try:
+            result = self._task.run(paper, self._roomy_ask)
+        except RejectedError as error:
+            raise UsageError(f"the call failed ({error.code}): {error}") from error
         typer.echo(f"status: {result.status}" + (f" ({result.error})" if result.error else ""))
         for check in result.checks:
             typer.echo(f"  {check.verdict:4}  {check.name}  {check.detail}")

@@ -52,6 +52,8 @@ class ChatRequest(Frozen):
     messages: tuple[Message, ...]
     max_tokens: int = Field(gt=0)
     kind: CallKind = "translate"
+    room: int = Field(default=0, ge=0)
+    """Part of ``max_tokens`` that is for thinking before the answer."""
 
     @cached_property
     def sizes(self) -> tuple[tuple[int, int], ...]:

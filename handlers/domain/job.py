@@ -31,6 +31,8 @@ class JobStats:
     overrun: int = 0
     """The most tokens that a call has used beyond what it was reckoned to use at worst: others reserve for
     as many."""
+    room: int = 0
+    """Tokens that are added to an answer's for a model's thoughts; 0 if it does not think."""
     job: str = ""
     """Its id. It and the next four are ``handlers.llm.limits.gossip.LimiterReport``."""
     answered: int = 0

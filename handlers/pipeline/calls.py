@@ -25,6 +25,7 @@ from handlers.errors import (
 )
 from handlers.llm.limits.backoff import delay
 from handlers.pipeline.context import RunContext
+from handlers.pipeline.thinking import RoomyAsk, cut_off, is_whole
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class PaperCalls:
         self._sent_at = 0.0
         self.waited = 0.0
         """Seconds spent waiting for slots, budget and backoff."""
-        self._replay = {call.request: call for call in self.carried if call.outcome == "ok"}
+        self._replay = {call.request: call for call in self.carried if is_whole(call)}
         self._started = bool(self.carried)
 
     def ask(self, request: ChatRequest) -> ChatAnswer:
@@ -83,8 +84,13 @@ class PaperCalls:
             if flight.answer is not None:
                 self.waited += self._clock.monotonic() - before
                 return flight.answer
-            flight.answer = self._persist(request, digest)
+            flight.answer = self._roomy(digest)(request)
             return flight.answer
+
+    def _roomy(self, digest: str) -> RoomyAsk:
+        context = self._context
+        cap = context.record.spec.max_tokens
+        return RoomyAsk(context.room, cap, lambda sent: self._persist(sent, digest), context.give_up)
 
     def _cannot_wait(self) -> bool:
         """A paper that has calls to book must not wait for one that waits for the budget: what is not booked
@@ -216,7 +222,7 @@ class PaperCalls:
             estimate=quote.expected,
             started_at=started_at,
             latency=self._clock.monotonic() - start,
-            **_outcome_fields(outcome, quote, context),
+            **(_outcome_fields(outcome, quote, context) | cut_off(request, outcome)),
         )
         self.records.append(record)
         context.meter.call(record)

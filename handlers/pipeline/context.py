@@ -13,6 +13,7 @@ from handlers.domain.run import Control, RunRecord
 from handlers.errors import StoppedError
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
+from handlers.llm.reasoning_room import ReasoningRoom
 from handlers.pipeline.budget_lease import BudgetLease
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.failure_rate import FailureRate
@@ -59,6 +60,7 @@ class RunContext:
     breaker: CircuitBreaker
     failures: FailureRate = field(default_factory=FailureRate)
     estimator: CostEstimator = field(default_factory=CostEstimator)
+    room: ReasoningRoom = field(default_factory=ReasoningRoom)
     meter: JobMeter = field(default_factory=JobMeter)
     forecast: LatencyForecast = field(default_factory=LatencyForecast)
     flights: SingleFlight = field(default_factory=SingleFlight)
@@ -120,11 +122,14 @@ class RunContext:
     def stats(self) -> JobStats:
         """What this job has done for the run, for its heartbeat."""
         report = self.job.limiter.report(self.job.id)._asdict()
-        return replace(self.meter.snapshot(self.job.limiter), overrun=self.estimator.overrun, **report)
+        overrun, room = self.estimator.overrun, self.room.tokens
+        return replace(self.meter.snapshot(self.job.limiter), overrun=overrun, room=room, **report)
 
     def observe(self, jobs: Sequence[JobStats]) -> None:
-        """Reserve for a call the most that one has cost in any of these jobs."""
+        """Reserve for a call the most that one has cost in any of these jobs, and give it the room for
+        thinking that they found."""
         self.estimator.allow_overrun(max((job.overrun for job in jobs), default=0))
+        self.room.hear(max((job.room for job in jobs), default=0))
 
     def refresh(self) -> None:
         self.control = self.job.backend.ledger.control(self.run_id)

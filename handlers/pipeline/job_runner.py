@@ -99,6 +99,7 @@ class Job:
                 self.ledger.start_job(self._record(context))
                 context.refresh()
                 context.estimator.allow_overrun(self.ledger.most_overrun(run_id))
+                context.room.hear(self.ledger.most_room(run_id))
                 self._contexts[run_id] = context
             return self._contexts[run_id]
 

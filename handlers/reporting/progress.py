@@ -89,7 +89,7 @@ class Progress:
         self._forecast.add(now, finished)
         pace = f"{self._forecast.rate * 3600:,.0f} papers/h, {span(self._forecast.left(pending))}"
         parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
-        parts += [_outcomes(totals), self._lately(totals, now)]
+        parts += [_outcomes(totals), _thoughts(live), self._lately(totals, now)]
         details = ", ".join(filter(None, parts))
         if self._bar is not None:
             self._bar.below = Text(details)
@@ -114,6 +114,11 @@ def _slots(live: Sequence[JobRecord]) -> str:
     busy = sum(job.stats.in_flight for job in live)
     slots, ceiling = sum(job.stats.slots for job in live), sum(job.workers for job in live)
     return f"{busy:,} calls in {slots:,} of {ceiling:,} slots of {len(live)} jobs"
+
+
+def _thoughts(live: Sequence[JobRecord]) -> str:
+    room = max((job.stats.room for job in live), default=0)
+    return f"room to think: {room:,} tokens" if room else ""
 
 
 def _money(totals: RunTotals, state: BudgetState) -> str:

@@ -137,9 +137,11 @@ def _warnings(totals: RunTotals, waiting: QueueCounts | None, jobs: Sequence[Job
 
 def _about_money(calls: CallTotals, jobs: Sequence[JobRecord]) -> Iterator[str]:
     if calls.reasoning:
+        room = max((job.stats.room for job in jobs), default=0)
+        told = f" (the model thinks: room {room:,} tokens beside an answer)" if room else ""
         yield (
-            f"{calls.reasoning:,} of {calls.completion:,} completion tokens are reasoning, paid for and not "
-            "part of any result: see --extra-body to turn it off"
+            f"{calls.reasoning:,} of {calls.completion:,} completion tokens are reasoning{told}, paid for "
+            "and not part of any result: see --extra-body to turn it off"
         )
     if calls.indeterminate:
         yield (

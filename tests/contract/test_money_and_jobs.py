@@ -168,6 +168,16 @@ def test_the_dearest_calls_of_a_run_are_remembered_when_their_jobs_are_gone(ledg
     assert ledger.most_overrun(RUN) == 900
 
 
+def test_the_room_for_thinking_is_remembered_apart_from_the_dearest_calls(ledger: Ledger) -> None:
+    for job_id, room in (("one", 2_048), ("two", 4_096)):
+        ledger.start_job(values.job(job_id))
+        ledger.beat(RUN, job_id, at=4, stats=JobStats(room=room))
+    assert (ledger.most_room(RUN), ledger.most_overrun(RUN)) == (4_096, 0)
+    ledger.end_job(RUN, "two", at=6, outcome="killed", stats=None)
+    ledger.end_job(RUN, "one", at=6, outcome="finished", stats=JobStats(room=1_024, overrun=3))
+    assert (ledger.most_room(RUN), ledger.most_overrun(RUN)) == (4_096, 3)
+
+
 def test_a_job_that_was_closed_by_others_hears_of_it_at_its_next_heartbeat(ledger: Ledger) -> None:
     ledger.start_job(values.job("job-a"))
     assert ledger.beat(RUN, "job-a", at=4, stats=JobStats(papers=1))

@@ -20,6 +20,7 @@ from handlers.adapters.dynamodb.job_totals import JobTotals, JobTotalsItems
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.call import CallTotals
+from handlers.domain.job import JobStats
 from handlers.domain.ledger import BudgetState
 from handlers.domain.money import NanoUsd
 from handlers.errors import UnknownRunError
@@ -175,15 +176,17 @@ class Budgets:
             names=_names(job_id),
         )
 
-    def tell_overrun(self, run_id: str, tokens: int) -> None:
-        if tokens > 0:
-            self._table.update(
-                run_key(run_id),
-                "BUDGET",
-                values={"overrun": tokens},
-                condition="attribute_exists(pk) AND (attribute_not_exists(#overrun) OR #overrun < :tokens)",
-                arguments={"tokens": tokens},
-            )
+    def tell_learned(self, run_id: str, stats: JobStats) -> None:
+        """Keep the most of what jobs have learned of the model, for those to come."""
+        for name, tokens in (("overrun", stats.overrun), ("room", stats.room)):
+            if tokens > 0:
+                self._table.update(
+                    run_key(run_id),
+                    "BUDGET",
+                    values={name: tokens},
+                    condition=_HIGHER.format(name=name),
+                    arguments={"tokens": tokens},
+                )
 
     def most_overrun(self, run_id: str) -> int:
         return int(self.item(run_id).get("overrun", 0))
@@ -211,6 +214,9 @@ class Budgets:
         )
         return item is not None
 
+    def most_room(self, run_id: str) -> int:
+        return int(self.item(run_id).get("room", 0))
+
     def lost(self, run_id: str, job_totals: Mapping[str, JobTotals]) -> dict[str, NanoUsd]:
         """By job, what closed jobs held and did not book: their calls in flight, as reserved."""
         return _lost(self.item(run_id), job_totals)
@@ -234,6 +240,9 @@ def _all_calls(item: Item, job_totals: Mapping[str, JobTotals]) -> CallTotals:
     for totals in job_totals.values():
         total = total.plus(totals.calls)
     return total
+
+
+_HIGHER = "attribute_exists(pk) AND (attribute_not_exists(#{name}) OR #{name} < :tokens)"
 
 
 def _lost(item: Item, job_totals: Mapping[str, JobTotals]) -> dict[str, NanoUsd]:

@@ -132,6 +132,10 @@ class JobItems:
         # The budget last: a job that ends between the two reads is in both.
         return max([*overruns, self._budgets.most_overrun(run_id)])
 
+    def most_room(self, run_id: str) -> int:
+        rooms = [job.room for job in self.live_jobs(run_id, since=0)]
+        return max([*rooms, self._budgets.most_room(run_id)])
+
     def end_job(
         self, run_id: str, job_id: str, *, at: float, outcome: str, stats: JobStats | None
     ) -> NanoUsd:
@@ -147,7 +151,7 @@ class JobItems:
         lost = self._budgets.book_overrun(run_id, job_id)  # with parts that were booked meanwhile
         last_stats = {} if stats is None else {"stats": json.dumps(asdict(stats))}
         record = {name: job[name] for name in _RECORD} | last_stats | {"ended_at": at, "outcome": outcome}
-        self._budgets.tell_overrun(run_id, JobStats.parse(record["stats"]).overrun)
+        self._budgets.tell_learned(run_id, JobStats.parse(record["stats"]))
         self._job_totals.keep(run_id, job_id, json.dumps(record))
         self._table.delete(*where)
         return lost

@@ -81,8 +81,15 @@ class JobTables:
         return [JobStats.parse(stats) for (stats,) in rows]
 
     def most_overrun(self, run_id: str) -> int:
+        return self._most(run_id, "overrun")
+
+    def most_room(self, run_id: str) -> int:
+        return self._most(run_id, "room")
+
+    def _most(self, run_id: str, name: str) -> int:
+        """The largest of a number in the jobs' stats; those of an earlier release may lack it."""
         ((most,),) = self._db.rows(
-            "SELECT MAX(json_extract(stats, '$.overrun')) FROM job WHERE run_id = ?", (run_id,)
+            "SELECT MAX(json_extract(stats, ?)) FROM job WHERE run_id = ?", (f"$.{name}", run_id)
         )
         return int(most or 0)
 
