@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite.salvage import Salvaged, salvage
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.audit.audit import audit, release_held
 from handlers.audit.bill import Bill
+from handlers.audit.repair import repair
 from handlers.bootstrap.state import connect
 from handlers.domain.ledger import BudgetState
 from handlers.domain.money import NanoUsd
@@ -92,3 +98,40 @@ def test_what_a_dead_job_lost_covers_nothing_of_a_bill(worked: Backend) -> None:
     release_held(ledger, audit(worked, RUN, billed(700)), billed(700))
     ledger.give_back(RUN, "job-b", 2, NanoUsd(500))
     assert ledger.budget_state(RUN) == BudgetState(1500, 700, 300, 400)
+
+
+@pytest.mark.parametrize("keep", [700, 150, 0])
+@pytest.mark.parametrize("lines", ["there", "gone"])
+def test_a_repair_keeps_what_is_held_and_what_was_let_go(
+    worked: Backend, keep: int, lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked.ledger.release_held(RUN, keep=NanoUsd(keep))
+    old = salvage(tmp_path / "ledger.sqlite3", RUN)
+    assert repaired(worked, old, lines, tmp_path, monkeypatch) == BudgetState(1500, 300 + keep, 300, keep)
+
+
+def test_a_repair_without_the_old_ledger_holds_it_all(
+    worked: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = repaired(worked, Salvaged(), "there", tmp_path, monkeypatch)
+    assert state == BudgetState(1500, 1000, 300, 700)
+
+
+def test_a_ledger_that_knew_of_no_holds_is_salvaged(worked: Backend, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as db:
+        db.execute("ALTER TABLE part DROP COLUMN released")
+    assert salvage(tmp_path / "ledger.sqlite3", RUN) == Salvaged(NanoUsd(300), NanoUsd(1500))
+
+
+def repaired(
+    worked: Backend, old: Salvaged, lines: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> BudgetState:
+    monkeypatch.setattr("handlers.audit.repair.cut_batches", lambda *_: [])
+    store = worked.store if lines == "there" else FileStore(folder / "empty")
+    ledger = SqliteLedger(folder / "fresh.sqlite3")
+    record = values.run_record(papers=0, budget=1500)
+    repair(record, old, ledger=ledger, store=store, clock=worked.clock)
+    try:
+        return ledger.budget_state(RUN)
+    finally:
+        ledger.close()
