@@ -52,6 +52,11 @@ class Step:
     status: PaperStatus
     cost: int
 
+    @property
+    def held(self) -> int:
+        """What the call may be billed for beyond its cost."""
+        return self.cost // 4
+
 
 @dataclass(frozen=True)
 class Work:
@@ -81,6 +86,8 @@ class Apart:
     states: list[Path] = field(default_factory=list)
     bill: int = 0
     """What all calls cost."""
+    held: int = 0
+    """What they may have cost beyond it."""
 
     def begin(self) -> Path:
         base = self.folder / "base"
@@ -98,17 +105,19 @@ class Apart:
         ledger, store = SqliteLedger(state / "ledger.sqlite3"), FileStore(state)
         ledger.start_job(JobRecord(name, "r", "s1", "h:1:1", 2, 1.0, 1.0, None, "", JobStats()))
         assert ledger.draw("r", name, 1, GRANT)
-        spent = 0
+        spent = held = 0
         for number, step in enumerate(work.steps):
             if number == work.checkpoint:
                 self._checkpoint(name, state)
             self._step(ledger, store, name, number, step)
             spent += step.cost
+            held += step.held
             ledger.beat("r", name, at=2.0 + number, stats=JobStats(papers=number))
         if work.ends:
-            ledger.give_back("r", name, 2, GRANT - spent)
+            ledger.give_back("r", name, 2, GRANT - spent - held)
             ledger.end_job("r", name, at=20.0, outcome="finished", stats=None)
         self.bill += spent
+        self.held += held
         ledger.close()
         store.close()
         self.states.append(state)
@@ -120,7 +129,7 @@ class Apart:
         entry = values.entry(
             paper, step.status, pointer=pointers[0], cost=step.cost, fingerprint=f"fp-{paper}"
         )
-        calls = CallTotals.of([values.call(f"{job}-{number}", cost=step.cost)])
+        calls = CallTotals.of([values.call(f"{job}-{number}", cost=step.cost, held=step.held)])
         ledger.commit([Commit("r", batch, f"{batch}/1-{job}-{number}", job, (entry,), calls, 2.0 + number)])
 
     def _checkpoint(self, name: str, state: Path) -> None:
@@ -212,7 +221,8 @@ def test_counts_add_up_and_every_call_is_booked_once(jobs: list[Work]) -> None:
         assert totals.calls.cost == made.bill + lost
         assert totals.calls.indeterminate == lost
         state = ledger.budget_state("r")
-        assert state.drawn == state.spend == made.bill + lost
+        assert (state.spend, state.held) == (made.bill + lost, made.held)
+        assert state.drawn == state.spend + state.held
         ledger.close()
 
 
@@ -222,13 +232,31 @@ def test_a_checkpoint_of_a_job_whose_end_nobody_saw_costs_all_that_it_held() -> 
         checkpoint, base, whole = made.states
         into = united(made.folder, "lost", [base, checkpoint])
         ledger = SqliteLedger(into / "ledger.sqlite3")
-        assert ledger.totals("r").calls.cost == GRANT
-        assert [job.lost for job in ledger.jobs("r")] == [GRANT - 100]
+        assert ledger.totals("r").calls.taken == GRANT
+        assert [job.lost for job in ledger.jobs("r")] == [GRANT - 100 - 25]
         ledger.close()
         found = contents(united(made.folder, "found", [into, whole]))
         assert found == contents(united(made.folder, "all", made.states)), (
             "its end takes the place of its loss"
         )
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1)])
+def test_what_one_state_has_let_go_is_let_go_in_all(order: tuple[int, ...]) -> None:
+    with apart([Work([Step(1, "done", 100), Step(3, "done", 400)], checkpoint=6, ends=True)]) as made:
+        whole, again = made.states[-1], made.folder / "again"
+        shutil.copytree(whole, again)
+        ledger = SqliteLedger(again / "ledger.sqlite3")
+        assert ledger.release_held("r", keep=20) == 105
+        ledger.close()
+        merged = SqliteLedger(
+            united(made.folder, "all", [(whole, again)[each] for each in order]) / "ledger.sqlite3"
+        )
+        money = merged.budget_state("r")
+        assert (money.spend, money.held, money.drawn) == (500, 20, 520)
+        assert merged.totals("r").calls.held == 20
+        assert [job.lost for job in merged.jobs("r")] == [0]
+        merged.close()
 
 
 def test_a_result_whose_file_is_gone_is_left_out_and_its_money_is_not() -> None:
@@ -275,7 +303,7 @@ def test_slices_of_a_ledger_come_together_as_one(taken: list[Step], first: set[s
             assert not ledger.draw("r", job, 2, 1)
             for number, each in enumerate(mine):
                 made._step(ledger, store, job, number, each)
-            ledger.give_back("r", job, 3, 10**9 // 2 - sum(each.cost for each in mine))
+            ledger.give_back("r", job, 3, 10**9 // 2 - sum(each.cost + each.held for each in mine))
             ledger.end_job("r", job, at=20.0, outcome="finished", stats=None)
             ledger.close()
             store.close()
@@ -283,7 +311,9 @@ def test_slices_of_a_ledger_come_together_as_one(taken: list[Step], first: set[s
         merged = SqliteLedger(united(made.folder, "all", made.states) / "ledger.sqlite3")
         state_of_money = merged.budget_state("r")
         assert state_of_money.budget == 10**9, "the run's own, not a share"
-        assert state_of_money.drawn == state_of_money.spend == sum(each.cost for each in taken)
+        assert state_of_money.spend == sum(each.cost for each in taken)
+        assert state_of_money.held == sum(each.held for each in taken)
+        assert state_of_money.drawn == state_of_money.spend + state_of_money.held
         ended = {each.paper for each in taken if each.status != "pending"}
         assert merged.totals("r").counts["pending"] == 6 - len(ended)
         merged.close()
