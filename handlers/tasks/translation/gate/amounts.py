@@ -107,14 +107,10 @@ def _amount(groups: tuple[str | None, ...]) -> Amount | None:
         return None
     value = (value + (Decimal("0.5") if half or after else 0)).scaleb(power)
     symbol, unit = _unit(latin or percent or "", han or "")
-    return Amount(
-        re.sub("[^0-9.]", "", number or ""),
-        value,
-        unit,
-        symbol,
-        plain(value),
-        plain(value * unit[1]) if unit else "",
-    )
+    base = plain(value * unit[1]) if unit else ""
+    if unit and han and (chinese or "").endswith("千"):
+        value = value.scaleb(-3)  # the mark is the unit's
+    return Amount(_bare(number or ""), value, unit, symbol, plain(value), base)
 
 
 def _unit(latin: str, han: str) -> tuple[str, Unit | None]:

@@ -52,6 +52,7 @@ def implied_in(text: str) -> set[str]:
     return values
 
 
+@lru_cache(maxsize=1024)
 def values_of(run: str) -> frozenset[int]:
     """What a run of numerals alone may stand for."""
     return frozenset(_of_marks(_ABOUT.sub("", run)))

@@ -6,8 +6,7 @@ It is what keeps the reading of claims off the many texts where there is nothing
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -66,8 +65,8 @@ class FirstLook(NamedTuple):
 
 _Seen = tuple[str, str, "Unit | None"]
 """Number, mark before it, unit."""
-_Said = set[tuple[str, "Unit | None"]]
-"""Marks and units of one number."""
+_OFTEN, _MOST = 12, 64
+"""Places and numbers that are looked at; no real text has as many in dispute."""
 _NOTHING = FirstLook(frozenset(), None)
 
 
@@ -76,12 +75,9 @@ def first_look(source: str, answer: str) -> FirstLook:
     one, other = _seen(source), _seen(answer)
     if one == other:
         return _NOTHING
-    mine, theirs = _by_number(one), _by_number(other)
-    disputed = [
-        number
-        for number in mine.keys() & theirs.keys()
-        if mine[number] != theirs[number] and _differ(mine[number], theirs[number], source, answer)
-    ]
+    apart = set(one).symmetric_difference(other)
+    both = {seen[0] for seen in one} & {seen[0] for seen in other} & {seen[0] for seen in apart}
+    disputed = [number for number in sorted(both)[:_MOST] if _differ(number, (one, source), (other, answer))]
     return FirstLook(frozenset(disputed), _exchanged(one, other))
 
 
@@ -117,28 +113,43 @@ def _after(number: str, han: str, known: dict[str, Unit]) -> Unit | None:
     return known.get(han) or known.get(han[:2]) or known.get(han[0])
 
 
-def _by_number(seen: Iterable[_Seen]) -> dict[str, _Said]:
-    by_number: defaultdict[str, _Said] = defaultdict(set)
-    for number, mark, unit in seen:
-        by_number[number].add((mark, unit))
-    return by_number
-
-
-def _differ(mine: _Said, theirs: _Said, source: str, answer: str) -> bool:
-    """Each side has a unit that the other has not, or a mark that the other contradicts."""
-    here, there = ({unit for _, unit in said if unit} for said in (mine, theirs))
+def _differ(number: str, *sides: tuple[list[_Seen], str]) -> bool:
+    """Each side has a unit that the other has not, or a mark that the other may contradict."""
+    (here, marks), (there, against) = (_said(number, seen) for seen, _ in sides)
     if here - there and there - here:
         return True
-    for said, against, text in ((mine, theirs, answer), (theirs, mine, source)):
-        for mark in {mark for mark, _ in said} - {mark for mark, _ in against}:
-            if mark and (mark not in _OPPOSITE or any(word in text for word in _OPPOSITE[mark])):
-                return True
-    return False
+    (_, source), (_, answer) = sides
+    return any(
+        mark not in _OPPOSITE or _stands_near(number, _OPPOSITE[mark], text)
+        for lacking, text in ((marks - against, answer), (against - marks, source))
+        for mark in lacking
+    )
+
+
+def _said(number: str, seen: list[_Seen]) -> tuple[set[Unit], set[str]]:
+    """Units and marks of one number."""
+    said = [(mark, unit) for each, mark, unit in seen if each == number]
+    return {unit for _, unit in said if unit}, {mark for mark, _ in said if mark}
+
+
+def _stands_near(number: str, words: tuple[str, ...], text: str) -> bool:
+    """Whether one of the words stands shortly before or after the number; so it may where it is often."""
+    at = text.find(number)
+    for _ in range(_OFTEN):
+        if at < 0:
+            return False
+        near = text[max(0, at - 28) : at + len(number) + 12]
+        if any(word in near for word in words):
+            return True
+        at = text.find(number, at + 1)
+    return True
 
 
 def _exchanged(one: list[_Seen], other: list[_Seen]) -> tuple[str, str] | None:
     times, there = Counter(seen[0] for seen in one), Counter(seen[0] for seen in other)
     once = {number for number, count in times.items() if count == 1 and there[number] == 1}
+    if len(once) < 2:
+        return None
     before = [seen[0] for seen in one if seen[0] in once]
     after = [seen[0] for seen in other if seen[0] in once]
     if before == after:

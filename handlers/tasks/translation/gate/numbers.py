@@ -27,6 +27,8 @@ _LINE_NUMBER = re.compile(r"\n\s?[0-9]{1,3}號? +")
 """A manuscript's numbers of lines, that text recognition took along: never demanded."""
 _WHOLE_DIGITS = re.compile(r"(?<![\d.,])(?:\d{2,15}|\d{1,15}\.\d{1,15})(?![\d.,]*\d)", re.ASCII)
 """Numbers of two digits or more, whole: no pieces of lists and versions."""
+_SHORT = 6
+"""Characters of a source without digits up to which number words are not compared: keywords."""
 _FAR = 24
 """Characters after a number in which its scale and unit stand."""
 _QUOTED_DATE = re.compile(r"[“\"‘'「]\s?(1[0-2]|0?[1-9])[.·・•∙](3[01]|[12][0-9]|0?[1-9])(?![0-9.])")
@@ -80,7 +82,7 @@ def compare(source: str, answer: str) -> Comparison:
     missing = _unaccounted(lost, in_answer, texts.cased_source, texts.cased_answer) if lost else []
     unexplained = _unaccounted(new, in_source, texts.cased_answer, texts.cased_source) if new else []
     against = contradictions(texts.cased_source, texts.cased_answer) if in_source and in_answer else []
-    changed = _changed(texts, in_source)
+    changed = _changed(texts, in_source) if in_source or len(source) > _SHORT else []
     if not missing and not unexplained and not against and not changed:
         return _SAME
     known = _known(texts.source, in_source) if unexplained else set()

@@ -16,6 +16,8 @@ from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 from tests.builders.growth import assert_linear, repeated
 
 CORPUS = Path(os.environ.get("PAPERFLEET_CORPUS_DIR", Path(__file__).parents[5] / "shared" / "corpus"))
+SENTENCES = Path(__file__).parents[3] / "data" / "number_sentences.jsonl"
+"""Good and damaged translations that were written to try the comparison, not to build it."""
 ABSTRACTS = CORPUS / "chinaxiv-abstracts.jsonl.gz"
 
 
@@ -84,6 +86,48 @@ ABSTRACTS = CORPUS / "chinaxiv-abstracts.jsonl.gz"
         ("比例为1∶5万", "a scale of 1:50,000"),
         ("一些一般的三角形，十分统一，在四川", "some ordinary triangles, quite uniform, in Sichuan"),
         ("3 million people and five groups", "300万人和5个组"),
+        ("容量75亿千瓦时", "a capacity of 7.5 billion kWh"),
+        ("装机2 250万千瓦", "22,500 MW installed"),
+        ("328百万千瓦", "328 GW"),
+        ("1.8万年前", "18 ka ago"),
+        ("约1.3亿年", "about 130 million years"),
+        ("99亿吨", "9.9 Gt"),
+        ("1 200万像素", "a 12-megapixel camera"),
+        ("电压50万伏", "500 kV"),
+        ("1.5 h", "an hour and a half"),
+        ("术后半年", "6 months after surgery"),
+        ("一年半", "18 months"),
+        ("静置1 h", "left for an hour"),
+        ("每天1次", "daily"),
+        ("3万5千份", "35,000 copies"),
+        ("2亿3千万", "230 million"),
+        ("降至1/10", "cut tenfold"),
+        ("平行测定3次", "in triplicate"),
+        ("3 000多年", "more than three millennia"),
+        ("30%的人", "three in ten people"),
+        ("2022年1—6月", "the first half of 2022"),
+        ("Ⅲ类水，第Ⅻ卷", "Class 3 water, volume 12"),
+        ("⑴目的；㈡方法", "(1) aim; (2) methods"),
+        ("共12\u200b,000名", "12,000 in all"),
+        ("١٢٣例", "123 cases"),
+        ("初一、高二学生", "students in Grades 7 and 11"),
+        ("“5.12”地震", "the May 12 earthquake"),
+        ("辛亥革命", "the 1911 Revolution"),
+        ("民国26年", "1937, the 26th year of the Republic"),
+        ("14C测年", "radiocarbon dating"),
+        ("21三体综合征", "Down syndrome"),
+        ("第7号染色体长臂3区1带", "7q31"),
+        ("H2O2处理", "hydrogen peroxide treatment"),
+        ("百万分之三", "3 parts per million"),
+        ("八九十年代", "the 1980s and 1990s"),
+        ("“十四五”期间", "the 14th Five-Year Plan"),
+        ("half a million people", "50万人"),
+        ("from 1.5M to 750k", "由150万降至75万"),
+        ("a 7B model", "70亿参数的模型"),
+        ("3 lakh households", "30万户"),
+        ("变化率为-3.2%", "a decrease of 3.2%"),
+        ("80%以上", "over 80%"),
+        ("由2005年的7.4%提高到2020年的15.9%", "to 15.9% in 2020 from 7.4% in 2005"),
     ],
 )
 def test_a_good_translation_of_numbers_has_nothing_missing_and_nothing_invented(
@@ -114,11 +158,57 @@ def test_a_good_translation_of_numbers_has_nothing_missing_and_nothing_invented(
         ("百分之九十八点五", "98.6%"),
         ("一点二亿", "130 million"),
         ("Hsp17.7", "Hsp17.6"),
+        ("75亿千瓦时", "75 billion kWh"),
+        ("3.28亿千瓦", "328 billion kW"),
+        ("1.8万年前", "180 ka ago"),
+        ("全文二百五十条", "205 terms"),
+        ("“十四五”期间", "the 15th Five-Year Plan"),
+        ("20世纪八九十年代", "the 1960s and 1970s"),
+        ("干预1年后", "after three years"),
+        ("2亿3千万", "2.3 billion"),
     ],
 )
 def test_a_number_dropped_changed_or_invented_is_seen(source: str, answer: str) -> None:
     compared = compare(source, answer)
     assert compared.missing or compared.invented
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("气温-4.1 ℃", "a temperature of 4.1 °C"),
+        ("r=-0.62", "negatively correlated (r = 0.62)"),
+        ("零下32 ℃", "32 °C"),
+        ("（P＞0.05）", "(P < 0.05)"),
+        ("剂量为5 mg", "a dose of 5 g"),
+        ("盐度为35‰", "a salinity of 35%"),
+        ("随访3年", "followed for 3 months"),
+    ],
+)
+def test_what_is_said_of_a_number_cannot_be_turned(source: str, answer: str) -> None:
+    assert compare(source, answer).contradicted
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("男性占42.1%，女性占57.9%。", "Men made up 57.9% and women 42.1%."),
+        ("含水量不低于20%。", "The water content was less than 20%."),
+        ("三组小鼠给药五天。", "Four groups of mice were dosed for five days."),
+        ("N2O排放", "NO3 emissions"),
+        ("给药5 mg", "5 mL were given"),
+    ],
+)
+def test_what_may_be_damage_is_a_doubt(source: str, answer: str) -> None:
+    assert compare(source, answer).uncertain
+
+
+@pytest.mark.parametrize("line", SENTENCES.read_text(encoding="utf-8").splitlines())
+def test_sentences_of_academic_chinese_and_english(line: str) -> None:
+    row = json.loads(line)
+    compared = compare(row["source"], row["answer"])
+    wrong = (*compared.missing, *compared.invented, *compared.contradicted, *compared.uncertain)
+    assert bool(wrong) != row["good"], wrong
 
 
 def test_the_numbers_are_told_as_they_are_written() -> None:
@@ -165,7 +255,25 @@ def _abstracts(count: int) -> list[str]:
         return [PLACEHOLDER.sub("\n", mask(paper["abstract"]).text) for paper in papers]
 
 
-@pytest.mark.parametrize("unit", ["1;", "1万,", "1,000,", "9", "三分之", "一1", "①⁴", "twenty "])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "1;",
+        "1万,",
+        "1,000,",
+        "9",
+        "三分之",
+        "一1",
+        "①⁴",
+        "twenty ",
+        "-1 mg ",
+        "<5 ",
+        "1 in 5 ",
+        "三组",
+        "N2O ",
+        "3万5千",
+    ],
+)
 def test_hostile_repeats_are_compared_in_linear_time(unit: str) -> None:
     assert_linear(repeated(unit), lambda text: compare(text, "There are 7 of them."), size=250_000)
     assert_linear(repeated(unit), lambda text: compare("共7个。", text), size=250_000)
