@@ -11,6 +11,7 @@ import re
 from html.entities import html5
 
 from handlers.tasks.translation.reading.placeholders import as_placeholders
+from handlers.tasks.translation.reading.symbols import sign_in
 
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
 _ENTITY = re.compile(r"&(?:#([0-9]{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,31}));")
@@ -36,7 +37,8 @@ _LOST = {
 """Commands by the letter that JSON eats."""
 _TAILS = {letter: frozenset(name[1:] for name in names.split()) for letter, names in _LOST.items()}
 _UNICODE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
-_ESCAPED = re.compile(r"\\([%_&#*.!\"'/<>+|`=?:@])|\\[nt](?![A-Za-z])\s*")
+_ESCAPED = re.compile(r"\\([%_&#*.!\"'/<>+|`=?:@])|(?:\\[nt](?![A-Za-z])\s*)+")
+_SIGN = re.compile(r"\$\s?(\\[A-Za-z]+)\s?\$|\\\(\s?(\\[A-Za-z]+)\s?\\\)|(?<!\\)(\\[A-Za-z]+)(?![A-Za-z{])")
 _ACCENT = re.compile(r"(?<![A-Za-z])[A-Za-z]*[A-Za-z]\\[\"'`~^](?=[A-Za-z])[A-Za-z]*")
 _APOSTROPHE = re.compile(
     r".*[A-Za-z]\\'(?:s|t|d|m|re|ve|ll|S)|(?:[dlocjmnst]|qu|O|D|L)\\'[A-Za-z]+", re.DOTALL
@@ -101,13 +103,20 @@ def _restored(text: str, source: str, commands: frozenset[str]) -> str:
         whole = f"\\{_LETTERS[mark]}{letters}"
         if letters and whole in commands:
             return whole
-        if mark in "\b\f" or (
-            letters in _TAILS[_LETTERS[mark]] and (mark != "\n" or breaks or len(letters) > 2)
-        ):
+        sign = sign_in(source, whole) if mark != "\n" or breaks else None
+        if sign is not None and not (mark == "\n" and _stands_alone(letters, source)):
+            return sign
+        lost = letters in _TAILS[_LETTERS[mark]] and (mark != "\n" or breaks or len(letters) > 2)
+        if lost or mark in "\b\f":
             raise DamagedTextError(f"a backslash is lost: {whole[:24]} (write it twice in JSON)")
         return f"{mark}{letters}"
 
     return _EATEN.sub(command, text.replace("\r\n", "\n"))
+
+
+def _stands_alone(letters: str, source: str) -> bool:
+    """Then a line break before them may be one."""
+    return re.search(rf"(?<![A-Za-z]){letters}(?![A-Za-z])", source) is not None
 
 
 def _with_breaks(text: str, source: str) -> str:
@@ -130,16 +139,28 @@ def _unescaped(text: str, source: str, commands: frozenset[str]) -> str:
     """Escapes of JSON, Markdown and LaTeX that the source does not have."""
     if "\\u" in text and "\\u" not in source:
         text = _UNICODE.sub(_of_unicode, text)
+    text = _signs(text, source, commands)
     for accent in _ACCENT.findall(text):
         if "\\'" not in accent or not _APOSTROPHE.fullmatch(accent):
             mark = accent[accent.index("\\") : accent.index("\\") + 2]
             if mark not in commands:
                 raise DamagedTextError(f"a letter has its accent as a command: {accent[:24]}")
-    text = _ESCAPED.sub(lambda match: match[0] if match[0] in commands else _meant(match), text)
+    text = _ESCAPED.sub(lambda match: match[1] or " " if _is_foreign(match[0], commands) else match[0], text)
     for command in _COMMAND.findall(text):
         if command not in commands and not _ADDED.fullmatch(command):
             raise DamagedTextError(f"a backslash stands that the source has not: {command[:24]}")
     return text
+
+
+def _signs(text: str, source: str, commands: frozenset[str]) -> str:
+    r"""``\tau``, ``$\tau$`` and ``\(\tau\)`` for a sign that the source has as plain text."""
+
+    def sign(match: re.Match[str]) -> str:
+        command = match[1] or match[2] or match[3]
+        found = None if command in commands else sign_in(source, command)
+        return match[0] if found is None or (match[1] and "$" in source) else found
+
+    return _SIGN.sub(sign, text)
 
 
 def _of_unicode(match: re.Match[str]) -> str:
@@ -149,5 +170,5 @@ def _of_unicode(match: re.Match[str]) -> str:
     return str(found) if str(found).isprintable() else match[0]
 
 
-def _meant(match: re.Match[str]) -> str:
-    return match[1] or " "
+def _is_foreign(escape: str, commands: frozenset[str]) -> bool:
+    return commands.isdisjoint(_COMMAND.findall(escape))
