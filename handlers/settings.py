@@ -119,7 +119,13 @@ class Settings(BaseSettings):
     auth_header: str = setting(
         "Header that carries the key, e.g. api-key.", CONNECTION, default="Authorization: Bearer"
     )
-    ca_file: Path | None = setting("PEM file of certificates to trust besides the usual ones.")
+    ca_file: Path | None = setting("PEM file of certificates to trust besides the usual ones.", CONNECTION)
+    proxy: str | None = setting(
+        "HTTP proxy to the endpoint, e.g. http://host:3128; `none` uses none, whatever HTTPS_PROXY,"
+        " HTTP_PROXY, ALL_PROXY and NO_PROXY say.",
+        CONNECTION,
+        repr=False,
+    )
     model: str | None = setting("Model's name at the endpoint.", MODEL)
     price_in: Decimal | None = setting(
         "USD per million prompt tokens, if the price table lacks the model.", ADDRESS, **_PRICE

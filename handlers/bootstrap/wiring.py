@@ -7,7 +7,9 @@ its source is being ingested, or never.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -16,11 +18,13 @@ from handlers.bootstrap.state import State, connect
 from handlers.domain.money import Price
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
-from handlers.llm.client import ClientSettings, HttpChatModel
+from handlers.llm.client import HttpChatModel
+from handlers.llm.client_settings import ClientSettings
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.llm.pricing import price_of
+from handlers.llm.proxies import proxy_for
 from handlers.pipeline.auto_workers import AutoWorkers
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
@@ -87,9 +91,17 @@ def chat_model(
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         ca_file=settings.ca_file,
+        trusted=_trusted(os.environ),
+        proxy=proxy_for(endpoint(settings), settings.proxy, os.environ),
     )
     on_headers = limiter.hint if limiter is not None else None
     return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers)
+
+
+def _trusted(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Certificates that the variables name which OpenSSL looks at."""
+    named = (environment.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    return tuple(Path(each) for each in named if each)
 
 
 @cache

@@ -23,7 +23,14 @@ from handlers.llm.error_body import ErrorBody, read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import retry_after
 
-_FATAL = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "not_found", 410: "not_found"}
+_FATAL = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "not_found",
+    407: "proxy",
+    410: "not_found",
+}
 _LOST_BEHIND_GATEWAY = frozenset((502, 504, 520, 524))
 """A gateway gave up waiting, or lost the answer: the model behind it may have worked on, and charged."""
 _CAPACITY = 498

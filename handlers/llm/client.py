@@ -6,14 +6,11 @@ import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import SecretStr
 
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.errors import (
@@ -30,85 +27,31 @@ from handlers.errors import (
 from handlers.llm.answering import Answering
 from handlers.llm.answers import Expected, is_whole, read_answer, usage_of
 from handlers.llm.classify import Circumstances, Refusal, classify_refusal
+from handlers.llm.client_settings import ClientSettings, default_ssl_context
 from handlers.llm.connection import Bounds, Connections
 from handlers.llm.dialect import Dialect, Form, RequestBody
 from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
 from handlers.llm.refused_parameter import refused_parameter
+from handlers.llm.timed_socket import Way
 from handlers.ports import Clock
 
 logger = logging.getLogger(__name__)
 
-_PATH = "/chat/completions"
 _NO_API_AFTER = 2.0
 """Seconds of nothing but other things than completions, from the first call on."""
 _MAX_LOOK = 65_536
 _NOT_OF_FORM = frozenset(("insufficient_quota", "json_validate_failed", "unauthorized", "forbidden"))
 """Refusals that no other form of the request would mend, whatever parameters they name."""
-_OURS = frozenset(
-    ("model", "messages", "stream", "n", "best_of", "max_tokens", "max_completion_tokens", "temperature")
-)
-"""Fields that ``extra_body`` must not set: the answer's form and the money depend on them."""
-
-
-class ClientSettings(BaseModel):
-    """How to talk to one endpoint. Times in seconds. UsageError if a value cannot work."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    base_url: str
-    """Up to and without ``/chat/completions``; a query (``?api-version=...``) is kept."""
-    model: str
-    temperature: float | None = 0.0
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    json_mode: Literal["auto", "on", "off"] = "auto"
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    auth_header: str = "Authorization: Bearer"
-    """Header's name and what stands before the key: ``api-key`` for Azure."""
-    connect_timeout: float = 10.0
-    read_timeout: float = 60.0
-    max_answer_bytes: int = 4 * 1024 * 1024
-    user_agent: str = "paperfleet"
-    ca_file: Path | None = None
-    """Certificates to trust besides the usual ones: a gateway's of one's own."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_http_url(cls, url: str) -> str:
-        url = url.strip()
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"--base-url {url[:200]!r} must begin with http:// or https:// and name a host")
-        if parts.username is not None or parts.password is not None:
-            raise UsageError("--base-url must not hold a user or password: the key is PAPERFLEET_API_KEY")
-        try:
-            httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise UsageError(f"--base-url {url[:200]!r} is no URL: {error}") from None
-        return url
-
-    @field_validator("extra_body")
-    @classmethod
-    def _leaves_ours_alone(cls, extra: dict[str, Any]) -> dict[str, Any]:
-        if taken := sorted(_OURS & extra.keys()):
-            raise UsageError(f"--extra-body must not set {', '.join(taken)}: Paperfleet sets it itself")
-        return extra
-
-    @property
-    def endpoint(self) -> str:
-        """The URL that requests go to."""
-        parts = urlsplit(self.base_url)
-        path = parts.path.rstrip("/")
-        path = path if path.endswith(_PATH) else path + _PATH
-        return parts._replace(path=path, fragment="").geturl()
 
 
 class HttpChatModel:
-    """ports.ChatModel. Thread-safe; one instance for all worker threads of a process.
+    """ports.ChatModel. Thread-safe; one instance for all worker threads of a process. No environment variable
+    is looked at: what these say is in the settings.
 
     ``on_headers`` hears what each response says of rate limits. ``ssl_context`` replaces the default
-    one (certifi's roots; no environment variable is looked at).
+    one (certifi's roots and what the settings name).
     """
 
     def __init__(
@@ -129,10 +72,8 @@ class HttpChatModel:
         self._answering = Answering(clock)
         url = httpx.URL(settings.endpoint)
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
-        if url.scheme == "https" and ssl_context is None:
-            ssl_context = default_ssl_context(settings.ca_file)
         self._headers = _headers(settings, self._key, url)
-        self._connections = Connections(httpcore.URL(str(url)), bounds, clock, ssl_context)
+        self._connections = Connections(httpcore.URL(str(url)), bounds, clock, _way(settings, ssl_context))
 
     def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
         """One HTTP attempt of at most ``timeout`` seconds, name resolution aside; never retried here. Only
@@ -275,17 +216,14 @@ class HttpChatModel:
         return FatalError(message, code="redirect")
 
 
-@cache
-def default_ssl_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """One for the process: reading the root certificates takes tens of milliseconds. ``ca_file`` (PEM) is
-    trusted too. UsageError if it cannot be read."""
-    context = httpx.create_ssl_context(trust_env=False)
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:
-            raise UsageError(f"--ca-file {ca_file}: no certificates in PEM can be read: {error}") from error
-    return context
+def _way(settings: ClientSettings, ssl_context: ssl.SSLContext | None) -> Way:
+    def default() -> ssl.SSLContext:
+        return default_ssl_context(settings.ca_file, settings.trusted)
+
+    if ssl_context is None and urlsplit(settings.base_url).scheme == "https":
+        ssl_context = default()
+    proxy = settings.proxy
+    return Way(ssl_context, proxy, default() if proxy is not None and proxy.scheme == "https" else None)
 
 
 def _headers(settings: ClientSettings, key: str, url: httpx.URL) -> list[tuple[bytes, bytes]]:

@@ -6,26 +6,21 @@ the CPU there, and a whole-call deadline and ``abort`` need the sockets.
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import httpcore
 
 from handlers.errors import FatalError, ModelCallError, TransientError
+from handlers.llm.timed_socket import Way, Wire
 from handlers.ports import Clock
 
 _KEEP_ALIVE = 55.0
 """Seconds that a connection may idle: below the 60 s after which AWS's load balancers drop it."""
-_SLICE = 65_536
-_SLICE_IN = 16_384
-"""Bytes that a thread sets aside while it waits for an answer; most answers are shorter."""
 
 
 @dataclass(frozen=True)
@@ -48,100 +43,9 @@ class HttpReply:
     """How the connection broke before it said that the body is whole, which the body alone can show then."""
 
 
-class _Wire(httpcore.NetworkBackend):
-    """Opens one connection's socket, and fits each of its waits into the call's deadline."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._socket: socket.socket | None = None
-        self._backend = httpcore.SyncBackend()
-        self.deadline = 0.0
-        self.cut = False
-        self.connected = False
-
-    @property
-    def left(self) -> float:
-        """Seconds to the deadline; 0 once it was cut off."""
-        return 0.0 if self.cut else max(0.0, self.deadline - self._clock.monotonic())
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        if not self.left:
-            raise httpcore.ConnectTimeout("no time left to connect")
-        wait = min(self.left, timeout or self.left)
-        stream = self._backend.connect_tcp(host, port, wait, local_address, socket_options)
-        return self.watch(stream)
-
-    def watch(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
-        self._socket = stream.get_extra_info("socket")
-        return _TimedStream(stream, self)
-
-    def cut_off(self) -> None:
-        """Wake whoever waits on the socket; from any thread."""
-        self.cut = True
-        if (wire := self._socket) is not None:
-            with suppress(OSError):
-                # Not SSLSocket's own method, which pulls the session from under the reading thread.
-                socket.socket.shutdown(wire, socket.SHUT_RDWR)
-
-
-class _TimedStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, wire: _Wire) -> None:
-        self._stream = stream
-        self._wire = wire
-        self._unsent: list[bytes] = []
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._unsent:
-            self._flush(timeout)
-        left = self._wire.left
-        if not left:
-            raise httpcore.ReadTimeout("the call's time is up")
-        return self._stream.read(min(max_bytes, _SLICE_IN), min(left, timeout or left))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Kept until the request is whole, which h11 tells by an empty write, or its answer is to be read:
-        head and body go out as one packet and not two."""
-        if buffer:
-            self._unsent.append(buffer)
-        else:
-            self._flush(timeout)
-
-    def _flush(self, timeout: float | None) -> None:
-        buffer = b"".join(self._unsent)
-        self._unsent.clear()
-        for start in range(0, len(buffer), _SLICE):
-            left = self._wire.left
-            if not left:
-                raise httpcore.WriteTimeout("the call's time is up")
-            self._wire.connected = True  # from here on it may be charged
-            self._stream.write(buffer[start : start + _SLICE], min(left, timeout or left))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        left = self._wire.left
-        if not left:
-            raise httpcore.ConnectTimeout("no time left to connect")
-        stream = self._stream.start_tls(ssl_context, server_hostname, min(left, timeout or left))
-        return self._wire.watch(stream)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
 @dataclass(frozen=True)
 class _Connection:
-    wire: _Wire
+    wire: Wire
     http: httpcore.HTTPConnection
 
     @property
@@ -152,13 +56,16 @@ class _Connection:
 class Connections:
     """Keep-alive connections to one origin: as many as there are calls at a time, the last used first."""
 
-    def __init__(
-        self, url: httpcore.URL, bounds: Bounds, clock: Clock, ssl_context: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, url: httpcore.URL, bounds: Bounds, clock: Clock, way: Way) -> None:
         self._url = url
+        self._way = way
+        self._target = url
+        self._to_proxy: list[tuple[bytes, bytes]] = []
+        if way.proxy is not None and way.ssl_context is None:
+            self._target = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=bytes(url))
+            self._to_proxy = way.proxy.headers
         self._bounds = bounds
         self._clock = clock
-        self._ssl_context = ssl_context
         self._idle: deque[_Connection] = deque()
         self._busy: set[_Connection] = set()
         self._lock = threading.Lock()
@@ -205,11 +112,15 @@ class Connections:
         waits = {"connect": bounds.connect, "read": bounds.read, "write": bounds.read, "pool": None}
         length = (b"Content-Length", str(len(content)).encode())
         return httpcore.Request(
-            b"POST", self._url, headers=[*headers, length], content=content, extensions={"timeout": waits}
+            b"POST",
+            self._target,
+            headers=[*headers, *self._to_proxy, length],
+            content=content,
+            extensions={"timeout": waits},
         )
 
     def _read(
-        self, response: httpcore.Response, encoding: str, wire: _Wire
+        self, response: httpcore.Response, encoding: str, wire: Wire
     ) -> tuple[bytes, ModelCallError | None]:
         """The body, and how it broke off."""
         chunks: list[bytes] = []
@@ -256,14 +167,14 @@ class Connections:
             self._idle.append(connection)
 
     def _fresh(self) -> _Connection:
-        wire = _Wire(self._clock)
+        wire = Wire(self._clock, self._way)
         http = httpcore.HTTPConnection(
-            self._url.origin, self._ssl_context, keepalive_expiry=_KEEP_ALIVE, network_backend=wire
+            self._url.origin, self._way.ssl_context, keepalive_expiry=_KEEP_ALIVE, network_backend=wire
         )
         return _Connection(wire, http)
 
 
-def _failure(error: Exception, wire: _Wire, status: int | None) -> ModelCallError:
+def _failure(error: Exception, wire: Wire, status: int | None) -> ModelCallError:
     """Before the request was written nothing can have been charged; after it, nobody knows."""
     if not wire.connected:
         if isinstance(error.__cause__, ssl.SSLCertVerificationError):

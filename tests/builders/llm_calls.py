@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from handlers.domain.call import ChatRequest, Message
 from handlers.errors import ModelCallError
-from handlers.llm.client import ClientSettings, HttpChatModel
+from handlers.llm.client import HttpChatModel
+from handlers.llm.client_settings import ClientSettings
 from handlers.llm.limits.rate_headers import RateHint
 from tests.builders.wire import RealClock, WireServer
 
@@ -25,7 +26,7 @@ def model(
     server: WireServer, on_headers: Callable[[RateHint], None] | None = None, **changes: Any
 ) -> HttpChatModel:
     ssl_context = changes.pop("ssl_context", None)
-    settings = ClientSettings(base_url=server.url, model="wire-1", **changes)
+    settings = ClientSettings(**{"base_url": server.url, "model": "wire-1", **changes})
     return HttpChatModel(
         settings, SecretStr(KEY), RealClock(), on_headers=on_headers, ssl_context=ssl_context
     )

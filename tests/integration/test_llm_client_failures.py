@@ -25,8 +25,10 @@ from handlers.errors import (
     ThrottledError,
     TransientError,
 )
-from handlers.llm.client import ClientSettings, HttpChatModel
-from handlers.llm.connection import _failure, _TimedStream, _Wire
+from handlers.llm.client import HttpChatModel
+from handlers.llm.client_settings import ClientSettings
+from handlers.llm.connection import _failure
+from handlers.llm.timed_socket import TimedStream, Wire
 from tests.builders.fakes import FakeClock
 from tests.builders.growth import assert_linear
 from tests.builders.llm_calls import KEY, REQUEST, failure, model
@@ -191,8 +193,8 @@ def test_a_connection_cut_as_its_call_ended_is_not_given_to_the_next() -> None:
 
 
 def test_a_call_cut_off_before_its_first_byte_cannot_have_been_charged() -> None:
-    wire = _Wire(FakeClock())
-    stream = _TimedStream(NetworkStream(), wire)
+    wire = Wire(FakeClock())
+    stream = TimedStream(NetworkStream(), wire)
     wire.deadline = 5_000_000_000.0
     wire.cut_off()
     stream.write(b"POST / HTTP/1.1")

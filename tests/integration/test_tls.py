@@ -10,7 +10,8 @@ from pydantic import SecretStr, ValidationError
 from handlers.bootstrap.state import SystemClock
 from handlers.domain.call import ChatRequest, Message
 from handlers.errors import FatalError, UsageError
-from handlers.llm.client import ClientSettings, HttpChatModel
+from handlers.llm.client import HttpChatModel
+from handlers.llm.client_settings import ClientSettings
 from handlers.model_server import ServerSettings, start
 from tests.benchmarks.extreme import certificate
 
