@@ -153,6 +153,11 @@ class Settings(BaseSettings):
     extra_body: dict[str, Any] = setting(
         "JSON merged into every request, e.g. '{\"thinking\": false}'.", REQUEST, default={}
     )
+    thinking: Literal["auto", "off"] = setting(
+        "off: send what turns thinking off at the provider of --base-url, for a model that thinks.",
+        REQUEST,
+        default="auto",
+    )
     connect_timeout: float = setting("Seconds to wait for a connection.", default=10.0, gt=0)
     read_timeout: float = setting(
         "Seconds of silence after which a call is cut.", SILENCE, default=120.0, gt=0
@@ -215,8 +220,8 @@ class Settings(BaseSettings):
     def _object(cls, body: Any) -> Any:
         try:
             return json.loads(body) if isinstance(body, str) else body
-        except ValueError:
-            raise ValueError(f"{body!r} is no JSON object") from None
+        except ValueError as error:
+            raise ValueError(f"{body!r} is no JSON object: {error}") from None
 
     @field_validator("base_url", "webhook")
     @classmethod

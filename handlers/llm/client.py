@@ -178,7 +178,7 @@ class HttpChatModel:
             message = f"model {self._settings.model} does not take JSON mode: use --json-mode auto or off"
             return FatalError(message, code=code)
         if code is None and refusal.effective in (400, 422) and not self._dialect.is_current(sent):
-            code = "dialect_changed"
+            code = "dialect_changed"  # by another call, meanwhile
         if code is not None:
             message = f"HTTP {refusal.status or 200}: {code}"
             return AdaptedError(message, code=code).stating(refusal.usage)

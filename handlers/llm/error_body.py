@@ -117,11 +117,11 @@ def _tells_of_failure(data: dict[str, Any]) -> bool:
         return True
     if str(data.get("status", "")).lower()[:_MAX_WORD] in _FAILED:
         return True
-    codes = any(
+    failed = any(
         _is_failure(data.get(name)) for name in ("code", "error_code", "errcode", "err_code", "status")
     )
     texts = any(isinstance(data.get(name), str) and data[name] for name in _MESSAGES)
-    return texts and (codes or not (data.get("id") or data.get("usage") or data.get("object")))
+    return texts and (failed or not (data.get("id") or data.get("usage") or data.get("object")))
 
 
 def _is_failure(code: object) -> bool:

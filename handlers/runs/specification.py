@@ -6,10 +6,12 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
+from handlers.llm.providers import thinking_off
 from handlers.settings import Settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
@@ -29,13 +31,19 @@ def specification(settings: Settings, corpus: IngestResult) -> RunSpec:
         max_tokens=settings.max_tokens,
         max_tokens_field=settings.max_tokens_field,
         json_mode=settings.json_mode,
-        extra_body=settings.extra_body,
+        extra_body=_extra_body(settings),
         target_language=settings.target_language,
         glossary=read_glossary(settings.glossary) if settings.glossary else {},
         skip_no_derivatives=settings.skip_no_derivatives,
         full_text=settings.full_text,
         batch_papers=settings.batch_papers,
     )
+
+
+def _extra_body(settings: Settings) -> dict[str, Any]:
+    """What is merged into every request; what was given by hand goes before a preset."""
+    preset = thinking_off(settings.base_url) if settings.thinking == "off" else {}
+    return preset | settings.extra_body
 
 
 def read_glossary(path: Path) -> dict[str, str]:
