@@ -55,6 +55,9 @@ class Task(Protocol):
     def skip_reason(self, paper: Paper) -> str | None:
         """Why the paper needs no call, or None."""
 
+    def fingerprint(self, paper: Paper) -> str:
+        """Equal for papers and settings for which ``run`` asks the same and judges alike."""
+
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
         """Make calls until the gate is content or every repair is tried."""
 
@@ -173,7 +176,7 @@ class Ledger(Protocol):
         state in its generation its outcome. Returns the (run, paper) pairs whose outcome was taken."""
 
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
-        """Results of earlier runs by fingerprint."""
+        """Results of earlier runs by fingerprint, of whatever release."""
 
     def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
         """What the fingerprint points at is gone: the next result for it takes its place. Nothing happens

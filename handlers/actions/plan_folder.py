@@ -12,6 +12,7 @@ from handlers.actions.session_plan import PLAN_FILE, SessionPlan
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger_slice import other_runs_results, point_at, reuse_at, unfinished_answers
 from handlers.audit.scan_parts import CARRIED
+from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
@@ -75,6 +76,7 @@ class _Copier:
         self._adapters = adapters
         self._store = store
         self._spec = adapters.ledger.run(plan.run_id).spec
+        self._task = wiring.task_of(self._spec)
 
     def copy(self, name: str, where: PartPointer) -> PartPointer:
         line = self._adapters.store.read(where.key, where.offset, where.length)
@@ -87,7 +89,7 @@ class _Copier:
         fingerprints = []
         for (offset, length), paper_id in zip(batch.ranges, batch.ids, strict=True):
             paper = read_paper(self._adapters.store.read(batch.corpus, offset, length), paper_id)
-            fingerprints.append(self._spec.fingerprint(paper.text_digest()))
+            fingerprints += [self._task.fingerprint(paper), self._spec.fingerprint(paper.text_digest())]
         return {
             name: self.copy(name, result.pointer)
             for name, result in self._adapters.ledger.reusable(fingerprints).items()

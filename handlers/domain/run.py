@@ -48,7 +48,8 @@ class RunSpec(Frozen):
         return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
 
     def fingerprint(self, text_digest: str) -> str:
-        """sha256 over a paper's text and all that is fixed but the corpus and the batch cut."""
+        """sha256 over a paper's text and all that is fixed but the corpus and the batch cut. Earlier releases
+        looked results up by it; now ``Task.fingerprint`` names them."""
         return self.fingerprints()(text_digest)
 
     def fingerprints(self) -> Callable[[str], str]:

@@ -70,7 +70,8 @@ class RunContext:
     def __post_init__(self) -> None:
         self.control = Control("active", "", 0.0)
         self.budget = BudgetLease(self.job.backend.ledger, self.run_id, self.job.id)
-        self.fingerprint = self.record.spec.fingerprints()
+        self.earlier_fingerprint = self.record.spec.fingerprints()
+        """From a text's digest to what earlier releases called the fingerprint."""
 
     @property
     def run_id(self) -> str:

@@ -29,6 +29,8 @@ class PendingPaper:
     carried: tuple[CallRecord, ...] = ()
     """Calls of an interrupted attempt."""
     fingerprint: str = ""
+    earlier_fingerprint: str = ""
+    """The same paper's in results of earlier releases."""
     skip: str | None = None
     """Why it is not to be translated."""
 
@@ -37,8 +39,14 @@ class PendingPaper:
         cls, context: RunContext, paper: Paper, weight: int, carried: tuple[CallRecord, ...]
     ) -> PendingPaper:
         """With the fingerprint and the skip reason, which both its reuse and its own run need."""
-        fingerprint = context.fingerprint(paper.text_digest())
-        return cls(paper, weight, carried, fingerprint, context.task.skip_reason(paper))
+        earlier = context.earlier_fingerprint(paper.text_digest())
+        skip = context.task.skip_reason(paper)
+        try:
+            fingerprint = context.task.fingerprint(paper)
+        except Exception:  # it fails when its turn comes, and alone
+            logger.warning("paper %s has no fingerprint", paper.id, exc_info=True)
+            fingerprint = earlier
+        return cls(paper, weight, carried, fingerprint, earlier, skip)
 
 
 @dataclass(frozen=True)
@@ -123,13 +131,14 @@ def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, err
 def reuse_results(
     context: RunContext, message: BatchMessage, papers: list[PendingPaper]
 ) -> dict[str, PartLine]:
-    """Results of earlier runs for the same text and settings, as lines of this run, by paper id."""
+    """Results of earlier runs for the same requests, as lines of this run, by paper id."""
     if context.job.force or not papers:
         return {}
     by_fingerprint: dict[str, list[PendingPaper]] = {}
     for pending in papers:
         if pending.skip is None:  # its licence may forbid what its twin's allows
-            by_fingerprint.setdefault(pending.fingerprint, []).append(pending)
+            for fingerprint in dict.fromkeys((pending.fingerprint, pending.earlier_fingerprint)):
+                by_fingerprint.setdefault(fingerprint, []).append(pending)
     backend = context.job.backend
     lines: dict[str, PartLine] = {}
     for fingerprint, result in backend.ledger.reusable(list(by_fingerprint)).items():

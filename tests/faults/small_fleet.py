@@ -195,8 +195,8 @@ class SmallFleet:
             if numbers & set(_NUMBER.findall(paper["abstract"])) and paper["id"] != "twin"
         ]
         self.oracle.must(2, len(asked) == 1, "every text has its number")
-        digest = Paper.model_validate(self.sources[asked[0]]).text_digest()
-        known = self.raw.reusable([self.runs[run_id].fingerprint(digest)])
+        paper = Paper.model_validate(self.sources[asked[0]])
+        known = self.raw.reusable([TranslateTask(self.runs[run_id]).fingerprint(paper)])
         self.oracle.must(2, not known, f"{asked[0]} is done in another run and was sent again")
         row = self.raw.paper_rows(run_id, asked).get(asked[0])
         if row is None:

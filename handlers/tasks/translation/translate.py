@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,10 +14,14 @@ from handlers.ports import Ask
 from handlers.tasks.translation import policy
 from handlers.tasks.translation.exchange import Exchange, Reading, groups
 from handlers.tasks.translation.glossary import Glossary
+from handlers.tasks.translation.identity import as_asked, identities
 from handlers.tasks.translation.masking.exactness import exactness
 from handlers.tasks.translation.masking.masking import Masked, mask, unmask
 from handlers.tasks.translation.prompt import Prompter
 from handlers.tasks.translation.segment import Segment, join, segments
+
+_KEPT = 256
+"""Papers that are masked for their fingerprints and wait for a worker; beyond them they are masked again."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +62,37 @@ class TranslateTask:
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self._glossary = Glossary(spec.glossary)
+        self._as_asked = as_asked(spec)
+        self._identity = identities(spec)
+        self._lock = threading.Lock()
+        self._masked: dict[int, tuple[Paper, _Work]] = {}
 
     def skip_reason(self, paper: Paper) -> str | None:
         return policy.skip_reason(paper, self._spec)
+
+    def fingerprint(self, paper: Paper) -> str:
+        work = self._work(paper)
+        with self._lock:
+            while len(self._masked) >= _KEPT:
+                del self._masked[next(iter(self._masked))]
+            self._masked[id(paper)] = (paper, work)
+        return self._identity(paper.text_digest(), self._requests(work, self._as_asked))
 
     def first_request(self, paper: Paper) -> ChatRequest:
         return next(self.requests(paper))
 
     def requests(self, paper: Paper) -> Iterator[ChatRequest]:
-        work = self._work(paper)
+        yield from self._requests(self._work(paper), self._spec)
+
+    def _requests(self, work: _Work, spec: RunSpec) -> Iterator[ChatRequest]:
         for texts in groups(work.texts) if work.parts else ({},):
-            yield self._prompter(work).request(texts)
+            yield Prompter(spec, self._glossary, work.language).request(texts)
 
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
-        work = self._work(paper)
-        exchange = Exchange(self._prompter(work), work.spans(), ask)
+        with self._lock:
+            kept = self._masked.pop(id(paper), None)
+        work = kept[1] if kept is not None and kept[0] is paper else self._work(paper)
+        exchange = Exchange(Prompter(self._spec, self._glossary, work.language), work.spans(), ask)
         readings = [exchange.translate(group) for group in groups(work.texts)]
         fields = {key: text for reading in readings for key, text in reading.fields.items()}
         error = next((reading.error for reading in readings if reading.error), None)
@@ -79,9 +100,6 @@ class TranslateTask:
             readings = [exchange.judge(work.texts, fields)]
             error = readings[0].error
         return self._result(paper, work, fields, _checks(readings), error)
-
-    def _prompter(self, work: _Work) -> Prompter:
-        return Prompter(self._spec, self._glossary, work.language)
 
     def _work(self, paper: Paper) -> _Work:
         language = policy.source_language(paper)
