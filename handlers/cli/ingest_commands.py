@@ -14,9 +14,10 @@ from handlers.cli import shared_options
 from handlers.cli.setting_flags import add_command
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.call_errors import ModelCallError, RejectedError
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper
-from handlers.errors import ModelCallError, RejectedError, UsageError
+from handlers.errors import UsageError
 from handlers.local import ingesting
 from handlers.local.endpoint import endpoint
 from handlers.local.ingesting import SourceSpec

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.domain.call import ChatAnswer, Usage
-from handlers.errors import ContentFilteredError, TransientError
+from handlers.domain.call_errors import ContentFilteredError, TransientError
 from handlers.llm.classify import Refusal
 from handlers.llm.error_body import ErrorBody, is_page, stated_error
 from handlers.llm.error_text import error_text

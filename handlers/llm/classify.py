@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from handlers.domain.call import Usage
-from handlers.errors import (
+from handlers.domain.call_errors import (
     CapacityError,
     ContentFilteredError,
     FatalError,

@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from handlers.domain.call import ChatAnswer, ChatRequest
-from handlers.errors import (
+from handlers.domain.call_errors import (
     AdaptedError,
     ContentFilteredError,
     FatalError,
@@ -22,8 +22,8 @@ from handlers.errors import (
     ThrottledError,
     TooLongError,
     TransientError,
-    UsageError,
 )
+from handlers.errors import UsageError
 from handlers.llm.answering import Answering
 from handlers.llm.answers import Expected, is_whole, read_answer, usage_of
 from handlers.llm.classify import Circumstances, Refusal, classify_refusal

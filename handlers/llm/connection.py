@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import httpcore
 
-from handlers.errors import FatalError, ModelCallError, TransientError
+from handlers.domain.call_errors import FatalError, ModelCallError, TransientError
 from handlers.llm.timed_socket import Way, Wire
 from handlers.ports import Clock
 

@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import httpcore
 
-from handlers.errors import FatalError, UsageError
+from handlers.domain.call_errors import FatalError
+from handlers.errors import UsageError
 
 _NONE = "none"
 _PORTS = {"http": 80, "https": 443}

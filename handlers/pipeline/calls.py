@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from handlers.domain.call import CallOutcome, CallRecord, ChatAnswer, ChatRequest
-from handlers.domain.money import NanoUsd
-from handlers.errors import (
+from handlers.domain.call_errors import (
     AdaptedError,
-    BudgetSpentError,
     CapacityError,
     FatalError,
     ModelCallError,
     RejectedError,
-    StoppedError,
     ThrottledError,
     TransientError,
 )
+from handlers.domain.money import NanoUsd
+from handlers.errors import BudgetSpentError, StoppedError
 from handlers.llm.limits.backoff import delay
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.thinking import RoomyAsk, cut_off, is_whole

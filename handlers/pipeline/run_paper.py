@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from handlers.domain.batch import BatchMessage
 from handlers.domain.call import CallRecord
+from handlers.domain.call_errors import ModelCallError
 from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
-from handlers.errors import BadLineError, DamagedObjectError, ModelCallError, StoppedError
+from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.paper_times import text_size

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from handlers.domain.call import CallRecord, ChatAnswer, ChatRequest
-from handlers.errors import RejectedError
+from handlers.domain.call_errors import RejectedError
 from handlers.llm.reasoning_room import (
     CUT_WHILE_THINKING,
     ReasoningRoom,

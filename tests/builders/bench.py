@@ -8,10 +8,10 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.call import ChatAnswer, ChatRequest, Message, Usage
+from handlers.domain.call_errors import ModelCallError
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.money import Price
 from handlers.domain.run import RunRecord
-from handlers.errors import ModelCallError
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.pipeline.circuit_breaker import CircuitBreaker

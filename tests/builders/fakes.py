@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from handlers.domain.call import ChatAnswer, ChatRequest
-from handlers.errors import ModelCallError
+from handlers.domain.call_errors import ModelCallError
 
 
 class FakeClock:

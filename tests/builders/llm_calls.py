@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from handlers.domain.call import ChatRequest, Message
-from handlers.errors import ModelCallError
+from handlers.domain.call_errors import ModelCallError
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
 from handlers.llm.limits.rate_headers import RateHint

@@ -16,15 +16,12 @@ from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.audit.audit import audit, release_held
 from handlers.audit.bill import Bill
 from handlers.domain.call import CallRecord, CallTotals, ChatAnswer, ChatRequest, Message, Usage
+from handlers.domain.call_errors import ModelCallError
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import Commit
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
-from handlers.errors import (
-    ModelCallError,
-    StoppedError,
-    UsageError,
-)
+from handlers.errors import StoppedError, UsageError
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.circuit_breaker import CircuitBreaker

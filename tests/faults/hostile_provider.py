@@ -7,8 +7,8 @@ from typing import Any
 
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import ChatAnswer, ChatRequest, Usage
+from handlers.domain.call_errors import ModelCallError, RejectedError, ThrottledError, TransientError
 from handlers.domain.money import NanoUsd
-from handlers.errors import ModelCallError, RejectedError, ThrottledError, TransientError
 from handlers.llm.pricing import worst_cost
 from tests.faults.one_thread import PRICE
 

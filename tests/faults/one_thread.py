@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from handlers.domain.call import ChatAnswer, ChatRequest, Usage
+from handlers.domain.call_errors import ContentFilteredError, FatalError, ThrottledError, TransientError
 from handlers.domain.money import Price
-from handlers.errors import ContentFilteredError, FatalError, ThrottledError, TransientError
 from handlers.llm.limits.limiter import Limiter
 from handlers.model_server.canned import Filler
 from handlers.model_server.content import compose

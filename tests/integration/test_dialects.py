@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handlers.errors import AdaptedError, ModelCallError, RejectedError
+from handlers.domain.call_errors import AdaptedError, ModelCallError, RejectedError
 from tests.builders.llm_calls import REQUEST, failure, model
 from tests.builders.wire import Conversation, WireRequest, WireServer, completion, error, response
 

@@ -7,10 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from handlers.domain.call import ChatRequest, Message, Usage
-from handlers.errors import (
-    FatalError,
-    TransientError,
-)
+from handlers.domain.call_errors import FatalError, TransientError
 from handlers.llm.limits.rate_headers import RateHint
 from tests.builders.llm_calls import KEY, REQUEST, failure, model
 from tests.builders.wire import (

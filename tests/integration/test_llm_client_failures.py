@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from httpcore import NetworkStream, WriteTimeout
 from pydantic import SecretStr
 
-from handlers.errors import (
+from handlers.domain.call_errors import (
     ContentFilteredError,
     FatalError,
     ModelCallError,

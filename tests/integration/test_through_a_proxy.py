@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.errors import FatalError, TransientError
+from handlers.domain.call_errors import FatalError, TransientError
 from handlers.llm.proxies import HttpProxy, proxy_for
 from tests.builders.llm_calls import KEY, REQUEST, failure, model
 from tests.builders.wire import Conversation, WireRequest, WireServer, always, completion, response

@@ -9,7 +9,8 @@ from pydantic import SecretStr, ValidationError
 
 from handlers.bootstrap.state import SystemClock
 from handlers.domain.call import ChatRequest, Message
-from handlers.errors import FatalError, UsageError
+from handlers.domain.call_errors import FatalError
+from handlers.errors import UsageError
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
 from handlers.model_server import ServerSettings, start

@@ -14,7 +14,13 @@ import pytest
 from pydantic import SecretStr
 
 from handlers.domain.call import ChatRequest, Message
-from handlers.errors import FatalError, ModelCallError, RejectedError, ThrottledError, TransientError
+from handlers.domain.call_errors import (
+    FatalError,
+    ModelCallError,
+    RejectedError,
+    ThrottledError,
+    TransientError,
+)
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
 from tests.builders.llm_calls import KEY, REQUEST, failure, model

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from handlers.domain.call import CallKind
+from handlers.domain.call_errors import ContentFilteredError, RejectedError, TooLongError, TransientError
 from handlers.domain.result import Check
 from handlers.domain.writing_systems import scripts_of
-from handlers.errors import ContentFilteredError, RejectedError, TooLongError, TransientError
 from handlers.ports import Ask
 from handlers.tasks.translation.gate import gate
 from handlers.tasks.translation.masking.exactness import added_markup, tidy

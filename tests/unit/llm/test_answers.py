@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.domain.call import ChatAnswer, Usage
-from handlers.errors import ModelCallError, TransientError
+from handlers.domain.call_errors import ModelCallError, TransientError
 from handlers.llm.answers import Expected, read_answer
 from handlers.llm.classify import Circumstances, Refusal, classify_refusal
 from tests.builders.wire import completion

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.errors import (
+from handlers.domain.call_errors import (
     ContentFilteredError,
     FatalError,
     ModelCallError,

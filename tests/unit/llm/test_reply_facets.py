@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.domain.call import ChatAnswer, Usage
-from handlers.errors import (
+from handlers.domain.call_errors import (
     ContentFilteredError,
     FatalError,
     ModelCallError,

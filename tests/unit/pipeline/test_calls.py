@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from handlers.domain.call import CallTotals, ChatAnswer, ChatRequest, Message, Usage
-from handlers.domain.ledger import Commit
-from handlers.errors import (
+from handlers.domain.call_errors import (
     FatalError,
     ModelCallError,
     RejectedError,
-    StoppedError,
     ThrottledError,
     TransientError,
 )
+from handlers.domain.ledger import Commit
+from handlers.errors import StoppedError
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.pipeline.calls import MAX_TRIES, PaperCalls

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handlers.domain.call import ChatAnswer, ChatRequest, Message, Usage
-from handlers.errors import RejectedError
+from handlers.domain.call_errors import RejectedError
 from handlers.pipeline.calls import PaperCalls
 from tests.builders.bench import PRICE, REQUEST, Bench
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.call_errors import ContentFilteredError, FatalError, TooLongError, TransientError
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
-from handlers.errors import ContentFilteredError, FatalError, TooLongError, TransientError
 from handlers.tasks.translation.translate import TranslateTask
 
 WORDS = {
