@@ -7,10 +7,9 @@ import math
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import NoReturn
 
-from handlers.domain.call import CallOutcome, CallRecord, ChatAnswer, ChatRequest
+from handlers.domain.call import CallRecord, ChatAnswer, ChatRequest
 from handlers.domain.call_errors import (
     AdaptedError,
     CapacityError,
@@ -23,6 +22,7 @@ from handlers.domain.call_errors import (
 from handlers.domain.money import NanoUsd
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.llm.limits.backoff import delay
+from handlers.pipeline.call_outcomes import Quote, outcome_fields
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.thinking import RoomyAsk, cut_off, is_whole
 
@@ -37,14 +37,6 @@ _NOT_SERVED = (
     "nothing but refusals for the rate (429) for ten minutes; wait for the quota to come back, ask for fewer "
     "workers or a lower --rpm, then run again"
 )
-
-
-@dataclass(frozen=True)
-class _Quote:
-    """What a call may cost at most, and what it is expected to cost."""
-
-    worst: NanoUsd
-    expected: NanoUsd
 
 
 class PaperCalls:
@@ -165,7 +157,7 @@ class PaperCalls:
             raise outcome
         return outcome
 
-    def _reserve(self, quote: _Quote) -> None:
+    def _reserve(self, quote: Quote) -> None:
         context = self._context
         try:
             with _pending_without_ledger():
@@ -192,12 +184,12 @@ class PaperCalls:
             raise StoppedError("limit")
         self._started = True
 
-    def _quote(self, request: ChatRequest) -> _Quote:
+    def _quote(self, request: ChatRequest) -> Quote:
         estimator, price = self._context.estimator, self._context.price
-        return _Quote(estimator.worst(request, price), estimator.expect(request, price))
+        return Quote(estimator.worst(request, price), estimator.expect(request, price))
 
     def _send(
-        self, request: ChatRequest, digest: str, attempt: int, timeout: float, quote: _Quote
+        self, request: ChatRequest, digest: str, attempt: int, timeout: float, quote: Quote
     ) -> tuple[CallRecord, ChatAnswer | ModelCallError]:
         """One HTTP call and its record, whatever became of it."""
         context = self._context
@@ -221,7 +213,7 @@ class PaperCalls:
             estimate=quote.expected,
             started_at=started_at,
             latency=self._clock.monotonic() - start,
-            **(_outcome_fields(outcome, quote, context) | cut_off(request, outcome)),
+            **(outcome_fields(outcome, quote, context) | cut_off(request, outcome)),
         )
         self.records.append(record)
         context.meter.call(record)
@@ -262,47 +254,3 @@ def _pending_without_ledger() -> Iterator[None]:
     except Exception as error:
         logger.warning("the ledger cannot be used", exc_info=True)
         raise StoppedError(f"the ledger cannot be used: {error}") from error
-
-
-def _outcome_fields(
-    outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext
-) -> dict[str, object]:
-    """The fields of a record that depend on how the call ended."""
-    money = _money(outcome, quote, context)
-    if isinstance(outcome, ModelCallError):
-        return money | {"outcome": _outcome(outcome), "code": outcome.code}
-    code = None
-    if outcome.usage is None:
-        code = "usage_missing"
-    elif outcome.usage.cost(context.price) > quote.worst:
-        code = "over_reservation"
-    return money | {
-        "outcome": "ok",
-        "code": code,
-        "raw": outcome.content,
-        "finish_reason": outcome.finish_reason,
-    }
-
-
-def _money(outcome: ChatAnswer | ModelCallError, quote: _Quote, context: RunContext) -> dict[str, object]:
-    """By the usage where there is one. As long as the cost is unknown the whole reservation stays taken: the
-    estimate is booked, and the rest held."""
-    if (usage := outcome.usage) is not None:
-        return {"usage": usage, "cost": usage.cost(context.price)}
-    if isinstance(outcome, ModelCallError) and not outcome.indeterminate:
-        return {"cost": 0}
-    rest = max(0, quote.worst - quote.expected)
-    return {"cost": quote.expected, "indeterminate": True, "held": rest}
-
-
-def _outcome(error: ModelCallError) -> CallOutcome:
-    match error:
-        case ThrottledError():
-            return "throttled"
-        case TransientError():
-            return "transient"
-        case FatalError():
-            return "fatal"
-        case RejectedError():
-            return "refused"
-    return "transient"

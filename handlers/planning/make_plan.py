@@ -10,7 +10,7 @@ from handlers.domain.plan import Elsewhere, FirstStep, Plan, PlanCorpus, PlanRow
 from handlers.planning.demand import Demand, demand_of
 from handlers.planning.plan_refusals import refuse_impossible, refuse_negative
 from handlers.planning.plan_request import PlanBasis, PlanRequest
-from handlers.planning.plan_rows import Scenario, Shape, auto_shape, plan_row
+from handlers.planning.plan_rows import FleetShape, Scenario, auto_shape, plan_row
 from handlers.planning.plan_warnings import basis_warnings, request_warnings
 from handlers.planning.platform_limits import platform_limits
 from handlers.planning.platforms import PlatformName, platform_of
@@ -89,12 +89,12 @@ def _scenario(basis: PlanBasis, request: PlanRequest) -> Scenario:
     return Scenario(demand, assumptions, platform, request.budget)
 
 
-def _shapes(request: PlanRequest, scenario: Scenario) -> Iterator[Shape]:
+def _shapes(request: PlanRequest, scenario: Scenario) -> Iterator[FleetShape]:
     for tier, (jobs, workers) in TIERS.items():
-        yield Shape(tier, jobs, workers)
+        yield FleetShape(tier, jobs, workers)
     if request.shape is not None:
         auto = request.auto and scenario.demand.sent
-        yield auto_shape(request.shape[0], scenario) if auto else Shape(CUSTOM, *request.shape)
+        yield auto_shape(request.shape[0], scenario) if auto else FleetShape(CUSTOM, *request.shape)
 
 
 def _recommend(rows: Sequence[PlanRow], demand: Demand, request: PlanRequest) -> tuple[str | None, str]:
@@ -131,7 +131,7 @@ def _cheapest(rows: Iterable[PlanRow]) -> PlanRow:
 
 
 def _elsewhere(row: PlanRow, scenario: Scenario, *, private: bool) -> Iterator[Elsewhere]:
-    shape = Shape(row.tier, row.jobs, row.workers)
+    shape = FleetShape(row.tier, row.jobs, row.workers)
     accounts = [name for name in platform_limits().actions.plans if not name.startswith("original")]
     places: list[tuple[PlatformName, str]] = [
         ("laptop", ""), *(("actions", name) for name in accounts), ("lambda", ""),
@@ -147,7 +147,7 @@ def _first_steps(scenario: Scenario) -> Iterator[FirstStep]:
     for papers, tier, why in _STEPS:
         if papers < scenario.demand.papers or papers == _STEPS[0][0]:
             part = replace(scenario, demand=scenario.demand.part(papers))
-            row = plan_row(Shape(tier, *TIERS[tier]), part)
+            row = plan_row(FleetShape(tier, *TIERS[tier]), part)
             yield FirstStep(
                 papers=part.demand.papers, tier=tier, hours=row.hours, cost_usd=row.cost_usd, why=why
             )

@@ -33,7 +33,7 @@ _RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 
 
 @dataclass(frozen=True)
-class Shape:
+class FleetShape:
     """``tier`` is a preset's name or ``custom``."""
 
     tier: str
@@ -53,7 +53,7 @@ class Scenario:
     budget: float | None = None
 
 
-def plan_row(shape: Shape, scenario: Scenario) -> PlanRow:
+def plan_row(shape: FleetShape, scenario: Scenario) -> PlanRow:
     """The fleet's time, cost, limits and risk."""
     fleet = _Fleet(shape, scenario)
     demand, span = scenario.demand, fleet.span
@@ -80,11 +80,11 @@ def plan_row(shape: Shape, scenario: Scenario) -> PlanRow:
     )
 
 
-def auto_shape(jobs: int, scenario: Scenario) -> Shape:
+def auto_shape(jobs: int, scenario: Scenario) -> FleetShape:
     """The fleet of ``--workers auto``: as many workers a job as it grows to before its papers run out, which
     are those that the limits keep busy, and ``MOST_AUTO`` at most."""
     demand = scenario.demand
-    busy = min(float(MOST_AUTO), _Fleet(Shape(CUSTOM, jobs, MOST_AUTO), scenario).busy_workers)
+    busy = min(float(MOST_AUTO), _Fleet(FleetShape(CUSTOM, jobs, MOST_AUTO), scenario).busy_workers)
     most = min(MOST_AUTO, max(START, math.ceil(busy * (_SPARE if busy < MOST_AUTO else 1.0))))
     seconds = demand.service_time.mean + _LOOK
     papers = seconds / demand.service_time.mean if demand.service_time.mean else 1.0
@@ -95,7 +95,7 @@ def auto_shape(jobs: int, scenario: Scenario) -> Shape:
         steps.append(workers)
     needed = min(float(workers), busy)
     lost = sum(max(0.0, 1 - step / needed) for step in steps) * seconds
-    return Shape(CUSTOM, jobs, workers, lost)
+    return FleetShape(CUSTOM, jobs, workers, lost)
 
 
 def worker_rate(tier: str, assumptions: Assumptions) -> float | None:
@@ -115,7 +115,7 @@ def work_of_call(size: float) -> float:
 class _Fleet:
     """A shape at work on a scenario. Seconds."""
 
-    shape: Shape
+    shape: FleetShape
     scenario: Scenario
 
     @cached_property

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.faults.hostile_bills import HostileFleet
 from tests.faults.hostile_provider import HONEST, HOSTILE
 from tests.faults.hostile_stories import STEPS, impatient, tell
-from tests.faults.test_state_machine import EVERYWHERE, MEMORY
+from tests.faults.stories import EVERYWHERE, MEMORY
 
 SEEDS = st.integers(0, 2**32 - 1)
 

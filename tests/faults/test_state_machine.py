@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -32,6 +32,7 @@ from tests.faults.crashing import SUBMITTING, WORKING, Point, Process
 from tests.faults.one_thread import Answer
 from tests.faults.seven_promises import Standing
 from tests.faults.small_fleet import SmallFleet
+from tests.faults.stories import EVERYWHERE, MEMORY
 
 ANSWERS: list[Answer] = [
     "ok", "ok", "ok", "flawed", "refused", "throttled", "reset", "charged", "broken", "no_key",
@@ -46,8 +47,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "same-again": {},
     "other-settings": {"temperature": 0.7},
 }
-MEMORY = Path("/dev/shm")
-"""Thousands of durable commits need no disk here: no machine is switched off."""
 CENTS = 2_000_000
 """nano-USD that a few papers cost."""
 
@@ -311,9 +310,6 @@ class PromisesOnAws(Promises):
         return {"ledger": ledger, "store": S3Store(s3, self.aws.bucket(name)), "queue_of": queue_of}
 
 
-EVERYWHERE = settings(
-    deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, derandomize=True, database=None
-)
 TestPromises = Promises.TestCase
 TestPromises.settings = settings(EVERYWHERE, max_examples=40, stateful_step_count=30)
 

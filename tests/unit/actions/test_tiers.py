@@ -19,7 +19,7 @@ from handlers.actions.tiers import (
     shape_of,
 )
 from handlers.errors import UsageError
-from handlers.planning.plan_rows import Shape
+from handlers.planning.plan_rows import FleetShape
 
 PAPERS = 34_237
 FREE = GitHubAccount("free", private=True)
@@ -56,25 +56,29 @@ def test_ten_jobs_of_a_hundred_workers_are_a_thousand() -> None:
 
 
 def test_jobs_past_the_accounts_limit_queue_up_and_the_plan_says_so() -> None:
-    row = forecast(Shape("custom", 40, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None)
+    row = forecast(FleetShape("custom", 40, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None)
     assert row.at_once == 20
     assert "20 queue up" in row.binding
-    assert row.hours == forecast(Shape("custom", 20, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None).hours
+    assert row.hours == forecast(FleetShape("custom", 20, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None).hours
     own = forecast(
-        Shape("custom", 40, 50), PAPERS, GitHubAccount("free", self_hosted=True), pace=SEED_PACE, rpm=None
+        FleetShape("custom", 40, 50),
+        PAPERS,
+        GitHubAccount("free", self_hosted=True),
+        pace=SEED_PACE,
+        rpm=None,
     )
     assert own.at_once == 40
 
 
 def test_a_declared_rate_binds_before_workers_do() -> None:
-    row = forecast(Shape("extreme", 20, 100), PAPERS, FREE, pace=1_000, rpm=600)
+    row = forecast(FleetShape("extreme", 20, 100), PAPERS, FREE, pace=1_000, rpm=600)
     assert row.papers_per_hour == 36_000
     assert row.binding.startswith("the API's 600 requests a minute")
 
 
 def test_minutes_of_a_public_repository_are_not_counted_against_the_account() -> None:
     row = forecast(
-        Shape("extreme", 20, 100), PAPERS, GitHubAccount("free", private=False), pace=SEED_PACE, rpm=None
+        FleetShape("extreme", 20, 100), PAPERS, GitHubAccount("free", private=False), pace=SEED_PACE, rpm=None
     )
     assert "minutes" not in row.binding
 

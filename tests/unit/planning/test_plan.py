@@ -11,7 +11,7 @@ from handlers.planning.assumptions import AssumptionsBuilder
 from handlers.planning.demand import demand_of
 from handlers.planning.make_plan import make_plan
 from handlers.planning.plan_request import PlanBasis, PlanRequest
-from handlers.planning.plan_rows import Scenario, Shape, plan_row
+from handlers.planning.plan_rows import FleetShape, Scenario, plan_row
 from handlers.planning.platforms import platform_of
 from handlers.planning.workload import Workload
 from tests.builders.pilots import piloted
@@ -181,7 +181,7 @@ def test_more_workers_never_make_a_run_longer() -> None:
     assumptions = AssumptionsBuilder().build()
     laptop = platform_of("laptop", "", assumptions, private=True)
     scenario = Scenario(demand_of(TEN_THOUSAND, assumptions, PRICE), assumptions, laptop)
-    hours = [plan_row(Shape("custom", 1, workers), scenario).hours for workers in (1, 3, 10, 30, 100)]
+    hours = [plan_row(FleetShape("custom", 1, workers), scenario).hours for workers in (1, 3, 10, 30, 100)]
     assert hours == sorted(hours, reverse=True)
 
 
