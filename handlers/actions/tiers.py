@@ -10,7 +10,7 @@ from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import demand_of
-from handlers.planning.plan_rows import Scenario, Shape, plan_row
+from handlers.planning.plan_rows import FleetShape, Scenario, plan_row
 from handlers.planning.platform_limits import ActionsLimits, platform_limits
 from handlers.planning.platforms import platform_of
 from handlers.planning.workload import Workload
@@ -84,7 +84,7 @@ class GitHubAccount:
         return None if self.self_hosted else self.limits.plan(self.plan).concurrent_jobs
 
 
-def shape_of(tier: str, jobs: int | None, workers: int | None) -> Shape:
+def shape_of(tier: str, jobs: int | None, workers: int | None) -> FleetShape:
     """The fleet of a tier by name, or of ``custom``. UsageError names the input that does not fit."""
     limit = platform_limits().actions.matrix_jobs
     if tier == CUSTOM:
@@ -98,11 +98,11 @@ def shape_of(tier: str, jobs: int | None, workers: int | None) -> Shape:
         raise UsageError(f"parallel_jobs {jobs}: 1 to {limit}, which is what one matrix may have")
     if not 1 <= workers <= 1000:
         raise UsageError(f"workers_per_job {workers}: 1 to 1000")
-    return Shape(tier, jobs, workers)
+    return FleetShape(tier, jobs, workers)
 
 
 def forecast(
-    shape: Shape, papers: int, account: GitHubAccount, *, pace: float, rpm: float | None
+    shape: FleetShape, papers: int, account: GitHubAccount, *, pace: float, rpm: float | None
 ) -> TierForecast:
     """A row of `paperfleet plan` for the papers that are left, at a measured pace.
 
@@ -181,5 +181,5 @@ def forecasts(
     papers: int, account: GitHubAccount, *, pace: float, rpm: float | None
 ) -> Sequence[TierForecast]:
     """The four tiers, for comparison."""
-    shapes = [Shape(tier, *shape) for tier, shape in TIERS.items()]
+    shapes = [FleetShape(tier, *shape) for tier, shape in TIERS.items()]
     return [forecast(shape, papers, account, pace=pace, rpm=rpm) for shape in shapes]

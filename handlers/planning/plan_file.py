@@ -15,8 +15,10 @@ from handlers.domain.value import sha256_of
 from handlers.errors import UsageError, first_problem
 from handlers.settings import CUSTOM, PREFIX, Settings, load_settings, settings_of
 
-_EXECUTED = tuple(name for name in settings_of("plan") if name not in ("state", "run_id", "tier"))
-"""Settings that a plan fixes. Not among them: where its state lies and under which id it runs."""
+_OF_THE_MACHINE = ("state", "run_id", "tier", "ca_file", "proxy")
+_EXECUTED = tuple(name for name in settings_of("plan") if name not in _OF_THE_MACHINE)
+"""Settings that a plan fixes. Not among them: where its state lies and under which id it runs, and by which
+way, trusting whom, this machine reaches the API."""
 _OPEN = frozenset({"base_url", "auth_header", "call_timeout", "read_timeout"})
 """May be given to ``run`` if the plan says nothing of them: they say where the API is."""
 

@@ -41,7 +41,7 @@ def test_a_plan_changed_by_hand_is_refused(sealed: PlanFile, tmp_path: Path) -> 
         plan_file.read(path)
 
 
-@pytest.mark.parametrize("name", ["state", "api_key", "webhook", "ca_file", "backend", "max_failed"])
+@pytest.mark.parametrize("name", ["state", "api_key", "webhook", "ca_file", "proxy", "backend", "max_failed"])
 def test_a_plan_that_sets_what_no_plan_fixes_is_refused(sealed: PlanFile, tmp_path: Path, name: str) -> None:
     whole = sealed.model_dump(mode="json", exclude={"hash"})
     whole["run"][name] = "elsewhere"
