@@ -69,11 +69,11 @@ class Amount(NamedTuple):
 
 
 def amounts(text: str, numbers: frozenset[str]) -> Iterator[tuple[int, int, Amount]]:
-    """Start of the digits, end, and amount of some numbers (digits and point) in a flat text that keeps
+    """Start and end of the digits, and amount of some numbers (digits and point) in a flat text that keeps
     its case."""
     for match in _DIGITS.finditer(text):
         if _bare(match[1]) in numbers and (amount := _amount(match.groups())):
-            yield match.start(), match.end(), amount
+            yield match.start(), match.end(1), amount
 
 
 def tokens_in(after: str, number: str) -> Tokens:

@@ -19,6 +19,7 @@ _FALLING = re.compile(
     r"decreas|declin|reduc|drop|fell|fall|lower|loss|lost|negativ|minus|below|down|cool|deficit|shr[iau]nk|less"
     r"|zero|降|减|负|零下|低|跌|缩|亏|below"
 )
+_PER_MILLE = re.compile("‰|千分|per ?mil|per thousand", re.IGNORECASE)
 _NEAR = 48
 _YEAR = re.compile("1[5-9][0-9]{2}|20[0-9]{2}")
 _JOINING = frozenset(("", *"和与及或至到"))
@@ -38,10 +39,16 @@ def contradictions(source: str, answer: str) -> list[Contradiction]:
     """Of two flat texts that keep their case; linear in their length."""
     look = first_look(source, answer)
     found: list[Contradiction] = []
+    if "‰" in answer and not _PER_MILLE.search(source):
+        found.append(Contradiction("‰ stands where the source has none", certain=True))
     if look.disputed:
         in_source, in_answer = claims(source, look.disputed), claims(answer, look.disputed)
         one, other = _by_value(in_source), _by_value(in_answer)
-        found = [*_signs(one, other, source, answer), *_directions(one, other), *_units(in_source, in_answer)]
+        found += [
+            *_signs(one, other, source, answer),
+            *_directions(one, other),
+            *_units(in_source, in_answer),
+        ]
     if look.exchanged and not found:
         both = frozenset(look.exchanged)
         found += _exchanged(claims(source, both), claims(answer, both), source, answer)
@@ -122,7 +129,7 @@ def _exchanged(
     parts = list(sentences(source, [first.start, second.start]))
     if parts[0] != parts[1] or not _are_alike(first, second, source):
         return
-    if not _COMPARED.search(answer[max(0, right.start - 12) : left.start].lower()):
+    if not _COMPARED.search(answer[right.start : left.start].lower()):
         yield Contradiction(f"{second.value} and {first.value} seem to have changed places", certain=False)
 
 
