@@ -18,7 +18,7 @@ from pathlib import Path
 from handlers.pipeline import budget_lease
 from tests.faults.hostile_bills import HostileFleet
 from tests.faults.hostile_provider import HOSTILE
-from tests.faults.test_state_machine import MEMORY
+from tests.faults.stories import MEMORY
 
 STEPS = ("ask",) * 6 + ("commit",) * 3
 STEPS += ("give_back", "end", "die", "bury", "come_back", "release", "pay_more")
