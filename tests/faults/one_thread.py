@@ -7,9 +7,16 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from handlers.domain.call import ChatAnswer, ChatRequest, Usage
-from handlers.domain.call_errors import ContentFilteredError, FatalError, ThrottledError, TransientError
+from handlers.domain.call_errors import (
+    ContentFilteredError,
+    FatalError,
+    RejectedError,
+    ThrottledError,
+    TransientError,
+)
 from handlers.domain.money import Price
 from handlers.llm.limits.limiter import Limiter
+from handlers.llm.pricing import worst_cost
 from handlers.model_server.canned import Filler
 from handlers.model_server.content import compose
 from handlers.pipeline.committer import Committer, FinishedPaper
@@ -20,7 +27,7 @@ PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
 USAGE = Usage(prompt_tokens=40, completion_tokens=20)
 ALMOST = Usage(prompt_tokens=1, completion_tokens=0)
 """What the API charges for a call that it cut off, if it charges at all."""
-Answer = Literal["ok", "refused", "flawed", "throttled", "reset", "charged", "broken", "no_key"]
+Answer = Literal["ok", "refused", "flawed", "throttled", "reset", "charged", "hidden", "broken", "no_key"]
 
 
 class Inline(WorkerPool):
@@ -67,6 +74,11 @@ class Api:
             case "charged":
                 self.bill[self.run_id] += ALMOST.cost(PRICE)
                 raise TransientError("reset", code="reset", indeterminate=True)
+            case "hidden":
+                self.bill[self.run_id] += worst_cost(
+                    sum(size for _, size in request.sizes), request.max_tokens, PRICE
+                )
+                raise RejectedError("no answer in it", code="bad_answer", indeterminate=True)
             case "broken":
                 raise TransientError("HTTP 500", code="http_500")
             case "no_key":

@@ -64,7 +64,7 @@ def promise_2_nothing_is_paid_twice(run: Standing) -> None:
 
 
 def promise_3_every_dollar_is_counted(run: Standing) -> None:
-    """Each call is booked, and what nobody knows of is booked at its estimate."""
+    """Each call is booked, what nobody knows of at its estimate; and what that may cost beyond it is held."""
     assert not run.oracle.broken[3]
     money, calls = run.ledger.budget_state(run.run_id), run.ledger.totals(run.run_id).calls
     assert money.spend == run.oracle.spend(run.run_id)

@@ -35,7 +35,7 @@ from tests.faults.small_fleet import SmallFleet
 from tests.faults.stories import EVERYWHERE, MEMORY
 
 ANSWERS: list[Answer] = [
-    "ok", "ok", "ok", "flawed", "refused", "throttled", "reset", "charged", "broken", "no_key",
+    "ok", "ok", "ok", "flawed", "refused", "throttled", "reset", "charged", "hidden", "broken", "no_key",
 ]  # fmt: skip
 SCRIPT = st.lists(st.sampled_from(ANSWERS), max_size=6)
 WAYS = st.sampled_from(["frozen", "before", "after"])
