@@ -1,20 +1,14 @@
 from __future__ import annotations
 
-import datetime
 import gzip
-import ipaddress
 import json
 import socket
-import ssl
 import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from httpcore import NetworkStream, WriteTimeout
 from pydantic import SecretStr
 
@@ -29,6 +23,7 @@ from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
 from handlers.llm.connection import _failure
 from handlers.llm.timed_socket import TimedStream, Wire
+from tests.builders.certificates import tls_contexts
 from tests.builders.fakes import FakeClock
 from tests.builders.growth import assert_linear
 from tests.builders.llm_calls import KEY, REQUEST, failure, model
@@ -233,25 +228,3 @@ def test_a_flood_of_anything_is_refused_in_linear_time(unit: bytes, status: int)
             return model(servers.enter_context(WireServer(always(response(status, body)))))
 
         assert_linear(answering, refused)
-
-
-def tls_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context for 127.0.0.1, and a client's that trusts it alone."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wire")])
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(start).not_valid_after(start.replace(year=2099))
-    builder = builder.add_extension(address, critical=False)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    certificate = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = folder / "wire.pem"
-    file.write_bytes(private + certificate)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(file)
-    client = ssl.create_default_context(cadata=certificate.decode())
-    return server, client

@@ -11,9 +11,9 @@ import pytest
 
 from handlers.domain.call_errors import FatalError, TransientError
 from handlers.llm.proxies import HttpProxy, proxy_for
+from tests.builders.certificates import tls_contexts
 from tests.builders.llm_calls import KEY, REQUEST, failure, model
 from tests.builders.wire import Conversation, WireRequest, WireServer, always, completion, response
-from tests.integration.test_llm_client_failures import tls_contexts
 
 HOST = "api.internal.invalid"
 
