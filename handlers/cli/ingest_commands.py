@@ -14,7 +14,7 @@ from handlers.cli import shared_options
 from handlers.cli.setting_flags import add_command
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.call import ChatAnswer, ChatRequest
-from handlers.domain.call_errors import ModelCallError, RejectedError
+from handlers.domain.call_errors import AdaptedError, ModelCallError, RejectedError
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper
 from handlers.errors import UsageError
@@ -135,6 +135,9 @@ class _Trial:
         typer.echo(json.dumps(json.loads(body), ensure_ascii=False, indent=2))
         try:
             answer = self._model.complete(request, timeout=self._timeout)
+        except AdaptedError as error:
+            typer.echo(f"refused ({error.code}), at no cost: asked again in the form that is taken")
+            return self._ask(request)
         except ModelCallError as error:
             raise UsageError(f"the call failed ({error.code}): {error}") from error
         cost = answer.usage.cost(self._price) if answer.usage else 0

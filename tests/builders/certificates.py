@@ -1,4 +1,4 @@
-"""Certificates for tests of TLS, made anew each time."""
+"""A certificate of one's own for a server on loopback."""
 
 from __future__ import annotations
 
