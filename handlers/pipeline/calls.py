@@ -22,8 +22,9 @@ from handlers.errors import (
     TransientError,
 )
 from handlers.llm.limits.backoff import delay
+from handlers.llm.limits.congestion import UNANSWERED
 from handlers.pipeline.context import RunContext
-from handlers.pipeline.thinking import RoomyAsk, cut_off, is_whole
+from handlers.pipeline.thinking import cut_off, is_whole
 
 logger = logging.getLogger(__name__)
 
@@ -82,13 +83,8 @@ class PaperCalls:
             if flight.answer is not None:
                 self.waited += self._clock.monotonic() - before
                 return flight.answer
-            flight.answer = self._roomy(digest)(request)
+            flight.answer = self._context.roomy(lambda sent: self._persist(sent, digest))(request)
             return flight.answer
-
-    def _roomy(self, digest: str) -> RoomyAsk:
-        context = self._context
-        cap = context.record.spec.max_tokens
-        return RoomyAsk(context.room, cap, lambda sent: self._persist(sent, digest), context.give_up)
 
     def _cannot_wait(self) -> bool:
         """A paper that has calls to book must not wait for one that waits for the budget: what is not booked
@@ -155,6 +151,8 @@ class PaperCalls:
                     slot.throttled(outcome.retry_after)
                 elif isinstance(outcome, ChatAnswer):
                     slot.succeeded()
+                elif outcome.code in UNANSWERED:
+                    context.meter.lost += slot.lost()
         finally:
             context.budget.settle(quote.worst, cost)
         if isinstance(outcome, ModelCallError):
