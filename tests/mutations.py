@@ -176,7 +176,7 @@ MUTATIONS = (
     _in(
         "llm/limits/admission.py",
         "limiter: more calls are in flight than there are slots",
-        "if self.in_flight >= self.limit.slots(now) or now <",
+        "if self._is_full(now) or now <",
         "if now <",
         "tests/unit/llm/test_limiter.py",
     ),

@@ -185,4 +185,5 @@ def _limiter(settings: Settings, workers: int, clock: Clock) -> Limiter:
     tokens = TokenBucket(rate=settings.tpm / 60, burst=max(1.0, settings.tpm / 60)) if settings.tpm else None
     if settings.workers == "auto":
         workers = AutoWorkers(workers).workers
-    return Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens)
+    patience = min(settings.call_timeout, settings.read_timeout)
+    return Limiter(AimdLimit(ceiling=workers), clock, requests=requests, tokens=tokens, patience=patience)

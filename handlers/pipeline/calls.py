@@ -22,9 +22,10 @@ from handlers.domain.call_errors import (
 from handlers.domain.money import NanoUsd
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.llm.limits.backoff import delay
+from handlers.llm.limits.congestion import UNANSWERED
 from handlers.pipeline.call_outcomes import Quote, outcome_fields
 from handlers.pipeline.context import RunContext
-from handlers.pipeline.thinking import RoomyAsk, cut_off, is_whole
+from handlers.pipeline.thinking import cut_off, is_whole
 
 logger = logging.getLogger(__name__)
 
@@ -75,13 +76,8 @@ class PaperCalls:
             if flight.answer is not None:
                 self.waited += self._clock.monotonic() - before
                 return flight.answer
-            flight.answer = self._roomy(digest)(request)
+            flight.answer = self._context.roomy(lambda sent: self._persist(sent, digest))(request)
             return flight.answer
-
-    def _roomy(self, digest: str) -> RoomyAsk:
-        context = self._context
-        cap = context.record.spec.max_tokens
-        return RoomyAsk(context.room, cap, lambda sent: self._persist(sent, digest), context.give_up)
 
     def _cannot_wait(self) -> bool:
         """A paper that has calls to book must not wait for one that waits for the budget: what is not booked
@@ -151,6 +147,8 @@ class PaperCalls:
                     slot.throttled(outcome.retry_after)
                 elif isinstance(outcome, ChatAnswer):
                     slot.succeeded()
+                elif outcome.code in UNANSWERED:
+                    context.meter.lost += slot.lost()
         finally:
             context.budget.settle(quote.worst, taken)
         if isinstance(outcome, ModelCallError):

@@ -21,7 +21,8 @@ from handlers.pipeline.job_meter import JobMeter
 from handlers.pipeline.paper_times import LatencyForecast
 from handlers.pipeline.single_flight import SingleFlight
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Backend, ChatModel, Task
+from handlers.pipeline.thinking import RoomyAsk
+from handlers.ports import Ask, Backend, ChatModel, Task
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,10 @@ class RunContext:
     def give_up(self) -> bool:
         """True when no further call of this run may start."""
         return self.job.stop.draining or self.control.state != "active"
+
+    def roomy(self, send: Ask) -> RoomyAsk:
+        """``send`` with room for the model's thoughts."""
+        return RoomyAsk(self.room, self.record.spec.max_tokens, send, self.give_up)
 
     def pause(self, seconds: float) -> None:
         """Wait; StoppedError as soon as no further call may start."""

@@ -27,6 +27,8 @@ class JobMeter:
         """Worker-seconds available, where the number of workers changes."""
         self.sent = 0
         self.throttled = 0
+        self.lost = 0
+        """Calls that got no answer because too many were in flight."""
         self.cost = NanoUsd(0)
         """Booked for the calls of this job."""
 

@@ -125,7 +125,7 @@ class Job:
             return
         self._count_offered()
         limiter, meters = self._shared.limiter, [context.meter for context in contexts]
-        throttled = sum(meter.throttled for meter in meters)
+        throttled = sum(meter.throttled + meter.lost for meter in meters)
         change = auto.look(
             WorkerLoad(
                 answered=sum(meter.sent for meter in meters) - throttled,

@@ -53,7 +53,7 @@ class SimCounts:
                 at=round(now, 3),
                 done=self.done,
                 throttled=self.throttled,
-                slots=sum(job.gate.limit.slots(now) for job in jobs),
+                slots=sum(job.gate.slots(now) for job in jobs),
                 in_flight=in_flight,
                 jobs=len(jobs),
             )

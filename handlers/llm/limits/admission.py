@@ -6,10 +6,12 @@ decisions. Times are monotonic seconds and passed in.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
 from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.limits.congestion import Congestion
 from handlers.llm.limits.gossip import LimiterReport
 from handlers.llm.limits.headroom import Headroom
 from handlers.llm.limits.rate_headers import RateHint
@@ -63,8 +65,11 @@ class Admission:
         *,
         requests: TokenBucket | None = None,
         tokens: TokenBucket | None = None,
+        patience: float = math.inf,
     ) -> None:
+        """``patience``: seconds after which a call is given up."""
         self.limit = limit
+        self._congestion = Congestion(patience)
         self.in_flight = 0
         self.answered = 0
         self.throttles = 0
@@ -134,7 +139,21 @@ class Admission:
         latency = now - started_at
         self._latency += (latency - self._latency) * (_MEMORY if self._latency else 1.0)
         room = self._headroom.room(now, self._latency)
-        self.limit.on_success(started_at, self.in_flight, now, room=room, fill=self._headroom.fill)
+        busy = self.in_flight if self._congestion.answered(started_at, now) else 0
+        self.limit.on_success(started_at, busy, now, room=room, fill=self._headroom.fill)
+
+    def lost(self, started_at: float, now: float) -> bool:
+        """A call was sent and got no answer: it timed out, or was cut off while it waited; before its
+        ``release``. True if that counts as a refusal."""
+        if not self._congestion.lost(started_at, now):
+            return False
+        self.throttles += 1
+        self.limit.on_throttle(started_at, self.in_flight, now)
+        return True
+
+    def slots(self, now: float) -> int:
+        """Calls that may be in flight: those that the API lets in, and answers before they are given up."""
+        return int(min(self.limit.slots(now), self._congestion.most(now)))
 
     def hint(self, hint: RateHint, now: float) -> None:
         """What a response says of the API's window: spent, it holds calls back."""
@@ -174,12 +193,12 @@ class Admission:
 
     def _gap(self, now: float) -> float:
         """Seconds to the next call."""
-        slots = self.limit.slots(now)
+        slots = self.slots(now)
         gap = _SPREAD / slots if now < self._spread_until else 0.0
         return max(gap, self._latency / slots / _PACING) if self.limit.refused else gap
 
     def _is_open(self, ticket: Ticket, now: float) -> bool:
-        if self.in_flight >= self.limit.slots(now) or now < max(self._resume_at, self._next_at):
+        if self._is_full(now) or now < max(self._resume_at, self._next_at):
             return False
         if ticket.ready_at is None:
             wait = self._requests.take(1, now) if self._requests else 0.0
@@ -191,9 +210,12 @@ class Admission:
     def _wait(self, ticket: Ticket, now: float) -> float:
         """Seconds until time alone lets the ticket in; infinite if a slot must come free first."""
         wait = max(self._resume_at, self._next_at, ticket.ready_at or 0.0) - now
-        if self.in_flight >= self.limit.slots(now):
-            wait = max(wait, self.limit.next_open(now))
+        if self._is_full(now):
+            wait = max(wait, min(self.limit.next_open(now), self._congestion.next_change(now)))
         return wait
+
+    def _is_full(self, now: float) -> bool:
+        return self.in_flight + self._congestion.ghosts(now) >= self.slots(now)
 
     def _pause(self, seconds: float, now: float) -> None:
         """Give nothing out for ``seconds`` and a little more, then fill the slots one after the other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ class Slot:
         """The API refused the call; ``retry_after`` seconds stop the other workers' calls too."""
         self.limiter.throttled(self.started_at, retry_after)
 
+    def lost(self) -> bool:
+        """The call got no answer in time; see ``Limiter.lost``."""
+        return self.limiter.lost(self.started_at)
+
     def succeeded(self) -> None:
         """The call was answered."""
         self.limiter.succeeded(self.started_at)
@@ -43,8 +48,10 @@ class Limiter:
         *,
         requests: TokenBucket | None = None,
         tokens: TokenBucket | None = None,
+        patience: float = math.inf,
     ) -> None:
-        self._admission = Admission(limit, clock.random, requests=requests, tokens=tokens)
+        """``patience``: seconds after which a call is given up."""
+        self._admission = Admission(limit, clock.random, requests=requests, tokens=tokens, patience=patience)
         self._clock = clock
         self._lock = threading.Lock()
         self._stated = StatedLimits()
@@ -63,6 +70,11 @@ class Limiter:
         """A call that started then (monotonic seconds) was refused for its rate."""
         with self._lock:
             self._admission.throttled(started_at, retry_after, self._clock.monotonic())
+
+    def lost(self, started_at: float) -> bool:
+        """A call that started then got no answer in time. True if that is a sign of too many in flight."""
+        with self._lock:
+            return self._admission.lost(started_at, self._clock.monotonic())
 
     def succeeded(self, started_at: float) -> None:
         """A call that started then (monotonic seconds) was answered."""
@@ -99,7 +111,7 @@ class Limiter:
     def slots(self) -> int:
         """Calls that may be in flight now."""
         with self._lock:
-            return self._admission.limit.slots(self._clock.monotonic())
+            return self._admission.slots(self._clock.monotonic())
 
     @property
     def in_flight(self) -> int:
