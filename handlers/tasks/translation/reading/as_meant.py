@@ -59,6 +59,8 @@ def as_meant(text: str, source: str) -> str:
 
     ``source``: the masked text that it translates. Linear in both.
     """
+    if "\\" not in text and "&" not in text and text.isprintable():
+        return as_placeholders(text.strip(), source)
     if not text.isprintable() and _SURROGATE.search(text):
         raise DamagedTextError("it has half a surrogate pair")
     if "&" in text:

@@ -29,6 +29,8 @@ _IN_FORMULA = re.compile(r"[\^_}\\A-Za-z]")
 
 def as_placeholders(text: str, source: str) -> str:
     """The text with its placeholders as they were given. Linear in the text."""
+    if "⟦" not in source:
+        return text
     wanted = PLACEHOLDER.findall(source)
     if not wanted:
         return text
