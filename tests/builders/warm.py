@@ -30,6 +30,7 @@ from handlers.model_server import RunningServer, ServerSettings
 
 _COMMAND, _SERVER = "handlers.cli.main", "handlers.model_server.__main__"
 _NOTHING = os.devnull
+_ROOT = Path(__file__).parents[2]
 
 
 class Warm:
@@ -44,6 +45,7 @@ class Warm:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                cwd=_ROOT,  # a test may stand elsewhere when it is the first that asks
             )
         self._answers = self._socket.makefile("rb")
 
