@@ -11,6 +11,8 @@ from handlers.reporting.review.mathml import is_formula, to_mathml
 from handlers.tasks.translation.gate.numbers import places
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 
+_NUMBER = re.compile(r"[0-9.,]+")
+
 
 def to_marked_html(
     text: str, marks: Sequence[Mark] = (), spans: Sequence[Mark] = (), numbers: Sequence[Mark] = ()
@@ -87,6 +89,8 @@ def _numbers(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]
         check = checks.get(mention) or checks.get(mention[:80])  # as much of it as a verdict tells
         if check is not None:
             yield start, end, check
+        elif (bare := _NUMBER.match(mention)) and bare[0] in checks:  # an earlier version left its unit out
+            yield start, start + len(bare[0]), checks[bare[0]]
 
 
 def _words(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]]:
