@@ -127,7 +127,7 @@ def _money(totals: RunTotals, state: BudgetState) -> str:
         spent += f" and ${usd(state.held):.4f} held"
     if not state.budget:
         return spent
-    return f"{spent} of ${usd(state.budget):.2f} ({totals.calls.cost / state.budget:.0%})"
+    return f"{spent} of ${usd(state.budget):.2f} ({totals.calls.taken / state.budget:.0%})"
 
 
 def _outcomes(totals: RunTotals) -> str:

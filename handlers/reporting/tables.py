@@ -123,7 +123,8 @@ def _cost(report: RunReport) -> str:
         spent += f" + ${report.held_usd:,.4f} held"
     if report.budget_usd is None:
         return f"{spent}, no budget set"
-    return f"{spent} of ${report.budget_usd:,.4f} ({_percent(report.spend_usd, report.budget_usd)})"
+    taken = _percent(report.spend_usd + report.held_usd, report.budget_usd)
+    return f"{spent} of ${report.budget_usd:,.4f} ({taken})"
 
 
 def _per_paper(report: RunReport) -> str:

@@ -98,6 +98,16 @@ def test_a_dead_job_is_settled_once(ledger: Ledger) -> None:
     assert (state.drawn, state.spend) == (500, 500)
 
 
+def test_what_is_held_is_let_go_once(ledger: Ledger) -> None:
+    ledger.draw(RUN, "job-a", 1, 500)
+    ledger.commit([commit(calls=[call(cost=100, held=300, indeterminate=True, usage=None)])])
+    assert ledger.end_job(RUN, "job-a", at=9, outcome="killed", stats=None) == 100
+    assert ledger.release_held(RUN, keep=120) == 180
+    assert ledger.release_held(RUN, keep=120) == 0
+    state = ledger.budget_state(RUN)
+    assert (state.drawn, state.spend, state.held) == (320, 200, 120)
+
+
 def test_papers_are_reopened_once(ledger: Ledger) -> None:
     ledger.commit([commit(entry("p1", "failed", error="empty"), entry("p2"))])
     assert ledger.finish_batch(RUN, "b1", now=1)
