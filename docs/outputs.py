@@ -150,7 +150,7 @@ KEYS_WITHOUT_WORDS = {
     "errors": "Class of error → calls that ended in it.",
     "fatal": "Refused in a way that parks the run.",
     "file": "File in the state folder.",
-    "fingerprint": "Hash of text and fixed settings: equal ones share a result.",
+    "fingerprint": "Hash of text and requests: equal ones share a result.",
     "finished_at": "When it ended; null if it has not.",
     "generation": "How often the paper was opened again, from 1.",
     "hash": "Seal over all the rest.",

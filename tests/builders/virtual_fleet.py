@@ -208,6 +208,7 @@ class _Job:
             fleet.chance.random,
             requests=_bucket(scenario.declared_rpm, 1),
             tokens=_bucket(scenario.declared_tpm, 1),
+            patience=120.0,
         )
         self._fleet_view = FleetView()
         self._tickets: dict[int, tuple[Ticket, int]] = {}

@@ -26,9 +26,9 @@ _SLOW = 0.5
 """Share of the patience from which on a success is no reason for more calls."""
 _ANSWERS = 20
 """Answers whose pace counts."""
-_REMEMBERED = 60.0
-"""Seconds for which the signs of a queue hold."""
-_GHOST, _LONGEST_GHOST = 1.5, 60.0
+_REMEMBERED, _PATIENCES = 60.0, 3.0
+"""Seconds, and times the patience, for which the signs of a queue hold."""
+_GHOST, _LONGEST_GHOST = 1.5, 120.0
 """Times its wait, and seconds at most, for which a call that was given up keeps its slot: it is worked on."""
 _MEMORY = 0.05
 
@@ -38,6 +38,7 @@ class Congestion:
 
     def __init__(self, patience: float = math.inf) -> None:
         self._patience = patience
+        self._remembered = _REMEMBERED if math.isinf(patience) else max(_REMEMBERED, _PATIENCES * patience)
         self._lost: deque[bool] = deque(maxlen=_KEPT)
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
         self._mean = 0.0
@@ -55,7 +56,7 @@ class Congestion:
         self._mean += (waited - self._mean) * (_MEMORY if self._mean else 1.0)
         self._shortest = min(self._shortest, waited)
         if waited > max(_EARLY * self._patience, _GROWN * self._shortest):
-            self._queues_until = now + _REMEMBERED
+            self._queues_until = now + self._remembered
         return waited <= _SLOW * self._patience
 
     def lost(self, started_at: float, now: float) -> bool:
@@ -67,8 +68,9 @@ class Congestion:
         lost = sum(self._lost)
         if lost < _LEAST or lost < _SHARE * len(self._lost):
             return False
-        self._queues_until = now + _REMEMBERED
-        self._ghosts.append(now + min(_LONGEST_GHOST, _GHOST * waited))
+        self._queues_until = now + self._remembered
+        if self._answers:  # an API that never answered may be dead: nothing says that it works on
+            self._ghosts.append(now + min(_LONGEST_GHOST, _GHOST * waited))
         return True
 
     def most(self, now: float) -> float:

@@ -329,3 +329,22 @@ def test_the_budget_hears_of_an_overrun_while_the_job_rests(tmp_path: Path) -> N
 def _book(bench: Bench, calls: PaperCalls) -> None:
     totals = CallTotals.of(calls.records)
     bench.ledger.commit([Commit("r", "b", "p", "j", (), totals, 0.0)])
+
+
+def test_calls_that_wait_in_vain_make_room_in_the_limiter_and_are_told_to_auto_workers(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, transient(indeterminate=True))
+    before = bench.job.limiter.slots
+    for _ in range(3):
+        with suppress(TransientError):
+            PaperCalls(bench.context).ask(REQUEST)
+    assert bench.context.meter.lost > 0
+    assert bench.job.limiter.slots < before
+
+
+def test_one_call_that_waits_in_vain_changes_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, transient(indeterminate=True), GOOD)
+    before = bench.job.limiter.slots
+    PaperCalls(bench.context).ask(REQUEST)
+    assert (bench.job.limiter.slots, bench.context.meter.lost) == (before, 0)
