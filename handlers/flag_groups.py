@@ -45,3 +45,17 @@ def setting(
     """A field, and the flag that the command line makes of it. ``switch`` spells a flag without a value."""
     shown: Any = {"switch": switch, **flag._asdict()} if flag else None
     return Field(default=default, description=description, json_schema_extra=shown, **limits)
+
+
+def share_of(value: Any) -> Any:
+    """A share of the papers, from a percentage such as ``5%``; ValueError if the text is none."""
+    if not isinstance(value, str):
+        return value
+    number, sign, rest = value.strip().partition("%")
+    try:
+        share = float(number) / (100 if sign else 1)
+    except ValueError:
+        share = -1.0
+    if rest or not 0 <= share <= 1:
+        raise ValueError(f"{value!r} is no share of the papers: give a percentage such as 5%")
+    return share

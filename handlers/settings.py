@@ -38,6 +38,7 @@ from handlers.flag_groups import (
     WHERE,
     WORKERS,
     setting,
+    share_of,
 )
 
 PREFIX = "PAPERFLEET_"
@@ -59,20 +60,7 @@ _PRICE: dict[str, Any] = {"ge": 0, "le": 10**5}
 _RATE: dict[str, Any] = {"gt": 0, "ge": 1e-3}
 
 
-def _share(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    number, sign, rest = value.strip().partition("%")
-    try:
-        share = float(number) / (100 if sign else 1)
-    except ValueError:
-        share = -1.0
-    if rest or not 0 <= share <= 1:
-        raise ValueError(f"{value!r} is no share of the papers: give a percentage such as 5%")
-    return share
-
-
-Share = Annotated[float, BeforeValidator(_share)]
+Share = Annotated[float, BeforeValidator(share_of)]
 
 
 class Settings(BaseSettings):
