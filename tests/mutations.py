@@ -76,7 +76,7 @@ MUTATIONS = (
         "tests/contract/test_leases.py",
     ),
     _in(
-        "pipeline/calls.py",
+        "pipeline/call_outcomes.py",
         "promise 3: a call that was cut off is not booked",
         "if isinstance(outcome, ModelCallError) and not outcome.indeterminate:",
         "if isinstance(outcome, ModelCallError):",
@@ -90,7 +90,7 @@ MUTATIONS = (
         "tests/faults/test_hostile_bills.py",
     ),
     _in(
-        "pipeline/calls.py",
+        "pipeline/call_outcomes.py",
         "promise 4: nothing is held beside the estimate",
         "rest = max(0, quote.worst - quote.expected)",
         "rest = 0",
