@@ -128,11 +128,7 @@ class Settings(BaseSettings):
         "Cap on an answer's tokens, thoughts and all; by default what text and thoughts take.", REQUEST, gt=0
     )
     reasoning_room: int = setting(
-        "Tokens for a model's thoughts beside its answer, at least; what it needs is learned.",
-        THINKING,
-        default=0,
-        ge=0,
-        le=10**6,
+        "Least tokens for thoughts beside an answer; more is learned.", THINKING, default=0, ge=0, le=10**6
     )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = setting(
         "Name of the cap in a request: max_tokens or max_completion_tokens.", REQUEST, default="max_tokens"

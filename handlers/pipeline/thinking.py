@@ -53,9 +53,10 @@ class RoomyAsk:
 
     def _search(self, request: ChatRequest, sent: ChatRequest, answer: ChatAnswer) -> ChatAnswer:
         """With twice the room each time, and all calls of others held back meanwhile."""
-        for _ in range(self.room.steps):
+        for step in range(self.room.steps):
             room = self.room.wider(sent.room)
-            if not self._helps(sent, answer, room):
+            # An answer of nothing but thoughts that had room left is no matter of room: it has one more try.
+            if not self._helps(sent, answer, room) and (step or is_used_up(sent, answer)):
                 break
             sent = widened(request, room, self.cap)
             answer = self.send(sent)
@@ -97,7 +98,9 @@ def _told(sent: ChatRequest, answer: ChatAnswer, cap: int | None) -> str:
     if cap is not None and sent.max_tokens >= cap:
         cure = f"raise --max-tokens, or {cure}"
     if not is_used_up(sent, answer):
-        cure = f"the endpoint has a limit of its own below that: {cure}"
+        cure = (
+            f"there was room left: the endpoint has a limit of its own, or nothing but thoughts came: {cure}"
+        )
     return (
         f"cut off while thinking: {thoughts(answer)} tokens of thoughts"
         f" in a max_tokens of {sent.max_tokens}; {cure}"

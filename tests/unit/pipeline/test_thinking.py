@@ -11,7 +11,7 @@ import pytest
 from handlers.domain.call import ChatAnswer, ChatRequest, Message, Usage
 from handlers.domain.call_errors import RejectedError
 from handlers.pipeline.calls import PaperCalls
-from tests.builders.bench import PRICE, REQUEST, Bench
+from tests.builders.bench import GOOD, PRICE, REQUEST, Bench
 
 
 class Thinker:
@@ -126,3 +126,13 @@ def test_an_answer_that_was_cut_off_in_an_interrupted_attempt_is_not_given_again
     cut = [call for call in before.records if call.code]
     assert PaperCalls(made.context, cut, generation=2).ask(REQUEST).content
     assert len(model.sent) == 1
+
+
+def test_an_answer_of_nothing_but_thoughts_has_one_more_try(tmp_path: Path) -> None:
+    """A client tells it as cut off, though there was room left."""
+    usage = Usage(prompt_tokens=10, completion_tokens=20, reasoning_tokens=20)
+    thought = ChatAnswer(content="", finish_reason="length", usage=usage)
+    made = Bench(tmp_path, thought, GOOD)
+    calls = PaperCalls(made.context)
+    assert calls.ask(REQUEST) == GOOD
+    assert [call.code for call in calls.records] == ["cut_while_thinking", None]
