@@ -36,7 +36,7 @@ slow: $(VENV)/.ready ## Whole runs and kills, and every property on ten times as
 examples: $(VENV)/.ready ## Every property on examples that nobody has tried.
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile new -n 3 --dist worksteal
 
-coverage: $(VENV)/.ready ## What the quick tests reach; fails below the floor of pyproject.toml.
+coverage: $(VENV)/.ready ## What the quick tests reach.
 	$(BIN)/coverage erase
 	$(BIN)/coverage run $(subst $(BIN)/python,,$(QUICK))
 	@$(BIN)/coverage combine --quiet
