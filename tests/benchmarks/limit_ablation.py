@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from handlers.llm.limits import aimd
 from tests.benchmarks.rate_limits import SCENARIOS, figures
-from tests.virtual_fleet import Scenario
+from tests.builders.virtual_fleet import Scenario
 
 _SCENARIOS = {
     letter: SCENARIOS[name]
