@@ -38,13 +38,48 @@ for _language, _words in _FUNCTION_WORDS.items():
     for _word in _words.split():
         _WORD_LANGUAGES.setdefault(_word, []).append(_language)
 
+_split = str.split
 _NAMES = {
-    "chi": "zh", "zho": "zh", "cmn": "zh", "chinese": "zh", "mandarin": "zh", "中文": "zh", "汉语": "zh",
-    "eng": "en", "english": "en", "英文": "en", "英语": "en", "jpn": "ja", "japanese": "ja", "日本語": "ja",
-    "kor": "ko", "korean": "ko", "rus": "ru", "russian": "ru", "ger": "de", "deu": "de", "german": "de",
-    "fre": "fr", "fra": "fr", "french": "fr", "spa": "es", "spanish": "es", "por": "pt", "portuguese": "pt",
-    "ita": "it", "italian": "it",
-}  # fmt: skip
+    name: language
+    for language, names in {
+        "zh": "chi zho cmn chn chs cht cn hans hant chinese mandarin putonghua chinois chinesisch "
+        "中文 汉语 漢語 华语 華語 国语 國語 普通话 简体 简体中文 簡體中文 繁体 繁体中文 繁體中文 中国語",
+        "en": "eng english 英文 英语 英語 anglais englisch inglés",
+        "ja": "jpn jp jap japanese 日文 日语 日語 日本語",
+        "ko": "kor korean 韩文 韩语 韓文 한국어",
+        "ru": "rus russian 俄文 俄语 русский",
+        "uk": "ukr ua ukrainian",
+        "de": "ger deu german deutsch 德文 德语",
+        "fr": "fre fra french français 法文 法语",
+        "es": "spa spanish español castellano 西班牙语",
+        "pt": "por portuguese português 葡萄牙语",
+        "it": "ita italian italiano",
+        "ar": "ara arabic",
+        "el": "gre ell gr greek",
+        "he": "heb iw hebrew",
+        "cs": "cze ces cz czech",
+        "pl": "pol polish",
+        "nl": "dut nld dutch",
+        "tr": "tur turkish",
+        "fa": "per fas persian",
+        "vi": "vie vietnamese",
+        "sv": "swe swedish",
+        "da": "dan dk danish",
+    }.items()
+    for name in _split(names)
+}
+_ISO_639_1 = frozenset(
+    _split(
+        "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da "
+        "de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz "
+        "ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln "
+        "lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi "
+        "pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti "
+        "tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu yue"
+    )
+)
+_COUNTRIES = frozenset({"kr", "tw", "se", "br"})
+"""Codes of a language that few papers are in, written for the country by many."""
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]{1,8}){0,3}")
 
 
@@ -60,6 +95,11 @@ def normalise_language(given: str) -> str | None:
     if match is None or match[1] == "und":
         return None
     return _NAMES.get(match[1], match[1])
+
+
+def is_certain(tag: str) -> bool:
+    """Whether a tag of ``normalise_language`` names a language for sure; if not, the text tells more."""
+    return tag in _ISO_639_1 and tag not in _COUNTRIES
 
 
 def detect_language(text: str) -> str | None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from handlers.corpus.index import EMPTY, NO_DERIVATIVES
-from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, normalise_language
+from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, is_certain, normalise_language
 from handlers.corpus.sources.json_lines import Record
 from handlers.corpus.text import clean_text, clean_value
 from handlers.domain.licenses import forbids_derivatives, normalise_license
@@ -177,10 +177,10 @@ def _text(field: str, value: object) -> str:
 def _language(value: object, fields: Mapping[str, object]) -> str | None:
     stated = _text("language", value)
     tag = _known_tag(stated) if len(stated) < _SHORT_TAG else normalise_language(stated)
-    if tag is not None:
+    if tag is not None and is_certain(tag):
         return tag
     text = " ".join(str(fields.get(name, ""))[:SAMPLE_CHARACTERS] for name in ("title", "abstract", "body"))
-    return detect_language(text)
+    return detect_language(text) or tag
 
 
 def _url(value: object) -> str | None:

@@ -16,7 +16,7 @@ CJK = f"\u3005-\u3007\u3040-\u30ff{HAN_LETTERS}\uac00-\ud7af\U00020000-\U0003fff
 """Scripts without spaces between words, as a search takes them."""
 
 CHARACTERS = {
-    "han": f"{HAN_LETTERS}\U00020000-\U0002fa1f",
+    "han": f"\u2e80-\u2fdf{HAN_LETTERS}\U00020000-\U0003ffff",
     "kana": "\u3041-\u30ff\uff66-\uff9f",
     "hangul": "\uac00-\ud7af\u1100-\u11ff\u3130-\u318f",
     "cyrillic": "\u0400-\u052f",

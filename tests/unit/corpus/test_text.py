@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.corpus.language import detect_language, normalise_language
+from handlers.corpus.normalise import Normaliser
 from handlers.corpus.text import _AS_IT_IS, _UNWANTED, clean_text, clean_value
 from handlers.domain.licenses import forbids_derivatives, normalise_license
 from handlers.domain.token_estimate import estimate_answer_tokens, tokens_of_size
@@ -115,10 +116,22 @@ def test_languages_are_told_by_script_and_function_words(text: str, language: st
     [
         ("zh", "zh"), ("zh-Hans-CN", "zh"), ("ZH_cn", "zh"), ("chi", "zh"), ("Chinese", "zh"), ("中文", "zh"),
         ("eng", "en"), ("en-GB", "en"), ("und", None), ("", None), ("??", None), ("klingon language", None),
+        ("CN", "zh"), ("chs", "zh"), ("CHT", "zh"), ("CHN", "zh"), ("zho", "zh"), ("zh_TW", "zh"),
+        ("简体中文", "zh"), ("汉语", "zh"), ("繁體中文", "zh"), ("jp", "ja"), ("日文", "ja"), ("英语", "en"),
+        ("cz", "cs"), ("gr", "el"),
     ],
 )  # fmt: skip
 def test_language_tags_are_reduced_to_their_primary_subtag(given_tag: str, language: str | None) -> None:
     assert normalise_language(given_tag) == language
+
+
+@pytest.mark.parametrize("tag", ["kr", "tw", "xx", "sim", "language-7"])
+def test_a_tag_that_names_no_language_for_sure_gives_way_to_the_text(tag: str) -> None:
+    def language_of(title: str) -> str | None:
+        return Normaliser({}).prepare(1, {"id": "a", "title": title, "language": tag}).language
+
+    assert language_of("土壤水分的研究与分析") == "zh"
+    assert language_of("A study of the water in the soil") == "en"
 
 
 @pytest.mark.parametrize(
