@@ -110,11 +110,13 @@ def _put_together(parts: list[Any], *, ended: bool) -> ReplyBody:
     texts: dict[str, list[str]] = {}
     for each in objects:
         _add(whole, texts, each)
-    choice = whole.get("choices")
-    if isinstance(choice, list) and choice:
-        message = choice[0].setdefault("message", {})
-        message.update({name: "".join(pieces) for name, pieces in texts.items()})
-        ended = ended or choice[0].get("finish_reason") is not None
+    choices = whole.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if isinstance(choice, dict):
+        stated = choice.get("message")
+        message = dict(stated) if isinstance(stated, dict) else {}
+        choice["message"] = message | {name: "".join(pieces) for name, pieces in texts.items()}
+        ended = ended or choice.get("finish_reason") is not None
     return ReplyBody(whole, ended or not streamed)
 
 
@@ -127,7 +129,7 @@ def _add(whole: dict[str, Any], texts: dict[str, list[str]], part: dict[str, Any
     if not choice or choice.get("index", 0) not in (0, None):
         whole.setdefault("choices", part.get("choices"))
         return
-    if not isinstance(whole.get("choices"), list) or not whole["choices"]:
+    if not _first(whole):
         whole["choices"] = [{}]
     kept: dict[str, Any] = whole["choices"][0]
     kept.update({name: value for name, value in choice.items() if name != "delta" and value is not None})

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handlers.domain.call import ChatAnswer, Usage
@@ -299,6 +299,9 @@ json_values = st.recursive(
 
 
 @given(st.lists(json_values, min_size=1, max_size=4), st.sampled_from(["", "data: ", ": x\n"]))
+@example([{"choices": [None]}, {}], "")
+@example([{"choices": [{"message": "x"}]}, {"choices": [{"delta": {"content": "y"}}]}], "data: ")
+@example([{"choices": [None]}, {"choices": [{"delta": {"content": "y"}}]}], "")
 def test_any_json_in_any_wrapping_is_an_answer_or_a_known_error(values: list[Any], before: str) -> None:
     _holds("".join(f"{before}{json.dumps(value)}\n\n" for value in values).encode())
 
