@@ -48,6 +48,10 @@ class Unheld(Limiter):
     def throttled(self, started_at: float, retry_after: float | None) -> None:
         """The paper itself waits, in the test's time."""
 
+    def lost(self, started_at: float) -> bool:
+        """In one thread no time passes while a slot is waited for: a lost call keeps none."""
+        return False
+
 
 class Api:
     """``ChatModel``: answers as it is told, keeps the bill, and is asked nothing that was paid before."""
