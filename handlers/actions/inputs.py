@@ -48,7 +48,8 @@ class SessionInputs(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in values.items() if name == "corpus" or str(value or "").strip()}
+        given = {name: value for name, value in values.items() if value is not None and str(value).strip()}
+        return {"corpus": values["corpus"], **given} if "corpus" in values else given
 
     @field_validator("parallel_jobs", "workers_per_job", "total_papers")
     @classmethod

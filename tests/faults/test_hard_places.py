@@ -127,12 +127,28 @@ def test_deadly_signals_of_a_terminal_end_in_a_resumable_run(papers: Path, tmp_p
     assert ended.code == 130, ended.err
 
 
+def test_words_of_a_quota_that_may_be_a_minutes_park_once_nothing_gets_through(
+    papers: Path, tmp_path: Path
+) -> None:
+    """OpenAI says so of credit, others of a limit that the next minute lifts: a few seconds tell."""
+    body = error("You exceeded your current quota", code="insufficient_quota")
+    with WireServer(always(response(429, body))) as server:
+        ran = paperfleet(
+            "run", papers, "--state", tmp_path, "--base-url", server.url, "--model", "gpt-4o-mini",
+            "--jobs", 2, "--workers", 8, "--json",
+        )  # fmt: skip
+    assert ran.code == 4, ran.err
+    assert ran.report["reason"].startswith("insufficient_quota: HTTP 429")
+    assert ran.report["counts"]["pending"] == PAPERS
+    assert ran.report["spend_nano_usd"] == 0
+
+
 @pytest.mark.parametrize(
     ("status", "body", "code"),
     [
         (401, error("Incorrect API key"), "unauthorized"),
         (402, error("Payment required"), "insufficient_quota"),
-        (429, error("You exceeded your current quota", code="insufficient_quota"), "insufficient_quota"),
+        (429, error("Your credit balance is too low", code="insufficient_quota"), "insufficient_quota"),
         (400, error("Insufficient balance"), "insufficient_quota"),
         (404, error("The model `gone` does not exist", code="model_not_found"), "model_not_found"),
     ],
