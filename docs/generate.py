@@ -35,10 +35,10 @@ from docs.outputs import (  # noqa: E402 - found by the line above
     KEYS_WITHOUT_WORDS,
     OUTPUTS,
 )
-from handlers.cli.main import app_of  # noqa: E402
-from handlers.domain.money import NanoUsd  # noqa: E402
-from handlers.results.records import COLUMNS  # noqa: E402
-from handlers.settings import PREFIX, TIERS, Settings  # noqa: E402
+from handlers.cli.main import app_of  # noqa: E402 - likewise
+from handlers.domain.money import NanoUsd  # noqa: E402 - likewise
+from handlers.results.records import COLUMNS  # noqa: E402 - likewise
+from handlers.settings import PREFIX, TIERS, Settings  # noqa: E402 - likewise
 
 PART = re.compile(r"(<!-- made of the code: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OWN_FIELDS = {"simulate", "model-server"}

@@ -137,10 +137,12 @@ def test_words_of_a_quota_that_may_be_a_minutes_park_once_nothing_gets_through(
             "run", papers, "--state", tmp_path, "--base-url", server.url, "--model", "gpt-4o-mini",
             "--jobs", 2, "--workers", 8, "--json",
         )  # fmt: skip
+        sent = len(server.requests)
     assert ran.code == 4, ran.err
     assert ran.report["reason"].startswith("insufficient_quota: HTTP 429")
     assert ran.report["counts"]["pending"] == PAPERS
     assert ran.report["spend_nano_usd"] == 0
+    assert 0 < sent <= 2 * 8 * 10, "a few tries a worker, each after a longer wait"
 
 
 @pytest.mark.parametrize(
