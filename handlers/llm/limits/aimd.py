@@ -16,7 +16,7 @@ _PROBE = 1.0
 so that jobs which came by unequal parts of the limit draw level."""
 _CHASE = 5.0
 """Slots that a round of successes adds where the limit is not near: while the API says that there is room,
-and from slow start or a deep cut to the next refusal."""
+and from slow start's end to the next refusal."""
 _QUIET, _DOUBLING = 30.0, 8.0
 """After so many seconds without a refusal probing doubles every so many: the limit may have moved, and an
 API without headers does not say so."""
@@ -24,8 +24,6 @@ _MOST_DOUBLINGS = 16.0
 _CALM, _CALMER = 200, 100
 """Answers of the whole fleet without a refusal after which probing doubles, and each so many more of them: a
 job alone sees too few calls to tell a share of refusals of 1% from none, the fleet does not."""
-_HUSH, _LONGER = 5.0, 2.0
-"""Seconds that it takes at least: what befell the others is heard one or two heartbeats late."""
 _SURE, _SURER = 0.5, 2.0
 """Times a probe, and times the fastest that it may become, while the fleet is heard: nobody has to grow
 because it cannot know, and all may when they do."""
@@ -34,17 +32,11 @@ _HEARD = 20.0
 _LEVELLING, _LEAP = 0.01, 0.2
 """Of the gap between a job's part of the limit and the fleet's mean, what a second closes, and what a
 heartbeat does at most."""
-_YIELD, _MANY, _JUST_CUT = 0.25, 2, 3.0
-"""Of the share of refused calls, what all give up when so many were refused between two heartbeats, but not
-who did within so many seconds."""
+_YIELD, _JUST_CUT = 0.25, 3.0
+"""Of the share of refused calls, what all jobs give up when one was refused between two heartbeats, but not a
+job that was cut within so many seconds."""
 _DECREASE, _BURST = 0.8, 5.0
 """What a cut leaves, and seconds between two cuts at least."""
-_STORM = 3
-"""Refusals of calls started after a cut that show it to have been too small."""
-_DEEP = 0.6
-"""What such a cut leaves: all jobs then grow alike, so that whoever was luckier loses the lead."""
-_MEMORY = 0.05
-"""Weight of a call in the mean latency, which is the length of a round."""
 _LULL = 0.3
 """Share of the slots that one cut leaves at least."""
 _RISE, _LEAN, _LOW = 0.7, 0.2, 0.35
@@ -64,8 +56,7 @@ class AimdLimit:
     the speed, then at half of that, as at an API with a rate but no bound on calls in flight; no more are
     open than were let in. Given a ``start`` (the last session's level), it begins there.
 
-    After it, a refusal cuts the level by a factor, at most once in a round of calls and in five seconds; if
-    refusals went on in between, the next cut is deep (as deep as the congestion, as in DCTCP, RFC 8257).
+    After it, a refusal cuts the level by a factor, at most once in a round of calls and in five seconds.
     Calls that started before a cut move nothing after it. Each success adds a little, much more while
     ``room`` says so; where the API tells how full its bucket is, the level follows that, and refusals are
     the exception. Where jobs ``observe`` each other's calls, they grow when none of them was refused for
@@ -86,8 +77,7 @@ class AimdLimit:
         self._cut_at = -math.inf
         self._refused_at = -math.inf
         self._patience = 0.0
-        self._storm = 0
-        self._deep = True
+        self._chasing = True
         self._round = 0.0
         self._fill: float | None = None
         self._heard_at = self._others_refused_at = -math.inf
@@ -130,7 +120,7 @@ class AimdLimit:
         self._open(now)
         self._fill = fill
         self._answered = True
-        self._round += (now - started_at - self._round) * (_MEMORY if self._round else 1.0)
+        self._round = now - started_at
         if self._opening and self.refused:
             self._opening = False
         if self._opening or started_at < self._cut_at or in_flight < int(self._level * _BUSY):
@@ -151,7 +141,6 @@ class AimdLimit:
             self._speed = min(self._speed / 2, self.ceiling * _REOPENING)
             self._cut_at = now
             return True
-        self._storm += 1
         if now - self._cut_at < max(_BURST, self._round):
             return False
         self._cut(in_flight, now)
@@ -163,9 +152,9 @@ class AimdLimit:
         when it is calm."""
         self._open(now)
         # Some slots are always between two calls, and half a slot is lost to rounding down.
-        self._level = max(1.0, self._level * _DEEP, min(busy / _BUSY + 0.5, float(self.ceiling)))
-        self.refused, self._opening, self._deep = True, False, False
-        self._cut_at, self._storm = now, 0
+        self._level = max(1.0, self._level * _DECREASE, min(busy / _BUSY + 0.5, float(self.ceiling)))
+        self.refused, self._opening, self._chasing = True, False, False
+        self._cut_at = now
         self._refused_at, self._patience, self._calm = now, patience, 0
 
     @property
@@ -182,7 +171,7 @@ class AimdLimit:
             self._calm, self._others_refused_at = 0, now
             # What was refused before a cut is heard up to two heartbeats later.
             if now - self._cut_at > 2 * fleet.seconds + 1:
-                self._deep = False
+                self._chasing = False
         if self.refused and not self._opening and fleet.level is not None:
             kept = 1 - self._yielded(fleet, now)
             gap = fleet.level * self.ceiling - self._level
@@ -192,19 +181,17 @@ class AimdLimit:
     def _yielded(self, fleet: FleetReport, now: float) -> float:
         """Share of the slots that all give up when many were refused, as deep as the congestion (DCTCP):
         those who were lucky take back what they grew by, too. Where a common bucket is read, it does that."""
-        if fleet.throttled < _MANY or self._fill is not None or now - self._cut_at < _JUST_CUT:
+        if not fleet.throttled or self._fill is not None or now - self._cut_at < _JUST_CUT:
             return 0.0
         return min(_LEAP, _YIELD * fleet.throttled / (fleet.throttled + fleet.answered))
 
     def _cut(self, in_flight: int, now: float) -> None:
-        # Where a common bucket is read, it brings all jobs down; deep cuts would hit the unlucky.
-        self._deep = self._opening or (self._storm >= _STORM and self._fill is None)
-        decrease = _DEEP if self._deep else _DECREASE
+        self._chasing = self._opening
         # Slots that nobody used were never tried: the refusal is about the calls that were there. But
         # one refusal in a lull says little about the rest: never below half.
-        tried = min(self._level, max(in_flight, self._level * _LULL / decrease))
-        self._level = max(1.0, tried * decrease)
-        self._cut_at, self._storm = now, 0
+        tried = min(self._level, max(in_flight, self._level * _LULL / _DECREASE))
+        self._level = max(1.0, tried * _DECREASE)
+        self._cut_at = now
         self._opening = False
 
     def _growth(self, now: float, room: bool | None) -> float:
@@ -214,7 +201,7 @@ class AimdLimit:
             return 1 / self._level
         chase = _CHASE / self._level
         probe = _PROBE * (1.02 - self._level / self.ceiling) / self._level
-        if room or (self._deep and self._fill is None):
+        if room or (self._chasing and self._fill is None):
             return chase
         if self._fill is not None:
             return _RISE / self._level - _LEAN * max(0.0, 1 - self._fill / _LOW)
@@ -231,7 +218,7 @@ class AimdLimit:
         """How often probing has doubled, as nobody was refused a call for so long."""
         if self._is_told(now):
             quiet = now - max(self._refused_at, self._others_refused_at)
-            calm = min((self._calm - _CALM) / _CALMER, (quiet - _HUSH) / _LONGER)
+            calm = (self._calm - _CALM) / _CALMER
             found = max(calm, (quiet - _QUIET) / _DOUBLING)
         else:
             found = (now - self._refused_at - self._patience - _QUIET) / _DOUBLING
