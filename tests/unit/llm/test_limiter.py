@@ -61,7 +61,7 @@ def test_never_more_calls_are_in_flight_than_there_are_slots() -> None:
                     now -= 1
                     done += 1
 
-    with started([threading.Thread(target=work) for _ in range(50)]):
+    with started([threading.Thread(target=work, daemon=True) for _ in range(50)]):
         pass
     assert done == 1_000
     assert most <= 7
@@ -75,7 +75,7 @@ def test_who_came_first_is_served_first() -> None:
         with limiter.slot(1, never):
             order.append(number)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(20)]
     with limiter.slot(1, never):
         for position, thread in enumerate(threads):
             thread.start()
@@ -95,7 +95,7 @@ def test_those_who_wait_are_stopped_soon_and_leave_no_trace() -> None:
         except StoppedError:
             stopped.append(True)
 
-    threads = [threading.Thread(target=work) for _ in range(30)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(30)]
     with limiter.slot(1, never):
         for thread in threads:
             thread.start()
@@ -136,7 +136,7 @@ def calls(limiter: Limiter, count: int, *, tokens: int = 1, holds: bool = False)
             begun.append(number)
             release.wait(60)
 
-    with started([threading.Thread(target=work, args=(number,)) for number in range(count)]):
+    with started([threading.Thread(target=work, args=(number,), daemon=True) for number in range(count)]):
         yield begun
         release.set()
 
@@ -196,7 +196,7 @@ def test_a_spent_window_brakes_and_a_rest_of_one_does_not() -> None:
         with limiter.slot(1, stop.is_set):
             entered.set()
 
-    with started([threading.Thread(target=work)]):
+    with started([threading.Thread(target=work, daemon=True)]):
         until_waiting(limiter, 1)
         clock.advance(1.9)
         assert not entered.wait(0.1)
