@@ -46,7 +46,6 @@ VARIANTS: dict[str, tuple[float, ...]] = {
     "_CALMER": (50, 200),
     "_SURE": (1.0,),
     "_SURER": (1.0,),
-    "_HEARD": (math.inf,),
     "_LEVELLING": (0.0,),
     "_LEAP": (1.0,),
     "_YIELD": (0.0,),

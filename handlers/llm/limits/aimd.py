@@ -27,8 +27,6 @@ job alone sees too few calls to tell a share of refusals of 1% from none, the fl
 _SURE, _SURER = 0.5, 2.0
 """Times a probe, and times the fastest that it may become, while the fleet is heard: nobody has to grow
 because it cannot know, and all may when they do."""
-_HEARD = 20.0
-"""Seconds for which what the fleet told holds; after them a job goes by its own calls again."""
 _LEVELLING, _LEAP = 0.01, 0.2
 """Of the gap between a job's part of the limit and the fleet's mean, what a second closes, and what a
 heartbeat does at most."""
@@ -80,7 +78,8 @@ class AimdLimit:
         self._chasing = True
         self._round = 0.0
         self._fill: float | None = None
-        self._heard_at = self._others_refused_at = -math.inf
+        self._is_told = False
+        self._others_refused_at = -math.inf
         self._calm = 0
         """Answers that the fleet had since one of it was last refused."""
 
@@ -165,7 +164,7 @@ class AimdLimit:
     def observe(self, fleet: FleetReport, now: float) -> None:
         """What became of the fleet's calls. It moves nothing in a job that was never refused one itself."""
         self._open(now)
-        self._heard_at = now
+        self._is_told = True
         self._calm += fleet.answered
         if fleet.throttled:
             self._calm, self._others_refused_at = 0, now
@@ -207,16 +206,13 @@ class AimdLimit:
             return _RISE / self._level - _LEAN * max(0.0, 1 - self._fill / _LOW)
         if room is not None:
             return probe
-        if self._is_told(now):
+        if self._is_told:
             probe, chase = probe * _SURE, chase * _SURER
         return min(chase, probe * 2 ** self._doublings(now))
 
-    def _is_told(self, now: float) -> bool:
-        return now - self._heard_at < _HEARD
-
     def _doublings(self, now: float) -> float:
         """How often probing has doubled, as nobody was refused a call for so long."""
-        if self._is_told(now):
+        if self._is_told:
             quiet = now - max(self._refused_at, self._others_refused_at)
             calm = (self._calm - _CALM) / _CALMER
             found = max(calm, (quiet - _QUIET) / _DOUBLING)

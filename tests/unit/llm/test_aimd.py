@@ -200,7 +200,7 @@ def after_a_cut_among_others(fleet: FleetReport, *, heard_until: float = 60.0) -
     limit = at_level(50)
     limit.on_throttle(-1.0, 50, 0.0)
     limit.on_throttle(-1.0, 50, 0.1)
-    limit._deep = False
+    limit._chasing = False
     for now in range(1, 61):
         if now <= heard_until:
             limit.observe(fleet, now)
@@ -212,7 +212,7 @@ def after_a_cut_among_others(fleet: FleetReport, *, heard_until: float = 60.0) -
 def test_a_job_grows_when_nobody_was_refused_for_long_and_hardly_while_somebody_is() -> None:
     calm = after_a_cut_among_others(FleetReport(answered=500, throttled=0, level=None, seconds=1.0))
     busy = after_a_cut_among_others(FleetReport(answered=500, throttled=1, level=None, seconds=1.0))
-    alone = after_a_cut_among_others(FleetReport(500, 1, None, 1.0), heard_until=0)
+    alone = after_a_cut_among_others(FleetReport(500, 1, None, 1.0), heard_until=-1)
     assert busy.slots(60.0) < alone.slots(60.0) < calm.slots(60.0) == 100
 
 
@@ -271,7 +271,7 @@ def test_days_without_a_refusal_are_no_trouble() -> None:
     """Doubling has an end: 2 to the power of hours is no number."""
     limit = at_level(10)
     limit.on_throttle(0.0, 10, 1.0)
-    limit._deep = False
+    limit._chasing = False
     for hours in (3, 300):
         now = 3600.0 * hours
         limit.observe(FleetReport(10**12, 0, None, now), now)
