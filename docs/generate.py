@@ -39,7 +39,8 @@ from handlers.cli.help_words import Number  # noqa: E402 - likewise
 from handlers.cli.main import app_of  # noqa: E402 - likewise
 from handlers.domain.money import NanoUsd  # noqa: E402 - likewise
 from handlers.results.records import COLUMNS  # noqa: E402 - likewise
-from handlers.settings import PREFIX, TIERS, Settings  # noqa: E402 - likewise
+from handlers.setting_sources import PREFIX  # noqa: E402 - likewise
+from handlers.settings import TIERS, Settings  # noqa: E402 - likewise
 
 PART = re.compile(r"(<!-- made of the code: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OWN_FIELDS = {"simulate", "model-server"}
