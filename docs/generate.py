@@ -35,17 +35,20 @@ from docs.outputs import (  # noqa: E402 - found by the line above
     KEYS_WITHOUT_WORDS,
     OUTPUTS,
 )
+from handlers.cli.help_words import Number  # noqa: E402 - likewise
 from handlers.cli.main import app_of  # noqa: E402 - likewise
 from handlers.domain.money import NanoUsd  # noqa: E402 - likewise
 from handlers.results.records import COLUMNS  # noqa: E402 - likewise
-from handlers.settings import PREFIX, TIERS, Settings  # noqa: E402 - likewise
+from handlers.setting_sources import PREFIX  # noqa: E402 - likewise
+from handlers.settings import TIERS, Settings  # noqa: E402 - likewise
 
 PART = re.compile(r"(<!-- made of the code: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OWN_FIELDS = {"simulate", "model-server"}
 """Commands whose flags are fields of models of their own, settings of the same name or not."""
 _NAMES: dict[Any, str] = {
-    str: "text", Path: "path", int: "whole number", float: "number", Decimal: "number", bool: "true or false",
-    SecretStr: "text", Any: "anything", object: "anything", type(None): "null", NanoUsd: "nano-USD",
+    str: "text", Path: "path", int: "whole number", float: "number", Decimal: "number", Number: "number",
+    bool: "true or false", SecretStr: "text", Any: "anything", object: "anything", type(None): "null",
+    NanoUsd: "nano-USD",
 }  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from handlers.domain.money import NANO, NanoUsd
@@ -40,8 +39,8 @@ from handlers.flag_groups import (
     setting,
     share_of,
 )
+from handlers.setting_sources import PREFIX, SECRETS, TomlFile, check_environment
 
-PREFIX = "PAPERFLEET_"
 Tier = Literal["standard", "parallel", "ultra", "extreme"]
 TIERS: dict[str, tuple[int, int]] = {
     "standard": (1, 10),
@@ -54,8 +53,6 @@ CUSTOM = "custom"
 """Name of a plan's fleet that is no tier."""
 MOST_AUTO = 500
 """Most threads of a process under ``workers = "auto"``: beyond them its CPU is the limit."""
-_SECRETS = {"api_key", "webhook"}
-"""Read from the environment alone."""
 _PRICE: dict[str, Any] = {"ge": 0, "le": 10**5}
 _RATE: dict[str, Any] = {"gt": 0, "ge": 1e-3}
 
@@ -236,19 +233,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, _NoSecrets(settings_cls)
-
-
-class _NoSecrets(TomlConfigSettingsSource):
-    """The file next to a project is committed sooner or later: it refuses secrets."""
-
-    def __call__(self) -> dict[str, Any]:
-        values = super().__call__()
-        for name in sorted(_SECRETS & values.keys()):
-            raise UsageError(
-                f"paperfleet.toml: {name} does not belong in a file; set {PREFIX}{name.upper()} instead"
-            )
-        return values
+        return init_settings, env_settings, TomlFile(settings_cls)
 
 
 def settings_of(command: str) -> dict[str, FieldInfo]:
@@ -265,13 +250,14 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
     """A flag of None is not given; ``aws`` stands for the backend. UsageError names the wrong setting."""
     if aws:
         flags["backend"] = "aws"
+    check_environment(Settings.model_fields)
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         place, reason = problem_of(error)
         name = place.partition(".")[0] or "settings"
         flag, variable = "--" + name.replace("_", "-"), PREFIX + name.upper()
-        places = variable if name in _SECRETS else f"flag {flag}, {variable} or paperfleet.toml"
+        places = variable if name in SECRETS else f"flag {flag}, {variable} or paperfleet.toml"
         raise UsageError(f"{name}: {reason} ({places})") from error
     except ValueError as error:
         raise UsageError(f"paperfleet.toml or the environment: {error}") from error
@@ -279,7 +265,7 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
 
 def to_environment(settings: Settings) -> dict[str, str]:
     """The settings as ``PAPERFLEET_*`` for a job's process, without the secrets, which it inherits."""
-    values = settings.model_dump(mode="json", exclude=_SECRETS, exclude_none=True)
+    values = settings.model_dump(mode="json", exclude=SECRETS, exclude_none=True)
     return {
         PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
         for name, value in values.items()

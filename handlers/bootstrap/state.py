@@ -18,7 +18,8 @@ from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.bootstrap.host import helper_processes
 from handlers.errors import UsageError
 from handlers.ports import Backend, Clock
-from handlers.settings import PREFIX, Settings, load_settings
+from handlers.setting_sources import PREFIX
+from handlers.settings import Settings, load_settings
 from handlers.state_paths import LEDGER, QUEUE
 
 

@@ -19,6 +19,7 @@ from handlers.actions.step import step
 from handlers.actions.summary import plan_summary, session_summary
 from handlers.actions.workflow_status import status_lines, statuses
 from handlers.cli import shared_options
+from handlers.cli.help_words import WordedGroup
 from handlers.cli.setting_flags import add_command
 from handlers.errors import UsageError
 from handlers.settings import load_settings
@@ -26,6 +27,7 @@ from handlers.settings import load_settings
 PARKED, INTERRUPTED = 4, 130
 app = typer.Typer(
     name="actions",
+    cls=WordedGroup,
     no_args_is_help=True,
     help="Sessions on GitHub Actions: plan, begin, work, collect, status.",
 )

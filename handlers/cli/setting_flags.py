@@ -13,6 +13,7 @@ import typer
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 
+from handlers.cli.help_words import Number, WordedCommand
 from handlers.errors import UsageError, problem_of
 from handlers.settings import settings_of
 
@@ -32,7 +33,7 @@ def add_command(
     flags = [flag_of(key, field, _kind(field)) for key, field in settings_of(path).items()]
     if model is not None:
         flags += [flag_of(key, field, str) for key, field in model.model_fields.items()]
-    app.command(name, epilog=f"Example: `paperfleet {example}`")(_signed(command, flags))
+    app.command(name, cls=WordedCommand, epilog=f"Example: `paperfleet {example}`")(_signed(command, flags))
 
 
 def flag_of(name: str, field: FieldInfo, kind: Any) -> inspect.Parameter:
@@ -43,6 +44,7 @@ def flag_of(name: str, field: FieldInfo, kind: Any) -> inspect.Parameter:
     panel = extra.get("panel")
     option = typer.Option(
         switch or long,
+        parser=Number if kind is Number else None,
         help=f"{field.description}{_default(field.get_default(), switch)}",
         rich_help_panel=str(panel) if panel else None,
     )
@@ -85,11 +87,11 @@ def _signed(command: Command, flags: list[inspect.Parameter]) -> Command:
 
 
 def _kind(setting: FieldInfo) -> Any:
-    """int, float or Path where a setting takes nothing else besides None; text otherwise, and where the field
-    reads text in its own way (``5%``)."""
-    if any(isinstance(each, BeforeValidator) for each in setting.metadata):
-        return str
+    """int, float or Path where a setting takes nothing else besides None; a number that keeps its digits for
+    amounts of money and for what reads text in its own way (``5%``); text otherwise."""
     kinds = [each for each in get_args(setting.annotation) or (setting.annotation,) if each is not type(None)]
+    if kinds[0] is Decimal or any(isinstance(each, BeforeValidator) for each in setting.metadata):
+        return Number
     return kinds[0] if kinds[0] in (int, float, Path) and len(kinds) == 1 else str
 
 

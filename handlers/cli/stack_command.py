@@ -10,7 +10,8 @@ import typer
 from handlers.bootstrap.state import DEFAULT_STACK
 from handlers.cli.setting_flags import add_command
 from handlers.errors import UsageError
-from handlers.settings import PREFIX, load_settings
+from handlers.setting_sources import PREFIX
+from handlers.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:

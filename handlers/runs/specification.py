@@ -8,13 +8,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from langcodes import tag_is_valid
+
 from handlers.corpus.ingest import IngestResult
+from handlers.corpus.language import normalise_language
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.providers import thinking_off
 from handlers.settings import Settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
+
+_LONGEST_CODE = 3
+"""Letters of ISO 639's codes at most: what is longer is a name."""
 
 
 def specification(settings: Settings, corpus: IngestResult) -> RunSpec:
@@ -32,11 +38,24 @@ def specification(settings: Settings, corpus: IngestResult) -> RunSpec:
         max_tokens_field=settings.max_tokens_field,
         json_mode=settings.json_mode,
         extra_body=_extra_body(settings),
-        target_language=settings.target_language,
+        target_language=_target_language(settings.target_language),
         glossary=read_glossary(settings.glossary) if settings.glossary else {},
         skip_no_derivatives=settings.skip_no_derivatives,
         full_text=settings.full_text,
         batch_papers=settings.batch_papers,
+    )
+
+
+def _target_language(tag: str) -> str:
+    """The tag as given, or a name that people write (English, 中文); UsageError if it is no language, for the
+    words "into xx" would be sent with every paper, and paid."""
+    meant = normalise_language(tag)
+    is_name = len(tag) > _LONGEST_CODE or not tag.isascii()
+    if tag_is_valid(tag) or (meant is not None and meant != tag and is_name):
+        return tag
+    near = f"; is it {meant} that is meant?" if meant is not None and tag_is_valid(meant) else ""
+    raise UsageError(
+        f"--target-language {tag!r}: no language tag of BCP 47, e.g. en, de, pt-BR or zh-Hant{near}"
     )
 
 

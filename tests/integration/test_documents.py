@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from docs import generate
-from handlers.settings import PREFIX, Settings
+from handlers.setting_sources import PREFIX
+from handlers.settings import Settings
 from tests.builders import documents
 from tests.builders.documents import ROOT
 

@@ -15,7 +15,8 @@ from docs import generate
 from docs.outputs import EXIT_CODES, FILES, OUTPUTS
 from handlers.model_server import ServerSettings, start
 from handlers.results.records import COLUMNS
-from handlers.settings import PREFIX, Settings
+from handlers.setting_sources import PREFIX
+from handlers.settings import Settings
 from tests.builders.command import PRICES, Ran, corpus, paperfleet
 from tests.builders.documents import ROOT, text_of
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import typer
 
-from handlers.cli.main import _GROUPS, app_of
+from handlers.cli.main import _MODULES, app_of, outline
 from handlers.model_server import ServerSettings
-from tests.builders.command import PRICES, corpus
+from tests.builders.command import PRICES, corpus, paperfleet
 from tests.builders.warm import start
 
 
@@ -19,15 +20,44 @@ def commands(word: str = "") -> list[str]:
     return list(typer.main.get_group(app_of(word)).commands)
 
 
-def test_every_command_is_found_in_its_module() -> None:
-    assert [name for names in _GROUPS.values() for name in names] == commands()
-    for names in _GROUPS.values():
-        for name in names:
-            assert commands(name) == list(names)
+def test_every_command_is_found_in_its_module_and_in_the_list_of_all() -> None:
+    assert set(commands()) == _MODULES.keys()
+    assert list(typer.main.get_group(outline()).commands) == list(_MODULES)
+    for name, module in _MODULES.items():
+        assert set(commands(name)) == {each for each, other in _MODULES.items() if other == module}
 
 
-def test_an_unknown_command_is_told_beside_all_others() -> None:
-    assert commands("bogus") == commands()
+def test_the_list_of_all_commands_imports_none_of_them() -> None:
+    line = (
+        "import sys; from handlers.cli.main import outline; outline()(['-h'], standalone_mode=False);"
+        "print(sorted({'pydantic', 'boto3', 'handlers.settings'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, timeout=60)
+    assert ran.stdout.splitlines()[-1] == "[]"
+    assert "Checks and repairs" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "code"),
+    [
+        ([], "Usage: paperfleet", 0),
+        (["-h"], "Usage: paperfleet", 0),
+        (["--version"], f"paperfleet {version('paperfleet')}", 0),
+        (["run", "-h"], "Example: paperfleet run", 0),
+        (["bogus"], "No such command 'bogus'", 2),
+        (["statu"], "Did you mean 'status'", 2),
+    ],
+)
+def test_what_a_line_without_work_shows(line: list[str], words: str, code: int) -> None:
+    ran = paperfleet(*line)
+    assert words in " ".join((ran.out + ran.err).split())
+    assert ran.code == code
+    assert "<bool>" not in ran.out
+
+
+def test_a_shell_is_told_how_a_line_goes_on() -> None:
+    ran = paperfleet(_PAPERFLEET_COMPLETE="complete_bash", COMP_WORDS="paperfleet st", COMP_CWORD="1")
+    assert ran.out.split() == ["status", "stack"]
 
 
 _WATCHED = """

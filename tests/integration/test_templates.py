@@ -12,7 +12,8 @@ import pytest
 
 from handlers.adapters.dynamodb.job_items import live_key
 from handlers.bootstrap import metrics
-from handlers.settings import PREFIX, TIERS, Settings
+from handlers.setting_sources import PREFIX
+from handlers.settings import TIERS, Settings
 from tests.builders.cloudformation import ROOT, as_list, inside, of_type, statements, template
 
 STACK = template("template.yaml")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,41 @@ def test_what_a_field_reads_in_its_own_way_reaches_it_as_text(tmp_path: Path) ->
     assert "no share" in str(
         CliRunner().invoke(app_of("run"), ["run", missing, "--max-failed", "3 %x"]).exception
     )
+
+
+@pytest.mark.parametrize(
+    ("variable", "says"),
+    [
+        ("PAPERFLEET_BUGDET", "is PAPERFLEET_BUDGET meant?"),
+        ("paperfleet_api_kye", "is PAPERFLEET_API_KEY meant?"),
+        ("PAPERFLEET_MAX_FAIL", "is PAPERFLEET_MAX_FAILED meant?"),
+        ("PAPERFLEET_", "is no setting"),
+        ("PAPERFLEET_QQQQ", "docs/reference/settings.md"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, "3")
+    with pytest.raises(UsageError, match=re.escape(says)) as refused:
+        load_settings()
+    assert variable in str(refused.value)
+
+
+def test_a_line_of_the_file_that_is_no_setting_is_refused_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "paperfleet.toml").write_text("run-id = 'x'\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"^paperfleet\.toml: run-id is no setting: is run_id meant\?$"):
+        load_settings()
+
+
+def test_every_setting_and_every_variable_of_the_workflows_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    workflows = FLAGS.parents[2] / ".github" / "workflows"
+    texts = [path.read_text(encoding="utf-8") for path in workflows.glob("*.yml")]
+    for variable in {name for text in texts for name in re.findall("PAPERFLEET_[A-Z_]+", text)}:
+        monkeypatch.setenv(variable, "")
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"PAPERFLEET_{name.upper()}", "")
+    load_settings()
