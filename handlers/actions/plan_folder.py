@@ -19,6 +19,7 @@ from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import Reusable
 from handlers.domain.result import Part, PartPointer
 from handlers.errors import DamagedObjectError
+from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 
@@ -76,7 +77,8 @@ class _Copier:
         self._adapters = adapters
         self._store = store
         self._spec = adapters.ledger.run(plan.run_id).spec
-        self._task = wiring.task_of(self._spec)
+        others = kindred(self._spec, adapters.ledger)
+        self._names = ResultNames(wiring.task_of(self._spec), self._spec, wiring.task_of, others)
 
     def copy(self, name: str, where: PartPointer) -> PartPointer:
         line = self._adapters.store.read(where.key, where.offset, where.length)
@@ -84,15 +86,17 @@ class _Copier:
         ((pointer,),) = self._store.write_parts(_carrier(self._plan), [part])
         return pointer
 
-    def results(self, batch: BatchMessage) -> dict[str, PartPointer]:
-        """Fingerprint → copy of the result that an earlier run has for it."""
-        fingerprints = []
+    def results(self, batch: BatchMessage) -> dict[str, tuple[Reusable, PartPointer]]:
+        """Fingerprint → an earlier run's result for it, and the copy. One that other settings have named goes
+        by the paper's first name: a job's slice knows no other runs' settings."""
+        firsts: dict[str, str] = {}
         for (offset, length), paper_id in zip(batch.ranges, batch.ids, strict=True):
             paper = read_paper(self._adapters.store.read(batch.corpus, offset, length), paper_id)
-            fingerprints += [self._task.fingerprint(paper), self._spec.fingerprint(paper.text_digest())]
+            names = self._names.all(paper, self._spec)
+            firsts |= dict.fromkeys(names, names[0])
         return {
-            name: self.copy(name, result.pointer)
-            for name, result in self._adapters.ledger.reusable(fingerprints).items()
+            firsts[name]: (result, self.copy(name, result.pointer))
+            for name, result in self._adapters.ledger.reusable(list(firsts)).items()
             if self._readable(result)
         }
 
