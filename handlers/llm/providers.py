@@ -106,9 +106,10 @@ def provider_hint(base_url: str | None, *, thinking: Literal["auto", "off"]) -> 
     provider = provider_of(base_url)
     if provider is None:
         return None
+    cure = " (--thinking off turns it off)" if provider.thinking_off is not None else ""
     told = [
-        f"{each.kind}: {each.text}" + (" (--thinking off)" if each.thinking_off is not None else "")
+        f"{each.kind}: {each.text}" + (cure if each.kind == "thinking" else "")
         for each in provider.fact
         if each.tell and not (each.kind == "thinking" and thinking == "off")
     ]
-    return f"{provider.name}, as its pages said: {'; '.join(told)}" if told else None
+    return f"known of {provider.name}: {'; '.join(told)}" if told else None
