@@ -36,7 +36,7 @@ from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
 from handlers.llm.refused_parameter import refused_parameter
-from handlers.llm.request_form import Form
+from handlers.llm.request_form import Form, as_sent
 from handlers.llm.timed_socket import Way
 from handlers.ports import Clock
 
@@ -129,18 +129,8 @@ class HttpChatModel:
         return self._dialect.body(request).content
 
     def as_sent(self, spec: RunSpec) -> RunSpec:
-        """The settings whose requests are those that are sent now, without what the endpoint does not take.
-        A cap that the endpoint imposes is none of the user's and changes nothing."""
-        form, json_mode = self._dialect.form, spec.json_mode
-        if not form.json_mode:
-            json_mode = "off"
-        sent = {
-            "json_mode": json_mode,
-            "temperature": form.temperature,
-            "max_tokens_field": form.tokens_field,
-        }
-        same = all(getattr(spec, name) == value for name, value in sent.items())
-        return spec if same else spec.model_copy(update=sent)
+        """The settings whose requests are those that are sent now: without what the endpoint refuses."""
+        return as_sent(spec, self._dialect.form)
 
     def abort(self) -> None:
         """Make the calls in flight fail soon, from another thread; later calls are not touched."""

@@ -73,13 +73,13 @@ class DialectMemory:
 
     def apply(self, form: Form) -> Form:
         """The form without what the endpoint is known not to take."""
-        return _parsed(self._recall()).apply(form, keep_json=self._keep_json)
+        return read_note(self._recall()).apply(form, keep_json=self._keep_json)
 
     def learn(self, before: Form, found: Form, *, by_trying: bool = False) -> None:
         """Add what a refusal or a try has shown: by what the form changed."""
         for _ in range(10):  # another job may write at the same moment
             known = self._recall()
-            note = _parsed(known).plus(before, found, by_trying=by_trying, at=self._clock.now())
+            note = read_note(known).plus(before, found, by_trying=by_trying, at=self._clock.now())
             if self._write(note, known):
                 return
 
@@ -89,7 +89,7 @@ class DialectMemory:
         vain, or time is up (``deadline``, of the clock's monotonic seconds)."""
         while self._clock.monotonic() < deadline:
             known = self._recall()
-            note, now = _parsed(known), self._clock.now()
+            note, now = read_note(known), self._clock.now()
             if note.apply(form, keep_json=self._keep_json) != form:
                 return False
             if note.at <= now < note.trying_until <= now + _TURN:
@@ -103,7 +103,7 @@ class DialectMemory:
     def give_turn_back(self) -> None:
         """No form was answered: the others need not try for a while."""
         known = self._recall()
-        self._write(_tried(_parsed(known), self._clock.now(), in_vain=True), known)
+        self._write(_tried(read_note(known), self._clock.now(), in_vain=True), known)
 
     def _recall(self) -> str | None:
         try:
@@ -130,7 +130,8 @@ def _tried(note: DialectNote, now: float, *, in_vain: bool) -> DialectNote:
     return note.model_copy(update={"at": now, "trying_until": now + _TURN, "in_vain": in_vain})
 
 
-def _parsed(text: str | None) -> DialectNote:
+def read_note(text: str | None) -> DialectNote:
+    """An empty note if there is none, or if it makes no sense, which is told."""
     if text is None:
         return DialectNote()
     try:

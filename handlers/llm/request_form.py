@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from handlers.domain.run import RunSpec
 from handlers.llm.refused_parameter import Parameter
 
 TokensField = Literal["max_tokens", "max_completion_tokens"]
@@ -42,3 +43,17 @@ class Form:
             case "system":
                 return replace(self, system=False)
         return replace(self, stream=False)
+
+
+def form_of(spec: RunSpec) -> Form:
+    """As a run's settings ask for it."""
+    return Form(spec.json_mode != "off", spec.max_tokens_field, spec.temperature)
+
+
+def as_sent(spec: RunSpec, form: Form) -> RunSpec:
+    """The settings whose requests are those that are sent in this form; ``spec`` itself if they are as asked.
+    A cap that the endpoint imposes is none of the user's and changes nothing."""
+    json_mode = spec.json_mode if form.json_mode else "off"
+    sent = {"json_mode": json_mode, "temperature": form.temperature, "max_tokens_field": form.tokens_field}
+    same = all(getattr(spec, name) == value for name, value in sent.items())
+    return spec if same else spec.model_copy(update=sent)

@@ -83,6 +83,12 @@ def other_runs_results(ledger: Path, run_id: str) -> bool:
         return row is not None
 
 
+def endpoint_notes(ledger: Path) -> list[str]:
+    """What is remembered, of all endpoints."""
+    with closing(sqlite3.connect(ledger)) as db:
+        return [text for (text,) in db.execute("SELECT text FROM endpoint_note ORDER BY key")]
+
+
 def reuse_at(ledger: Path, places: Mapping[str, tuple[Reusable, PartPointer]]) -> None:
     """Let fingerprints point at copies of earlier runs' lines."""
     with closing(sqlite3.connect(ledger)) as db, db:
