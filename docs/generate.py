@@ -1,4 +1,4 @@
-"""Write the parts of these pages that the code knows best: commands, settings, exit codes, keys.
+"""Write the parts of these pages that the code knows best: commands, settings, exit codes, keys, providers.
 
     python docs/generate.py [--check]
 
@@ -36,6 +36,7 @@ from docs.outputs import (  # noqa: E402 - found by the line above
     OUTPUTS,
 )
 from handlers.cli.help_words import Number  # noqa: E402 - likewise
+from docs.provider_page import provider_tables  # noqa: E402 - likewise
 from handlers.cli.main import app_of  # noqa: E402 - likewise
 from handlers.domain.money import NanoUsd  # noqa: E402 - likewise
 from handlers.results.records import COLUMNS  # noqa: E402 - likewise
@@ -85,6 +86,7 @@ def parts() -> dict[str, Any]:
         "columns": lambda: ", ".join(f"`{name}`" for name in COLUMNS) + ".",
         "tiers": _tiers,
         "layers": _layers,
+        "providers": provider_tables,
     }
 
 

@@ -128,7 +128,17 @@ class ObjectStore(Protocol):
         """Durable when it returns; one pointer per line, per part. Each part name is written once."""
 
 
-class Ledger(Protocol):
+class EndpointNotes(Protocol):
+    """What is remembered of an endpoint, under a key of the caller's. Every method is atomic."""
+
+    def recall(self, key: str) -> str | None:
+        """What is noted, or None."""
+
+    def note(self, key: str, text: str, *, known: str | None) -> bool:
+        """Note ``text`` in place of what was recalled, ``known``; False if something else stands by now."""
+
+
+class Ledger(EndpointNotes, Protocol):
     """What became of each paper, and what each call cost. Every method is atomic, on every backend."""
 
     # runs

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from handlers.actions.session_plan import PLAN_FILE, SessionPlan
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger_slice import other_runs_results, point_at, reuse_at, unfinished_answers
+from handlers.adapters.sqlite.ledger_slice import (
+    endpoint_notes,
+    other_runs_results,
+    point_at,
+    reuse_at,
+    unfinished_answers,
+)
 from handlers.audit.scan_parts import CARRIED
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State
@@ -18,7 +24,11 @@ from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import Reusable
 from handlers.domain.result import Part, PartPointer
+from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError
+from handlers.llm.dialect_memory import read_note
+from handlers.llm.request_form import as_sent, form_of
+from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 
@@ -76,7 +86,9 @@ class _Copier:
         self._adapters = adapters
         self._store = store
         self._spec = adapters.ledger.run(plan.run_id).spec
-        self._task = wiring.task_of(self._spec)
+        others = kindred(self._spec, adapters.ledger)
+        self._names = ResultNames(wiring.task_of(self._spec), self._spec, wiring.task_of, others)
+        self._sent = _sent_forms(self._spec, endpoint_notes(adapters.directory / LEDGER))
 
     def copy(self, name: str, where: PartPointer) -> PartPointer:
         line = self._adapters.store.read(where.key, where.offset, where.length)
@@ -84,15 +96,19 @@ class _Copier:
         ((pointer,),) = self._store.write_parts(_carrier(self._plan), [part])
         return pointer
 
-    def results(self, batch: BatchMessage) -> dict[str, PartPointer]:
-        """Fingerprint → copy of the result that an earlier run has for it."""
-        fingerprints = []
+    def results(self, batch: BatchMessage) -> dict[str, tuple[Reusable, PartPointer]]:
+        """Fingerprint → an earlier run's result for it, and the copy. All go by the name of the requests as
+        asked, which every job looks for: its slice knows no other runs' settings, and its endpoint may
+        take what the endpoint of an earlier run did not."""
+        asked: dict[str, str] = {}
         for (offset, length), paper_id in zip(batch.ranges, batch.ids, strict=True):
             paper = read_paper(self._adapters.store.read(batch.corpus, offset, length), paper_id)
-            fingerprints += [self._task.fingerprint(paper), self._spec.fingerprint(paper.text_digest())]
+            first, *others = self._names.all(paper, self._spec)
+            others += [self._names.name(paper, sent) for sent in self._sent]
+            asked |= dict.fromkeys([first, *others], first)
         return {
-            name: self.copy(name, result.pointer)
-            for name, result in self._adapters.ledger.reusable(fingerprints).items()
+            asked[name]: (result, self.copy(name, result.pointer))
+            for name, result in self._adapters.ledger.reusable(list(asked)).items()
             if self._readable(result)
         }
 
@@ -103,6 +119,16 @@ class _Copier:
         except DamagedObjectError:
             return False
         return True
+
+
+def _sent_forms(spec: RunSpec, notes: list[str]) -> list[RunSpec]:
+    """The settings that requests may have had as they were sent, by what is remembered of endpoints."""
+    found: list[RunSpec] = []
+    for note in notes:
+        sent = as_sent(spec, read_note(note).apply(form_of(spec), keep_json=spec.json_mode == "on"))
+        if sent != spec and sent not in found:
+            found.append(sent)
+    return found
 
 
 def matrix_of(plan: SessionPlan) -> str:

@@ -20,6 +20,7 @@ from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
+from handlers.llm.dialect_memory import DialectMemory, endpoint_key
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.limits.token_bucket import TokenBucket
@@ -32,8 +33,9 @@ from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job_runner import Job, JobSize
 from handlers.pipeline.pace import AWS, EMBEDDED
+from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Clock, Task
+from handlers.ports import Clock, EndpointNotes, Task
 from handlers.settings import Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
@@ -78,9 +80,13 @@ def endpoint(settings: Settings) -> str:
 
 
 def chat_model(
-    settings: Settings, spec: RunSpec, clock: Clock, limiter: Limiter | None = None
+    settings: Settings,
+    spec: RunSpec,
+    clock: Clock,
+    limiter: Limiter | None = None,
+    notes: EndpointNotes | None = None,
 ) -> HttpChatModel:
-    """The client for a run's model at the endpoint of the settings."""
+    """The client for a run's model at the endpoint of the settings, which ``notes`` remember."""
     client = ClientSettings(
         base_url=endpoint(settings),
         model=spec.model,
@@ -96,7 +102,11 @@ def chat_model(
         proxy=proxy_for(endpoint(settings), settings.proxy, os.environ),
     )
     on_headers = limiter.hint if limiter is not None else None
-    return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers)
+    memory = None
+    if notes is not None:
+        key = endpoint_key(client.endpoint, client.model, client.extra_body)
+        memory = DialectMemory(notes, clock, key, keep_json=client.json_mode == "on")
+    return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers, memory=memory)
 
 
 def _trusted(environment: Mapping[str, str]) -> tuple[Path, ...]:
@@ -150,11 +160,15 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
 
     def make_context(run_id: str) -> RunContext:
         record = adapters.ledger.run(run_id)
+        model = chat_model(settings, record.spec, adapters.clock, limiter, adapters.ledger)
+        task = task_of(record.spec)
         return RunContext(
             job=shared,
             record=record,
-            task=task_of(record.spec),
-            model=chat_model(settings, record.spec, adapters.clock, limiter),
+            task=task,
+            names=ResultNames(task, record.spec, task_of, kindred(record.spec, adapters.ledger)),
+            model=model,
+            as_sent=model.as_sent,
             price=price(settings, record.spec.model),
             breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),
             failures=_failures(run_id, settings.max_failed),

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from handlers.bootstrap.state import SystemClock
 from handlers.cli import shared_options
+from handlers.cli.provider_hint import tell_of_provider
 from handlers.cli.setting_flags import add_command
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.call import ChatAnswer, ChatRequest
@@ -84,6 +85,7 @@ def try_paper(
     """
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
+    tell_of_provider(settings, console)
     result = ingesting.ingest_source(SourceSpec(source, mapping or (), source_format), settings, console)
     paper = _find(result, paper_id)
     with endpoint(settings, console) as ready:

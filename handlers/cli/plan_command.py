@@ -12,6 +12,7 @@ from rich.console import Console
 from handlers.bootstrap import host
 from handlers.cli import shared_options
 from handlers.cli.measured_corpus import MeasuredCorpus, measure_corpus
+from handlers.cli.provider_hint import tell_of_provider
 from handlers.cli.setting_flags import add_command
 from handlers.domain.money import Price
 from handlers.domain.plan import Plan, PlanFile
@@ -82,6 +83,7 @@ def plan(
     """
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
+    tell_of_provider(settings, console)
     corpus = measure_corpus(SourceSpec(source, mapping or (), source_format), settings, console)
     request = PlanRequest(
         platform=platform,

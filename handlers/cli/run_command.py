@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from handlers.cli import shared_options
+from handlers.cli.provider_hint import tell_of_provider
 from handlers.cli.setting_flags import add_command
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.preflight import refuse_damaged
@@ -46,6 +47,7 @@ def run(
     """
     settings, planned = (load_settings(**flags), None) if plan is None else _planned(plan, flags)
     console = Console(stderr=True, highlight=False)
+    tell_of_provider(settings, console)
     with only_parent(settings.state):
         refuse_damaged(settings.state)
         spec, alongside = SourceSpec(source, mapping or (), source_format), partial(_load_session, settings)

@@ -23,17 +23,20 @@ from handlers.domain.call_errors import (
     TooLongError,
     TransientError,
 )
+from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.answering import Answering
 from handlers.llm.answers import Expected, is_whole, read_answer, usage_of
 from handlers.llm.classify import Circumstances, Refusal, classify_refusal
 from handlers.llm.client_settings import ClientSettings, default_ssl_context
 from handlers.llm.connection import Bounds, Connections
-from handlers.llm.dialect import Dialect, Form, RequestBody
+from handlers.llm.dialect import Dialect, RequestBody
+from handlers.llm.dialect_memory import DialectMemory
 from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
 from handlers.llm.refused_parameter import refused_parameter
+from handlers.llm.request_form import Form, as_sent
 from handlers.llm.timed_socket import Way
 from handlers.ports import Clock
 
@@ -50,8 +53,8 @@ class HttpChatModel:
     """ports.ChatModel. Thread-safe; one instance for all worker threads of a process. No environment variable
     is looked at: what these say is in the settings.
 
-    ``on_headers`` hears what each response says of rate limits. ``ssl_context`` replaces the default
-    one (certifi's roots and what the settings name).
+    ``on_headers`` hears what each response says of rate limits. ``memory`` knows what the endpoint does not
+    take. ``ssl_context`` replaces the default one (certifi's roots and what the settings name).
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class HttpChatModel:
         clock: Clock,
         *,
         on_headers: Callable[[RateHint], None] | None = None,
+        memory: DialectMemory | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
@@ -68,7 +72,7 @@ class HttpChatModel:
         self._clock = clock
         self._on_headers = on_headers
         form = Form(settings.json_mode != "off", settings.max_tokens_field, settings.temperature)
-        self._dialect = Dialect(settings.model, form, settings.extra_body)
+        self._dialect = Dialect(settings.model, form, settings.extra_body, memory)
         self._answering = Answering(clock)
         url = httpx.URL(settings.endpoint)
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
@@ -78,7 +82,7 @@ class HttpChatModel:
     def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
         """One HTTP attempt of at most ``timeout`` seconds, name resolution aside; never retried here. Only
         where the API refuses the first requests without naming a parameter, at no cost, are simpler forms
-        tried in the same call until one is answered, once in a process.
+        tried in the same call until one is answered, once in a process and by one job of a state.
 
         Raises one of ModelCallError's classes.
         """
@@ -124,6 +128,10 @@ class HttpChatModel:
         """The JSON that ``complete`` would send."""
         return self._dialect.body(request).content
 
+    def as_sent(self, spec: RunSpec) -> RunSpec:
+        """The settings whose requests are those that are sent now: without what the endpoint refuses."""
+        return as_sent(spec, self._dialect.form)
+
     def abort(self) -> None:
         """Make the calls in flight fail soon, from another thread; later calls are not touched."""
         self._connections.abort()
@@ -146,9 +154,8 @@ class HttpChatModel:
         if not dialect.probing.acquire(timeout=max(0.0, deadline - self._clock.monotonic())):
             return refusal
         try:
-            if dialect.probed:
+            if not dialect.may_try(sent, deadline):
                 return refusal
-            dialect.probed = True
             logger.warning(
                 "the API refuses a request for no reason that is known: trying simpler forms of it"
             )
@@ -158,8 +165,11 @@ class HttpChatModel:
                     dialect.settle(name, form)
                     return outcome
                 if outcome.effective not in (400, 422):
-                    return outcome
-            return refusal
+                    break
+            else:
+                outcome = refusal
+            dialect.settle_on_none()
+            return outcome
         finally:
             dialect.probing.release()
 

@@ -10,20 +10,17 @@ import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from handlers.domain.call import ChatRequest, Message
+from handlers.llm.dialect_memory import DialectMemory
 from handlers.llm.error_body import ErrorBody
 from handlers.llm.refused_parameter import Parameter, refused_parameter, stated_cap
+from handlers.llm.request_form import Form
 
 logger = logging.getLogger(__name__)
 
-TokensField = Literal["max_tokens", "max_completion_tokens"]
-_OTHER: dict[TokensField, TokensField] = {
-    "max_tokens": "max_completion_tokens",
-    "max_completion_tokens": "max_tokens",
-}
 _PROBED_CAP = 4_096
 """Tokens that about every model may answer with."""
 _CODES: dict[Parameter, str] = {
@@ -37,36 +34,6 @@ _CODES: dict[Parameter, str] = {
 
 
 @dataclass(frozen=True)
-class Form:
-    """What is sent of the doubtful parameters."""
-
-    json_mode: bool
-    tokens_field: TokensField
-    temperature: float | None
-    stream: bool = True
-    """``"stream": false``."""
-    system: bool = True
-    """False if the instructions go into the user's message."""
-    cap: int | None = None
-    """Most tokens of an answer that the endpoint takes."""
-
-    def without(self, parameter: Parameter, cap: int | None = None) -> Form:
-        """The form that gives one up."""
-        match parameter:
-            case "response_format":
-                return replace(self, json_mode=False)
-            case "tokens_field":
-                return replace(self, tokens_field=_OTHER[self.tokens_field])
-            case "tokens_range":
-                return replace(self, cap=cap)
-            case "temperature":
-                return replace(self, temperature=None)
-            case "system":
-                return replace(self, system=False)
-        return replace(self, stream=False)
-
-
-@dataclass(frozen=True)
 class RequestBody:
     """One request's body, and the form that it has."""
 
@@ -77,17 +44,48 @@ class RequestBody:
 
 
 class Dialect:
-    """What to send, for the life of the process. Each doubtful parameter is given up at most once, a cap is
-    only ever lowered."""
+    """What to send, for the life of the process and, with a memory, of the state. Each doubtful parameter is
+    given up at most once, a cap is only ever lowered."""
 
-    def __init__(self, model: str, form: Form, extra_body: Mapping[str, Any]) -> None:
+    def __init__(
+        self, model: str, form: Form, extra_body: Mapping[str, Any], memory: DialectMemory | None = None
+    ) -> None:
         self._model = model
-        self._form = self._first = form
+        self._memory = memory
+        self._form = form
         self._extra_body = extra_body
         self._lock = threading.Lock()
         self.probing = threading.Lock()
         self.probed = False
         """True once variants were tried: they are at most once in a process."""
+        self.hear()
+        self._first = self._form
+
+    @property
+    def form(self) -> Form:
+        """What is sent of the doubtful parameters now."""
+        return self._form
+
+    def hear(self) -> None:
+        """Take over what other jobs and earlier runs have found of the endpoint."""
+        if self._memory is None:
+            return
+        with self._lock:
+            before = self._form
+            self._form = self._memory.apply(before)
+        if self._form != before:
+            logger.info("model %s is asked as was found before: %s", self._model, self._form)
+
+    def may_try(self, sent: RequestBody, deadline: float) -> bool:
+        """Whether simpler forms of a refused request are to be tried here and now. ``deadline``: in the
+        clock's monotonic seconds."""
+        if self.probed or self._form != sent.form:
+            return False
+        if self._memory is not None and not self._memory.take_turn(sent.form, deadline):
+            self.hear()
+            return False
+        self.probed = True
+        return True
 
     def body(self, request: ChatRequest, form: Form | None = None) -> RequestBody:
         """The bytes to send for a request, in the endpoint's form or in another."""
@@ -147,8 +145,15 @@ class Dialect:
     def settle(self, name: str, form: Form) -> None:
         """A variant was answered: it is what is sent from now on."""
         with self._lock:
-            self._form = form
+            before, self._form = self._form, form
         logger.warning("model %s does not take %s: found by trying, left out from now on", self._model, name)
+        if self._memory is not None:
+            self._memory.learn(before, form, by_trying=True)
+
+    def settle_on_none(self) -> None:
+        """No variant was answered."""
+        if self._memory is not None:
+            self._memory.give_turn_back()
 
     def _is_sent(self, parameter: Parameter, form: Form) -> bool:
         """True if giving it up changes the request."""
@@ -175,6 +180,8 @@ class Dialect:
         if changed:
             what = f"more than {cap} tokens of an answer" if cap is not None else _named(parameter, before)
             logger.warning("model %s does not take %s: it is left out from now on", self._model, what)
+            if self._memory is not None:
+                self._memory.learn(before, self._form)
 
 
 def _named(parameter: Parameter, form: Form) -> str:

@@ -7,27 +7,68 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from pydantic import Field
 
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
+from handlers.llm.request_form import TokensField
+
+FactKind = Literal[
+    "address",
+    "tokens",
+    "json",
+    "temperature",
+    "system",
+    "thinking",
+    "switch",
+    "usage",
+    "headers",
+    "limits",
+    "queue",
+    "refusals",
+    "tiers",
+    "prices",
+]
+"""``switch``: what sets how much a model thinks, where it is not known to turn it off."""
+
+
+class ProviderFact(Frozen):
+    """One thing that is known, and where it was read; pages change."""
+
+    kind: FactKind
+    text: str = Field(min_length=1)
+    source: str = Field(pattern=r"^https://[^\s|<>]+$")
+    date: str = Field(pattern=r"^20\d\d-[01]\d-[0-3]\d$")
+    tokens_field: TokensField | None = None
+    thinking_off: Mapping[str, Any] | None = None
+    """Fields of a request."""
+    tell: bool = False
+    """Whether a run that begins at this provider is told."""
 
 
 class Provider(Frozen):
-    """An entry of the table; ``seen`` is False until it was compared with the page at ``source``."""
+    """An entry of the table; without hosts it is a server that people run themselves."""
 
     name: str
     hosts: tuple[str, ...]
-    thinking_off: Mapping[str, Any]
-    thinking_note: str = ""
-    source: str
-    date: str
-    seen: bool
+    fact: tuple[ProviderFact, ...] = Field(min_length=1)
 
     def serves(self, host: str) -> bool:
         """True of a host of this provider's."""
         return any(host == each or (each[0] == "*" and host.endswith(each[1:])) for each in self.hosts)
+
+    @property
+    def thinking_off(self) -> Mapping[str, Any] | None:
+        """The fields of a request that turn thinking off; None if none is known."""
+        return next((each.thinking_off for each in self.fact if each.thinking_off is not None), None)
+
+    @property
+    def tokens_field(self) -> TokensField | None:
+        """The name of the cap on an answer; None if both are taken, or it is not known."""
+        return next((each.tokens_field for each in self.fact if each.tokens_field is not None), None)
 
 
 @cache
@@ -39,18 +80,36 @@ def providers() -> tuple[Provider, ...]:
 
 def provider_of(base_url: str | None) -> Provider | None:
     """The provider that an endpoint belongs to; None if it is none of the table."""
-    host = (urlsplit(base_url or "").hostname or "").lower()
+    try:
+        host = (urlsplit(base_url or "").hostname or "").lower()
+    except ValueError:
+        return None
     return next((each for each in providers() if each.serves(host)), None)
 
 
 def thinking_off(base_url: str | None) -> dict[str, Any]:
     """The fields of a request that turn thinking off there. UsageError, with the fields to try, if that is
     not known."""
-    if (provider := provider_of(base_url)) is not None:
+    provider = provider_of(base_url)
+    if provider is not None and provider.thinking_off is not None:
         return dict(provider.thinking_off)
-    forms = {json.dumps(dict(each.thinking_off)): None for each in providers()}
-    forms['{"chat_template_kwargs": {"enable_thinking": false}}'] = None  # vLLM and SGLang
+    known = [each.thinking_off for each in providers() if each.thinking_off is not None]
+    forms = dict.fromkeys(json.dumps(dict(each)) for each in known)
     raise UsageError(
         f"--thinking off: which field turns thinking off at {base_url or 'no --base-url'} is not known; try "
         f"one of these with --extra-body: {', '.join(forms)}"
     )
+
+
+def provider_hint(base_url: str | None, *, thinking: Literal["auto", "off"]) -> str | None:
+    """What is good to know before a run at an endpoint, on one line; None if that is nothing."""
+    provider = provider_of(base_url)
+    if provider is None:
+        return None
+    cure = " (--thinking off turns it off)" if provider.thinking_off is not None else ""
+    told = [
+        f"{each.kind}: {each.text}" + (cure if each.kind == "thinking" else "")
+        for each in provider.fact
+        if each.tell and not (each.kind == "thinking" and thinking == "off")
+    ]
+    return f"known of {provider.name}: {'; '.join(told)}" if told else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from handlers.domain.job import JobStats
 from handlers.domain.money import Price
 from handlers.domain.result import PartLine
-from handlers.domain.run import Control, RunRecord
+from handlers.domain.run import Control, RunRecord, RunSpec
 from handlers.errors import StoppedError
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
@@ -19,6 +19,7 @@ from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job_meter import JobMeter
 from handlers.pipeline.paper_times import LatencyForecast
+from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.single_flight import SingleFlight
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.pipeline.thinking import RoomyAsk
@@ -56,9 +57,12 @@ class RunContext:
     job: JobContext
     record: RunRecord
     task: Task
+    names: ResultNames
     model: ChatModel
     price: Price
     breaker: CircuitBreaker
+    as_sent: Callable[[RunSpec], RunSpec] = lambda spec: spec
+    """Settings without what the endpoint does not take."""
     failures: FailureRate = field(default_factory=FailureRate)
     estimator: CostEstimator = field(default_factory=CostEstimator)
     room: ReasoningRoom = field(default_factory=ReasoningRoom)
@@ -71,12 +75,15 @@ class RunContext:
     def __post_init__(self) -> None:
         self.control = Control("active", "", 0.0)
         self.budget = BudgetLease(self.job.backend.ledger, self.run_id, self.job.id)
-        self.earlier_fingerprint = self.record.spec.fingerprints()
-        """From a text's digest to what earlier releases called the fingerprint."""
 
     @property
     def run_id(self) -> str:
         return self.record.run_id
+
+    @property
+    def sent(self) -> RunSpec:
+        """The settings that the requests have as they are sent now."""
+        return self.as_sent(self.record.spec)
 
     def give_up(self) -> bool:
         """True when no further call of this run may start."""

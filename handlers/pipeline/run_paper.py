@@ -11,6 +11,7 @@ from handlers.domain.call_errors import ModelCallError
 from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
+from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.context import RunContext
@@ -29,9 +30,10 @@ class PendingPaper:
     weight: int = 1
     carried: tuple[CallRecord, ...] = ()
     """Calls of an interrupted attempt."""
-    fingerprint: str = ""
-    earlier_fingerprint: str = ""
-    """The same paper's in results of earlier releases."""
+    names: tuple[str, ...] = ("",)
+    """Under which its result may stand; the first is that of a new one."""
+    sent: RunSpec | None = None
+    """The settings that the first is of."""
     skip: str | None = None
     """Why it is not to be translated."""
 
@@ -40,14 +42,19 @@ class PendingPaper:
         cls, context: RunContext, paper: Paper, weight: int, carried: tuple[CallRecord, ...]
     ) -> PendingPaper:
         """With the fingerprint and the skip reason, which both its reuse and its own run need."""
-        earlier = context.earlier_fingerprint(paper.text_digest())
-        skip = context.task.skip_reason(paper)
+        skip, sent = context.task.skip_reason(paper), context.sent
         try:
-            fingerprint = context.task.fingerprint(paper)
+            names = context.names.all(paper, sent)
         except Exception:  # it fails when its turn comes, and alone
             logger.warning("paper %s has no fingerprint", paper.id, exc_info=True)
-            fingerprint = earlier
-        return cls(paper, weight, carried, fingerprint, earlier, skip)
+            names = [context.names.earlier(paper)]
+        return cls(paper, weight, carried, tuple(names), sent, skip)
+
+    def name_of_result(self, context: RunContext) -> str:
+        """The fingerprint by the requests as they were sent: the endpoint may have refused a parameter
+        since the paper was taken up."""
+        sent = context.sent
+        return self.names[0] if sent == self.sent else context.names.name(self.paper, sent)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class _Attempt:
 
     def line(self, status: PaperStatus, *, error: str | None = None, reason: str | None = None) -> PartLine:
         spec, paper, message = self.context.record.spec, self.pending.paper, self.message
+        name = self.pending.name_of_result(self.context) if status == "done" else self.pending.names[0]
         return PartLine(
             id=paper.id,
             run_id=message.run_id,
@@ -73,7 +81,7 @@ class _Attempt:
             carried=self.calls.carried,
             model=spec.model,
             prompt_version=spec.prompt_version,
-            fingerprint=self.pending.fingerprint,
+            fingerprint=name,
             at=self.context.job.backend.clock.now(),
             url=paper.url,
             license=paper.license,
@@ -138,7 +146,7 @@ def reuse_results(
     by_fingerprint: dict[str, list[PendingPaper]] = {}
     for pending in papers:
         if pending.skip is None:  # its licence may forbid what its twin's allows
-            for fingerprint in dict.fromkeys((pending.fingerprint, pending.earlier_fingerprint)):
+            for fingerprint in pending.names:
                 by_fingerprint.setdefault(fingerprint, []).append(pending)
     backend = context.job.backend
     lines: dict[str, PartLine] = {}

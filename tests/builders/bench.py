@@ -16,6 +16,7 @@ from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
+from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend
 from handlers.tasks.translation.translate import TranslateTask
@@ -58,7 +59,8 @@ class Bench:
         self.context = RunContext(
             job=self.job,
             record=record,
-            task=TranslateTask(record.spec),
+            task=(task := TranslateTask(record.spec)),
+            names=ResultNames(task, record.spec, TranslateTask),
             model=self.model,
             price=PRICE,
             breaker=CircuitBreaker(self.clock),

@@ -41,6 +41,7 @@ TABLES = {
     "session": "*",
     "fingerprint": "*",
     "budget_word": "*",
+    "endpoint_note": "*",
 }
 
 
@@ -105,6 +106,7 @@ class Apart:
         ledger, store = SqliteLedger(state / "ledger.sqlite3"), FileStore(state)
         ledger.start_job(JobRecord(name, "r", "s1", "h:1:1", 2, 1.0, 1.0, None, "", JobStats()))
         assert ledger.draw("r", name, 1, GRANT)
+        assert ledger.note("endpoint", f'{{"at": 1796000000.{len(work.steps)}, "job": "{name}"}}', known=None)
         spent = held = 0
         for number, step in enumerate(work.steps):
             if number == work.checkpoint:

@@ -178,6 +178,15 @@ def test_the_room_for_thinking_is_remembered_apart_from_the_dearest_calls(ledger
     assert (ledger.most_room(RUN), ledger.most_overrun(RUN)) == (4_096, 3)
 
 
+def test_a_note_of_an_endpoint_is_written_over_only_by_who_has_read_it(ledger: Ledger) -> None:
+    assert ledger.recall("a") is None
+    assert ledger.note("a", "one", known=None)
+    assert not ledger.note("a", "two", known=None)
+    assert ledger.note("a", "two", known="one")
+    assert not ledger.note("a", "three", known="one")
+    assert (ledger.recall("a"), ledger.recall("b")) == ("two", None)
+
+
 def test_a_job_that_was_closed_by_others_hears_of_it_at_its_next_heartbeat(ledger: Ledger) -> None:
     ledger.start_job(values.job("job-a"))
     assert ledger.beat(RUN, "job-a", at=4, stats=JobStats(papers=1))

@@ -26,6 +26,7 @@ from handlers.llm.limits.aimd import AimdLimit
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
+from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend
 from handlers.tasks.translation.translate import TranslateTask
@@ -110,8 +111,10 @@ class HostileFleet:
             deadline=Deadline(), call_timeout=60,
         )  # fmt: skip
         self.raw.start_job(JobRecord(name, RUN, "s", "host:1:1", 1, now, now, None, "", JobStats()))
+        task = TranslateTask(self.record.spec)
         context = RunContext(
-            job=job, record=self.record, task=TranslateTask(self.record.spec), model=self,
+            job=job, record=self.record, task=task, model=self,
+            names=ResultNames(task, self.record.spec, TranslateTask),
             price=PRICE, breaker=CircuitBreaker(self.clock),
         )  # fmt: skip
         context.give_up = lambda: ledger.short or context.control.state != "active"  # type: ignore[method-assign]

@@ -26,6 +26,7 @@ from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.heartbeat import Heartbeat
+from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend, BatchQueue, Ledger, ObjectStore
 from handlers.runs.submit import RunRequest, queue_entry, submit_run
@@ -167,7 +168,10 @@ class SmallFleet:
         record = ledger.run(run_id)
         ledger.start_job(JobRecord(job.id, run_id, "s", job.owner, 1, now, now, None, "", JobStats()))
         task, breaker = TranslateTask(record.spec), CircuitBreaker(self.clock)
-        made = RunContext(job=job, record=record, task=task, model=self.api, price=PRICE, breaker=breaker)
+        names = ResultNames(task, record.spec, TranslateTask)
+        made = RunContext(
+            job=job, record=record, task=task, names=names, model=self.api, price=PRICE, breaker=breaker
+        )
         made.refresh()
         return made
 

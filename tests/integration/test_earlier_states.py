@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.domain.paper import Paper
+from handlers.pipeline.result_names import ResultNames, kindred
+from handlers.tasks.translation.translate import TranslateTask
 from tests.builders import earlier_states
 from tests.builders.command import PRICES, Ran, lines, paperfleet
 from tests.builders.earlier_states import MODEL, SERVER, Sample
@@ -44,6 +48,27 @@ def test_a_state_folder_goes_on(version: str, end: str, tmp_path: Path) -> None:
                        *PRICES, "--jobs", 1, "--workers", 4, "--max-failed", "100%", "--json")  # fmt: skip
 
     assert_goes_on(sample, command, finish, tmp_path)
+
+
+@pytest.mark.parametrize("cap", [None, 60_000])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_its_results_are_found_by_a_run_with_a_cap_that_binds_nowhere(
+    version: str, cap: int | None, tmp_path: Path
+) -> None:
+    """The version named results by their settings; the cap is one."""
+    earlier_states.restore_folder(earlier_states.load(f"{version}-state-parked"), tmp_path)
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
+    before = ledger.run("r").spec
+    now = before.model_copy(update={"max_tokens": cap, "batch_papers": 7})
+    names = ResultNames(TranslateTask(now), now, TranslateTask, kindred(now, ledger))
+    papers = [
+        Paper.model_validate_json(line) for line in (tmp_path / before.corpus).read_bytes().splitlines()
+    ]
+    done = {row.paper_id for row in ledger.entries("r") if row.status == "done"}
+    found = {paper.id for paper in papers if ledger.reusable(names.all(paper, now))}
+    ledger.close()
+    assert done
+    assert found >= done
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -11,6 +11,7 @@
 ``RUN#<run>#<bucket> | CALLS#<part>`` what a part's calls cost, put once
 ``SESSION#<session> | SESSION``       and ``RUN#<run> | SESSION#<session>``, which names it
 ``FP#<fingerprint> | FP``             a result that later runs may take over
+``ENDPOINT#<key> | NOTE``             what an endpoint does not take
 ====================================  ==========================================================
 """
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.endpoint_items import EndpointItems
 from handlers.adapters.dynamodb.job_items import JobItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
 from handlers.adapters.dynamodb.paper_items import PaperItems
@@ -28,7 +30,7 @@ from handlers.adapters.dynamodb.values import Key
 from handlers.ports import Clock
 
 
-class DynamoDbLedger(RunItems, PaperItems, JobItems):
+class DynamoDbLedger(RunItems, PaperItems, JobItems, EndpointItems):
     """``client`` is boto3's for DynamoDB. Reads are strongly consistent."""
 
     def __init__(self, client: Any, table: str, clock: Clock) -> None:

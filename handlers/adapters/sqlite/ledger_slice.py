@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.domain.ledger import Reusable
 from handlers.domain.result import PartPointer
 
 _SLICE = (
@@ -22,6 +23,7 @@ _SLICE = (
     "INSERT INTO main.session SELECT * FROM src.session WHERE run_id = :run AND session_id = :session",
     "UPDATE main.session SET max_papers = :limit",
     "INSERT INTO main.fingerprint SELECT * FROM src.fingerprint WHERE key = :carried",
+    "INSERT INTO main.endpoint_note SELECT * FROM src.endpoint_note",
 )
 
 
@@ -40,7 +42,8 @@ def slice_ledger(
     nothing yet, so it is the job's share. ``limit``: papers that it may start. ``carried``: key of the object
     that holds copies of earlier runs' results; only those can be taken over."""
     arguments = {"run": run_id, "budget": budget, "session": session, "limit": limit, "carried": carried}
-    SqliteLedger(into).close()
+    for path in (source, into):
+        SqliteLedger(path).close()  # brought up to date
     with closing(sqlite3.connect(into, timeout=60, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous=FULL")
         db.execute("ATTACH DATABASE ? AS src", (str(source),))
@@ -80,10 +83,20 @@ def other_runs_results(ledger: Path, run_id: str) -> bool:
         return row is not None
 
 
-def reuse_at(ledger: Path, places: Mapping[str, PartPointer]) -> None:
-    """Let fingerprints point at copies of their lines."""
+def endpoint_notes(ledger: Path) -> list[str]:
+    """What is remembered, of all endpoints."""
+    with closing(sqlite3.connect(ledger)) as db:
+        return [text for (text,) in db.execute("SELECT text FROM endpoint_note ORDER BY key")]
+
+
+def reuse_at(ledger: Path, places: Mapping[str, tuple[Reusable, PartPointer]]) -> None:
+    """Let fingerprints point at copies of earlier runs' lines."""
     with closing(sqlite3.connect(ledger)) as db, db:
         db.executemany(
-            "UPDATE fingerprint SET key = ?, offset = ?, length = ? WHERE fingerprint = ?",
-            [(where.key, where.offset, where.length, name) for name, where in places.items()],
+            "INSERT OR REPLACE INTO fingerprint (fingerprint, run_id, paper_id, key, offset, length)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (name, result.run_id, result.paper_id, where.key, where.offset, where.length)
+                for name, (result, where) in places.items()
+            ],
         )

@@ -29,6 +29,7 @@ from handlers.adapters.sqlite.merge_sql import (
     OTHER_REPAIR,
     STILL_HELD,
     TAKE_FINGERPRINTS,
+    TAKE_NOTES,
     TAKE_PAPERS,
     WEIGH_PAPERS,
     WEIGHED,
@@ -73,6 +74,7 @@ def merge_ledger(into: Path, source: Path, run_id: str, *, size: Callable[[str],
         lost = _list_objects(db, run_id, size)
         papers = db.execute(TAKE_PAPERS, {"run": run_id}).rowcount
         db.execute(TAKE_FINGERPRINTS, {"run": run_id})
+        db.execute(TAKE_NOTES)
         parts = _merge_parts(db, run_id)
         merge_jobs(db, run_id)
         merge_sessions(db, run_id)

@@ -79,6 +79,12 @@ TAKE_FINGERPRINTS = (
     f" WHERE {_PLACE.format('excluded')} < {_PLACE.format('fingerprint')}"
 )
 
+TAKE_NOTES = (
+    "INSERT INTO main.endpoint_note SELECT * FROM src.endpoint_note WHERE true"
+    " ON CONFLICT (key) DO UPDATE SET text = excluded.text WHERE excluded.text > endpoint_note.text"
+)
+"""The greater text is the later note."""
+
 ADD_PARTS = (
     "INSERT OR IGNORE INTO main.part SELECT * FROM src.part WHERE run_id = :run"
     " AND part_id NOT LIKE 'lost/%'",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from handlers.adapters.sqlite.batch_tables import BatchTables
 from handlers.adapters.sqlite.database import Database
+from handlers.adapters.sqlite.endpoint_tables import ENDPOINT_NOTE, EndpointTables
 from handlers.adapters.sqlite.job_tables import JobTables
 from handlers.adapters.sqlite.paper_tables import PaperTables
 from handlers.adapters.sqlite.run_tables import BUDGET_WORD, RunTables
@@ -126,7 +127,7 @@ CREATE TABLE session (
 """
 
 
-class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables):
+class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables, EndpointTables):
     """Sums (``tally``, batch counts, ``run.held``) are kept in the transaction that changes them,
     so that status reads a few rows however many papers there are."""
 
@@ -134,6 +135,7 @@ class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables):
         self._db = Database(path, _SCHEMA)
         self._db.ensure(PART_CALLS)
         self._db.ensure(BUDGET_WORD)
+        self._db.ensure(ENDPOINT_NOTE)
         for column in HELD:
             self._db.add_column("part", column)
 

@@ -28,7 +28,8 @@ def identities(spec: RunSpec) -> Callable[[str, Iterable[ChatRequest]], str]:
 
     ``digest`` is a request's (roles and texts of its messages), ``cap`` the user's ``max_tokens`` where it is
     below what the answer might take, else null; ``json_mode`` is whether JSON is asked for, ``temperature`` a
-    number with a decimal point or null. The text's digest is in it because a field that holds no word to
+    number with a decimal point or null. A result's own fingerprint has the settings as sent: what the
+    endpoint does not take is not in them. The text's digest is in it because a field that holds no word to
     translate is not sent and is part of the result all the same.
     """
     fixed = canonical_json(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from handlers.domain.paper import Paper
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
+from handlers.domain.run import RunSpec
+from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.run_paper import PendingPaper, reuse_results
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders import values
-from tests.builders.bench import Bench
+from tests.builders.bench import GOOD, Bench
 
 PAPER = Paper(id="p1", title="样本的热导率", abstract="本文研究了样本。", language="zh")
 GOLDEN = "ad38cea6c152958f10934e93861d835bd3ecd10564a201eb55a53f7d1b564dda"
@@ -32,11 +36,11 @@ def done_before(bench: Bench, fingerprint: str) -> None:
 def test_a_result_is_found_under_the_name_of_its_release(tmp_path: Path, release: str) -> None:
     bench = Bench(tmp_path)
     pending = PendingPaper.of(bench.context, PAPER, 1, ())
-    assert pending.earlier_fingerprint == GOLDEN
-    done_before(bench, GOLDEN if release == "earlier" else pending.fingerprint)
+    assert pending.names[1:] == (GOLDEN,)
+    done_before(bench, GOLDEN if release == "earlier" else pending.names[0])
     lines = reuse_results(bench.context, values.batch(ids=("p1",)), [pending])
     assert lines["p1"].reused_from == "before/p1"
-    assert lines["p1"].fingerprint == pending.fingerprint
+    assert lines["p1"].fingerprint == pending.names[0]
     assert lines["p1"].calls == ()
 
 
@@ -54,6 +58,67 @@ def test_a_paper_that_cannot_be_asked_for_does_not_keep_the_others_of_its_batch_
             raise RuntimeError("a text that nobody foresaw")
 
     bench = Bench(tmp_path)
-    bench.context.task = Broken(values.spec())
+    bench.context.names = ResultNames(Broken(values.spec()), values.spec(), Broken)
+    assert PendingPaper.of(bench.context, PAPER, 1, ()).names == (GOLDEN,)
+
+
+def done_with(bench: Bench, **settings: Any) -> RunSpec:
+    """A result that an earlier release made with other settings, named by these."""
+    spec = values.spec(**settings)
+    done_before(bench, spec.fingerprint(PAPER.text_digest()))
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        ({}, {"max_tokens": 8_192}, True),
+        ({"max_tokens": 8_192}, {}, True),
+        ({"max_tokens": 8_192}, {"max_tokens": 16_000}, True),
+        ({}, {"glossary": {"超导": "superconductivity"}}, True),
+        ({"json_mode": "on"}, {}, True),
+        ({"target_language": "EN"}, {}, True),
+        ({"full_text": True}, {}, True),  # it has no body
+        ({"skip_no_derivatives": False}, {}, True),
+        ({}, {"max_tokens": 50}, False),
+        ({"max_tokens": 50}, {}, False),
+        ({"glossary": {"热导率": "heat conductivity"}}, {}, False),
+        ({"json_mode": "off"}, {}, False),
+        ({"target_language": "de"}, {}, False),
+    ],
+)
+def test_an_earlier_releases_result_is_found_where_its_settings_asked_the_same(
+    tmp_path: Path, before: dict[str, Any], now: dict[str, Any], found: bool
+) -> None:
+    bench = Bench(tmp_path)
+    other, spec = done_with(bench, **before), values.spec(**now)
+    bench.context.names = ResultNames(TranslateTask(spec), spec, TranslateTask, [other])
     pending = PendingPaper.of(bench.context, PAPER, 1, ())
-    assert pending.fingerprint == pending.earlier_fingerprint
+    assert bool(reuse_results(bench.context, values.batch(ids=("p1",)), [pending])) is found
+
+
+def test_the_runs_that_may_ask_the_same_are_picked_from_the_ledger(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    settings: list[dict[str, Any]] = [
+        {"max_tokens": 9},
+        {"max_tokens": 9, "batch_papers": 3, "corpus": "other"},
+        {"model": "another"},
+        {"temperature": 0.5},
+        {"json_mode": "on"},
+    ]
+    for number, each in enumerate(settings):
+        record = values.run_record(f"before-{number}")
+        bench.ledger.create_run(replace(record, spec=values.spec(**each), created_at=float(number)))
+    picked = kindred(values.spec(), bench.ledger)
+    assert [(spec.json_mode, spec.max_tokens) for spec in picked] == [("on", None), ("auto", 9)]
+
+
+def test_a_result_goes_by_the_request_as_it_was_sent(tmp_path: Path) -> None:
+    """The endpoint refuses JSON mode after the paper was taken up."""
+    bench = Bench(tmp_path, GOOD)
+    pending = PendingPaper.of(bench.context, PAPER, 1, ())
+    bare = values.spec(json_mode="off")
+    bench.context.as_sent = lambda _spec: bare
+    assert pending.name_of_result(bench.context) == TranslateTask(bare).fingerprint(PAPER)
+    later = PendingPaper.of(bench.context, PAPER, 1, ())
+    assert later.names == (TranslateTask(bare).fingerprint(PAPER), pending.names[0], GOLDEN)

@@ -1,0 +1,59 @@
+"""The doubtful parameters of a request, which not every endpoint takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from handlers.domain.run import RunSpec
+from handlers.llm.refused_parameter import Parameter
+
+TokensField = Literal["max_tokens", "max_completion_tokens"]
+_OTHER: dict[TokensField, TokensField] = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is sent of the doubtful parameters."""
+
+    json_mode: bool
+    tokens_field: TokensField
+    temperature: float | None
+    stream: bool = True
+    """``"stream": false``."""
+    system: bool = True
+    """False if the instructions go into the user's message."""
+    cap: int | None = None
+    """Most tokens of an answer that the endpoint takes."""
+
+    def without(self, parameter: Parameter, cap: int | None = None) -> Form:
+        """The form that gives one up."""
+        match parameter:
+            case "response_format":
+                return replace(self, json_mode=False)
+            case "tokens_field":
+                return replace(self, tokens_field=_OTHER[self.tokens_field])
+            case "tokens_range":
+                return replace(self, cap=cap)
+            case "temperature":
+                return replace(self, temperature=None)
+            case "system":
+                return replace(self, system=False)
+        return replace(self, stream=False)
+
+
+def form_of(spec: RunSpec) -> Form:
+    """As a run's settings ask for it."""
+    return Form(spec.json_mode != "off", spec.max_tokens_field, spec.temperature)
+
+
+def as_sent(spec: RunSpec, form: Form) -> RunSpec:
+    """The settings whose requests are those that are sent in this form; ``spec`` itself if they are as asked.
+    A cap that the endpoint imposes is none of the user's and changes nothing."""
+    json_mode = spec.json_mode if form.json_mode else "off"
+    sent = {"json_mode": json_mode, "temperature": form.temperature, "max_tokens_field": form.tokens_field}
+    same = all(getattr(spec, name) == value for name, value in sent.items())
+    return spec if same else spec.model_copy(update=sent)

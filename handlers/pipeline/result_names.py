@@ -1,0 +1,72 @@
+"""The fingerprints under which results of a paper may stand, whichever release and settings led to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from handlers.domain.paper import Paper
+from handlers.domain.run import RunSpec
+from handlers.ports import Ledger, Task
+
+TaskOf = Callable[[RunSpec], Task]
+_MOVES = frozenset(
+    ("max_tokens", "glossary", "skip_no_derivatives", "full_text", "target_language", "json_mode")
+)
+"""Settings that differ between runs and may change no byte of a paper's requests."""
+_FREE = frozenset(("corpus", "corpus_sha256", "batch_papers", "batch_tokens"))
+"""Settings that no fingerprint has."""
+_RUNS, _OTHERS = 20, 4
+"""Runs looked at, the latest first, and different settings taken from them at most."""
+
+
+class ResultNames:
+    """Of the papers of one run. A name is the digest of the requests as sent; earlier releases digested the
+    settings in its place, so that a result of theirs is found by the settings that it was made with, where
+    these ask the same for the paper."""
+
+    def __init__(self, task: Task, spec: RunSpec, task_of: TaskOf, others: Sequence[RunSpec] = ()) -> None:
+        self._task = task
+        self._spec = spec
+        self._task_of = task_of
+        self._earlier = spec.fingerprints()
+        self._others = [(task_of(other), other.fingerprints()) for other in others]
+        self._sent = spec, task
+
+    def name(self, paper: Paper, sent: RunSpec) -> str:
+        """The name of a result that comes of these requests. ``sent``: the settings without what the endpoint
+        does not take. Raises what the task raises."""
+        if sent == self._spec:
+            return self._task.fingerprint(paper)
+        if self._sent[0] != sent:
+            self._sent = sent, self._task_of(sent)
+        return self._sent[1].fingerprint(paper)
+
+    def earlier(self, paper: Paper) -> str:
+        """What earlier releases called it, with the same settings."""
+        return self._earlier(paper.text_digest())
+
+    def all(self, paper: Paper, sent: RunSpec) -> list[str]:
+        """Every name to look for, the one that a new result gets first. Raises what the task raises."""
+        asked = self._task.fingerprint(paper)
+        names = [asked if sent == self._spec else self.name(paper, sent), asked, self.earlier(paper)]
+        if self._others:
+            digest = paper.text_digest()
+            names += [name(digest) for task, name in self._others if task.fingerprint(paper) == asked]
+        return list(dict.fromkeys(names))
+
+
+def kindred(spec: RunSpec, ledger: Ledger) -> list[RunSpec]:
+    """Settings of the ledger's latest runs that may ask the same of a paper as ``spec``."""
+    named = [spec.model_copy(update=dict.fromkeys(_FREE))]
+    found = []
+    for run_id in reversed(ledger.run_ids()[-_RUNS:]):
+        other = ledger.run(run_id).spec
+        bare = other.model_copy(update=dict.fromkeys(_FREE))
+        if bare not in named and _fixed(other) == _fixed(spec):
+            named.append(bare)
+            found.append(other)
+    return found[:_OTHERS]
+
+
+def _fixed(spec: RunSpec) -> dict[str, object]:
+    return {name: value for name, value in spec if name not in _MOVES | _FREE}
