@@ -14,6 +14,7 @@ from handlers.domain.money import Price
 from handlers.domain.run import RunRecord
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
+from handlers.llm.tariff import Tariff
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.stop import Deadline, StopSignal
@@ -60,7 +61,7 @@ class Bench:
             record=record,
             task=TranslateTask(record.spec),
             model=self.model,
-            price=PRICE,
+            tariff=Tariff(PRICE),
             breaker=CircuitBreaker(self.clock),
         )
         # Sleeping moves the clock: no test waits for real.

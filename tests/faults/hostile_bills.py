@@ -23,6 +23,7 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
 from handlers.errors import StoppedError, UsageError
 from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.tariff import Tariff
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
@@ -112,7 +113,7 @@ class HostileFleet:
         self.raw.start_job(JobRecord(name, RUN, "s", "host:1:1", 1, now, now, None, "", JobStats()))
         context = RunContext(
             job=job, record=self.record, task=TranslateTask(self.record.spec), model=self,
-            price=PRICE, breaker=CircuitBreaker(self.clock),
+            tariff=Tariff(PRICE), breaker=CircuitBreaker(self.clock),
         )  # fmt: skip
         context.give_up = lambda: ledger.short or context.control.state != "active"  # type: ignore[method-assign]
         self.at_work.append(Job(context, ledger))

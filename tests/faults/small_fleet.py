@@ -21,6 +21,7 @@ from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.domain.run import RunSpec
 from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.tariff import Tariff
 from handlers.pipeline.batch_runner import BatchRunner, Delivery
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.committer import Committer
@@ -167,7 +168,9 @@ class SmallFleet:
         record = ledger.run(run_id)
         ledger.start_job(JobRecord(job.id, run_id, "s", job.owner, 1, now, now, None, "", JobStats()))
         task, breaker = TranslateTask(record.spec), CircuitBreaker(self.clock)
-        made = RunContext(job=job, record=record, task=task, model=self.api, price=PRICE, breaker=breaker)
+        made = RunContext(
+            job=job, record=record, task=task, model=self.api, tariff=Tariff(PRICE), breaker=breaker
+        )
         made.refresh()
         return made
 
