@@ -54,6 +54,10 @@ class Job:
 class HostileFleet:
     """Jobs of one run in one thread. While a call of one is under way, others make theirs."""
 
+    tariff = Tariff(PRICE)
+    fallback: float | None = None
+    """Seconds, for a run that asks for the flex tier."""
+
     def __init__(self, folder: Path, ends: tuple[str, ...] = HOSTILE, jobs: int = 3) -> None:
         self.folder, self.ends = folder, ends
         self.clock = FakeClock()
@@ -113,7 +117,7 @@ class HostileFleet:
         self.raw.start_job(JobRecord(name, RUN, "s", "host:1:1", 1, now, now, None, "", JobStats()))
         context = RunContext(
             job=job, record=self.record, task=TranslateTask(self.record.spec), model=self,
-            tariff=Tariff(PRICE), breaker=CircuitBreaker(self.clock),
+            tariff=self.tariff, flex_fallback=self.fallback, breaker=CircuitBreaker(self.clock),
         )  # fmt: skip
         context.give_up = lambda: ledger.short or context.control.state != "active"  # type: ignore[method-assign]
         self.at_work.append(Job(context, ledger))
