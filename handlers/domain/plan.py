@@ -112,7 +112,7 @@ class PlanRow(Frozen):
 
 
 class PlanTier(Frozen):
-    """What the same calls cost in one tier or at some hours; None, and what is missing, if that is unknown."""
+    """What the same calls cost in one tier or at some hours; None, and what is missing, if nobody knows."""
 
     tier: str
     """``standard``, ``flex`` or ``offpeak``."""
