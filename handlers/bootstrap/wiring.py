@@ -27,7 +27,7 @@ from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.llm.pricing import price_of
 from handlers.llm.proxies import proxy_for
 from handlers.llm.reasoning_room import ReasoningRoom
-from handlers.llm.tariff import GivenPrices, Tariff, tariff_of
+from handlers.llm.tariff import GivenPrices, ModelTariff, tariff_of
 from handlers.pipeline.auto_workers import AutoWorkers
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
@@ -72,7 +72,7 @@ def price(settings: Settings, model: str) -> Price:
     )
 
 
-def tariff(settings: Settings, model: str) -> Tariff:
+def tariff(settings: Settings, model: str) -> ModelTariff:
     """The model's prices by tier and hour; UsageError if one that the settings ask for is missing."""
     return tariff_of(model, given_prices(settings), flex=bool(settings.flex))
 

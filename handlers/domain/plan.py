@@ -118,6 +118,7 @@ class PlanTier(Frozen):
     """``standard``, ``flex`` or ``offpeak``."""
     cost_usd: float | None
     missing: str = ""
+    """What is not known, and how to give it; "" if nothing is."""
 
 
 class FirstStep(Frozen):

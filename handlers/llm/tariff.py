@@ -26,7 +26,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True)
-class Tariff:
+class ModelTariff:
     """``standard`` is the dearest price of the standard tier. Times are Unix seconds."""
 
     standard: Price
@@ -93,7 +93,7 @@ class GivenPrices:
         return any(each is not None for each in (self.price_in, self.price_out, self.price_cached))
 
 
-def tariff_of(model: str, given: GivenPrices, *, flex: bool = False) -> Tariff:
+def tariff_of(model: str, given: GivenPrices, *, flex: bool = False) -> ModelTariff:
     """A model's tariff; what is given goes before the table, and where a standard price is given nothing of
     the table's tiers and hours holds. UsageError names the price that is neither given nor known."""
     standard = price_of(
@@ -111,7 +111,7 @@ def tariff_of(model: str, given: GivenPrices, *, flex: bool = False) -> Tariff:
         hours = None
     if given.offpeak and hours is None:
         raise UsageError(f"--hours offpeak: {missing_hours(model)}")
-    return Tariff(standard, tiers, hours)
+    return ModelTariff(standard, tiers, hours)
 
 
 def flex_price(listed: Price | None, given: GivenPrices) -> Price | None:

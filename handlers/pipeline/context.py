@@ -13,7 +13,7 @@ from handlers.errors import StoppedError
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
 from handlers.llm.reasoning_room import ReasoningRoom
-from handlers.llm.tariff import Tariff
+from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.budget_lease import BudgetLease
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.failure_rate import FailureRate
@@ -58,7 +58,7 @@ class RunContext:
     record: RunRecord
     task: Task
     model: ChatModel
-    tariff: Tariff
+    tariff: ModelTariff
     breaker: CircuitBreaker
     failures: FailureRate = field(default_factory=FailureRate)
     estimator: CostEstimator = field(default_factory=CostEstimator)

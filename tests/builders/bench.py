@@ -14,7 +14,7 @@ from handlers.domain.money import Price
 from handlers.domain.run import RunRecord
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
-from handlers.llm.tariff import Tariff
+from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.stop import Deadline, StopSignal
@@ -61,7 +61,7 @@ class Bench:
             record=record,
             task=TranslateTask(record.spec),
             model=self.model,
-            tariff=Tariff(PRICE),
+            tariff=ModelTariff(PRICE),
             breaker=CircuitBreaker(self.clock),
         )
         # Sleeping moves the clock: no test waits for real.

@@ -7,7 +7,7 @@ from typing import Any
 
 from handlers.domain.money import Price
 from handlers.llm.price_hours import PriceHours, read_hours
-from handlers.llm.tariff import Tariff
+from handlers.llm.tariff import ModelTariff
 
 PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
 HALF = Price(prompt=500_000, completion=1_000_000, cached=100_000)
@@ -24,8 +24,8 @@ def hours(cheap: Price = HALF, **changes: Any) -> PriceHours:
     return read_hours({**DEEP, **changes}, cheap)
 
 
-FLEX = Tariff(PRICE, {"flex": HALF})
-BY_HOUR = Tariff(PRICE, hours=hours())
+FLEX = ModelTariff(PRICE, {"flex": HALF})
+BY_HOUR = ModelTariff(PRICE, hours=hours())
 
 
 def at(text: str) -> float:

@@ -23,7 +23,7 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
 from handlers.errors import StoppedError, UsageError
 from handlers.llm.limits.aimd import AimdLimit
-from handlers.llm.tariff import Tariff
+from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
@@ -54,7 +54,7 @@ class Job:
 class HostileFleet:
     """Jobs of one run in one thread. While a call of one is under way, others make theirs."""
 
-    tariff = Tariff(PRICE)
+    tariff = ModelTariff(PRICE)
     fallback: float | None = None
     """Seconds, for a run that asks for the flex tier."""
 

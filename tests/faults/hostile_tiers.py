@@ -12,7 +12,7 @@ from handlers.domain.call import ChatAnswer, ChatRequest, Usage
 from handlers.domain.call_errors import CapacityError, TransientError
 from handlers.domain.money import Price
 from handlers.llm.pricing import worst_cost
-from handlers.llm.tariff import Tariff
+from handlers.llm.tariff import ModelTariff
 from tests.builders.tariffs import HALF, PRICE, hours
 from tests.faults.hostile_bills import HostileFleet
 from tests.faults.hostile_provider import some
@@ -33,7 +33,7 @@ class TieredFleet(HostileFleet):
 
     def __init__(self, folder: Path, chance: random.Random) -> None:
         by_hour = chance.random() < 0.5
-        self.tariff = Tariff(PRICE, {"flex": HALF}, hours(dear=OFTEN) if by_hour else None)
+        self.tariff = ModelTariff(PRICE, {"flex": HALF}, hours(dear=OFTEN) if by_hour else None)
         self.fallback = chance.choice((None, 0.0, 30.0, 600.0, math.inf))
         super().__init__(folder, chance.choice((STATED, STATED + SILENT)), jobs=chance.randint(1, 4))
 

@@ -21,7 +21,7 @@ from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.domain.run import RunSpec
 from handlers.llm.limits.aimd import AimdLimit
-from handlers.llm.tariff import Tariff
+from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.batch_runner import BatchRunner, Delivery
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.committer import Committer
@@ -169,7 +169,7 @@ class SmallFleet:
         ledger.start_job(JobRecord(job.id, run_id, "s", job.owner, 1, now, now, None, "", JobStats()))
         task, breaker = TranslateTask(record.spec), CircuitBreaker(self.clock)
         made = RunContext(
-            job=job, record=record, task=task, model=self.api, tariff=Tariff(PRICE), breaker=breaker
+            job=job, record=record, task=task, model=self.api, tariff=ModelTariff(PRICE), breaker=breaker
         )
         made.refresh()
         return made

@@ -13,7 +13,7 @@ from handlers.domain.call import Usage
 from handlers.domain.money import Price
 from handlers.errors import UsageError
 from handlers.llm.pricing import price_table
-from handlers.llm.tariff import GivenPrices, Tariff, dearest, tariff_of
+from handlers.llm.tariff import GivenPrices, ModelTariff, dearest, tariff_of
 from tests.builders.tariffs import BY_HOUR, FLEX, HALF, PRICE, at, hours
 
 CHEAP, DEAR = at("2026-11-30 12:00"), at("2026-11-30 02:00")
@@ -53,7 +53,7 @@ def test_a_call_is_booked_at_the_dearest_moment_of_its_time() -> None:
     assert BY_HOUR.booked("", None, edge, edge + 29) == ("offpeak", HALF)
 
 
-TARIFFS = st.sampled_from((FLEX, BY_HOUR, replace(BY_HOUR, tiers={"flex": HALF}), Tariff(PRICE)))
+TARIFFS = st.sampled_from((FLEX, BY_HOUR, replace(BY_HOUR, tiers={"flex": HALF}), ModelTariff(PRICE)))
 
 
 @given(
@@ -61,7 +61,7 @@ TARIFFS = st.sampled_from((FLEX, BY_HOUR, replace(BY_HOUR, tiers={"flex": HALF})
     st.floats(0, 10**6), st.floats(0, 900), st.floats(0, 1), st.integers(0, 99), st.integers(0, 99),
 )  # fmt: skip
 def test_no_call_is_booked_at_more_than_it_was_reserved_at(
-    tariff: Tariff, asked: str, named: str | None, after: float, most: float, share: float, cached: int,
+    tariff: ModelTariff, asked: str, named: str | None, after: float, most: float, share: float, cached: int,
     answer: int,
 ) -> None:  # fmt: skip
     start = at("2026-11-20 00:00") + after
@@ -73,7 +73,7 @@ def test_no_call_is_booked_at_more_than_it_was_reserved_at(
 
 def test_a_dearer_tier_that_was_seen_is_reserved_for() -> None:
     twice = Price(prompt=2_000_000, completion=4_000_000, cached=2_000_000)
-    tariff = Tariff(PRICE, {"priority": twice})
+    tariff = ModelTariff(PRICE, {"priority": twice})
     assert tariff.worst(frozenset(("priority",)), CHEAP, CHEAP) == twice
     assert tariff.worst(frozenset(), CHEAP, CHEAP) == PRICE
 
@@ -116,5 +116,5 @@ def test_every_price_of_a_tier_or_an_hour_is_at_most_the_listed_one() -> None:
 
 def test_it_says_when_it_goes_on() -> None:
     assert BY_HOUR.goes_on(DEAR, 60) == "goes on at 2026-11-30 04:00 UTC"
-    never = Tariff(PRICE, hours=hours(dear=[{"days": "mon-sun", "hours": "00:00-00:00"}]))
+    never = ModelTariff(PRICE, hours=hours(dear=[{"days": "mon-sun", "hours": "00:00-00:00"}]))
     assert never.goes_on(DEAR, 60) == "no cheaper hour is known"

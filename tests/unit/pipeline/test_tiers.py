@@ -10,7 +10,7 @@ import pytest
 from handlers.domain.call import CallRecord, CallTotals, ChatAnswer
 from handlers.domain.call_errors import CapacityError, ModelCallError, ThrottledError, TransientError
 from handlers.errors import StoppedError
-from handlers.llm.tariff import Tariff
+from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.calls import PaperCalls
 from tests.builders.bench import GOOD, REQUEST, Bench
 from tests.builders.tariffs import BY_HOUR, FLEX, PRICE, at
@@ -23,7 +23,10 @@ def served(tier: str | None) -> ChatAnswer:
 
 
 def bench(
-    folder: Path, *outcomes: ChatAnswer | ModelCallError, tariff: Tariff = FLEX, fallback: float | None = 600
+    folder: Path,
+    *outcomes: ChatAnswer | ModelCallError,
+    tariff: ModelTariff = FLEX,
+    fallback: float | None = 600,
 ) -> Bench:
     made = Bench(folder, *outcomes)
     made.context.tariff, made.context.flex_fallback = tariff, fallback
@@ -123,7 +126,7 @@ def test_an_answer_of_either_tier_is_given_again_to_the_other(tmp_path: Path) ->
 
 def test_a_dearer_tier_is_told_and_reserved_for_from_then_on(tmp_path: Path) -> None:
     dear = PRICE.model_copy(update={"completion": 40_000_000})
-    made = bench(tmp_path, served("priority"), tariff=Tariff(PRICE, {"priority": dear}), fallback=None)
+    made = bench(tmp_path, served("priority"), tariff=ModelTariff(PRICE, {"priority": dear}), fallback=None)
     (call,) = asked(made)
     assert (call.tier, call.code, call.cost) == ("priority", "over_reservation", 810_000)
     tariff, now = made.context.tariff, made.clock.now()
@@ -131,7 +134,7 @@ def test_a_dearer_tier_is_told_and_reserved_for_from_then_on(tmp_path: Path) -> 
 
 
 def test_without_tiers_a_record_says_nothing_of_them(tmp_path: Path) -> None:
-    made = bench(tmp_path, GOOD, tariff=Tariff(PRICE), fallback=None)
+    made = bench(tmp_path, GOOD, tariff=ModelTariff(PRICE), fallback=None)
     (call,) = asked(made)
     assert not {"tier", "fallback"} & call.model_dump().keys()
     assert made.model.requests == [REQUEST]
