@@ -35,8 +35,8 @@ from docs.outputs import (  # noqa: E402 - found by the line above
     KEYS_WITHOUT_WORDS,
     OUTPUTS,
 )
-from handlers.cli.help_words import Number  # noqa: E402 - likewise
 from docs.provider_page import provider_tables  # noqa: E402 - likewise
+from handlers.cli.help_words import Number  # noqa: E402 - likewise
 from handlers.cli.main import app_of  # noqa: E402 - likewise
 from handlers.domain.money import NanoUsd  # noqa: E402 - likewise
 from handlers.results.records import COLUMNS  # noqa: E402 - likewise

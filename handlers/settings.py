@@ -24,6 +24,8 @@ from handlers.flag_groups import (
     BUDGET,
     CONNECTION,
     FLEET,
+    FLEX,
+    HOURS,
     JOBS,
     LIMIT,
     MODEL,
@@ -53,6 +55,9 @@ CUSTOM = "custom"
 """Name of a plan's fleet that is no tier."""
 MOST_AUTO = 500
 """Most threads of a process under ``workers = "auto"``: beyond them its CPU is the limit."""
+FLEX_SECONDS = 900.0
+"""Of a call in the flex tier, and of its silence, where none is given."""
+FLEX_FALLBACK = 600.0
 _PRICE: dict[str, Any] = {"ge": 0, "le": 10**5}
 _RATE: dict[str, Any] = {"gt": 0, "ge": 1e-3}
 
@@ -120,6 +125,27 @@ class Settings(BaseSettings):
     price_cached: Decimal | None = setting(
         "USD per million cached prompt tokens; --price-in if it is not given.", ADDRESS, **_PRICE
     )
+    flex: bool | None = setting(
+        'Ask for the flex tier (`service_tier: "flex"`): cheaper, slower, at times without capacity.',
+        FLEX,
+        switch="--flex",
+    )
+    flex_fallback: Annotated[float, Field(ge=0)] | Literal["never"] | None = setting(
+        "Seconds of refusals for want of capacity after which a call goes to the standard tier, or `never`;"
+        " 600 if it is not given.",
+        FLEX,
+    )
+    price_flex_in: Decimal | None = setting(
+        "USD per million prompt tokens in the flex tier, if the price table lacks them.", FLEX, **_PRICE
+    )
+    price_flex_out: Decimal | None = setting(
+        "USD per million completion tokens in the flex tier.", FLEX, **_PRICE
+    )
+    price_flex_cached: Decimal | None = setting(
+        "USD per million cached prompt tokens in the flex tier; --price-flex-in if it is not given.",
+        FLEX,
+        **_PRICE,
+    )
     temperature: float | None = setting("Sampling temperature.", REQUEST, default=0.0, ge=0, le=2)
     max_tokens: int | None = setting(
         "Cap on an answer's tokens, thoughts and all; by default what text and thoughts take.", REQUEST, gt=0
@@ -168,6 +194,11 @@ class Settings(BaseSettings):
     )
     limit: int | None = setting("Start at most this many papers this time.", SESSION, ge=0)
     deadline: float | None = setting("Seconds that this session may take.", SESSION, gt=0)
+    hours: Literal["any", "offpeak"] | None = setting(
+        "offpeak: start no call that could end in an hour in which the model is dearer; any if it is not"
+        " given.",
+        HOURS,
+    )
     force: bool = setting("Pay again for results of earlier runs.", JOBS, default=False, switch="--force")
     max_failed: Share = setting(
         "Park the run once clearly more than this share of a job's last 200 papers fail or are flagged, e.g."
@@ -190,6 +221,19 @@ class Settings(BaseSettings):
     @classmethod
     def _stack_implies_aws(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {"backend": "aws"} | values if values.get("stack") else values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flex_takes_longer(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if str(values.get("flex")).lower() not in ("true", "1", "yes", "on", "t", "y"):
+            return values
+        return {"call_timeout": FLEX_SECONDS, "read_timeout": FLEX_SECONDS} | values
+
+    @model_validator(mode="after")
+    def _one_tier(self) -> Settings:
+        if self.flex and "service_tier" in self.extra_body:
+            raise ValueError("--extra-body sets service_tier, which --flex sets itself: give one of them")
+        return self
 
     @field_validator("state")
     @classmethod

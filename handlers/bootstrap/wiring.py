@@ -6,6 +6,7 @@ its source is being ingested, or never.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -27,6 +28,7 @@ from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.llm.pricing import price_of
 from handlers.llm.proxies import proxy_for
 from handlers.llm.reasoning_room import ReasoningRoom
+from handlers.llm.tariff import GivenPrices, ModelTariff, tariff_of
 from handlers.pipeline.auto_workers import AutoWorkers
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
@@ -36,7 +38,7 @@ from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Clock, EndpointNotes, Task
-from handlers.settings import Settings, load_settings
+from handlers.settings import FLEX_FALLBACK, Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from handlers.tasks.translation.translate import TranslateTask
@@ -70,6 +72,32 @@ def price(settings: Settings, model: str) -> Price:
     return price_of(
         model, price_in=settings.price_in, price_out=settings.price_out, price_cached=settings.price_cached
     )
+
+
+def tariff(settings: Settings, model: str) -> ModelTariff:
+    """The model's prices by tier and hour; UsageError if one that the settings ask for is missing."""
+    return tariff_of(model, given_prices(settings), flex=bool(settings.flex))
+
+
+def given_prices(settings: Settings) -> GivenPrices:
+    return GivenPrices(
+        price_in=settings.price_in,
+        price_out=settings.price_out,
+        price_cached=settings.price_cached,
+        flex_in=settings.price_flex_in,
+        flex_out=settings.price_flex_out,
+        flex_cached=settings.price_flex_cached,
+        base_url=settings.base_url,
+        offpeak=settings.hours == "offpeak",
+    )
+
+
+def _flex_fallback(settings: Settings) -> float | None:
+    """Seconds, infinite for never; None without the flex tier."""
+    if not settings.flex:
+        return None
+    given = FLEX_FALLBACK if settings.flex_fallback is None else settings.flex_fallback
+    return math.inf if given == "never" else float(given)
 
 
 def endpoint(settings: Settings) -> str:
@@ -169,7 +197,9 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             names=ResultNames(task, record.spec, task_of, kindred(record.spec, adapters.ledger)),
             model=model,
             as_sent=model.as_sent,
-            price=price(settings, record.spec.model),
+            tariff=tariff(settings, record.spec.model),
+            flex_fallback=_flex_fallback(settings),
+            offpeak=settings.hours == "offpeak",
             breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),
             failures=_failures(run_id, settings.max_failed),
             room=_room(run_id, settings.reasoning_room),

@@ -88,7 +88,7 @@ def pilot(
         corpus = measure_corpus(SourceSpec(source, mapping or (), source_format), ready, console)
         if not corpus.sized:
             raise UsageError("no paper of this corpus needs a call: there is nothing to pilot")
-        wiring.price(ready, corpus.spec.model)
+        wiring.tariff(ready, corpus.spec.model)
         report, figures, runs = _sampled(corpus, papers, console)
     kept = str(corpus.figures_path) if figures else ""
     pilot_report = PilotReport(state=report.state, runs=tuple(runs), figures=figures, kept=kept)

@@ -17,6 +17,8 @@ from handlers.cli.setting_flags import add_command
 from handlers.domain.money import Price
 from handlers.domain.plan import Plan, PlanFile
 from handlers.errors import UsageError
+from handlers.llm.pricing import list_price
+from handlers.llm.tariff import FLEX, OFFPEAK, STANDARD, flex_price, missing_flex_price, missing_hours
 from handlers.local.ingesting import SourceSpec
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions, AssumptionsBuilder
@@ -131,8 +133,24 @@ def _plan_of(corpus: MeasuredCorpus, request: PlanRequest, assume: Path | None) 
         pilot=figures,
         model=corpus.spec.model,
         sha256=corpus.ingest_result.sha256,
+        tiers=_tiers(settings, corpus.spec.model, price),
     )
     return make_plan(basis, request)
+
+
+def _tiers(settings: Settings, model: str, standard: Price | None) -> dict[str, Price | str]:
+    """The price of each tier, or what is missing to know it."""
+    from handlers.bootstrap import wiring  # most of the package
+
+    given = wiring.given_prices(settings)
+    listed = None if given.standard_is_given else list_price(model)
+    flex = flex_price(listed.tiers.get(FLEX) if listed else None, given)
+    cheap = listed.hours.cheap if listed and listed.hours else None
+    return {
+        STANDARD: standard or "no price is known",
+        FLEX: flex or missing_flex_price(model),
+        OFFPEAK: cheap or missing_hours(model),
+    }
 
 
 def _of_corpus(corpus: MeasuredCorpus) -> dict[str, float]:

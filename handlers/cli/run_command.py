@@ -38,6 +38,10 @@ def run(
             "--plan", help="Execute exactly what `paperfleet plan` wrote; the report compares the two."
         ),
     ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="With --hours offpeak: sleep through dear hours in place of ending."),
+    ] = False,
     as_json: shared_options.AsJson = False,
     **flags: Any,
 ) -> None:
@@ -54,7 +58,7 @@ def run(
         corpus = ingest_source(spec, settings, console, again=False, alongside=alongside)
         from handlers.local.session import exit_code, print_report, run_planned
 
-        report = run_planned(settings, corpus, planned, console)
+        report = run_planned(settings, corpus, planned, console, wait=wait)
     print_report(report, as_json=as_json)
     raise typer.Exit(exit_code(report))
 

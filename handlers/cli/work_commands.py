@@ -65,7 +65,7 @@ def work(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
     with open_state(settings.run_id, settings) as adapters:
         spec = adapters.ledger.run(settings.run_id).spec
         wiring.task_of(spec)
-        wiring.price(settings, spec.model)
+        wiring.tariff(settings, spec.model)
         wiring.endpoint(settings)
         reap_dead_jobs(adapters, settings.run_id)
     with Progress(Console(stderr=True, highlight=False)) as progress:

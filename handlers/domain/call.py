@@ -17,6 +17,10 @@ CallKind = Literal["translate", "repair", "split"]
 CallOutcome = Literal["ok", "throttled", "transient", "fatal", "refused"]
 
 
+COUNTED_APART = ("latency", "errors", "tiers")
+"""Fields of ``CallTotals`` that are no single number."""
+
+
 class Usage(Frozen):
     """Tokens of one call as the API reports them; ``cached`` and ``reasoning`` are parts of the others."""
 
@@ -54,6 +58,8 @@ class ChatRequest(Frozen):
     kind: CallKind = "translate"
     room: int = Field(default=0, ge=0)
     """Part of ``max_tokens`` that is for thinking before the answer."""
+    tier: Literal["", "flex", "standard"] = ""
+    """How it is sent, no part of what is asked: ``standard`` after the flex tier had no capacity for it."""
 
     @cached_property
     def sizes(self) -> tuple[tuple[int, int], ...]:
@@ -73,6 +79,8 @@ class ChatAnswer(Frozen):
     finish_reason: str | None = None
     usage: Usage | None = None
     model: str | None = None
+    tier: str | None = None
+    """The service tier that the API says it answered in, in its own word."""
 
 
 class CallRecord(Frozen):
@@ -99,6 +107,11 @@ class CallRecord(Frozen):
     raw: str | None = None
     """The answer's text, kept so that gates can run again for nothing."""
     finish_reason: str | None = None
+    tier: Annotated[str, Field(exclude_if=operator.not_)] = ""
+    """What it is booked as: ``standard``, ``flex``, ``peak``, ``offpeak``, or another tier that the answer
+    names; "" where the model has one price and nobody speaks of tiers."""
+    fallback: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Sent to the standard tier because the flex tier had no capacity."""
 
 
 class CallTotals(Frozen):
@@ -124,6 +137,8 @@ class CallTotals(Frozen):
     """Histogram of answered calls: bucket (see ``latency_bucket``) → count."""
     errors: dict[str, int] = Field(default_factory=dict)
     """Class → calls that ended in it."""
+    tiers: dict[str, int] = Field(default_factory=dict)
+    """Tier → nano-USD of ``cost`` that was booked as it; empty where there is but one price."""
 
     @property
     def taken(self) -> NanoUsd:
@@ -134,22 +149,24 @@ class CallTotals(Frozen):
         numbers = {
             name: getattr(self, name) + getattr(other, name)
             for name in CallTotals.model_fields
-            if name not in ("latency", "errors")
+            if name not in COUNTED_APART
         }
         return CallTotals(
             **numbers,
             latency=_added(self.latency, other.latency),
             errors=_added(self.errors, other.errors),
+            tiers=_added(self.tiers, other.tiers),
         )
 
     @classmethod
     def of(cls, calls: tuple[CallRecord, ...] | list[CallRecord]) -> CallTotals:
         """Sums of these calls."""
         sums: dict[str, int] = dict.fromkeys(
-            (name for name in cls.model_fields if name not in ("latency", "errors")), 0
+            (name for name in cls.model_fields if name not in COUNTED_APART), 0
         )
         latency: dict[int, int] = {}
         errors: dict[str, int] = {}
+        tiers: dict[str, int] = {}
         for call in calls:
             sums["sent"] += 1
             sums[call.outcome] += 1
@@ -167,7 +184,9 @@ class CallTotals(Frozen):
                 latency[bucket] = latency.get(bucket, 0) + 1
             if call.code is not None:
                 errors[call.code] = errors.get(call.code, 0) + 1
-        return cls(**sums, latency=latency, errors=errors)
+            if call.tier and call.cost:
+                tiers[call.tier] = tiers.get(call.tier, 0) + call.cost
+        return cls(**sums, latency=latency, errors=errors, tiers=tiers)
 
 
 def latency_bucket(seconds: float) -> int:

@@ -111,6 +111,16 @@ class PlanRow(Frozen):
         return self.cost_usd + self.platform_usd
 
 
+class PlanTier(Frozen):
+    """What the same calls cost in one tier or at some hours; None, and what is missing, if nobody knows."""
+
+    tier: str
+    """``standard``, ``flex`` or ``offpeak``."""
+    cost_usd: float | None
+    missing: str = ""
+    """What is not known, and how to give it; "" if nothing is."""
+
+
 class FirstStep(Frozen):
     """One of the phases that are proposed before everything is let loose."""
 
@@ -154,6 +164,7 @@ class Plan(Frozen):
     """What the plan file executes: the fleet asked for, else the recommended one."""
     platforms: tuple[Elsewhere, ...]
     first_steps: tuple[FirstStep, ...]
+    tiers: tuple[PlanTier, ...] = ()
     warnings: tuple[str, ...]
 
     def row(self, tier: str | None) -> PlanRow | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run import RunState
 from handlers.domain.value import Frozen
@@ -111,6 +113,9 @@ class RunReport(Frozen):
     reused: int
     spend_usd: float
     spend_nano_usd: int
+    spend_by_tier: dict[str, float] = Field(default_factory=dict)
+    """Part of the spend: tier (``flex``, ``standard``, ``offpeak``, ``peak`` ...) → USD; empty where a model
+    has but one price."""
     indeterminate_usd: float
     """Part of the spend: calls that may not have been charged, at their estimate."""
     held_usd: float = 0.0

@@ -102,7 +102,15 @@ def read_answer(body: bytes, expected: Expected) -> ChatAnswer | Refusal:
         raise _no_answer(body, reply, expected).stating(usage)
     if reason in _CUT_OFF or (not content and _only_thought(choice)):
         finish = "length"
-    return ChatAnswer(content=content, finish_reason=finish, usage=usage, model=_word(data.get("model")))
+    model = _word(data.get("model"))
+    return ChatAnswer(content=content, finish_reason=finish, usage=usage, model=model, tier=_tier(data))
+
+
+def _tier(data: Any) -> str | None:
+    """The service tier that it names: beside the usage, or within."""
+    usage = data.get("usage")
+    stated = data.get("service_tier"), usage.get("service_tier") if isinstance(usage, dict) else None
+    return next((word for each in stated if (word := _word(each))), None)
 
 
 def usage_of(body: bytes, expected: Expected) -> Usage | None:

@@ -105,7 +105,7 @@ def _classified(refusal: Refusal, when: Circumstances) -> ModelCallError:
     wait = error.delay if wait is None else wait
     if _is_out_of_credit(refusal, when, wait):
         return FatalError(message, code="insufficient_quota")
-    if status == _CAPACITY or (status == 429 and _is(error, words.NO_CAPACITY, words.NO_CAPACITY_TEXT)):
+    if status == _CAPACITY or _is_full(status, error):
         return CapacityError(message, retry_after=wait)
     if status == 429 or (status in (400, 403) and _is_rate(error)):
         return ThrottledError(message, retry_after=wait)
@@ -151,6 +151,13 @@ def _is(error: ErrorBody, codes: frozenset[str], phrases: tuple[str, ...]) -> bo
 
 def _is_rate(error: ErrorBody) -> bool:
     return _is(error, words.RATE, words.RATE_TEXT) and not error.page
+
+
+def _is_full(status: int, error: ErrorBody) -> bool:
+    """By its code in a refusal of any status, by its text only in those that ask to come back."""
+    if status in (400, 403, 429, 503, 529) and error.words & words.NO_CAPACITY:
+        return True
+    return status in (429, 503, 529) and not error.page and error.says(words.NO_CAPACITY_TEXT)
 
 
 def _is_filtered(status: int, error: ErrorBody) -> bool:

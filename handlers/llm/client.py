@@ -35,7 +35,7 @@ from handlers.llm.dialect_memory import DialectMemory
 from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
-from handlers.llm.refused_parameter import refused_parameter
+from handlers.llm.refused_parameter import refused_parameter, refuses_tier
 from handlers.llm.request_form import Form, as_sent
 from handlers.llm.timed_socket import Way
 from handlers.ports import Clock
@@ -88,7 +88,11 @@ class HttpChatModel:
         """
         deadline = self._clock.monotonic() + timeout
         sent = self._dialect.body(request)
+        if request.tier == "flex" and not sent.flex:
+            raise self._no_flex("found by trying")
         outcome = self._attempt(sent, request, deadline)
+        if isinstance(outcome, Refusal) and sent.flex and self._refuses_tier(outcome):
+            raise self._no_flex(outcome.text(self._key)).stating(outcome.usage)
         if isinstance(outcome, Refusal) and self._may_be_probed(outcome):
             outcome = self._probe(sent, request, outcome, deadline)
         if isinstance(outcome, Refusal):
@@ -172,6 +176,14 @@ class HttpChatModel:
             return outcome
         finally:
             dialect.probing.release()
+
+    def _refuses_tier(self, refusal: Refusal) -> bool:
+        full = isinstance(self._classified(refusal, silent=0.0), ThrottledError)
+        return not full and refuses_tier(refusal.effective, refusal.error)
+
+    def _no_flex(self, why: str) -> FatalError:
+        message = f"model {self._settings.model} does not take the flex tier here: run without --flex ({why})"
+        return FatalError(message, code="flex_unsupported")
 
     def _refused(self, refusal: Refusal, sent: RequestBody) -> ModelCallError:
         """What a response that is no answer means."""

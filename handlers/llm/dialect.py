@@ -30,6 +30,7 @@ _CODES: dict[Parameter, str] = {
     "temperature": "temperature_unsupported",
     "system": "system_role_unsupported",
     "stream": "stream_unsupported",
+    "service_tier": "flex_unsupported",
 }
 
 
@@ -41,6 +42,8 @@ class RequestBody:
     form: Form
     max_tokens: int
     """As sent."""
+    flex: bool = False
+    """Whether it asks for the flex tier."""
 
 
 class Dialect:
@@ -103,9 +106,12 @@ class Dialect:
             data["response_format"] = {"type": "json_object"}
         if form.stream:
             data["stream"] = False
+        flex = form.tier and request.tier == "flex"
+        if flex:
+            data["service_tier"] = "flex"
         data.update(self._extra_body)
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        return RequestBody(text.encode("utf-8", "replace"), form, most)
+        return RequestBody(text.encode("utf-8", "replace"), form, most, flex)
 
     def is_current(self, sent: RequestBody) -> bool:
         """False of a request that was sent before the form changed."""
@@ -130,6 +136,8 @@ class Dialect:
         """What to try where the API names nothing: without one parameter each, then without all of them. The
         cap on the answer stays, whatever its name: the reservation rests on it."""
         bare = sent.form
+        if sent.flex:
+            yield "service_tier", bare.without("service_tier")
         kinds: tuple[Parameter, ...] = ("response_format", "temperature", "system", "stream")
         for parameter in kinds:
             if self._is_sent(parameter, sent.form):
@@ -140,6 +148,7 @@ class Dialect:
         if sent.max_tokens > _PROBED_CAP:
             yield f"{sent.max_tokens} tokens", sent.form.without("tokens_range", _PROBED_CAP)
         yield "all that can be left out", bare
+        bare = bare.without("service_tier")
         yield f"all that can be left out nor {sent.form.tokens_field}", bare.without(other)
 
     def settle(self, name: str, form: Form) -> None:

@@ -7,17 +7,19 @@ import re
 import threading
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
+from typing import Any
 
 from handlers.domain.call import CallKind, ChatRequest, Usage
-from handlers.domain.money import PICO_A_NANO, NanoUsd, Price, rounded_up
+from handlers.domain.money import PICO_A_NANO, NanoUsd, PicoUsd, Price, rounded_up
 from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.errors import UsageError
+from handlers.llm.price_hours import PriceHours, read_hours
 
 _PICO_PER_TOKEN = 1_000_000
 """pico-USD per token at 1 USD per million tokens."""
@@ -41,17 +43,32 @@ class ListPrice:
     vendor: str
     source: str
     date: date
+    tiers: Mapping[str, Price] = field(default_factory=dict)
+    """Service tier → its price, where the vendor states one."""
+    hours: PriceHours | None = None
+    """When ``price`` is more than is charged."""
 
 
 @cache
 def price_table() -> Mapping[str, ListPrice]:
     """Model name → list price, from ``prices.toml``."""
     text = resources.files("handlers.llm").joinpath("prices.toml").read_text("utf-8")
-    table = {}
-    for name, row in tomllib.loads(text, parse_float=Decimal).items():
-        price = _price(row["in"], row["out"], row.get("cached", row["in"]))
-        table[name] = ListPrice(price, row["vendor"], row["source"], row["date"])
-    return MappingProxyType(table)
+    rows = tomllib.loads(text, parse_float=Decimal)
+    return MappingProxyType({name: _listed(row) for name, row in rows.items()})
+
+
+def _listed(row: Mapping[str, Any]) -> ListPrice:
+    """Of a row's tables ``hours`` has prices by the hour, any other those of the tier that it is named
+    after."""
+    tables = {name: each for name, each in row.items() if isinstance(each, dict)}
+    prices = {name: _of_row(each) for name, each in tables.items()}
+    cheap = prices.pop("hours", None)
+    hours = None if cheap is None else read_hours(tables["hours"], cheap)
+    return ListPrice(_of_row(row), row["vendor"], row["source"], row["date"], prices, hours)
+
+
+def _of_row(row: Mapping[str, Any]) -> Price:
+    return _price(row["in"], row["out"], row.get("cached", row["in"]))
 
 
 def price_of(
@@ -62,7 +79,7 @@ def price_of(
     Cached tokens cost ``price_in`` unless said otherwise. UsageError if a part of the price is
     neither given nor known.
     """
-    _check(price_in=price_in, price_out=price_out, price_cached=price_cached)
+    check_prices(price_in=price_in, price_out=price_out, price_cached=price_cached)
     if price_in is not None and price_out is not None:
         return _price(price_in, price_out, price_in if price_cached is None else price_cached)
     listed = list_price(model)
@@ -211,7 +228,16 @@ def _pico(usd: Decimal | int) -> int:
     return int((Decimal(usd) * _PICO_PER_TOKEN).to_integral_value(ROUND_CEILING))
 
 
-def _check(**prices: Decimal | None) -> None:
+def price_from(
+    price_in: Decimal | None, price_out: Decimal | None, price_cached: Decimal | None
+) -> dict[str, PicoUsd]:
+    """The parts of a price that are given."""
+    parts = {"prompt": price_in, "completion": price_out, "cached": price_cached}
+    return {name: PicoUsd(_pico(usd)) for name, usd in parts.items() if usd is not None}
+
+
+def check_prices(**prices: Decimal | None) -> None:
+    """UsageError names the flag whose price is none."""
     for name, usd in prices.items():
         if usd is not None and not (usd.is_finite() and 0 <= usd <= _MAX_USD):
             flag = "--" + name.replace("_", "-")

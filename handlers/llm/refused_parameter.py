@@ -8,7 +8,14 @@ from typing import Literal
 from handlers.llm.error_body import ErrorBody
 
 Parameter = Literal[
-    "response_format", "temperature", "system", "stream", "max_tokens", "tokens_field", "tokens_range"
+    "response_format",
+    "temperature",
+    "system",
+    "stream",
+    "max_tokens",
+    "tokens_field",
+    "tokens_range",
+    "service_tier",
 ]
 _NAMES: dict[Parameter, re.Pattern[str]] = {
     "response_format": re.compile(
@@ -28,6 +35,7 @@ _NAMES: dict[Parameter, re.Pattern[str]] = {
         r"|\boutput tokens\b|\bcompletion tokens\b|最大输出|输出长度|max_length\b"
     ),
 }
+_TIER = re.compile(r"service[_ -]?tier|\bflex\b|服务等级|服务层级")
 _REFUSED = re.compile(
     r"unsupported|not? (?:longer )?(?:be )?(?:support|permitted|allowed|taken|accepted|recogni|valid)"
     r"|not available|not enabled|n't (?:support|allow|accept)|unrecogni|unknown|unexpected|invalid"
@@ -69,6 +77,13 @@ def refused_parameter(status: int, error: ErrorBody) -> Parameter | None:
         return None
     found = [(match.start(), name) for name, each in _NAMES.items() if (match := each.search(text))]
     return min(found)[1] if found else None
+
+
+def refuses_tier(status: int, error: ErrorBody) -> bool:
+    """True of a refusal of the tier that a request asked for: the API, the model or the account has none."""
+    if error.page or status not in (400, 403, 404, 422, 500, 501):
+        return False
+    return any("service_tier" in word for word in error.words) or bool(_TIER.search(error.message.lower()))
 
 
 def _by_word(error: ErrorBody) -> Parameter | None:

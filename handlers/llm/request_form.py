@@ -28,6 +28,8 @@ class Form:
     """False if the instructions go into the user's message."""
     cap: int | None = None
     """Most tokens of an answer that the endpoint takes."""
+    tier: bool = True
+    """``service_tier``, for requests that ask for one."""
 
     def without(self, parameter: Parameter, cap: int | None = None) -> Form:
         """The form that gives one up."""
@@ -42,6 +44,8 @@ class Form:
                 return replace(self, temperature=None)
             case "system":
                 return replace(self, system=False)
+            case "service_tier":
+                return replace(self, tier=False)
         return replace(self, stream=False)
 
 

@@ -16,7 +16,7 @@ from types import FrameType
 
 from handlers.bootstrap.host import is_alive, new_id
 from handlers.bootstrap.state import State, SystemClock, connect, open_state
-from handlers.domain.run import SessionRecord
+from handlers.domain.run import DEAR_HOURS, SessionRecord
 from handlers.errors import PaperfleetError
 from handlers.local.job_process import FAILED, SIGNALS, job_main
 from handlers.local.notifications import Notifications
@@ -252,4 +252,6 @@ class Fleet:
         if self._signals:
             return "interrupted"
         ends = {job.outcome for job in state.ledger.jobs(self._run_id) if job.session_id == self._session_id}
+        if dear := max((end for end in ends if end.startswith(DEAR_HOURS)), default=""):
+            return dear
         return next((word for word in ("limit", "deadline") if word in ends), "finished")

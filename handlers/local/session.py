@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -11,14 +12,21 @@ from rich.console import Console
 
 from handlers.bootstrap import wiring
 from handlers.bootstrap.host import is_alive
-from handlers.bootstrap.state import State, call_function, export_processes, open_state
+from handlers.bootstrap.state import (
+    State,
+    SystemClock,
+    call_function,
+    export_processes,
+    open_state,
+)
 from handlers.corpus.ingest import IngestResult
-from handlers.domain.run import Control
+from handlers.domain.run import DEAR_HOURS, Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.preflight import refuse_forgotten
+from handlers.ports import Clock
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
@@ -34,9 +42,15 @@ if TYPE_CHECKING:
 
 
 def run_planned(
-    settings: Settings, corpus: IngestResult, planned: PlanFile | None, console: Console
+    settings: Settings,
+    corpus: IngestResult,
+    planned: PlanFile | None,
+    console: Console,
+    *,
+    wait: bool = False,
 ) -> RunReport:
-    """A session over an ingested corpus; of a plan's own if one is given."""
+    """A session over an ingested corpus; of a plan's own if one is given. ``wait``: where it stops for dear
+    hours, sleep until they are over and go on."""
     if planned is not None:
         from handlers.planning import plan_against_run as forecast
         from handlers.planning import plan_file
@@ -44,7 +58,26 @@ def run_planned(
         plan_file.check_corpus(planned, corpus.sha256)
         forecast.keep(planned, run_folder(settings.state, settings.run_id))
     with endpoint(settings, console) as ready:
-        return run_corpus(ready, corpus, console)
+        report = run_corpus(ready, corpus, console)
+        while wait and in_dear_hours(report) and wait_for_cheap_hours(ready, console, SystemClock()):
+            report = run_corpus(ready, corpus, console)
+        return report
+
+
+def in_dear_hours(report: RunReport) -> bool:
+    """True of a run that stopped until calls cost less."""
+    return report.state == "paused" and report.outcome.startswith(DEAR_HOURS)
+
+
+def wait_for_cheap_hours(settings: Settings, console: Console, clock: Clock) -> bool:
+    """Sleep until a call may start, and say so every minute. False if no cheaper hour is known."""
+    tariff = wiring.tariff(settings, settings.model or "")
+    until = tariff.next_cheap(clock.now(), settings.call_timeout)
+    while until is not None and (left := until - clock.now()) > 0:
+        said = tariff.goes_on(clock.now(), settings.call_timeout)
+        console.print(f"{DEAR_HOURS}: {said}, in {math.ceil(left / 60)} min", markup=False, soft_wrap=True)
+        clock.sleep(min(left, 60.0))
+    return until is not None
 
 
 def make_ready(settings: Settings) -> None:
@@ -57,7 +90,7 @@ def make_ready(settings: Settings) -> None:
 def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunReport:
     """A session over an ingested corpus. The caller holds the state (``only_parent``)."""
     request = run_request(ready, corpus)
-    wiring.price(ready, ready.model or "")
+    wiring.tariff(ready, ready.model or "")
     with open_state(ready.run_id, ready) as state:
         refuse_forgotten(state, ready.run_id)
         _clear(state, ready.run_id)
@@ -128,7 +161,7 @@ def exit_code(report: RunReport) -> int:
         return 3 if report.counts["failed"] or report.counts["flagged"] else 0
     if report.state == "parked":
         return 4
-    if report.state == "paused" and report.outcome in ("limit", "deadline"):
+    if report.state == "paused" and (report.outcome in ("limit", "deadline") or in_dear_hours(report)):
         return 0
     return 3 if report.queue and report.queue.dead else 130
 

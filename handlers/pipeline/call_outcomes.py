@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from typing import Any
 
-from handlers.domain.call import CallOutcome, ChatAnswer
+from handlers.domain.call import CallOutcome, ChatAnswer, ChatRequest
 from handlers.domain.call_errors import (
     FatalError,
     ModelCallError,
@@ -13,7 +15,10 @@ from handlers.domain.call_errors import (
     TransientError,
 )
 from handlers.domain.money import NanoUsd
+from handlers.llm.tariff import STANDARD
 from handlers.pipeline.context import RunContext
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,17 +29,27 @@ class Quote:
     expected: NanoUsd
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A call that has ended: its request, what it was quoted at, and when, in Unix seconds."""
+
+    request: ChatRequest
+    quote: Quote
+    start: float
+    end: float
+
+
 def outcome_fields(
-    outcome: ChatAnswer | ModelCallError, quote: Quote, context: RunContext
+    outcome: ChatAnswer | ModelCallError, sent: Sent, context: RunContext
 ) -> dict[str, object]:
     """The fields of a record that depend on how the call ended."""
-    money = _money(outcome, quote, context)
+    money = _money(outcome, sent, context)
     if isinstance(outcome, ModelCallError):
         return money | {"outcome": _outcome(outcome), "code": outcome.code}
     code = None
     if outcome.usage is None:
         code = "usage_missing"
-    elif outcome.usage.cost(context.price) > quote.worst:
+    elif money["cost"] > sent.quote.worst:
         code = "over_reservation"
     return money | {
         "outcome": "ok",
@@ -44,15 +59,28 @@ def outcome_fields(
     }
 
 
-def _money(outcome: ChatAnswer | ModelCallError, quote: Quote, context: RunContext) -> dict[str, object]:
-    """By the usage where there is one. As long as the cost is unknown the whole reservation stays taken: the
-    estimate is booked, and the rest held."""
+def _money(outcome: ChatAnswer | ModelCallError, sent: Sent, context: RunContext) -> dict[str, Any]:
+    """By the usage where there is one, at the price of the tier that the answer names. As long as the cost is
+    unknown the whole reservation stays taken: the estimate is booked, and the rest held."""
+    asked = sent.request.tier
+    named = outcome.tier if isinstance(outcome, ChatAnswer) else None
+    tier, price = context.tariff.booked(asked, named, sent.start, sent.end)
+    told: dict[str, Any] = {"fallback": asked == STANDARD}
+    if named and tier not in context.tiers_seen:
+        _see(tier, context)
     if (usage := outcome.usage) is not None:
-        return {"usage": usage, "cost": usage.cost(context.price)}
+        return told | {"tier": tier, "usage": usage, "cost": usage.cost(price)}
     if isinstance(outcome, ModelCallError) and not outcome.indeterminate:
-        return {"cost": 0}
-    rest = max(0, quote.worst - quote.expected)
-    return {"cost": quote.expected, "indeterminate": True, "held": rest}
+        return told | {"cost": 0}
+    cost, rest = sent.quote.expected, max(0, sent.quote.worst - sent.quote.expected)
+    return told | {"tier": asked or tier, "cost": cost, "indeterminate": True, "held": rest}
+
+
+def _see(tier: str, context: RunContext) -> None:
+    """From now on calls are reserved for an answer in this tier too."""
+    context.tiers_seen |= {tier}
+    if not context.tariff.knows(tier):
+        logger.warning("answers name the tier %s, whose price is not known: booked at the dearest", tier)
 
 
 def _outcome(error: ModelCallError) -> CallOutcome:

@@ -23,7 +23,8 @@ from handlers.domain.money import NanoUsd
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.llm.limits.backoff import delay
 from handlers.llm.limits.congestion import UNANSWERED
-from handlers.pipeline.call_outcomes import Quote, outcome_fields
+from handlers.llm.tariff import FLEX
+from handlers.pipeline.call_outcomes import Quote, Sent, outcome_fields
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.thinking import cut_off, is_whole
 
@@ -34,6 +35,8 @@ MAX_TRIES = 6
 BACKOFF_BASE, BACKOFF_CAP = 0.5, 20.0
 """Seconds; see ``llm.backoff.delay``."""
 _GROWTH = 1.25
+_MARGIN = 60.0
+"""Seconds beyond its timeout for which a call is reserved at the prices of then."""
 _NOT_SERVED = (
     "nothing but refusals for the rate (429) for ten minutes; wait for the quota to come back, ask for fewer "
     "workers or a lower --rpm, then run again"
@@ -89,12 +92,16 @@ class PaperCalls:
 
     def _persist(self, request: ChatRequest, digest: str) -> ChatAnswer:
         """Call until there is an answer, or no hope of one."""
-        tries, failed_before = 0, math.inf
+        tries, failed_before, tiers = 0, math.inf, self._context.tier_choice()
         for attempt in range(1, 1_000_000):
             failure: ThrottledError | TransientError
             try:
-                return self._one_call(request, digest, attempt)
+                sent = tiers.applied(request, self._clock.monotonic())
+                return self._one_call(sent, digest, attempt)
             except ThrottledError as error:
+                if isinstance(error, CapacityError) and sent.tier == FLEX:
+                    self._wait(tiers.full(self._clock.monotonic(), error.retry_after, self._clock.random))
+                    continue
                 if self._context.breaker.starved:
                     self._park(f"throttled: {_NOT_SERVED}; the last one: {error}")
                 failure, doublings = error, attempt
@@ -128,10 +135,21 @@ class PaperCalls:
         raise StoppedError(reason)
 
     def _one_call(self, request: ChatRequest, digest: str, attempt: int) -> ChatAnswer:
+        """Where the price rises while it waits for its turn, it is reserved anew."""
+        while (outcome := self._one_turn(request, digest, attempt)) is None:
+            pass
+        if isinstance(outcome, ModelCallError):
+            raise outcome
+        return outcome
+
+    def _one_turn(
+        self, request: ChatRequest, digest: str, attempt: int
+    ) -> ChatAnswer | ModelCallError | None:
+        """Reserve, wait for a slot, send and settle. None if what is reserved is no longer enough by then."""
         context = self._context
-        context.call_seconds()
+        seconds = context.call_seconds()
         self._start()
-        quote = self._quote(request)
+        quote = self._quote(request, seconds)
         before = self._clock.monotonic()
         self._reserve(quote)
         taken = NanoUsd(0)
@@ -140,8 +158,11 @@ class PaperCalls:
                 self.waited += self._clock.monotonic() - before
                 if context.give_up():
                     raise StoppedError(context.why())
+                seconds = context.call_seconds()
+                if context.tariff.hours and self._quote(request, seconds).worst > quote.worst:
+                    return None
                 taken = quote.worst  # until the call is booked, whatever ends this thread
-                record, outcome = self._send(request, digest, attempt, context.call_seconds(), quote)
+                record, outcome = self._send(request, digest, attempt, seconds, quote)
                 taken = NanoUsd(record.cost + record.held)
                 if isinstance(outcome, ThrottledError) and not isinstance(outcome, CapacityError):
                     slot.throttled(outcome.retry_after)
@@ -151,8 +172,6 @@ class PaperCalls:
                     context.meter.lost += slot.lost()
         finally:
             context.budget.settle(quote.worst, taken)
-        if isinstance(outcome, ModelCallError):
-            raise outcome
         return outcome
 
     def _reserve(self, quote: Quote) -> None:
@@ -182,9 +201,15 @@ class PaperCalls:
             raise StoppedError("limit")
         self._started = True
 
-    def _quote(self, request: ChatRequest) -> Quote:
-        estimator, price = self._context.estimator, self._context.price
-        return Quote(estimator.worst(request, price), estimator.expect(request, price))
+    def _quote(self, request: ChatRequest, seconds: float) -> Quote:
+        """At worst, what the request costs in the dearest tier that may answer it, as one that is asked for
+        flex may answer in another, at the dearest moment until a call of so many seconds has ended."""
+        context, now = self._context, self._clock.now()
+        tiers = context.tiers_seen | ({request.tier} if request.tier else frozenset())
+        worst = context.tariff.worst(tiers, now, now + seconds + _MARGIN)
+        likely = context.tariff.booked("", request.tier, now, now)[1]
+        estimator = context.estimator
+        return Quote(estimator.worst(request, worst), estimator.expect(request, likely))
 
     def _send(
         self, request: ChatRequest, digest: str, attempt: int, timeout: float, quote: Quote
@@ -203,6 +228,8 @@ class PaperCalls:
             logger.exception("a call ended in an error that nobody foresaw")
             name = type(error).__name__
             outcome = RejectedError(f"{name}: {error}"[:500], code=name, indeterminate=True)
+        latency = self._clock.monotonic() - start
+        sent = Sent(request, quote, started_at, started_at + latency)
         record = CallRecord(
             id=secrets.token_hex(8),
             kind=request.kind,
@@ -210,8 +237,8 @@ class PaperCalls:
             request=digest,
             estimate=quote.expected,
             started_at=started_at,
-            latency=self._clock.monotonic() - start,
-            **(outcome_fields(outcome, quote, context) | cut_off(request, outcome)),
+            latency=latency,
+            **(outcome_fields(outcome, sent, context) | cut_off(request, outcome)),
         )
         self.records.append(record)
         context.meter.call(record)
@@ -231,6 +258,8 @@ class PaperCalls:
             breaker.succeeded()
         elif isinstance(outcome, TransientError) and not isinstance(outcome, AdaptedError):
             breaker.failed(reached=outcome.reached)
+        elif isinstance(outcome, CapacityError) and request.tier == FLEX:
+            breaker.full()
         elif isinstance(outcome, ThrottledError):
             breaker.throttled()
 

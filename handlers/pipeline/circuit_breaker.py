@@ -79,6 +79,11 @@ class CircuitBreaker:
                 self._first_refusal = self._clock.monotonic()
             self._refusals += 1
 
+    def full(self) -> None:
+        """A tier that is waited for had no room: the API is there, and it is no matter of rates."""
+        with self._lock:
+            self._unreached = self._refusals = 0
+
     @property
     def starved(self) -> bool:
         """Nothing but refusals for minutes: a used-up daily quota, or a rate of zero."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from handlers.domain.job import JobStats
-from handlers.domain.money import Price
 from handlers.domain.result import PartLine
-from handlers.domain.run import Control, RunRecord, RunSpec
+from handlers.domain.run import DEAR_HOURS, Control, RunRecord, RunSpec
 from handlers.errors import StoppedError
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.pricing import CostEstimator
 from handlers.llm.reasoning_room import ReasoningRoom
+from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.budget_lease import BudgetLease
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.failure_rate import FailureRate
@@ -23,6 +23,7 @@ from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.single_flight import SingleFlight
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.pipeline.thinking import RoomyAsk
+from handlers.pipeline.tier_choice import TierChoice
 from handlers.ports import Ask, Backend, ChatModel, Task
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class RunContext:
     task: Task
     names: ResultNames
     model: ChatModel
-    price: Price
+    tariff: ModelTariff
     breaker: CircuitBreaker
     as_sent: Callable[[RunSpec], RunSpec] = lambda spec: spec
     """Settings without what the endpoint does not take."""
@@ -69,6 +70,12 @@ class RunContext:
     meter: JobMeter = field(default_factory=JobMeter)
     forecast: LatencyForecast = field(default_factory=LatencyForecast)
     flights: SingleFlight = field(default_factory=SingleFlight)
+    flex_fallback: float | None = None
+    """Seconds, see ``TierChoice``; None asks for no tier."""
+    offpeak: bool = False
+    """True if no call may end in a dear hour."""
+    tiers_seen: frozenset[str] = frozenset()
+    """Tiers that answers have named: calls are reserved for the dearest of them."""
     short_of_money: bool = False
     """True once a paper was put back because its next call could not be reserved."""
 
@@ -109,7 +116,19 @@ class RunContext:
 
     def call_seconds(self) -> float:
         """Seconds that a call may take which starts now; StoppedError if none fits."""
-        return self.job.deadline.timeout(self.job.call_timeout, self.meter.usual_latency)
+        seconds = self.job.deadline.timeout(self.job.call_timeout, self.meter.usual_latency)
+        if self.offpeak:
+            self._wait_for_cheap_hours(self.job.backend.clock.now(), seconds)
+        return seconds
+
+    def _wait_for_cheap_hours(self, now: float, seconds: float) -> None:
+        if self.tariff.is_dear(now, now + seconds):
+            self.job.stop.drain(f"{DEAR_HOURS}: {self.tariff.goes_on(now, seconds)}")
+            raise StoppedError(self.job.stop.reason)
+
+    def tier_choice(self) -> TierChoice:
+        """For one request."""
+        return TierChoice(self.flex_fallback)
 
     def why(self) -> str:
         return self.job.stop.reason or f"{self.control.state}: {self.control.reason}"

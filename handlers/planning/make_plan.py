@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from handlers.domain.plan import Elsewhere, FirstStep, Plan, PlanCorpus, PlanRow
+from handlers.domain.plan import Elsewhere, FirstStep, Plan, PlanCorpus, PlanRow, PlanTier
 from handlers.planning.demand import Demand, demand_of
 from handlers.planning.plan_refusals import refuse_impossible, refuse_negative
 from handlers.planning.plan_request import PlanBasis, PlanRequest
@@ -60,6 +60,7 @@ def make_plan(basis: PlanBasis, request: PlanRequest) -> Plan:
         chosen=chosen,
         platforms=tuple(_elsewhere(row or rows[-1], scenario, private=request.private)),
         first_steps=tuple(_first_steps(scenario)),
+        tiers=tuple(_tiers(basis)),
         warnings=(*request_warnings(request, row, demand), *basis_warnings(basis, demand)),
     )
 
@@ -141,6 +142,16 @@ def _elsewhere(row: PlanRow, scenario: Scenario, *, private: bool) -> Iterator[E
         there = plan_row(shape, replace(scenario, platform=platform))
         same = Elsewhere.model_fields.keys() - {"platform", "account"}
         yield Elsewhere(platform=name, account=account, **there.model_dump(include=same))
+
+
+def _tiers(basis: PlanBasis) -> Iterator[PlanTier]:
+    for tier, price in basis.tiers.items():
+        if isinstance(price, str):
+            yield PlanTier(tier=tier, cost_usd=None, missing=price)
+        elif basis.assumptions.usd_per_paper is not None:
+            yield PlanTier(tier=tier, cost_usd=None, missing="usd_per_paper is assumed, whatever the tier")
+        else:
+            yield PlanTier(tier=tier, cost_usd=demand_of(basis.workload, basis.assumptions, price).cost)
 
 
 def _first_steps(scenario: Scenario) -> Iterator[FirstStep]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from handlers.domain.money import Price
 from handlers.domain.plan import PilotFigures
@@ -43,3 +43,5 @@ class PlanBasis:
     model: str = ""
     sha256: str = ""
     """Of the corpus."""
+    tiers: Mapping[str, Price | str] = field(default_factory=dict)
+    """Tier → its price, or what is missing to know it."""

@@ -33,6 +33,14 @@ def plan_tables(plan: Plan) -> list[ReportTable]:
             [_elsewhere(each) for each in plan.platforms],
         ),
         ReportTable(
+            "The same calls by tier",
+            ("tier", "API cost", "why"),
+            [
+                (each.tier, "-" if each.cost_usd is None else money(each.cost_usd), each.missing)
+                for each in plan.tiers
+            ],
+        ),
+        ReportTable(
             "First steps",
             ("papers", "tier", "time", "API cost", "why"),
             [

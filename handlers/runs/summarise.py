@@ -74,6 +74,7 @@ def _money(record: RunRecord, totals: RunTotals) -> dict[str, Any]:
         "same_as": record.same_as,
         "spend_usd": usd(totals.calls.cost),
         "spend_nano_usd": totals.calls.cost,
+        "spend_by_tier": {tier: usd(cost) for tier, cost in sorted(totals.calls.tiers.items())},
         "indeterminate_usd": usd(totals.calls.indeterminate),
         "held_usd": usd(totals.calls.held),
         "budget_usd": None if record.budget is None else usd(record.budget),

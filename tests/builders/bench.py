@@ -14,6 +14,7 @@ from handlers.domain.money import Price
 from handlers.domain.run import RunRecord
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
+from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.result_names import ResultNames
@@ -62,7 +63,7 @@ class Bench:
             task=(task := TranslateTask(record.spec)),
             names=ResultNames(task, record.spec, TranslateTask),
             model=self.model,
-            price=PRICE,
+            tariff=ModelTariff(PRICE),
             breaker=CircuitBreaker(self.clock),
         )
         # Sleeping moves the clock: no test waits for real.

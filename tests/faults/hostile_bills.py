@@ -23,6 +23,7 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
 from handlers.errors import StoppedError, UsageError
 from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.calls import PaperCalls
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
@@ -53,6 +54,10 @@ class Job:
 
 class HostileFleet:
     """Jobs of one run in one thread. While a call of one is under way, others make theirs."""
+
+    tariff = ModelTariff(PRICE)
+    fallback: float | None = None
+    """Seconds, for a run that asks for the flex tier."""
 
     def __init__(self, folder: Path, ends: tuple[str, ...] = HOSTILE, jobs: int = 3) -> None:
         self.folder, self.ends = folder, ends
@@ -115,7 +120,7 @@ class HostileFleet:
         context = RunContext(
             job=job, record=self.record, task=task, model=self,
             names=ResultNames(task, self.record.spec, TranslateTask),
-            price=PRICE, breaker=CircuitBreaker(self.clock),
+            tariff=self.tariff, flex_fallback=self.fallback, breaker=CircuitBreaker(self.clock),
         )  # fmt: skip
         context.give_up = lambda: ledger.short or context.control.state != "active"  # type: ignore[method-assign]
         self.at_work.append(Job(context, ledger))

@@ -21,6 +21,7 @@ from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.domain.run import RunSpec
 from handlers.llm.limits.aimd import AimdLimit
+from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.batch_runner import BatchRunner, Delivery
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.committer import Committer
@@ -170,7 +171,13 @@ class SmallFleet:
         task, breaker = TranslateTask(record.spec), CircuitBreaker(self.clock)
         names = ResultNames(task, record.spec, TranslateTask)
         made = RunContext(
-            job=job, record=record, task=task, names=names, model=self.api, price=PRICE, breaker=breaker
+            job=job,
+            record=record,
+            task=task,
+            names=names,
+            model=self.api,
+            tariff=ModelTariff(PRICE),
+            breaker=breaker,
         )
         made.refresh()
         return made

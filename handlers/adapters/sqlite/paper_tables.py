@@ -166,6 +166,7 @@ def add_to_totals(db: sqlite3.Connection, run_id: str, calls: CallTotals) -> Non
     values = calls.model_dump()
     rows = [("latency", str(bucket), n) for bucket, n in values.pop("latency").items()]
     rows += [("error", name, n) for name, n in values.pop("errors").items()]
+    rows += [("tier", name, n) for name, n in values.pop("tiers").items()]
     rows += [("sum", name, n) for name, n in values.items()]
     db.executemany(
         "INSERT INTO tally (run_id, kind, name, n) VALUES (?,?,?,?)"

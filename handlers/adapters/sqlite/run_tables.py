@@ -6,14 +6,14 @@ from typing import get_args
 
 from handlers.adapters.sqlite.database import Database
 from handlers.adapters.sqlite.paper_tables import add_to_totals, take_back_lost
-from handlers.domain.call import CallTotals
+from handlers.domain.call import COUNTED_APART, CallTotals
 from handlers.domain.ledger import BudgetState
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals
 from handlers.errors import UnknownRunError
 
-_SUMMED = tuple(name for name in CallTotals.model_fields if name not in ("latency", "errors"))
+_SUMMED = tuple(name for name in CallTotals.model_fields if name not in COUNTED_APART)
 
 
 BUDGET_WORD = """
@@ -168,9 +168,10 @@ class RunTables:
         return RunTotals(counts, reused["reused"] if reused else 0, calls, batch["batches"])
 
     def _call_totals(self, run_id: str) -> CallTotals:
-        sums_by_kind: dict[str, dict[str, int]] = {"sum": {}, "latency": {}, "error": {}}
+        sums_by_kind: dict[str, dict[str, int]] = {"sum": {}, "latency": {}, "error": {}, "tier": {}}
         for row in self._db.rows("SELECT kind, name, n FROM tally WHERE run_id = ?", (run_id,)):
             sums_by_kind[row["kind"]][row["name"]] = row["n"]
         sums = {name: sums_by_kind["sum"].get(name, 0) for name in _SUMMED}
         latency = {int(bucket): n for bucket, n in sums_by_kind["latency"].items()}
-        return CallTotals(**sums, latency=latency, errors=sums_by_kind["error"])
+        errors, tiers = sums_by_kind["error"], sums_by_kind["tier"]
+        return CallTotals(**sums, latency=latency, errors=errors, tiers=tiers)

@@ -1,0 +1,73 @@
+"""Requests for the flex tier on the wire, and what refusals of it are taken for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handlers.domain.call_errors import ModelCallError
+from handlers.settings import FLEX_SECONDS, load_settings
+from tests.builders.llm_calls import REQUEST, model
+from tests.builders.wire import Conversation, WireRequest, WireServer, always, completion, error, response
+
+FLEX = REQUEST.model_copy(update={"tier": "flex"})
+FALLEN_BACK = REQUEST.model_copy(update={"tier": "standard"})
+
+
+def test_the_tier_is_all_that_a_flex_request_adds_and_no_part_of_what_is_asked() -> None:
+    with WireServer(always(response(200, completion("ok", service_tier="flex")))) as server:
+        client = model(server)
+        plain, fallen, flex = (client.body(each) for each in (REQUEST, FALLEN_BACK, FLEX))
+        assert client.complete(FLEX, timeout=5).tier == "flex"
+        client.close()
+    assert plain == fallen == flex.replace(b',"service_tier":"flex"', b"")
+    assert b"service_tier" not in plain
+    assert REQUEST.digest() == FLEX.digest()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (400, error("Unknown parameter: 'service_tier'."), "flex_unsupported"),
+        (400, error("The model does not support flex processing"), "flex_unsupported"),
+        (403, error("Your plan has no access to the flex tier"), "flex_unsupported"),
+        (404, error("No endpoints found that support service tier flex"), "flex_unsupported"),
+        (422, {"detail": [{"loc": ["body"], "msg": "service_tier: extra fields"}]}, "flex_unsupported"),
+        (429, error("Resource Unavailable", code="resource_unavailable"), "no_capacity"),
+        (429, error("Resource Unavailable"), "no_capacity"),
+        (429, error("Flex capacity is temporarily unavailable"), "no_capacity"),
+        (498, error("busy", code="capacity_exceeded"), "no_capacity"),
+        (503, error("service_tier flex is full", code="capacity_exceeded"), "no_capacity"),
+        (400, error("service_tier flex is full", code="capacity_exceeded"), "no_capacity"),
+        (429, error("Rate limit reached for requests"), "throttled"),
+    ],
+)
+def test_a_refusal_of_the_tier_is_told_from_a_full_one(status: int, body: dict[str, Any], code: str) -> None:
+    with WireServer(always(response(status, body))) as server:
+        client = model(server)
+        with pytest.raises(ModelCallError) as caught:
+            client.complete(FLEX, timeout=5)
+        client.close()
+    assert caught.value.code == code
+    assert len(server.requests) == 1
+
+
+def test_a_refusal_that_names_nothing_is_found_to_be_about_the_tier() -> None:
+    def strict(request: WireRequest, conversation: Conversation) -> None:
+        bad = "service_tier" in request.json
+        conversation.send(response(400, error("bad request")) if bad else response(200, completion("ok")))
+
+    with WireServer(strict) as server:
+        client = model(server)
+        assert client.complete(FLEX, timeout=5).content == "ok"
+        with pytest.raises(ModelCallError, match="run without --flex"):
+            client.complete(FLEX, timeout=5)
+        client.close()
+
+
+def test_flex_gives_calls_fifteen_minutes_unless_told_otherwise() -> None:
+    flex = load_settings(flex=True)
+    assert (flex.call_timeout, flex.read_timeout) == (FLEX_SECONDS, FLEX_SECONDS)
+    assert load_settings(flex=True, call_timeout=60.0).call_timeout == 60.0
+    assert load_settings().call_timeout == 180.0
