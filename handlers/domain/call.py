@@ -61,6 +61,7 @@ class ChatRequest(Frozen):
         texts = [message.content for message in self.messages]
         return tuple((len(text), len(text.encode("utf-8", "surrogatepass"))) for text in texts)
 
+    @cached_property
     def digest(self) -> str:
         """Equal for requests that would be sent as the same text; raw answers are replayed by it."""
         return sha256_of([[m.role, m.content] for m in self.messages])

@@ -44,7 +44,7 @@ def identities(spec: RunSpec) -> Callable[[str, Iterable[ChatRequest]], str]:
     )
 
     def identity(text_digest: str, requests: Iterable[ChatRequest]) -> str:
-        asked = [[request.digest(), _cap(spec.max_tokens, request)] for request in requests]
+        asked = [[request.digest, _cap(spec.max_tokens, request)] for request in requests]
         return f"{_VERSION}:" + sha256_of_text(
             f"[{canonical_json(text_digest)},{canonical_json(asked)},{fixed}]"
         )
