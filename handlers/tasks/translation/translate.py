@@ -103,7 +103,9 @@ class TranslateTask:
         work = kept[1] if kept is not None and kept[0] is paper else self._work(paper)
         exchange = Exchange(Prompter(self._spec, self._glossary, work.language), work.spans(), ask)
         texts = work.texts
-        readings = [exchange.translate(*group) for group in zip(groups(texts), self._first(work), strict=False)]
+        readings = [
+            exchange.translate(*group) for group in zip(groups(texts), self._first(work), strict=False)
+        ]
         fields = {key: text for reading in readings for key, text in reading.fields.items()}
         error = next((reading.error for reading in readings if reading.error), None)
         if error is None and any(reading.judged != frozenset(work.parts) for reading in readings):
