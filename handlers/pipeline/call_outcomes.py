@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from handlers.domain.call import CallOutcome, ChatAnswer
 from handlers.domain.call_errors import (
@@ -34,7 +35,7 @@ def outcome_fields(
     code = None
     if outcome.usage is None:
         code = "usage_missing"
-    elif outcome.usage.cost(context.price) > quote.worst:
+    elif money["cost"] > quote.worst:
         code = "over_reservation"
     return money | {
         "outcome": "ok",
@@ -44,7 +45,7 @@ def outcome_fields(
     }
 
 
-def _money(outcome: ChatAnswer | ModelCallError, quote: Quote, context: RunContext) -> dict[str, object]:
+def _money(outcome: ChatAnswer | ModelCallError, quote: Quote, context: RunContext) -> dict[str, Any]:
     """By the usage where there is one. As long as the cost is unknown the whole reservation stays taken: the
     estimate is booked, and the rest held."""
     if (usage := outcome.usage) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.paper import Paper
@@ -74,7 +74,7 @@ class TranslateTask:
 
     def fingerprint(self, paper: Paper) -> str:
         work = self._work(paper)
-        work = replace(work, asked=tuple(self._requests(work, self._as_asked)))
+        work = _Work(work.language, work.parts, tuple(self._requests(work, self._as_asked)))
         with self._lock:
             while len(self._masked) >= _KEPT:
                 del self._masked[next(iter(self._masked))]

@@ -69,13 +69,10 @@ class _Texts(NamedTuple):
 
     @classmethod
     def of(cls, source: str, answer: str) -> _Texts:
-        (one, cased_one), (other, cased_other) = _lowered(flat(source)), _lowered(flat(answer))
-        return cls(one, other, cased_one, cased_other)
-
-
-def _lowered(text: str) -> tuple[str, str]:
-    lower = text.lower()
-    return lower, text if len(text) == len(lower) else lower
+        cased_one, cased_other = flat(source), flat(answer)
+        one, other = cased_one.lower(), cased_other.lower()
+        same = len(one) == len(cased_one), len(other) == len(cased_other)
+        return cls(one, other, cased_one if same[0] else one, cased_other if same[1] else other)
 
 
 def compare(source: str, answer: str) -> Comparison:
