@@ -24,7 +24,7 @@ _KEPT = 256
 """Papers that are masked for their fingerprints and wait for a worker; beyond them they are masked again."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Part:
     """A segment that is sent. ``first``: number of its first placeholder."""
 
@@ -33,7 +33,7 @@ class _Part:
     first: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Work:
     """One paper, masked: its parts by key. Placeholders are numbered on through all of them."""
 

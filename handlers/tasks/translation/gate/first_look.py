@@ -72,6 +72,9 @@ _Seen = tuple[str, str, "Unit | None"]
 """Number, mark before it, unit."""
 _OFTEN, _MOST = 12, 64
 """Places and numbers that are looked at; no real text has as many in dispute."""
+_TELLING = frozenset((*_SYMBOLS, *"-−–﹣－下负于足到多达过少逾"))
+"""What a mark before a number ends in: of most numbers the character before is none of these."""
+_ASIDE = frozenset(("以上", "以下"))
 _LETTERS = frozenset(string.ascii_letters)
 _HYPHENS = frozenset("-‐‑")
 
@@ -110,9 +113,15 @@ def _seen(numbers: list[_Written]) -> list[_Seen]:
     ]
 
 
-@lru_cache(maxsize=4096)
 def _mark(before: str, after: str) -> str:
     """What the three characters before a number, and ``以上`` or ``以下`` after it, say of it."""
+    last = before[2]
+    told = last in _TELLING or (last == " " and before[1] in _SYMBOLS) or after in _ASIDE
+    return _told(before, after) if told else ""
+
+
+@lru_cache(maxsize=512)
+def _told(before: str, after: str) -> str:
     last, pair = before[2:], before[1:]
     if symbol := _SYMBOLS.get(last) or (_SYMBOLS.get(before[1:2]) if last == " " else None):
         return symbol

@@ -19,7 +19,7 @@ _MAX_DIGITS = 9
 PLACEHOLDER = re.compile(r"⟦(\d+)⟧", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Masked:
     """``spans[i]`` stands in ``text`` as placeholder ``first + i``, in reading order."""
 
