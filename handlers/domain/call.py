@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from handlers.domain.money import NanoUsd, Price, rounded_up
+from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.domain.value import Frozen, sha256_of
 
 CallKind = Literal["translate", "repair", "split"]
@@ -67,6 +68,16 @@ class ChatRequest(Frozen):
         texts = [message.content for message in self.messages]
         return tuple((len(text), len(text.encode("utf-8", "surrogatepass"))) for text in texts)
 
+    @cached_property
+    def expected_tokens(self) -> tuple[float, float]:
+        """By character counts: of the whole prompt, and of the last message, which is translated."""
+        last = total = 0.0
+        for characters, size in self.sizes:
+            last = expected_tokens(characters, size) + PER_MESSAGE
+            total += last
+        return total, last
+
+    @cached_property
     def digest(self) -> str:
         """Equal for requests that would be sent as the same text; raw answers are replayed by it."""
         return sha256_of([[m.role, m.content] for m in self.messages])

@@ -17,7 +17,6 @@ from typing import Any
 
 from handlers.domain.call import CallKind, ChatRequest, Usage
 from handlers.domain.money import PICO_A_NANO, NanoUsd, PicoUsd, Price, rounded_up
-from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.errors import UsageError
 from handlers.llm.price_hours import PriceHours, read_hours
 
@@ -166,7 +165,7 @@ class CostEstimator:
 
     def learn(self, request: ChatRequest, usage: Usage) -> None:
         """Take in what an answered call used."""
-        prompt, source = guess_tokens(request)
+        prompt, source = request.expected_tokens
         with self._lock:
             self._prompt.add(usage.prompt_tokens, prompt)
             self._cached.add(usage.cached_tokens, usage.prompt_tokens)
@@ -177,7 +176,7 @@ class CostEstimator:
 
     def _tokens(self, request: ChatRequest) -> tuple[float, float, float]:
         """(prompt, completion, cached part of the prompt)."""
-        prompt, source = guess_tokens(request)
+        prompt, source = request.expected_tokens
         with self._lock:
             prompt *= self._prompt.value
             completion = source * self._ratio(request.kind).value
@@ -205,15 +204,6 @@ class _Ratio:
     def add(self, actual: float, guessed: float) -> None:
         self._actual = self._actual * _MEMORY + actual
         self._guessed = self._guessed * _MEMORY + guessed
-
-
-def guess_tokens(request: ChatRequest) -> tuple[float, float]:
-    """Tokens by character counts: of the whole prompt, and of the last message, which is translated."""
-    last = total = 0.0
-    for characters, size in request.sizes:
-        last = expected_tokens(characters, size) + PER_MESSAGE
-        total += last
-    return total, last
 
 
 def _bytes(request: ChatRequest) -> int:

@@ -49,25 +49,28 @@ def _statements(data: Any) -> Iterator[dict[str, Any]]:
     """The objects that may state it, the usual place first."""
     if not isinstance(data, dict):
         return
+    yield from _stated_in(data)
     choices = data.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     error = data.get("error")
     holders = [
-        data,
         data.get("x_groq"),
         first,
         error,
         *(data.get(name) for name in ("data", "meta", "result")),
     ]
     for holder in holders:
-        if not isinstance(holder, dict):
-            continue
-        for name in ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokens"):
-            stated = holder.get(name)
-            if isinstance(stated, dict):
-                yield stated
-                if isinstance(stated.get("usage"), dict):
-                    yield stated["usage"]
+        if isinstance(holder, dict):
+            yield from _stated_in(holder)
+
+
+def _stated_in(holder: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name in ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokens"):
+        stated = holder.get(name)
+        if isinstance(stated, dict):
+            yield stated
+            if isinstance(stated.get("usage"), dict):
+                yield stated["usage"]
 
 
 def _usage(stated: dict[str, Any], request_bytes: int, max_tokens: int) -> Usage | None:
@@ -104,14 +107,14 @@ def _cache_apart(stated: dict[str, Any], sum_of_both: int, total: int | None) ->
 
 def _cached(stated: dict[str, Any], prompt: int) -> int:
     """The largest that any place states and that can be a part of the prompt."""
-    found = [_count(stated.get(name)) for name in _CACHED]
-    found += [_detail(stated, (group,), _CACHED) for group in _PROMPT_DETAILS]
+    found = [_count(stated[name]) for name in _CACHED if name in stated]
+    found += [_detail(stated, (group,), _CACHED) for group in _PROMPT_DETAILS if group in stated]
     return max((each for each in found if each is not None and each <= prompt), default=0)
 
 
 def _number(stated: dict[str, Any], names: tuple[str, ...]) -> int | None:
     for name in names:
-        if (count := _count(stated.get(name))) is not None:
+        if name in stated and (count := _count(stated[name])) is not None:
             return count
     return None
 
@@ -126,6 +129,8 @@ def _detail(stated: dict[str, Any], groups: tuple[str, ...], names: tuple[str, .
 
 def _count(value: object) -> int | None:
     """A whole number of tokens, as JSON's number with or without a fraction of nothing, or as text."""
+    if type(value) is int:
+        return value if 0 <= value <= _MOST else None
     if isinstance(value, str):
         head, _, fraction = value.strip()[:32].partition(".")
         if not head.isascii() or not head.isdecimal() or fraction.strip("0"):

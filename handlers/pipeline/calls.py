@@ -71,7 +71,7 @@ class PaperCalls:
 
     def ask(self, request: ChatRequest) -> ChatAnswer:
         """ports.Ask. StoppedError: the job drains or the run is parked, and the paper stays pending."""
-        digest = request.digest()
+        digest = request.digest
         if (known := self._replay.get(digest)) is not None:
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
         before = self._clock.monotonic()

@@ -16,7 +16,6 @@ from handlers.corpus.batching import read_paper
 from handlers.corpus.index import IndexEntry
 from handlers.domain.paper import Paper
 from handlers.domain.value import Frozen
-from handlers.llm.pricing import guess_tokens
 from handlers.ports import Task
 
 _MOST_SIZED = 40_000
@@ -151,7 +150,7 @@ def _sized(
     if task.skip_reason(paper) is not None:
         return None
     requests = list(task.requests(paper))
-    guesses = [guess_tokens(request) for request in requests]
+    guesses = [request.expected_tokens for request in requests]
     return SizedPaper(
         id=entry.id,
         offset=entry.offset,

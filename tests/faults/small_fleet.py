@@ -216,7 +216,7 @@ class SmallFleet:
         if row.pointer is not None:
             line = self._line(row.pointer)
             paid = {call.request for call in line.carried + line.calls if call.outcome == "ok"}
-            self.oracle.must(2, request.digest() not in paid, "a paid answer is asked for again")
+            self.oracle.must(2, request.digest not in paid, "a paid answer is asked for again")
 
     def _line(self, where: Any) -> PartLine:
         return decode(self.store.read(where.key, where.offset, where.length), where)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from handlers.domain.call import CallKind
+from handlers.domain.call import CallKind, ChatRequest
 from handlers.domain.call_errors import ContentFilteredError, RejectedError, TooLongError, TransientError
 from handlers.domain.result import Check
 from handlers.domain.writing_systems import scripts_of
@@ -54,10 +54,13 @@ class Exchange:
     spans: dict[str, str]
     ask: Ask
 
-    def translate(self, sources: Mapping[str, str], depth: int = 0) -> Reading:
-        """The best reading of masked texts by key; never raises a content filter's or length error."""
+    def translate(
+        self, sources: Mapping[str, str], first: ChatRequest | None = None, depth: int = 0
+    ) -> Reading:
+        """The best reading of masked texts by key; never raises a content filter's or length error.
+        ``first`` is the request that asks for them, if it is made already."""
         try:
-            reading = self._call(sources, "translate")
+            reading = self._heard(sources, first or self.prompter.request(sources))
         except TooLongError:
             return self._shorter(sources, depth)
         except ContentFilteredError:
@@ -94,7 +97,10 @@ class Exchange:
         return self._read(sources, json.dumps(dict(fields), ensure_ascii=False), "stop")
 
     def _call(self, sources: Mapping[str, str], kind: CallKind, repair: Repair | None = None) -> Reading:
-        answer = self.ask(self.prompter.request(sources, kind, repair))
+        return self._heard(sources, self.prompter.request(sources, kind, repair))
+
+    def _heard(self, sources: Mapping[str, str], request: ChatRequest) -> Reading:
+        answer = self.ask(request)
         return self._read(sources, answer.content, answer.finish_reason)
 
     def _read(self, sources: Mapping[str, str], content: str, finish_reason: str | None) -> Reading:
@@ -155,20 +161,20 @@ class Exchange:
         keys = list(sources)
         if len(keys) > 1:
             middle = _middle(sources)
-            left = self.translate({key: sources[key] for key in keys[:middle]}, depth + 1)
+            left = self.translate({key: sources[key] for key in keys[:middle]}, depth=depth + 1)
             if left.error == "too_long":
                 return left.merged(_refusal(sources, "too_long"))
-            return _both(left, self.translate({key: sources[key] for key in keys[middle:]}, depth + 1))
+            return _both(left, self.translate({key: sources[key] for key in keys[middle:]}, depth=depth + 1))
         return self._halved(keys[0], sources[keys[0]], depth)
 
     def _halved(self, key: str, text: str, depth: int) -> Reading:
         both = halves(text)
         if both is None:
             return _refusal({key: text}, "too_long")
-        left = self.translate({f"{key}/0": both[0]}, depth + 1)
+        left = self.translate({f"{key}/0": both[0]}, depth=depth + 1)
         if left.error == "too_long":
             return _refusal({key: text}, "too_long")
-        reading = _both(left, self.translate({f"{key}/1": both[1]}, depth + 1))
+        reading = _both(left, self.translate({f"{key}/1": both[1]}, depth=depth + 1))
         parts = [reading.fields.get(f"{key}/{half}", "") for half in (0, 1)]
         fields = {key: glue(parts)} if any(parts) else {}
         return replace(reading, fields=fields, bad=frozenset({key}) if reading.bad else frozenset())

@@ -45,10 +45,8 @@ def identities(spec: RunSpec) -> Callable[[str, Iterable[ChatRequest]], str]:
     )
 
     def identity(text_digest: str, requests: Iterable[ChatRequest]) -> str:
-        asked = [[request.digest(), _cap(spec.max_tokens, request)] for request in requests]
-        return f"{_VERSION}:" + sha256_of_text(
-            f"[{canonical_json(text_digest)},{canonical_json(asked)},{fixed}]"
-        )
+        asked = ",".join(f'["{each.digest}",{_cap(spec.max_tokens, each)}]' for each in requests)
+        return f"{_VERSION}:" + sha256_of_text(f"[{canonical_json(text_digest)},[{asked}],{fixed}]")
 
     return identity
 
@@ -70,5 +68,5 @@ def _subtag(tag: str) -> str:
     return tag.title() if len(tag) == 4 and tag.isalpha() else tag.lower()
 
 
-def _cap(cap: int | None, request: ChatRequest) -> int | None:
-    return cap if cap is not None and cap < request.max_tokens else None
+def _cap(cap: int | None, request: ChatRequest) -> str:
+    return str(cap) if cap is not None and cap < request.max_tokens else "null"

@@ -9,7 +9,7 @@ from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
 from handlers.domain.writing_systems import scripts_of
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
-from handlers.tasks.translation.scripts import letters
+from handlers.tasks.translation.scripts import has_letters
 
 _EVIDENCE = (("ja", "kana"), ("ko", "hangul"), ("zh", "han"), ("ru", "cyrillic"))
 
@@ -37,14 +37,15 @@ def source_language(paper: Paper) -> str:
         return paper.language
     text = f"{paper.title} {paper.abstract}"
     for language, script in _EVIDENCE:
-        if letters(text, (script,)):
+        if has_letters(text, (script,)):
             return language
     return "en"
 
 
 def has_words(masked: str, language: str) -> bool:
     """Whether a masked text holds a letter of the language's script outside of its placeholders."""
-    return letters(PLACEHOLDER.sub("", masked), scripts_of(language)) > 0
+    prose = PLACEHOLDER.sub("", masked) if "⟦" in masked else masked
+    return has_letters(prose, scripts_of(language))
 
 
 def subtag(language: str) -> str:

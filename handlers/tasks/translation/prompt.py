@@ -79,7 +79,7 @@ class Prompter:
         self, segments: Mapping[str, str], kind: CallKind = "translate", repair: Repair | None = None
     ) -> ChatRequest:
         """One call for masked ``segments``. A repair may have an answer twice as long."""
-        target, cap = self.spec.target_language, self.spec.max_tokens
+        target = self.spec.target_language
         body: dict[str, object] = {"target_language": target}
         if terms := self.glossary.occurring(segments.values()):
             body["glossary"] = terms
@@ -92,7 +92,14 @@ class Prompter:
             Message(role="user", content=json.dumps(body, ensure_ascii=False)),
         )
         tokens = answer_tokens(segments, self.language) * (2 if repair else 1)
-        return ChatRequest(messages=messages, max_tokens=min(tokens, cap) if cap else tokens, kind=kind)
+        return capped(ChatRequest(messages=messages, max_tokens=tokens, kind=kind), self.spec.max_tokens)
+
+
+def capped(request: ChatRequest, cap: int | None) -> ChatRequest:
+    """The request with no more than ``cap`` tokens for its answer."""
+    if not cap or cap >= request.max_tokens:
+        return request
+    return request.model_copy(update={"max_tokens": cap})
 
 
 def answer_tokens(segments: Mapping[str, str], source_language: str) -> int:

@@ -36,6 +36,11 @@ def letters(text: str, scripts: tuple[str, ...]) -> int:
     return sum(map(len, _pattern(scripts, "+").findall(text)))
 
 
+def has_letters(text: str, scripts: tuple[str, ...]) -> bool:
+    """Whether there is a character of these scripts."""
+    return _pattern(scripts, "").search(text) is not None
+
+
 def leftover(text: str, source_language: str, target_language: str) -> Leftover | None:
     """What is left of the source's script in a text without placeholders; None if nothing is, or if
     the two languages share it. Latin is never left over: names and units are written in it."""
@@ -43,7 +48,7 @@ def leftover(text: str, source_language: str, target_language: str) -> Leftover 
         return None
     kept = (*scripts_of(target_language), "latin")
     scripts = tuple(script for script in scripts_of(source_language) if script not in kept)
-    if not scripts or not _pattern(scripts, "").search(text):
+    if not scripts or not has_letters(text, scripts):
         return None
     found = list(islice(_pattern(scripts, "+").finditer(text), _MOST_RUNS))
     bare = [run for run in found if not _is_bracketed(text, run)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from handlers.domain.call import ChatRequest
@@ -17,14 +17,14 @@ from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.identity import as_asked, identities
 from handlers.tasks.translation.masking.exactness import exactness
 from handlers.tasks.translation.masking.masking import Masked, mask, unmask
-from handlers.tasks.translation.prompt import Prompter
+from handlers.tasks.translation.prompt import Prompter, capped
 from handlers.tasks.translation.segment import Segment, join, segments
 
 _KEPT = 256
 """Papers that are masked for their fingerprints and wait for a worker; beyond them they are masked again."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Part:
     """A segment that is sent. ``first``: number of its first placeholder."""
 
@@ -33,12 +33,14 @@ class _Part:
     first: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Work:
     """One paper, masked: its parts by key. Placeholders are numbered on through all of them."""
 
     language: str
     parts: dict[str, _Part]
+    asked: tuple[ChatRequest, ...] = ()
+    """Its first requests as ``identity.as_asked`` has them, once they were made."""
 
     @property
     def texts(self) -> dict[str, str]:
@@ -72,11 +74,12 @@ class TranslateTask:
 
     def fingerprint(self, paper: Paper) -> str:
         work = self._work(paper)
+        work = _Work(work.language, work.parts, tuple(self._requests(work, self._as_asked)))
         with self._lock:
             while len(self._masked) >= _KEPT:
                 del self._masked[next(iter(self._masked))]
             self._masked[id(paper)] = (paper, work)
-        return self._identity(paper.text_digest(), self._requests(work, self._as_asked))
+        return self._identity(paper.text_digest(), work.asked)
 
     def first_request(self, paper: Paper) -> ChatRequest:
         return next(self.requests(paper))
@@ -88,16 +91,25 @@ class TranslateTask:
         for texts in groups(work.texts) if work.parts else ({},):
             yield Prompter(spec, self._glossary, work.language).request(texts)
 
+    def _first(self, work: _Work) -> Iterable[ChatRequest]:
+        """The requests as they are sent; those of the fingerprint, where they have the same bytes."""
+        if not work.asked or self._as_asked.target_language != self._spec.target_language:
+            return self._requests(work, self._spec)
+        return [capped(request, self._spec.max_tokens) for request in work.asked]
+
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
         with self._lock:
             kept = self._masked.pop(id(paper), None)
         work = kept[1] if kept is not None and kept[0] is paper else self._work(paper)
         exchange = Exchange(Prompter(self._spec, self._glossary, work.language), work.spans(), ask)
-        readings = [exchange.translate(group) for group in groups(work.texts)]
+        texts = work.texts
+        readings = [
+            exchange.translate(*group) for group in zip(groups(texts), self._first(work), strict=False)
+        ]
         fields = {key: text for reading in readings for key, text in reading.fields.items()}
         error = next((reading.error for reading in readings if reading.error), None)
         if error is None and any(reading.judged != frozenset(work.parts) for reading in readings):
-            readings = [exchange.judge(work.texts, fields)]
+            readings = [exchange.judge(texts, fields)]
             error = readings[0].error
         return self._result(paper, work, fields, _checks(readings), error)
 

@@ -74,7 +74,7 @@ def test_a_cap_of_the_users_bounds_room_and_answer_together() -> None:
     assert (widened(REQUEST, 2_048, None).max_tokens, widened(REQUEST, 2_048, None).room) == (2_528, 2_048)
     assert widened(REQUEST, 2_048, 1_000).max_tokens == 1_000
     assert widened(REQUEST, 0, None) is widened(REQUEST, 2_048, 480) is REQUEST
-    assert widened(REQUEST, 2_048, None).digest() == REQUEST.digest()
+    assert widened(REQUEST, 2_048, None).digest == REQUEST.digest
 
 
 def test_an_endpoint_that_never_thinks_has_no_room() -> None:

@@ -17,7 +17,8 @@ _MEASURES = (
     "个|组|种|天|日|周|年|月|次|名|例|条|项|类|人|位|篇|只|株|座|家|倍|代|层|级|期|轮|批|章|步|阶段|方面|部分|小时"
     "|分钟|所|省|市|县|国|套|台|块|件|维|分之"
 )
-_COUNTED = re.compile(rf"([二两三四五六七八九十]{{1,3}}|1)(?={_MEASURES})")
+# It begins with one class of characters, that the search may run from one of them to the next.
+_COUNTED = re.compile(rf"([二两三四五六七八九十1](?:(?<!1)[二两三四五六七八九十]{{1,2}})?)(?={_MEASURES})")
 _PART_OF_MORE = frozenset("一二两三四五六七八九十百千万亿第几数零〇分点0123456789.")
 """With one of these before it a counted numeral is the end of another number."""
 _SAID = {
@@ -52,19 +53,22 @@ def words_to_explain(source: str, answer: str) -> tuple[list[str], list[str]]:
     """Counted numerals of the lower-case source that the answer does not say, and the number words of the
     answer; both empty unless there are some of either."""
     if not answer.isascii() and re.search("[\u4e00-\u9fff]{2}", answer):
-        unsaid = [word for word in set(_ENGLISH.findall(source)) if not _is_in_chinese(word, answer)]
-        return (unsaid, sorted(_counted(answer))) if unsaid else ([], [])
-    counted = _counted(source)
-    unsaid = [run for run in counted if not any(_is_in_english(value, answer) for value in _values(run))]
+        said = sorted(set(_ENGLISH.findall(source)))
+        unsaid = [word for word in said if not _is_in_chinese(word, answer)]
+        return (unsaid, _counted(answer)) if unsaid else ([], [])
+    unsaid = [
+        run for run in _counted(source) if not any(_is_in_english(value, answer) for value in _values(run))
+    ]
     return (unsaid, sorted(set(_ENGLISH.findall(answer)))) if unsaid else ([], [])
 
 
-def _counted(text: str) -> set[str]:
-    return {
+def _counted(text: str) -> list[str]:
+    found = {
         match[1]
         for match in _COUNTED.finditer(text)
         if text[match.start() - 1 : match.start()] not in _PART_OF_MORE
     }
+    return sorted(found)
 
 
 def value_of(word: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from handlers.tasks.translation.gate.claims import Claim, claims, sentences
-from handlers.tasks.translation.gate.first_look import first_look
+from handlers.tasks.translation.gate.first_look import FirstLook
 from handlers.tasks.translation.gate.units import AMBIGUOUS
 
 _FALLING = re.compile(
@@ -35,9 +35,8 @@ class Contradiction(NamedTuple):
 _Claims = Mapping[str, list[Claim]]
 
 
-def contradictions(source: str, answer: str) -> list[Contradiction]:
-    """Of two flat texts that keep their case; linear in their length."""
-    look = first_look(source, answer)
+def contradictions(source: str, answer: str, look: FirstLook) -> list[Contradiction]:
+    """Of two flat texts that keep their case, after a first look; linear in their length."""
     found: list[Contradiction] = []
     if "‰" in answer and not _PER_MILLE.search(source):
         found.append(Contradiction("‰ stands where the source has none", certain=True))

@@ -6,6 +6,7 @@ It is what keeps the reading of claims off the many texts where there is nothing
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
@@ -61,41 +62,66 @@ class FirstLook(NamedTuple):
     """Numbers of which the texts seem to say different things."""
     exchanged: tuple[str, str] | None
     """Two that stand once in each text and have changed places, all others keeping theirs."""
+    named: bool
+    """Whether digits of the source follow a letter, as those of names do (``CO2``, ``IL-6``)."""
 
 
+_Written = tuple[str, str, str, str]
+"""Number, the three characters before it, and the Latin and the Han after it."""
 _Seen = tuple[str, str, "Unit | None"]
 """Number, mark before it, unit."""
 _OFTEN, _MOST = 12, 64
 """Places and numbers that are looked at; no real text has as many in dispute."""
-_NOTHING = FirstLook(frozenset(), None)
+_TELLING = frozenset((*_SYMBOLS, *"-−–﹣－下负于足到多达过少逾"))
+"""What a mark before a number ends in: of most numbers the character before is none of these."""
+_ASIDE = frozenset(("以上", "以下"))
+_LETTERS = frozenset(string.ascii_letters)
+_HYPHENS = frozenset("-‐‑")
 
 
 def first_look(source: str, answer: str) -> FirstLook:
     """At two flat texts that keep their case."""
-    one, other = _seen(source), _seen(answer)
+    written = _written(source)
+    one, other = _seen(written), _seen(_written(answer))
+    named = any(map(_is_of_name, written))
     if one == other:
-        return _NOTHING
+        return FirstLook(frozenset(), None, named)
     apart = set(one).symmetric_difference(other)
     both = {seen[0] for seen in one} & {seen[0] for seen in other} & {seen[0] for seen in apart}
     disputed = [number for number in sorted(both)[:_MOST] if _differ(number, (one, source), (other, answer))]
-    return FirstLook(frozenset(disputed), _exchanged(one, other))
+    return FirstLook(frozenset(disputed), _exchanged(one, other), named)
 
 
-def _seen(text: str) -> list[_Seen]:
+def _written(text: str) -> list[_Written]:
+    return _NUMBER.findall(f"   {text}")
+
+
+def _is_of_name(written: _Written) -> bool:
+    before = written[1]
+    return before[2] in _LETTERS or (before[2] in _HYPHENS and before[1] in _LETTERS)
+
+
+def _seen(numbers: list[_Written]) -> list[_Seen]:
     known = units()
     return [
         (
-            number.replace(",", "").rstrip("."),
+            number if number.isdigit() else number.replace(",", "").rstrip("."),
             _mark(before, han[-2:] if "以" in han else ""),
             known.get(latin) if latin else _after(number, han, known) if han else None,
         )
-        for number, before, latin, han in _NUMBER.findall(f"   {text}")
+        for number, before, latin, han in numbers
     ]
 
 
-@lru_cache(maxsize=4096)
 def _mark(before: str, after: str) -> str:
     """What the three characters before a number, and ``以上`` or ``以下`` after it, say of it."""
+    last = before[2]
+    told = last in _TELLING or (last == " " and before[1] in _SYMBOLS) or after in _ASIDE
+    return _told(before, after) if told else ""
+
+
+@lru_cache(maxsize=512)
+def _told(before: str, after: str) -> str:
     last, pair = before[2:], before[1:]
     if symbol := _SYMBOLS.get(last) or (_SYMBOLS.get(before[1:2]) if last == " " else None):
         return symbol

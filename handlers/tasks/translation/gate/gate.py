@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from handlers.domain.result import Check
 from handlers.domain.writing_systems import scripts_of
@@ -74,8 +74,7 @@ class Verdict:
         return tuple(check.detail for check in self.checks if check.verdict == "fail")
 
 
-@dataclass(frozen=True)
-class _Finding:
+class _Finding(NamedTuple):
     name: str
     verdict: Literal["warn", "fail"]
     key: str
@@ -84,8 +83,7 @@ class _Finding:
     doubt: bool = False
 
 
-@dataclass(frozen=True)
-class _Pair:
+class _Pair(NamedTuple):
     """One segment and its translation: masked, and as prose without placeholders."""
 
     key: str

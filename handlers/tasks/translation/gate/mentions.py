@@ -45,7 +45,7 @@ _WORD_POWERS = {"ten": 1, "hundred": 2, "thousand": 3, "million": 6, "billion": 
 _FEW = 8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Mention:
     """Made once for each way of writing a number, so that comparing by identity mostly suffices."""
 
@@ -53,7 +53,7 @@ class Mention:
     readings: tuple[Reading, ...]
     rest: tuple[Reading, ...]
     """The readings without a first number that needs no explanation (``COVID-19``)."""
-    values: frozenset[str]
+    values: Reading
     """All values of all readings."""
 
 
@@ -65,7 +65,8 @@ def found_in(text: str) -> Iterator[tuple[re.Match[str], Mention]]:
 
 def mentions(text: str) -> set[Mention]:
     """The mentions of digits in a flat, lower-case text."""
-    return {_mention(groups) for groups in set(_MENTION.findall(text))}
+    found = _MENTION.findall(text)
+    return {_mention(groups) for groups in set(found)} if found else set()
 
 
 @lru_cache(maxsize=2048)  # each is a kilobyte or two, in every job
@@ -104,7 +105,7 @@ def _made(text: str, readings: tuple[Reading, ...], rest: tuple[Reading, ...]) -
     values = {value for reading in readings for value in reading}
     if "世纪" in text:
         values.difference_update([*decades(text.partition("世纪")[0])][1:])
-    return Mention(text, readings, rest, frozenset(values - {IN_FORMULA}))
+    return Mention(text, readings, rest, tuple(values - {IN_FORMULA}))
 
 
 def _is_free(first: str, letter: str, hyphen: str, tail: str) -> bool:

@@ -19,14 +19,20 @@ from handlers.tasks.translation.gate.changed_words import changed_names, value_o
 from handlers.tasks.translation.gate.chinese_numerals import implied_in, in_chinese
 from handlers.tasks.translation.gate.contradictions import contradictions
 from handlers.tasks.translation.gate.english_numerals import in_english, numeral
+from handlers.tasks.translation.gate.first_look import first_look
 from handlers.tasks.translation.gate.implied_numbers import IN_FORMULA, implied_in_english, names_substance
 from handlers.tasks.translation.gate.mentions import Mention, Reading, found_in, mentions, plain_readings
 from handlers.tasks.translation.gate.written_digits import flat, with_origin
 
 _LINE_NUMBER = re.compile(r"\n\s?[0-9]{1,3}號? +")
 """A manuscript's numbers of lines, that text recognition took along: never demanded."""
-_WHOLE_DIGITS = re.compile(r"(?<![\d.,])(?:\d{2,15}|\d{1,15}\.\d{1,15})(?![\d.,]*\d)", re.ASCII)
+# The context is looked up behind the first digit, not before it: so the search runs from digit to digit.
+_WHOLE_DIGITS = re.compile(
+    r"[0-9](?<![0-9.,].)(?:[0-9]{1,14}|[0-9]{0,14}\.[0-9]{1,15})(?![0-9.,]*[0-9])", re.DOTALL
+)
 """Numbers of two digits or more, whole: no pieces of lists and versions."""
+_LONG_DIGITS = re.compile(r"[0-9](?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
+"""All of these and others."""
 _SHORT = 6
 """Characters of a source without digits up to which number words are not compared: keywords."""
 _FAR = 24
@@ -63,26 +69,29 @@ class _Texts(NamedTuple):
 
     @classmethod
     def of(cls, source: str, answer: str) -> _Texts:
-        (one, cased_one), (other, cased_other) = _lowered(flat(source)), _lowered(flat(answer))
-        return cls(one, other, cased_one, cased_other)
-
-
-def _lowered(text: str) -> tuple[str, str]:
-    lower = text.lower()
-    return lower, text if len(text) == len(lower) else lower
+        cased_one, cased_other = flat(source), flat(answer)
+        one, other = cased_one.lower(), cased_other.lower()
+        same = len(one) == len(cased_one), len(other) == len(cased_other)
+        return cls(one, other, cased_one if same[0] else one, cased_other if same[1] else other)
 
 
 def compare(source: str, answer: str) -> Comparison:
     """Compare two texts without placeholders. Linear in their length."""
     texts = _Texts.of(source, answer)
     in_source, in_answer = mentions(texts.source), mentions(texts.answer)
+    if not in_source and not in_answer:
+        unsaid = _unsaid(texts, in_source) if len(source) > _SHORT else []
+        return Comparison((), (), (), (), tuple(unsaid)) if unsaid else _SAME
     demanded = mentions(_LINE_NUMBER.sub("\n", texts.source)) if "\n" in source else in_source
     in_source |= demanded
     lost, new = demanded - in_answer, in_answer - in_source
     missing = _unaccounted(lost, in_answer, texts.cased_source, texts.cased_answer) if lost else []
     unexplained = _unaccounted(new, in_source, texts.cased_answer, texts.cased_source) if new else []
-    against = contradictions(texts.cased_source, texts.cased_answer) if in_source and in_answer else []
-    changed = _changed(texts, in_source) if in_source or len(source) > _SHORT else []
+    look = first_look(texts.cased_source, texts.cased_answer) if in_source and in_answer else None
+    against = contradictions(texts.cased_source, texts.cased_answer, look) if look else []
+    changed = _renamed(texts) if look and look.named else []
+    if in_source or len(source) > _SHORT:
+        changed += _unsaid(texts, in_source)
     if not missing and not unexplained and not against and not changed:
         return _SAME
     known = _known(texts.source, in_source) if unexplained else set()
@@ -93,22 +102,24 @@ def compare(source: str, answer: str) -> Comparison:
     return Comparison(_texts(missing), _texts(invented), _texts(doubtful), certain, uncertain)
 
 
-def _changed(texts: _Texts, in_source: set[Mention]) -> list[str]:
-    """Doubts about numbers in words and about names."""
-    sentences = [
-        f"{new} seems to stand for {old}"
-        for old, new in changed_names(texts.cased_source, texts.cased_answer)
-    ]
+def _renamed(texts: _Texts) -> list[str]:
+    """Doubts about names that have digits."""
+    names = changed_names(texts.cased_source, texts.cased_answer)
+    return [f"{new} seems to stand for {old}" for old, new in names]
+
+
+def _unsaid(texts: _Texts, in_source: set[Mention]) -> list[str]:
+    """A doubt about numbers in words."""
     unsaid, new = words_to_explain(texts.source, texts.answer)
-    if unsaid and new:
-        known = _values(in_source)
-        for read in (_spelled, _implied):
-            known |= read(texts.source)
-            new = [word for word in new if known.isdisjoint(value_of(word))]
-            if not new:
-                return sentences
-        sentences.append(f"{unsaid[0]} is not said, and {new[0]} is not in the source")
-    return sentences
+    if not unsaid or not new:
+        return []
+    known = _values(in_source)
+    for read in (_spelled, _implied):
+        known |= read(texts.source)
+        new = [word for word in new if known.isdisjoint(value_of(word))]
+        if not new:
+            return []
+    return [f"{unsaid[0]} is not said, and {new[0]} is not in the source"]
 
 
 def _known(text: str, numbers: set[Mention]) -> set[str]:
@@ -125,6 +136,9 @@ def places(text: str) -> Iterator[tuple[int, int, str]]:
 def rarer(source: str, answer: str) -> tuple[str, ...]:
     """Numbers of two digits or more that both texts have in digits, the answer fewer times. A good
     translation may say "10% each": a reviewer should look, no more."""
+    numbers = _LONG_DIGITS.findall(source)
+    if len(set(numbers)) == len(numbers):
+        return ()
     numbers = _WHOLE_DIGITS.findall(source)
     if len(set(numbers)) == len(numbers):
         return ()  # one that stands once cannot stand less often and still be there

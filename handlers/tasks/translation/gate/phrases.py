@@ -93,7 +93,10 @@ def prompt_in(text: str, prompt: str) -> str | None:
     if len(text) < _SHORT or not prompt:
         return None
     flat = _squeezed(text) if "\n" in text or "  " in text else text.lower()
-    return next((probe for probe in _probes(prompt) if probe in flat), None)
+    for probe in _probes(prompt):  # a generator takes half as long again
+        if probe in flat:
+            return probe
+    return None
 
 
 def is_copy(text: str, source: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 Unit = tuple[str, Decimal]
 
@@ -60,11 +60,17 @@ def units() -> dict[str, Unit]:
     for row in filter(None, map(str.strip, _PREFIXED.split("|"))):
         symbol, name, chinese = row.split()
         for written, power in _written(symbol, name, chinese):
-            known[written] = (symbol, Decimal(1).scaleb(power))
+            known[written] = _prefixed(symbol, power)
     for row in filter(None, map(str.strip, _MORE.split("|"))):
         dimension, factor, *names = row.split()
         known |= dict.fromkeys(names, (dimension, Decimal(factor)))
     return known
+
+
+@lru_cache(maxsize=512)
+def _prefixed(symbol: str, power: int) -> Unit:
+    """One for all ways of writing it: every job holds them."""
+    return symbol, Decimal(1).scaleb(power)
 
 
 def _written(symbol: str, name: str, chinese: str) -> Iterator[tuple[str, int]]:

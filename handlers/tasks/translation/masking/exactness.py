@@ -25,6 +25,8 @@ def tidy(source: str, answer: str, spans: dict[str, str]) -> str:
     """
     if "$" in answer and "$" not in source:
         answer = _with_currency_codes(answer)
+    if "⟦" not in answer:
+        return answer
     touching = _touching(source, spans)
     pieces: list[str] = []
     at = 0
@@ -44,6 +46,8 @@ def tidy(source: str, answer: str, spans: dict[str, str]) -> str:
 
 def added_markup(source: str, answer: str) -> str:
     """A sentence naming formulas or commands of the model's own, "" if there are none."""
+    if "$" not in answer and "\\" not in answer:
+        return ""
     allowed, marks = _ADDED.findall(source), _ADDED.findall(answer)
     if len(marks) <= len(allowed):
         return ""
@@ -55,7 +59,7 @@ def exactness(pairs: Iterator[tuple[str, str, str, Masked]]) -> Check:
     """Verdict over (key, source, result, the source masked): counts of every span in both texts."""
     wrong: list[str] = []
     for key, source, result, masked in pairs:
-        for span, least in Counter(masked.spans).items():
+        for span, least in Counter(masked.spans).items() if masked.spans else ():
             # A joined span can stand once more in the source by chance, over the edges of others.
             count, most = result.count(span), max(least, source.count(span))
             if not least <= count <= most:

@@ -19,7 +19,7 @@ _MAX_DIGITS = 9
 PLACEHOLDER = re.compile(r"⟦(\d+)⟧", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Masked:
     """``spans[i]`` stands in ``text`` as placeholder ``first + i``, in reading order."""
 
@@ -33,6 +33,8 @@ def mask(text: str, first: int = 1) -> Masked:
     What is left of hostile or broken markup stays text. Linear in the text; ``unmask`` undoes it
     for every string.
     """
+    if "$" not in text and not markup.SIGNS.search(text):  # most titles and keywords
+        return Masked(text, ())
     pieces: list[str] = []
     spans: list[str] = []
     at = 0
@@ -46,6 +48,8 @@ def mask(text: str, first: int = 1) -> Masked:
 
 def unmask(text: str, spans: Sequence[str], first: int = 1) -> str:
     """Put the spans back. Placeholders with a number that was not given out are left as they are."""
+    if not spans:
+        return text
 
     def span(match: re.Match[str]) -> str:
         # A long text is put back piece by piece: a table of all its spans for each would be a square.
@@ -68,8 +72,6 @@ def _outermost(text: str) -> Iterator[Span]:
 def _constructs(text: str) -> Iterator[Span]:
     if "$" in text:
         yield from dollar_spans(text)
-    if not markup.SIGNS.search(text):  # most titles and keywords
-        return
     for finder in markup.FINDERS:
         for sign in finder.signs:
             if sign in text:

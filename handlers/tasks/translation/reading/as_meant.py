@@ -139,6 +139,8 @@ def _space(match: re.Match[str]) -> str:
 
 def _unescaped(text: str, source: str, commands: frozenset[str]) -> str:
     """Escapes of JSON, Markdown and LaTeX that the source does not have."""
+    if commands.issuperset(_COMMAND.findall(text)) and "\\\\" not in text:
+        return text
     if "\\u" in text and "\\u" not in source:
         text = _UNICODE.sub(_of_unicode, text)
     text = _signs(text, source, commands)

@@ -125,7 +125,7 @@ def test_a_fingerprint_does_not_change_what_is_asked() -> None:
     asked: list[str] = []
 
     def ask(request: Any) -> Any:
-        asked.append(request.digest())
+        asked.append(request.digest)
         raise InterruptedError
 
     for paper in (PAPER, LONG, PAPER):

@@ -35,7 +35,7 @@ def test_a_repair_has_the_problems_and_the_answer_that_was_refused() -> None:
     repair = made(Repair(["⟦1⟧ is missing."], {"title": "x"}))
     body = json.loads(repair.messages[1].content)
     assert (body["problems"], body["previous_answer"]) == (["⟦1⟧ is missing."], {"title": "x"})
-    assert repair.digest() != made().digest()
+    assert repair.digest != made().digest
 
 
 def test_the_answer_may_be_twice_as_long_as_expected_and_no_longer_than_the_cap() -> None:
