@@ -9,6 +9,9 @@ QUICK = $(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile
 FIGURES = rate_limits "growth 34237" "export_rate 50000" shard_million "peers --peers paperfleet litellm --scenarios 1000 --calls 4000"
 SITE = $(BIN)/sphinx-build -q -W --keep-going -n docs docs/_build
 
+# Modules are compiled once, not in every process of the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test coverage quick slow examples mutations figures check docs bench format clean build local-aws
 

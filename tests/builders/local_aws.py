@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+from moto.core.botocore_stubber import MockRawResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from tests.e2e.environments import node_package
 
@@ -72,6 +75,7 @@ class LocalAws:
     def __init__(self, endpoint: str, wire: Wire | None = None) -> None:
         self.endpoint = endpoint
         self._wire = wire
+        self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._made: dict[tuple[str, str], tuple[str, ...]] = {}
         self.environment = ENVIRONMENT | {"AWS_ENDPOINT_URL": endpoint}
@@ -83,14 +87,18 @@ class LocalAws:
         return self._wire
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        """Clients are made to be shared, and take long to make."""
+        if service not in self._clients:
+            client = boto3.client(
+                service,
+                endpoint_url=self.endpoint,
+                region_name="us-east-1",
+                aws_access_key_id="testing",
+                aws_secret_access_key="testing",
+                config=Config(retries={"total_max_attempts": 1}),
+            )
+            self._clients[service] = client if self._wire is None else answered_here(client, self._wire)
+        return self._clients[service]
 
     def stack(self, name: str, *, max_receives: int = 5) -> Stack:
         """As the template makes them. Asked for twice, they are the same."""
@@ -182,6 +190,22 @@ class Wire:
             return [answer]
         start_response("500 Internal Server Error", [("Content-Type", "application/x-amz-json-1.0")])
         return [b'{"__type": "InternalServerError", "message": "the answer was lost"}']
+
+
+def answered_here(client: Any, wire: Wire) -> Any:
+    """The same client, whose requests are answered in the thread that makes them: sockets and the server's
+    threads cost more than the emulator."""
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        body: Any = request.body or b""
+        content = body.read() if hasattr(body, "read") else body.encode() if isinstance(body, str) else body
+        said = {key: v.decode() if isinstance(v, bytes) else v for key, v in request.headers.items()}
+        asked = EnvironBuilder(request.url, method=request.method, headers=said, data=content)
+        answered, status, headers = run_wsgi_app(wire, asked.get_environ())
+        return AWSResponse(request.url, int(status.split()[0]), headers, MockRawResponse(b"".join(answered)))
+
+    client.meta.events.register("before-send", answer)
+    return client
 
 
 def _length(headers: list[tuple[str, str]], answer: bytes) -> str:

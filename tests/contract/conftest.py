@@ -21,7 +21,7 @@ from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.ports import BatchQueue, Ledger, ObjectStore
 from tests.builders import values
 from tests.builders.fakes import FakeClock
-from tests.builders.local_aws import LocalAws, dynalite_server, moto_server, name_of
+from tests.builders.local_aws import LocalAws, answered_here, dynalite_server, moto_server, name_of
 
 MAX_RECEIVES = 3
 
@@ -49,9 +49,9 @@ class Opened:
 
 
 @cache
-def shared_client(service: str) -> Any:
-    """Clients are made to be shared, and take long to make."""
-    return aws_client(service, path_style=True)
+def shared_client(service: str, aws: LocalAws) -> Any:
+    """Ours, which are made to be shared and take long to make, at the emulator."""
+    return answered_here(aws_client(service, path_style=True), aws.wire)
 
 
 class ClosingLedger(Ledger, Closing, Protocol): ...
@@ -64,13 +64,13 @@ class ClosingStore(ObjectStore, Closing, Protocol): ...
 
 
 def _dynamodb(folder: Path, aws: LocalAws) -> DynamoDbLedger:
-    return DynamoDbLedger(shared_client("dynamodb"), aws.table(name_of(folder)), FakeClock())
+    return DynamoDbLedger(shared_client("dynamodb", aws), aws.table(name_of(folder)), FakeClock())
 
 
 def _sqs(folder: Path, aws: LocalAws, name: str, clock: FakeClock) -> SqsQueue:
-    reasons = DynamoDbReasons(shared_client("dynamodb"), aws.table(name_of(folder)), clock)
+    reasons = DynamoDbReasons(shared_client("dynamodb", aws), aws.table(name_of(folder)), clock)
     url, dead_url = aws.queues(f"{name_of(folder)}-{name}", max_receives=MAX_RECEIVES)
-    return SqsQueue(shared_client("sqs"), url, dead_url, reasons, clock, long_poll=0)
+    return SqsQueue(shared_client("sqs", aws), url, dead_url, reasons, clock, long_poll=0)
 
 
 LEDGERS: dict[str, Callable[[Path, LocalAws], ClosingLedger]] = {
@@ -85,7 +85,7 @@ QUEUES: dict[str, Callable[[Path, LocalAws, str, FakeClock], ClosingQueue]] = {
 }
 STORES: dict[str, Callable[[Path, LocalAws], ClosingStore]] = {
     "file": lambda folder, _: FileStore(folder / "objects"),
-    "s3": lambda folder, aws: S3Store(shared_client("s3"), aws.bucket(name_of(folder))),
+    "s3": lambda folder, aws: S3Store(shared_client("s3", aws), aws.bucket(name_of(folder))),
 }
 
 
