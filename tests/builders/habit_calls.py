@@ -58,7 +58,9 @@ class HabitCalls:
             raise TransientError("closed without an answer", code="connection", indeterminate=True)
         if reply.status != 200:
             raise _error(Refusal(reply.status, read_error(reply.body, reply.content_type), {}))
-        expected = Expected(len(self._dialect.body(request).content), request.max_tokens, 200, reply.content_type)
+        expected = Expected(
+            len(self._dialect.body(request).content), request.max_tokens, 200, reply.content_type
+        )
         answer = read_answer(reply.body, expected)
         if isinstance(answer, Refusal):
             raise _error(answer)
