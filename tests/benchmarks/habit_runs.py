@@ -1,4 +1,4 @@
-"""Each habit of the model server alone on sixty papers: what a call and a paper cost, booked against billed."""
+"""Each habit of the model server alone on sixty papers: calls a paper, and booked against billed."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class HabitRun:
 
 
 HEAD = (
-    f"  {'habit':25}share    done flagged  failed pending  calls/p      booked      billed       open  changed"
-    "      s  reason"
+    f"  {'habit':25}share    done flagged  failed pending  calls/p      booked      billed       open"
+    "  changed      s  reason"
 )
 
 

@@ -6,8 +6,9 @@
 
 Checked on the way, with exit code 1 if one fails: counts add up; the bill equals the ledger to the
 nano-dollar (under faults and habits: within what is held or booked as indeterminate); no text is paid for
-twice that had been delivered, unless the answer was none; no accepted paper has a formula changed; a second run sends nothing. ``--habits``: a share of the calls for each
-habit that can be mixed; ``--habit-table``: each habit alone on sixty papers, a line each.
+twice that had been delivered (under habits some are: what was delivered was no answer); no accepted paper
+has a formula changed; a second run sends nothing. ``--habits``: a share of the calls for each habit that
+can be mixed; ``--habit-table``: each habit alone on sixty papers, a line each.
 """
 
 from __future__ import annotations
