@@ -37,6 +37,7 @@ from docs.outputs import (  # noqa: E402 - found by the line above
 )
 from handlers.cli.main import app_of  # noqa: E402 - likewise
 from handlers.domain.money import NanoUsd  # noqa: E402 - likewise
+from handlers.model_server.habits.habit_table import HABITS  # noqa: E402 - likewise
 from handlers.results.records import COLUMNS  # noqa: E402 - likewise
 from handlers.settings import PREFIX, TIERS, Settings  # noqa: E402 - likewise
 
@@ -82,7 +83,13 @@ def parts() -> dict[str, Any]:
         "columns": lambda: ", ".join(f"`{name}`" for name in COLUMNS) + ".",
         "tiers": _tiers,
         "layers": _layers,
+        "habits": _habits,
     }
+
+
+def _habits() -> str:
+    rows = [(f"`{each.name}`", each.description, "yes" if each.endpoint else "") for each in HABITS.values()]
+    return "\n".join(_table(("habit", "what happens", "of the endpoint"), rows))
 
 
 def _overview() -> str:
