@@ -12,13 +12,13 @@ from handlers.model_server.habits.parameters import PARAMETERS
 from handlers.model_server.habits.refusing import REFUSING
 from handlers.model_server.habits.sending import SENDING
 from handlers.model_server.habits.spelling import SPELLING
-from handlers.model_server.habits.thoughts import THOUGHTS
+from handlers.model_server.habits.musing import MUSING
 from handlers.model_server.habits.turn import Habit, Line, Turn
 from handlers.model_server.habits.wrapping import WRAPPING
 
 HABITS: dict[str, Habit] = {
     habit.name: habit
-    for group in (REFUSING, PARAMETERS, COUNTING, THOUGHTS, SPELLING, WRAPPING, SENDING)
+    for group in (REFUSING, PARAMETERS, COUNTING, MUSING, SPELLING, WRAPPING, SENDING)
     for habit in group
 }
 """By name. Those of a moment act in this order."""

@@ -52,7 +52,7 @@ def _draft_first(turn: Turn) -> None:
         turn.text = f"{draft}\nOn second thought, with the numbers:\n{turn.text}"
 
 
-THOUGHTS = (
+MUSING = (
     Habit("thinks", "thinks for 300 to 1,000 tokens before the answer", "answer", _thinks(300, 1000)),
     Habit("thinks_long", "thinks for 2,000 to 3,000 tokens before the answer", "answer", _thinks(2000, 3000)),
     Habit("starved", "no content at all: cut off while thinking, max_tokens billed", "answer", _starved),
