@@ -48,6 +48,8 @@ def measure(
     return [
         ("papers", report["papers"], True),
         ("counts", json.dumps(report["counts"]), sum(report["counts"].values()) == report["papers"]),
+        ("papers' errors", json.dumps(report["paper_errors"] | report["failed_checks"]), True),
+        ("calls' errors", json.dumps(report["errors"]), True),
         ("in a terminal state", terminal, terminal == report["papers"]),
         ("bill, nano-USD", bill, True),
         ("ledger, nano-USD", ledger, abs(ledger - bill) <= indeterminate),

@@ -8,11 +8,11 @@ from typing import Any
 
 from handlers.model_server.chance import own_draw
 from handlers.model_server.habits.counting import COUNTING
+from handlers.model_server.habits.musing import MUSING
 from handlers.model_server.habits.parameters import PARAMETERS
 from handlers.model_server.habits.refusing import REFUSING
 from handlers.model_server.habits.sending import SENDING
 from handlers.model_server.habits.spelling import SPELLING
-from handlers.model_server.habits.musing import MUSING
 from handlers.model_server.habits.turn import Habit, Line, Turn
 from handlers.model_server.habits.wrapping import WRAPPING
 
