@@ -39,6 +39,7 @@ from docs.provider_page import provider_tables  # noqa: E402 - likewise
 from handlers.cli.help_words import Number  # noqa: E402 - likewise
 from handlers.cli.main import app_of  # noqa: E402 - likewise
 from handlers.domain.money import NanoUsd  # noqa: E402 - likewise
+from handlers.model_server.habits.habit_table import HABITS  # noqa: E402 - likewise
 from handlers.results.records import COLUMNS  # noqa: E402 - likewise
 from handlers.setting_sources import PREFIX  # noqa: E402 - likewise
 from handlers.settings import TIERS, Settings  # noqa: E402 - likewise
@@ -87,7 +88,13 @@ def parts() -> dict[str, Any]:
         "tiers": _tiers,
         "layers": _layers,
         "providers": provider_tables,
+        "habits": _habits,
     }
+
+
+def _habits() -> str:
+    rows = [(f"`{each.name}`", each.description, "yes" if each.endpoint else "") for each in HABITS.values()]
+    return "\n".join(_table(("habit", "what happens", "of the endpoint"), rows))
 
 
 def _overview() -> str:

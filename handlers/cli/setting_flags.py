@@ -32,7 +32,7 @@ def add_command(
     path = f"{app.info.name} {name}".removeprefix("paperfleet ")
     flags = [flag_of(key, field, _kind(field)) for key, field in settings_of(path).items()]
     if model is not None:
-        flags += [flag_of(key, field, str) for key, field in model.model_fields.items()]
+        flags += [flag_of(key, field, _text_kind(field)) for key, field in model.model_fields.items()]
     app.command(name, cls=WordedCommand, epilog=f"Example: `paperfleet {example}`")(_signed(command, flags))
 
 
@@ -93,6 +93,12 @@ def _kind(setting: FieldInfo) -> Any:
     if kinds[0] is Decimal or any(isinstance(each, BeforeValidator) for each in setting.metadata):
         return Number
     return kinds[0] if kinds[0] in (int, float, Path) and len(kinds) == 1 else str
+
+
+def _text_kind(field: FieldInfo) -> Any:
+    """Text, or a list of it for a flag that may be given again and again."""
+    extra = field.json_schema_extra
+    return list[str] if isinstance(extra, dict) and extra.get("repeated") else str
 
 
 def _default(value: object, switch: str) -> str:

@@ -124,10 +124,13 @@ def usage_of(body: bytes, expected: Expected) -> Usage | None:
 
 
 def is_whole(body: bytes) -> bool:
-    """True of a body whose connection broke after all of a completion had come."""
+    """True of a body whose connection broke after all of a completion had come: with a text or, where it was
+    cut off while thinking or filtered, with a statement of what it took."""
     reply = read_body(body)
     choice = _choice(reply.data)
-    return reply.whole and bool(_content(choice)) and choice.get("finish_reason") is not None
+    if not reply.whole or choice.get("finish_reason") is None:
+        return False
+    return bool(_content(choice)) or isinstance(reply.data.get("usage"), dict)
 
 
 def _error(data: Any, reason: str, answered: bool) -> ErrorBody | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.call_errors import RejectedError
 from handlers.errors import StoppedError
 
 CUT_WHILE_THINKING = "cut_while_thinking"
@@ -34,7 +35,8 @@ _OWN = 50
 _SELDOM = 16
 """Answers between two looks at what is remembered."""
 _VAIN = 2
-"""Searches without an answer after which none is begun: the model does not stop thinking."""
+"""Searches that told nothing of the room after which nobody waits for one, and none is begun unless answers
+come all the same: the model does not stop thinking, or loses its way now and then."""
 _TAIL = 2
 """Doublings for a request where it is known what others take: more than four times that is a loop."""
 _STEP = 256
@@ -99,6 +101,8 @@ class ReasoningRoom:
         self._count = 0
         self._searching = False
         self._vain = 0
+        self._whole = False
+        """True if an answer came whole since a search failed."""
         self._tokens = floor
 
     @property
@@ -111,7 +115,9 @@ class ReasoningRoom:
         """How often a request may be asked again with twice the room; 0 where that was in vain."""
         if self._seen or self._heard:
             return _TAIL
-        return 0 if self._vain >= _VAIN else max(1, (_MOST // _FIRST).bit_length())
+        if self._vain >= _VAIN:
+            return _TAIL if self._whole else 0
+        return max(1, (_MOST // _FIRST).bit_length())
 
     def hear(self, tokens: int) -> None:
         """What other jobs of the run have found."""
@@ -122,6 +128,7 @@ class ReasoningRoom:
 
     def learn(self, answer: ChatAnswer) -> None:
         """From an answer that is whole."""
+        self._whole = True
         found = thoughts(answer)
         if found <= _NOISE:
             return
@@ -144,13 +151,17 @@ class ReasoningRoom:
 
     @contextmanager
     def search(self) -> Iterator[bool]:
-        """For one request at a time while nothing is known; then for all. False: somebody else searches."""
+        """For one request at a time while nothing is known; then for all, as where two were in vain. False:
+        somebody else searches."""
         with self._changed:
-            known = bool(self._seen or self._heard)
+            known = bool(self._seen or self._heard) or self._vain >= _VAIN
             mine = known or not self._searching
             self._searching = self._searching or not known
         try:
             yield mine
+        except RejectedError:
+            self._whole = False
+            raise
         finally:
             if mine and not known:
                 with self._changed:

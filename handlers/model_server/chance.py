@@ -33,3 +33,10 @@ def lognormal(uniform: float, *, median: float, sigma: float) -> float:
         return median
     quantile = min(max(uniform, 1e-9), 1 - 1e-9)
     return median * math.exp(sigma * _NORMAL.inv_cdf(quantile))
+
+
+def own_draw(digest: bytes, repeats: int, name: str) -> tuple[float, float]:
+    """Two uniform numbers in [0, 1) of one habit, whatever the others draw."""
+    raw = blake2b(digest + repeats.to_bytes(8, "little") + name.encode(), digest_size=16).digest()
+    first, second = struct.unpack("<QQ", raw)
+    return (first >> 11) / 2**53, (second >> 11) / 2**53

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, cast
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
 
 from handlers.model_server import chance, tokens
+from handlers.model_server.chat_body import ChatBody, read_request
 from handlers.model_server.content import Content, Translator, compose
 from handlers.model_server.faults import pick
+from handlers.model_server.habits.habit_table import HabitMix
+from handlers.model_server.habits.turn import Turn
 from handlers.model_server.limits import Limits
 from handlers.model_server.reply import Ending, HttpRequest, ServerReply, encoded, error_reply
-from handlers.model_server.server_bill import ServerBill, Tariff, Tokens
+from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import Fault, ServerSettings
+from handlers.model_server.tokens import Tokens
 
 _ERRORS: dict[Fault, tuple[int, str]] = {
     "http_500": (500, "The server had an error while processing your request"),
@@ -22,16 +25,6 @@ _ERRORS: dict[Fault, tuple[int, str]] = {
     "http_529": (529, "Overloaded"),
 }
 _ENDINGS: frozenset[Fault] = frozenset({"reset", "stall", "truncated"})
-
-
-@dataclass(frozen=True)
-class ChatBody:
-    """A request body that passed the form's checks."""
-
-    model: str
-    messages: list[tuple[str, str]]
-    max_tokens: int | None
-    prompt_tokens: int
 
 
 @dataclass(frozen=True)
@@ -71,6 +64,7 @@ class Chat:
         self._rates = settings.rates
         self._tariff = Tariff(settings)
         self._limits = Limits(settings, now=self._monotonic())
+        self._habits = HabitMix(settings.habit)
         self._notice = f"x-paperfleet-notice: {settings.notice}\r\n"
 
     def answer(self, request: HttpRequest) -> ServerReply:
@@ -94,21 +88,14 @@ class Chat:
 
     def _asked(self, body: bytes) -> ChatBody | ServerReply:
         """The request, or the 4xx that it earns."""
-        try:
-            data = json.loads(body)
-            messages = [(str(m["role"]), _text(m["content"])) for m in data["messages"]]
-            limit = data.get("max_completion_tokens") or data.get("max_tokens")
-            if not messages or data.get("stream") or not isinstance(limit, int | None) or (limit or 1) < 1:
-                raise ValueError
-            model = str(data.get("model", ""))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        asked = read_request(body)
+        if asked is None:
             message = "Expected JSON with model, messages of text, max_tokens over 0 and no stream"
             return self._refuse("bad_request", 400, message, code="invalid_request")
-        prompt = tokens.count_messages(content for _, content in messages)
-        return self._unfit(model, prompt, limit) or ChatBody(model, messages, limit, prompt)
+        return self._unfit(asked) or asked
 
-    def _unfit(self, model: str, prompt: int, limit: int | None) -> ServerReply | None:
-        settings = self.settings
+    def _unfit(self, body: ChatBody) -> ServerReply | None:
+        settings, model, prompt, limit = self.settings, body.model, body.prompt_tokens, body.max_tokens
         if settings.models and model not in settings.models:
             message = f"The model `{model[:100]}` does not exist or you do not have access to it"
             return self._refuse("unknown_model", 404, message, code="model_not_found")
@@ -143,7 +130,9 @@ class Chat:
 
     def _admitted(self, body: ChatBody) -> ServerReply:
         digest = chance.text_digest(self.settings.seed, body.messages)
-        draw = self._draw(digest)
+        repeats = self._seen.get(digest, 0)
+        self._seen[digest] = repeats + 1
+        draw = self._draw(digest, repeats)
         if draw.fault in _ERRORS:
             status, message = _ERRORS[draw.fault]
             self._bill.note(draw.fault, status, now=self._now())
@@ -151,24 +140,38 @@ class Chat:
                 status, message, kind="server_error", headers=self._headers(), delay=self._delay(draw, 0)
             )
             return self._tracked(reply, digest, billed=False)
-        content = compose(_last_user(body.messages), self._translator, draw.fault, draw.damage)
-        content, used = self._measured(body, content)
-        self._bill.charge(digest, used, self._tariff.charge(used))
-        self._limits.spend(used.completion)
-        return self._tracked(self._reply(content, used, draw), digest, billed=True)
+        turn = self._habits.turn(body.asked, body.max_tokens, (digest, repeats), now=self._monotonic())
+        turn.pass_moment("request")
+        if turn.reply is not None:
+            self._bill.note(turn.refused_by, turn.reply.status, now=self._now())
+            reply = replace(turn.reply, headers=self._headers() + turn.reply.headers)
+            return self._tracked(replace(reply, delay=self._delay(draw, 0)), digest, billed=False)
+        return self._answered(body, turn, draw, digest)
 
-    def _draw(self, digest: bytes) -> Draw:
-        repeats = self._seen.get(digest, 0)
-        self._seen[digest] = repeats + 1
+    def _answered(self, body: ChatBody, turn: Turn, draw: Draw, digest: bytes) -> ServerReply:
+        """The answer with its habits, charged for what is billed after all of them."""
+        content = compose(body.last_user, self._translator, draw.fault, draw.damage)
+        turn.text = content.text
+        turn.pass_moment("answer")
+        content, turn.used = self._measured(body, replace(content, text=turn.text), turn.reasoning)
+        turn.completion = self._completion(content, turn)
+        turn.pass_moment("body")
+        self._bill.charge(digest, turn.used, self._tariff.charge(turn.used))
+        self._limits.spend(turn.used.completion)
+        turn.reply = self._reply(content, turn, draw)
+        turn.pass_moment("wire")
+        return self._tracked(turn.reply, digest, billed=True)
+
+    def _draw(self, digest: bytes, repeats: int) -> Draw:
         first, second, third = chance.draws(digest, repeats)
         settings = self.settings
         median = settings.latency if settings.latency_model == "lognormal" else 1.0
         noise = chance.lognormal(second, median=median, sigma=settings.sigma)
         return Draw(pick(self._rates, first), noise, third)
 
-    def _measured(self, body: ChatBody, content: Content) -> tuple[Content, Tokens]:
+    def _measured(self, body: ChatBody, content: Content, thought: int) -> tuple[Content, Tokens]:
         """The content within ``max_tokens``, and what it costs. Reasoning comes first, as models do it."""
-        reasoning = self.settings.reasoning_tokens
+        reasoning = self.settings.reasoning_tokens + thought
         if body.max_tokens is not None:
             reasoning = min(reasoning, body.max_tokens)
             room = body.max_tokens - reasoning
@@ -187,14 +190,14 @@ class Chat:
         self._system_prompts.add(key)
         return 0
 
-    def _reply(self, content: Content, used: Tokens, draw: Draw) -> ServerReply:
+    def _reply(self, content: Content, turn: Turn, draw: Draw) -> ServerReply:
         fault = content.fault
         ending = cast("Ending", fault) if fault in _ENDINGS else "whole"
         status = None if fault in ("reset", "stall") else 200
         self._bill.note(fault or "ok", status, now=self._now())
-        body = self._body(content, None if fault == "no_usage" else used)
+        body = encoded(turn.completion).encode("utf-8", "replace")
         return ServerReply(
-            200, body, self._headers() + self._notice, self._delay(draw, used.completion), ending
+            200, body, self._headers() + self._notice, self._delay(draw, turn.used.completion), ending
         )
 
     def _delay(self, draw: Draw, completion: int) -> float:
@@ -204,23 +207,19 @@ class Chat:
             return draw.latency
         return draw.latency * (settings.ttft + completion / settings.tokens_per_second)
 
-    def _body(self, content: Content, used: Tokens | None) -> bytes:
+    def _completion(self, content: Content, turn: Turn) -> dict[str, Any]:
         self._number += 1
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": content.text},
-            "finish_reason": content.finish_reason,
-        }
-        answer: dict[str, object] = {
+        message = {"role": "assistant", **({} if turn.silent else {"content": content.text}), **turn.message}
+        answer: dict[str, Any] = {
             "id": f"chatcmpl-{self._number}",
             "object": "chat.completion",
             "created": int(self._now()),
             "model": self.settings.model_name,
-            "choices": [choice],
+            "choices": [{"index": 0, "message": message, "finish_reason": content.finish_reason}],
         }
-        if used is not None:
-            answer["usage"] = used.as_usage()
-        return encoded(answer).encode("utf-8", "replace")
+        if content.fault != "no_usage":
+            answer["usage"] = turn.used.as_usage()
+        return answer
 
     def _tracked(self, reply: ServerReply, digest: bytes, *, billed: bool) -> ServerReply:
         """The reply, with its time in flight counted."""
@@ -231,7 +230,7 @@ class Chat:
             latency = self._monotonic() - began
             self._bill.leave(digest, delivered=written and billed, latency=latency)
 
-        return ServerReply(reply.status, reply.body, reply.headers, reply.delay, reply.ending, ended)
+        return replace(reply, on_end=ended)
 
     def _refuse(
         self,
@@ -248,16 +247,3 @@ class Chat:
 
     def _headers(self) -> str:
         return self._limits.headers()
-
-
-def _text(content: object) -> str:
-    """A message's content: a string, or the texts of its parts."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(part["text"] for part in content)
-    raise ValueError("content is neither text nor parts")
-
-
-def _last_user(messages: list[tuple[str, str]]) -> str:
-    return next((content for role, content in reversed(messages) if role == "user"), "")

@@ -58,9 +58,11 @@ def _spoiled(text: str, fault: Fault | None, chance: float) -> Content | None:
 
 
 def _asked(user: str) -> tuple[dict[str, str], dict[str, str]] | None:
-    """Segments and glossary of the message, None if it is not what Paperfleet sends."""
+    """Segments and glossary of the message, None if it is not what Paperfleet sends. Instructions may stand
+    before the JSON, where an endpoint takes no message of the system's."""
+    begin = 0 if user.startswith("{") else user.find("\n\n{") + 1
     try:
-        message = json.loads(user)
+        message = json.loads(user[begin:])
     except (ValueError, RecursionError):
         return None
     if not isinstance(message, dict) or not isinstance(message.get("segments"), dict):

@@ -10,7 +10,8 @@ from typing import Literal
 encoded = json.JSONEncoder(ensure_ascii=False).encode
 """``json.dumps`` with characters as they are, without a new encoder for every call."""
 
-Ending = Literal["whole", "reset", "stall", "truncated"]
+Ending = Literal["whole", "reset", "stall", "truncated", "hung_up", "no_last_chunk"]
+"""``hung_up``: closed before any byte; ``no_last_chunk``: all of the body in chunks, and no end of them."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class ServerReply:
     ending: Ending = "whole"
     on_end: Callable[[bool], None] | None = None
     """Called once: True when all of it was written, False when the connection went before."""
+    content_type: str = "application/json"
 
 
 def json_reply(status: int, value: object, *, headers: str = "", delay: float = 0.0) -> ServerReply:

@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from decimal import Decimal
 
 from handlers.domain.money import NanoUsd, rounded_up
 from handlers.model_server.server_settings import ServerSettings
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """One answer's usage; ``cached`` and ``reasoning`` are parts of prompt and completion."""
-
-    prompt: int
-    completion: int
-    cached: int = 0
-    reasoning: int = 0
-
-    def as_usage(self) -> dict[str, object]:
-        """The ``usage`` object of the chat completions API."""
-        return {
-            "prompt_tokens": self.prompt,
-            "completion_tokens": self.completion,
-            "total_tokens": self.prompt + self.completion,
-            "prompt_tokens_details": {"cached_tokens": self.cached},
-            "completion_tokens_details": {"reasoning_tokens": self.reasoning},
-        }
+from handlers.model_server.tokens import Tokens
 
 
 def pico_per_token(usd_per_million: Decimal) -> int:

@@ -6,7 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from handlers.model_server.habits.habit_table import shares
 
 Fault = Literal[
     "http_500",
@@ -80,6 +82,12 @@ class ServerSettings(BaseModel):
     no_usage: float | None = _rate("rate of good answers without usage")
     stall_seconds: float = Field(default=600.0, gt=0, description="seconds a stalled connection is held open")
 
+    habit: tuple[str, ...] = Field(
+        default=(),
+        description="a habit of real providers, NAME or NAME=SHARE of the calls; may be repeated",
+        json_schema_extra={"repeated": True},
+    )
+
     api_key: str | None = Field(default=None, repr=False, description="key to demand, else 401")
     credit_usd: Decimal | None = Field(default=None, ge=0, description="USD billed before credit runs out")
     credit_status: Literal[402, 429] = Field(default=402, description="status once credit has run out")
@@ -96,6 +104,12 @@ class ServerSettings(BaseModel):
     )
     reasoning_tokens: int = Field(default=0, ge=0, description="reasoning tokens added to every answer")
     max_request_bytes: int = Field(default=8 << 20, ge=1024, description="largest request body")
+
+    @field_validator("habit")
+    @classmethod
+    def _known(cls, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        shares(wanted)
+        return wanted
 
     @model_validator(mode="after")
     def _adds_up(self) -> ServerSettings:

@@ -7,11 +7,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from handlers.domain.writing_systems import HAN_AND_MARKS
 
 PER_MESSAGE = 4
 _HAN_RUN = re.compile(f"[{HAN_AND_MARKS}]+")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One answer's usage; ``cached`` and ``reasoning`` are parts of prompt and completion."""
+
+    prompt: int
+    completion: int
+    cached: int = 0
+    reasoning: int = 0
+
+    def as_usage(self) -> dict[str, object]:
+        """The ``usage`` object of the chat completions API."""
+        return {
+            "prompt_tokens": self.prompt,
+            "completion_tokens": self.completion,
+            "total_tokens": self.prompt + self.completion,
+            "prompt_tokens_details": {"cached_tokens": self.cached},
+            "completion_tokens_details": {"reasoning_tokens": self.reasoning},
+        }
 
 
 def count(text: str) -> int:

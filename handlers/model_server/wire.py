@@ -19,7 +19,10 @@ from handlers.model_server.routes import Routes
 logger = logging.getLogger(__name__)
 
 _MAX_HEAD = 32 * 1024
-_PHRASES = {status.value: status.phrase for status in HTTPStatus} | {529: "Site Overloaded"}
+_PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
+    498: "Capacity Exceeded",
+    529: "Site Overloaded",
+}
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
@@ -136,6 +139,9 @@ class Connection(asyncio.Protocol):
         if reply.ending == "reset":
             self._reset()
             return
+        if reply.ending == "hung_up":
+            self._transport.close()
+            return
         self._send(reply)
         if reply.ending == "truncated":
             return
@@ -151,11 +157,16 @@ class Connection(asyncio.Protocol):
 
     def _send(self, reply: ServerReply) -> None:
         close = "" if self._keep else "Connection: close\r\n"
+        chunked = reply.ending == "no_last_chunk"
+        length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(reply.body)}"
         head = (
             f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, 'Unknown')}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(reply.body)}\r\n{reply.headers}"
-            f"{close}\r\n"
+            f"Content-Type: {reply.content_type}\r\n{length}\r\n{reply.headers}{close}\r\n"
         ).encode("latin-1", "replace")
+        if chunked:
+            self._transport.write(head + b"%x\r\n%b\r\n" % (len(reply.body), reply.body))
+            self._transport.close()
+            return
         if reply.ending == "truncated":
             self._transport.write(head + reply.body[: len(reply.body) // 2])
             self._transport.close()

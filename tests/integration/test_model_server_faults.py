@@ -16,6 +16,7 @@ from tests.builders.model_server_calls import (
     chat,
     eventually,
     grown,
+    raw,
     reset,
 )
 
@@ -128,3 +129,28 @@ def test_faults_fall_the_same_way_for_the_same_seed_and_anew_for_each_try() -> N
     assert first == outcomes()
     assert first[:8] != first[8:16]
     assert {200, 500} == set(first)
+
+
+def test_habits_of_the_wire_are_sent_as_they_say(canned: RunningServer) -> None:
+    canned.control(habit=["no_last_chunk"])
+    before = canned.stats()
+    head, _, body = exchanged(canned).partition(b"\r\n\r\n")
+    size, _, rest = body.partition(b"\r\n")
+    assert b"transfer-encoding: chunked" in head.lower()
+    assert rest == rest[: int(size, 16)] + b"\r\n"
+    assert grown(canned, before, "delivered") == 1
+    canned.control(habit=["hung_up"])
+    assert exchanged(canned) == b""
+    assert (grown(canned, before, "charged"), grown(canned, before, "delivered")) == (2, 1)
+    canned.control(habit=["event_stream"])
+    assert b"content-type: text/event-stream" in exchanged(canned).lower()
+    canned.control(habit=["firewall=1"])
+    assert exchanged(canned).startswith(b"HTTP/1.1 403")
+    assert grown(canned, before, "charged") == 3
+
+
+def exchanged(server: RunningServer) -> bytes:
+    """All bytes of one answer, until the server closes."""
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "研究"}]}).encode()
+    lines = f"POST /v1/chat/completions HTTP/1.1\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    return raw(server, lines.encode() + body)

@@ -116,6 +116,12 @@ def test_a_stream_that_breaks_off_is_no_answer(kept: int) -> None:
         (events(PARTS[:5]), True),
         (events(PARTS[:4]), False),
         (b"{}", False),
+        (
+            b'{"choices":[{"message":{"content":""},"finish_reason":"length"}],"usage":{"prompt_tokens":9}}',
+            True,
+        ),
+        (b'{"choices":[{"message":{"content":""},"finish_reason":"length"}]}', False),
+        (b'{"choices":[{"message":{"content":""}}],"usage":{"prompt_tokens":9}}', False),
     ],
 )
 def test_a_connection_that_breaks_after_the_end_breaks_no_answer(body: bytes, whole: bool) -> None:

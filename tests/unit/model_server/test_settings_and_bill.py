@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from handlers.model_server import chance, tokens
 from handlers.model_server.faults import pick
 from handlers.model_server.limits import Bucket, Limits, duration
-from handlers.model_server.server_bill import ServerBill, Tariff, Tokens
+from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import FAULTS, ServerSettings
+from handlers.model_server.tokens import Tokens
 
 
 def test_every_setting_has_a_description_for_its_flag() -> None:

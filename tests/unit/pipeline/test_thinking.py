@@ -136,3 +136,23 @@ def test_an_answer_of_nothing_but_thoughts_has_one_more_try(tmp_path: Path) -> N
     calls = PaperCalls(made.context)
     assert calls.ask(REQUEST) == GOOD
     assert [call.code for call in calls.records] == ["cut_while_thinking", None]
+
+
+def test_a_model_that_loses_its_way_now_and_then_has_another_try_for_each_paper(tmp_path: Path) -> None:
+    """Every third answer is cut off while thinking, the others come without a thought."""
+    model = Thinker(*(10**9 if number % 3 == 0 else 0 for number in range(60)), 0)
+    made = bench(tmp_path, model)
+    for number in range(30):
+        assert PaperCalls(made.context).ask(request(f"paper {number}")).content
+    assert len(model.sent) <= 30 + 15
+
+
+def test_a_model_that_came_to_think_without_an_end_is_not_searched_for_each_paper(tmp_path: Path) -> None:
+    model = Thinker(0, 0, 0, 10**9)
+    made = bench(tmp_path, model)
+    for number in range(3):
+        assert PaperCalls(made.context).ask(request(f"paper {number}")).content
+    for number in range(20):
+        with pytest.raises(RejectedError):
+            PaperCalls(made.context).ask(request(f"lost {number}"))
+    assert len(model.sent) <= 3 + 20 + 15

@@ -44,5 +44,7 @@ def test_ten_thousand_terms_cost_no_more_than_reading_the_text() -> None:
     assert list(many.occurring([text])) == ["土77壤"]
     one = Glossary({"土77壤": "77"})
     assert_linear(
-        lambda size: many if size == 10_000 else one, lambda glossary: list(glossary.occurring([text])), size=10_000
+        lambda size: many if size == 10_000 else one,
+        lambda glossary: list(glossary.occurring([text])),
+        size=10_000,
     )

@@ -1,0 +1,1 @@
+"""What real providers, gateways and models do to a call, each by name: ``habit_table`` lists them."""
