@@ -1,7 +1,8 @@
 """CPU seconds of each test file, dearest first, and of the dearest tests: ``pytest -p tests.cpu_report``.
 
 Of this process, of the children that it has waited for, and of the warm process and what that forked; what a
-fixture of a module or session costs counts for the test that asked for it first. Run it in one process, without xdist.
+fixture of a module or session costs counts for the test that asked for it first. Run it in one process,
+without xdist.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _FLOOR = 0.002
 """CPU seconds below which a measurement says nothing; with it, an eighth of a second is always granted."""
 _TRIES = 3
 _QUARTER_SLACK = 1.5
-"""Allows less of a square than ``_SLACK`` does at the whole size: 3.2 times the linear part there and not 4."""
+"""Allows less of a square than ``_SLACK`` at the whole size: 3.2 times the linear part there and not 4."""
 
 Input = TypeVar("Input")
 
