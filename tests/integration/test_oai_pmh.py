@@ -33,9 +33,10 @@ ARXIV = """<arXiv xmlns="http://arxiv.org/OAI/arXiv/"><id>2401.0000{n}</id><crea
 <abstract>  An abstract\n of two lines. </abstract></arXiv>"""
 
 
-def record(number: int, metadata: str = DC, status: str = "") -> str:
+def record(number: int, metadata: str = DC, status: str = "", date: str = "") -> str:
     inner = "" if status else f"<metadata>{metadata.replace('{n}', str(number))}</metadata>"
-    return f"<record><header{status}><identifier>oai:x:{number}</identifier></header>{inner}</record>"
+    stamp = f"<datestamp>{date}</datestamp>" if date else ""
+    return f"<record><header{status}><identifier>oai:x:{number}</identifier>{stamp}</header>{inner}</record>"
 
 
 def page(*records: str, token: str = "") -> str:
@@ -52,11 +53,13 @@ EXPIRED = wrapped('<error code="badResumptionToken">expired</error>')
 
 @dataclass
 class Repository:
-    """Answers by resumption token ("" for the first request); ``asked`` are the queries it heard."""
+    """Answers by resumption token (none: by ``from``, or ""); ``asked`` are the queries it heard."""
 
     location: str = ""
     pages: dict[str, str] = field(default_factory=dict)
     busy: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    refused: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    once: dict[str, str] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -68,8 +71,11 @@ def repository() -> Iterator[Repository]:
         def do_GET(self) -> None:
             query = dict(parse_qsl(urlsplit(self.path).query))
             found.asked.append(query)
-            status, headers = found.busy.pop(0) if found.busy else (200, {})
-            body = b"" if status != 200 else found.pages[query.get("resumptionToken", "")].encode()
+            token = query.get("resumptionToken", query.get("from", ""))
+            token = token if token in found.pages else ""
+            status, headers = found.busy.pop(0) if found.busy else found.refused.get(token, (200, {}))
+            answer = found.once.pop(token, found.pages[token])
+            body = b"" if status != 200 else answer.encode()
             self.send_response(status)
             for name, value in (headers | {"Content-Length": str(len(body))}).items():
                 self.send_header(name, value)
@@ -147,22 +153,106 @@ def test_a_harvest_that_broke_off_goes_on_where_it_stood_and_a_complete_one_asks
     repository: Repository, harvest: Harvest
 ) -> None:
     three_pages(repository)
-    repository.busy = [(200, {}), (404, {})]
-    with pytest.raises(SourceError, match="HTTP 404"):
+    repository.busy = [(200, {}), *[(503, {})] * 6]
+    with pytest.raises(SourceError, match="HTTP 503"):
         harvest(repository.location)
     assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:3", "oai:x:4"]
-    assert [query.get("resumptionToken", "") for query in repository.asked] == ["", "t 1", "t 1", "t&2"]
+    asked = [query.get("resumptionToken", "") for query in repository.asked]
+    assert asked == ["", *["t 1"] * 7, "t&2"]
     assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:3", "oai:x:4"]
-    assert len(repository.asked) == 4
+    assert len(repository.asked) == 9
 
 
-def test_an_expired_token_begins_the_harvest_anew(repository: Repository, harvest: Harvest) -> None:
+def test_a_token_that_stays_refused_is_an_error_and_the_next_harvest_goes_on(
+    repository: Repository, harvest: Harvest
+) -> None:
     three_pages(repository)
     repository.pages["t 1"] = EXPIRED
-    with pytest.raises(SourceError, match="badResumptionToken: expired"):
+    with pytest.raises(SourceError, match="badResumptionToken: expired; begun anew 3 times in vain"):
         harvest(repository.location)
     repository.pages |= {"": page(record(1), token="new"), "new": page(record(9))}
     assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:9"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        EXPIRED,
+        wrapped('<error code="badArgument">The token <b>t 1</b> & its session are gone</error>'),
+        wrapped('<error code="noRecordsMatch"/>'),
+        wrapped("<ListRecords/>"),
+        "<!DOCTYPE html><html><body>Your session has expired</body></html>",
+        "",
+        (400, {}),
+        (404, {}),
+        (410, {}),
+        (422, {}),
+        (500, {}),
+        (501, {}),
+    ],
+)
+def test_a_token_refused_in_whatever_words_begins_anew_where_the_harvest_stood(
+    repository: Repository, harvest: Harvest, words: str | tuple[int, dict[str, str]]
+) -> None:
+    dated = page(record(1, date="2024-01-01"), record(2, date="2024-02-03"), token="old")
+    repository.pages = {"": dated, "old": words if isinstance(words, str) else ""}
+    repository.refused = {} if isinstance(words, str) else {"old": words}
+    repository.pages["2024-02-03"] = page(record(2), record(3), token="new")
+    repository.pages["new"] = page(record(4))
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:2", "oai:x:2", "oai:x:3", "oai:x:4"]
+    assert repository.asked[-2] == {
+        "verb": "ListRecords", "metadataPrefix": "oai_dc", "from": "2024-02-03"
+    }  # fmt: skip
+    asked = len(repository.asked)
+    assert len(harvest(repository.location)) == 5, "read again without a request"
+    assert len(repository.asked) == asked
+
+
+def test_a_list_that_is_not_in_the_order_of_its_datestamps_begins_at_its_beginning(
+    repository: Repository, harvest: Harvest
+) -> None:
+    unordered = page(record(1, date="2024-03-01"), record(2, date="2024-01-01"), token="old")
+    repository.pages = {"": unordered, "old": EXPIRED}
+    with pytest.raises(SourceError, match="in vain"):
+        harvest(repository.location)
+    assert all("from" not in query for query in repository.asked)
+    again = page(record(1), record(2), token="next")
+    repository.pages |= {"": again, "next": page(record(3), token="last"), "last": page(record(4))}
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:2", "oai:x:3", "oai:x:4"]
+
+
+def test_an_empty_list_after_the_last_record_is_the_end(repository: Repository, harvest: Harvest) -> None:
+    repository.pages = {"": page(record(1), record(2), token="a"), "a": page()}
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:2"]
+    asked = len(repository.asked)
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:2"]
+    assert len(repository.asked) == asked
+
+
+@pytest.mark.parametrize("cut", [20, 41, 60, 100, 180, 260])
+def test_a_page_that_is_cut_once_costs_a_second_request(
+    repository: Repository, harvest: Harvest, cut: int
+) -> None:
+    three_pages(repository)
+    repository.once["t 1"] = repository.pages["t 1"][:-cut]
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:3", "oai:x:4"]
+
+
+def test_a_page_that_is_always_cut_is_told_and_costs_what_is_missing(
+    repository: Repository, harvest: Harvest
+) -> None:
+    three_pages(repository)
+    repository.pages["t 1"] = page(record(3), record(5))[:-120]
+    rows = [row for _, row in harvest(repository.location)]
+    assert [row["id"] for row in rows if not isinstance(row, BadLine)] == ["oai:x:1", "oai:x:3"]
+    reasons = [row.reason for row in rows if isinstance(row, BadLine)]
+    assert reasons == [
+        "page 2 (resumptionToken t 1): oai:x:5: XML that cannot be read (mismatched tag)",
+        "page 2 (resumptionToken t 1): the page breaks off and does not tell whether another follows",
+    ]
+    repository.pages["t 1"] = page(record(3), record(5), token="t&amp;2")
+    found = {row["id"] for _, row in harvest(repository.location) if isinstance(row, dict)}
+    assert found == {"oai:x:1", "oai:x:3", "oai:x:4", "oai:x:5"}
 
 
 def test_a_long_harvest_says_how_far_it_is_and_why_it_waits(repository: Repository, tmp_path: Path) -> None:
@@ -198,7 +288,8 @@ def test_retry_after_is_honoured_and_patience_has_an_end(repository: Repository,
         "<html><body>Login</body></html>",
         "not XML",
         "",
-        wrapped("<ListRecords><record>"),
+        '<!DOCTYPE a [<!ENTITY b "x">]>' + wrapped("<ListRecords><record> & &b;")[len(HEAD) :],
+        wrapped("<ListRecords")[:80],
         wrapped("<Identify/>"),
         '<?xml version="1.0" encoding="no-such"?><a/>',
     ],
@@ -217,7 +308,8 @@ def test_records_that_are_no_papers_stop_nothing(repository: Repository, harvest
     repository.pages = {"": page("<record/>", bare, record(3, "<marc/>"), record(4, DC + "\x0b"))}
     rows = harvest(repository.location)
     assert [row.reason for _, row in rows if isinstance(row, BadLine)] == [
-        "a record without header", "b: a record without metadata", "oai:x:3: metadata of an unknown format"
+        "page 1: a record without header", "page 1: b: a record without metadata",
+        "page 1: oai:x:3: metadata of an unknown format",
     ]  # fmt: skip
     assert rows[3][1]["id"] == "oai:x:4"
 
@@ -226,6 +318,17 @@ def test_tokens_that_go_in_a_circle_are_an_end(repository: Repository, harvest: 
     repository.pages = {"": page(record(1), token="a"), "a": page(record(2), token="a")}
     with pytest.raises(SourceError, match="circle"):
         harvest(repository.location)
+    repository.pages |= {"a": page(record(2), token="b"), "b": page(record(3), token="a")}
+    with pytest.raises(SourceError, match="circle"):
+        harvest(f"{repository.location}?set=other")
+
+
+def test_a_token_that_stays_the_same_while_the_list_goes_on_is_followed(
+    repository: Repository, harvest: Harvest
+) -> None:
+    repository.pages = {"": page(record(1), token="a"), "a": page(record(3))}
+    repository.once = {"a": page(record(2), token="a")}
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:2", "oai:x:3"]
 
 
 @pytest.mark.parametrize("piece", ["$", "&lt;", "[", "{", "<a>", "<a/>", "&#65;"])
