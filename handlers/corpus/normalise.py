@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from handlers.corpus.index import EMPTY, NO_DERIVATIVES
 from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, is_certain, normalise_language
-from handlers.corpus.sources.json_lines import Record
+from handlers.corpus.sources.reader import Record
 from handlers.corpus.text import clean_text, clean_value
 from handlers.domain.licenses import forbids_derivatives, normalise_license
 from handlers.domain.paper import Paper

@@ -12,8 +12,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from handlers.corpus.normalise import Normaliser, Prepared, RecordError
-from handlers.corpus.sources.json_lines import Record, lines_of, parse_object
-from handlers.corpus.sources.reader import BLOCK_BYTES, BadLine, excerpt_of
+from handlers.corpus.sources.json_lines import lines_of, parsed_line
+from handlers.corpus.sources.reader import BLOCK_BYTES, BadLine, Record, excerpt_of
 from handlers.parallel import may_fork, ordered_map
 
 Item = tuple[int, bytes | Record | BadLine]
@@ -63,7 +63,8 @@ def _records(chunk: Chunk) -> Iterator[tuple[int, Record | BadLine]]:
     for number, item in chunk:
         if isinstance(item, bytes):
             for each, line in lines_of(number, item):
-                yield each, parse_object(line)
+                for value in parsed_line(line):
+                    yield each, value
         else:
             yield number, item
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Any, NoReturn, Protocol, runtime_checkable
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BufferedReader
+from typing import IO, Any, Protocol, cast, runtime_checkable
 
-from handlers.corpus.sources.reader import MAX_LINE_BYTES, BadLine, excerpt_of, numbered_blocks
+from handlers.corpus.sources.json_values import JsonValues
+from handlers.corpus.sources.reader import (
+    MAX_LINE_BYTES,
+    BadLine,
+    Record,
+    excerpt_of,
+    numbered_blocks,
+    undecodable,
+)
+from handlers.corpus.sources.source_notes import SourceNotes
 
-Record = dict[str, Any]
 Opener = Callable[[], IO[bytes]]
+Block = bytes | Record | BadLine
 BOM = b"\xef\xbb\xbf"
 
 
@@ -17,36 +28,59 @@ BOM = b"\xef\xbb\xbf"
 class LineSource(Protocol):
     """A source whose records are JSON objects, a line each."""
 
-    def blocks(self) -> Iterator[tuple[int, bytes | BadLine]]:
-        """(number of the first line, whole lines or why the line cannot be read), not parsed yet."""
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """(number of the first line, whole lines not parsed yet, or why the line cannot be read); or
+        (a record's place, the record) where records are no lines."""
 
 
 class JsonlSource:
-    """JSON Lines: one object a line, UTF-8; blank lines do not count as records."""
+    """JSON Lines: one object a line; blank lines do not count as records. An array, or objects that are laid
+    out over several lines, are taken as well."""
 
-    def __init__(self, name: str, opener: Opener, *, limit: int = MAX_LINE_BYTES) -> None:
+    def __init__(
+        self, name: str, opener: Opener, *, limit: int = MAX_LINE_BYTES, notes: SourceNotes | None = None
+    ) -> None:
         self.name = name
+        self.notes = notes or SourceNotes()
         self._opener = opener
         self._limit = limit
 
     def records(self) -> Iterator[tuple[int, Record | BadLine]]:
         yield from parsed_blocks(self.blocks())
 
-    def blocks(self) -> Iterator[tuple[int, bytes | BadLine]]:
+    def blocks(self) -> Iterator[tuple[int, Block]]:
         with self._opener() as stream:
-            yield from numbered_blocks(stream, limit=self._limit)
+            if _is_laid_out(cast("BufferedReader", stream).peek(1)):
+                yield from JsonValues(stream, _decoded, limit=self._limit).records()
+            else:
+                yield from numbered_blocks(stream, limit=self._limit)
+
+
+def _is_laid_out(head: bytes) -> bool:
+    """Whether lines are no records: it begins as an array, or its first object goes on in the next line."""
+    first, _, rest = head.removeprefix(BOM).lstrip(b" \t\r\n\x1e").partition(b"\n")
+    rest = rest.lstrip()
+    if first.startswith(b"["):
+        return not (rest and _is_json(first))
+    return first.startswith(b"{") and bool(rest) and not rest.startswith(b"{") and not _is_json(first)
+
+
+def _is_json(line: bytes) -> bool:
+    value = parse_object(line)
+    return not isinstance(value, BadLine) or value.reason.startswith(("a JSON ", _SEVERAL))
 
 
 def parsed_blocks(
-    blocks: Iterable[tuple[int, bytes | BadLine]],
+    blocks: Iterable[tuple[int, Block]],
 ) -> Iterator[tuple[int, Record | BadLine]]:
     """(line number, raw record or why there is none)."""
     for first, block in blocks:
-        if isinstance(block, BadLine):
+        if not isinstance(block, bytes):
             yield first, block
         else:
             for number, line in lines_of(first, block):
-                yield number, parse_object(line)
+                for value in parsed_line(line):
+                    yield number, value
 
 
 def lines_of(first: int, block: bytes) -> Iterator[tuple[int, bytes]]:
@@ -58,12 +92,27 @@ def lines_of(first: int, block: bytes) -> Iterator[tuple[int, bytes]]:
             yield number, line.rstrip(b"\r")
 
 
+def parsed_line(line: bytes) -> Sequence[Record | BadLine]:
+    """The object of a line, or why there is none; the objects where several were written without a break."""
+    value = parse_object(line)
+    if isinstance(value, BadLine) and value.reason.startswith(_SEVERAL):
+        return _objects(line.decode("utf-8")) or (value,)
+    return (value,)
+
+
 def parse_object(line: bytes) -> Record | BadLine:
-    """One JSON object. NaN and Infinity are not JSON; nesting is bounded by the parser."""
+    """One JSON object. NaN and Infinity, which are not JSON but written by many, are null; a control
+    character in a text is taken as it is; nesting is bounded by the parser."""
     try:
-        value = _DECODER.decode(line.decode("utf-8"))
+        text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        return BadLine(f"invalid UTF-8 at byte {error.start + 1} of the line", excerpt_of(line))
+        return BadLine(undecodable(error), excerpt_of(line))
+    return _decoded(text)
+
+
+def _decoded(line: str) -> Record | BadLine:
+    try:
+        value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
         return BadLine(f"not JSON: {error.msg} at character {error.pos + 1}", excerpt_of(line))
     except ValueError as error:
@@ -75,8 +124,37 @@ def parse_object(line: bytes) -> Record | BadLine:
     return value
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+def _objects(text: str) -> list[Record | BadLine]:
+    """Objects one after the other, with nothing but blanks, commas or record separators (RFC 7464) between
+    them. [] if they are none."""
+    found: list[Record | BadLine] = []
+    at = _BETWEEN.match(text).end()  # type: ignore[union-attr] # it matches nothing as well
+    try:
+        while at < len(text):
+            value, at = _DECODER.raw_decode(text, at)
+            if not isinstance(value, dict):
+                return []
+            found.append(value)
+            at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+    except (ValueError, RecursionError):
+        return []
+    return found
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+def _unambiguous(pairs: list[tuple[str, Any]]) -> Record:
+    """ValueError where a key stands twice with different values, which readers take differently."""
+    fields = dict(pairs)
+    if len(fields) == len(pairs):
+        return fields
+    fields = {}
+    for key, value in pairs:
+        known = fields.get(key)
+        if known and value and known != value:
+            raise ValueError(f"the key {key[:40]!r} stands twice with different values")
+        fields[key] = known or value
+    return fields
+
+
+_SEVERAL = "not JSON: Extra data"
+_BETWEEN = re.compile(r"[\s,\x1e]*")
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None, object_pairs_hook=_unambiguous, strict=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.corpus.sources.reader import BadLine, excerpt_of
+from handlers.corpus.sources.source_notes import SourceNotes
 from handlers.errors import SourceError
 
 _FENCES = ("```", "~~~")
@@ -21,12 +22,13 @@ class MarkdownFolder:
     first ``# `` heading is the title and leaves the body; without an id, the relative path is the id.
     """
 
-    def __init__(self, path: Path, *, limit: int) -> None:
+    def __init__(self, path: Path, *, limit: int, notes: SourceNotes | None = None) -> None:
         if not path.is_dir():
             raise SourceError(f"{path} is no folder: give a folder of Markdown files")
         self.name = str(path)
         self._root = path
         self._limit = limit
+        self.notes = notes or SourceNotes()
 
     def records(self) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
         files = [path for path in self._root.rglob("*") if path.suffix.lower() in _SUFFIXES]

@@ -9,8 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from handlers.corpus.sources.json_lines import JsonlSource, Record, parsed_blocks
-from handlers.corpus.sources.reader import BadLine
+from handlers.corpus.sources.json_lines import Block, JsonlSource, parsed_blocks
+from handlers.corpus.sources.reader import BadLine, Record
+from handlers.corpus.sources.source_notes import SourceNotes
 from handlers.errors import SourceError, UsageError
 
 _CONFIG = {"memory_limit": "512MB", "threads": 1, "autoinstall_known_extensions": False}
@@ -38,18 +39,19 @@ def rows_as_json_lines(path: Path, lines: Path) -> None:
 class ParquetRows:
     """One record a row; its number is the row's, from 1."""
 
-    def __init__(self, path: Path, *, limit: int) -> None:
+    def __init__(self, path: Path, *, limit: int, notes: SourceNotes | None = None) -> None:
         if not path.is_file():
             raise SourceError(f"{path} is no file: give a .parquet file")
         _duckdb()
         self.name = str(path)
         self._path = path
         self._limit = limit
+        self.notes = notes or SourceNotes()
 
     def records(self) -> Iterator[tuple[int, Record | BadLine]]:
         yield from parsed_blocks(self.blocks())
 
-    def blocks(self) -> Iterator[tuple[int, bytes | BadLine]]:
+    def blocks(self) -> Iterator[tuple[int, Block]]:
         with tempfile.TemporaryDirectory(prefix="paperfleet-parquet-") as folder:
             lines = Path(folder) / "rows.jsonl"
             rows_as_json_lines(self._path, lines)

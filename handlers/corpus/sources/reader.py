@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from handlers.errors import SourceError
 
@@ -16,8 +16,15 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 EXCERPT_CHARACTERS = 160
 BLOCK_BYTES = 256 * 1024
 _SKIP_BYTES = 1 << 20
+NO_CHARACTER = b"\xfe"
+"""Stands for bytes that are no character of the source's encoding: never part of UTF-8, so whoever decodes
+the line refuses it."""
+NO_CHARACTER_REASON = "bytes that are no character of the source's encoding"
 _GZIP_MAGIC = b"\x1f\x8b"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+Record = dict[str, Any]
+"""As it stands in the source, by the source's names."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,13 @@ def excerpt_of(raw: bytes | str) -> str:
     return "".join(char if char.isprintable() else " " for char in text[:EXCERPT_CHARACTERS]).strip()
 
 
+def undecodable(error: UnicodeDecodeError) -> str:
+    """The reason for a line that is not UTF-8, or was none before it was decoded from its encoding."""
+    if error.object[error.start] == NO_CHARACTER[0]:
+        return NO_CHARACTER_REASON
+    return f"invalid UTF-8 at byte {error.start + 1} of the line"
+
+
 def open_bytes(path: Path) -> IO[bytes]:
     """The file's content, unpacked if it is gzip. SourceError names what is wrong and the fix."""
     if path.is_dir():
@@ -70,8 +84,6 @@ def unpacked(stream: BufferedReader, *, name: str, packed: bool = False) -> IO[b
     head = stream.peek(2)[:2]
     if head == _GZIP_MAGIC:
         return cast("IO[bytes]", _Unpacked(stream))
-    if head in _UTF16_MARKS:
-        raise SourceError(f"{name} is UTF-16: convert it to UTF-8 first, as by `iconv -f UTF-16 -t UTF-8`")
     if packed and head:
         raise SourceError(f"{name} ends in .gz but is not gzip: rename it, or pack it again")
     return stream
@@ -103,12 +115,12 @@ def numbered_blocks(
                 number += 1
         if buffer:
             yield from _bounded(number, bytes(buffer), limit)
-    except _BREAKS as error:
+    except BREAKS as error:
         if whole := buffer.rfind(b"\n") + 1:
             block = bytes(buffer[:whole])
             yield from _bounded(number, block, limit)
             number += _lines_of(block)
-        yield number, _broken_off(error)
+        yield number, broken_off(error)
 
 
 def _taken(buffer: bytearray, size: int) -> bytes:
@@ -145,11 +157,11 @@ def _pass_over(stream: IO[bytes]) -> None:
         pass
 
 
-_BREAKS = (EOFError, zlib.error, OSError)
+BREAKS = (EOFError, zlib.error, OSError)
 """``gzip.BadGzipFile`` is an OSError."""
 
 
-def _broken_off(error: Exception) -> BadLine:
+def broken_off(error: Exception) -> BadLine:
     if isinstance(error, EOFError):
         return BadLine("the gzip data is cut off here: what came before it was read")
     if isinstance(error, (zlib.error, gzip.BadGzipFile)):
@@ -177,5 +189,5 @@ def numbered_lines(
             else:
                 yield number, bare
             number += 1
-    except _BREAKS as error:
-        yield number, _broken_off(error)
+    except BREAKS as error:
+        yield number, broken_off(error)

@@ -1,0 +1,54 @@
+"""What was found out about a source while it was read, for one sentence to whoever gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+_SHOWN = 20
+
+
+@dataclass
+class SourceNotes:
+    """Grows while the source is read. What is as expected is not told."""
+
+    encoding: str = "UTF-8"
+    guessed: bool = False
+    """The encoding was found out, not said."""
+    undecided: bool = False
+    """No encoding explains the bytes: UTF-8 it is, and lines that are none go to the rejects."""
+    delimiter: str = ","
+    columns: Sequence[str] = ()
+    """Of a table, which has the same for every row."""
+    others: list[str] = field(default_factory=list)
+
+    def phrases(self) -> list[str]:
+        """Half sentences, to be joined by semicolons."""
+        told = []
+        if self.encoding != "UTF-8":
+            told.append(
+                f"read as {self.encoding}" + (" (found out; else: --encoding)" if self.guessed else "")
+            )
+        if self.undecided:
+            told.append("not all of it is UTF-8 and its encoding cannot be told: say --encoding")
+        if self.delimiter != ",":
+            told.append(f"columns between {_DELIMITERS.get(self.delimiter, repr(self.delimiter))}")
+        return [*told, *self.others]
+
+
+@runtime_checkable
+class NotingSource(Protocol):
+    """A source that finds out more about itself while it is read."""
+
+    @property
+    def notes(self) -> SourceNotes: ...
+
+
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars (|)"}
+
+
+def named(names: Sequence[str]) -> str:
+    """The first twenty names of fields, shortened, for a message."""
+    shown = ", ".join("".join(c if c.isprintable() else " " for c in name[:60]) for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -1,0 +1,126 @@
+"""A source's bytes as UTF-8 with line feeds, whatever encoding and line ends it has."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from io import BufferedReader, RawIOBase
+from typing import IO, cast
+
+from handlers.corpus.sources.reader import BLOCK_BYTES, BREAKS
+from handlers.corpus.sources.source_notes import SourceNotes
+from handlers.corpus.sources.text_encoding import SAMPLE_BYTES, encoding_of, marked, shown
+
+_HIGH_BYTE = re.compile(rb"[\x80-\xff]")
+
+
+def _as_no_character(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcfe", error.end
+
+
+codecs.register_error("paperfleet.no_character", _as_no_character)
+
+
+def as_utf8(stream: IO[bytes], notes: SourceNotes, encoding: str | None = None) -> IO[bytes]:
+    """The stream decoded from ``encoding`` (Python's name; None: find it out), which ``notes`` are told.
+    Closing it closes ``stream``."""
+    raw = _Utf8Stream(stream, notes, encoding)
+    return cast("IO[bytes]", BufferedReader(raw, buffer_size=BLOCK_BYTES))
+
+
+class _Utf8Stream(RawIOBase):
+    def __init__(self, stream: IO[bytes], notes: SourceNotes, encoding: str | None) -> None:
+        self._stream = stream
+        self._notes = notes
+        self._encoding = encoding
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._ready = b""
+        self._begun = self._undecided = self._only_returns = False
+        self._ended = False
+        self._broken: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+    def readinto(self, target: bytearray | memoryview) -> int:  # type: ignore[override] # any buffer is taken
+        while not self._ready:
+            if self._ended:
+                if self._broken:
+                    raise self._broken
+                return 0
+            self._ready = self._next(len(target))
+        size = min(len(target), len(self._ready))
+        target[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _next(self, size: int) -> bytes:
+        if not self._begun:
+            self._begun = True
+            return self._first()
+        raw = self._read(size)
+        if self._undecided and not raw.isascii():
+            raw = self._decided(raw)
+        return self._translated(raw)
+
+    def _first(self) -> bytes:
+        raw = self._read_up_to(b"", SAMPLE_BYTES)
+        if self._encoding is None and (found := marked(raw)):
+            self._read_as(found, guessed=True)
+        elif self._encoding is not None:
+            self._read_as(self._encoding)
+        elif raw.isascii():
+            self._undecided = True
+        else:
+            raw = self._decided(raw)
+        text = self._translated(raw)
+        if b"\r" in text and b"\n" not in text:
+            self._only_returns = True
+            text = text.replace(b"\r", b"\n")
+        return text
+
+    def _decided(self, raw: bytes) -> bytes:
+        """``raw`` and what was read to decide on its encoding."""
+        self._undecided = False
+        first = _HIGH_BYTE.search(raw).start()  # type: ignore[union-attr] # it is not ASCII
+        begin = raw.rfind(b"\n", 0, first) + 1
+        raw = self._read_up_to(raw, first + SAMPLE_BYTES)
+        found = encoding_of(raw[begin : first + SAMPLE_BYTES])
+        if found is None:
+            self._notes.undecided = True
+        elif found != "utf_8":
+            self._read_as(found, guessed=True)
+        return raw
+
+    def _read_as(self, encoding: str, *, guessed: bool = False) -> None:
+        self._notes.encoding, self._notes.guessed = shown(encoding), guessed
+        if encoding != "utf_8":
+            self._decoder = codecs.getincrementaldecoder(encoding)("paperfleet.no_character")
+
+    def _translated(self, raw: bytes) -> bytes:
+        if self._decoder is not None:
+            raw = self._decoder.decode(raw, final=self._ended).encode("utf-8", "surrogateescape")
+        return raw.replace(b"\r", b"\n") if self._only_returns else raw
+
+    def _read(self, size: int) -> bytes:
+        """b"" at the end, or where the stream breaks off, which is raised once all before it was given."""
+        try:
+            raw = cast("BufferedReader", self._stream).read1(size)
+        except BREAKS as error:
+            self._broken, raw = error, b""
+        self._ended = not raw
+        return raw
+
+    def _read_up_to(self, raw: bytes, size: int) -> bytes:
+        pieces, total = [raw], len(raw)
+        while total < size and (piece := self._read(size - total)):
+            pieces.append(piece)
+            total += len(piece)
+        return b"".join(pieces)
