@@ -50,13 +50,14 @@ def ingest_source(
     *,
     mapping: shared_options.Mapping = None,
     source_format: shared_options.SourceFormat = None,
+    encoding: shared_options.Encoding = None,
     **flags: Any,
 ) -> None:
     """Make the canonical corpus of SOURCE: validated, normalised and deduplicated, with an index, a profile
     and the rejected lines. Prints their paths as JSON.
     """
     settings = load_settings(**flags)
-    spec = SourceSpec(source, mapping or (), source_format)
+    spec = SourceSpec(source, mapping or (), source_format, encoding)
     result = ingesting.ingest_source(spec, settings, Console(stderr=True, highlight=False))
     shown = Ingested(
         corpus=str(result.corpus),
@@ -78,6 +79,7 @@ def try_paper(
     *,
     mapping: shared_options.Mapping = None,
     source_format: shared_options.SourceFormat = None,
+    encoding: shared_options.Encoding = None,
     **flags: Any,
 ) -> None:
     """Send one paper and show the exact request, the raw answer, the gate's verdicts and the cost.
@@ -86,7 +88,9 @@ def try_paper(
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
     tell_of_provider(settings, console)
-    result = ingesting.ingest_source(SourceSpec(source, mapping or (), source_format), settings, console)
+    result = ingesting.ingest_source(
+        SourceSpec(source, mapping or (), source_format, encoding), settings, console
+    )
     paper = _find(result, paper_id)
     with endpoint(settings, console) as ready:
         _Trial(ready, result).show(paper)

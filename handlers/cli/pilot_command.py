@@ -73,6 +73,7 @@ def pilot(
     *,
     mapping: shared_options.Mapping = None,
     source_format: shared_options.SourceFormat = None,
+    encoding: shared_options.Encoding = None,
     as_json: shared_options.AsJson = False,
     **flags: Any,
 ) -> None:
@@ -85,7 +86,7 @@ def pilot(
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state), endpoint(settings, console) as ready:
         refuse_damaged(settings.state)
-        corpus = measure_corpus(SourceSpec(source, mapping or (), source_format), ready, console)
+        corpus = measure_corpus(SourceSpec(source, mapping or (), source_format, encoding), ready, console)
         if not corpus.sized:
             raise UsageError("no paper of this corpus needs a call: there is nothing to pilot")
         wiring.tariff(ready, corpus.spec.model)

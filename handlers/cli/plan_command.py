@@ -46,6 +46,7 @@ def plan(
     *,
     mapping: shared_options.Mapping = None,
     source_format: shared_options.SourceFormat = None,
+    encoding: shared_options.Encoding = None,
     platform: Annotated[
         Literal["laptop", "actions", "lambda"],
         typer.Option(help="Where the jobs run.", rich_help_panel=_PLAN),
@@ -86,7 +87,7 @@ def plan(
     settings = load_settings(**flags)
     console = Console(stderr=True, highlight=False)
     tell_of_provider(settings, console)
-    corpus = measure_corpus(SourceSpec(source, mapping or (), source_format), settings, console)
+    corpus = measure_corpus(SourceSpec(source, mapping or (), source_format, encoding), settings, console)
     request = PlanRequest(
         platform=platform,
         account=account,

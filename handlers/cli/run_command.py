@@ -32,6 +32,7 @@ def run(
     *,
     mapping: shared_options.Mapping = None,
     source_format: shared_options.SourceFormat = None,
+    encoding: shared_options.Encoding = None,
     plan: Annotated[
         Path | None,
         typer.Option(
@@ -54,7 +55,10 @@ def run(
     tell_of_provider(settings, console)
     with only_parent(settings.state):
         refuse_damaged(settings.state)
-        spec, alongside = SourceSpec(source, mapping or (), source_format), partial(_load_session, settings)
+        spec, alongside = (
+            SourceSpec(source, mapping or (), source_format, encoding),
+            partial(_load_session, settings),
+        )
         corpus = ingest_source(spec, settings, console, again=False, alongside=alongside)
         from handlers.local.session import exit_code, print_report, run_planned
 

@@ -29,4 +29,12 @@ SourceFormat = Annotated[
         rich_help_panel="Text",
     ),
 ]
+Encoding = Annotated[
+    str | None,
+    Option(
+        "--encoding",
+        help="Encoding of the source, e.g. gb18030 or utf-16, where it is not found out rightly.",
+        rich_help_panel="Text",
+    ),
+]
 AsJson = Annotated[bool, Option("--json", help="Print the report as JSON on stdout.")]

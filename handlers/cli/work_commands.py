@@ -32,13 +32,14 @@ def shard(
     *,
     mapping: shared_options.Mapping = None,
     source_format: shared_options.SourceFormat = None,
+    encoding: shared_options.Encoding = None,
     **flags: Any,
 ) -> None:
     """Ingest SOURCE, create the run or re-arm it, and send a message for each unfinished batch. With --aws
     the corpus goes to the stack's bucket and its shard function does the rest.
     """
     settings = _with_batch_size(load_settings(**flags))
-    spec = SourceSpec(source, mapping or (), source_format)
+    spec = SourceSpec(source, mapping or (), source_format, encoding)
     result = ingest_source(spec, settings, Console(stderr=True, highlight=False))
     with open_state(settings.run_id, settings) as adapters:
         if settings.backend == "embedded":

@@ -13,6 +13,7 @@ from handlers.bootstrap.state import SystemClock, open_state
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.ingest_cache import place_of, remember, remembered
 from handlers.corpus.sources.formats import Source, open_source
+from handlers.corpus.sources.source_notes import NotingSource
 from handlers.errors import UsageError
 from handlers.settings import Settings
 
@@ -27,6 +28,8 @@ class SourceSpec:
     """``FIELD=NAME`` each."""
     format: str | None = None
     """None: by the location's name."""
+    encoding: str | None = None
+    """None: found out."""
 
 
 def ingest_source(
@@ -41,13 +44,16 @@ def ingest_source(
     what came of it. Not ``again``: a file that has not changed since is left alone. ``alongside`` is called
     in a thread beside it if it takes long."""
     mapping, processes = dict(map(_pair, source.mapping)), helper_processes()
-    identity = (source.location, source.format, mapping, settings.state)
+    read_as = f"{source.format} in {source.encoding}" if source.encoding else source.format
+    identity = (source.location, read_as, mapping, settings.state)
     result = None if again else remembered(*identity)
     if result is None:
         place = place_of(*identity)
         opened = _open(source, settings, console)
         result = ingest(opened, settings.state, mapping=mapping, processes=processes, alongside=alongside)
         remember(result, place)
+        if isinstance(opened, NotingSource) and (told := opened.notes.phrases()):
+            console.print("; ".join(told), markup=False, soft_wrap=True)
     console.print(
         f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
         f"{result.rejects} lines rejected)"
@@ -63,8 +69,10 @@ def ingest_source(
 
 
 def _open(source: SourceSpec, settings: Settings, console: Console) -> Source:
+    if source.location.startswith("oai+") and source.encoding:
+        raise UsageError("--encoding: an OAI-PMH repository states its own")
     if not source.location.startswith("oai+"):
-        return open_source(source.location, format_name=source.format)
+        return open_source(source.location, format_name=source.format, encoding=source.encoding)
     try:
         from handlers.corpus.sources.oai_pmh import OaiPmhSource
     except ModuleNotFoundError as error:
