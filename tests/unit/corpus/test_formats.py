@@ -234,7 +234,7 @@ def test_encoding_and_line_ends_are_found_out(tmp_path: Path, encoding: str, end
 def test_arrays_wrapped_lists_and_laid_out_objects_are_read(tmp_path: Path) -> None:
     for text in (
         '[{"id": "1"}, {"id": NaN}]', '{"id": "1"}{"id": null}', '{\n "id": "1"\n}\n{\n "id": null\n}',
-        '{"message":\n {"items": [{"id": "1"}, {"id": null}]}\n}\n\n',
+        '{"message": {\n "items": [\n {"id": "1"}, {"id": null}]}\n}\n\n',
     ):  # fmt: skip
         rows = read(open_source(saved(tmp_path, "a.json", text.encode())))
         assert [row for _, row in rows] == [{"id": "1"}, {"id": None}]
