@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -61,6 +61,14 @@ class ChatRequest(Frozen):
     """Part of ``max_tokens`` that is for thinking before the answer."""
     tier: Literal["", "flex", "standard"] = ""
     """How it is sent, no part of what is asked: ``standard`` after the flex tier had no capacity for it."""
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, but what was reckoned of other messages is not taken along."""
+        made = super().model_copy(update=update, deep=deep)
+        if update and "messages" in update:
+            for name in ("sizes", "expected_tokens", "digest"):
+                vars(made).pop(name, None)
+        return made
 
     @cached_property
     def sizes(self) -> tuple[tuple[int, int], ...]:

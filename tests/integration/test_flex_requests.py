@@ -23,7 +23,7 @@ def test_the_tier_is_all_that_a_flex_request_adds_and_no_part_of_what_is_asked()
         client.close()
     assert plain == fallen == flex.replace(b',"service_tier":"flex"', b"")
     assert b"service_tier" not in plain
-    assert REQUEST.digest() == FLEX.digest()
+    assert REQUEST.digest == FLEX.digest
 
 
 @pytest.mark.parametrize(
