@@ -9,6 +9,7 @@ import logging
 import os
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,7 +117,16 @@ class LocalAws:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
             BillingMode="PAY_PER_REQUEST",
         )
+        self._await_table(name)
         return (name,)
+
+    def _await_table(self, name: str) -> None:
+        """As a real DynamoDB does, some emulators make a table a while after they have said so."""
+        for _ in range(500):
+            if self.client("dynamodb").describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE":
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"table {name} is not active")
 
     def queues(self, name: str, *, max_receives: int) -> tuple[str, str]:
         """URLs of a queue and of its dead-letter queue."""
