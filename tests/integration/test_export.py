@@ -265,8 +265,9 @@ def test_the_ending_decides_what_is_written(name: str, wanted: Any, meant: str) 
 @pytest.mark.parametrize(
     ("name", "wanted", "words"),
     [
-        ("o.csv", "jsonl", "contradict"), ("o.xlsx", "csv", "contradict"), ("o.csv.gz", "parquet", "contradict"),
-        ("o.xls", None, r"no format has the ending \.xls"), ("o.ods", None, "xlsx"), ("o.docx.gz", None, "docx"),
+        ("o.csv", "jsonl", "contradict"), ("o.xlsx", "csv", "contradict"),
+        ("o.csv.gz", "parquet", "contradict"), ("o.xls", None, r"no format has the ending \.xls"),
+        ("o.ods", None, "xlsx"), ("o.docx.gz", None, "docx"),
         ("o.parquet.gz", None, "packed already"), ("o.xlsx.gz", None, "packed already"),
         ("-", "xlsx", "cannot be streamed"), ("-", "parquet", "cannot be streamed"),
     ],
@@ -305,7 +306,7 @@ def test_a_workbook_has_every_paper_and_no_formula(
     counts, fit = export_xlsx(backend, RUN, output, shape=shape)
     assert (counts["done"], fit) == (2, SheetCounts(1, 0))
     (rows,) = sheets_of(output)
-    assert rows[:2] == [list(shape.columns), ["zeta", "A title", "甲", "1.5e-06"]]
+    assert rows[:2] == [list(shape.columns), ["zeta", "A title", "甲", "1.5E-06"]]
     assert len(rows) == 1 + len(PAPERS)
 
 

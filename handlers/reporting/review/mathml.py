@@ -63,6 +63,8 @@ def to_mathml(span: str) -> str | None:
     body, display = _body(span)
     if len(body) > LONGEST or not body.strip() or not _is_balanced(body):
         return None
+    if "\n" in body and any(found[0] == "%" for found in _PERCENT.finditer(body)):
+        return None  # a comment, and who knows how far the text of it goes
     converter = load("latex2mathml.converter", extra="report")
     try:
         root = converter.convert_to_element(body, display="block" if display else "inline")
@@ -82,7 +84,7 @@ def _body(span: str) -> tuple[str, bool]:
             break
     text = _CIRCLED.sub(lambda found: _CIRCLES[int(found[1])], text)
     text = _SYMBOL.sub(lambda found: _SYMBOLS[found[1]], text)
-    if "%" in text and "\n" not in text:  # with lines after it, it may begin a comment
+    if "%" in text and "\n" not in text:
         text = _PERCENT.sub(lambda found: r"\%" if found[0] == "%" else found[0], text)
     text = _MIDDLE.sub(lambda found: f"\\{found[1]}{_BRACKETS[found[2]]}", text)
     text = _TAG.sub(r"\\quad (\1)", _EQUATION.sub("", text))
