@@ -24,7 +24,7 @@ from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.results.export import Counts, export, export_jsonl
-from handlers.results.formats import ExportShape, Format, columns_of, format_of
+from handlers.results.export_shape import ExportShape, Format, columns_of, format_of
 from handlers.results.parquet_writer import export_parquet
 from handlers.results.xlsx_writer import export_xlsx
 from handlers.runs import control

@@ -21,7 +21,7 @@ from handlers.errors import UsageError
 from handlers.parallel import may_fork, ordered_map
 from handlers.ports import Backend
 from handlers.results.csv_lines import CsvLines
-from handlers.results.formats import PACKED, ExportShape, Format, Output
+from handlers.results.export_shape import PACKED, ExportShape, Format, Output
 from handlers.results.records import MORE, PackedRow, SourceRow, chunks_of, pack, records, unpack
 
 Counts = dict[PaperStatus, int]

@@ -11,7 +11,7 @@ from handlers.errors import UsageError
 from handlers.extras import load
 from handlers.ports import Backend
 from handlers.results.export import Counts, export_jsonl
-from handlers.results.formats import ExportShape
+from handlers.results.export_shape import ExportShape
 
 _MEMORY = "512MB"
 _AS_EVER = ExportShape()

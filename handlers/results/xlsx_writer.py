@@ -14,7 +14,7 @@ from handlers.extras import load
 from handlers.ports import Backend
 from handlers.results.csv_lines import plain
 from handlers.results.export import Counts, chunked
-from handlers.results.formats import ExportShape
+from handlers.results.export_shape import ExportShape
 
 _MOST_ROWS = 1_048_576
 _LONGEST = 32_767

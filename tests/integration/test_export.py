@@ -26,7 +26,7 @@ from handlers.domain.result import Check, Part, PartLine
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.results.csv_lines import CsvLines
 from handlers.results.export import export, export_jsonl
-from handlers.results.formats import ExportShape, columns_of, format_of
+from handlers.results.export_shape import ExportShape, columns_of, format_of
 from handlers.results.records import COLUMNS, MORE
 from handlers.results.xlsx_writer import SheetCounts, export_xlsx, to_xlsx
 from tests.builders import values

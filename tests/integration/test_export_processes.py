@@ -33,7 +33,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.errors import PaperfleetError
 from handlers.ports import Backend
 from handlers.results import export as exporting
-from handlers.results.formats import ExportShape
+from handlers.results.export_shape import ExportShape
 
 root, output, processes, fate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 started, parent, fork, block = [], os.getpid(), os.fork, exporting._block
