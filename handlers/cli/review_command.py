@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,12 +72,16 @@ class _SiteProgress:
 
 
 def write_page(adapters: State, report: RunReport, path: Path, plan: Path | None = None) -> None:
-    """The run's page, whole or not at all. UsageError if a file cannot be read or written."""
+    """The run's page, whole or not at all; ``-`` is standard output. UsageError if a file cannot be read or
+    written."""
     page = to_html(
         report,
         survey(report.run_id, ledger=adapters.ledger, store=adapters.store),
         plan=read_plan(plan) if plan is not None else None,
     )
+    if str(path) == "-":
+        sys.stdout.write(page)
+        return
     try:
         with replacing(path, durable=False) as scratch:
             scratch.write_text(page, encoding="utf-8")

@@ -23,8 +23,10 @@ from handlers.planning.plan_against_run import with_forecast
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
-from handlers.results.export import export_csv, export_jsonl
+from handlers.results.export import Counts, export, export_jsonl
+from handlers.results.export_shape import ExportShape, Format, columns_of, format_of
 from handlers.results.parquet_writer import export_parquet
+from handlers.results.xlsx_writer import export_xlsx
 from handlers.runs import control
 from handlers.runs.summarise import summarise
 from handlers.settings import load_settings
@@ -85,11 +87,17 @@ def report(
     **flags: Any,
 ) -> None:
     """Report on a run in full, with the error classes and failed checks of every paper."""
+    to_stdout = html is not None and str(html) == "-"
+    if to_stdout and (str(output) == "-" if output else bool(as_json or form)):
+        raise UsageError("--html -: the page goes to standard output, so the report needs --output FILE")
     with _run(flags) as (adapters, run):
         summary = _summary(adapters, run, detail=True)
         if html is not None:
             write_page(adapters, summary, html, plan)
+        if html is not None and not to_stdout:
             _say(f"page: {html}")
+    if to_stdout and output is None:
+        return
     form = "json" if as_json else form or ("md" if output and output.suffix == ".md" else "terminal")
     if form == "md":
         _write(to_markdown(summary), output)
@@ -105,10 +113,22 @@ def report(
 def export_results(
     *,
     form: Annotated[
-        Literal["jsonl", "csv", "parquet"],
-        typer.Option("--format", help="jsonl, csv, or parquet (needs the extra `parquet`)."),
-    ] = "jsonl",
+        Format | None,
+        typer.Option(
+            "--format",
+            help="[default: by the ending of --output, else jsonl] parquet and xlsx need their extras.",
+        ),
+    ] = None,
     output: Output = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns between commas, in their order; also source_abstract, source_keywords, source_body."
+        ),
+    ] = None,
+    bom: Annotated[
+        bool, typer.Option("--bom", help="Begin CSV or TSV with a byte order mark, as Excel wants it.")
+    ] = False,
     drafts: Annotated[
         bool, typer.Option("--drafts", help="Also the texts that the gate refused (status flagged).")
     ] = False,
@@ -116,21 +136,30 @@ def export_results(
 ) -> None:
     """Write the results in the corpus's order, one line a paper, and the count of each status on stderr."""
     target: Path | Literal["-"] = "-" if output is None or str(output) == "-" else output
+    written = format_of(target, form)
+    if bom and written not in ("csv", "tsv"):
+        raise UsageError(f"--bom: is for csv and tsv, and this writes {written}")
+    shape = ExportShape(columns_of(columns), drafts, bom)
     with _run(flags) as (adapters, run):
-        processes = export_processes(adapters)
-        if form == "parquet":
-            counts = export_parquet(adapters, run, _file(target), drafts=drafts, processes=processes)
-        elif form == "csv":
-            counts = export_csv(adapters, run, target, drafts=drafts)
-        else:
-            counts = export_jsonl(adapters, run, target, drafts=drafts, processes=processes)
+        counts = _export(adapters, run, target, written, shape)
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
 
 
-def _file(target: Path | Literal["-"]) -> Path:
-    if target == "-":
-        raise UsageError("--format parquet: give --output FILE; it cannot be streamed")
-    return target
+def _export(
+    adapters: State, run: str, target: Path | Literal["-"], form: Format, shape: ExportShape
+) -> Counts:
+    if form == "jsonl":
+        return export_jsonl(adapters, run, target, shape=shape, processes=export_processes(adapters))
+    if form == "parquet" and target != "-":
+        return export_parquet(adapters, run, target, shape=shape, processes=export_processes(adapters))
+    if form == "xlsx" and target != "-":
+        counts, fit = export_xlsx(adapters, run, target, shape=shape)
+        if fit.sheets > 1:
+            _say(f"more rows than a sheet of Excel holds: {fit.sheets} sheets")
+        if fit.cut:
+            _say(f"{fit.cut:,} texts are longer than a cell of Excel holds and are cut: csv has them whole")
+        return counts
+    return export(adapters, run, target, form, shape)
 
 
 def retry(

@@ -1,23 +1,32 @@
-"""Records as CSV (RFC 4180) that a spreadsheet can open without running anything."""
+"""Records as CSV (RFC 4180) or TSV that a spreadsheet can open without running anything."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """A cell that begins so may be run as a formula (OWASP, "CSV Injection")."""
+_NUMBER = re.compile(r"[+-](?:[0-9][0-9.,]{0,30}(?:[eE][+-]?[0-9]{1,3})?%?)?")
+"""Nothing that could be run, and what others join by: an id -5 stays -5."""
 
 
 class CsvLines:
     """Writes rows to a binary file, UTF-8. ``finish`` must be called before the file is closed."""
 
-    def __init__(self, file: IO[bytes], columns: Iterable[str]) -> None:
+    def __init__(
+        self, file: IO[bytes], columns: Iterable[str], *, delimiter: str = ",", bom: bool = False
+    ) -> None:
+        """``bom``: a byte order mark first, without which Excel takes the text for the system's code page."""
+        if bom:
+            file.write(b"\xef\xbb\xbf")
         self._text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
-        self._writer = csv.writer(self._text)  # ends rows with CRLF, and so quotes a lone CR too
+        # Rows end with CRLF, and so a lone CR is quoted too.
+        self._writer = csv.writer(self._text, delimiter=delimiter)
         self._writer.writerow(columns)
 
     def write(self, record: Mapping[str, Any]) -> None:
@@ -29,13 +38,16 @@ class CsvLines:
 
 
 def _cell(value: Any) -> object:
-    if value is None or isinstance(value, int | float):
+    text = plain(value)
+    if isinstance(text, str) and text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
+
+
+def plain(value: Any) -> str | float | None:
+    """A value as one cell has it: a text, a number, or nothing."""
+    if value is None or isinstance(value, int | float | str):
         return value
-    text = value if isinstance(value, str) else _joined(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _joined(value: Any) -> str:
     if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
         return "; ".join(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else ""

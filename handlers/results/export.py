@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import stat
 import sys
@@ -10,8 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -21,86 +21,93 @@ from handlers.errors import UsageError
 from handlers.parallel import may_fork, ordered_map
 from handlers.ports import Backend
 from handlers.results.csv_lines import CsvLines
-from handlers.results.records import COLUMNS, PackedRow, SourceRow, chunks_of, pack, records, unpack
+from handlers.results.export_shape import PACKED, ExportShape, Format, Output
+from handlers.results.records import MORE, PackedRow, SourceRow, chunks_of, pack, records, unpack
 
-Output = Path | Literal["-"]
-"""A file, or standard output."""
 Counts = dict[PaperStatus, int]
+_AS_EVER = ExportShape()
 _ALONE = 4
 """Chunks that are made into lines before other processes are started: small runs are not worth it."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
-def export_jsonl(
-    backend: Backend, run_id: str, output: Output, *, drafts: bool = False, processes: int = 1
+def export(
+    backend: Backend, run_id: str, output: Output, form: Format, shape: ExportShape = _AS_EVER
 ) -> Counts:
-    """Write the results of a run to a file (all of it or nothing) or to standard output; returns papers
-    by status.
+    """Write the results of a run as ``jsonl``, ``csv`` or ``tsv`` to a file (all of it or nothing; packed if
+    its name ends in ``.gz``) or to standard output; returns papers by status.
 
-    A record has the columns of ``COLUMNS``. Texts are the translation of a ``done`` paper; with
-    ``drafts`` also what the gate refused (status ``flagged``); of a paper that was skipped because it is
-    in the target language already, the original. A paper with ``same_as`` shares the outcome of that
-    paper, and its usage and cost are 0: sums over the lines count each call once.
-
-    ``processes`` make the lines of a large run beside this one, with the same result; only for a store whose
-    objects are files.
+    A record has the columns of the shape. Texts are the translation of a ``done`` paper; with drafts also
+    what the gate refused (status ``flagged``); of a paper that was skipped because it is in the target
+    language already, the original. A paper with ``same_as`` shares the outcome of that paper, and its usage
+    and cost are 0: sums over the lines count each call once.
     """
-    make, chunks, counts = _begin(backend, run_id, drafts=drafts)
+    if form == "jsonl":
+        return export_jsonl(backend, run_id, output, shape=shape)
+    counts = _no_counts()
+    delimiter = "\t" if form == "tsv" else ","
+    chunks = chunked(backend, run_id, shape)
     with _output_file(output) as file:
-        _write_json_lines(make, chunks, file, counts, processes)
+        lines = CsvLines(file, shape.columns, delimiter=delimiter, bom=shape.bom)
+        try:
+            for status, record in chain.from_iterable(chunks):
+                counts[status] += 1
+                lines.write(record)
+        finally:
+            lines.finish()
     return counts
 
 
-def export_csv(backend: Backend, run_id: str, output: Output, *, drafts: bool = False) -> Counts:
-    """The same records as ``export_jsonl`` writes, as CSV."""
-    make, chunks, counts = _begin(backend, run_id, drafts=drafts)
+def export_jsonl(
+    backend: Backend, run_id: str, output: Output, *, shape: ExportShape = _AS_EVER, processes: int = 1
+) -> Counts:
+    """``export`` as JSON Lines. ``processes`` make the lines of a large run beside this one, with the same
+    result; only for a store whose objects are files."""
+    make, chunks = _begin(backend, run_id, shape)
+    counts = _no_counts()
+    whole = any(name in MORE for name in shape.columns)
     with _output_file(output) as file:
-        _write_csv(map(make, chunks), file, counts)
+        try:
+            for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:
+                _write_chunk(make(chunk), file, counts)
+            packed = map(partial(pack, whole=whole), chunks)
+            with closing(ordered_map(partial(_block, make), packed, processes=processes)) as blocks:
+                for rows, block in blocks:
+                    if block is None:
+                        _write_chunk(make(unpack(rows)), file, counts)
+                        continue
+                    file.write(block.lines)
+                    for status, count in block.counts.items():
+                        counts[status] += count
+        finally:
+            file.flush()
     return counts
 
 
-def _begin(backend: Backend, run_id: str, *, drafts: bool) -> tuple[_Make, Iterator[list[SourceRow]], Counts]:
-    """What makes records of a chunk, the chunks, and the counts of their statuses."""
+def chunked(
+    backend: Backend, run_id: str, shape: ExportShape
+) -> Iterator[Iterator[tuple[PaperStatus, dict[str, Any]]]]:
+    """Status and record of each paper, few of which are in memory."""
+    make, chunks = _begin(backend, run_id, shape)
+    return map(make, chunks)
+
+
+def _begin(backend: Backend, run_id: str, shape: ExportShape) -> tuple[_Make, Iterator[list[SourceRow]]]:
+    """What makes records of a chunk, and the chunks."""
     spec = backend.ledger.run(run_id).spec
-    make = partial(records, spec=spec, store=backend.store, drafts=drafts)
-    return make, chunks_of(backend, run_id, spec), dict.fromkeys((*TERMINAL, "pending"), 0)
+    make = partial(records, spec=spec, store=backend.store, drafts=shape.drafts, columns=shape.columns)
+    return make, chunks_of(backend, run_id, spec)
 
 
-def _write_csv(chunks: Iterator[Iterator[dict[str, Any]]], file: IO[bytes], counts: Counts) -> None:
-    lines = CsvLines(file, COLUMNS)
-    try:
-        for record in chain.from_iterable(chunks):
-            counts[record["status"]] += 1
-            lines.write(record)
-    finally:
-        lines.finish()
+def _no_counts() -> Counts:
+    return dict.fromkeys((*TERMINAL, "pending"), 0)
 
 
-def _write_json_lines(
-    make: _Make,
-    chunks: Iterator[list[SourceRow]],
-    file: IO[bytes],
-    counts: Counts,
-    processes: int,
+def _write_chunk(
+    chunk: Iterator[tuple[PaperStatus, dict[str, Any]]], file: IO[bytes], counts: Counts
 ) -> None:
-    try:
-        for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:
-            _write_chunk(make(chunk), file, counts)
-        with closing(ordered_map(partial(_block, make), map(pack, chunks), processes=processes)) as blocks:
-            for packed, block in blocks:
-                if block is None:
-                    _write_chunk(make(unpack(packed)), file, counts)
-                    continue
-                file.write(block.lines)
-                for status, count in block.counts.items():
-                    counts[status] += count
-    finally:
-        file.flush()
-
-
-def _write_chunk(chunk: Iterator[dict[str, Any]], file: IO[bytes], counts: Counts) -> None:
-    for record in chunk:
-        counts[record["status"]] += 1
+    for status, record in chunk:
+        counts[status] += 1
         file.write(_json_line(record))
 
 
@@ -111,14 +118,15 @@ class _Block(NamedTuple):
     counts: Counter[PaperStatus]
 
 
-_Make = Callable[[list[SourceRow]], Iterator[dict[str, Any]]]
+_Make = Callable[[list[SourceRow]], Iterator[tuple[PaperStatus, dict[str, Any]]]]
 
 
 def _block(make: _Make, chunk: list[PackedRow]) -> _Block | None:
     """None if a record cannot be made: the parent makes the chunk again and raises the error in its place."""
     try:
         results = list(make(unpack(chunk)))
-        return _Block(b"".join(map(_json_line, results)), Counter(record["status"] for record in results))
+        lines = b"".join(_json_line(record) for _, record in results)
+        return _Block(lines, Counter(status for status, _ in results))
     except Exception:  # noqa: BLE001 - raised once more, in the process that tells the user
         return None
 
@@ -147,4 +155,8 @@ def _output_file(output: Output) -> Iterator[IO[bytes]]:
             yield device
         return
     with replacing(target, durable=True) as scratch, scratch.open("wb", buffering=1 << 20) as file:
-        yield file
+        if target.name.lower().endswith(PACKED):
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:  # no name, no time: equal bytes
+                yield cast("IO[bytes]", packed)
+        else:
+            yield file

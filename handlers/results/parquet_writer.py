@@ -11,14 +11,21 @@ from handlers.errors import UsageError
 from handlers.extras import load
 from handlers.ports import Backend
 from handlers.results.export import Counts, export_jsonl
-from handlers.results.records import COLUMNS
+from handlers.results.export_shape import ExportShape
 
 _MEMORY = "512MB"
-_TYPES = {"keywords": "VARCHAR[]", "checks": "JSON", "usage": "JSON", "cost_usd": "DOUBLE"}
+_AS_EVER = ExportShape()
+_TYPES = {
+    "keywords": "VARCHAR[]",
+    "source_keywords": "VARCHAR[]",
+    "checks": "JSON",
+    "usage": "JSON",
+    "cost_usd": "DOUBLE",
+}
 
 
 def export_parquet(
-    backend: Backend, run_id: str, output: Path, *, drafts: bool = False, processes: int = 1
+    backend: Backend, run_id: str, output: Path, *, shape: ExportShape = _AS_EVER, processes: int = 1
 ) -> Counts:
     """Papers by status. UsageError without the extra ``parquet`` or when the file cannot be written."""
     load("duckdb", extra="parquet")
@@ -29,8 +36,8 @@ def export_parquet(
         raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from error
     with scratch as folder:
         lines = Path(folder) / "results.jsonl"
-        counts = export_jsonl(backend, run_id, lines, drafts=drafts, processes=processes)
-        to_parquet(lines, output, {name: _TYPES.get(name, "VARCHAR") for name in COLUMNS})
+        counts = export_jsonl(backend, run_id, lines, shape=shape, processes=processes)
+        to_parquet(lines, output, {name: _TYPES.get(name, "VARCHAR") for name in shape.columns})
     return counts
 
 

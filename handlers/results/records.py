@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, core_schema, from_json
@@ -23,6 +23,8 @@ COLUMNS = (
     "source_language", "source_title", "license", "url", "same_as", "reused_from", "model", "prompt_version",
     "fingerprint", "cost_usd", "notice",
 )  # fmt: skip
+MORE = ("source_abstract", "source_keywords", "source_body")
+"""Columns that are written where they are asked for."""
 _CHUNK = 500
 _CHUNK_BYTES = 2 << 20
 """Of the corpus; a chunk is closed by the first that is reached, and one of them is in memory."""
@@ -47,10 +49,11 @@ PackedRow = tuple[bytes, dict[str, Any], tuple[Any, ...] | None]
 """The same as it travels to another process: without the line where the record is made of the rest."""
 
 
-def pack(chunk: list[SourceRow]) -> list[PackedRow]:
+def pack(chunk: list[SourceRow], *, whole: bool = False) -> list[PackedRow]:
+    """``whole``: with the line of every paper."""
     return [
         (b"", paper, tuple(result))
-        if result is not None and result.status != "skipped" and paper.get("language")
+        if not whole and result is not None and result.status != "skipped" and paper.get("language")
         else (raw, paper, None if result is None else tuple(result))
         for raw, paper, result in chunk
     ]
@@ -62,12 +65,28 @@ def unpack(chunk: list[PackedRow]) -> list[SourceRow]:
 
 
 def records(
-    chunk: list[SourceRow], *, spec: RunSpec, store: ObjectStore, drafts: bool
-) -> Iterator[dict[str, Any]]:
-    """The results of a chunk, their keys in the order of ``COLUMNS``. DamagedObjectError names the one that
-    is not as it was written."""
+    chunk: list[SourceRow],
+    *,
+    spec: RunSpec,
+    store: ObjectStore,
+    drafts: bool,
+    columns: Sequence[str] = COLUMNS,
+) -> Iterator[tuple[PaperStatus, dict[str, Any]]]:
+    """The statuses and results of a chunk, their keys in the order of ``columns``. DamagedObjectError names
+    the one that is not as it was written."""
+    as_ever = tuple(columns) == COLUMNS
     for row in chunk:
-        yield _record(row, _line(row[2], store), spec, drafts=drafts)
+        record = _record(row, _line(row[2], store), spec, drafts=drafts)
+        status: PaperStatus = record["status"]
+        if not as_ever:
+            record |= _source(row[0]) if any(name in MORE for name in columns) else {}
+            record = {name: record[name] for name in columns}
+        yield status, record
+
+
+def _source(raw: bytes) -> dict[str, Any]:
+    paper = from_json(raw)
+    return {name: paper.get(name.removeprefix("source_")) for name in MORE}
 
 
 def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[SourceRow]]:

@@ -69,11 +69,23 @@ def retry(
     backend: Backend, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None
 ) -> ControlResult:
     """Open the next generation for the papers in these states, of that error class if given, and emit
-    their batches. A parked run stays parked: `resume` re-arms it once the cause is mended."""
+    their batches. A parked run stays parked: `resume` re-arms it once the cause is mended. UsageError for
+    a class that no paper has names those that some have."""
     state = _state_unless_cancelled(backend.ledger, run_id, "retry")
     reopened = backend.ledger.reopen(run_id, statuses=statuses, error=error)
+    if error is not None and not reopened:
+        _refuse_unknown(backend.ledger, run_id, statuses, error)
     emitted = emit(backend, run_id) if reopened else 0
     return ControlResult(run_id=run_id, state=state, reopened=reopened, emitted=emitted)
+
+
+def _refuse_unknown(ledger: Ledger, run_id: str, statuses: Sequence[PaperStatus], error: str) -> None:
+    classes = {row.error for row in ledger.entries(run_id) if row.status in statuses and row.error}
+    if error not in classes:
+        there = ", ".join(sorted(classes)) or "none"
+        raise UsageError(
+            f"no paper that is {' or '.join(statuses)} has the error class {error!r}; there is: {there}"
+        )
 
 
 def redrive(backend: Backend, run_id: str) -> ControlResult:

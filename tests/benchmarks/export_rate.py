@@ -22,7 +22,7 @@ from handlers.bootstrap.host import helper_processes
 from handlers.domain.ledger import Commit
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
-from handlers.results.export import export_csv, export_jsonl
+from handlers.results import export as exporting
 from tests.builders import values
 
 _ABSTRACT = "本文研究了材料的结构与性能，结果表明该方法的准确率为百分之九十五。" * 8
@@ -70,8 +70,8 @@ def main() -> None:
             ledger.commit(group)
         backend = values.backend(ledger=ledger, store=store)
         writers = {
-            "jsonl": partial(export_jsonl, processes=helper_processes()),  # as the command does
-            "csv": export_csv,
+            "jsonl": partial(exporting.export_jsonl, processes=helper_processes()),  # as the command does
+            "csv": partial(exporting.export, form="csv"),
         }
         for kind, export in writers.items():
             began = time.monotonic()

@@ -201,6 +201,36 @@ def test_every_command_shows_an_example(command: str) -> None:
     assert f"Example: paperfleet {command}" in here(command, "--help").out
 
 
+def test_an_error_class_that_no_paper_has_is_refused(state: Path) -> None:
+    with pytest.raises(UsageError, match=r"has the error class 'nonsense'; there is: .*numbers"):
+        run(state, "retry", "--class", "nonsense")
+
+
+def test_an_export_is_what_its_ending_says_and_contradictions_are_refused(
+    state: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "o.csv"
+    run(state, "export", "--output", output, "--bom", "--columns", "id,source_title,source_abstract")
+    assert output.read_bytes().startswith(b"\xef\xbb\xbfid,source_title,source_abstract\r\n")
+    for flags, words in (
+        (("--output", output, "--format", "jsonl"), "contradict"),
+        (("--output", tmp_path / "o.jsonl", "--bom"), "--bom"),
+        (("--columns", "nonsense"), "there is no column 'nonsense'"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            run(state, "export", *flags)
+
+
+def test_a_page_on_standard_output_is_alone_there(state: Path, tmp_path: Path) -> None:
+    ran = run(state, "report", "--html", "-")
+    assert (ran.code, ran.out[:9].lower()) == (0, "<!doctype")
+    assert ran.out.rstrip().endswith("</html>")
+    with pytest.raises(UsageError, match="--html -"):
+        run(state, "report", "--html", "-", "--json")
+    run(state, "report", "--html", "-", "--output", tmp_path / "r.md")
+    assert (tmp_path / "r.md").read_text().startswith("#")
+
+
 def test_handlers_are_invoked_with_event_files(tmp_path: Path) -> None:
     """The three handlers by hand: what ``run --limit 0`` prepared is finished batch by batch."""
     priced = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
@@ -227,8 +257,21 @@ def test_handlers_are_invoked_with_event_files(tmp_path: Path) -> None:
 def test_a_poisoned_event_is_returned_for_redelivery(tmp_path: Path) -> None:
     ran = paperfleet("invoke", "process", EVENTS / "poison.json", "--state", tmp_path)
     poison = json.loads((EVENTS / "poison.json").read_text())["Records"][0]
-    assert answer(ran) == {"batchItemFailures": [{"itemIdentifier": poison["messageId"]}]}
+    assert json.loads(ran.out) == {"batchItemFailures": [{"itemIdentifier": poison["messageId"]}]}
     assert "no batch message" in ran.err
+    assert (ran.code, ran.err.splitlines()[-1]) == (
+        1, "the event did nothing: 1 of 1 messages are given back, for the reasons above",
+    )  # fmt: skip
+
+
+def test_the_schedule_s_event_reports_by_hand_and_tells_when_there_is_nothing(
+    state: Path, tmp_path: Path
+) -> None:
+    ran = paperfleet("invoke", "report", EVENTS / "schedule.json", "--state", state)
+    assert (ran.code, json.loads(ran.out.splitlines()[-1])) == (0, {"reported": [RUN]})
+    ran = paperfleet("invoke", "report", EVENTS / "schedule.json", "--state", tmp_path / "empty")
+    assert (ran.code, json.loads(ran.out)) == (1, {"reported": []})
+    assert "the event did nothing: no run of this state is open" in ran.err
 
 
 @pytest.mark.parametrize(

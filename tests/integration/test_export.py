@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
+import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -21,8 +25,10 @@ from handlers.domain.call import Usage
 from handlers.domain.result import Check, Part, PartLine
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.results.csv_lines import CsvLines
-from handlers.results.export import export_csv, export_jsonl
-from handlers.results.records import COLUMNS
+from handlers.results.export import export, export_jsonl
+from handlers.results.export_shape import ExportShape, columns_of, format_of
+from handlers.results.records import COLUMNS, MORE
+from handlers.results.xlsx_writer import SheetCounts, export_xlsx, to_xlsx
 from tests.builders import values
 from tests.builders.values import RUN, call, part_line
 
@@ -85,7 +91,7 @@ def exported(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> Export:
 
     def run(**flags: Any) -> dict[str, dict[str, Any]]:
         output = tmp_path / "out.jsonl"
-        export_jsonl(values.backend(ledger=ledger, store=store), RUN, output, **flags)
+        export_jsonl(values.backend(ledger=ledger, store=store), RUN, output, shape=ExportShape(**flags))
         records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
         return {record["id"]: record for record in records}
 
@@ -138,7 +144,9 @@ def test_a_paper_that_follows_one_of_another_licence_is_not_given_out(
     corpus = tmp_path / "state" / values.CORPUS
     corpus.write_text("".join(json.dumps(paper) + "\n" for paper in (PAPERS[0], bound)))
     output = tmp_path / "out.jsonl"
-    counts = export_jsonl(values.backend(ledger=ledger, store=store), RUN, output, drafts=True)
+    counts = export_jsonl(
+        values.backend(ledger=ledger, store=store), RUN, output, shape=ExportShape(drafts=True)
+    )
     assert (counts["done"], counts["skipped"]) == (1, 1)
     record = json.loads(output.read_text(encoding="utf-8").splitlines()[1])
     assert (record["status"], record["title"], record["checks"], record["model"]) == (
@@ -181,13 +189,13 @@ def test_tokens_of_an_unfinished_paper_are_told(exported: Export) -> None:
 
 
 def test_the_counts_are_those_of_the_ledger(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> None:
-    counts = export_csv(values.backend(ledger=ledger, store=store), RUN, tmp_path / "x.csv")
+    counts = export(values.backend(ledger=ledger, store=store), RUN, tmp_path / "x.csv", "csv")
     assert counts == {"done": 2, "flagged": 1, "failed": 1, "skipped": 2, "pending": 2}
 
 
 def test_csv_has_the_same_columns_and_texts(ledger: SqliteLedger, store: FileStore, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    export_csv(values.backend(ledger=ledger, store=store), RUN, output)
+    export(values.backend(ledger=ledger, store=store), RUN, output, "csv")
     rows = list(csv.DictReader(io.StringIO(output.read_bytes().decode(), newline="")))
     assert tuple(rows[0]) == COLUMNS
     assert (rows[0]["id"], rows[0]["keywords"], rows[0]["body"]) == ("zeta", "one; two", "")
@@ -203,15 +211,124 @@ def cells(*values: object) -> list[str]:
     return list(csv.reader(io.StringIO(file.getvalue().decode(), newline="")))[1]
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
+@pytest.mark.parametrize(
+    "cell",
+    ["=1+1", "+1+1", "-1-1", "-2+3+cmd|' /C calc'!A0", "--1", "-a", "+2价铁", "-80 ℃", "@SUM(A1)", "\t=1",
+     "\r=1", "＝1", "－1", "+1e5(", "-1,2;3"],
+)  # fmt: skip
 def test_a_cell_is_never_a_formula(cell: str) -> None:
     assert cells(cell) == [f"'{cell}"]
     assert cells([cell, "b"]) == [f"'{cell}; b"]
 
 
+@pytest.mark.parametrize("cell", ["-5", "+5", "-0.5", "-1,234.5", "+1e-9", "-3E8", "-5%", "-", "0704.0001"])
+def test_a_number_is_what_it_was(cell: str) -> None:
+    assert cells(cell) == [cell]
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_csv_gives_any_text_back(text: str) -> None:
     assert cells("x", text) in (["x", text], ["x", f"'{text}"])
+
+
+@pytest.mark.parametrize("name", ["o.csv", "o.tsv", "o.csv.gz", "o.tsv.gz", "o.jsonl.gz"])
+def test_the_source_stands_beside_the_translation_where_it_is_asked_for(
+    ledger: SqliteLedger, store: FileStore, tmp_path: Path, name: str
+) -> None:
+    columns = ("abstract", "source_abstract", "id", "source_keywords")
+    output, shape = tmp_path / name, ExportShape(columns, bom="jsonl" not in name)
+    export(values.backend(ledger=ledger, store=store), RUN, output, format_of(output, None), shape)
+    content = output.read_bytes()
+    content = gzip.decompress(content) if name.endswith(".gz") else content
+    assert content.startswith(b"\xef\xbb\xbf") == shape.bom
+    text, tab = io.StringIO(content.decode("utf-8-sig"), newline=""), "\t" if "tsv" in name else ","
+    rows = list(map(json.loads, text)) if "jsonl" in name else list(csv.DictReader(text, delimiter=tab))
+    assert tuple(rows[0]) == columns
+    assert [rows[0][each] for each in columns[:3]] == ["An abstract.", "乙", "zeta"]
+    assert len(rows) == len(PAPERS)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "meant"),
+    [
+        ("o.jsonl", None, "jsonl"), ("o.NDJSON", None, "jsonl"), ("o.json", None, "jsonl"),
+        ("o.csv", None, "csv"), ("a.b.CSV", None, "csv"), ("o.csv.gz", None, "csv"), ("o.tsv", None, "tsv"),
+        ("o.parquet", None, "parquet"), ("o.xlsx", None, "xlsx"), ("o", None, "jsonl"), ("o", "csv", "csv"),
+        ("o.txt", "csv", "csv"), ("o.csv", "csv", "csv"), ("o.gz", "csv", "csv"), (".csv", None, "jsonl"),
+        ("-", None, "jsonl"), ("-", "tsv", "tsv"), ("/dev/null", None, "jsonl"),
+    ],
+)  # fmt: skip
+def test_the_ending_decides_what_is_written(name: str, wanted: Any, meant: str) -> None:
+    assert format_of("-" if name == "-" else Path(name), wanted) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "words"),
+    [
+        ("o.csv", "jsonl", "contradict"), ("o.xlsx", "csv", "contradict"),
+        ("o.csv.gz", "parquet", "contradict"), ("o.xls", None, r"no format has the ending \.xls"),
+        ("o.ods", None, "xlsx"), ("o.docx.gz", None, "docx"),
+        ("o.parquet.gz", None, "packed already"), ("o.xlsx.gz", None, "packed already"),
+        ("-", "xlsx", "cannot be streamed"), ("-", "parquet", "cannot be streamed"),
+    ],
+)  # fmt: skip
+def test_an_ending_that_nothing_is_written_under_is_refused(name: str, wanted: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        format_of("-" if name == "-" else Path(name), wanted)
+
+
+def test_columns_are_named_or_refused() -> None:
+    assert columns_of(None) == COLUMNS
+    assert columns_of(" id, source_abstract ,id") == ("id", "source_abstract")
+    for names in ("id,nonsense", "", ","):
+        with pytest.raises(UsageError, match=f"there are id, .*{MORE[-1]}"):
+            columns_of(names)
+
+
+def sheets_of(path: Path) -> list[list[list[str]]]:
+    """Each cell of each sheet: formulas as they would be run, else the text or number."""
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(path) as book:
+        names = sorted(name for name in book.namelist() if name.startswith("xl/worksheets/sheet"))
+        roots = [ElementTree.fromstring(book.read(name)) for name in names]
+    assert not any(root.findall(f".//{space}f") for root in roots)
+    return [
+        [["".join(cell.itertext()) for cell in row] for row in root.iter(f"{space}row")] for root in roots
+    ]
+
+
+def test_a_workbook_has_every_paper_and_no_formula(
+    ledger: SqliteLedger, store: FileStore, tmp_path: Path
+) -> None:
+    output = tmp_path / "o.xlsx"
+    backend = values.backend(ledger=ledger, store=store)
+    shape = ExportShape(("id", "title", "source_title", "cost_usd"))
+    counts, fit = export_xlsx(backend, RUN, output, shape=shape)
+    assert (counts["done"], fit) == (2, SheetCounts(1, 0))
+    (rows,) = sheets_of(output)
+    assert rows[:2] == [list(shape.columns), ["zeta", "A title", "甲", "1.5E-06"]]
+    assert len(rows) == 1 + len(PAPERS)
+
+
+def test_cells_are_texts_and_what_a_sheet_cannot_hold_is_told(tmp_path: Path) -> None:
+    texts = ["=1+1", "-5", "@x", "http://x", "9007199254740993", "a\x0bb", "_x0041_", "\ud800", "😀" * 20_000]
+    records = [{"id": text} for text in texts]
+    assert to_xlsx(records, tmp_path / "o.xlsx", ("id",), most_rows=6) == SheetCounts(2, 2)
+    first, second = sheets_of(tmp_path / "o.xlsx")
+    assert [row[0] for row in first] == ["id", *texts[:5]]
+    assert second[1:] == [["a_x000B_b"], ["_x005F_x0041_"], ["?"], ["😀" * 16_383]]
+    assert to_xlsx([], tmp_path / "empty.xlsx", ("id",)) == SheetCounts(1, 0)
+    with pytest.raises(UsageError, match="--output"):
+        to_xlsx([], tmp_path / "no" / "o.xlsx", ("id",))
+
+
+def test_a_workbook_without_its_library_is_refused_before_anything_is_written(
+    ledger: SqliteLedger, store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    with pytest.raises(UsageError, match="extra `xlsx`"):
+        export_xlsx(values.backend(ledger=ledger, store=store), RUN, tmp_path / "o.xlsx")
+    assert not (tmp_path / "o.xlsx").exists()
 
 
 def test_a_result_that_cannot_be_read_names_its_paper(

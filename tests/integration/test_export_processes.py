@@ -33,6 +33,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.errors import PaperfleetError
 from handlers.ports import Backend
 from handlers.results import export as exporting
+from handlers.results.export_shape import ExportShape
 
 root, output, processes, fate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 started, parent, fork, block = [], os.getpid(), os.fork, exporting._block
@@ -53,7 +54,7 @@ ledger, store = SqliteLedger(root / "ledger.sqlite3"), FileStore(root)
 try:
     backend = Backend(ledger, None, store, None)
     output = output if output == "-" else Path(output)
-    counts = exporting.export_jsonl(backend, "r", output, drafts=True, processes=processes)
+    counts = exporting.export_jsonl(backend, "r", output, shape=ExportShape(drafts=True), processes=processes)
     print(len(started), sorted(counts.items()), file=sys.stderr)
 except PaperfleetError as error:
     print(len(started), error, file=sys.stderr)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from handlers.corpus.sources.text_encoding import SAMPLE_BYTES, encoding_of
+
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
     (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"<\x00", "utf-16-le"), (b"\x00<", "utf-16-be"),
@@ -26,17 +28,12 @@ _HAN_OF_UTF_8 = re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}")
 _RECORDS = re.compile(rb"(?<=record>)")
 _FEW = 10
 """A text has few errors if this many times as many of its characters are sound."""
-_COMMON = frozenset(
-    "的了在是和有一不中为与对以及于等其上下方法研究分析结果表明模型通过基本文进行提出采用影响技术系统数据性能发展"
-    "不同条件下实验理论应用国学生中大地理水土工化新高时间年月使用可得到個為與對於結果進行應用國學實驗論發展數據系統"
-)
-_COMMON_ENOUGH = 0.05
 
 
 def decoded(content: bytes) -> str:
     """Every byte that cannot be read is U+FFFD. A byte order mark decides, then what is sound UTF-8, then
-    what the page declares, then which encoding makes common Chinese of it; each record by itself, since
-    some repositories mix them."""
+    what the page declares, then what its bytes are like; each record by itself, since some repositories mix
+    encodings."""
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return content.decode(encoding, "replace")
@@ -88,19 +85,8 @@ def _likely(content: bytes, declared: str) -> str:
     known = declared not in ("utf-8", "cp1252")  # those two are declared by what knows of no others
     if not content or (known and _errors(content, declared) * _FEW <= len(content) // 2):
         return declared
-    scores = {name: _chinese(content, name) for name in ("utf-8", "gb18030", "big5hkscs")}
-    best = max(scores, key=lambda name: scores[name])
-    if scores[best] >= _COMMON_ENOUGH:
-        return best
-    return "utf-8" if _errors(content, "utf-8") * 2 < len(_HAN_OF_UTF_8.findall(content)) else "cp1252"
+    return encoding_of(content[:SAMPLE_BYTES]) or "cp1252"
 
 
 def _errors(content: bytes, encoding: str) -> int:
-    return content.decode(encoding, "replace").count("�")
-
-
-def _chinese(content: bytes, encoding: str) -> float:
-    """Common characters as a share of all that are not ASCII; each error takes one away."""
-    others = [char for char in content.decode(encoding, "replace") if char > "\x7f"]
-    score = sum(char in _COMMON for char in others) - others.count("�")
-    return score / max(1, len(others))
+    return content.decode(encoding, "replace").count("\ufffd")

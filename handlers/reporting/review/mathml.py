@@ -37,6 +37,15 @@ _SYMBOLS = {
 }  # fmt: skip
 """What texts use and the converter does not know."""
 _SYMBOL = re.compile(rf"\\({'|'.join(_SYMBOLS)})(?![A-Za-z])")
+_PERCENT = re.compile(r"\\.|%", re.DOTALL)
+_MIDDLE = re.compile(r"\\(left|middle|right)\s{0,4}+([\[\]])")
+_BRACKETS = {"[": r"\lbrack ", "]": r"\rbrack "}
+_ESCAPED = {r"\{": "{", r"\}": "}", r"\|": "‖", r"\Vert": "‖", r"\vert": "|", r"\backslash": "\\"}
+"""What the converter leaves of delimiters after ``\big`` and its like."""
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_ARITY = {
+    "mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "msubsup": 3, "munderover": 3,
+}  # fmt: skip
 _DIGITS = re.compile(r"(?<=[0-9.]) (?=[0-9.])")
 """Spaces that text recognition put between the digits of one number."""
 
@@ -52,12 +61,14 @@ def is_formula(span: str) -> bool:
 def to_mathml(span: str) -> str | None:
     """``<math>`` for a formula with its delimiters; None if it cannot be converted faithfully."""
     body, display = _body(span)
-    if len(body) > LONGEST or not body.strip():
+    if len(body) > LONGEST or not body.strip() or not _is_balanced(body):
         return None
+    if "\n" in body and any(found[0] == "%" for found in _PERCENT.finditer(body)):
+        return None  # a comment, and who knows how far the text of it goes
     converter = load("latex2mathml.converter", extra="report")
     try:
         root = converter.convert_to_element(body, display="block" if display else "inline")
-        written = _Writer().element(root, 0)
+        written = _Writer(is_aligned="&" in body.replace(r"\&", "")).element(root, 0)
     except Exception:  # noqa: BLE001 - the converter answers broken formulas with errors of every kind
         return None
     return "".join(written)
@@ -73,8 +84,21 @@ def _body(span: str) -> tuple[str, bool]:
             break
     text = _CIRCLED.sub(lambda found: _CIRCLES[int(found[1])], text)
     text = _SYMBOL.sub(lambda found: _SYMBOLS[found[1]], text)
+    if "%" in text and "\n" not in text:
+        text = _PERCENT.sub(lambda found: r"\%" if found[0] == "%" else found[0], text)
+    text = _MIDDLE.sub(lambda found: f"\\{found[1]}{_BRACKETS[found[2]]}", text)
     text = _TAG.sub(r"\\quad (\1)", _EQUATION.sub("", text))
     return _DIGITS.sub("", _SILENT.sub("", text)), display
+
+
+def _is_balanced(body: str) -> bool:
+    """Whether its braces are: the converter passes over what never ends."""
+    depth = 0
+    for found in _BRACES.finditer(body):
+        depth += (found[0] == "{") - (found[0] == "}")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 class _UnfaithfulError(ValueError):
@@ -84,14 +108,20 @@ class _UnfaithfulError(ValueError):
 class _Writer:
     """The converter's tree as text; refuses what is unknown, too large or too deep."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_aligned: bool) -> None:
         self._count = 0
+        self._is_aligned = is_aligned
 
     def element(self, element: Any, depth: int) -> list[str]:
         self._count += 1
         if not _ELEMENTS.fullmatch(element.tag) or self._count > _LARGEST or depth > _DEEPEST:
             raise _UnfaithfulError(element.tag)
         text = unescape(element.text or "")
+        text = _ESCAPED.get(text, text)
+        if "&#x" in text or len(element) != _ARITY.get(element.tag, len(element)):
+            raise _UnfaithfulError(text or element.tag)
+        if text == "&" and self._is_aligned:  # a place of alignment, drawn as if it were text
+            raise _UnfaithfulError(text)
         if "\\" in text and element.tag != "mtext" and len(text) > 1:  # a command that it does not know
             raise _UnfaithfulError(text)
         inner = [escape(text)]

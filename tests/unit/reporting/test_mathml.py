@@ -29,6 +29,15 @@ LATEX = st.text(alphabet=r"\{}$^_&<>\"'=()[]abxfrcsqtleih 01;#", max_size=60)
         (r"$5 \mathrm { \textmu m }$", ">µ<"),
         (r"$3 \mathrm { ~ \AA ~ }$", ">Å<"),
         (r"$3 7 \mathrm { \textdegree } \mathrm { C }$", ">°<"),
+        (r"$95%$", "<mn>95</mn><mi>%</mi>"),
+        (r"$10 . 5 4 \%$", "<mn>10.54</mn><mi>%</mi>"),
+        (r"$\mathrm{a%b}$", ">%<"),
+        (r"$\left(\frac{1}{2}\middle]x\right)$", ">]<"),
+        (r"$\left[ x \middle [ y \right]$", ">[<"),
+        (r"$\left(x\middle| y\right)$", ">|<"),
+        (r"$\bigl\{ x \bigr\}$", ">{<"),
+        (r"$x \Big\Vert y$", ">‖<"),
+        (r"$\left] 0, 1 \right[$", ">]<"),
     ],
 )
 def test_formulas_as_papers_have_them_are_drawn(formula: str, inside: str) -> None:
@@ -37,7 +46,33 @@ def test_formulas_as_papers_have_them_are_drawn(formula: str, inside: str) -> No
 
 
 @pytest.mark.parametrize(
-    "formula", [r"$\textcircled{P}$", r"$a ^ b ^ c$", r"$\frac$", "$" + "x" * 3000 + "$"]
+    "formula",
+    [
+        r"$\textcircled{P}$",
+        r"$a ^ b ^ c$",
+        r"$\frac$",
+        "$" + "x" * 3000 + "$",
+        r"$\middle]$",
+        r"$\middle$",
+        r"$\left(x\middle\foo y\right)$",
+        r"$\left\foo x\right)$",
+        r"$\left( x$",
+        r"$x \right)$",
+        r"$\foo{x}$",
+        r"$\frac{1}$",
+        r"$\sqrt[$",
+        r"$\overset$",
+        r"${x$",
+        r"$x}$",
+        r"$\frac{a}{b$",
+        "$a % b\nc$",
+        r"$a_$",
+        r"$\Big\foo x$",
+        r"$a & b$",
+        r"$\begin{cases} 1 & x \end$",
+        r"$\char$",
+        r"$\hline$",
+    ],
 )
 def test_what_cannot_be_drawn_faithfully_is_left_as_its_source(formula: str) -> None:
     assert to_mathml(formula) is None

@@ -1,0 +1,71 @@
+"""What an export is written as, and of which columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from handlers.errors import UsageError
+from handlers.results.records import COLUMNS, MORE
+
+Output = Path | Literal["-"]
+"""A file, or standard output."""
+Format = Literal["jsonl", "csv", "tsv", "parquet", "xlsx"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_ENDINGS: dict[str, Format] = {
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv",
+    ".parquet": "parquet", ".xlsx": "xlsx",
+}  # fmt: skip
+PACKED = ".gz"
+_WHOLE = ("parquet", "xlsx")
+"""Files that are written as a whole and packed by themselves."""
+
+
+@dataclass(frozen=True)
+class ExportShape:
+    """What of the results is written, and for whom."""
+
+    columns: tuple[str, ...] = COLUMNS
+    drafts: bool = False
+    """Also the texts that the gate refused."""
+    bom: bool = False
+    """A byte order mark before CSV and TSV, for Excel."""
+
+
+def format_of(output: Output, wanted: Format | None) -> Format:
+    """The format that the output's ending means, or the one that is wanted. UsageError if they contradict
+    each other, if nothing is written under such an ending, or the format cannot be written there."""
+    name = "" if output == "-" else output.name.lower()
+    packed = name.endswith(PACKED)
+    ending = Path(name.removesuffix(PACKED)).suffix
+    meant = _ENDINGS.get(ending)
+    if meant and wanted and meant != wanted:
+        raise UsageError(f"--output {output} and --format {wanted} contradict each other: leave one out")
+    if ending and not meant and not wanted and not _is_device(output):
+        raise UsageError(
+            f"--output {output}: no format has the ending {ending}; give {', '.join(_ENDINGS)}"
+            f" (the first five also with {PACKED}), or --format {'|'.join(FORMATS)}"
+        )
+    found = meant or wanted or "jsonl"
+    if found in _WHOLE and output == "-":
+        raise UsageError(f"--format {found}: give --output FILE; it cannot be streamed")
+    if found in _WHOLE and packed:
+        raise UsageError(f"--output {output}: {found} is packed already: leave out {PACKED}")
+    return found
+
+
+def _is_device(output: Output) -> bool:
+    return output != "-" and output.exists() and not output.is_file()
+
+
+def columns_of(names: str | None) -> tuple[str, ...]:
+    """From names between commas; all that there are by default for None. UsageError names those there are."""
+    if names is None:
+        return COLUMNS
+    chosen = tuple(name.strip() for name in names.split(",") if name.strip())
+    unknown = [name for name in chosen if name not in (*COLUMNS, *MORE)]
+    if unknown or not chosen:
+        word = f"there is no column {unknown[0]!r}" if unknown else "no column is named"
+        raise UsageError(f"--columns: {word}; there are {', '.join((*COLUMNS, *MORE))}")
+    return tuple(dict.fromkeys(chosen))

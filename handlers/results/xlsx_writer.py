@@ -1,0 +1,113 @@
+"""Results as an Excel workbook, at constant memory: every cell is a text or a number, never a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from handlers.atomic_file import replacing
+from handlers.domain.paper import TERMINAL
+from handlers.errors import UsageError
+from handlers.extras import load
+from handlers.ports import Backend
+from handlers.results.csv_lines import plain
+from handlers.results.export import Counts, chunked
+from handlers.results.export_shape import ExportShape
+
+_MOST_ROWS = 1_048_576
+_LONGEST = 32_767
+"""Excel's limits of a sheet's rows, the first of which has the names, and of a cell's UTF-16 units."""
+_OPTIONS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
+_AS_EVER = ExportShape()
+
+
+class SheetCounts(NamedTuple):
+    """What did not fit as it is."""
+
+    sheets: int
+    cut: int
+    """Texts longer than a cell can hold, of which it has the beginning."""
+
+
+def export_xlsx(
+    backend: Backend, run_id: str, output: Path, *, shape: ExportShape = _AS_EVER
+) -> tuple[Counts, SheetCounts]:
+    """Papers by status, and what did not fit. UsageError without the extra ``xlsx``, before anything is
+    written, or when the file cannot be written."""
+    load("xlsxwriter", extra="xlsx")
+    counts: Counts = dict.fromkeys((*TERMINAL, "pending"), 0)
+
+    def counted() -> Iterator[Mapping[str, Any]]:
+        for status, record in chain.from_iterable(chunked(backend, run_id, shape)):
+            counts[status] += 1
+            yield record
+
+    return counts, to_xlsx(counted(), output, shape.columns)
+
+
+def to_xlsx(
+    records: Iterable[Mapping[str, Any]],
+    output: Path,
+    columns: tuple[str, ...],
+    *,
+    most_rows: int = _MOST_ROWS,
+) -> SheetCounts:
+    """Write records, their keys in the order of ``columns``, whole or not at all; what is more than a sheet
+    holds goes on in another."""
+    xlsxwriter = load("xlsxwriter", extra="xlsx")
+    target = output.resolve()
+    if target.is_dir() or not target.parent.is_dir():
+        raise UsageError(f"--output {output}: give a file in a folder that exists")
+    cut, row, sheet = 0, most_rows, None
+    try:
+        with replacing(target, durable=True) as scratch:
+            book = xlsxwriter.Workbook(str(scratch), {**_OPTIONS, "tmpdir": str(target.parent)})
+            book.use_zip64()
+            for record in records:
+                if row >= most_rows or sheet is None:
+                    sheet, row = _sheet(book, columns), 1
+                cut += _write(sheet, row, record.values())
+                row += 1
+            if sheet is None:
+                _sheet(book, columns)
+            sheets = len(book.worksheets())
+            book.close()
+    except (OSError, xlsxwriter.exceptions.XlsxWriterException) as error:
+        raise UsageError(f"--output {output}: cannot be written: {error}") from error
+    return SheetCounts(sheets, cut)
+
+
+def _sheet(book: Any, columns: tuple[str, ...]) -> Any:
+    sheet = book.add_worksheet()
+    sheet.freeze_panes(1, 0)
+    _write(sheet, 0, columns)
+    return sheet
+
+
+def _write(sheet: Any, row: int, values: Iterable[Any]) -> int:
+    """How many of the texts are cut."""
+    cut = 0
+    for column, value in enumerate(values):
+        cell = plain(value)
+        if isinstance(cell, int | float):
+            sheet.write_number(row, column, cell)
+        elif cell:
+            text = _fitting(cell)
+            cut += text != cell
+            sheet.write_string(row, column, text)
+    return cut
+
+
+def _fitting(text: str) -> str:
+    """Its beginning, if it is too long for a cell; half a surrogate pair has no place in XML."""
+    if len(text) * 2 <= _LONGEST:
+        return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    units = text.encode("utf-16-le", "replace")[: 2 * _LONGEST]
+    return units.decode("utf-16-le", "ignore")
