@@ -48,6 +48,7 @@ _EXPRESSION = re.compile(
     r"(?P<scale>[十百千]?[万亿]亿?"
     r"|[百千](?![帕米克瓦赫焦伏卡分吨字]))"
     rf"|第(?P<ordinal>{_HAN_NUMBER}++)"
+    rf"|(?P<some>{_HAN_NUMBER}++)[多余来几](?P<myriads>[万亿])"
     rf"|(?P<number>{_HAN_NUMBER}++)(?:点(?P<decimals>[零〇一二三四五六七八九]++))?+"
 )
 _START = re.compile(r"[零〇一二两三四五六七八九十百千万亿第]|\d[\d.,]*+")
@@ -69,29 +70,32 @@ def to_english(text: str) -> str:
 
 
 def value_of(numeral: str) -> int | None:
-    """Integer value of a Chinese numeral, None if it is none (百, 万一, 三四)."""
+    """Integer value of a Chinese numeral, None if it is none (百, 万一, 三四). 一千二 is 1,200."""
     if not any(char in _UNIT or char in _MYRIAD for char in numeral):
         return _digits_value(numeral)
     total = section = 0
+    under = 1
     digit: int | None = None
     for char in numeral:
         if char in _DIGIT:
             if digit:
                 return None
             digit = _DIGIT[char]
+            under = under if digit else 1
         elif char in _UNIT:
             if digit is None and (char != "十" or section):
                 return None
             section += (1 if digit is None else digit) * _UNIT[char]
-            digit = None
+            under, digit = _UNIT[char] // 10, None
         else:
             section += digit or 0
             if not section and not total:
                 return None
             total, section, digit = (total + section) * _MYRIAD[char], 0, None
+            under = _MYRIAD[char] // 10
             if total > 10**24:
                 return None
-    return total + section + (digit or 0)
+    return total + section + (digit or 0) * under
 
 
 def written(value: int | Decimal) -> str:
@@ -128,6 +132,8 @@ def _replace(match: re.Match[str]) -> str:
     if kind == "scale":
         over = "over " if group["over"] else ""
         return f" {over}{_scaled(group['scaled'], group['scale'])} "
+    if group["some"] is not None:
+        return _or_as_it_was(match, _over, group["some"], group["myriads"])
     if group["ordinal"] is not None:
         return _or_as_it_was(match, _ordinal, group["ordinal"])
     return _or_as_it_was(match, _number, match, group["number"], group["decimals"])
@@ -170,6 +176,11 @@ def _scaled(number: str, scale: str) -> str:
     zeros = _SCALES.get(scale) or sum({"十": 1, "百": 2, "千": 3, "万": 4, "亿": 8}[char] for char in scale)
     value = Decimal(number.replace(",", "")).scaleb(zeros)
     return written(int(value) if value == value.to_integral_value() else value)
+
+
+def _over(numeral: str, scale: str) -> str | None:
+    value = value_of(numeral)
+    return None if value is None else f"over {_scaled(str(value), scale)}"
 
 
 def _ordinal(numeral: str) -> str | None:

@@ -60,6 +60,11 @@ def test_myriads_add_up(high: int, low: int) -> None:
         ("12224.33亿", "1,222,433 million"),
         ("237.78百万", "237.78 million"),
         ("2000多万", "over 20 million"),
+        ("两千多万", "over 20 million"),
+        ("一千二", "1,200"),
+        ("一万二", "12,000"),
+        ("一千零二", "1,002"),
+        ("一百二十五", "125"),
     ],
 )
 def test_numbers_keep_their_value(source: str, english: str) -> None:

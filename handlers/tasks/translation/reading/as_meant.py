@@ -43,6 +43,9 @@ _ACCENT = re.compile(r"(?<![A-Za-z])[A-Za-z]*[A-Za-z]\\[\"'`~^](?=[A-Za-z])[A-Za
 _APOSTROPHE = re.compile(
     r".*[A-Za-z]\\'(?:s|t|d|m|re|ve|ll|S)|(?:[dlocjmnst]|qu|O|D|L)\\'[A-Za-z]+", re.DOTALL
 )
+_STRAY = re.compile(r"\\(?=[\u3400-\u9fff])")
+"""A backslash between two words of the source's, in place of a slash: before a word of the translation or a
+blank it is the same one."""
 _ADDED = re.compile(r"\\(?:[A-Za-z]{2,}|[()\[\]])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -150,8 +153,11 @@ def _unescaped(text: str, source: str, commands: frozenset[str]) -> str:
             if mark not in commands:
                 raise DamagedTextError(f"a letter has its accent as a command: {accent[:24]}")
     text = _ESCAPED.sub(lambda match: match[1] or " " if _is_foreign(match[0], commands) else match[0], text)
+    strays = len(_STRAY.findall(source))
     for command in _COMMAND.findall(text):
-        if command not in commands and not _ADDED.fullmatch(command):
+        if command == "\\ " and strays:
+            strays -= 1
+        elif command not in commands and not _ADDED.fullmatch(command):
             raise DamagedTextError(f"a backslash stands that the source has not: {command[:24]}")
     return text
 

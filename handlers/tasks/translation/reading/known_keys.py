@@ -35,6 +35,9 @@ _FRAME = re.compile(
 )
 """What in a text looks like the end of a member or the beginning of another."""
 _EDGES = frozenset(",，:：{}[]｛｝\\'")
+_COLONS = ":："
+_HEADING = re.compile(rf"\[[^{_OPENING}{_CLOSING}\[\]{{}},:：\\]{{1,60}}\]\s*+[^\s,，:：\]}}]")
+"""``[Objective] We ...`` at the head of a text is no list of the frame's."""
 _ESCAPE = re.compile(r"\\.", re.DOTALL)
 _INNER = re.compile(r'\\x([0-9a-fA-F]{2})|\\.|"', re.DOTALL)
 _LONGEST_END = 64
@@ -99,7 +102,11 @@ def _between(raw: str, opening: str, *, last: bool) -> str | None:
 def _is_text(body: str) -> bool:
     """Whether nothing of the frame can be part of it: quotes come in pairs, no mark stands at its edges."""
     bare = (_ESCAPE.sub("_", body) if "\\" in body else body).strip()
-    if not bare or bare[0] in _EDGES or bare[-1] in _EDGES or _FRAME.search(bare):
+    if not bare or (bare[0] in _EDGES and not _HEADING.match(bare)) or _FRAME.search(bare):
+        return False
+    if bare[-1] in _COLONS:  # "Article number:" is a text, unless a mark in it may have ended one
+        return not any(mark in bare for mark in _CLOSING)
+    if bare[-1] in _EDGES:
         return False
     return bare.count('"') % 2 == 0 and bare.count("“") == bare.count("”")
 

@@ -81,6 +81,38 @@ def test_a_frame_of_two_meanings_is_refused(name: str) -> None:
     assert answer.fields is None or answer.missing
 
 
+EDGED = {
+    "title": "[Objective] The heat of ⟦1⟧",
+    "abstract": "[Objective] To measure ⟦2⟧ and ⟦3⟧. [Methods] They are compared.",
+    "keywords/0": "Classification number:",
+    "keywords/1": "Article number:",
+}
+"""Texts that begin and end as a frame does; journals print such headings and labels."""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [str(EDGED), "{" + ",".join(f"“{key}”:“{text}”" for key, text in EDGED.items()) + "}",
+     dump(EDGED).replace("The heat", 'The "heat"').replace('\\"', '"')],
+    ids=["Python", "curly", "bare quotes"],
+)  # fmt: skip
+def test_a_heading_or_a_label_at_the_edge_of_a_text_is_none_of_the_frame(content: str) -> None:
+    read = parse(content, SOURCES).fields
+    assert read is not None
+    assert {key: text.replace('"', "") for key, text in read.items()} == EDGED
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{'title': 'x' notes:'', 'abstract': 'y', 'keywords/0': 'a', 'keywords/1': 'b'}",
+     "{'title': '[[', 'abstract': 'y', 'keywords/0': 'a', 'keywords/1': 'b'}",
+     "{'title': '[x, y] z', 'abstract': '[]', 'keywords/0': 'a', 'keywords/1': 'b'}"],
+)  # fmt: skip
+def test_a_frame_at_the_edge_of_a_text_is_no_text(content: str) -> None:
+    answer = parse(content, SOURCES)
+    assert answer.fields is None or answer.missing
+
+
 def test_whatever_happens_to_a_frame_its_texts_are_read_as_they_are_or_not_at_all() -> None:
     chance = random.Random(7)
     for _ in range(2_000):
