@@ -92,8 +92,8 @@ MUTATIONS = (
     _in(
         "pipeline/call_outcomes.py",
         "promise 4: nothing is held beside the estimate",
-        "rest = max(0, quote.worst - quote.expected)",
-        "rest = 0",
+        "cost, rest = sent.quote.expected, max(0, sent.quote.worst - sent.quote.expected)",
+        "cost, rest = sent.quote.expected, 0",
         "tests/faults/test_hostile_bills.py",
     ),
     _in(
