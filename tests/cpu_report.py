@@ -8,7 +8,7 @@ without xdist.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tests.builders import warm
 
 _SHOWN = int(os.environ.get("CPU_REPORT_TESTS", "40"))
 _TICK = os.sysconf("SC_CLK_TCK")
-_spent: Counter[str] = Counter()
+_spent: defaultdict[str, float] = defaultdict(float)
 
 
 def _cpu() -> float:
@@ -40,20 +40,20 @@ _BEGAN = _cpu()
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     before = _cpu()
     result = yield
-    _spent[item.nodeid] += _cpu() - before  # type: ignore[assignment]
+    _spent[item.nodeid] += _cpu() - before
     return result
 
 
 def pytest_collection_finish() -> None:
-    _spent["(imports and collection)"] += _cpu() - _BEGAN  # type: ignore[assignment]
+    _spent["(imports and collection)"] += _cpu() - _BEGAN
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    files: Counter[str] = Counter()
+    files: defaultdict[str, float] = defaultdict(float)
     for test, seconds in _spent.items():
         files[test.partition("::")[0]] += seconds
     terminalreporter.section(f"CPU seconds: {sum(files.values()):.1f} of which")
     for title, table, shown in (("files", files, None), ("tests", _spent, _SHOWN)):
         terminalreporter.write_line(title)
-        for name, seconds in table.most_common(shown):
+        for name, seconds in sorted(table.items(), key=lambda each: -each[1])[:shown]:
             terminalreporter.write_line(f"{seconds:8.2f}  {name}")

@@ -9,7 +9,6 @@ import logging
 import os
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,16 +116,10 @@ class LocalAws:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
             BillingMode="PAY_PER_REQUEST",
         )
-        self._await_table(name)
+        # As a real DynamoDB does, some emulators make a table a while after they have said so.
+        often = {"Delay": 0.02, "MaxAttempts": 500}
+        self.client("dynamodb").get_waiter("table_exists").wait(TableName=name, WaiterConfig=often)
         return (name,)
-
-    def _await_table(self, name: str) -> None:
-        """As a real DynamoDB does, some emulators make a table a while after they have said so."""
-        for _ in range(500):
-            if self.client("dynamodb").describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE":
-                return
-            time.sleep(0.02)
-        raise TimeoutError(f"table {name} is not active")
 
     def queues(self, name: str, *, max_receives: int) -> tuple[str, str]:
         """URLs of a queue and of its dead-letter queue."""

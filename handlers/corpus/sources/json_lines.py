@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedReader
 from typing import IO, Any, Protocol, cast, runtime_checkable
 
-from handlers.corpus.sources.json_values import JsonValues
+from handlers.corpus.sources.json_values import JsonValues, end_of
 from handlers.corpus.sources.reader import (
     MAX_LINE_BYTES,
     BadLine,
@@ -128,14 +128,14 @@ def _objects(text: str) -> list[Record | BadLine]:
     """Objects one after the other, with nothing but blanks, commas or record separators (RFC 7464) between
     them. [] if they are none."""
     found: list[Record | BadLine] = []
-    at = _BETWEEN.match(text).end()  # type: ignore[union-attr] # it matches nothing as well
+    at = end_of(_BETWEEN, text)
     try:
         while at < len(text):
             value, at = _DECODER.raw_decode(text, at)
             if not isinstance(value, dict):
                 return []
             found.append(value)
-            at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+            at = end_of(_BETWEEN, text, at)
     except (ValueError, RecursionError):
         return []
     return found

@@ -71,7 +71,7 @@ class JsonValues:
     def _next(self) -> str:
         """The first character of the next value; "" at the end."""
         while True:
-            self._at = _GAP.match(self._text, self._at).end()  # type: ignore[union-attr] # it matches "" as well
+            self._at = end_of(_GAP, self._text, self._at)
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._read_on(1):
@@ -106,7 +106,7 @@ class JsonValues:
     def _end_of_value(self) -> int:
         """0 if it does not end in what was read."""
         if self._text[self._at] not in '{["':
-            return _NO_VALUE.match(self._text, self._at).end()  # type: ignore[union-attr] # one character at least
+            return end_of(_NO_VALUE, self._text, self._at)
         depth = 0
         for match in _BRACKET.finditer(self._text, self._at):
             sign = match[0]
@@ -126,6 +126,12 @@ class JsonValues:
         excerpt = excerpt_of(self._text[self._at :])
         self._text, self._at, self._more = "", 0, False
         return BadLine(f"{reason}; what follows is not read", excerpt)
+
+
+def end_of(pattern: re.Pattern[str], text: str, at: int = 0) -> int:
+    """Where what the pattern matches at a place ends; the place itself if that is nothing."""
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _wrapped(value: Any, depth: int = 3) -> list[Record] | None:

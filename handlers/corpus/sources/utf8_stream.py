@@ -5,11 +5,14 @@ from __future__ import annotations
 import codecs
 import re
 from io import BufferedReader, RawIOBase
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from handlers.corpus.sources.reader import BLOCK_BYTES, BREAKS
 from handlers.corpus.sources.source_notes import SourceNotes
 from handlers.corpus.sources.text_encoding import SAMPLE_BYTES, encoding_of, marked, shown
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _HIGH_BYTE = re.compile(rb"[\x80-\xff]")
 
@@ -49,7 +52,8 @@ class _Utf8Stream(RawIOBase):
             self._stream.close()
         super().close()
 
-    def readinto(self, target: bytearray | memoryview) -> int:  # type: ignore[override] # any buffer is taken
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        target = memoryview(buffer).cast("B")
         while not self._ready:
             if self._ended:
                 if self._broken:
@@ -89,7 +93,8 @@ class _Utf8Stream(RawIOBase):
     def _decided(self, raw: bytes) -> bytes:
         """``raw`` and what was read to decide on its encoding."""
         self._undecided = False
-        first = _HIGH_BYTE.search(raw).start()  # type: ignore[union-attr] # it is not ASCII
+        high = _HIGH_BYTE.search(raw)
+        first = high.start() if high else len(raw)
         begin = raw.rfind(b"\n", 0, first) + 1
         raw = self._read_up_to(raw, first + SAMPLE_BYTES)
         found = encoding_of(raw[begin : first + SAMPLE_BYTES])

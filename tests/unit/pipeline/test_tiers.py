@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from handlers.domain.call import CallRecord, CallTotals, ChatAnswer
+from handlers.domain.call import CallRecord, CallTotals, ChatAnswer, ChatRequest
 from handlers.domain.call_errors import CapacityError, ModelCallError, ThrottledError, TransientError
+from handlers.domain.money import NanoUsd
 from handlers.errors import StoppedError
+from handlers.llm.limits.limiter import Slot
 from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.calls import PaperCalls
 from tests.builders.bench import GOOD, REQUEST, Bench
+from tests.builders.fakes import ScriptedModel
 from tests.builders.tariffs import BY_HOUR, FLEX, PRICE, at
 
 FULL = CapacityError("Resource Unavailable", retry_after=None)
@@ -76,17 +81,21 @@ def test_a_tier_that_is_never_left_is_waited_for_longer_than_rates_are(tmp_path:
     assert made.ledger.control("r").state == "active"
 
 
+class FullFlex(ScriptedModel):
+    """An API whose flex tier has no room and whose standard tier answers."""
+
+    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
+        if request.tier == "standard":
+            return served("default")
+        return super().complete(request, timeout=timeout)
+
+
 @pytest.mark.parametrize("fallback", [0.0, 30.0, 600.0])
 def test_after_some_time_the_call_goes_standard_and_its_record_says_so(
     fallback: float, tmp_path: Path
 ) -> None:
-    made = bench(tmp_path, *[FULL] * 100, fallback=fallback)
-    complete = made.model.complete
-
-    def answer(request: object, *, timeout: float) -> ChatAnswer:
-        return served("default") if request.tier == "standard" else complete(request, timeout=timeout)  # type: ignore[attr-defined, arg-type]
-
-    made.model.complete = answer  # type: ignore[method-assign, assignment]
+    made = bench(tmp_path, FULL, fallback=fallback)
+    made.context.model = FullFlex(FULL, clock=made.clock)
     began = made.clock.now()
     *full, last = asked(made)
     assert {call.code for call in full} == {"no_capacity"}
@@ -167,20 +176,24 @@ def test_no_call_starts_that_could_end_in_a_dear_hour(tmp_path: Path) -> None:
     assert made.stop.reason == "dear hours: goes on at 2026-11-30 10:00 UTC"
 
 
-def test_a_call_that_waits_for_its_turn_into_a_dear_hour_is_reserved_anew(tmp_path: Path) -> None:
+def test_a_call_that_waits_for_its_turn_into_a_dear_hour_is_reserved_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = at_hour(tmp_path, "2026-11-30 05:57:30", GOOD)
     reserved: list[int] = []
-    reserve, slot = made.context.budget.reserve, made.job.limiter.slot
+    budget, limiter = made.context.budget, made.job.limiter
+    reserve, slot = budget.reserve, limiter.slot
 
-    def late(*arguments: object) -> object:
-        made.clock.advance(60 if len(reserved) == 1 else 0)
-        return slot(*arguments)  # type: ignore[arg-type]
-
-    def noted(amount: int, *rest: object, **more: object) -> None:
+    def noted(amount: NanoUsd, give_up: Callable[[], bool], *, patient: bool = True) -> None:
         reserved.append(amount)
-        reserve(amount, *rest, **more)  # type: ignore[arg-type]
+        reserve(amount, give_up, patient=patient)
 
-    made.context.budget.reserve, made.job.limiter.slot = noted, late  # type: ignore[method-assign, assignment]
+    def late(tokens: int, give_up: Callable[[], bool]) -> AbstractContextManager[Slot]:
+        made.clock.advance(60 if len(reserved) == 1 else 0)
+        return slot(tokens, give_up)
+
+    monkeypatch.setattr(budget, "reserve", noted)
+    monkeypatch.setattr(limiter, "slot", late)
     asked(made)
     assert [2 * reserved[0]] == reserved[1:]
     assert made.settled() == 25_000
