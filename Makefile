@@ -58,11 +58,11 @@ check: $(VENV)/.ready ## Format, lint, types, imports, documentation.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m docs.generate --check
 	$(SITE)
 
 docs: $(VENV)/.ready ## Write the reference anew from the code, and the site into docs/_build.
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 	$(SITE)
 
 bench: $(VENV)/.ready ## Peers on one bench: each in an environment of its own; tables and picture of docs/benchmarks.md; RUNS=1 for a quick look.

@@ -1,6 +1,6 @@
 """Write the parts of these pages that the code knows best: commands, settings, exit codes, keys, providers.
 
-    python docs/generate.py [--check]
+    python -m docs.generate [--check]
 
 A part stands between `<!-- made of the code: NAME -->` and `<!-- end -->`; the rest is written by hand.
 """
@@ -24,26 +24,24 @@ import typer.main
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from docs.outputs import (  # noqa: E402 - found by the line above
+from docs.outputs import (
     EXIT_CODES,
     FILES,
     KEYS_WITHOUT_WORDS,
     OUTPUTS,
 )
-from docs.provider_page import provider_tables  # noqa: E402 - likewise
-from handlers.cli.help_words import Number  # noqa: E402 - likewise
-from handlers.cli.main import app_of  # noqa: E402 - likewise
-from handlers.domain.money import NanoUsd  # noqa: E402 - likewise
-from handlers.model_server.habits.habit_table import HABITS  # noqa: E402 - likewise
-from handlers.results.records import COLUMNS  # noqa: E402 - likewise
-from handlers.setting_sources import PREFIX  # noqa: E402 - likewise
-from handlers.settings import TIERS, Settings  # noqa: E402 - likewise
+from docs.provider_page import provider_tables
+from handlers.cli.flags.help_words import Number
+from handlers.cli.main import app_of
+from handlers.domain.fleet_tiers import TIERS
+from handlers.domain.money import NanoUsd
+from handlers.model_server.habits.habit_table import HABITS
+from handlers.results.records import COLUMNS
+from handlers.setting_sources import PREFIX
+from handlers.settings import Settings
 
+HERE = Path(__file__).parent
+ROOT = HERE.parent
 PART = re.compile(r"(<!-- made of the code: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OWN_FIELDS = {"simulate", "model-server"}
 """Commands whose flags are fields of models of their own, settings of the same name or not."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 
 class Flag(NamedTuple):
@@ -61,3 +61,7 @@ def share_of(value: Any) -> Any:
     if rest or not 0 <= share <= 1:
         raise ValueError(f"{value!r} is no share of the papers: give a percentage such as 5%")
     return share
+
+
+Share = Annotated[float, BeforeValidator(share_of)]
+"""A share of the papers, as a number or as a percentage."""

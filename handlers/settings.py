@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -15,6 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from handlers.domain.fleet_tiers import MOST_AUTO, TIERS, Tier
 from handlers.domain.money import NANO, NanoUsd
 from handlers.domain.run import RunId
 from handlers.errors import UsageError, problem_of
@@ -38,31 +39,15 @@ from handlers.flag_groups import (
     THINKING,
     WHERE,
     WORKERS,
+    Share,
     setting,
-    share_of,
 )
 from handlers.setting_sources import PREFIX, SECRETS, TomlFile, check_environment
 
-Tier = Literal["standard", "parallel", "ultra", "extreme"]
-TIERS: dict[str, tuple[int, int]] = {
-    "standard": (1, 10),
-    "parallel": (5, 20),
-    "ultra": (10, 50),
-    "extreme": (20, 100),
-}
-"""Tier → (jobs, workers per job)."""
-CUSTOM = "custom"
-"""Name of a plan's fleet that is no tier."""
-MOST_AUTO = 500
-"""Most threads of a process under ``workers = "auto"``: beyond them its CPU is the limit."""
 FLEX_SECONDS = 900.0
 """Of a call in the flex tier, and of its silence, where none is given."""
-FLEX_FALLBACK = 600.0
 _PRICE: dict[str, Any] = {"ge": 0, "le": 10**5}
 _RATE: dict[str, Any] = {"gt": 0, "ge": 1e-3}
-
-
-Share = Annotated[float, BeforeValidator(share_of)]
 
 
 class Settings(BaseSettings):
@@ -219,15 +204,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _stack_implies_aws(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {"backend": "aws"} | values if values.get("stack") else values
-
-    @model_validator(mode="before")
-    @classmethod
-    def _flex_takes_longer(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if str(values.get("flex")).lower() not in ("true", "1", "yes", "on", "t", "y"):
-            return values
-        return {"call_timeout": FLEX_SECONDS, "read_timeout": FLEX_SECONDS} | values
+    def _implied(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """A stack implies AWS, and the flex tier long calls."""
+        implied: dict[str, Any] = {"backend": "aws"} if values.get("stack") else {}
+        if str(values.get("flex")).lower() in ("true", "1", "yes", "on", "t", "y"):
+            implied |= {"call_timeout": FLEX_SECONDS, "read_timeout": FLEX_SECONDS}
+        return implied | values
 
     @model_validator(mode="after")
     def _one_tier(self) -> Settings:

@@ -62,7 +62,7 @@ MUTATIONS = (
         _TOLD,
     ),
     _in(
-        "pipeline/calls.py",
+        "pipeline/calls/paper_calls.py",
         "promise 2: answers of an interrupted attempt are paid for again",
         "if (known := self._replay.get(digest)) is not None:",
         "if (known := self._replay.get(digest + '!')) is not None:",
@@ -76,21 +76,21 @@ MUTATIONS = (
         "tests/contract/test_leases.py",
     ),
     _in(
-        "pipeline/call_outcomes.py",
+        "pipeline/calls/call_outcomes.py",
         "promise 3: a call that was cut off is not booked",
         "if isinstance(outcome, ModelCallError) and not outcome.indeterminate:",
         "if isinstance(outcome, ModelCallError):",
         f"{_PIPELINE}/test_calls.py",
     ),
     _in(
-        "pipeline/calls.py",
+        "pipeline/calls/paper_calls.py",
         "promise 4: what a call of unknown cost may be billed for goes back to the budget",
         "taken = NanoUsd(record.cost + record.held)",
         "taken = record.cost",
         "tests/faults/test_hostile_bills.py",
     ),
     _in(
-        "pipeline/call_outcomes.py",
+        "pipeline/calls/call_outcomes.py",
         "promise 4: nothing is held beside the estimate",
         "cost, rest = sent.quote.expected, max(0, sent.quote.worst - sent.quote.expected)",
         "cost, rest = sent.quote.expected, 0",

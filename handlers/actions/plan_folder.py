@@ -26,8 +26,8 @@ from handlers.domain.ledger import Reusable
 from handlers.domain.result import Part, PartPointer
 from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError
-from handlers.llm.dialect_memory import read_note
-from handlers.llm.request_form import as_sent, form_of
+from handlers.llm.dialects.dialect_memory import read_note
+from handlers.llm.dialects.request_form import as_sent, form_of
 from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 

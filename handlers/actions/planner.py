@@ -18,7 +18,7 @@ from handlers.corpus.batching import read_paper
 from handlers.domain.money import NanoUsd, Price, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunRecord, SessionRecord
-from handlers.llm.pricing import worst_cost
+from handlers.llm.prices.pricing import worst_cost
 from handlers.settings import Settings
 from handlers.state_paths import SESSIONS, run_folder
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from handlers.domain.fleet_tiers import TIERS
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.planning.assumptions import Assumptions
@@ -14,7 +15,6 @@ from handlers.planning.plan_rows import FleetShape, Scenario, plan_row
 from handlers.planning.platform_limits import ActionsLimits, platform_limits
 from handlers.planning.platforms import platform_of
 from handlers.planning.workload import Workload
-from handlers.settings import TIERS
 
 SEED_PACE = 34_237 / (340 * 10)
 """Papers of a worker in an hour, before anything is measured: 34,237 papers took 10 workers 340 hours."""

@@ -21,14 +21,14 @@ from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
-from handlers.llm.dialect_memory import DialectMemory, endpoint_key
+from handlers.llm.dialects.dialect_memory import DialectMemory, endpoint_key
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
 from handlers.llm.limits.token_bucket import TokenBucket
-from handlers.llm.pricing import price_of
+from handlers.llm.prices.pricing import price_of
+from handlers.llm.prices.tariff import GivenPrices, ModelTariff, tariff_of
 from handlers.llm.proxies import proxy_for
 from handlers.llm.reasoning_room import ReasoningRoom
-from handlers.llm.tariff import GivenPrices, ModelTariff, tariff_of
 from handlers.pipeline.auto_workers import AutoWorkers
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
@@ -38,10 +38,13 @@ from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Clock, EndpointNotes, Task
-from handlers.settings import FLEX_FALLBACK, Settings, load_settings
+from handlers.settings import Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from handlers.tasks.translation.translate import TranslateTask
+
+_FLEX_FALLBACK = 600.0
+"""Seconds without capacity in the flex tier where none are given."""
 
 
 def api_key(settings: Settings) -> SecretStr:
@@ -96,7 +99,7 @@ def _flex_fallback(settings: Settings) -> float | None:
     """Seconds, infinite for never; None without the flex tier."""
     if not settings.flex:
         return None
-    given = FLEX_FALLBACK if settings.flex_fallback is None else settings.flex_fallback
+    given = _FLEX_FALLBACK if settings.flex_fallback is None else settings.flex_fallback
     return math.inf if given == "never" else float(given)
 
 

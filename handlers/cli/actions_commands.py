@@ -18,9 +18,9 @@ from handlers.actions.plan_session import plan_session
 from handlers.actions.step import step
 from handlers.actions.summary import plan_summary, session_summary
 from handlers.actions.workflow_status import status_lines, statuses
-from handlers.cli import shared_options
-from handlers.cli.help_words import WordedGroup
-from handlers.cli.setting_flags import add_command
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.help_words import WordedGroup
+from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import UsageError
 from handlers.settings import load_settings
 

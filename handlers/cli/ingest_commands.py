@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from handlers.bootstrap.state import SystemClock
-from handlers.cli import shared_options
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.provider_hint import tell_of_provider
-from handlers.cli.setting_flags import add_command
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.call_errors import AdaptedError, ModelCallError, RejectedError
@@ -111,7 +111,7 @@ class _Trial:
     def __init__(self, settings: Settings, corpus: IngestResult) -> None:
         from handlers.bootstrap import wiring  # most of the package
         from handlers.llm.reasoning_room import ReasoningRoom
-        from handlers.pipeline.thinking import RoomyAsk
+        from handlers.pipeline.calls.thinking import RoomyAsk
 
         spec = specification(settings, corpus)
         self._price = wiring.price(settings, spec.model)

@@ -14,7 +14,7 @@ from handlers.bootstrap import wiring
 from handlers.bootstrap.host import set_environment
 from handlers.bootstrap.metrics import figures
 from handlers.bootstrap.state import SystemClock
-from handlers.cli.setting_flags import add_command
+from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import UsageError, first_problem
 from handlers.local.event_source import LocalContext
 from handlers.settings import load_settings, to_environment

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from handlers.cli.help_words import WordedGroup
+from handlers.cli.flags.help_words import WordedGroup
 from handlers.errors import PaperfleetError
 
 _HELP = "Push a corpus of papers through an LLM API: fast, within budget, nothing lost, nothing paid twice."

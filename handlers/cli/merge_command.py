@@ -10,8 +10,8 @@ from rich.console import Console
 
 from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import open_state
-from handlers.cli import shared_options
-from handlers.cli.setting_flags import add_command
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.setting_flags import add_command
 from handlers.domain.run_report import RunReport
 from handlers.local.merge import check_state, merge_sentence, merge_state
 from handlers.local.session import print_report

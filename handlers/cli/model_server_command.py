@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handlers.cli.setting_flags import add_command, parsed
+from handlers.cli.flags.setting_flags import add_command, parsed
 from handlers.model_server.habits.habit_table import listed
 from handlers.model_server.running import serve
 from handlers.model_server.server_settings import ServerSettings

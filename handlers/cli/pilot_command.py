@@ -14,9 +14,9 @@ from rich.console import Console
 from handlers.atomic_file import replacing
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State, open_state
-from handlers.cli import shared_options
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.measured_corpus import MeasuredCorpus, measure_corpus
-from handlers.cli.setting_flags import add_command
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.domain.money import NANO

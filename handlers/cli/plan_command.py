@@ -10,15 +10,15 @@ import typer
 from rich.console import Console
 
 from handlers.bootstrap import host
-from handlers.cli import shared_options
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.measured_corpus import MeasuredCorpus, measure_corpus
 from handlers.cli.provider_hint import tell_of_provider
-from handlers.cli.setting_flags import add_command
 from handlers.domain.money import Price
 from handlers.domain.plan import Plan, PlanFile
 from handlers.errors import UsageError
-from handlers.llm.pricing import list_price
-from handlers.llm.tariff import FLEX, OFFPEAK, STANDARD, flex_price, missing_flex_price, missing_hours
+from handlers.llm.prices.pricing import list_price
+from handlers.llm.prices.tariff import FLEX, OFFPEAK, STANDARD, flex_price, missing_flex_price, missing_hours
 from handlers.local.ingesting import SourceSpec
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions, AssumptionsBuilder

@@ -16,8 +16,8 @@ from handlers.audit.audit import Audit, audit, release_held
 from handlers.audit.bill import Bill, read_bill
 from handlers.audit.repair import Repaired, repair
 from handlers.bootstrap.state import SystemClock, open_state
-from handlers.cli import shared_options
-from handlers.cli.setting_flags import add_command
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent

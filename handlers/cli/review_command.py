@@ -12,7 +12,7 @@ from rich.console import Console
 
 from handlers.atomic_file import replacing
 from handlers.bootstrap.state import State, open_state
-from handlers.cli.setting_flags import add_command
+from handlers.cli.flags.setting_flags import add_command
 from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError, first_problem

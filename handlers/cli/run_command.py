@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from handlers.cli import shared_options
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.provider_hint import tell_of_provider
-from handlers.cli.setting_flags import add_command
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import State, export_processes, open_state
-from handlers.cli import shared_options
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.review_command import write_page
-from handlers.cli.setting_flags import add_command
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import RunReport
 from handlers.errors import UnknownRunError, UsageError

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from handlers.bootstrap import host
 from handlers.bootstrap.state import SystemClock
-from handlers.cli.setting_flags import add_command, parsed
+from handlers.cli.flags.setting_flags import add_command, parsed
+from handlers.domain.fleet_tiers import TIERS
 from handlers.domain.plan import PlanFile
 from handlers.errors import UsageError
 from handlers.model_server.limits import Limits
@@ -25,7 +26,6 @@ from handlers.planning.platform_limits import platform_limits
 from handlers.reporting.plan_table import money
 from handlers.reporting.sim_charts import check_charts, write_charts
 from handlers.reporting.tables import duration
-from handlers.settings import TIERS
 from handlers.simulation.sim_api import ApiLimits
 from handlers.simulation.sim_setup import SimResult, SimSetup
 from handlers.simulation.simulation import Simulation

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from handlers.bootstrap.state import DEFAULT_STACK
-from handlers.cli.setting_flags import add_command
+from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import UsageError
 from handlers.setting_sources import PREFIX
 from handlers.settings import load_settings

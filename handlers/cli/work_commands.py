@@ -10,8 +10,8 @@ from rich.console import Console
 
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import open_state, with_stack_outputs
-from handlers.cli import shared_options
-from handlers.cli.setting_flags import add_command
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import UnknownRunError
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.ingesting import SourceSpec, ingest_source

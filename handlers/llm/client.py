@@ -30,13 +30,13 @@ from handlers.llm.answers import Expected, is_whole, read_answer, usage_of
 from handlers.llm.classify import Circumstances, Refusal, classify_refusal
 from handlers.llm.client_settings import ClientSettings, default_ssl_context
 from handlers.llm.connection import Bounds, Connections
-from handlers.llm.dialect import Dialect, RequestBody
-from handlers.llm.dialect_memory import DialectMemory
+from handlers.llm.dialects.dialect import Dialect, RequestBody
+from handlers.llm.dialects.dialect_memory import DialectMemory
+from handlers.llm.dialects.refused_parameter import refused_parameter, refuses_tier
+from handlers.llm.dialects.request_form import Form, as_sent
 from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
-from handlers.llm.refused_parameter import refused_parameter, refuses_tier
-from handlers.llm.request_form import Form, as_sent
 from handlers.llm.timed_socket import Way
 from handlers.ports import Clock
 

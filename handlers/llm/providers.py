@@ -14,7 +14,7 @@ from pydantic import Field
 
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
-from handlers.llm.request_form import TokensField
+from handlers.llm.dialects.request_form import TokensField
 
 FactKind = Literal[
     "address",

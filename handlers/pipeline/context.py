@@ -11,10 +11,12 @@ from handlers.domain.result import PartLine
 from handlers.domain.run import DEAR_HOURS, Control, RunRecord, RunSpec
 from handlers.errors import StoppedError
 from handlers.llm.limits.limiter import Limiter
-from handlers.llm.pricing import CostEstimator
+from handlers.llm.prices.pricing import CostEstimator
+from handlers.llm.prices.tariff import ModelTariff
 from handlers.llm.reasoning_room import ReasoningRoom
-from handlers.llm.tariff import ModelTariff
 from handlers.pipeline.budget_lease import BudgetLease
+from handlers.pipeline.calls.thinking import RoomyAsk
+from handlers.pipeline.calls.tier_choice import TierChoice
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job_meter import JobMeter
@@ -22,8 +24,6 @@ from handlers.pipeline.paper_times import LatencyForecast
 from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.single_flight import SingleFlight
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.pipeline.thinking import RoomyAsk
-from handlers.pipeline.tier_choice import TierChoice
 from handlers.ports import Ask, Backend, ChatModel, Task
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, DamagedObjectError, StoppedError
-from handlers.pipeline.calls import PaperCalls
+from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.paper_times import text_size
 

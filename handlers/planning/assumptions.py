@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from handlers.domain.fleet_tiers import CUSTOM, TIERS
 from handlers.domain.plan import PilotFigures
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError, first_problem
 from handlers.planning.platform_limits import platform_limits
-from handlers.settings import CUSTOM, TIERS
 
 Origin = str
 """Where a figure comes from: ``default``, ``corpus``, ``limits``, ``price``, ``pilot``, ``the API's headers,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from handlers.domain.money import PICO, Price, usd
-from handlers.llm.pricing import worst_cost
+from handlers.llm.prices.pricing import worst_cost
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.service_times import ServiceTime
 from handlers.planning.workload import Workload

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from handlers.domain.fleet_tiers import CUSTOM, TIERS
 from handlers.domain.plan import Elsewhere, FirstStep, Plan, PlanCorpus, PlanRow, PlanTier
 from handlers.planning.demand import Demand, demand_of
 from handlers.planning.plan_refusals import refuse_impossible, refuse_negative
@@ -14,7 +15,6 @@ from handlers.planning.plan_rows import FleetShape, Scenario, auto_shape, plan_r
 from handlers.planning.plan_warnings import basis_warnings, request_warnings
 from handlers.planning.platform_limits import platform_limits
 from handlers.planning.platforms import PlatformName, platform_of
-from handlers.settings import CUSTOM, TIERS
 
 _NEARLY = 1.1
 """A smaller fleet that takes at most so many times as long is as good."""

@@ -19,7 +19,7 @@ _NINETY = 1.645
 _T_EXTRA = 1.7
 """Student's t at 90% is about 1.645 + 1.7 / degrees of freedom."""
 _BACKOFF = 0.5
-"""Mean seconds of the first wait after a transient error (see pipeline/calls.py)."""
+"""Mean seconds of the first wait after a transient error (see pipeline/calls/paper_calls.py)."""
 _FEW = 3
 """Papers below which nothing is fitted but a mean."""
 

@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from handlers.atomic_file import replacing
+from handlers.domain.fleet_tiers import CUSTOM
 from handlers.domain.plan import Plan, PlanFile
 from handlers.domain.value import sha256_of
 from handlers.errors import UsageError, first_problem
 from handlers.setting_sources import PREFIX
-from handlers.settings import CUSTOM, Settings, load_settings, settings_of
+from handlers.settings import Settings, load_settings, settings_of
 
 _OF_THE_MACHINE = ("state", "run_id", "tier", "ca_file", "proxy")
 _EXECUTED = tuple(name for name in settings_of("plan") if name not in _OF_THE_MACHINE)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from handlers.domain.fleet_tiers import CUSTOM, MOST_AUTO
 from handlers.domain.plan import Binding, PlanRow, Risk
 from handlers.pipeline.auto_workers import GROWTH, START
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import Demand
 from handlers.planning.platforms import Platform, Span
-from handlers.settings import CUSTOM, MOST_AUTO
 
 _SLOW_START = 0.5
 """Seconds of the fleet's work lost while slots open, all of them within a second (see llm/limits/aimd.py)."""

@@ -16,7 +16,7 @@ from functools import partial
 
 from handlers.errors import UsageError
 from handlers.llm.limits.backoff import delay
-from handlers.pipeline.calls import BACKOFF_BASE, BACKOFF_CAP, MAX_TRIES
+from handlers.pipeline.calls.paper_calls import BACKOFF_BASE, BACKOFF_CAP, MAX_TRIES
 from handlers.simulation.sim_api import Api, ApiLimits, Outcome
 from handlers.simulation.sim_counts import SimCounts
 from handlers.simulation.sim_job import Batch, Heartbeats, SimJob, Unit, batches

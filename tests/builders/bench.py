@@ -14,7 +14,7 @@ from handlers.domain.money import Price
 from handlers.domain.run import RunRecord
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
-from handlers.llm.tariff import ModelTariff
+from handlers.llm.prices.tariff import ModelTariff
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.result_names import ResultNames

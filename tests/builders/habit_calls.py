@@ -13,7 +13,7 @@ from handlers.domain.paper import Paper
 from handlers.domain.result import TaskResult
 from handlers.llm.answers import Expected, read_answer
 from handlers.llm.classify import Circumstances, Refusal, classify_refusal
-from handlers.llm.dialect import Dialect, Form, RequestBody
+from handlers.llm.dialects.dialect import Dialect, Form, RequestBody
 from handlers.llm.error_body import read_error
 from handlers.model_server import ServerSettings
 from handlers.model_server.canned import Filler

@@ -6,8 +6,8 @@ import datetime
 from typing import Any
 
 from handlers.domain.money import Price
-from handlers.llm.price_hours import PriceHours, read_hours
-from handlers.llm.tariff import ModelTariff
+from handlers.llm.prices.price_hours import PriceHours, read_hours
+from handlers.llm.prices.tariff import ModelTariff
 
 PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
 HALF = Price(prompt=500_000, completion=1_000_000, cached=100_000)

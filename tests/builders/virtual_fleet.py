@@ -21,7 +21,7 @@ from handlers.llm.limits.rate_headers import rate_hint, retry_after
 from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.model_server.limits import Limits
 from handlers.model_server.server_settings import ServerSettings
-from handlers.pipeline.calls import BACKOFF_BASE, BACKOFF_CAP
+from handlers.pipeline.calls.paper_calls import BACKOFF_BASE, BACKOFF_CAP
 from handlers.pipeline.heartbeat import BEAT
 
 _REFUSAL_SECONDS = 0.02

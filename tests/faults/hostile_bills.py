@@ -23,8 +23,8 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
 from handlers.errors import StoppedError, UsageError
 from handlers.llm.limits.aimd import AimdLimit
-from handlers.llm.tariff import ModelTariff
-from handlers.pipeline.calls import PaperCalls
+from handlers.llm.prices.tariff import ModelTariff
+from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.result_names import ResultNames

@@ -9,7 +9,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import ChatAnswer, ChatRequest, Usage
 from handlers.domain.call_errors import ModelCallError, RejectedError, ThrottledError, TransientError
 from handlers.domain.money import NanoUsd
-from handlers.llm.pricing import worst_cost
+from handlers.llm.prices.pricing import worst_cost
 from tests.faults.one_thread import PRICE
 
 HONEST = ("ok", "stated", "filtered", "throttled", "http_500")

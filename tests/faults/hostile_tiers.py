@@ -11,8 +11,8 @@ from pathlib import Path
 from handlers.domain.call import ChatAnswer, ChatRequest, Usage
 from handlers.domain.call_errors import CapacityError, TransientError
 from handlers.domain.money import Price
-from handlers.llm.pricing import worst_cost
-from handlers.llm.tariff import ModelTariff
+from handlers.llm.prices.pricing import worst_cost
+from handlers.llm.prices.tariff import ModelTariff
 from tests.builders.tariffs import HALF, PRICE, hours
 from tests.faults.hostile_bills import HostileFleet
 from tests.faults.hostile_provider import some

@@ -16,7 +16,7 @@ from handlers.domain.call_errors import (
 )
 from handlers.domain.money import Price
 from handlers.llm.limits.limiter import Limiter
-from handlers.llm.pricing import worst_cost
+from handlers.llm.prices.pricing import worst_cost
 from handlers.model_server.canned import Filler
 from handlers.model_server.content import compose
 from handlers.pipeline.committer import Committer, FinishedPaper

@@ -21,7 +21,7 @@ from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.domain.run import RunSpec
 from handlers.llm.limits.aimd import AimdLimit
-from handlers.llm.tariff import ModelTariff
+from handlers.llm.prices.tariff import ModelTariff
 from handlers.pipeline.batch_runner import BatchRunner, Delivery
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.committer import Committer

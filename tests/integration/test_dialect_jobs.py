@@ -13,7 +13,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call_errors import AdaptedError
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
-from handlers.llm.dialect_memory import DialectMemory
+from handlers.llm.dialects.dialect_memory import DialectMemory
 from tests.builders.llm_calls import REQUEST
 from tests.builders.values import spec
 from tests.builders.wire import (

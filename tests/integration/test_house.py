@@ -63,3 +63,10 @@ def test_unit_tests_lie_as_the_modules_do() -> None:
             assert (PACKAGE / there).is_dir(), there
     for path in (TESTS / "unit").glob("test_*.py"):
         assert (PACKAGE / path.name.removeprefix("test_")).is_file(), path
+
+
+def test_a_room_has_at_most_twenty_modules_and_a_file_three_hundred_lines() -> None:
+    rooms = {folder: len(list(folder.glob("*.py"))) for folder in PACKAGE.rglob("*") if folder.is_dir()}
+    lines = {path: path.read_text(encoding="utf-8").count("\n") for path in PACKAGE.rglob("*.py")}
+    assert {str(room): count for room, count in rooms.items() if count > 20} == {}
+    assert {str(path): count for path, count in lines.items() if count > 300} == {}

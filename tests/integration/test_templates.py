@@ -12,8 +12,9 @@ import pytest
 
 from handlers.adapters.dynamodb.job_items import live_key
 from handlers.bootstrap import metrics
+from handlers.domain.fleet_tiers import TIERS
 from handlers.setting_sources import PREFIX
-from handlers.settings import TIERS, Settings
+from handlers.settings import Settings
 from tests.builders.cloudformation import ROOT, as_list, inside, of_type, statements, template
 
 STACK = template("template.yaml")

@@ -12,8 +12,8 @@ import typer
 from pydantic import BaseModel, Field
 from typer.testing import CliRunner
 
+from handlers.cli.flags.setting_flags import add_command, parsed
 from handlers.cli.main import app_of
-from handlers.cli.setting_flags import add_command, parsed
 from handlers.errors import UsageError
 from handlers.settings import Settings, load_settings
 

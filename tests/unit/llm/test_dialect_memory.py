@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from handlers.domain.call import ChatRequest, Message
-from handlers.llm.dialect import Dialect
-from handlers.llm.dialect_memory import DialectMemory, endpoint_key
+from handlers.llm.dialects.dialect import Dialect
+from handlers.llm.dialects.dialect_memory import DialectMemory, endpoint_key
+from handlers.llm.dialects.request_form import Form
 from handlers.llm.error_body import read_error
-from handlers.llm.request_form import Form
 from tests.builders.fakes import FakeClock
 
 ASKED = Form(True, "max_tokens", 0.0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from handlers.domain.call import ChatRequest, Message, Usage
 from handlers.domain.money import Price
 from handlers.errors import UsageError
-from handlers.llm.pricing import CostEstimator, list_price, price_of, price_table, worst_cost
+from handlers.llm.prices.pricing import CostEstimator, list_price, price_of, price_table, worst_cost
 
 MINI = Price(prompt=150_000, completion=600_000, cached=75_000)
 

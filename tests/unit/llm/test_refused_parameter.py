@@ -9,10 +9,10 @@ import pytest
 
 from handlers.domain.call import ChatRequest, Message
 from handlers.llm.classify import Circumstances, Refusal, classify_refusal
-from handlers.llm.dialect import Dialect
+from handlers.llm.dialects.dialect import Dialect
+from handlers.llm.dialects.refused_parameter import refused_parameter
+from handlers.llm.dialects.request_form import Form
 from handlers.llm.error_body import read_error
-from handlers.llm.refused_parameter import refused_parameter
-from handlers.llm.request_form import Form
 
 REFUSED: list[tuple[int, str, str | None]] = [
     (400, "Unsupported value: 'temperature' does not support 0 with this model.", "temperature"),

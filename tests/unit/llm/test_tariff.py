@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from handlers.domain.call import Usage
 from handlers.domain.money import Price
 from handlers.errors import UsageError
-from handlers.llm.pricing import price_table
-from handlers.llm.tariff import GivenPrices, ModelTariff, dearest, tariff_of
+from handlers.llm.prices.pricing import price_table
+from handlers.llm.prices.tariff import GivenPrices, ModelTariff, dearest, tariff_of
 from tests.builders.tariffs import BY_HOUR, FLEX, HALF, PRICE, at, hours
 
 CHEAP, DEAR = at("2026-11-30 12:00"), at("2026-11-30 02:00")

@@ -21,7 +21,7 @@ from handlers.domain.ledger import Commit
 from handlers.errors import StoppedError
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
-from handlers.pipeline.calls import MAX_TRIES, PaperCalls
+from handlers.pipeline.calls.paper_calls import MAX_TRIES, PaperCalls
 from tests.builders.bench import GOOD, PRICE, REQUEST, Bench
 from tests.builders.command import until
 from tests.builders.fakes import ScriptedModel

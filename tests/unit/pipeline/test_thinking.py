@@ -10,7 +10,7 @@ import pytest
 
 from handlers.domain.call import ChatAnswer, ChatRequest, Message, Usage
 from handlers.domain.call_errors import RejectedError
-from handlers.pipeline.calls import PaperCalls
+from handlers.pipeline.calls.paper_calls import PaperCalls
 from tests.builders.bench import GOOD, PRICE, REQUEST, Bench
 
 

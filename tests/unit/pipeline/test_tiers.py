@@ -14,8 +14,8 @@ from handlers.domain.call_errors import CapacityError, ModelCallError, Throttled
 from handlers.domain.money import NanoUsd
 from handlers.errors import StoppedError
 from handlers.llm.limits.limiter import Slot
-from handlers.llm.tariff import ModelTariff
-from handlers.pipeline.calls import PaperCalls
+from handlers.llm.prices.tariff import ModelTariff
+from handlers.pipeline.calls.paper_calls import PaperCalls
 from tests.builders.bench import GOOD, REQUEST, Bench
 from tests.builders.fakes import ScriptedModel
 from tests.builders.tariffs import BY_HOUR, FLEX, PRICE, at

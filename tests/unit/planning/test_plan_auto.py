@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from handlers.domain.fleet_tiers import MOST_AUTO
 from handlers.domain.plan import Plan
 from handlers.planning.plan_request import PlanRequest
 from handlers.planning.workload import Workload
-from handlers.settings import MOST_AUTO
 from tests.builders.plans import ORIGINAL, TEN_THOUSAND, planned, tier
 
 QUICK = {

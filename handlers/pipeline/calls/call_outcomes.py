@@ -15,7 +15,7 @@ from handlers.domain.call_errors import (
     TransientError,
 )
 from handlers.domain.money import NanoUsd
-from handlers.llm.tariff import STANDARD
+from handlers.llm.prices.tariff import STANDARD
 from handlers.pipeline.context import RunContext
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import typer
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 
-from handlers.cli.help_words import Number, WordedCommand
+from handlers.cli.flags.help_words import Number, WordedCommand
 from handlers.errors import UsageError, problem_of
 from handlers.settings import settings_of
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.domain.call import ChatRequest, Message
-from handlers.llm.dialect_memory import DialectMemory
+from handlers.llm.dialects.dialect_memory import DialectMemory
+from handlers.llm.dialects.refused_parameter import Parameter, refused_parameter, stated_cap
+from handlers.llm.dialects.request_form import Form
 from handlers.llm.error_body import ErrorBody
-from handlers.llm.refused_parameter import Parameter, refused_parameter, stated_cap
-from handlers.llm.request_form import Form
 
 logger = logging.getLogger(__name__)
 

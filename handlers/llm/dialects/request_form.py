@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from handlers.domain.run import RunSpec
-from handlers.llm.refused_parameter import Parameter
+from handlers.llm.dialects.refused_parameter import Parameter
 
 TokensField = Literal["max_tokens", "max_completion_tokens"]
 _OTHER: dict[TokensField, TokensField] = {

@@ -23,10 +23,10 @@ from handlers.domain.money import NanoUsd
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.llm.limits.backoff import delay
 from handlers.llm.limits.congestion import UNANSWERED
-from handlers.llm.tariff import FLEX
-from handlers.pipeline.call_outcomes import Quote, Sent, outcome_fields
+from handlers.llm.prices.tariff import FLEX
+from handlers.pipeline.calls.call_outcomes import Quote, Sent, outcome_fields
+from handlers.pipeline.calls.thinking import cut_off, is_whole
 from handlers.pipeline.context import RunContext
-from handlers.pipeline.thinking import cut_off, is_whole
 
 logger = logging.getLogger(__name__)
 

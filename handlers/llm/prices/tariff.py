@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from handlers.domain.money import Price
 from handlers.errors import UsageError
-from handlers.llm.price_hours import PriceHours
-from handlers.llm.pricing import check_prices, list_price, price_from, price_of
+from handlers.llm.prices.price_hours import PriceHours
+from handlers.llm.prices.pricing import check_prices, list_price, price_from, price_of
 
 STANDARD, FLEX, PEAK, OFFPEAK = "standard", "flex", "peak", "offpeak"
 _NAMES = {

@@ -18,7 +18,7 @@ from typing import Any
 from handlers.domain.call import CallKind, ChatRequest, Usage
 from handlers.domain.money import PICO_A_NANO, NanoUsd, PicoUsd, Price, rounded_up
 from handlers.errors import UsageError
-from handlers.llm.price_hours import PriceHours, read_hours
+from handlers.llm.prices.price_hours import PriceHours, read_hours
 
 _PICO_PER_TOKEN = 1_000_000
 """pico-USD per token at 1 USD per million tokens."""
@@ -51,7 +51,7 @@ class ListPrice:
 @cache
 def price_table() -> Mapping[str, ListPrice]:
     """Model name → list price, from ``prices.toml``."""
-    text = resources.files("handlers.llm").joinpath("prices.toml").read_text("utf-8")
+    text = resources.files("handlers.llm.prices").joinpath("prices.toml").read_text("utf-8")
     rows = tomllib.loads(text, parse_float=Decimal)
     return MappingProxyType({name: _listed(row) for name, row in rows.items()})
 

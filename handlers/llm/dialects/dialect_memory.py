@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from handlers.domain.value import Frozen, canonical_json, sha256_of_text
-from handlers.llm.request_form import Form, TokensField
+from handlers.llm.dialects.request_form import Form, TokensField
 from handlers.ports import Clock, EndpointNotes
 
 logger = logging.getLogger(__name__)
