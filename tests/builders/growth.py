@@ -16,8 +16,6 @@ _SLACK = 4
 _FLOOR = 0.002
 """CPU seconds below which a measurement says nothing; with it, an eighth of a second is always granted."""
 _TRIES = 3
-_QUARTER_SLACK = 1.5
-"""Allows less of a square than ``_SLACK`` at the whole size: 3.2 times the linear part there and not 4."""
 
 Input = TypeVar("Input")
 
@@ -28,13 +26,8 @@ def repeated(piece: str) -> Callable[[int], str]:
 
 
 def assert_linear(make: Callable[[int], Input], act: Callable[[Input], object], *, size: int = FLOOD) -> None:
-    """``act`` on ``make(size)`` takes no more than in proportion to what it takes on a sixteenth.
-
-    Where that is long enough to be held to it closely, a quarter tells as much as the whole, for a third of
-    the time; where it does not pass there, the whole decides."""
+    """``act`` on ``make(size)`` takes no more than in proportion to what it takes on a sixteenth."""
     small = max(_FLOOR, min(_spent(act, make(size // _SMALLER)) for _ in range(2)))
-    if small > _FLOOR and _spent(act, make(size // 4)) <= small * (_SMALLER / 4) * _QUARTER_SLACK:
-        return
     large = make(size)
     allowed = small * _SMALLER * _SLACK
     for _ in range(_TRIES):  # a cold cache may have struck the one, not both
