@@ -18,7 +18,10 @@ from tests.faults.hostile_bills import HostileFleet
 from tests.faults.hostile_provider import some
 from tests.faults.stories import MEMORY
 
-NAMED = {"flex": "flex", "FLEX": "flex", "default": "", "on_demand": "", "auto": None, None: None}
+NAMED = {
+    "flex": "flex", "FLEX": "flex", "default": "", "on_demand": "", "auto": None, None: None,
+    "priority": "priority", "a tier of tomorrow": "priority",
+}  # fmt: skip
 """The answer's word → the tier that is billed: "" the standard one, None as the provider likes."""
 STATED = ("ok", "ok", "full")
 SILENT = ("silent", "timeout")

@@ -50,7 +50,7 @@ def spoken() -> set[str]:
     folders = [ROOT / "handlers" / name for name in ("llm", "pipeline", "audit")]
     files = [path for folder in folders for path in folder.rglob("*.py")]
     found = {word for path in files for word in words(ast.parse(path.read_text(encoding="utf-8")))}
-    dialect = ast.parse((ROOT / "handlers" / "llm" / "dialect.py").read_text(encoding="utf-8"))
+    dialect = ast.parse((ROOT / "handlers" / "llm" / "dialects" / "dialect.py").read_text(encoding="utf-8"))
     returned = [node.value for node in ast.walk(dialect) if isinstance(node, ast.Return) and node.value]
     found |= {word for value in returned for word in texts(value) if word.endswith("_unsupported")}
     return found | set(classify._FATAL.values()) | set(CHECKS)

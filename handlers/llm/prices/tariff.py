@@ -14,6 +14,8 @@ from handlers.llm.prices.price_hours import PriceHours
 from handlers.llm.prices.pricing import check_prices, list_price, price_from, price_of
 
 STANDARD, FLEX, PEAK, OFFPEAK = "standard", "flex", "peak", "offpeak"
+OTHER = "other"
+"""A tier whose price is not known, whatever the API calls it: its words are strangers' and without number."""
 _NAMES = {
     "default": STANDARD,
     "on_demand": STANDARD,
@@ -42,23 +44,17 @@ class ModelTariff:
         if tier in self.tiers:
             return tier, self.tiers[tier]
         if tier not in ("", STANDARD):
-            return tier, dearest(self.standard, *self.tiers.values())
+            return OTHER, dearest(self.standard, *self.tiers.values())
         if self.hours is None:
             return tier, self.standard
         dear = self.is_dear(start, end)
         return (PEAK, self.standard) if dear else (OFFPEAK, self.hours.cheap)
 
-    def worst(self, tiers: frozenset[str], start: float, end: float) -> Price:
+    def worst(self, tiers: frozenset[str]) -> Price:
         """The dearest price, for each kind of token, of a call at any of these tiers or the standard one, at
-        any moment from ``start`` to ``end``."""
-        if not tiers and self.hours is None:
-            return self.standard
-        base = self.hours.cheap if self.hours and not self.is_dear(start, end) else self.standard
-        return dearest(base, *(self.booked("", each, start, end)[1] for each in sorted(tiers)))
-
-    def knows(self, tier: str) -> bool:
-        """Whether it has a price of its own."""
-        return tier in self.tiers or tier in (STANDARD, PEAK, OFFPEAK)
+        any hour: an answer may name another tier than the one whose hours are cheap."""
+        known = self.tiers.keys() if OTHER in tiers else tiers & self.tiers.keys()
+        return dearest(self.standard, *(self.tiers[each] for each in known))
 
     def next_cheap(self, now: float, seconds: float) -> float | None:
         return None if self.hours is None else self.hours.next_cheap(now, seconds)

@@ -15,7 +15,7 @@ from handlers.domain.call_errors import (
     TransientError,
 )
 from handlers.domain.money import NanoUsd
-from handlers.llm.prices.tariff import STANDARD
+from handlers.llm.prices.tariff import OTHER, STANDARD
 from handlers.pipeline.context import RunContext
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def _money(outcome: ChatAnswer | ModelCallError, sent: Sent, context: RunContext
     tier, price = context.tariff.booked(asked, named, sent.start, sent.end)
     told: dict[str, Any] = {"fallback": asked == STANDARD}
     if named and tier not in context.tiers_seen:
-        _see(tier, context)
+        _see(tier, named, context)
     if (usage := outcome.usage) is not None:
         return told | {"tier": tier, "usage": usage, "cost": usage.cost(price)}
     if isinstance(outcome, ModelCallError) and not outcome.indeterminate:
@@ -76,11 +76,11 @@ def _money(outcome: ChatAnswer | ModelCallError, sent: Sent, context: RunContext
     return told | {"tier": asked or tier, "cost": cost, "indeterminate": True, "held": rest}
 
 
-def _see(tier: str, context: RunContext) -> None:
+def _see(tier: str, named: str, context: RunContext) -> None:
     """From now on calls are reserved for an answer in this tier too."""
     context.tiers_seen |= {tier}
-    if not context.tariff.knows(tier):
-        logger.warning("answers name the tier %s, whose price is not known: booked at the dearest", tier)
+    if tier == OTHER:
+        logger.warning("answers name the tier %.60r, whose price is not known: booked at the dearest", named)
 
 
 def _outcome(error: ModelCallError) -> CallOutcome:

@@ -35,8 +35,6 @@ MAX_TRIES = 6
 BACKOFF_BASE, BACKOFF_CAP = 0.5, 20.0
 """Seconds; see ``llm.backoff.delay``."""
 _GROWTH = 1.25
-_MARGIN = 60.0
-"""Seconds beyond its timeout for which a call is reserved at the prices of then."""
 _NOT_SERVED = (
     "nothing but refusals for the rate (429) for ten minutes; wait for the quota to come back, ask for fewer "
     "workers or a lower --rpm, then run again"
@@ -135,21 +133,11 @@ class PaperCalls:
         raise StoppedError(reason)
 
     def _one_call(self, request: ChatRequest, digest: str, attempt: int) -> ChatAnswer:
-        """Where the price rises while it waits for its turn, it is reserved anew."""
-        while (outcome := self._one_turn(request, digest, attempt)) is None:
-            pass
-        if isinstance(outcome, ModelCallError):
-            raise outcome
-        return outcome
-
-    def _one_turn(
-        self, request: ChatRequest, digest: str, attempt: int
-    ) -> ChatAnswer | ModelCallError | None:
-        """Reserve, wait for a slot, send and settle. None if what is reserved is no longer enough by then."""
+        """Reserve, wait for a slot, send and settle."""
         context = self._context
-        seconds = context.call_seconds()
+        context.call_seconds()
         self._start()
-        quote = self._quote(request, seconds)
+        quote = self._quote(request)
         before = self._clock.monotonic()
         self._reserve(quote)
         taken = NanoUsd(0)
@@ -159,8 +147,6 @@ class PaperCalls:
                 if context.give_up():
                     raise StoppedError(context.why())
                 seconds = context.call_seconds()
-                if context.tariff.hours and self._quote(request, seconds).worst > quote.worst:
-                    return None
                 taken = quote.worst  # until the call is booked, whatever ends this thread
                 record, outcome = self._send(request, digest, attempt, seconds, quote)
                 taken = NanoUsd(record.cost + record.held)
@@ -172,6 +158,8 @@ class PaperCalls:
                     context.meter.lost += slot.lost()
         finally:
             context.budget.settle(quote.worst, taken)
+        if isinstance(outcome, ModelCallError):
+            raise outcome
         return outcome
 
     def _reserve(self, quote: Quote) -> None:
@@ -201,12 +189,12 @@ class PaperCalls:
             raise StoppedError("limit")
         self._started = True
 
-    def _quote(self, request: ChatRequest, seconds: float) -> Quote:
+    def _quote(self, request: ChatRequest) -> Quote:
         """At worst, what the request costs in the dearest tier that may answer it, as one that is asked for
-        flex may answer in another, at the dearest moment until a call of so many seconds has ended."""
+        flex may answer in another."""
         context, now = self._context, self._clock.now()
         tiers = context.tiers_seen | ({request.tier} if request.tier else frozenset())
-        worst = context.tariff.worst(tiers, now, now + seconds + _MARGIN)
+        worst = context.tariff.worst(tiers)
         likely = context.tariff.booked("", request.tier, now, now)[1]
         estimator = context.estimator
         return Quote(estimator.worst(request, worst), estimator.expect(request, likely))

@@ -11,7 +11,6 @@ import pytest
 
 from handlers.domain.call import CallRecord, CallTotals, ChatAnswer, ChatRequest
 from handlers.domain.call_errors import CapacityError, ModelCallError, ThrottledError, TransientError
-from handlers.domain.money import NanoUsd
 from handlers.errors import StoppedError
 from handlers.llm.limits.limiter import Slot
 from handlers.llm.prices.tariff import ModelTariff
@@ -138,8 +137,7 @@ def test_a_dearer_tier_is_told_and_reserved_for_from_then_on(tmp_path: Path) -> 
     made = bench(tmp_path, served("priority"), tariff=ModelTariff(PRICE, {"priority": dear}), fallback=None)
     (call,) = asked(made)
     assert (call.tier, call.code, call.cost) == ("priority", "over_reservation", 810_000)
-    tariff, now = made.context.tariff, made.clock.now()
-    assert tariff.worst(made.context.tiers_seen, now, now) == dear
+    assert made.context.tariff.worst(made.context.tiers_seen) == dear
 
 
 def test_without_tiers_a_record_says_nothing_of_them(tmp_path: Path) -> None:
@@ -176,24 +174,24 @@ def test_no_call_starts_that_could_end_in_a_dear_hour(tmp_path: Path) -> None:
     assert made.stop.reason == "dear hours: goes on at 2026-11-30 10:00 UTC"
 
 
-def test_a_call_that_waits_for_its_turn_into_a_dear_hour_is_reserved_anew(
+def test_a_call_that_waits_for_its_turn_into_a_dear_hour_is_within_what_was_reserved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = at_hour(tmp_path, "2026-11-30 05:57:30", GOOD)
-    reserved: list[int] = []
-    budget, limiter = made.context.budget, made.job.limiter
-    reserve, slot = budget.reserve, limiter.slot
-
-    def noted(amount: NanoUsd, give_up: Callable[[], bool], *, patient: bool = True) -> None:
-        reserved.append(amount)
-        reserve(amount, give_up, patient=patient)
+    made = at_hour(tmp_path, "2026-11-30 05:59:30", GOOD)
+    slot = made.job.limiter.slot
 
     def late(tokens: int, give_up: Callable[[], bool]) -> AbstractContextManager[Slot]:
-        made.clock.advance(60 if len(reserved) == 1 else 0)
+        made.clock.advance(60)
         return slot(tokens, give_up)
 
-    monkeypatch.setattr(budget, "reserve", noted)
-    monkeypatch.setattr(limiter, "slot", late)
-    asked(made)
-    assert [2 * reserved[0]] == reserved[1:]
-    assert made.settled() == 25_000
+    monkeypatch.setattr(made.job.limiter, "slot", late)
+    (call,) = asked(made)
+    assert (call.tier, call.cost, call.code) == ("peak", 50_000, None)
+
+
+def test_tiers_without_a_price_are_one_however_many_names_they_have(tmp_path: Path) -> None:
+    names = [f"tier-{number}" for number in range(30)]
+    made = at_hour(tmp_path, "2026-11-30 12:00:00", *map(served, names))
+    calls = [asked(made, generation)[0] for generation, _ in enumerate(names, 1)]
+    assert {(call.tier, call.cost, call.code) for call in calls} == {("other", 50_000, None)}
+    assert made.context.tiers_seen == {"other"}
