@@ -23,6 +23,7 @@ from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import Reusable
+from handlers.domain.paper import Paper
 from handlers.domain.result import Part, PartPointer
 from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError
@@ -100,17 +101,18 @@ class _Copier:
         """Fingerprint → an earlier run's result for it, and the copy. All go by the name of the requests as
         asked, which every job looks for: its slice knows no other runs' settings, and its endpoint may
         take what the endpoint of an earlier run did not."""
-        asked: dict[str, str] = {}
+        asked: dict[str, tuple[str, Paper]] = {}
         for (offset, length), paper_id in zip(batch.ranges, batch.ids, strict=True):
             paper = read_paper(self._adapters.store.read(batch.corpus, offset, length), paper_id)
             first, *others = self._names.all(paper, self._spec)
             others += [self._names.name(paper, sent) for sent in self._sent]
-            asked |= dict.fromkeys([first, *others], first)
-        return {
-            asked[name]: (result, self.copy(name, result.pointer))
-            for name, result in self._adapters.ledger.reusable(list(asked)).items()
-            if self._readable(result)
-        }
+            asked |= dict.fromkeys([first, *others], (first, paper))
+        found = {}
+        for name, result in self._adapters.ledger.reusable(list(asked)).items():
+            first, paper = asked[name]
+            if self._names.is_same(paper, name) and self._readable(result):
+                found[first] = (result, self.copy(name, result.pointer))
+        return found
 
     def _readable(self, result: Reusable) -> bool:
         """Whether a result's segment is there; the paper is sent again if it is not."""

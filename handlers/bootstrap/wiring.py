@@ -135,7 +135,7 @@ def chat_model(
     on_headers = limiter.hint if limiter is not None else None
     memory = None
     if notes is not None:
-        key = endpoint_key(client.endpoint, client.model, client.extra_body)
+        key = endpoint_key(client.endpoint, client.model, client.extra_body, client.temperature)
         memory = DialectMemory(notes, clock, key, keep_json=client.json_mode == "on")
     return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers, memory=memory)
 

@@ -68,6 +68,8 @@ class Refusal:
     usage: Usage | None = None
     partial: bool = False
     """True if a part of an answer came before the error: it may have been charged."""
+    flex: bool = False
+    """True if the request asked for the flex tier."""
 
     @property
     def effective(self) -> int:
@@ -105,7 +107,7 @@ def _classified(refusal: Refusal, when: Circumstances) -> ModelCallError:
     wait = error.delay if wait is None else wait
     if _is_out_of_credit(refusal, when, wait):
         return FatalError(message, code="insufficient_quota")
-    if status == _CAPACITY or _is_full(status, error):
+    if status == _CAPACITY or _is_full(refusal):
         return CapacityError(message, retry_after=wait)
     if status == 429 or (status in (400, 403) and _is_rate(error)):
         return ThrottledError(message, retry_after=wait)
@@ -153,11 +155,14 @@ def _is_rate(error: ErrorBody) -> bool:
     return _is(error, words.RATE, words.RATE_TEXT) and not error.page
 
 
-def _is_full(status: int, error: ErrorBody) -> bool:
-    """By its code in a refusal of any status, by its text only in those that ask to come back."""
-    if status in (400, 403, 429, 503, 529) and error.words & words.NO_CAPACITY:
-        return True
-    return status in (429, 503, 529) and not error.page and error.says(words.NO_CAPACITY_TEXT)
+def _is_full(refusal: Refusal) -> bool:
+    """Of a request to the flex tier by its code in a refusal of any status, by its text only in those that
+    ask to come back; of another one in a 429 alone: what else has such words there is an outage."""
+    status, error = refusal.effective, refusal.error
+    if status == 429 or (refusal.flex and status in (400, 403, 503, 529)):
+        says = status not in (400, 403) and not error.page and error.says(words.NO_CAPACITY_TEXT)
+        return bool(error.words & words.NO_CAPACITY) or says
+    return False
 
 
 def _is_filtered(status: int, error: ErrorBody) -> bool:

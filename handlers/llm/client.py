@@ -37,6 +37,7 @@ from handlers.llm.dialects.request_form import Form, as_sent
 from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
+from handlers.llm.prices.tariff import FLEX, tier_name
 from handlers.llm.timed_socket import Way
 from handlers.ports import Clock
 
@@ -74,6 +75,7 @@ class HttpChatModel:
         form = Form(settings.json_mode != "off", settings.max_tokens_field, settings.temperature)
         self._dialect = Dialect(settings.model, form, settings.extra_body, memory)
         self._answering = Answering(clock)
+        self._flex_served = False
         url = httpx.URL(settings.endpoint)
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
         self._headers = _headers(settings, self._key, url)
@@ -119,14 +121,18 @@ class HttpChatModel:
         )
         if not 200 <= reply.status < 300:
             error = read_error(reply.body, content_type)
-            return Refusal(reply.status, error, reply.headers, usage=usage_of(reply.body, expected))
+            usage = usage_of(reply.body, expected)
+            return Refusal(reply.status, error, reply.headers, usage=usage, flex=sent.flex)
         if reply.broken is not None and not is_whole(reply.body):
             raise reply.broken
         try:
             outcome = read_answer(reply.body, expected)
         except TransientError as error:
             raise self._no_api(error, reply.body) from None
-        return replace(outcome, headers=reply.headers) if isinstance(outcome, Refusal) else outcome
+        if isinstance(outcome, Refusal):
+            return replace(outcome, headers=reply.headers, flex=sent.flex)
+        self._flex_served = self._flex_served or tier_name(outcome.tier) == FLEX
+        return outcome
 
     def body(self, request: ChatRequest) -> bytes:
         """The JSON that ``complete`` would send."""
@@ -163,23 +169,33 @@ class HttpChatModel:
             logger.warning(
                 "the API refuses a request for no reason that is known: trying simpler forms of it"
             )
-            for name, form in dialect.variants(sent):
-                outcome = self._attempt(dialect.body(request, form), request, deadline)
-                if isinstance(outcome, ChatAnswer):
-                    dialect.settle(name, form)
-                    return outcome
-                if outcome.effective not in (400, 422):
-                    break
-            else:
-                outcome = refusal
-            dialect.settle_on_none()
-            return outcome
+            return self._answer_of_variants(sent, request, refusal, deadline)
+        except ModelCallError:
+            dialect.put_off()
+            raise
         finally:
             dialect.probing.release()
 
+    def _answer_of_variants(
+        self, sent: RequestBody, request: ChatRequest, refusal: Refusal, deadline: float
+    ) -> ChatAnswer | Refusal:
+        dialect = self._dialect
+        for name, form in dialect.variants(sent):
+            outcome = self._attempt(dialect.body(request, form), request, deadline)
+            if isinstance(outcome, ChatAnswer):
+                dialect.settle(name, form)
+                return outcome
+            if outcome.effective not in (400, 422):
+                dialect.put_off()
+                return outcome
+        dialect.settle_on_none()
+        return refusal
+
     def _refuses_tier(self, refusal: Refusal) -> bool:
-        full = isinstance(self._classified(refusal, silent=0.0), ThrottledError)
-        return not full and refuses_tier(refusal.effective, refusal.error)
+        error = self._classified(refusal, silent=0.0)
+        if self._flex_served or isinstance(error, ThrottledError | TooLongError | ContentFilteredError):
+            return False  # it is about this request: one paper's words must not end the run
+        return refuses_tier(refusal.effective, refusal.error)
 
     def _no_flex(self, why: str) -> FatalError:
         message = f"model {self._settings.model} does not take the flex tier here: run without --flex ({why})"

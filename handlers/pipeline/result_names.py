@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+
+from pydantic import ValidationError
 
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
+from handlers.errors import PaperfleetError
 from handlers.ports import Ledger, Task
+
+logger = logging.getLogger(__name__)
 
 TaskOf = Callable[[RunSpec], Task]
 _MOVES = frozenset(
@@ -51,8 +57,16 @@ class ResultNames:
         names = [asked if sent == self._spec else self.name(paper, sent), asked, self.earlier(paper)]
         if self._others:
             digest = paper.text_digest()
-            names += [name(digest) for task, name in self._others if task.fingerprint(paper) == asked]
+            names += [name(digest) for _, name in self._others]
         return list(dict.fromkeys(names))
+
+    def is_same(self, paper: Paper, name: str) -> bool:
+        """Whether a result that was found under a name of ``all`` is one of this paper's requests: other
+        settings must have asked the same. They are asked for it here, as few names have a result."""
+        digest = paper.text_digest() if self._others else ""
+        named = [task for task, other in self._others if other(digest) == name]
+        asked = self._task.fingerprint(paper) if named else ""
+        return not named or any(task.fingerprint(paper) == asked for task in named)
 
 
 def kindred(spec: RunSpec, ledger: Ledger) -> list[RunSpec]:
@@ -60,7 +74,11 @@ def kindred(spec: RunSpec, ledger: Ledger) -> list[RunSpec]:
     named = [spec.model_copy(update=dict.fromkeys(_FREE))]
     found = []
     for run_id in reversed(ledger.run_ids()[-_RUNS:]):
-        other = ledger.run(run_id).spec
+        try:
+            other = ledger.run(run_id).spec
+        except (PaperfleetError, ValidationError, KeyError):
+            logger.warning("run %s cannot be read: its results are not looked for", run_id, exc_info=True)
+            continue
         bare = other.model_copy(update=dict.fromkeys(_FREE))
         if bare not in named and _fixed(other) == _fixed(spec):
             named.append(bare)

@@ -163,6 +163,8 @@ def reuse_results(
         origin = f"{result.run_id}/{result.paper_id}"
         reused = {"fields": old.fields, "checks": old.checks, "reused_from": origin}
         for pending in by_fingerprint[fingerprint]:
+            if not context.names.is_same(pending.paper, fingerprint):
+                continue
             line = _Attempt(context, message, pending, PaperCalls(context)).line("done")
             lines[pending.paper.id] = line.model_copy(update=reused)
     return lines

@@ -52,6 +52,7 @@ VARIANTS: dict[str, tuple[float, ...]] = {
     "_JUST_CUT": (0.0,),
     "_DECREASE": (0.9, 0.6),
     "_BURST": (0.0,),
+    "_MEMORY": (1.0,),
     "_LULL": (0.0,),
     "_RISE": (0.35, 1.4),
     "_LEAN": (0.0,),

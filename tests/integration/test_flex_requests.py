@@ -53,6 +53,65 @@ def test_a_refusal_of_the_tier_is_told_from_a_full_one(status: int, body: dict[s
     assert len(server.requests) == 1
 
 
+OF_ONE_REQUEST = [
+    (500, error("error while processing your flex request. Please retry."), "http_500"),
+    (400, error("blocked: 'Printed flex sensors'", code="content_filter"), "content_filter"),
+    (400, error("too long for the flex tier", code="context_length_exceeded"), "too_long"),
+    (400, error("invalid utf-8 near 'flex sensors'"), "http_400"),
+    (400, error("the flex tier could not read the request"), "http_400"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "code"), OF_ONE_REQUEST)
+def test_what_is_about_one_request_is_not_about_the_tier(
+    status: int, body: dict[str, Any], code: str
+) -> None:
+    """Where flex was served before: whatever the text, which may be a paper's."""
+
+    def then_refused(request: WireRequest, conversation: Conversation) -> None:
+        first = len(server.requests) == 1
+        served = completion("ok", service_tier="flex")
+        conversation.send(response(200, served) if first else response(status, body))
+
+    with WireServer(then_refused) as server:
+        client = model(server)
+        client.complete(FLEX, timeout=5)
+        with pytest.raises(ModelCallError) as caught:
+            client.complete(FLEX, timeout=5)
+        client.close()
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("status", "body", "code"), OF_ONE_REQUEST[:4])
+def test_a_word_of_the_paper_is_no_refusal_of_the_tier(status: int, body: dict[str, Any], code: str) -> None:
+    with WireServer(always(response(status, body))) as server:
+        client = model(server)
+        with pytest.raises(ModelCallError) as caught:
+            client.complete(FLEX, timeout=5)
+        client.close()
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (503, error("[Errno 11] Resource temporarily unavailable"), "http_503"),
+        (529, error("resource unavailable"), "http_529"),
+        (400, error("busy", code="capacity_exceeded"), "http_400"),
+        (429, error("Resource Unavailable"), "no_capacity"),
+    ],
+)
+def test_only_the_flex_tier_is_full_in_so_many_words(status: int, body: dict[str, Any], code: str) -> None:
+    """An outage of the standard tier has its number of tries."""
+    with WireServer(always(response(status, body))) as server:
+        client = model(server)
+        client._dialect.probed = True
+        with pytest.raises(ModelCallError) as caught:
+            client.complete(REQUEST, timeout=5)
+        client.close()
+    assert caught.value.code == code
+
+
 def test_a_refusal_that_names_nothing_is_found_to_be_about_the_tier() -> None:
     def strict(request: WireRequest, conversation: Conversation) -> None:
         bad = "service_tier" in request.json

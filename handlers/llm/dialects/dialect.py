@@ -82,6 +82,8 @@ class Dialect:
     def may_try(self, sent: RequestBody, deadline: float) -> bool:
         """Whether simpler forms of a refused request are to be tried here and now. ``deadline``: in the
         clock's monotonic seconds."""
+        if self.probed:
+            self.hear()  # what another job has found since
         if self.probed or self._form != sent.form:
             return False
         if self._memory is not None and not self._memory.take_turn(sent.form, deadline):
@@ -162,7 +164,13 @@ class Dialect:
     def settle_on_none(self) -> None:
         """No variant was answered."""
         if self._memory is not None:
-            self._memory.give_turn_back()
+            self._memory.give_turn_back(in_vain=True)
+
+    def put_off(self) -> None:
+        """The tries were broken off by something else: whoever is refused next may try."""
+        self.probed = False
+        if self._memory is not None:
+            self._memory.give_turn_back(in_vain=False)
 
     def _is_sent(self, parameter: Parameter, form: Form) -> bool:
         """True if giving it up changes the request."""

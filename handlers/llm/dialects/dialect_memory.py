@@ -52,8 +52,9 @@ class DialectNote(Frozen):
             "system": before.system and not found.system,
             "stream": before.stream and not found.stream,
         }
-        names = [name for name, is_gone in gone.items() if is_gone and name not in self.left_out]
-        new: dict[str, Any] = {"at": at, "trying_until": 0.0, "left_out": [*self.left_out, *names]}
+        names = [name for name, is_gone in gone.items() if is_gone]
+        left_out = list(dict.fromkeys((*self.left_out, *names)))
+        new: dict[str, Any] = {"at": at, "trying_until": 0.0, "left_out": left_out}
         if found.tokens_field != before.tokens_field:
             new["tokens_field"] = found.tokens_field
         if by_trying and found.cap is not None:
@@ -96,14 +97,18 @@ class DialectMemory:
                 if note.in_vain:
                     return False
                 self._clock.sleep(_POLL)
-            elif self._write(_tried(note, now, in_vain=False), known):
+            elif self._write(_tried(note, now), known):
                 return True
+            else:
+                self._clock.sleep(_POLL)
         return False
 
-    def give_turn_back(self) -> None:
-        """No form was answered: the others need not try for a while."""
-        known = self._recall()
-        self._write(_tried(read_note(known), self._clock.now(), in_vain=True), known)
+    def give_turn_back(self, *, in_vain: bool) -> None:
+        """No form was answered, ``in_vain``: the others need not try for a while. Otherwise another may."""
+        known, now = self._recall(), self._clock.now()
+        note = read_note(known)
+        free = note.model_copy(update={"at": now, "trying_until": 0.0, "in_vain": False})
+        self._write(_tried(note, now, in_vain=True) if in_vain else free, known)
 
     def _recall(self) -> str | None:
         try:
@@ -121,12 +126,13 @@ class DialectMemory:
             return True
 
 
-def endpoint_key(endpoint: str, model: str, extra_body: Mapping[str, Any]) -> str:
-    """Under which an endpoint is remembered: a digest, as addresses may hold secrets."""
-    return sha256_of_text(canonical_json([endpoint, model, dict(extra_body)]))
+def endpoint_key(endpoint: str, model: str, extra_body: Mapping[str, Any], temperature: float | None) -> str:
+    """Under which an endpoint is remembered: a digest, as addresses may hold secrets. One that refuses a
+    temperature may take another."""
+    return sha256_of_text(canonical_json([endpoint, model, dict(extra_body), temperature]))
 
 
-def _tried(note: DialectNote, now: float, *, in_vain: bool) -> DialectNote:
+def _tried(note: DialectNote, now: float, *, in_vain: bool = False) -> DialectNote:
     return note.model_copy(update={"at": now, "trying_until": now + _TURN, "in_vain": in_vain})
 
 

@@ -35,7 +35,10 @@ _NAMES: dict[Parameter, re.Pattern[str]] = {
         r"|\boutput tokens\b|\bcompletion tokens\b|最大输出|输出长度|max_length\b"
     ),
 }
-_TIER = re.compile(r"service[_ -]?tier|\bflex\b|服务等级|服务层级")
+_TIER = re.compile(
+    r"service[_ -]?tier|\bflex[\"'`]? (?:tier|processing|service|requests?|mode|inference|pricing)\b"
+    r"|\btier[^.\n]{0,20}\bflex\b|服务等级|服务层级"
+)
 _REFUSED = re.compile(
     r"unsupported|not? (?:longer )?(?:be )?(?:support|permitted|allowed|taken|accepted|recogni|valid)"
     r"|not available|not enabled|n't (?:support|allow|accept)|unrecogni|unknown|unexpected|invalid"
@@ -83,7 +86,10 @@ def refuses_tier(status: int, error: ErrorBody) -> bool:
     """True of a refusal of the tier that a request asked for: the API, the model or the account has none."""
     if error.page or status not in (400, 403, 404, 422, 500, 501):
         return False
-    return any("service_tier" in word for word in error.words) or bool(_TIER.search(error.message.lower()))
+    if any("service_tier" in word for word in error.words):
+        return True
+    text = error.message.lower()
+    return bool(_TIER.search(text)) and (status < 500 or bool(_REFUSED.search(text)))
 
 
 def _by_word(error: ErrorBody) -> Parameter | None:

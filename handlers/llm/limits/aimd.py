@@ -35,6 +35,9 @@ _YIELD, _JUST_CUT = 0.25, 3.0
 job that was cut within so many seconds."""
 _DECREASE, _BURST = 0.8, 5.0
 """What a cut leaves, and seconds between two cuts at least."""
+_MEMORY = 0.05
+"""Weight of a call in the mean latency, which is the length of a round: one slow answer must not make the job
+deaf to the refusals after it."""
 _LULL = 0.3
 """Share of the slots that one cut leaves at least."""
 _RISE, _LEAN, _LOW = 0.7, 0.2, 0.35
@@ -119,7 +122,7 @@ class AimdLimit:
         self._open(now)
         self._fill = fill
         self._answered = True
-        self._round = now - started_at
+        self._round += (now - started_at - self._round) * (_MEMORY if self._round else 1.0)
         if self._opening and self.refused:
             self._opening = False
         if self._opening or started_at < self._cut_at or in_flight < int(self._level * _BUSY):

@@ -289,3 +289,16 @@ def test_no_news_takes_the_slots_out_of_their_bounds(moves: list[tuple[int, int,
         limit.observe(FleetReport(answered, throttled, level, 1.0), now)
         limit.on_success(now - 0.5, limit.slots(now), now)
         assert 1 <= limit.slots(now) <= 30
+
+
+def test_one_slow_answer_does_not_make_a_job_deaf_to_refusals() -> None:
+    limit = at_level(100)
+    for number in range(600):
+        limit.on_success(number - 2.0, 100, float(number))
+    limit.on_success(600.0 - 110.0, 100, 600.0)
+    slots = []
+    for number in range(6):
+        now = 601.0 + 20 * number
+        limit.on_throttle(now - 0.1, limit.slots(now), now)
+        slots.append(limit.slots(now))
+    assert slots == [80, 64, 51, 40, 32, 25]

@@ -10,7 +10,7 @@ import pytest
 
 from handlers.domain.call import ChatRequest, Message
 from handlers.llm.dialects.dialect import Dialect
-from handlers.llm.dialects.dialect_memory import DialectMemory, endpoint_key
+from handlers.llm.dialects.dialect_memory import DialectMemory, DialectNote, endpoint_key, read_note
 from handlers.llm.dialects.request_form import Form
 from handlers.llm.error_body import read_error
 from tests.builders.fakes import FakeClock
@@ -168,10 +168,55 @@ def test_a_turn_in_vain_spares_the_others_for_a_while_and_a_lost_one_passes_on()
 
 def test_endpoints_models_and_what_is_merged_in_are_told_apart_and_no_address_is_stored() -> None:
     keys = {
-        endpoint_key(endpoint, model, extra)
+        endpoint_key(endpoint, model, extra, temperature)
         for endpoint in ("https://a/v1?key=secret", "https://b/v1")
         for model in ("m", "n")
         for extra in ({}, {"thinking": {"type": "disabled"}})
+        for temperature in (0.0, 0.7, None)
     }
-    assert len(keys) == 8
+    assert len(keys) == 24
     assert all(len(key) == 64 and key.isalnum() for key in keys)
+
+
+def test_a_turn_that_something_else_broke_off_is_the_next_ones_at_once() -> None:
+    notes, clock = Notes(), FakeClock()
+    first, second = (Dialect("m", ASKED, {}, memory(notes, clock)) for _ in range(2))
+    assert first.may_try(first.body(REQUEST), clock.monotonic() + 60)
+    first.put_off()
+    began = clock.monotonic()
+    assert second.may_try(second.body(REQUEST), began + 60)
+    assert clock.monotonic() == began
+    second.settle("temperature", Form(True, "max_tokens", None))
+    assert not first.may_try(first.body(REQUEST), began + 60), "it is known by now"
+
+
+def test_who_has_tried_in_vain_hears_what_another_job_finds_later() -> None:
+    notes, clock = Notes(), FakeClock()
+    first, second = (Dialect("m", ASKED, {}, memory(notes, clock)) for _ in range(2))
+    sent = first.body(REQUEST)
+    assert first.may_try(sent, clock.monotonic() + 60)
+    first.settle_on_none()
+    second.settle("temperature", Form(True, "max_tokens", None))
+    assert not first.may_try(sent, clock.monotonic() + 60)
+    assert not first.is_current(sent), "it is sent again in the new form"
+
+
+def test_a_note_that_names_one_thing_twice_takes_one_more() -> None:
+    notes = Notes()
+    notes.texts["key"] = DialectNote(left_out=("stream",) * 4).model_dump_json()
+    refuse(dialect(notes), "JSON mode is not supported for this model")
+    assert read_note(notes.texts["key"]).left_out == ("stream", "response_format")
+
+
+def test_a_ledger_that_takes_no_note_is_not_asked_without_a_pause() -> None:
+    class Deaf(Notes):
+        asked = 0
+
+        def note(self, key: str, text: str, *, known: str | None) -> bool:
+            self.asked += 1
+            return False
+
+    notes, clock = Deaf(), FakeClock()
+    spoken = Dialect("m", ASKED, {}, memory(notes, clock))
+    assert not spoken.may_try(spoken.body(REQUEST), clock.monotonic() + 10)
+    assert notes.asked <= 51

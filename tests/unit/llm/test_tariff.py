@@ -58,7 +58,8 @@ TARIFFS = st.sampled_from((FLEX, BY_HOUR, replace(BY_HOUR, tiers={"flex": HALF})
 
 @given(
     TARIFFS, st.sampled_from(("", "flex", "standard")),
-    st.sampled_from((None, "flex", "default", "priority")), st.floats(0, 10**6), st.floats(0, 900), st.floats(0, 1), st.integers(0, 99), st.integers(0, 99),
+    st.sampled_from((None, "flex", "default", "priority")), st.floats(0, 10**6), st.floats(0, 900),
+    st.floats(0, 1), st.integers(0, 99), st.integers(0, 99),
 )  # fmt: skip
 def test_no_call_is_booked_at_more_than_it_was_reserved_at(
     tariff: ModelTariff, asked: str, named: str | None, after: float, most: float, share: float, cached: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,34 @@ def test_the_runs_that_may_ask_the_same_are_picked_from_the_ledger(tmp_path: Pat
         bench.ledger.create_run(replace(record, spec=values.spec(**each), created_at=float(number)))
     picked = kindred(values.spec(), bench.ledger)
     assert [(spec.json_mode, spec.max_tokens) for spec in picked] == [("on", None), ("auto", 9)]
+
+
+def test_a_run_that_cannot_be_read_costs_its_own_results_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for number, cap in enumerate((9, 10)):
+        record = values.run_record(f"before-{number}")
+        bench.ledger.create_run(replace(record, spec=values.spec(max_tokens=cap), created_at=float(number)))
+    with sqlite3.connect(tmp_path / "ledger.sqlite3") as file:
+        changed = "UPDATE run SET spec = json_set(spec, '$.of_a_later_release', 1) WHERE run_id = 'before-1'"
+        assert file.execute(changed).rowcount == 1
+    assert [spec.max_tokens for spec in kindred(values.spec(), bench.ledger)] == [9]
+
+
+def test_other_settings_are_asked_for_papers_with_a_result_alone(tmp_path: Path) -> None:
+    class Counting(TranslateTask):
+        asked = 0
+
+        def fingerprint(self, paper: Paper) -> str:
+            Counting.asked += 1
+            return super().fingerprint(paper)
+
+    bench = Bench(tmp_path)
+    others = [values.spec(max_tokens=cap) for cap in (7_000, 8_000, 9_000)]
+    bench.context.names = ResultNames(TranslateTask(values.spec()), values.spec(), Counting, others)
+    papers = [PAPER.model_copy(update={"id": f"p{number}", "title": f"样本{number}"}) for number in range(9)]
+    pending = [PendingPaper.of(bench.context, each, 1, ()) for each in papers]
+    assert reuse_results(bench.context, values.batch(ids=tuple(each.id for each in papers)), pending) == {}
+    assert Counting.asked == 0
 
 
 def test_a_result_goes_by_the_request_as_it_was_sent(tmp_path: Path) -> None:
