@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -13,9 +14,14 @@ from pathlib import Path
 def replacing(target: Path, *, durable: bool) -> Iterator[Path]:
     """A path beside ``target`` to write to; at the end of the block the file there takes the target's name.
 
-    If the block fails the target stays as it was. ``durable``: content and name are on the disk when the
-    block is left. Any number of processes and threads may replace one target: the last one wins.
+    If the block fails the target stays as it was. FileExistsError for a device or a pipe, which stays one.
+    ``durable``: content and name are on the disk when the block is left. Any number of processes and threads
+    may replace one target: the last one wins.
     """
+    if target.exists() and not (
+        target.is_file() or target.is_dir()
+    ):  # /dev/null or a pipe would be gone for everybody
+        raise FileExistsError(errno.EEXIST, "is no regular file and is not replaced", str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:

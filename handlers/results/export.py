@@ -17,11 +17,10 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from handlers.atomic_file import replacing
 from handlers.domain.paper import TERMINAL, PaperStatus
-from handlers.errors import UsageError
 from handlers.parallel import may_fork, ordered_map
 from handlers.ports import Backend
 from handlers.results.csv_lines import CsvLines
-from handlers.results.export_shape import PACKED, ExportShape, Format, Output
+from handlers.results.export_shape import PACKED, ExportShape, Format, Output, in_folder
 from handlers.results.records import MORE, PackedRow, SourceRow, chunks_of, pack, records, unpack
 
 Counts = dict[PaperStatus, int]
@@ -145,11 +144,7 @@ def _output_file(output: Output) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    target = output.resolve()
-    if target.is_dir():
-        raise UsageError(f"--output {output}: is a folder; give a file in it")
-    if not target.parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {target.parent}")
+    target = in_folder(output)
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):
         with target.open("wb") as device:  # /dev/null and pipes are written to, never replaced
             yield device

@@ -33,6 +33,16 @@ class ExportShape:
     """A byte order mark before CSV and TSV, for Excel."""
 
 
+def in_folder(output: Path) -> Path:
+    """The file that is meant, which may be there or not. UsageError without a folder for it."""
+    target = output.resolve()
+    if target.is_dir():
+        raise UsageError(f"--output {output}: is a folder; give a file in it")
+    if not target.parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {target.parent}")
+    return target
+
+
 def format_of(output: Output, wanted: Format | None) -> Format:
     """The format that the output's ending means, or the one that is wanted. UsageError if they contradict
     each other, if nothing is written under such an ending, or the format cannot be written there."""

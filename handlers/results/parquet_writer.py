@@ -11,7 +11,7 @@ from handlers.errors import UsageError
 from handlers.extras import load
 from handlers.ports import Backend
 from handlers.results.export import Counts, export_jsonl
-from handlers.results.export_shape import ExportShape
+from handlers.results.export_shape import ExportShape, in_folder
 
 _MEMORY = "512MB"
 _AS_EVER = ExportShape()
@@ -50,6 +50,7 @@ def to_parquet(lines: Path, output: Path, columns: Mapping[str, str]) -> int:
     """
     duckdb = load("duckdb", extra="parquet")
     source = "read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = 67108864)"
+    output = in_folder(output)
     database = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "threads": 1})
     try:
         with replacing(output, durable=True) as scratch:

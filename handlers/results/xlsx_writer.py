@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from handlers.atomic_file import replacing
@@ -14,7 +15,7 @@ from handlers.extras import load
 from handlers.ports import Backend
 from handlers.results.csv_lines import plain
 from handlers.results.export import Counts, chunked
-from handlers.results.export_shape import ExportShape
+from handlers.results.export_shape import ExportShape, in_folder
 
 _MOST_ROWS = 1_048_576
 _LONGEST = 32_767
@@ -62,19 +63,26 @@ def to_xlsx(
     """Write records, their keys in the order of ``columns``, whole or not at all; what is more than a sheet
     holds goes on in another."""
     xlsxwriter = load("xlsxwriter", extra="xlsx")
-    target = output.resolve()
-    if target.is_dir() or not target.parent.is_dir():
-        raise UsageError(f"--output {output}: give a file in a folder that exists")
+    target = in_folder(output)
     cut, row, sheet = 0, most_rows, None
     try:
-        with replacing(target, durable=True) as scratch:
-            book = xlsxwriter.Workbook(str(scratch), {**_OPTIONS, "tmpdir": str(target.parent)})
+        # Its parts are as large as the file: on the same disk, in a folder that goes whatever happens.
+        with (
+            replacing(target, durable=True) as scratch,
+            TemporaryDirectory(dir=target.parent, prefix=".") as parts,
+        ):
+            book = xlsxwriter.Workbook(str(scratch), {**_OPTIONS, "tmpdir": parts})
             book.use_zip64()
-            for record in records:
-                if row >= most_rows or sheet is None:
-                    sheet, row = _sheet(book, columns), 1
-                cut += _write(sheet, row, record.values())
-                row += 1
+            try:
+                for record in records:
+                    if row >= most_rows or sheet is None:
+                        sheet, row = _sheet(book, columns), 1
+                    cut += _write(sheet, row, record.values())
+                    row += 1
+            except BaseException:
+                for each in book.worksheets():
+                    each.row_data_fh.close()  # which the library closes with the book alone
+                raise
             if sheet is None:
                 _sheet(book, columns)
             sheets = len(book.worksheets())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from handlers.settings import Settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 
+_NO_LANGUAGE = re.compile("(?:und|mul|mis|zxx|x|i|q[a-t][a-z])(?![a-z0-9])")
 _LONGEST_CODE = 3
 """Letters of ISO 639's codes at most: what is longer is a name."""
 
@@ -50,6 +52,10 @@ def _target_language(tag: str) -> str:
     """The tag as given, or a name that people write (English, 中文); UsageError if it is no language, for the
     words "into xx" would be sent with every paper, and paid."""
     meant = normalise_language(tag)
+    if _NO_LANGUAGE.match(tag.lower()):
+        raise UsageError(
+            f"--target-language {tag!r}: a tag for no language in particular; e.g. en or zh-Hant"
+        )
     is_name = len(tag) > _LONGEST_CODE or not tag.isascii()
     if tag_is_valid(tag) or (meant is not None and meant != tag and is_name):
         return tag

@@ -389,3 +389,20 @@ def test_a_pipe_is_written_to_and_a_link_followed(
     export_jsonl(values.backend(ledger=ledger, store=store), RUN, link)
     assert link.is_symlink()
     assert target.read_bytes() == read[0]
+
+
+def test_an_interrupted_workbook_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[dict[str, str]]:
+        yield {"id": "a" * 100_000}
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        to_xlsx(interrupted(), tmp_path / "o.xlsx", ("id",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_workbook_does_not_take_the_place_of_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "o.xlsx")
+    with pytest.raises(UsageError, match="no regular file"):
+        to_xlsx([], tmp_path / "o.xlsx", ("id",))
+    assert (tmp_path / "o.xlsx").is_fifo()

@@ -230,6 +230,46 @@ def test_an_empty_list_after_the_last_record_is_the_end(repository: Repository, 
 
 
 @pytest.mark.parametrize("cut", [20, 41, 60, 100, 180, 260])
+def of_six(*records: str, token: str = "") -> str:
+    list_end = f'<resumptionToken completeListSize="6">{token}</resumptionToken>'
+    return wrapped(f"<ListRecords>{''.join(records)}{list_end}</ListRecords>")
+
+
+def test_a_list_that_is_empty_once_before_its_end_is_asked_for_again(
+    repository: Repository, harvest: Harvest
+) -> None:
+    """Its total says that there is more."""
+    repository.pages = {
+        "": of_six(record(1), record(2), token="a"),
+        "a": of_six(record(3), record(4), token="b"),
+        "b": of_six(record(5), record(6)),
+    }
+    answers = [EXPIRED, wrapped("<ListRecords></ListRecords>")]
+
+    class InTurn(dict[str, str]):
+        def pop(self, key: str, default: Any = None) -> Any:
+            return answers.pop(0) if key == "b" and answers else default
+
+    repository.once = InTurn()
+    assert ids(harvest(repository.location)) == [f"oai:x:{number}" for number in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "<ListRecords>{1}</ListRecords><ListRecords>{2}<resumptionToken>a</resumptionToken></ListRecords>",
+        "<ListRecords>{1}{2}</ListRecords><resumptionToken>a</resumptionToken>",
+        "<ListRecords>{1}<resumptionToken/>{2}<resumptionToken>a</resumptionToken></ListRecords>",
+    ],
+)
+def test_lists_and_tokens_are_taken_wherever_they_stand(
+    repository: Repository, harvest: Harvest, listed: str
+) -> None:
+    first = listed.replace("{1}", record(1)).replace("{2}", record(2))
+    repository.pages = {"": wrapped(first), "a": page(record(3))}
+    assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:2", "oai:x:3"]
+
+
 def test_a_page_that_is_cut_once_costs_a_second_request(
     repository: Repository, harvest: Harvest, cut: int
 ) -> None:
@@ -264,7 +304,8 @@ def test_a_long_harvest_says_how_far_it_is_and_why_it_waits(repository: Reposito
     source = OaiPmhSource(repository.location, tmp_path, FakeClock(), said.append)
     assert ids(list(source.records())) == ["oai:x:1", "oai:x:3", "oai:x:4"]
     assert said == [
-        "harvest: waiting 60 s (HTTP 503)", "harvest: 2 of 1,234 records, page 1"
+        "harvest: waiting 60 s (HTTP 503)", "harvest: 2 of 1,234 records, page 1",
+        "harvest: the list ends after 4 of the 1,234 records that it told of",
     ]  # fmt: skip
 
 

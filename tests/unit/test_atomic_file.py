@@ -82,3 +82,10 @@ def test_a_durable_file_is_synced_before_it_takes_its_name_and_the_folder_after(
     with replacing(target, durable=False) as scratch:
         scratch.write_text("newer")
     assert len(steps) == 2
+
+
+def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="no regular file"), replacing(tmp_path / "pipe", durable=True):
+        raise AssertionError
+    assert (tmp_path / "pipe").is_fifo()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import IO
 
@@ -52,6 +53,8 @@ class CsvSource:
                 self.notes.delimiter = table.delimiter
                 self.notes.columns = [name for name in table.names if name]
                 yield from table.records(lines)
+                if table.repeated:
+                    self.notes.others.append(f"{table.repeated:,} times the header again is left out")
                 if table.unnamed:
                     self.notes.others.append(
                         "cells of columns without a name are left out (first in line "
@@ -114,6 +117,10 @@ class _CsvLines:
             self.start_record()
         return text
 
+    def span(self) -> str:
+        more = self.number - self.first
+        return f"; with it lines {self.first + 1} to {self.number}" if more > 0 else ""
+
     def give_again(self, text: str) -> None:
         self._again = text
 
@@ -134,14 +141,15 @@ def _header(lines: _CsvLines, name: str) -> _Table | None:
         return None
     except (csv.Error, _UnreadableLineError) as error:
         raise SourceError(f"{name}, line {lines.first}: the header cannot be read ({error})") from error
-    twice = sorted({column for column in names if column and names.count(column) > 1})
+    names = [" ".join(column.split()) for column in names]
+    twice = sorted(column for column, count in Counter(names).items() if column and count > 1)
     if twice:
         raise SourceError(
             f"{name}, line {first}: the header names {', '.join(map(repr, twice))} twice; rename one"
         )
     while names and not names[-1]:
         names.pop()
-    return _Table([" ".join(column.split()) for column in names], delimiter)
+    return _Table(names, delimiter)
 
 
 def _columns(header: str, delimiter: str) -> int:
@@ -158,6 +166,8 @@ class _Table:
         self.names = names
         self.delimiter = delimiter
         self.unnamed = 0
+        self.repeated = 0
+        """Rows that say the header again, as where files were put one after the other."""
         self._ids_first = True
         """No whole row so far begins with prose."""
 
@@ -171,10 +181,8 @@ class _Table:
                 held = None
             if isinstance(row, BadLine):
                 yield first, row
-            elif len(row) < len(self.names):
-                held = first, self._record(row, first), excerpt
             else:
-                yield first, self._record(row, first)
+                held = first, self._record(row, first), excerpt
         if held is not None:
             yield held[0], held[1]
 
@@ -190,7 +198,7 @@ class _Table:
                 yield lines.first, error.bad, ""
                 continue
             except csv.Error as error:
-                yield lines.first, BadLine(f"not CSV: {error}", lines.excerpt), ""
+                yield lines.first, BadLine(f"not CSV: {error}{lines.span()}", lines.excerpt), ""
                 continue
             if lines.invalid:
                 yield lines.first, BadLine(lines.invalid, lines.excerpt), ""
@@ -207,6 +215,9 @@ class _Table:
         """The row without empty cells beyond the header; why it is none, or [] if it is blank."""
         width = len(self.names)
         if len(cells) == width:
+            if [" ".join(cell.removeprefix("\ufeff").split()) for cell in cells] == list(self.names):
+                self.repeated += 1
+                return []
             if self._ids_first and _PROSE.search(cells[0]):
                 self._ids_first = False
             return cells if any(cells) else []

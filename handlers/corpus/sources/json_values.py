@@ -138,6 +138,8 @@ def _wrapped(value: Any, depth: int = 3) -> list[Record] | None:
     """The list that an object wraps, if it is one of a usual name."""
     if not isinstance(value, dict) or not depth:
         return None
+    if "title" in value or sum(isinstance(value.get(name), list) for name in _WRAPPERS) > 1:
+        return None
     for name in _WRAPPERS:
         inner = value.get(name)
         if isinstance(inner, list) and inner and all(isinstance(each, dict) for each in inner):

@@ -23,9 +23,12 @@ class KeptPages:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._count: int | None = None
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._folder.glob("*.xml"))
+        if self._count is None:
+            self._count = sum(1 for _ in self._folder.glob("*.xml"))
+        return self._count
 
     def __iter__(self) -> Iterator[Page]:
         for number in range(1, len(self) + 1):
@@ -41,6 +44,7 @@ class KeptPages:
         self._folder.mkdir(parents=True, exist_ok=True)
         with replacing(self._path(len(self) + 1), durable=False) as scratch:
             scratch.write_bytes(content)
+        self._count = len(self) + 1
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06}.xml"
@@ -134,7 +138,7 @@ class Harvest:
     def _is_in_vain(self, problem: str) -> bool:
         """Whether beginning anew would not help: the end of what there is, or an error."""
         is_end = problem in (CUT, _EMPTY)
-        if self._fruitless < (1 if is_end else _FRUITLESS):
+        if self._fruitless < (1 if is_end and not self._trail.is_short() else _FRUITLESS):
             return False
         if is_end:
             return True

@@ -108,8 +108,10 @@ def _page(root: Element) -> Page:
     listed = root.find(f"{OAI}ListRecords")
     if listed is None:
         raise PageError("no ListRecords in the answer")
-    records = tuple(read_record(each) for each in listed.findall(f"{OAI}record"))
-    token = listed.find(f"{OAI}resumptionToken")
+    records = tuple(read_record(each) for each in root.findall(f"{OAI}ListRecords/{OAI}record"))
+    tokens = list(root.iter(f"{OAI}resumptionToken"))
+    full = [each for each in tokens if (each.text or "").strip()]
+    token = next(reversed(full or tokens), None)
     told = "" if token is None else token.get("completeListSize", "")
     total = int(told) if told.isascii() and told.isdecimal() and len(told) < 12 else None
     name = "" if token is None else (token.text or "").strip()

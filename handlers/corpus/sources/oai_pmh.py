@@ -48,7 +48,7 @@ class OaiPmhSource:
     def records(self) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
         """Deleted records are left out; one that cannot be read tells its page. SourceError if the harvest
         cannot be brought to its end: the same call goes on with it."""
-        number, told, place = 0, self._clock.monotonic(), "page 1"
+        number, told, place, total = 0, self._clock.monotonic(), "page 1", 0
         for count, page in enumerate(self._pages(), 1):
             for record in page.records:
                 number += 1
@@ -56,6 +56,7 @@ class OaiPmhSource:
                     yield number, replace(record.paper, reason=f"{place}: {record.paper.reason}")
                 elif record.paper is not None:
                     yield number, record.paper
+            total = page.total or total
             if not page.whole:
                 number += 1
                 yield number, BadLine(f"{place}: {CUT}")
@@ -66,6 +67,8 @@ class OaiPmhSource:
                 told = self._clock.monotonic()
                 of = f" of {page.total:,}" if page.total else ""
                 self._say(f"harvest: {number:,}{of} records, page {count:,}")
+        if number < total:  # which may be an estimate (OAI-PMH 2.0, 3.5)
+            self._say(f"harvest: the list ends after {number:,} of the {total:,} records that it told of")
 
     def _pages(self) -> Iterator[Page]:
         trail, last = HarvestTrail(), None

@@ -56,7 +56,12 @@ class HarvestTrail:
         return self._latest if self._is_ordered else ""
 
     def is_complete(self) -> bool:
-        return self.total is not None and self.records >= self.total
+        known = self.records if self._names is None else len(self._names)
+        return self.total is not None and known >= self.total
+
+    def is_short(self) -> bool:
+        """Whether the repository told of more records than came."""
+        return self.total is not None and not self.is_complete()
 
 
 def _names(page: Page) -> Iterator[int]:

@@ -19,11 +19,14 @@ from handlers.errors import UsageError
 SAMPLE_BYTES = 64 * 1024
 """From the first byte on that is not ASCII."""
 _MULTIBYTE = ("gb18030", "big5hkscs", "cp932", "euc_jp", "cp949")
-_SINGLE_BYTE = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "koi8_r")
+_SINGLE_BYTE = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "koi8_r"),
+    *("cp1255", "cp1256", "cp1257", "cp874"),
+)
 _NAMES = {
     "utf_8": "UTF-8", "gb18030": "GB18030", "big5hkscs": "Big5", "cp932": "Shift-JIS", "euc_jp": "EUC-JP",
-    "cp949": "EUC-KR (cp949)", "koi8_r": "KOI8-R", "utf_16_le": "UTF-16 LE", "utf_16_be": "UTF-16 BE",
-    "utf_32": "UTF-32", "iso2022_jp": "ISO-2022-JP",
+    "cp949": "EUC-KR (cp949)", "cp874": "Windows-874", "koi8_r": "KOI8-R",
+    "utf_16_le": "UTF-16 LE", "utf_16_be": "UTF-16 BE", "utf_32": "UTF-32", "iso2022_jp": "ISO-2022-JP",
 }  # fmt: skip
 _SUPERSETS = {
     "utf_8_sig": "utf_8", "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "shift_jis": "cp932",
@@ -40,11 +43,12 @@ _MARKS = (
     (b"\xfe\xff", "utf_16_be"),
 )
 _ESCAPED = re.compile(rb"\x1b\$[@B]")
-_NO_BYTE_OF_TWO = re.compile(rb"[\n\"]")
+_NO_BYTE_OF_TWO = re.compile(rb"[\n\r\"]")
 """In none of the encodings is one of these the second byte of a character."""
 _FEW = 4
 """Bytes beyond ASCII that tell nothing: one character of two bytes is one in all of the encodings."""
-_COVERED = 0.8
+_COVERED = 0.5
+"""Of a source, what an encoding must read for the rest to be damage."""
 _HIGH = re.compile("[^\x00-\x7f]")
 _SYMBOLS = "°±µ×÷²³¹·–—…‘’“”€£§©®™«»¿¡•"
 _TWO_ALPHABETS = re.compile("[A-Za-z][\u0370-\u04ff]|[\u0370-\u04ff][A-Za-z]")

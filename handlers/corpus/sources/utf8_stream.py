@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
 _HIGH_BYTE = re.compile(rb"[\x80-\xff]")
 
+_SIGNS_OF_UTF_8 = re.compile(rb"[\xe0-\xef][\x80-\xbf]{2}|[\xc3-\xcb][\x80-\xbf](?=[A-Za-z])")
+"""A character of three bytes, or a Latin letter inside a word: two of another encoding may be sound UTF-8 by
+accident, these hardly."""
+_LONGEST_LINE = 1 << 24
+
+
+def _is_utf_8(line: bytes) -> bool:
+    if line.isascii():
+        return True
+    try:
+        return bool(_SIGNS_OF_UTF_8.search(line) and line.decode())
+    except UnicodeDecodeError:
+        return False
+
 
 def _as_no_character(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
@@ -33,6 +47,10 @@ def as_utf8(stream: IO[bytes], notes: SourceNotes, encoding: str | None = None) 
     return cast("IO[bytes]", BufferedReader(raw, buffer_size=BLOCK_BYTES))
 
 
+def _decoded(line: bytes, encoding: str) -> bytes:
+    return line.decode(encoding, "paperfleet.no_character").encode("utf-8", "surrogateescape")
+
+
 class _Utf8Stream(RawIOBase):
     def __init__(self, stream: IO[bytes], notes: SourceNotes, encoding: str | None) -> None:
         self._stream = stream
@@ -42,6 +60,9 @@ class _Utf8Stream(RawIOBase):
         self._ready = b""
         self._begun = self._undecided = self._only_returns = False
         self._ended = False
+        self._by_line: str | None = None
+        """The encoding that was guessed, for the lines that are not UTF-8."""
+        self._left = b""
         self._broken: Exception | None = None
 
     def readable(self) -> bool:
@@ -95,13 +116,14 @@ class _Utf8Stream(RawIOBase):
         self._undecided = False
         high = _HIGH_BYTE.search(raw)
         first = high.start() if high else len(raw)
-        begin = raw.rfind(b"\n", 0, first) + 1
+        begin = max(raw.rfind(b"\n", 0, first), raw.rfind(b"\r", 0, first)) + 1
         raw = self._read_up_to(raw, first + SAMPLE_BYTES)
         found = encoding_of(raw[begin : first + SAMPLE_BYTES])
         if found is None:
             self._notes.undecided = True
         elif found != "utf_8":
             self._read_as(found, guessed=True)
+            self._by_line = found
         return raw
 
     def _read_as(self, encoding: str, *, guessed: bool = False) -> None:
@@ -110,9 +132,20 @@ class _Utf8Stream(RawIOBase):
             self._decoder = codecs.getincrementaldecoder(encoding)("paperfleet.no_character")
 
     def _translated(self, raw: bytes) -> bytes:
-        if self._decoder is not None:
+        if self._by_line is not None:
+            raw = self._lines_translated(raw, self._by_line)
+        elif self._decoder is not None:
             raw = self._decoder.decode(raw, final=self._ended).encode("utf-8", "surrogateescape")
         return raw.replace(b"\r", b"\n") if self._only_returns else raw
+
+    def _lines_translated(self, raw: bytes, encoding: str) -> bytes:
+        """A line that is UTF-8 stays: what was guessed of others says nothing of it."""
+        raw = self._left + raw
+        whole = self._ended or len(raw) > _LONGEST_LINE
+        end = len(raw) if whole else max(raw.rfind(b"\n"), raw.rfind(b"\r")) + 1
+        self._left = raw[end:]
+        lines = raw[:end].splitlines(keepends=True)
+        return b"".join(line if _is_utf_8(line) else _decoded(line, encoding) for line in lines)
 
     def _read(self, size: int) -> bytes:
         """b"" at the end, or where the stream breaks off, which is raised once all before it was given."""

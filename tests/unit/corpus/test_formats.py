@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from handlers.corpus.sources.formats import Source, open_source
 from handlers.corpus.sources.json_lines import parse_object
 from handlers.corpus.sources.reader import BadLine, excerpt_of
+from handlers.corpus.sources.source_notes import NotingSource
 from handlers.errors import SourceError
 from tests.builders.growth import assert_linear
 
@@ -238,3 +239,66 @@ def test_arrays_wrapped_lists_and_laid_out_objects_are_read(tmp_path: Path) -> N
     ):  # fmt: skip
         rows = read(open_source(saved(tmp_path, "a.json", text.encode())))
         assert [row for _, row in rows] == [{"id": "1"}, {"id": None}]
+
+
+def bad(rows: list[tuple[int, Any]]) -> list[int]:
+    return [number for number, row in rows if isinstance(row, BadLine)]
+
+
+def test_an_object_with_a_title_wraps_nothing_and_two_lists_are_not_told_apart(tmp_path: Path) -> None:
+    paper = '{\n"title": "A paper",\n"data": [{"id": "table"}]}'
+    (row,) = read(open_source(saved(tmp_path, "a.json", paper.encode())))
+    assert row[1] == {"title": "A paper", "data": [{"id": "table"}]}
+    both = '{\n"results": [{"id": "1"}],\n"items": [{"id": "2"}]}'
+    (row,) = read(open_source(saved(tmp_path, "a.json", both.encode())))
+    assert set(row[1]) == {"results", "items"}
+
+
+def test_a_record_that_breaks_in_its_last_cell_is_refused_whole(tmp_path: Path) -> None:
+    text = "id,title,abstract\na1,One,Background and so\nthe rest of it is here.\na2,Two,Whole\n"
+    rows = read(open_source(saved(tmp_path, "a.csv", text.encode())))
+    assert bad(rows) == [2, 3]
+    assert rows[-1][1] == {"id": "a2", "title": "Two", "abstract": "Whole"}
+
+
+def test_an_open_quote_says_which_lines_went_with_it(tmp_path: Path) -> None:
+    text = 'id,title\na1,"open\na2,a 5" screen\na3,Three\n'
+    rows = read(open_source(saved(tmp_path, "a.csv", text.encode())))
+    assert "with it lines 3 to 3" in reasons(rows)[2]
+    assert rows[-1][1] == {"id": "a3", "title": "Three"}
+
+
+def test_a_header_that_comes_again_is_no_paper(tmp_path: Path) -> None:
+    one = "id,title\n1,One\n"
+    source = open_source(saved(tmp_path, "a.csv", (one + "\ufeff" + one.replace("1", "2")).encode()))
+    assert [row for _, row in read(source)] == [{"id": "1", "title": "One"}, {"id": "2", "title": "One"}]
+    assert isinstance(source, NotingSource)
+    assert "header again" in source.notes.phrases()[0]
+    with pytest.raises(SourceError, match="'my note' twice"):
+        read(open_source(saved(tmp_path, "b.csv", b"id,my  note,my note\n1,a,b\n")))
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("first", "encoding"), [("Café au lait très boné", "cp1252"), ("土壤水分的时空变化", "gb18030")]
+)
+def test_what_is_utf_8_stays_in_a_file_that_begins_in_something_else(
+    tmp_path: Path, first: str, encoding: str, ends: str
+) -> None:
+    titles = [first, *["plain" * 100] * 200, "深度学习方法", "Über die Größe"]  # beyond what is looked at
+    kinds = [encoding, *["ascii"] * 200, "utf-8", "utf-8"]
+    lines = [
+        f"{number},{title}{ends}".encode(kind)
+        for number, (title, kind) in enumerate(zip(titles, kinds, strict=True))
+    ]
+    content = f"id,title{ends}".encode() + b"".join(lines)
+    found = read(open_source(saved(tmp_path, "a.csv", content)))
+    assert [row["title"] for _, row in found] == titles
+
+
+def test_a_third_of_damaged_lines_does_not_make_another_encoding_of_it(tmp_path: Path) -> None:
+    text = "土壤水分的时空变化研究方法".encode("gb18030")
+    lines = [b"%d,%s\n" % (n, text[:-1] if n % 3 == 0 else text) for n in range(1, 41)]
+    rows = read(open_source(saved(tmp_path, "a.csv", b"id,title\n" + b"".join(lines))))
+    assert {row["title"] for _, row in rows if not isinstance(row, BadLine)} == {text.decode("gb18030")}
+    assert len(bad(rows)) == 13

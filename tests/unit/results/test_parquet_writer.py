@@ -50,6 +50,6 @@ def test_no_rows_are_a_file_with_columns(tmp_path: Path) -> None:
 
 def test_a_target_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "folder.parquet").mkdir()
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(UsageError, match="is a folder"):
         to_parquet(written(tmp_path, [{"id": "a"}]), tmp_path / "folder.parquet", COLUMNS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.parquet", "it's results.jsonl"]

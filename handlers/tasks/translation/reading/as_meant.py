@@ -43,7 +43,7 @@ _ACCENT = re.compile(r"(?<![A-Za-z])[A-Za-z]*[A-Za-z]\\[\"'`~^](?=[A-Za-z])[A-Za
 _APOSTROPHE = re.compile(
     r".*[A-Za-z]\\'(?:s|t|d|m|re|ve|ll|S)|(?:[dlocjmnst]|qu|O|D|L)\\'[A-Za-z]+", re.DOTALL
 )
-_STRAY = re.compile(r"\\(?=[\u3400-\u9fff])")
+_STRAY = re.compile(r"(?<!\\)\\(?=[\u3400-\u9fff])")
 """A backslash between two words of the source's, in place of a slash: before a word of the translation or a
 blank it is the same one."""
 _ADDED = re.compile(r"\\(?:[A-Za-z]{2,}|[()\[\]])")

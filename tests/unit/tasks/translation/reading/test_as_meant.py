@@ -42,6 +42,7 @@ def _read(raw: str, source: str) -> str | None:
         (r"growth \\ loss", r"生长\损失", "growth \\ loss"),
         (r"growth \\ loss \\ x", r"生长\损失", None),
         (r"growth \\ loss", "生长损失", None),
+        (r"growth \\ loss", r"生长\\损失", None),
         (r"Poincar\'e map", "庞加莱映射", None),
         (r"d\'Alembert", "达朗贝尔", "d'Alembert"),
     ],
