@@ -31,12 +31,12 @@ class Simulated(SimResult):
 
 
 EXIT_CODES = {
-    0: "all is well, or done as far as `--limit` or `--deadline` allowed",
+    0: "all is well, or done as far as `--limit`, `--deadline` or `--hours` allowed",
     1: "the counts of a session on GitHub Actions do not add up (`paperfleet actions collect`)",
     2: "a flag, setting, file or run is wrong; the message names it and the fix",
     3: "finished, with failed or flagged papers; differences in an audit; nothing left but dead letters",
     4: "parked: budget spent, or an error that nobody but you can mend (key, credit, model, endpoint)",
-    130: "interrupted or paused, resumable",
+    130: "interrupted, paused or cancelled while it worked, resumable",
 }
 """Code → meaning, in the words of every command but those that are named."""
 

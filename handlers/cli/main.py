@@ -32,7 +32,7 @@ _COMMANDS = {
         "pause": ("runs_commands", "Pause a run within seconds."),
         "resume": ("runs_commands", "Re-arm a run that is paused, parked or cancelled."),
         "retry": ("runs_commands", "Reopen failed or flagged papers."),
-        "cancel": ("runs_commands", "Cancel a run for good; its results stay."),
+        "cancel": ("runs_commands", "Cancel a run until `resume`; its results stay."),
     },
     "Results": {
         "report": ("runs_commands", "Report on a run in full, as text, JSON or a page."),

@@ -18,7 +18,15 @@ from handlers.domain.money import Price
 from handlers.domain.plan import Plan, PlanFile
 from handlers.errors import UsageError
 from handlers.llm.prices.pricing import list_price
-from handlers.llm.prices.tariff import FLEX, OFFPEAK, STANDARD, flex_price, missing_flex_price, missing_hours
+from handlers.llm.prices.tariff import (
+    FLEX,
+    OFFPEAK,
+    STANDARD,
+    flex_price,
+    is_billed_by,
+    missing_flex_price,
+    missing_hours,
+)
 from handlers.local.ingesting import SourceSpec
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions, AssumptionsBuilder
@@ -146,11 +154,16 @@ def _tiers(settings: Settings, model: str, standard: Price | None) -> dict[str, 
     given = wiring.given_prices(settings)
     listed = None if given.standard_is_given else list_price(model)
     flex = flex_price(listed.tiers.get(FLEX) if listed else None, given)
-    cheap = listed.hours.cheap if listed and listed.hours else None
+    if settings.flex and flex is None:
+        raise UsageError(missing_flex_price(model))
+    cheap: Price | str = missing_hours(model)
+    if listed and listed.hours:
+        elsewhere = f"known for {', '.join(listed.hours.hosts)} alone, not for --base-url"
+        cheap = listed.hours.cheap if is_billed_by(listed.hours, settings.base_url) else elsewhere
     return {
         STANDARD: standard or "no price is known",
         FLEX: flex or missing_flex_price(model),
-        OFFPEAK: cheap or missing_hours(model),
+        OFFPEAK: cheap,
     }
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.provider_hint import tell_of_provider
+from handlers.errors import UsageError
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    add_command(app, "run", run, "run papers.jsonl --model NAME --budget 45 --tier parallel")
+    add_command(
+        app,
+        "run",
+        run,
+        "run papers.jsonl --base-url URL --model NAME --budget 45 --tier parallel",
+    )
 
 
 def run(
@@ -51,6 +57,8 @@ def run(
     makes a word-by-word gloss, which shows how a run goes and is no translation.
     """
     settings, planned = (load_settings(**flags), None) if plan is None else _planned(plan, flags)
+    if wait and settings.hours != "offpeak":
+        raise UsageError("--wait: sleeps through dear hours; give --hours offpeak with it")
     console = Console(stderr=True, highlight=False)
     tell_of_provider(settings, console)
     with only_parent(settings.state):

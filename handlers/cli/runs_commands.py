@@ -215,7 +215,7 @@ def resume(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
 
 
 def cancel(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
-    """Cancel a run for good: its results stay, its other messages are dropped."""
+    """Cancel a run until `resume`: its results stay, its other messages are dropped."""
     with _run(flags) as (adapters, run):
         done = control.cancel(adapters, run)
     _answer(done, "cancelled; what is done stays and can be exported", as_json=as_json)

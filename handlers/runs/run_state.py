@@ -87,6 +87,9 @@ def _why_idle(activity: Activity) -> str:
     last = sessions[-1]
     if last.ended_at is None:
         return "interrupted: no job is alive. Run the same command to resume."
+    queue = activity.queue
+    if last.outcome == "finished" and queue is not None and queue.visible and not queue.shared:
+        return f"ready: {queue.visible:,} batches wait for a worker; the same command goes on"
     return _NEXT.get(last.outcome, f"{last.outcome}; the same command goes on")
 
 

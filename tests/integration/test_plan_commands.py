@@ -56,6 +56,26 @@ def test_the_original_table_comes_out_of_its_assumptions(source: Path, tmp_path:
     assert {round(row["cost_usd"]) for row in rows} == {45}
 
 
+def test_a_plan_that_cannot_be_run_is_refused_as_the_run_would_be(source: Path, tmp_path: Path) -> None:
+    ran = plan(source, tmp_path / "state", "--flex")
+    assert ran.code == 2
+    assert "--price-flex-in" in ran.err
+    ran = paperfleet("run", source, "--state", tmp_path / "state", "--wait")
+    assert ran.code == 2
+    assert "--hours offpeak" in ran.err
+
+
+def test_hours_are_cheaper_at_the_address_that_they_are_known_for(source: Path, tmp_path: Path) -> None:
+    told = []
+    for address in ("https://api.deepseek.com", "https://gateway.example.com/v1"):
+        line = ("plan", source, "--state", tmp_path / "state", "--model", "deepseek-flash")
+        ran = paperfleet(*line, "--base-url", address, "--json")
+        told.append(next(tier for tier in ran.report["tiers"] if tier["tier"] == "offpeak"))
+    assert told[0]["cost_usd"] is not None
+    assert told[1]["cost_usd"] is None
+    assert "api.deepseek.com alone" in json.dumps(told[1])
+
+
 @pytest.mark.slow
 def test_a_rate_as_one_number_holds_for_all_tiers(source: Path, tmp_path: Path) -> None:
     assume = tmp_path / "assume.json"

@@ -9,7 +9,7 @@ from typer import Argument, Option
 Source = Annotated[
     str,
     Argument(
-        help="JSONL, CSV (or .gz of them) or Parquet file, a folder of Markdown files, "
+        help="JSONL, CSV, TSV (or .gz of them) or Parquet file, a folder of Markdown files, "
         "oai+https://host/path?set=..&from=.., or `-` for standard input."
     ),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -103,11 +103,17 @@ def tariff_of(model: str, given: GivenPrices, *, flex: bool = False) -> ModelTar
     elif flex:
         raise UsageError(missing_flex_price(model))
     hours = listed.hours if listed else None
-    if hours is not None and not (given.offpeak or _host(given.base_url) in hours.hosts):
-        hours = None
+    if hours is not None and not is_billed_by(hours, given.base_url):
+        # Whoever says that another address has the same hours is heard; what it bills then is not known.
+        hours = replace(hours, cheap=standard) if given.offpeak else None
     if given.offpeak and hours is None:
         raise UsageError(f"--hours offpeak: {missing_hours(model)}")
     return ModelTariff(standard, tiers, hours)
+
+
+def is_billed_by(hours: PriceHours, base_url: str | None) -> bool:
+    """Whether the bills of an address are known to go by these hours."""
+    return (urlsplit(base_url or "").hostname or "").lower() in hours.hosts
 
 
 def flex_price(listed: Price | None, given: GivenPrices) -> Price | None:
@@ -153,7 +159,3 @@ def dearest(*prices: Price) -> Price:
         completion=max(each.completion for each in prices),
         cached=max(each.cached for each in prices),
     )
-
-
-def _host(base_url: str | None) -> str:
-    return (urlsplit(base_url or "").hostname or "").lower()

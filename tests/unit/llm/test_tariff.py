@@ -99,7 +99,9 @@ def test_hours_hold_at_the_vendors_own_address_or_where_they_are_asked_for() -> 
     assert tariff_of("deepseek-flash", DEEPSEEK).hours is not None
     resold = GivenPrices(base_url="https://gateway.example.com/v1")
     assert tariff_of("deepseek-flash", resold).hours is None
-    assert tariff_of("deepseek-flash", replace(resold, offpeak=True)).hours is not None
+    asked = tariff_of("deepseek-flash", replace(resold, offpeak=True))
+    assert asked.hours is not None
+    assert asked.hours.cheap == asked.standard, "what another address bills is not known to be less"
     assert tariff_of("deepseek-flash", replace(DEEPSEEK, price_in=Decimal(1))).hours is None
     with pytest.raises(UsageError, match="--hours offpeak: no prices by the hour"):
         tariff_of("gpt-4o-mini", replace(resold, offpeak=True))

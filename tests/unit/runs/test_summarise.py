@@ -218,6 +218,17 @@ def test_dead_letters_are_the_reason_when_nothing_else_is_left(ledger: SqliteLed
     assert any("dead letters" in warning for warning in report.warnings)
 
 
+def test_a_run_whose_batches_were_sent_again_is_ready(ledger: SqliteLedger, tmp_path: Path) -> None:
+    queue = SqliteQueue(tmp_path / "queue.sqlite3", RUN, FakeClock())
+    queue.send([("a", "body"), ("b", "body")])
+    worked(ledger)
+    report = summarise(
+        values.backend(ledger=ledger, queue=queue, clock=FakeClock(1000.0)), RUN, is_alive=bool
+    )
+    queue.close()
+    assert report.reason == "ready: 2 batches wait for a worker; the same command goes on"
+
+
 class Shared(SqliteQueue):
     """A queue that other runs use too, as a deployed stack's."""
 
