@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from handlers.domain.call import ChatRequest
 from handlers.domain.call_errors import ModelCallError
+from handlers.llm.client import HttpChatModel
 from handlers.settings import FLEX_SECONDS, load_settings
 from tests.builders.llm_calls import REQUEST, model
 from tests.builders.wire import Conversation, WireRequest, WireServer, always, completion, error, response
@@ -24,6 +26,14 @@ def test_the_tier_is_all_that_a_flex_request_adds_and_no_part_of_what_is_asked()
     assert plain == fallen == flex.replace(b',"service_tier":"flex"', b"")
     assert b"service_tier" not in plain
     assert REQUEST.digest == FLEX.digest
+
+
+def refusal(client: HttpChatModel, request: ChatRequest) -> str | None:
+    """The class of a call that is refused, the client's last."""
+    with pytest.raises(ModelCallError) as caught:
+        client.complete(request, timeout=5)
+    client.close()
+    return caught.value.code
 
 
 @pytest.mark.parametrize(
@@ -45,11 +55,7 @@ def test_the_tier_is_all_that_a_flex_request_adds_and_no_part_of_what_is_asked()
 )
 def test_a_refusal_of_the_tier_is_told_from_a_full_one(status: int, body: dict[str, Any], code: str) -> None:
     with WireServer(always(response(status, body))) as server:
-        client = model(server)
-        with pytest.raises(ModelCallError) as caught:
-            client.complete(FLEX, timeout=5)
-        client.close()
-    assert caught.value.code == code
+        assert refusal(model(server), FLEX) == code
     assert len(server.requests) == 1
 
 
@@ -76,20 +82,13 @@ def test_what_is_about_one_request_is_not_about_the_tier(
     with WireServer(then_refused) as server:
         client = model(server)
         client.complete(FLEX, timeout=5)
-        with pytest.raises(ModelCallError) as caught:
-            client.complete(FLEX, timeout=5)
-        client.close()
-    assert caught.value.code == code
+        assert refusal(client, FLEX) == code
 
 
 @pytest.mark.parametrize(("status", "body", "code"), OF_ONE_REQUEST[:4])
 def test_a_word_of_the_paper_is_no_refusal_of_the_tier(status: int, body: dict[str, Any], code: str) -> None:
     with WireServer(always(response(status, body))) as server:
-        client = model(server)
-        with pytest.raises(ModelCallError) as caught:
-            client.complete(FLEX, timeout=5)
-        client.close()
-    assert caught.value.code == code
+        assert refusal(model(server), FLEX) == code
 
 
 @pytest.mark.parametrize(
@@ -106,10 +105,7 @@ def test_only_the_flex_tier_is_full_in_so_many_words(status: int, body: dict[str
     with WireServer(always(response(status, body))) as server:
         client = model(server)
         client._dialect.probed = True
-        with pytest.raises(ModelCallError) as caught:
-            client.complete(REQUEST, timeout=5)
-        client.close()
-    assert caught.value.code == code
+        assert refusal(client, REQUEST) == code
 
 
 def test_a_refusal_that_names_nothing_is_found_to_be_about_the_tier() -> None:
