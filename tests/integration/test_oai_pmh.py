@@ -229,7 +229,6 @@ def test_an_empty_list_after_the_last_record_is_the_end(repository: Repository, 
     assert len(repository.asked) == asked
 
 
-@pytest.mark.parametrize("cut", [20, 41, 60, 100, 180, 260])
 def of_six(*records: str, token: str = "") -> str:
     list_end = f'<resumptionToken completeListSize="6">{token}</resumptionToken>'
     return wrapped(f"<ListRecords>{''.join(records)}{list_end}</ListRecords>")
@@ -270,6 +269,7 @@ def test_lists_and_tokens_are_taken_wherever_they_stand(
     assert ids(harvest(repository.location)) == ["oai:x:1", "oai:x:2", "oai:x:3"]
 
 
+@pytest.mark.parametrize("cut", [20, 41, 60, 100, 180, 260])
 def test_a_page_that_is_cut_once_costs_a_second_request(
     repository: Repository, harvest: Harvest, cut: int
 ) -> None:
