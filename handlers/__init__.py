@@ -12,3 +12,11 @@ Imports point down only; ``pyproject.toml`` has the layers, import-linter holds 
         → runs | results → pipeline | adapters | reporting | model_server → corpus | tasks | llm
         → ports → settings → domain → atomic_file | extras | parallel | state_paths → errors
 """
+
+import sys
+from types import ModuleType
+from typing import cast
+
+# httpx brings a command line of its own (click, rich, pygments) into every process that imports it: 5 MB and
+# 40 ms a job. A module that is None cannot be imported, which httpx takes for an extra that is not installed.
+sys.modules.setdefault("httpx._main", cast("ModuleType", None))

@@ -37,6 +37,12 @@ def test_the_list_of_all_commands_imports_none_of_them() -> None:
     assert "Checks and repairs" in ran.stdout
 
 
+def test_a_job_loads_no_command_line_of_its_libraries() -> None:
+    line = "import sys, handlers.local.job_process; print({'click', 'rich', 'pygments'} & sys.modules.keys())"
+    ran = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, timeout=60)
+    assert ran.stdout.strip() == "set()"
+
+
 @pytest.mark.parametrize(
     ("line", "words", "code"),
     [
