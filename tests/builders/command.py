@@ -37,7 +37,9 @@ class Ran:
 
 
 def paperfleet(*arguments: object, timeout: float = 90, **environment: str) -> Ran:
-    """Run the command to its end, in a process that needs no start of its own."""
+    """Run the command to its end, in a process that needs no start of its own: what Python reads at its start
+    (``PYTHONPATH``) would change nothing, so it is refused here and is for ``Running``."""
+    assert not any(name.startswith("PYTHON") for name in environment)
     line = [str(each) for each in arguments]
     return Ran(*warm.warm().run(line, _environment(environment), timeout))
 
@@ -126,6 +128,15 @@ def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come about in time"
         time.sleep(0.01)
+
+
+def shifted_clock(folder: Path, seconds: float) -> dict[str, str]:
+    """The environment of a ``Running`` whose clock, and that of its jobs, is so many seconds ahead."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        f"import time\nreal = time.time\ntime.time = lambda: real() + {seconds}\n"
+    )
+    return {"PYTHONPATH": str(folder)}
 
 
 def run_flags(source: Path, state: Path, server: RunningServer, *, run_id: str = "r") -> list[object]:

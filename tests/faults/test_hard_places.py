@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import ServerSettings
-from tests.builders.command import Running, corpus, job_processes, paperfleet, run_flags, until
+from tests.builders.command import Running, corpus, job_processes, paperfleet, run_flags, shifted_clock, until
 from tests.builders.warm import start
 from tests.builders.wire import WireServer, always, error, response
 
@@ -77,11 +77,7 @@ def test_sigterm_drains_as_an_interrupt_does_and_the_same_command_goes_on(
 
 def test_a_clock_that_steps_back_an_hour_in_the_middle_loses_nothing(papers: Path, tmp_path: Path) -> None:
     """The state of a run that was killed is read by a session whose clock is an hour behind."""
-    behind = tmp_path / "behind"
-    behind.mkdir()
-    (behind / "sitecustomize.py").write_text(
-        "import time\nreal = time.time\ntime.time = lambda: real() - 3600\n"
-    )
+    behind = shifted_clock(tmp_path / "behind", -3600)
     with start(ServerSettings(**PRICED, latency=0.2)) as server:
         flags = run_flags(papers, tmp_path / "state", server)
         with Running(*flags, "--workers", 10) as running:
@@ -89,7 +85,8 @@ def test_a_clock_that_steps_back_an_hour_in_the_middle_loses_nothing(papers: Pat
             os.kill(job_processes(tmp_path / "state")[0], signal.SIGKILL)
             os.killpg(running.pid, signal.SIGKILL)
             running.end()
-        ran = paperfleet(*flags, "--workers", 30, PYTHONPATH=str(behind))
+        with Running(*flags, "--workers", 30, **behind) as running:
+            ran = running.end()
         stats = server.stats()
     assert ran.code == 0, ran.err
     assert ran.report["counts"]["done"] == PAPERS
