@@ -200,7 +200,9 @@ def rows_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str, 
     for name, field in model.model_fields.items():
         inner = _inner(field.annotation)
         own = field.description or words.get(name)
-        meaning = own or (_first(inner[0]) if inner else KEYS_WITHOUT_WORDS.get(name, ""))
+        meaning = own or (_first(inner[0]) if inner else KEYS_WITHOUT_WORDS.get(name))
+        if not meaning:
+            raise SystemExit(f"{model.__name__}.{name} is printed: say below it in the code what it is")
         yield f"`{path}{name}`", _kind(field.annotation, field), _as_json(_text(meaning))
         if inner is not None:
             yield from rows_of(inner[0], f"{path}{name}{inner[1]}.")

@@ -12,9 +12,12 @@ class JobTimes(Frozen):
 
     name: str
     attempt: int
+    """Of the workflow run, counted from 1."""
     status: str
     conclusion: str | None
+    """`success`, `failure`, `cancelled` or `skipped`; null until it ended."""
     queued_at: float | None
+    """When it began to wait for a runner."""
     started_at: float | None
     ended_at: float | None
 
@@ -32,7 +35,9 @@ class QueueStatus(Frozen):
     running: int
     ended: int
     slots: int
+    """The most jobs that ran at the same time."""
     longest_wait_s: float
+    """The longest that a job waited, or waits, for a runner."""
     runner_minutes: int
     """Each job's rounded up, as they are billed."""
     jobs: tuple[JobTimes, ...]

@@ -80,21 +80,31 @@ class JobState(Frozen):
     session: str
     run_id: str
     job: int
+    """Its number in the session, counted from 1."""
     attempt: int
+    """Of the workflow run, counted from 1."""
     step: int
     """Steps that have ended."""
     started_at: float
     ends_at: float
+    """When its time is up, in Unix seconds."""
     share: NanoUsd | None
+    """What it may spend in all; null: no budget."""
     workers: int
     rpm: float | None
+    """Its share of the requests a minute that were given; null: none were."""
     tpm: float | None
+    """Its share of the tokens a minute that were given; null: none were."""
     limit: int | None
+    """Papers after which it stops; null: none."""
     checkpoint_seconds: float
+    """Seconds from one checkpoint to the next."""
     allowance: NanoUsd
     """What the next step may spend; the ledger holds it under ``grant``."""
     least_allowance: NanoUsd
+    """What a step may spend at the least."""
     grant: str
+    """Id of the allowance in the ledger."""
     stopped: str = ""
     """Why the job has stopped; "" while it goes on."""
 

@@ -18,9 +18,12 @@ class RunStatus(Frozen):
 
     id: int
     attempt: int
+    """Counted from 1; each re-run is one more."""
     event: str
+    """What started it, as `workflow_dispatch` or `schedule`."""
     status: str
     conclusion: str | None
+    """`success`, `failure` or `cancelled`; null until it ended."""
     url: str
     queue: QueueStatus
 

@@ -53,6 +53,7 @@ class Audit(Frozen):
     released_usd: float | None = None
     """What was let go of it, None if that was not asked for."""
     papers_checked: int
+    """Rows of the ledger that were read."""
     explained: tuple[str, ...]
     """Differences that have a known reason and are no fault."""
     differences: tuple[Difference, ...]

@@ -28,6 +28,7 @@ class Damaged(Frozen):
 
     file: str
     byte: int
+    """Where the line begins in the file."""
 
 
 class Repaired(Frozen):

@@ -36,7 +36,9 @@ class PilotFigures(Frozen):
     done: int
     """Papers whose results a later run takes over at no cost."""
     done_requests: float
+    """Requests that those papers took."""
     done_size: float
+    """Tokens of their texts."""
     calls: int
     spend_usd: float
     prompt: LinearFit
@@ -46,18 +48,29 @@ class PilotFigures(Frozen):
     seconds_per_paper: float
     """Of the whole corpus, by the sizes of its papers."""
     latency_sigma: float
+    """Spread of a call's latency about its forecast, as the sigma of a lognormal distribution."""
     longest_call_s: float
+    """The longest call that was seen."""
     cached_share: float
+    """Prompt tokens that the API billed as cached, of all."""
     reasoning_share: float
+    """Completion tokens spent on thinking, of all."""
     indeterminate_share: float
+    """Cost of calls that may not have been charged, as a share of what was surely charged."""
     repair_share: float
+    """Repair calls for each that a corpus without refused answers needs."""
     retry_share: float
+    """Calls that failed and were sent once more, by the same measure."""
     throttled_share: float
+    """Calls that the API refused for its limits, of all that were sent."""
     flag_share: float
+    """Papers that were flagged, of those that ended."""
     cost_error: float
     """Half of the 90% interval of the corpus's cost, as a share of it; of the time likewise."""
     time_error: float
+    """Half of the 90% interval of the corpus's time, as a share of it."""
     worker_s_per_paper: float
+    """A worker's own seconds beyond a paper's calls: the lower quartile of papers that never waited."""
     limits: dict[str, PositiveInt] = Field(default_factory=dict)
     """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
     limits_on: str = ""

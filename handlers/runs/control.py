@@ -39,6 +39,7 @@ class DeadLetterSummary(Frozen):
     batch_id: str | None
     """None when the body is no batch message."""
     receives: int
+    """How often it was delivered."""
     reason: str
 
 

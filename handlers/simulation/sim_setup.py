@@ -172,6 +172,7 @@ class Sample(Frozen):
     done: int
     throttled: int
     slots: int
+    """Calls that the limiters of all jobs allowed at once."""
     in_flight: int
     jobs: int
 
@@ -181,6 +182,7 @@ class SimResult(Frozen):
 
     papers: int
     failed: int
+    """Papers that every attempt failed."""
     wall_s: float
     papers_per_hour: float
     calls: int
@@ -188,20 +190,26 @@ class SimResult(Frozen):
     transient: int
     repairs: int
     repeated: int
+    """Papers done twice, since the job that did them died before its commit."""
     throttle_rate: float
     """Throttled calls for each call sent."""
     cost_usd: float
     worker_utilization: float
     latency_mean_s: float
+    """Of a call."""
     jobs_died: int
+    """Without a last commit."""
     jobs_ended: int
     """By their own time limit."""
     binding: str
     """What set the pace: ``workers``, ``rate_limit``, ``machine`` or ``ramp``."""
     samples: tuple[Sample, ...]
     events: int
+    """Steps of the virtual clock that were simulated."""
     cpu_s: float = 0.0
+    """Processor time of the simulation, in real seconds."""
     peak_mb: float = 0.0
+    """Most memory of the simulation."""
 
     def of_whole(self, setup: SimSetup) -> SimResult:
         """The same of the whole fleet, if ``setup.part()`` was simulated."""
