@@ -72,6 +72,7 @@ def flags(folder: Path, server: RunningServer) -> list[object]:
     return [*run_flags(source, folder / "state", server), "--jobs", 1, "--workers", 2]
 
 
+@pytest.mark.slow
 def test_each_event_of_a_run_is_one_message_over_all_its_sessions(
     tmp_path: Path, server: RunningServer, ear: Ear
 ) -> None:
