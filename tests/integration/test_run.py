@@ -144,6 +144,7 @@ def test_a_model_without_a_price_is_refused_before_the_first_call(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_deadline_ends_the_session_in_time_and_the_next_goes_on(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:

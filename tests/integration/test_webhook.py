@@ -125,6 +125,7 @@ def test_machines_that_share_a_queue_share_what_was_told(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_webhook_that_never_answers_holds_up_neither_papers_nor_the_end(
     tmp_path: Path, server: RunningServer, ear: Ear
 ) -> None:
