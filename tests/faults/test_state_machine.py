@@ -311,7 +311,7 @@ class PromisesOnAws(Promises):
 
 
 TestPromises = Promises.TestCase
-TestPromises.settings = settings(EVERYWHERE, max_examples=25, stateful_step_count=30)
+TestPromises.settings = settings(EVERYWHERE, max_examples=40, stateful_step_count=30)
 
 
 @pytest.mark.slow
