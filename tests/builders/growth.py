@@ -28,8 +28,8 @@ def repeated(piece: str) -> Callable[[int], str]:
 
 
 def assert_linear(make: Callable[[int], Input], act: Callable[[Input], object], *, size: int = FLOOD) -> None:
-    """``act`` on ``make(size)`` takes no more than in proportion to what it takes on a sixteenth; or, for short
-    texts may go a shorter way, to what it takes on a quarter."""
+    """``act`` on ``make(size)`` takes no more than in proportion to what it takes on a sixteenth; or, for
+    short texts may go a shorter way, to what it takes on a quarter."""
     small = max(_FLOOR, min(_spent(act, make(size // _SMALLER)) for _ in range(2)))
     large = make(size)
     allowed = small * _SMALLER * _SLACK
