@@ -33,7 +33,8 @@ quick: $(VENV)/.ready ## The tests without whole runs and kills.
 	$(QUICK)
 
 slow: $(VENV)/.ready ## Whole runs and kills, and every property on ten times as many examples.
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'slow and not alone' -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'slow and alone'
 	$(BIN)/python -m pytest -m 'hypothesis and not slow' --hypothesis-profile thorough -n 3 --dist worksteal
 
 examples: $(VENV)/.ready ## Every property on examples that nobody has tried.

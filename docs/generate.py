@@ -52,6 +52,7 @@ _NAMES: dict[Any, str] = {
 }  # fmt: skip
 
 
+@cache
 def commands() -> dict[str, Any]:
     """Every command by what is typed for it, those of groups too."""
     found: dict[str, Any] = {}

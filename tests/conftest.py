@@ -6,6 +6,7 @@ busy machine.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,4 +22,5 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Modules of slow tests alone are not imported by the quick ones, in each of their processes anew."""
     if "not slow" not in config.option.markexpr or not collection_path.match("test_*.py"):
         return None
-    return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
+    text = collection_path.read_text(encoding="utf-8")
+    return re.search(r"^pytestmark = \[?pytest\.mark\.slow\b", text, re.MULTILINE) is not None or None

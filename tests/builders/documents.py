@@ -58,13 +58,18 @@ def words_of(line: str) -> list[str]:
 
 def parse(words: list[str]) -> None:
     """Have the real command line read what follows `paperfleet`; raises what it refuses."""
-    command: Any = typer.main.get_group(app_of())
+    command: Any = _commands()
     name = "paperfleet"
     while hasattr(command, "commands") and words:
         name, *words = words
         command = command.commands[name]
     if not hasattr(command, "commands"):
         command.make_context(name, words)
+
+
+@cache
+def _commands() -> Any:
+    return typer.main.get_group(app_of())
 
 
 def _bare(line: str) -> str:

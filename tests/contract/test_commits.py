@@ -71,8 +71,12 @@ def test_a_finished_paper_does_not_become_pending_again(ledger: Ledger) -> None:
     assert ledger.paper_rows(RUN, ["p1"])["p1"].status == "done"
 
 
-def test_rows_are_found_by_the_hundred_and_strange_ids_are_only_text(ledger: Ledger) -> None:
-    ids = [f"x{n}" for n in range(520)] + ["a'; DROP TABLE paper; --", "../../etc/passwd", "‮,\n\x00"]
+def test_rows_are_found_by_the_hundred_and_strange_ids_are_only_text(
+    ledger: Ledger, request: pytest.FixtureRequest
+) -> None:
+    """More than one look takes, which is 500 in SQLite and 100 in DynamoDB."""
+    many = 520 if request.node.callspec.params["open_ledger"] == "sqlite" else 210
+    ids = [f"x{n}" for n in range(many)] + ["a'; DROP TABLE paper; --", "../../etc/passwd", "‮,\n\x00"]
     ledger.commit([commit(*(entry(paper_id) for paper_id in ids), batch_id="b9")])
     assert set(ledger.paper_rows(RUN, [*ids, "not there"])) == set(ids)
     assert [row.paper_id for row in ledger.entries(RUN)] == sorted(ids)

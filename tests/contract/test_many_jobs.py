@@ -47,7 +47,7 @@ def test_budget_and_heartbeat_do_not_grow_with_the_jobs_that_ended(
     for number in range(3):
         _work_and_end(fleet, number, "killed")
     few = _budget(client, table)
-    for number in range(3, 24):
+    for number in range(3, 12):
         _work_and_end(fleet, number, "killed")
     assert _budget(client, table).keys() == few.keys()
     fleet.start_job(values.job("alive", started=30))
@@ -59,9 +59,9 @@ def test_budget_and_heartbeat_do_not_grow_with_the_jobs_that_ended(
     assert [item["job_id"]["S"] for item in live["Items"]] == ["alive"]
     assert len(fleet.live_jobs(RUN, since=0)) == 1
     jobs, state = fleet.jobs(RUN), fleet.budget_state(RUN)
-    assert len(jobs) == 25
-    assert sum(each.lost for each in jobs) == 8 * 300
-    assert state.spend == state.drawn == 8 * (500 + 500 + 700)
+    assert len(jobs) == 13
+    assert sum(each.lost for each in jobs) == 4 * 300
+    assert state.spend == state.drawn == 4 * (500 + 500 + 700)
 
 
 def test_a_heartbeat_asks_twice_whatever_the_run_has_had(

@@ -166,6 +166,7 @@ def test_shares_that_were_not_used_come_back_until_the_budget_is_spent(
     assert world.server.stats()["duplicates"] == 0
 
 
+@pytest.mark.alone  # a cancelled job has some seconds to book its calls and save its state
 def test_a_cancelled_session_loses_nothing(tmp_path: Path, stack: ExitStack) -> None:
     world = World(tmp_path, stack, latency=1.0, sigma=0.3)
     session = world.start(budget_usd="1", tier="custom", parallel_jobs="5", workers_per_job="1")

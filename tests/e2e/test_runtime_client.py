@@ -15,7 +15,7 @@ from tests.builders.functions import Function, canned, fleet
 from tests.e2e.environments import ROOT
 from tests.e2e.runtime_api import Answer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 MEMORY = 512 << 20
 
 

@@ -15,7 +15,7 @@ from tests.builders.command import corpus, lines, until
 from tests.e2e.environments import ROOT
 from tests.e2e.stack import NAME, Stack, deploy, deploy_beside, ministack
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 MODEL = "paperfleet-canned"
 FUNCTION_SECONDS = 25
 RECEIVES = 3

@@ -21,6 +21,7 @@ def changes(said: str) -> list[tuple[int, int, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_job_grows_while_all_are_busy_and_tells_every_change(tmp_path: Path) -> None:
     source = corpus(tmp_path / "papers.jsonl", 250)
     with start(ServerSettings(mode="canned", latency=0.4, sigma=0.3)) as server:
@@ -38,6 +39,7 @@ def test_a_job_grows_while_all_are_busy_and_tells_every_change(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_job_lets_go_of_the_workers_that_are_refused(tmp_path: Path) -> None:
     source = corpus(tmp_path / "papers.jsonl", 60)
     with start(ServerSettings(mode="canned", latency=0.15, sigma=0.3, max_in_flight=4)) as server:

@@ -167,8 +167,14 @@ def test_a_key_that_nobody_stored_is_why_messages_are_dead(
     ("setting", "value", "named"),
     [
         ("PAPERFLEET_TABLE", "no-such-table", "table 'no-such-table' does not exist in region us-east-1"),
-        ("PAPERFLEET_BUCKET", "no-such-bucket", "bucket 'no-such-bucket' does not exist"),
-        ("PAPERFLEET_QUEUE_URL", "http://127.0.0.1:9/000000000000/none", "none does not exist"),
+        pytest.param(
+            *("PAPERFLEET_BUCKET", "no-such-bucket", "bucket 'no-such-bucket' does not exist"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("PAPERFLEET_QUEUE_URL", "http://127.0.0.1:9/000000000000/none", "none does not exist"),
+            marks=pytest.mark.slow,
+        ),
         ("PAPERFLEET_TABLE", "", "set PAPERFLEET_TABLE"),
     ],
 )

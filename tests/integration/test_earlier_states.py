@@ -71,10 +71,10 @@ def test_its_results_are_found_by_a_run_with_a_cap_that_binds_nowhere(
     assert found >= done
 
 
-@pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_stack_reads_alike(version: str, end: str, tmp_path: Path, aws: LocalAws) -> None:
-    sample = earlier_states.load(f"{version}-stack-{end}")
+def test_a_stack_reads_alike(version: str, tmp_path: Path, aws: LocalAws) -> None:
+    """That one which was parked does is the beginning of ``test_a_stack_goes_on``."""
+    sample = earlier_states.load(f"{version}-stack-killed")
     stack = aws.stack(name_of(tmp_path))
     earlier_states.restore_stack(sample, aws, stack)
 

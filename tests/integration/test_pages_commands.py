@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from handlers.cli.main import main
 from tests.builders.command import corpus, lines, paperfleet
 from tests.builders.finished_run import RUN, Outcome, finished_run
 
@@ -29,6 +30,7 @@ def flags(state: Path) -> list[object]:
     return ["--state", state, "--run-id", RUN]
 
 
+@pytest.mark.slow
 def test_report_writes_the_page_beside_what_it_prints(state: Path, tmp_path: Path) -> None:
     page = tmp_path / "new" / "run.html"
     ran = paperfleet("report", *flags(state), "--html", page, "--json")
@@ -98,16 +100,19 @@ def test_the_command_loads_no_library_of_an_extra_until_it_needs_one() -> None:
     ],
 )
 def test_without_an_extra_the_command_names_it_and_leaves_nothing(
-    state: Path, tmp_path: Path, missing: str, arguments: list[str], extra: str
+    state: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    missing: str,
+    arguments: list[str],
+    extra: str,
 ) -> None:
-    given = [*arguments, *map(str, flags(state))]
-    program = (
-        f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['paperfleet', *{given!r}];"
-        "from handlers.cli.main import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path
-    )
-    assert done.returncode == 2
-    assert f"pip install 'paperfleet[{extra}]'" in done.stderr
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(sys, "argv", ["paperfleet", *arguments, *map(str, flags(state))])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert f"pip install 'paperfleet[{extra}]'" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -27,7 +27,11 @@ def test_the_readme_and_the_tutorial_are_run() -> None:
     assert {Path("README.md"), Path("docs/tutorial.md")} <= set(RUN)
 
 
-@pytest.mark.parametrize("page", RUN, ids=str)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[] if page == Path("README.md") else [pytest.mark.slow]) for page in RUN],
+    ids=str,
+)
 def test_the_commands_of_a_page_do_what_it_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +57,7 @@ def papers_of(page: Path, path: Path) -> None:
         corpus(path, 3)
 
 
+@pytest.mark.slow
 def test_make_run_ends_well_and_says_where_everything_lies(tmp_path: Path) -> None:
     command = ["make", "run", f"STATE={tmp_path / 'state'}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=170, cwd=ROOT)

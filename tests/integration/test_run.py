@@ -44,6 +44,7 @@ def test_a_run_ends_with_counts_that_add_up_and_a_bill_equal_to_the_ledger(
     assert stats["duplicates"] == 0
 
 
+@pytest.mark.slow
 def test_a_second_run_of_the_same_id_sends_nothing(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
@@ -69,6 +70,7 @@ def test_another_run_takes_results_over_at_no_cost_unless_forced(
     assert (forced["reused"], server.stats()["requests"]) == (0, 2 * calls)
 
 
+@pytest.mark.slow
 def test_a_limit_starts_so_many_papers_and_leaves_the_rest_pending(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_model_without_a_price_is_refused_before_the_first_call(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_deadline_ends_the_session_in_time_and_the_next_goes_on(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
@@ -157,6 +160,7 @@ def test_a_deadline_ends_the_session_in_time_and_the_next_goes_on(
     assert server.stats()["duplicates_of_delivered"] == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_drains_and_the_same_command_goes_on(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
@@ -177,6 +181,7 @@ def test_ctrl_c_drains_and_the_same_command_goes_on(
     assert server.stats()["duplicates"] == 0
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_cuts_calls_off_and_books_them_as_indeterminate(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
@@ -192,6 +197,7 @@ def test_a_second_ctrl_c_cuts_calls_off_and_books_them_as_indeterminate(
     assert stopped.report["indeterminate_usd"] > 0
 
 
+@pytest.mark.slow
 def test_a_second_parent_on_the_same_state_is_refused(
     papers: Path, tmp_path: Path, server: RunningServer
 ) -> None:
@@ -245,6 +251,7 @@ def test_results_whose_file_is_gone_are_made_anew_once_and_reused_again(
     assert (anew["reused"], again["reused"], again["spend_usd"]) == (0, PAPERS, 0)
 
 
+@pytest.mark.slow
 def test_a_licence_that_forbids_derivatives_is_not_circumvented_by_reuse(
     tmp_path: Path, server: RunningServer
 ) -> None:

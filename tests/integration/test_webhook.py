@@ -72,6 +72,7 @@ def flags(folder: Path, server: RunningServer) -> list[object]:
     return [*run_flags(source, folder / "state", server), "--jobs", 1, "--workers", 2]
 
 
+@pytest.mark.slow
 def test_each_event_of_a_run_is_one_message_over_all_its_sessions(
     tmp_path: Path, server: RunningServer, ear: Ear
 ) -> None:
@@ -124,6 +125,7 @@ def test_machines_that_share_a_queue_share_what_was_told(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_webhook_that_never_answers_holds_up_neither_papers_nor_the_end(
     tmp_path: Path, server: RunningServer, ear: Ear
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -20,8 +22,8 @@ def tails_copied(text: str) -> None:
 
 
 def ends_sought(text: str) -> None:
-    for start in range(len(text)):
-        text.find("\0", start)
+    """Without a loop of Python's, whose share tracing multiplies."""
+    deque(map(partial(text.find, "\0"), range(len(text))), maxlen=0)
 
 
 @pytest.mark.parametrize("act", [tails_copied, ends_sought])

@@ -59,6 +59,7 @@ def test_a_limit_that_falls_and_rises_is_followed_both_ways() -> None:
     assert median(seen.calls(260, 300) for seen in runs) > 0.85 * 10 * 40
 
 
+@pytest.mark.slow
 def test_jobs_that_hear_of_each_other_follow_it_without_headers_and_are_refused_less() -> None:
     changing = SCENARIOS["halved and doubled, no headers"]
     alone, here, on_aws = (

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -19,19 +21,23 @@ TEXT = st.text(
     alphabet="研究了三种方法，结果：的水稻12万3.5%$x_1$ab ⟦⟧0123456789。（）《》一二百千万亿第分之点㐀鿿"
 )
 
-GLOSSATOR = Glossator(dictionary.load())
+
+@cache
+def glossator() -> Glossator:
+    """A dictionary takes long to read: not before a test asks."""
+    return Glossator(dictionary.load())
 
 
-@pytest.fixture(params=[GLOSSATOR, Filler()], ids=["gloss", "canned"])
+@pytest.fixture(params=[glossator, Filler], ids=["gloss", "canned"])
 def translator(request: pytest.FixtureRequest) -> Translator:
-    value: Translator = request.param
+    value: Translator = request.param()
     return value
 
 
 @given(TEXT)
-@pytest.mark.parametrize("mode", [GLOSSATOR, Filler()], ids=["gloss", "canned"])
-def test_no_chinese_is_left_and_latin_stays_in_order(mode: Translator, text: str) -> None:
-    answer = mode.translate(text, {})
+@pytest.mark.parametrize("made", [glossator, Filler], ids=["gloss", "canned"])
+def test_no_chinese_is_left_and_latin_stays_in_order(made: Callable[[], Translator], text: str) -> None:
+    answer = made().translate(text, {})
     assert not HAN.search(answer)
     position = -1
     for mark in re.findall(r"\$x_1\$", text):
@@ -39,37 +45,37 @@ def test_no_chinese_is_left_and_latin_stays_in_order(mode: Translator, text: str
 
 
 @given(st.lists(st.tuples(st.sampled_from(["研究", "，", "三种", " ", "x", "万"]), st.integers(0, 99))))
-@pytest.mark.parametrize("mode", [GLOSSATOR, Filler()], ids=["gloss", "canned"])
+@pytest.mark.parametrize("made", [glossator, Filler], ids=["gloss", "canned"])
 def test_placeholders_come_back_once_each_in_their_order(
-    mode: Translator, parts: list[tuple[str, int]]
+    made: Callable[[], Translator], parts: list[tuple[str, int]]
 ) -> None:
     marks = [f"⟦{number}⟧" for _, number in parts]
     text = "".join(word + mark for (word, _), mark in zip(parts, marks, strict=True))
-    assert re.findall("⟦[^⟧]*⟧", mode.translate(text, {})) == marks
+    assert re.findall("⟦[^⟧]*⟧", made().translate(text, {})) == marks
 
 
 def test_a_gloss_reads_word_by_word() -> None:
     text = "本文研究了⟦0⟧的三种方法，准确率提高12.5%。"
-    assert GLOSSATOR.translate(text, {}) == (
+    assert glossator().translate(text, {}) == (
         "this text research ⟦0⟧ of three kinds method, accurate rate improve 12.5%."
     )
 
 
 def test_the_glossary_goes_before_the_dictionary() -> None:
-    assert "rice blast" in GLOSSATOR.translate("稻瘟病的研究", {"稻瘟病": "rice blast", "稻": "paddy"})
-    assert GLOSSATOR.translate("研究", {"": "x"}) == "research"
+    assert "rice blast" in glossator().translate("稻瘟病的研究", {"稻瘟病": "rice blast", "稻": "paddy"})
+    assert glossator().translate("研究", {"": "x"}) == "research"
 
 
 def test_a_character_unknown_to_the_dictionary_shows_as_such() -> None:
-    assert GLOSSATOR.translate("\u9ffc", {}) == dictionary.UNKNOWN
+    assert glossator().translate("\u9ffc", {}) == dictionary.UNKNOWN
 
 
 def test_traditional_words_are_known_too() -> None:
-    assert GLOSSATOR.translate("結構", {}) == GLOSSATOR.translate("结构", {})
+    assert glossator().translate("結構", {}) == glossator().translate("结构", {})
 
 
 def test_no_gloss_carries_digits_or_other_scripts() -> None:
-    glosses = {GLOSSATOR.translate(chr(code), {}) for code in range(0x4E00, 0x5E00)}
+    glosses = {glossator().translate(chr(code), {}) for code in range(0x4E00, 0x5E00)}
     assert all(gloss == dictionary.UNKNOWN or re.fullmatch(r"[A-Za-z '\-./]*", gloss) for gloss in glosses)
 
 

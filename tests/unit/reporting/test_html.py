@@ -18,6 +18,7 @@ from handlers.domain.result import Check
 from handlers.domain.run_report import ForecastFigure, RunForecast
 from handlers.errors import UsageError
 from handlers.extras import load
+from handlers.reporting.page.charts import Pen
 from handlers.reporting.page.figure import usd
 from handlers.reporting.page.html import to_html
 from handlers.reporting.page.survey import survey
@@ -82,6 +83,12 @@ def page(run: FinishedRun) -> str:
     return to_html(run.report(), survey(RUN, ledger=run.ledger, store=run.store))
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts are dear to draw, and tables have what they show."""
+    monkeypatch.setattr(Pen, "_svg", lambda *_, **__: "<svg></svg>")
+
+
 def cells(page: str, section: str) -> list[list[str]]:
     """Text of a section's table."""
     block = re.search(rf'<section id="{section}">(.*?)</section>', page, re.DOTALL)
@@ -136,7 +143,7 @@ def test_the_page_names_the_dearest_first_and_escapes_it(page: str) -> None:
     assert "<img" not in page
 
 
-def test_a_plan_is_set_against_the_run(run: FinishedRun) -> None:
+def test_a_plan_is_set_against_the_run(run: FinishedRun, undrawn: None) -> None:
     made = {"recommended": "parallel", "rows": [
         {"tier": "standard", "papers_per_hour": 1, "hours": 1, "cost_usd": 1},
         {"tier": "parallel", "papers_per_hour": 1000.0, "hours": 0.5, "cost_usd": 0.1},
@@ -150,7 +157,7 @@ def test_a_plan_is_set_against_the_run(run: FinishedRun) -> None:
     ]
 
 
-def test_the_forecast_of_the_run_s_own_plan_stands_beside_what_came(run: FinishedRun) -> None:
+def test_the_forecast_of_the_run_s_own_plan_stands_beside_what_came(run: FinishedRun, undrawn: None) -> None:
     cost = ForecastFigure(name="cost_usd", predicted=0.1, low=0.09, high=0.12, actual=0.11, error=0.1)
     forecast = RunForecast(
         plan="0" * 64, tier="parallel", jobs=5, workers=20, binding="workers", complete=True, figures=(cost,)

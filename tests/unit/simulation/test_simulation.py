@@ -110,12 +110,12 @@ def test_jobs_with_a_time_limit_end_and_others_take_their_place() -> None:
 
 @pytest.mark.parametrize("limits", [{}, {"rpm": 6_000.0}, {"api_rpm": 12_000.0}])
 def test_a_coarser_step_tells_the_same_time(limits: dict[str, float]) -> None:
-    fine = simulated(papers=20_000, jobs=20, workers=20, **limits)
-    coarse = simulated(papers=20_000, jobs=20, workers=20, step=10, **limits)
+    fine = simulated(papers=10_000, jobs=20, workers=20, **limits)
+    coarse = simulated(papers=10_000, jobs=20, workers=20, step=10, **limits)
     assert coarse.wall_s == pytest.approx(fine.wall_s, rel=0.1)
     assert coarse.events < fine.events / 5
     assert coarse.calls == pytest.approx(fine.calls, rel=0.02)
-    assert (coarse.papers, coarse.samples[-1].done) == (20_000, 20_000)
+    assert (coarse.papers, coarse.samples[-1].done) == (10_000, 10_000)
 
 
 def test_samples_and_batches_do_not_grow_with_the_papers() -> None:
