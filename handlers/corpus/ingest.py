@@ -12,10 +12,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
 from handlers.atomic_file import sync
+from handlers.corpus.field_names import FieldReader
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines
 from handlers.corpus.normalise import KEYWORD_SEPARATORS, Normaliser, Prepared
 from handlers.corpus.prepare import Chunk, Item, Refused, excerpts_of, prepared
@@ -23,6 +25,7 @@ from handlers.corpus.profile import Profile, ProfileBuilder
 from handlers.corpus.seen_papers import SeenPapers
 from handlers.corpus.sources.formats import Source
 from handlers.corpus.sources.json_lines import LineSource
+from handlers.corpus.sources.source_notes import NotingSource
 from handlers.errors import SourceError, UsageError
 
 FOLDER = "corpora"
@@ -83,11 +86,23 @@ def ingest(
     items: Iterator[Item] = source.blocks() if isinstance(source, LineSource) else source.records()
     with scratch as name, _Intake(Path(name)) as intake:
         _sweep(folder, Path(name).stat().st_mtime)
+        items, columns = _with_columns(items, source)
+        normaliser.reader = FieldReader(mapping or {}, columns)
         for chunk, results in prepared(items, normaliser, processes=processes, alongside=alongside):
             intake.take(chunk, results)
         if not intake.papers:
             raise SourceError(_nothing_good(source.name, intake))
-        return intake.publish(folder)
+        profile = intake.profile()
+        normaliser.reader.refuse_unseen(profile.filled)
+        if isinstance(source, NotingSource):
+            normaliser.reader.tell(source.notes)
+        return intake.publish(folder, profile)
+
+
+def _with_columns(items: Iterator[Item], source: Source) -> tuple[Iterator[Item], Sequence[str]]:
+    """The items again, and a table's columns, which are known once its first row is read."""
+    first = list(islice(items, 1))
+    return chain(first, items), source.notes.columns if isinstance(source, NotingSource) else ()
 
 
 class _Intake:
@@ -166,13 +181,16 @@ class _Intake:
         row = {"line": line, "reason": reason, "excerpt": excerpt}
         self._rejects.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
-    def publish(self, folder: Path) -> IngestResult:
+    def profile(self) -> Profile:
+        """Of what was taken so far."""
+        return self._profile.build()
+
+    def publish(self, folder: Path, profile: Profile) -> IngestResult:
         """Give the finished files their names."""
         self._corpus.flush()
         written_out = threading.Thread(target=_write_out, args=(self._scratch / "corpus",))
         written_out.start()  # while the index is made
         sha256 = self._sha256.hexdigest()
-        profile = self._profile.build()
         entries = index_lines(self._seen.entries(), corpus_sha256=sha256, papers=self.papers)
         rendered = profile.model_dump_json(indent=2).encode() + b"\n"
         index = _written(self._scratch / "index", entries)

@@ -76,5 +76,5 @@ def place_of(
 
 def _code() -> list[tuple[str, int, int]]:
     """This package's files: another version may make another corpus of the same source."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
+    files = sorted(each for each in Path(__file__).parent.rglob("*") if each.suffix in (".py", ".toml"))
     return [(path.name, (status := path.stat()).st_size, status.st_mtime_ns) for path in files]

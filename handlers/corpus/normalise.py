@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
+from handlers.corpus.field_names import FIELDS, FieldReader
 from handlers.corpus.index import EMPTY, NO_DERIVATIVES
 from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, is_certain, normalise_language
 from handlers.corpus.sources.reader import Record
@@ -23,9 +24,6 @@ from handlers.domain.token_estimate import tokens_of_size
 from handlers.errors import UsageError, first_problem
 
 KEYWORD_SEPARATORS = ";,；，、"
-FIELDS = ("id", "title", "abstract", "body", "keywords", "language", "license", "url", "date")
-"""Fields of a paper that a source may fill, in the order of the canonical line."""
-
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _BITS = {name: 1 << bit for bit, name in enumerate(FIELDS)}
 _OWN = frozenset({*FIELDS, "same_as"})
@@ -79,21 +77,16 @@ class Normaliser:
     """Raw records → drafts. ``mapping`` is paper field → the source's name for it."""
 
     def __init__(self, mapping: Mapping[str, str], *, separators: str = KEYWORD_SEPARATORS) -> None:
-        unknown = sorted(set(mapping) - set(FIELDS))
-        if unknown:
-            raise UsageError(
-                f"--map {unknown[0]}=...: no such field of a paper; fields are {', '.join(FIELDS)}"
-            )
         if not separators:
             raise UsageError("the keyword separators are empty: give at least one character")
-        self._names = {field: mapping.get(field, field) for field in FIELDS}
-        self._known = {*FIELDS, *mapping.values(), "same_as"}
         self._separators = re.compile("[" + re.escape(separators) + "]")
+        self.reader = FieldReader(mapping)
 
     def prepare(self, number: int, record: Record) -> Prepared:
         """RecordError if the record is no paper."""
-        fields = self._fields(record)
-        strangers = self._strangers(record)
+        raw, known = self.reader.read(record)
+        fields = self._fields(raw, record)
+        strangers = _strangers(record, known)
         line, refusal = _line(fields, strangers)
         title_and_abstract = f"{fields['title']}\x1e{fields['abstract']}".encode()
         words = "\x1f".join(fields["keywords"])
@@ -122,38 +115,32 @@ class Normaliser:
             refusal,
         )
 
-    def _fields(self, record: Record) -> dict[str, Any]:
+    def _fields(self, raw: Mapping[str, object], record: Record) -> dict[str, Any]:
         """In the order of the canonical line."""
-        get, names = record.get, self._names
         fields: dict[str, Any] = {
-            "id": self._id(get(names["id"]), record),
-            "title": _text("title", get(names["title"])),
-            "abstract": _text("abstract", get(names["abstract"])),
+            "id": self._id(raw["id"], record),
+            "title": _text("title", raw["title"]),
+            "abstract": _text("abstract", raw["abstract"]),
         }
-        if body := _text("body", get(names["body"])):
+        if body := _text("body", raw["body"]):
             fields["body"] = body
-        fields["keywords"] = self._keywords(get(names["keywords"]))
-        if language := _language(get(names["language"]), fields):
+        fields["keywords"] = self._keywords(raw["keywords"])
+        if language := _language(raw["language"], fields):
             fields["language"] = language
-        if license_id := normalise_license(_text("license", get(names["license"]))):
+        if license_id := normalise_license(_text("license", raw["license"])):
             fields["license"] = license_id
-        if url := _url(get(names["url"])):
+        if url := _url(raw["url"]):
             fields["url"] = url
-        if date := _text("date", get(names["date"])):
+        if date := _text("date", raw["date"]):
             fields["date"] = date
         return fields
-
-    def _strangers(self, record: Record) -> dict[str, Any]:
-        """Fields that are only carried along, by name."""
-        known = self._known
-        names = [name for name in record if name not in known]
-        return {name: record[name] for name in sorted(names) if record[name] is not None} if names else {}
 
     def _id(self, value: object, record: Record) -> str:
         text = _text("id", value)
         if not text:
             names = ", ".join(sorted(map(clean_text, record))[:12])[:200]
-            raise RecordError(f"no {self._names['id']!r} (fields: {names}); map it with --map id=FIELD")
+            name = self.reader.stated["id"]
+            raise RecordError(f"no {name!r} (fields: {names}); map it with --map id=FIELD")
         return text
 
     def _keywords(self, value: object) -> tuple[str, ...]:
@@ -162,6 +149,12 @@ class Normaliser:
         else:
             words = [word.strip() for word in self._separators.split(_text("keywords", value))]
         return tuple(filter(None, words))
+
+
+def _strangers(record: Record, known: Collection[str]) -> dict[str, Any]:
+    """Fields that are only carried along, by name."""
+    names = [name for name in record if name not in known]
+    return {name: record[name] for name in sorted(names) if record[name] is not None} if names else {}
 
 
 def _text(field: str, value: object) -> str:

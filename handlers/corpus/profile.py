@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from handlers.corpus.field_names import FIELDS
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES
-from handlers.corpus.normalise import FIELDS, Prepared
+from handlers.corpus.normalise import Prepared
 from handlers.domain.token_estimate import estimate_answer_tokens
 from handlers.domain.value import Frozen
 
+_TEXT = sum(1 << FIELDS.index(name) for name in ("title", "abstract"))
 MAX_DISTINCT = 500
 """Languages or licences told apart; the rest counts as ``other``, so that memory is bounded."""
 
@@ -31,6 +33,8 @@ class Profile(Frozen):
     papers: int
     same_as: int
     empty: int
+    without_text: int = 0
+    """Papers with neither title nor abstract, which are skipped."""
     no_derivatives: int
     characters: int
     """Of all texts, followers' too."""
@@ -78,6 +82,7 @@ class ProfileBuilder:
             papers=self._papers,
             same_as=_with_bit(self._flags, FOLLOWER),
             empty=_with_bit(self._flags, EMPTY),
+            without_text=sum(count for bits, count in self._filled.items() if not bits & _TEXT),
             no_derivatives=_with_bit(self._flags, NO_DERIVATIVES),
             characters=self._characters,
             tokens_in=sum(sums.tokens_in for sums in languages.values()),

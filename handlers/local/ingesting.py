@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -12,10 +12,15 @@ from handlers.bootstrap.host import helper_processes
 from handlers.bootstrap.state import SystemClock, open_state
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.ingest_cache import place_of, remember, remembered
+from handlers.corpus.profile import Profile
 from handlers.corpus.sources.formats import Source, open_source
-from handlers.corpus.sources.source_notes import NotingSource
-from handlers.errors import UsageError
+from handlers.corpus.sources.source_notes import NotingSource, SourceNotes, named
+from handlers.domain.counted import counted
+from handlers.errors import SourceError, UsageError
 from handlers.settings import Settings
+
+_NEARLY_ALL = 0.95
+"""Share of papers without a text from which on a source is refused."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,12 @@ def ingest_source(
         place = place_of(*identity)
         opened = _open(source, settings, console)
         result = ingest(opened, settings.state, mapping=mapping, processes=processes, alongside=alongside)
+        notes = opened.notes if isinstance(opened, NotingSource) else SourceNotes()
+        refuse_empty(source.location, result.profile, mapping, notes.columns)
         remember(result, place)
-        if isinstance(opened, NotingSource) and (told := opened.notes.phrases()):
+        if told := notes.phrases():
             console.print("; ".join(told), markup=False, soft_wrap=True)
-    console.print(
-        f"{result.papers} papers ({result.same_as} of equal text, {result.duplicates} duplicates dropped, "
-        f"{result.rejects} lines rejected)"
-    )
+    console.print(counts_of(result, full_text=settings.full_text), markup=False, soft_wrap=True)
     if result.rejects:
         console.print(f"[yellow]rejected lines:[/] {escape(str(result.rejects_path))}", soft_wrap=True)
     if settings.backend == "aws":
@@ -66,6 +70,37 @@ def ingest_source(
         with open_state(settings.run_id, settings) as adapters:
             store_corpus(result, adapters.store)
     return result
+
+
+def refuse_empty(name: str, profile: Profile, mapping: Mapping[str, str], columns: Sequence[str]) -> None:
+    """SourceError if all or nearly all papers have no text: then the wrong columns were read. Whoever names
+    them knows of papers without one."""
+    empty, papers = profile.without_text, profile.papers
+    known = empty < papers and not mapping.keys().isdisjoint(("title", "abstract"))
+    if known or empty < _NEARLY_ALL * papers:
+        return
+    bodies = " (a body alone is not sent)" if profile.filled["body"] else ""
+    there = f"; the source has {named(columns)}" if columns else ""
+    raise SourceError(
+        f"{name}: {empty:,} of {counted(papers, 'paper')} have neither title nor abstract{bodies}, and would"
+        f" be skipped: say where the texts are with --map title=NAME --map abstract=NAME{there}"
+    )
+
+
+def counts_of(result: IngestResult, *, full_text: bool) -> str:
+    """``1,294 papers (3 of equal text)``, and what of them is not sent."""
+    less = [
+        f"{result.same_as:,} of equal text" if result.same_as else "",
+        f"{counted(result.duplicates, 'duplicate')} dropped" if result.duplicates else "",
+        f"{counted(result.rejects, 'line')} rejected" if result.rejects else "",
+        f"{result.profile.without_text:,} without a text" if result.profile.without_text else "",
+    ]
+    told = ", ".join(filter(None, less))
+    sentence = counted(result.papers, "paper") + (f" ({told})" if told else "")
+    if (bodies := result.profile.filled["body"]) and not full_text:
+        has = "1 paper has a body, which is" if bodies == 1 else f"{bodies:,} papers have bodies, which are"
+        sentence += f"; {has} not sent: `--full-text`"
+    return sentence
 
 
 def _open(source: SourceSpec, settings: Settings, console: Console) -> Source:

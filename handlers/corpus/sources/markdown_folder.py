@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from handlers.corpus.folder_files import FolderFiles, is_state
 from handlers.corpus.sources.reader import BadLine, excerpt_of
 from handlers.corpus.sources.source_notes import SourceNotes
 from handlers.errors import SourceError
@@ -15,7 +16,7 @@ _SUFFIXES = (".md", ".markdown")
 
 
 class MarkdownFolder:
-    """Every ``.md`` and ``.markdown`` file below a folder, by path; a record's number is the file's place.
+    """The ``.md`` and ``.markdown`` files below a folder, by path; a record's number is the file's place.
 
     Front matter between two lines ``---`` gives fields: ``key: value``, ``key: [a, b]``, ``- item`` lines,
     and indented lines that go on with the value above. The rest is the body. Without a title in it, the
@@ -25,15 +26,20 @@ class MarkdownFolder:
     def __init__(self, path: Path, *, limit: int, notes: SourceNotes | None = None) -> None:
         if not path.is_dir():
             raise SourceError(f"{path} is no folder: give a folder of Markdown files")
+        if is_state(path):
+            raise SourceError(f"{path} is a state of Paperfleet's own: give the folder of the papers")
         self.name = str(path)
         self._root = path
         self._limit = limit
         self.notes = notes or SourceNotes()
 
     def records(self) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
-        files = [path for path in self._root.rglob("*") if path.suffix.lower() in _SUFFIXES]
-        root = self._root.resolve()
-        for number, path in enumerate(sorted(files), 1):
+        files = FolderFiles(self._root, _SUFFIXES)
+        root, paths = self._root.resolve(), files.paths()
+        self.notes.others.append(files.told())
+        if not paths:
+            raise SourceError(f"{self.name}: {files.told()}: a folder is read for its Markdown files (.md)")
+        for number, path in enumerate(paths, 1):
             relative = path.relative_to(self._root).as_posix()
             if not path.resolve().is_relative_to(root):
                 yield number, BadLine(f"{excerpt_of(relative)}: a link that leads out of the folder")

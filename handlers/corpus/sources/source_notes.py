@@ -50,5 +50,10 @@ _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 
 def named(names: Sequence[str]) -> str:
     """The first twenty names of fields, shortened, for a message."""
-    shown = ", ".join("".join(c if c.isprintable() else " " for c in name[:60]) for name in names[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    first = ", ".join(map(shown, names[:_SHOWN]))
+    return first + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def shown(name: str) -> str:
+    """At most 60 characters on one line."""
+    return "".join(c if c.isprintable() else " " for c in name[:60])

@@ -158,7 +158,7 @@ def test_papers_without_text_are_marked_and_never_follow(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        ({"title": "x", "uid": "1"}, "no 'id' (fields: title, uid); map it with --map id=FIELD"),
+        ({"title": "x", "handle": "1"}, "no 'id' (fields: handle, title); map it with --map id=FIELD"),
         ({"id": True}, "id is a bool"),
         ({"id": "x", "title": ["a"]}, "title is a list, not text"),
         ({"id": "x", "keywords": [["a"]]}, "keywords is a list, not text"),

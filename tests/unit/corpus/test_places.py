@@ -15,6 +15,7 @@ from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.corpus.sources.markdown_folder import parse_markdown
 from handlers.corpus.sources.reader import BadLine
+from handlers.corpus.sources.source_notes import NotingSource
 from handlers.errors import SourceError
 from handlers.results.parquet_writer import to_parquet
 from tests.builders.growth import assert_linear, repeated
@@ -116,6 +117,28 @@ def test_a_folder_is_read_by_path_and_a_bad_file_stops_nothing(tmp_path: Path) -
     assert [reason.split(":")[0] for reason in reasons] == ["c.md", "d.md, line 2", "e.md"]
     result = ingest(open_source(str(folder)), tmp_path / "state")
     assert (result.papers, result.rejects) == (3, 3)
+
+
+def test_what_is_no_paper_in_a_folder_is_left_out_and_told(tmp_path: Path) -> None:
+    state = tmp_path / "results of june"
+    for place in (".git", "node_modules/x", "sub", "results of june/runs/default"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "report.md").write_text("# 题目")
+    (state / "ledger.sqlite3").touch()
+    for name in ("one.pdf", "two.PDF", "table.csv", "LICENSE", ".hidden.md"):
+        (tmp_path / name).touch()
+    source = open_source(str(tmp_path))
+    assert [record["id"] for _, record in source.records() if isinstance(record, dict)] == ["sub/report.md"]
+    assert isinstance(source, NotingSource)
+    assert source.notes.phrases() == [
+        "1 .md file taken; left out: 2 .pdf, 1 without a suffix, 1 .csv, .git/, node_modules/,"
+        " results of june/ (a state of Paperfleet)"
+    ]
+    with pytest.raises(SourceError, match="a state of Paperfleet's own"):
+        open_source(str(state))
+    with pytest.raises(SourceError, match=r"no files taken; left out: 1 \.toml"):
+        (tmp_path / "sub" / "report.md").rename(tmp_path / "sub" / "x.toml")
+        read(tmp_path / "sub")
 
 
 def test_a_named_pipe_in_the_folder_is_passed_over(tmp_path: Path) -> None:

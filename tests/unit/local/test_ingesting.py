@@ -1,0 +1,58 @@
+"""A source that would be skipped whole is refused, and what is not sent of the others is said."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from handlers.corpus.ingest import IngestResult
+from handlers.errors import SourceError
+from handlers.local.ingesting import SourceSpec, ingest_source
+from handlers.settings import Settings
+
+
+def ingested(folder: Path, source: Path, *mapping: str, full_text: bool = False) -> tuple[IngestResult, str]:
+    """The result, and what was said."""
+    said = StringIO()
+    settings = Settings(state=folder / "state", full_text=full_text)
+    result = ingest_source(SourceSpec(str(source), mapping), settings, Console(file=said))
+    return result, said.getvalue()
+
+
+def table(path: Path, header: str, *rows: str) -> Path:
+    path.write_text("\n".join([header, *rows]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("full", [0, 5], ids=["all are empty", "nearly all are empty"])
+def test_a_source_without_texts_is_refused_before_a_run(tmp_path: Path, full: int) -> None:
+    source = table(tmp_path / "in.csv", "编号,title,Kop", *(f"{n},{'题' * (n < full)},x" for n in range(100)))
+    with pytest.raises(
+        SourceError, match=f"{100 - full} of 100 papers have neither title nor abstract"
+    ) as refused:
+        ingested(tmp_path, source)
+    assert "--map title=NAME" in str(refused.value)
+    assert "the source has 编号, title, Kop" in str(refused.value)
+    with pytest.raises(SourceError):  # nor is it remembered as good
+        ingested(tmp_path, source)
+
+
+def test_whoever_names_the_column_of_a_nearly_empty_source_knows_it(tmp_path: Path) -> None:
+    source = table(tmp_path / "in.csv", "id,title,note", "1,题,x", *(f"{n},,x" for n in range(2, 100)))
+    result, said = ingested(tmp_path, source, "title=title")
+    assert result.papers == 99
+    assert said.endswith("99 papers (98 without a text)\n")
+
+
+def test_bodies_that_are_not_sent_are_said(tmp_path: Path) -> None:
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    for name, text in (("a", "# 题目\n\n正文"), ("b", "# 题目二\n\n正文"), ("c", "# 题目三")):
+        (papers / f"{name}.md").write_text(text, encoding="utf-8")
+    assert (
+        "3 papers; 2 papers have bodies, which are not sent: `--full-text`\n" in ingested(tmp_path, papers)[1]
+    )
+    assert "bodies" not in ingested(tmp_path, papers, full_text=True)[1]
