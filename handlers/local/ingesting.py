@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from handlers import corpus
 from handlers.bootstrap.host import helper_processes
 from handlers.bootstrap.state import SystemClock, open_state
 from handlers.corpus.ingest import IngestResult, ingest
@@ -15,7 +17,11 @@ from handlers.corpus.ingest_cache import place_of, remember, remembered
 from handlers.corpus.sources.formats import Source, open_source
 from handlers.corpus.sources.source_notes import NotingSource
 from handlers.errors import UsageError
+from handlers.extras import how_to_get
 from handlers.settings import Settings
+
+SAMPLE = Path(corpus.__path__[0]) / "sample.jsonl"
+"""The papers that Paperfleet ships."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,7 @@ def _open(source: SourceSpec, settings: Settings, console: Console) -> Source:
     try:
         from handlers.corpus.sources.oai_pmh import OaiPmhSource
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{error.name} is not installed: OAI-PMH needs the extra `oai`; "
-            "install it with `pip install 'paperfleet[oai]'`"
-        ) from error
+        raise UsageError(f"{error.name} is not installed: OAI-PMH needs {how_to_get('oai')}") from error
     return OaiPmhSource(
         source.location,
         settings.state / "harvests",
