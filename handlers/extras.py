@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from handlers.errors import UsageError
@@ -13,7 +14,14 @@ def load(module: str, *, extra: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{module} is not installed: this needs the extra `{extra}`; "
-            f"install it with `pip install 'paperfleet[{extra}]'`"
-        ) from error
+        raise UsageError(f"{module} is not installed: this needs {how_to_get(extra)}") from error
+
+
+def is_installed(module: str) -> bool:
+    """Whether ``load`` would find it; nothing is imported."""
+    return find_spec(module) is not None
+
+
+def how_to_get(extra: str) -> str:
+    """Words that name an extra and what installs it."""
+    return f"the extra `{extra}`; install it with `pip install 'paperfleet[{extra}]'`"

@@ -20,7 +20,7 @@ from handlers.domain.money import usd
 from handlers.domain.paper import Paper
 from handlers.errors import UsageError
 from handlers.local import ingesting
-from handlers.local.endpoint import endpoint
+from handlers.local.endpoint import check_endpoint, endpoint
 from handlers.local.ingesting import SourceSpec
 from handlers.runs.specification import specification
 from handlers.settings import Settings, load_settings
@@ -86,6 +86,7 @@ def try_paper(
     Stores nothing: a later `run` sends the paper again.
     """
     settings = load_settings(**flags)
+    check_endpoint(settings)
     console = Console(stderr=True, highlight=False)
     tell_of_provider(settings, console)
     result = ingesting.ingest_source(

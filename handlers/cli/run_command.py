@@ -13,7 +13,8 @@ from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.provider_hint import tell_of_provider
 from handlers.errors import UsageError
-from handlers.local.ingesting import SourceSpec, ingest_source
+from handlers.local.endpoint import check_endpoint, sample_settings
+from handlers.local.ingesting import SAMPLE, SourceSpec, ingest_source
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
 from handlers.settings import Settings, load_settings
@@ -34,8 +35,14 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    source: shared_options.Source,
+    source: shared_options.SourceOrSample = None,
     *,
+    sample: Annotated[
+        bool,
+        typer.Option(
+            "--sample", help="In place of SOURCE the papers that Paperfleet ships, as the run `sample`."
+        ),
+    ] = False,
     mapping: shared_options.Mapping = None,
     source_format: shared_options.SourceFormat = None,
     encoding: shared_options.Encoding = None,
@@ -56,15 +63,22 @@ def run(
     was interrupted. The API key is read from PAPERFLEET_API_KEY. Without --base-url a built-in model server
     makes a word-by-word gloss, which shows how a run goes and is no translation.
     """
+    if (source is None) != sample:
+        raise UsageError("give a SOURCE, or --sample for the papers that Paperfleet ships")
+    if sample:
+        source, flags["run_id"] = str(SAMPLE), flags["run_id"] or "sample"
     settings, planned = (load_settings(**flags), None) if plan is None else _planned(plan, flags)
     if wait and settings.hours != "offpeak":
         raise UsageError("--wait: sleeps through dear hours; give --hours offpeak with it")
     console = Console(stderr=True, highlight=False)
+    if sample:
+        settings = sample_settings(settings, console)
+    check_endpoint(settings)
     tell_of_provider(settings, console)
     with only_parent(settings.state):
         refuse_damaged(settings.state)
         spec, alongside = (
-            SourceSpec(source, mapping or (), source_format, encoding),
+            SourceSpec(source or "", mapping or (), source_format, encoding),
             partial(_load_session, settings),
         )
         corpus = ingest_source(spec, settings, console, again=False, alongside=alongside)

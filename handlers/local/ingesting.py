@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from handlers import corpus
 from handlers.bootstrap.host import helper_processes
 from handlers.bootstrap.state import SystemClock, open_state
 from handlers.corpus.ingest import IngestResult, ingest
@@ -17,8 +19,11 @@ from handlers.corpus.sources.formats import Source, open_source
 from handlers.corpus.sources.source_notes import NotingSource, SourceNotes, named
 from handlers.domain.counted import counted
 from handlers.errors import SourceError, UsageError
+from handlers.extras import how_to_get
 from handlers.settings import Settings
 
+SAMPLE = Path(corpus.__path__[0]) / "sample.jsonl"
+"""The papers that Paperfleet ships."""
 _NEARLY_ALL = 0.95
 """Share of papers without a text from which on a source is refused."""
 
@@ -111,10 +116,7 @@ def _open(source: SourceSpec, settings: Settings, console: Console) -> Source:
     try:
         from handlers.corpus.sources.oai_pmh import OaiPmhSource
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{error.name} is not installed: OAI-PMH needs the extra `oai`; "
-            "install it with `pip install 'paperfleet[oai]'`"
-        ) from error
+        raise UsageError(f"{error.name} is not installed: OAI-PMH needs {how_to_get('oai')}") from error
     return OaiPmhSource(
         source.location,
         settings.state / "harvests",

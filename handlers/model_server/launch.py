@@ -16,6 +16,7 @@ from handlers.errors import UsageError
 from handlers.model_server.server_settings import ServerSettings
 
 _STOP_SECONDS = 5.0
+_STARTER = Path(__file__).parents[2] / "paperfleet.py"
 
 
 class RunningServer:
@@ -86,8 +87,8 @@ def start(settings: ServerSettings) -> RunningServer:
     The settings go through a pipe, for arguments show in process listings and one of them is a key; the
     pipe stays open as a lifeline. The session is its own, so that Ctrl-C lets the client drain first.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "handlers.model_server"],
+    process = subprocess.Popen(  # noqa: S603 - this package's own
+        [sys.executable, "-P", _STARTER, "handlers.model_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.builders.documents import ROOT
 PAGES = documents.pages()
 FOLDERS = ("handlers", "tests", "docs", "infra", "events", ".github", ".ci")
 README_LINES = 150
+INSTALLERS = ("pip", "uv", "pipx")
 
 
 def lines_of(program: str) -> list[str]:
@@ -63,7 +65,7 @@ def test_a_command_that_is_mentioned_exists_with_its_flags(said: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_line_starts_something_whose_arguments_are_checked(page: Path) -> None:
-    known = {"paperfleet", "make", "sam", "gh", "source", "export", ".venv/bin/python"}
+    known = {"paperfleet", "make", "sam", "gh", "source", "export", ".venv/bin/python", *INSTALLERS}
     for line in (*documents.run_lines(page), *documents.read_lines(page)):
         assert documents.words_of(line)[0] in known, line
 
@@ -138,6 +140,30 @@ def test_a_line_for_python_names_modules_and_files_that_exist(line: str) -> None
     assert all((ROOT / word).exists() for word in words if "/" in word)
     if "handlers.cli" in words:
         documents.parse(words[words.index("handlers.cli") + 1 :])
+
+
+@pytest.mark.parametrize("line", [line for program in INSTALLERS for line in lines_of(program)])
+def test_what_is_installed_is_this_project_with_extras_that_it_has(line: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    words = documents.words_of(line)
+    assert "install" in words[1:3]
+    name, *extras = re.findall(r"[\w-]+", words[-1])
+    assert name == project["name"]
+    assert set(extras) <= project["optional-dependencies"].keys()
+
+
+def test_the_package_page_has_the_projects_addresses_and_no_link_of_its_own() -> None:
+    made = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    text = documents.text_of("README.md")
+    for each in made["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(each["pattern"], each["replacement"], text)
+    home = made["project"]["urls"]["Homepage"]
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 20
+    for link in links:
+        address, _, path = link.partition("/main/")
+        assert address in (f"{home}/blob", home.replace("github.com", "raw.githubusercontent.com")), link
+        assert (ROOT / path).is_file(), link
 
 
 def test_the_readme_is_short_and_has_what_a_newcomer_looks_for() -> None:

@@ -6,13 +6,12 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-Source = Annotated[
-    str,
-    Argument(
-        help="JSONL, CSV, TSV (or .gz of them) or Parquet file, a folder of Markdown files, "
-        "oai+https://host/path?set=..&from=.., or `-` for standard input."
-    ),
-]
+_SOURCE = (
+    "JSONL, CSV, TSV (or .gz of them) or Parquet file, a folder of Markdown files, "
+    "oai+https://host/path?set=..&from=.., or `-` for standard input."
+)
+Source = Annotated[str, Argument(help=_SOURCE)]
+SourceOrSample = Annotated[str | None, Argument(help=_SOURCE, show_default=False)]
 Mapping = Annotated[
     list[str] | None,
     Option(

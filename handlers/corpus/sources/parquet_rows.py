@@ -5,14 +5,13 @@ from __future__ import annotations
 import glob
 import tempfile
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from handlers.corpus.sources.json_lines import Block, JsonlSource, parsed_blocks
 from handlers.corpus.sources.reader import BadLine, Record
 from handlers.corpus.sources.source_notes import SourceNotes
-from handlers.errors import SourceError, UsageError
+from handlers.errors import SourceError
+from handlers.extras import load
 
 _CONFIG = {"memory_limit": "512MB", "threads": 1, "autoinstall_known_extensions": False}
 
@@ -22,7 +21,7 @@ def rows_as_json_lines(path: Path, lines: Path) -> None:
 
     UsageError without the extra ``parquet``; SourceError if the file is none.
     """
-    duckdb = _duckdb()
+    duckdb = load("duckdb", extra="parquet")
     # DuckDB takes no parameter for the target of COPY: quoted as SQL asks.
     target = str(lines).replace("'", "''")
     copy = f"COPY (SELECT * FROM read_parquet(?)) TO '{target}' (FORMAT json)"  # noqa: S608 - quoted above
@@ -42,7 +41,7 @@ class ParquetRows:
     def __init__(self, path: Path, *, limit: int, notes: SourceNotes | None = None) -> None:
         if not path.is_file():
             raise SourceError(f"{path} is no file: give a .parquet file")
-        _duckdb()
+        load("duckdb", extra="parquet")
         self.name = str(path)
         self._path = path
         self._limit = limit
@@ -56,13 +55,3 @@ class ParquetRows:
             lines = Path(folder) / "rows.jsonl"
             rows_as_json_lines(self._path, lines)
             yield from JsonlSource(self.name, lambda: lines.open("rb"), limit=self._limit).blocks()
-
-
-def _duckdb() -> Any:
-    try:
-        return import_module("duckdb")
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "duckdb is not installed: Parquet needs the extra `parquet`; "
-            "install it with `pip install 'paperfleet[parquet]'`"
-        ) from error
