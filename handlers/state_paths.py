@@ -11,6 +11,9 @@ CORPORA, RUNS = "corpora", "runs"
 SEGMENTS, RESULTS, SESSIONS = "segments", "results", "sessions"
 """Folders of a run: parts of a machine's jobs, parts of a stack's, and what Actions' sessions measured."""
 
+REVIEW_SITE = "review-site.txt"
+"""In a run's folder: where its review site was written last."""
+
 
 def run_key(run_id: str, *names: str) -> str:
     """``runs/<run>/<names>``."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +18,14 @@ from handlers.cli.flags.setting_flags import add_command
 from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError, first_problem
-from handlers.reporting.page.html import to_html
-from handlers.reporting.page.survey import survey
+from handlers.reporting.page.html import Beside, to_html
+from handlers.reporting.page.run_settings import run_settings
+from handlers.reporting.page.survey import Survey, survey
+from handlers.reporting.review.links import MARKER, review_links
 from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import PAPERS_PER_PAGE, write_site
 from handlers.settings import load_settings
+from handlers.state_paths import REVIEW_SITE, run_folder
 
 _SHOW_EVERY = 5.0
 
@@ -51,6 +56,7 @@ def review(
         selection = Selection(settings.run_id, adapters.ledger, adapters.store, drafts)
         progress = _SiteProgress(console, adapters)
         site = write_site(selection, output.absolute(), per_page=page_papers, on_page=progress)
+        _remember(adapters, settings.run_id, output)
     for reason, count in site.left_out.items():
         console.print(f"not shown: {count:,} {reason}")
     console.print(f"{site.papers:,} papers on {site.pages:,} pages", soft_wrap=True)
@@ -71,14 +77,48 @@ class _SiteProgress:
             self._console.print(f"{papers:,} papers written", soft_wrap=True)
 
 
-def write_page(adapters: State, report: RunReport, path: Path, plan: Path | None = None) -> None:
+def _remember(adapters: State, run_id: str, site: Path) -> None:
+    """So that the run's page links to the reviews. A folder that cannot be written is no reason to fail."""
+    with suppress(OSError):
+        run_folder(adapters.directory, run_id).mkdir(parents=True, exist_ok=True)
+        _last_site(adapters, run_id).write_text(f"{site.absolute()}\n", encoding="utf-8")
+
+
+def _last_site(adapters: State, run_id: str) -> Path:
+    return run_folder(adapters.directory, run_id) / REVIEW_SITE
+
+
+def _reviews(adapters: State, found: Survey, run_id: str, page: Path, site: Path | None) -> dict[str, str]:
+    if site is None:
+        try:
+            site = Path(_last_site(adapters, run_id).read_text(encoding="utf-8").strip())
+        except (OSError, ValueError):
+            return {}
+    elif not (site / MARKER).is_file():
+        raise UsageError(f"--review {site}: no review site is there; `paperfleet review` writes one")
+    return review_links(site, run_id, found.named(), page=page)
+
+
+@dataclass(frozen=True)
+class PageSources:
+    """What a run's page is set against: JSON of a plan, and the review site that its papers link to (by
+    default the one that was written last)."""
+
+    plan: Path | None = None
+    review: Path | None = None
+
+
+def write_page(adapters: State, report: RunReport, path: Path, sources: PageSources) -> None:
     """The run's page, whole or not at all; ``-`` is standard output. UsageError if a file cannot be read or
     written."""
-    page = to_html(
-        report,
-        survey(report.run_id, ledger=adapters.ledger, store=adapters.store),
-        plan=read_plan(plan) if plan is not None else None,
+    run_id, ledger = report.run_id, adapters.ledger
+    found = survey(run_id, ledger=ledger, store=adapters.store)
+    beside = Beside(
+        plan=read_plan(sources.plan) if sources.plan is not None else None,
+        settings=run_settings(ledger.run(run_id), ledger.sessions(run_id)),
+        reviews=_reviews(adapters, found, run_id, path, sources.review),
     )
+    page = to_html(report, found, beside)
     if str(path) == "-":
         sys.stdout.write(page)
         return

@@ -15,7 +15,7 @@ from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import State, export_processes, open_state
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
-from handlers.cli.review_command import write_page
+from handlers.cli.review_command import PageSources, write_page
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import RunReport
 from handlers.errors import UnknownRunError, UsageError
@@ -84,6 +84,13 @@ def report(
         Path | None,
         typer.Option("--plan", help="JSON of `paperfleet plan`, to set against the run in --html."),
     ] = None,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            "--review",
+            help="Folder of a review site that --html links to; the one that was written last if not given.",
+        ),
+    ] = None,
     **flags: Any,
 ) -> None:
     """Report on a run in full, with the error classes and failed checks of every paper."""
@@ -93,7 +100,7 @@ def report(
     with _run(flags) as (adapters, run):
         summary = _summary(adapters, run, detail=True)
         if html is not None:
-            write_page(adapters, summary, html, plan)
+            write_page(adapters, summary, html, PageSources(plan, review))
         if html is not None and not to_stdout:
             _say(f"page: {html}")
     if to_stdout and output is None:

@@ -26,8 +26,11 @@ class TaskResult(Frozen):
     status: Literal["done", "flagged"]
     fields: dict[str, Any]
     checks: tuple[Check, ...]
+    """Of ``fields``; of a paper without any, ``no_text``."""
     error: str | None = None
-    """Class of the refusal when flagged: the first failed check's name, ``content_filter``, ``too_long``."""
+    """Class of the refusal when flagged: a failed check's name, ``content_filter``, ``too_long``."""
+    faults: tuple[Check, ...] = ()
+    """What the calls of a flagged paper did wrong besides."""
 
 
 class PartPointer(Frozen):

@@ -8,7 +8,7 @@ from typing import Any
 
 from handlers.errors import UsageError
 from handlers.extras import load
-from handlers.reporting.page.charts import WIDE, Pen
+from handlers.reporting.page.charts import WIDE, Pen, TimeAxis
 from handlers.reporting.page.palette import LIGHT
 
 _BACKGROUND = "#ffffff"
@@ -61,8 +61,9 @@ def _charts(samples: Samples) -> Iterator[tuple[str, str]]:
     """(file name, SVG)."""
     name, seconds = _unit(samples)
     rows, pen = list(_rows(samples, seconds)), Pen(WIDE)
+    axis = TimeAxis(f"time in {name}", rows[-1]["t"] if rows else 1.0)
     for file, (series, y_title) in _CHARTS.items():
-        yield file, pen.lines(rows, series, titles=(f"time in {name}", y_title))
+        yield file, pen.lines(rows, series, axis=axis, title=y_title)
 
 
 def _rows(samples: Samples, seconds: float) -> Iterator[dict[str, float]]:

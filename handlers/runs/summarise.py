@@ -58,7 +58,7 @@ def summarise(
         lost_jobs=tuple(job.job_id for job in jobs if job.lost),
         failed_checks=checks,
         paper_errors=errors,
-        warnings=_warnings(totals, waiting, jobs),
+        warnings=(*over_budget(record, totals.calls), *_warnings(totals, waiting, jobs)),
         started_at=_iso(min((each.start for each in times), default=None)),
         finished_at=_iso(max((each.end for each in times), default=None)) if state == "finished" else None,
         **_money(record, totals),
@@ -134,6 +134,13 @@ def _job(job: JobRecord, end: float) -> JobReport:
 
 def _warnings(totals: RunTotals, waiting: QueueCounts | None, jobs: Sequence[JobRecord]) -> tuple[str, ...]:
     return tuple(_about_money(totals.calls, jobs)) + tuple(_about_papers(totals, waiting))
+
+
+def over_budget(record: RunRecord, calls: CallTotals) -> Iterator[str]:
+    """The warning of a run that has spent more than its budget."""
+    if record.budget is not None and calls.cost > record.budget:
+        spent, budget = usd(calls.cost), usd(record.budget)
+        yield f"over budget: ${spent:.6f} is spent of a budget of ${budget:.6f}"
 
 
 def _about_money(calls: CallTotals, jobs: Sequence[JobRecord]) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -17,6 +19,18 @@ _AMOUNTS = ",~r"
 Rows = Sequence[Mapping[str, Any]]
 Titles = tuple[str, str]
 """Of the x axis and the y axis."""
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """Time worked, from the run's start: every chart over time begins at the same moment.
+
+    ``end`` and ``seams`` (where one session ends and the next begins) are in the unit that ``title`` names.
+    """
+
+    title: str
+    end: float
+    seams: Sequence[float] = ()
 
 
 class Pen:
@@ -40,43 +54,43 @@ class Pen:
         text = base.mark_text(align="left", dx=4, color=LIGHT["ink"]).encode(text=alt.Text("label:N"))
         return self._svg(base.mark_bar().encode(color=colour) + text, height=24 * max(1, len(rows)))
 
-    def area(self, rows: Rows, column: str, *, titles: Titles, seams: Sequence[float]) -> str:
+    def area(self, rows: Rows, column: str, *, axis: TimeAxis, title: str) -> str:
         """One amount over ``t``, in steps."""
         alt = self._alt
         look = {"interpolate": "step-before", "color": LIGHT["blue"], "fillOpacity": 0.25}
         line = {"color": LIGHT["blue"], "strokeWidth": 1.5}
         chart = alt.Chart(alt.Data(values=list(rows))).mark_area(**look, line=line)
-        chart = chart.encode(x=self._time("t", titles[0]), y=self._amount(column, titles[1]))
-        return self._svg(self._with_seams(chart, seams), height=180)
+        chart = chart.encode(x=self._time("t", axis), y=self._amount(column, title, least=self._margin))
+        return self._svg(self._with_seams(chart, axis), height=180)
 
     def lines(
         self,
         rows: Rows,
         series: Mapping[str, tuple[str, str]],
         *,
-        titles: Titles,
-        seams: Sequence[float] = (),
-        budget: float | None = None,
+        axis: TimeAxis,
+        title: str,
+        level: tuple[float, str] | None = None,
     ) -> str:
         """Lines over ``t``: column → (name, colour). Dashes as well as colours make them distinct.
 
-        ``budget`` is drawn as a rule across the chart, under its name.
+        ``level`` (amount, name) is drawn as a rule across the chart, under its name.
         """
         alt = self._alt
         chart = alt.Chart(alt.Data(values=_melted(rows, series))).mark_line(
             strokeWidth=2, interpolate="linear"
         )
         chart = chart.encode(
-            x=self._time("x", titles[0]),
-            y=self._amount("y", titles[1]),
+            x=self._time("x", axis),
+            y=self._amount("y", title, least=self._margin),
             **self._distinct(dict(series.values())),
         )
-        if budget is not None:
-            level = alt.Chart(alt.Data(values=[{"y": budget}]))
-            rule = level.mark_rule(color=LIGHT["failed"], strokeDash=[4, 3]).encode(y="y:Q")
-            name = level.mark_text(text="budget", align="right", dy=-7, color=LIGHT["ink"])
+        if level is not None:
+            at = alt.Chart(alt.Data(values=[{"y": level[0]}]))
+            rule = at.mark_rule(color=LIGHT["failed"], strokeDash=[4, 3]).encode(y="y:Q")
+            name = at.mark_text(text=level[1], align="right", dy=-7, color=LIGHT["ink"])
             chart = chart + rule + name.encode(y="y:Q", x=alt.value("width"))
-        return self._svg(self._with_seams(chart, seams), height=180)
+        return self._svg(self._with_seams(chart, axis), height=180)
 
     def _distinct(self, colours: Mapping[str, str]) -> dict[str, Any]:
         """Channels that make series distinct, by colour and by dashes, with one legend for both."""
@@ -98,55 +112,83 @@ class Pen:
         axis = alt.Axis(format=_AMOUNTS, tickCount=6 if self.wide else 4, labelOverlap=True, grid=False)
         room = 1.25 * max(row["count"] for row in rows)  # above the bars, for the rules' names
         x = alt.X("low:Q", title=titles[0], scale=scale, axis=axis)
-        bars = (
+        chart = (
             alt.Chart(alt.Data(values=list(rows)))
             .mark_rect(color=LIGHT["blue"], opacity=0.75, stroke=None)
             .encode(x=x, x2="high:Q", y=self._amount("count", titles[1], top=room), y2=alt.Y2(datum=0))
         )
-        named = alt.Chart(alt.Data(values=list(marks)))
-        rules = named.mark_rule(color=LIGHT["failed"], strokeWidth=1.5).encode(x=alt.X("at:Q", scale=scale))
-        text = named.mark_text(align="left", baseline="top", dx=3, color=LIGHT["ink"]).encode(
-            x=alt.X("at:Q", scale=scale), y=alt.Y("row:Q", scale=None), text="name:N"
-        )
-        layers = alt.layer(bars, rules) if marks else bars
-        return self._svg(alt.layer(layers, text) if marks else layers, height=190)
+        if marks:
+            named = alt.Chart(alt.Data(values=list(marks)))
+            at = alt.X("at:Q", scale=scale)
+            rules = named.mark_rule(color=LIGHT["failed"], strokeWidth=1.5).encode(x=at)
+            chart = alt.layer(alt.layer(chart, rules), *self._mark_names(rows, marks, at))
+        return self._svg(chart, height=190)
 
-    def gantt(self, rows: Rows, *, x_title: str) -> str:
+    def _mark_names(self, rows: Rows, marks: Rows, at: Any) -> Iterator[Any]:
+        """Names beside their rules, one below the other: on the left of those in the chart's right third."""
+        alt = self._alt
+        low, high = (math.log(max(1e-12, edge)) for edge in (rows[0]["low"], rows[-1]["high"]))
+        turn = low + (high - low) * 0.64
+        placed = [{**mark, "row": 2 + 14 * number} for number, mark in enumerate(marks)]
+        for side, dx in (("left", 4), ("right", -4)):
+            some = [mark for mark in placed if (math.log(max(1e-12, mark["at"])) > turn) == (side == "right")]
+            text = alt.Chart(alt.Data(values=some)).mark_text(
+                align=side, baseline="top", dx=dx, color=LIGHT["ink"]
+            )
+            if some:
+                yield text.encode(x=at, y=alt.Y("row:Q", scale=None), text="name:N")
+
+    def gantt(self, rows: Rows, *, axis: TimeAxis) -> str:
         """Rows ``job start end label busy``: when each job ran, the darker part its busy share."""
         alt = self._alt
         order = [row["job"] for row in rows]
-        y = alt.Y("job:N", sort=order, title=None, axis=self._names())
-        most = max((row["end"] for row in rows), default=1.0) or 1.0
-        x = alt.X(
-            "start:Q",
-            title=x_title,
-            scale=alt.Scale(domain=[0, most * (1.1 if self.wide else 1.22)], nice=False),
-            axis=alt.Axis(tickCount=8 if self.wide else 4, grid=True),
-        )
+        y = alt.Y("job:N", sort=order, title=None, axis=self._names(least=self._margin))
+        room = 1.1 if self.wide else 1.22  # for the labels at the bars' ends
+        x = self._time("start", replace(axis, end=axis.end * room), grid=True)
         base = alt.Chart(alt.Data(values=list(rows))).encode(y=y)
         whole = base.mark_bar(color=LIGHT["blue"], opacity=0.25).encode(x=x, x2="end:Q")
         busy = base.mark_bar(color=LIGHT["blue"]).encode(x=x, x2="busy:Q")
         text = base.mark_text(align="left", dx=4, color=LIGHT["ink"]).encode(x="end:Q", text="label:N")
         return self._svg(whole + busy + text, height=max(40, 20 * len(rows)))
 
-    def _with_seams(self, chart: Any, seams: Sequence[float]) -> Any:
-        if not seams:
+    def _with_seams(self, chart: Any, axis: TimeAxis) -> Any:
+        """With a rule where a session begins, named where there is room for its name."""
+        if not axis.seams:
             return chart
-        rules = self._alt.Chart(self._alt.Data(values=[{"seam": at} for at in seams]))
-        return chart + rules.mark_rule(color=LIGHT["muted"], strokeDash=[2, 3]).encode(x="seam:Q")
+        alt = self._alt
+        rows, free = [], 0.0
+        for number, seam in enumerate(axis.seams, start=2):
+            there = axis.end - seam > self._share(_SESSION_NAME) * axis.end and seam >= free
+            rows.append({"x": seam, "name": f"session {number}" if there else ""})
+            free = seam + self._share(_SESSION_NAME) * axis.end if there else free
+        seams = alt.Chart(alt.Data(values=rows))
+        rules = seams.mark_rule(color=LIGHT["muted"], strokeDash=[2, 3]).encode(x="x:Q")
+        names = seams.mark_text(align="left", baseline="top", dx=4, color=LIGHT["muted"])
+        return chart + rules + names.encode(x="x:Q", y=alt.value(0), text="name:N")
 
-    def _names(self) -> Any:
-        return self._alt.Axis(labelLimit=220 if self.wide else 110, ticks=False, domain=False)
+    def _share(self, pixels: float) -> float:
+        return pixels / (self.width - 60)
+
+    @property
+    def _margin(self) -> int:
+        """Pixels left of a chart over time, so that all of them begin at one place too."""
+        return 88 if self.wide else 44
+
+    def _names(self, least: int = 0) -> Any:
+        return self._alt.Axis(
+            labelLimit=220 if self.wide else 110, ticks=False, domain=False, minExtent=least
+        )
 
     def _counts(self) -> Any:
         return self._alt.Axis(format=_AMOUNTS, tickCount=5 if self.wide else 3, tickMinStep=1)
 
-    def _time(self, column: str, title: str) -> Any:
-        axis = self._alt.Axis(tickCount=8 if self.wide else 4, grid=False)
-        return self._alt.X(f"{column}:Q", title=title, axis=axis, scale=self._alt.Scale(nice=False))
+    def _time(self, column: str, axis: TimeAxis, *, grid: bool = False) -> Any:
+        ticks = self._alt.Axis(format=_AMOUNTS, tickCount=8 if self.wide else 4, grid=grid)
+        scale = self._alt.Scale(domain=[0, axis.end or 1.0], nice=False)
+        return self._alt.X(f"{column}:Q", title=axis.title, axis=ticks, scale=scale)
 
-    def _amount(self, column: str, title: str, top: float | None = None) -> Any:
-        axis = self._alt.Axis(tickCount=5, format=_AMOUNTS)
+    def _amount(self, column: str, title: str, top: float | None = None, least: int = 0) -> Any:
+        axis = self._alt.Axis(tickCount=5, format=_AMOUNTS, minExtent=max(0, least - 24))
         scale = self._alt.Scale(zero=True) if top is None else self._alt.Scale(domain=[0, top], nice=False)
         return self._alt.Y(f"{column}:Q", title=title, axis=axis, scale=scale)
 
@@ -162,6 +204,8 @@ class Pen:
         )
 
 
+_SESSION_NAME = 64
+"""Pixels of ``session 12``."""
 _PADDING = {"left": 10, "right": 6, "top": 4, "bottom": 4}
 _FONT = "system-ui, sans-serif"
 _AXIS = {

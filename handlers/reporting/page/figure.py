@@ -36,3 +36,13 @@ def usd(amount: float) -> str:
 def seconds(duration: float) -> str:
     """``1.44 s``, and milliseconds where those tell more."""
     return f"{duration:.2f} s" if duration >= 0.1 else f"{1000 * duration:.1f} ms"
+
+
+def percent(part: float, whole: float) -> str:
+    """``2.6%``: never 0% of what is there nor 100% of what is not all."""
+    share = 100 * part / whole if whole else 0.0
+    if 0 < share < 0.05:
+        return "<0.1%"
+    if 99.95 <= share < 100:
+        return ">99.9%"
+    return f"{share:.0f}%" if share in (0, 100) else f"{share:.1f}%"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from handlers.domain.run_report import RunReport
-from handlers.reporting.page.charts import in_html
+from handlers.reporting.page.charts import TimeAxis, in_html
 from handlers.reporting.page.figure import Figure, projected_usd, usd
 from handlers.reporting.page.palette import LIGHT
 from handlers.reporting.page.survey import Survey
@@ -15,11 +16,20 @@ from handlers.reporting.page.timeline import Moment
 _TABLE_ROWS = 24
 
 
-def time_unit(moments: Sequence[Moment]) -> tuple[str, float]:
+def _time_unit(moments: Sequence[Moment]) -> tuple[str, float]:
     longest = moments[-1].worked_s
     if longest < 180:
         return "seconds", 1.0
     return ("minutes", 60.0) if longest < 7200 else ("hours", 3600.0)
+
+
+def time_axis(survey: Survey) -> tuple[TimeAxis, float]:
+    """The axis of all charts over time, and its unit in seconds."""
+    if not survey.moments:
+        return TimeAxis("seconds worked", max((job[1] for job in survey.jobs.values()), default=1.0)), 1.0
+    name, unit = _time_unit(survey.moments)
+    seams = [seam / unit for seam in survey.seams]
+    return TimeAxis(f"{name} worked", survey.moments[-1].worked_s / unit, seams), unit
 
 
 def _time_rows(moments: Sequence[Moment], unit: float) -> list[dict[str, Any]]:
@@ -29,20 +39,18 @@ def _time_rows(moments: Sequence[Moment], unit: float) -> list[dict[str, Any]]:
 def throughput(report: RunReport, survey: Survey) -> Figure | None:
     if not survey.moments:
         return None
-    name, unit = time_unit(survey.moments)
+    axis, unit = time_axis(survey)
     rows = [{"t": 0.0, "papers_per_hour": 0.0}, *_time_rows(survey.moments, unit)]
-    seams = [seam / unit for seam in survey.seams]
     says = (
         f"{report.papers_per_hour:,.0f} papers an hour over {report.wall_s:,.0f} s of sessions. "
         "The chart leaves out skipped papers, which take no call."
     )
-    titles = (f"{name} worked", "papers/h")
-    chart = in_html(lambda pen: pen.area(rows, "papers_per_hour", titles=titles, seams=seams), says)
+    chart = in_html(lambda pen: pen.area(rows, "papers_per_hour", axis=axis, title="papers/h"), says)
     cells = tuple(
         (f"{end / unit:,.1f}", f"{papers:,.0f}", f"{rate:,.0f}")
         for end, papers, rate in _merged(survey.moments)
     )
-    columns = (f"{name} worked", "papers finished", "papers/h")
+    columns = (axis.title, "papers finished", "papers/h")
     return Figure("throughput", "Papers an hour", says, chart, columns, cells)
 
 
@@ -60,29 +68,28 @@ def _merged(moments: Sequence[Moment]) -> list[tuple[float, float, float]]:
 def slots(report: RunReport, survey: Survey) -> Figure | None:
     if not survey.moments:
         return None
-    name, unit = time_unit(survey.moments)
+    axis, unit = time_axis(survey)
     rows = _time_rows(survey.moments, unit)
     series = {
         "calls_in_flight": ("calls in flight", LIGHT["blue"]),
         "workers": ("workers", LIGHT["purple"]),
     }
-    seams = [seam / unit for seam in survey.seams]
     says = f"Workers were busy {100 * report.worker_utilization:.1f}% of the time."
-    titles = (f"{name} worked", "slots")
-    chart = in_html(lambda pen: pen.lines(rows, series, titles=titles, seams=seams), says)
+    drawn = [{**rows[0], "t": 0.0}, *rows]  # a row is the mean of what is before it
+    chart = in_html(lambda pen: pen.lines(drawn, series, axis=axis, title="slots"), says)
     step = max(1, len(rows) // _TABLE_ROWS)
     cells = tuple(
         (f"{row['t']:,.1f}", f"{row['calls_in_flight']:,.1f}", f"{row['workers']:,.0f}")
         for row in rows[step - 1 :: step]
     )
-    columns = (f"{name} worked", "calls in flight", "workers")
+    columns = (axis.title, "calls in flight", "workers")
     return Figure("slots", "Slots over time", says, chart, columns, cells)
 
 
 def spend(report: RunReport, survey: Survey) -> Figure | None:
     if not survey.moments or not report.spend_usd:
         return None
-    name, unit = time_unit(survey.moments)
+    axis, unit = time_axis(survey)
     spent = [
         {"t": 0.0, "spend_usd": 0.0},
         *({"t": row["t"], "spend_usd": row["spend_usd"]} for row in _time_rows(survey.moments, unit)),
@@ -91,14 +98,16 @@ def spend(report: RunReport, survey: Survey) -> Figure | None:
     ahead = _ahead(report, spent[-1])
     if ahead:
         series["ahead"] = ("projected", LIGHT["purple"])
+        axis = replace(axis, end=max(axis.end, ahead[-1]["t"]))
     # A budget far above the spend would flatten the curve: then the sentence tells it alone.
     budget = report.budget_usd
-    top = budget if budget is not None and budget <= 3 * projected_usd(report) else None
+    near = budget is not None and budget <= 3 * projected_usd(report)
+    level = (budget, f"budget {usd(budget)}") if budget is not None and near else None
     says = _money_sentence(report, survey)
-    titles = (f"{name} worked", "USD")
-    chart = in_html(lambda pen: pen.lines([*spent, *ahead], series, titles=titles, budget=top), says)
+    rows = [*spent, *ahead]
+    chart = in_html(lambda pen: pen.lines(rows, series, axis=axis, title="USD", level=level), says)
     cells = tuple((f"{row['t']:,.1f}", usd(row["spend_usd"])) for row in _thinned(spent))
-    return Figure("spend", "Spend, budget and projection", says, chart, (f"{name} worked", "spent"), cells)
+    return Figure("spend", "Spend, budget and projection", says, chart, (axis.title, "spent"), cells)
 
 
 def _ahead(report: RunReport, last: dict[str, float]) -> list[dict[str, float]]:

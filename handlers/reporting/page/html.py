@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,33 @@ from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
 from handlers.extras import load
 from handlers.reporting.page import palette
-from handlers.reporting.page.figure import Figure, projected_usd, seconds, usd
+from handlers.reporting.page.comparison import comparison
+from handlers.reporting.page.figure import Figure, percent, projected_usd, seconds, usd
 from handlers.reporting.page.run_figures import figures
+from handlers.reporting.page.run_settings import Setting
 from handlers.reporting.page.survey import Survey
-from handlers.reporting.tables import ReportTable, tables
 
 _NOWHERE = "base-uri 'none'; form-action 'none'"
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
-def to_html(report: RunReport, survey: Survey, *, plan: PlanOutline | None = None) -> str:
-    """The page of a run, beside ``plan`` if it has no forecast of its own. Every text of a paper or model is
-    escaped. UsageError without the extra ``report``.
-    """
+@dataclass(frozen=True)
+class Beside:
+    """What a page tells beside the run's figures."""
+
+    plan: PlanOutline | None = None
+    """A forecast, for a run that has none of its own."""
+    settings: Sequence[Setting] = ()
+    reviews: Mapping[str, str] = field(default_factory=dict)
+    """Paper's id → address of its review, relative to the page."""
+
+
+def to_html(report: RunReport, survey: Survey, beside: Beside | None = None) -> str:
+    """The page of a run. Texts of papers and models are escaped. UsageError without the extra ``report``."""
+    beside = beside or Beside()
     style = page_style("report.css", charts=True)
     sections = figures(report, survey)
-    compared = _forecast(report) or (_against_plan(report, plan) if plan else None)
+    compared = comparison(report, beside.plan)
     page: str = (
         environment()
         .get_template("report.html")
@@ -35,14 +47,25 @@ def to_html(report: RunReport, survey: Survey, *, plan: PlanOutline | None = Non
             report=report,
             survey=survey,
             figures=sections,
-            contents=_contents(sections, survey, planned=compared is not None),
+            contents=_contents(sections, survey, beside, planned=compared is not None),
+            verdict=verdict(report),
             facts=_facts(report),
             compared=compared,
+            beside=beside,
             policy=f"default-src 'none'; style-src '{_hash(style)}'; img-src data:; {_NOWHERE}",
             style=load("markupsafe", extra="report").Markup(style),  # ours alone: no text of a paper
         )
     )
     return page
+
+
+def verdict(report: RunReport) -> tuple[str, str]:
+    """(class, words) of the mark beside the run's name: finished is not all well where papers are not."""
+    counts = report.counts
+    bad = {name: counts[name] for name in ("flagged", "failed") if counts[name]}
+    shares = ", ".join(f"{percent(count, report.papers)} {name}" for name, count in bad.items())
+    words = f"{report.state}, {shares}" if shares else report.state
+    return ("finished-badly" if shares and report.state == "finished" else report.state), words
 
 
 def environment() -> Any:
@@ -83,13 +106,16 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _contents(sections: Sequence[Figure], survey: Survey, *, planned: bool) -> list[tuple[str, str]]:
+def _contents(
+    sections: Sequence[Figure], survey: Survey, beside: Beside, *, planned: bool
+) -> list[tuple[str, str]]:
     """(id, title) of the page's sections, in its order."""
     lists = {
         ("plan", "Predicted against actual"): planned,
+        ("flagged", "Flagged papers"): survey.flagged,
         ("slowest", "Slowest papers"): survey.slowest,
         ("dearest", "Dearest papers"): survey.dearest,
-        ("flagged", "Flagged papers"): survey.flagged,
+        ("settings", "Settings"): beside.settings,
     }
     return [
         *((figure.key, figure.title) for figure in sections),
@@ -97,55 +123,41 @@ def _contents(sections: Sequence[Figure], survey: Survey, *, planned: bool) -> l
     ]
 
 
-def _facts(report: RunReport) -> list[tuple[str, str, str]]:
-    """(name, value, what stands under it) of the tiles at the page's head."""
-    counts, budget = report.counts, report.budget_usd
-    spent = f"of {usd(budget)} budget" if budget is not None else "no budget set"
-    if report.held_usd:
-        spent += f", {usd(report.held_usd)} held beside"
-    if counts["pending"]:
-        spent += f"; {usd(projected_usd(report))} expected in all"
-    latency, calls = report.latency_s, report.calls
+def _facts(report: RunReport) -> list[tuple[str, str, str, str]]:
+    """(name, value, what stands under it, class) of the tiles at the page's head."""
+    counts, latency, calls = report.counts, report.latency_s, report.calls
     faults = calls.transient + calls.fatal + calls.refused
+    flagged = counts["flagged"]
+    under = f"of {report.papers:,}; {flagged:,} flagged ({percent(flagged, report.papers)})"
     return [
-        ("papers finished", f"{report.finished:,}", f"of {report.papers:,}; {counts['flagged']:,} flagged"),
-        ("papers an hour", f"{report.papers_per_hour:,.0f}", f"in {_duration(report.wall_s)}"),
-        ("spent", usd(report.spend_usd), spent),
-        ("utilization", f"{100 * report.worker_utilization:.1f}%", f"{len(report.jobs):,} jobs"),
+        ("papers finished", f"{report.finished:,}", under, "flagged" if flagged else ""),
+        ("papers an hour", f"{report.papers_per_hour:,.0f}", f"in {_duration(report.wall_s)}", ""),
+        _spent(report),
+        ("utilization", percent(report.worker_utilization, 1.0), f"{len(report.jobs):,} jobs", ""),
         (
             "response time",
             seconds(latency.p50),
             f"p90 {seconds(latency.p90)}, p99 {seconds(latency.p99)}",
+            "",
         ),
-        ("calls", f"{calls.sent:,}", f"{calls.throttled:,} throttled, {faults:,} failed"),
+        ("calls", f"{calls.sent:,}", f"{calls.throttled:,} throttled, {faults:,} failed", ""),
     ]
+
+
+def _spent(report: RunReport) -> tuple[str, str, str, str]:
+    budget = report.budget_usd
+    over = report.spend_usd - budget if budget is not None else 0.0
+    under = f"of {usd(budget)} budget" if budget is not None else "no budget set"
+    if over > 0:
+        under += f": {usd(over)} over it"
+    if report.held_usd:
+        under += f", {usd(report.held_usd)} held beside"
+    if report.counts["pending"]:
+        under += f"; {usd(projected_usd(report))} expected in all"
+    return "spent", usd(report.spend_usd), under, "failed" if over > 0 else ""
 
 
 def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _forecast(report: RunReport) -> ReportTable | None:
-    """What the run's own plan said beside what came, as the other reports tell it."""
-    return next((table for table in tables(report) if table.title == "Forecast"), None)
-
-
-def _against_plan(report: RunReport, plan: PlanOutline) -> ReportTable | None:
-    """The plan's recommended tier, or its first, beside what the run came to; None if it has no figures."""
-    share = report.finished / report.papers if report.papers else 0.0
-    hours = report.wall_s / 3600 / share if share else 0.0
-    figures = (
-        ("papers an hour", "{:,.0f}", plan.row.papers_per_hour, report.papers_per_hour),
-        ("hours", "{:,.2f}", plan.row.hours, hours),
-        ("cost in USD", "{:,.4f}", plan.row.cost_usd, projected_usd(report)),
-    )
-    rows = [
-        (name, form.format(predicted), form.format(actual), f"{100 * actual / predicted:.0f}%")
-        for name, form, predicted, actual in figures
-        if predicted is not None and predicted > 0
-    ]
-    return (
-        ReportTable("", ("of the whole corpus", "predicted", "actual", "of the plan"), rows) if rows else None
-    )

@@ -9,8 +9,8 @@ from handlers.domain.call import bucket_seconds
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import JobReport, RunReport
 from handlers.reporting.page.charts import in_html
-from handlers.reporting.page.figure import Figure, seconds, usd
-from handlers.reporting.page.figures_over_time import slots, spend, throughput, time_unit
+from handlers.reporting.page.figure import Figure, percent, seconds, usd
+from handlers.reporting.page.figures_over_time import slots, spend, throughput, time_axis
 from handlers.reporting.page.palette import LIGHT
 from handlers.reporting.page.survey import Survey, cost_bucket_usd
 
@@ -32,18 +32,28 @@ def figures(report: RunReport, survey: Survey) -> list[Figure]:
         spend(report, survey),
         _cost(report, survey),
         _errors(report),
-        _checks(survey),
+        _checks(report, survey),
     )
     return [figure for figure in candidates if figure is not None]
 
 
 def _counts(report: RunReport) -> Figure:
     counts = report.counts
-    rows = [{"name": name, "count": counts[name], "label": f"{counts[name]:,}"} for name in _STATUSES]
+    rows = [_bar(name, counts[name], report.papers) for name in _STATUSES]
     says = f"{sum(counts[name] for name in _STATUSES):,} papers, each in one state."
     chart = in_html(lambda pen: pen.bars(rows, colours=LIGHT, title="papers"), says)
-    cells = (*((name, f"{counts[name]:,}") for name in _STATUSES), ("all", f"{report.papers:,}"))
-    return Figure("states", "Papers by state", says, chart, ("state", "papers"), cells)
+    cells = tuple(_counted(name, counts[name], report.papers) for name in _STATUSES)
+    cells = (*cells, ("all", f"{report.papers:,}", "100%"))
+    return Figure("states", "Papers by state", says, chart, ("state", "papers", "share"), cells)
+
+
+def _bar(name: str, count: int, whole: int) -> dict[str, Any]:
+    label = f"{count:,} ({percent(count, whole)})" if count else "0"
+    return {"name": name, "count": count, "label": label}
+
+
+def _counted(name: str, count: int, whole: int) -> tuple[str, str, str]:
+    return name, f"{count:,}", percent(count, whole)
 
 
 def _latency(report: RunReport, survey: Survey) -> Figure | None:
@@ -51,8 +61,7 @@ def _latency(report: RunReport, survey: Survey) -> Figure | None:
         return None
     quantiles = report.latency_s.model_dump()
     rows = _grouped(survey.latency, bucket_seconds)
-    names = enumerate(quantiles)
-    marks = [{"at": max(1e-4, quantiles[name]), "name": name, "row": 2 + 14 * n} for n, name in names]
+    marks = [{"at": max(1e-4, at), "name": f"{name} {seconds(at)}"} for name, at in quantiles.items()]
     half, most, nearly_all = map(seconds, quantiles.values())
     says = f"Half of the answered calls took up to {half}, 90% {most}, 99% {nearly_all}."
     titles = ("seconds (log)", "calls")
@@ -77,18 +86,18 @@ def _jobs(report: RunReport, survey: Survey) -> Figure | None:
     jobs = [job for job in report.jobs if job.id in survey.jobs]
     if not jobs:
         return None
-    name, unit = time_unit(survey.moments) if survey.moments else ("seconds", 1.0)
+    axis, unit = time_axis(survey)
     rows = []
     for job in jobs[:_MOST_JOBS]:
         start, end = (at / unit for at in survey.jobs[job.id])
         busy = start + (end - start) * min(1.0, job.utilization)
-        label = f"{100 * job.utilization:.0f}%"
+        label = percent(job.utilization, 1.0)
         rows.append({"job": job.id, "start": start, "end": end, "busy": busy, "label": label})
     more = f" The first {_MOST_JOBS} are drawn." if len(jobs) > _MOST_JOBS else ""
     says = (
         f"{len(jobs)} jobs; the dark part of a bar is the share of its workers' time spent on papers.{more}"
     )
-    chart = in_html(lambda pen: pen.gantt(rows, x_title=f"{name} worked"), says)
+    chart = in_html(lambda pen: pen.gantt(rows, axis=axis), says)
     columns = ("job", "workers", "seconds", "papers", "utilization", "p50 s", "p99 s", "ended")
     cells = tuple(_job_row(job) for job in jobs[:_MOST_JOBS])
     return Figure("jobs", "Jobs and their utilization", says, chart, columns, cells)
@@ -114,7 +123,7 @@ def _cost(report: RunReport, survey: Survey) -> Figure | None:
     paid = sum(survey.costs.values())
     mean = report.spend_usd / paid
     rows = _grouped(survey.costs, cost_bucket_usd)
-    marks = [{"at": mean, "name": "mean", "row": 2}]
+    marks = [{"at": mean, "name": f"mean {usd(mean)}"}]
     says = f"{paid:,} papers cost something, {usd(mean)} each on average."
     chart = in_html(lambda pen: pen.histogram(rows, marks=marks, titles=("USD (log)", "papers")), says)
     cells = tuple(
@@ -124,26 +133,28 @@ def _cost(report: RunReport, survey: Survey) -> Figure | None:
 
 
 def _errors(report: RunReport) -> Figure | None:
-    says = f"{report.calls.sent:,} calls, {report.calls.ok:,} of them answered."
-    chart = _ranking(report.errors, "calls", LIGHT["failed"], says)
+    says = f"{report.calls.sent:,} calls, {report.calls.ok:,} of them answered. Shares are of all calls."
+    chart = _ranking(report.errors, ("calls", report.calls.sent), LIGHT["failed"], says)
     return Figure("errors", "Calls by error class", says, *chart) if chart else None
 
 
-def _checks(survey: Survey) -> Figure | None:
-    says = "Flagged papers by the check that refused them; one paper may have failed several."
-    chart = _ranking(survey.flagged, "papers", LIGHT["flagged"], says)
+def _checks(report: RunReport, survey: Survey) -> Figure | None:
+    says = (
+        "Flagged papers by the check that refused them; one paper may have failed several. "
+        f"Shares are of the run's {report.papers:,} papers."
+    )
+    chart = _ranking(survey.flagged, ("papers", report.papers), LIGHT["flagged"], says)
     return Figure("checks", "Flagged papers by failed check", says, *chart) if chart else None
 
 
 def _ranking(
-    counts: Mapping[str, int], of: str, colour: str, says: str
-) -> tuple[str, tuple[str, str], tuple[tuple[str, str], ...]] | None:
-    """Chart, columns and rows, the most frequent first; None if nothing was counted."""
+    counts: Mapping[str, int], of: tuple[str, int], colour: str, says: str
+) -> tuple[str, tuple[str, str, str], tuple[tuple[str, str, str], ...]] | None:
+    """Chart, columns and rows, the most frequent first; None if nothing was counted. ``of``: what is counted,
+    and how many there are in all."""
     if not counts:
         return None
-    total = sum(counts.values())
-    top = list(counts.items())[:_MOST_BARS]
-    rows = [{"name": name, "count": n, "label": f"{n:,} ({100 * n / total:.0f}%)"} for name, n in top]
-    colours = dict.fromkeys(counts, colour)
-    chart = in_html(lambda pen: pen.bars(rows, colours=colours, title=of), says)
-    return chart, ("class", of), tuple((name, f"{n:,}") for name, n in counts.items())
+    what, whole = of
+    rows = [_bar(name, count, whole) for name, count in list(counts.items())[:_MOST_BARS]]
+    chart = in_html(lambda pen: pen.bars(rows, colours=dict.fromkeys(counts, colour), title=what), says)
+    return chart, ("class", what, "share"), tuple(_counted(name, n, whole) for name, n in counts.items())

@@ -58,6 +58,11 @@ class Survey:
     unreadable: int
     """Papers whose part cannot be read."""
 
+    def named(self) -> set[str]:
+        """Ids of the papers in its lists."""
+        lists = (self.slowest, self.dearest, *self.flagged_examples.values())
+        return {paper.id for papers in lists for paper in papers}
+
 
 def survey(run_id: str, *, ledger: Ledger, store: ObjectStore) -> Survey:
     """Reads each row and its line once, streamed. Seconds for tens of thousands of papers."""

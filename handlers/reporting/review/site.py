@@ -16,11 +16,11 @@ from typing import Any
 
 from handlers.errors import UsageError
 from handlers.reporting.page.html import environment, page_style
+from handlers.reporting.review.links import MARKER, marker, page_name
 from handlers.reporting.review.search_index import SearchIndex
 from handlers.reporting.review.selection import ReviewPaper, Selection
 
 PAPERS_PER_PAGE = 20
-_MARKER = "paperfleet-review.txt"
 _MOST_CHOICES = 60
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
@@ -63,7 +63,7 @@ def write_site(
 def _refuse_strangers(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output}: that is a file; give a folder")
-    if output.is_dir() and any(output.iterdir()) and not (output / _MARKER).is_file():
+    if output.is_dir() and any(output.iterdir()) and not (output / MARKER).is_file():
         raise UsageError(
             f"--output {output}: the folder has other files in it, which would be lost; give a new one"
         )
@@ -136,7 +136,7 @@ class _Writer:
 
     def _assets(self) -> None:
         templates = Path(__file__).parents[1] / "templates"
-        (self._folder / _MARKER).write_text("A review site: it may be written anew.\n", encoding="utf-8")
+        (self._folder / MARKER).write_text(marker(self._selection.run_id), encoding="utf-8")
         (self._folder / "assets" / "site.css").write_text(page_style("review.css"), encoding="utf-8")
         for name in ("review.js", "search.js"):
             shutil.copyfile(templates / name, self._folder / "assets" / name)
@@ -178,8 +178,3 @@ class _Writer:
         )
         with path.open("w", encoding="utf-8") as file:
             page.dump(file)
-
-
-def page_name(number: int) -> str:
-    """File name of a page; pages are counted from 1."""
-    return f"{number:04d}.html"

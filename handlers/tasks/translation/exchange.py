@@ -19,6 +19,8 @@ from handlers.tasks.translation.prompt import Prompter, Repair, system_prompt
 from handlers.tasks.translation.segment import LONGEST, glue, halves
 
 MARKUP = "added_markup"
+STOPS = ("content_filter", "too_long")
+"""What may end a paper's calls before it has a text for everything."""
 
 _MOST_SEGMENTS = 60
 _DEEPEST = 5
@@ -103,10 +105,17 @@ class Exchange:
         answer = self.ask(request)
         return self._read(sources, answer.content, answer.finish_reason)
 
-    def _read(self, sources: Mapping[str, str], content: str, finish_reason: str | None) -> Reading:
+    def checks_of(self, sources: Mapping[str, str], fields: Mapping[str, str]) -> tuple[Check, ...]:
+        """The gate's checks over masked texts as they are, whatever answers they came in."""
+        added = {key: found for key, text in fields.items() if (found := added_markup(sources[key], text))}
+        return (*gate.check_texts(self._frame(sources), fields).checks, _markup_check(added))
+
+    def _frame(self, sources: Mapping[str, str]) -> gate.GateInput:
         target = self.prompter.spec.target_language
-        frame = gate.GateInput(dict(sources), self.prompter.language, target, system_prompt(target))
-        verdict = gate.check(frame, content, finish_reason)
+        return gate.GateInput(dict(sources), self.prompter.language, target, system_prompt(target))
+
+    def _read(self, sources: Mapping[str, str], content: str, finish_reason: str | None) -> Reading:
+        verdict = gate.check(self._frame(sources), content, finish_reason)
         fields = {key: tidy(sources[key], text, self.spans) for key, text in (verdict.fields or {}).items()}
         added = {key: found for key, text in fields.items() if (found := added_markup(sources[key], text))}
         markup = _markup_check(added)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.paper import Paper
@@ -12,7 +12,7 @@ from handlers.domain.result import Check, TaskResult
 from handlers.domain.run import RunSpec
 from handlers.ports import Ask
 from handlers.tasks.translation import policy
-from handlers.tasks.translation.exchange import Exchange, Reading, groups
+from handlers.tasks.translation.exchange import STOPS, Exchange, Reading, groups
 from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.identity import as_asked, identities
 from handlers.tasks.translation.masking.exactness import exactness
@@ -22,6 +22,8 @@ from handlers.tasks.translation.segment import Segment, join, segments
 
 _KEPT = 256
 """Papers that are masked for their fingerprints and wait for a worker; beyond them they are masked again."""
+
+_NO_TEXT = Check(name="no_text", verdict="fail", detail="No answer had a text that could be read.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,11 @@ class TranslateTask:
         ]
         fields = {key: text for reading in readings for key, text in reading.fields.items()}
         error = next((reading.error for reading in readings if reading.error), None)
-        if error is None and any(reading.judged != frozenset(work.parts) for reading in readings):
-            readings = [exchange.judge(texts, fields)]
-            error = readings[0].error
-        return self._result(paper, work, fields, _checks(readings), error)
+        said = checks = _checks(readings)
+        if error is not None or any(reading.judged != frozenset(work.parts) for reading in readings):
+            stored = {key: fields.get(key, "") for key in work.parts} if fields else {}
+            checks = exchange.checks_of(texts, stored) if stored else (_NO_TEXT,)
+        return self._result(paper, work, fields, _Verdict(checks, said, error))
 
     def _work(self, paper: Paper) -> _Work:
         language = policy.source_language(paper)
@@ -125,14 +128,7 @@ class TranslateTask:
             number += len(masked.spans)
         return work
 
-    def _result(
-        self,
-        paper: Paper,
-        work: _Work,
-        fields: Mapping[str, str],
-        checks: tuple[Check, ...],
-        error: str | None,
-    ) -> TaskResult:
+    def _result(self, paper: Paper, work: _Work, fields: Mapping[str, str], verdict: _Verdict) -> TaskResult:
         texts = {
             key: unmask(fields[key], part.masked.spans, part.first) if key in fields else ""
             for key, part in work.parts.items()
@@ -142,14 +138,37 @@ class TranslateTask:
             for key, part in work.parts.items()
             if key in fields
         )
-        if error is None and exact.verdict == "fail":
-            error = exact.name
+        verdict = replace(verdict, checks=(*verdict.checks, exact))
         return TaskResult(
-            status="flagged" if error else "done",
+            status="flagged" if verdict.failed else "done",
             fields=join(paper, self._spec.full_text, texts) if fields or not work.parts else {},
-            checks=(*checks, exact),
-            error=error,
+            checks=verdict.checks,
+            error=verdict.error,
+            faults=verdict.faults if verdict.failed else (),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """``checks`` are of the texts as they are stored; ``said`` and ``stop`` are what the calls came to."""
+
+    checks: tuple[Check, ...]
+    said: tuple[Check, ...]
+    stop: str | None
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        return tuple(check.name for check in self.checks if check.verdict == "fail")
+
+    @property
+    def error(self) -> str | None:
+        """Of a refused text: what ended its calls, where that is one of its faults or left no other text."""
+        failed = self.failed
+        return self.stop if failed and self.stop in (*failed, *STOPS) else next(iter(failed), None)
+
+    @property
+    def faults(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.said if check.verdict == "fail" and check not in self.checks)
 
 
 def _checks(readings: list[Reading]) -> tuple[Check, ...]:

@@ -111,12 +111,21 @@ def check(source: GateInput, content: str, finish_reason: str | None) -> Verdict
     if answer.fields is None:
         findings += _refused_instead(content)
         return _verdict(None, findings, ("json", "finish", "refusal"), frozenset(source.segments))
-    for key, text in answer.fields.items():
+    findings += _looked_at(source, answer.fields)
+    return _verdict(answer.fields, findings, CHECKS, answer.missing, whole=frozenset(source.segments))
+
+
+def check_texts(source: GateInput, texts: Mapping[str, str]) -> Verdict:
+    """Check texts as they are, by the keys of the segments; which answers they came in plays no part."""
+    return _verdict(dict(texts), list(_looked_at(source, texts)), CHECKS, frozenset())
+
+
+def _looked_at(source: GateInput, texts: Mapping[str, str]) -> Iterator[_Finding]:
+    for key, text in texts.items():
         segment = source.segments[key]
         pair = _Pair(key, segment, text, source, _prose(segment), _prose(text))
         for look in _LOOKS:
-            findings.extend(look(pair))
-    return _verdict(answer.fields, findings, CHECKS, answer.missing, whole=frozenset(source.segments))
+            yield from look(pair)
 
 
 def _verdict(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.call_errors import ContentFilteredError, FatalError, TooLongError, TransientError
 from handlers.domain.paper import Paper
+from handlers.domain.result import TaskResult
 from handlers.domain.run import RunSpec
 from handlers.tasks.translation.translate import TranslateTask
 
@@ -220,6 +221,43 @@ def test_a_filter_in_the_repair_keeps_the_first_answer() -> None:
     result = TranslateTask(spec()).run(paper(), Script(without_placeholders, raising(FILTERED)))
     assert (result.status, result.error) == ("flagged", "content_filter")
     assert result.fields["title"] == "temperature and pressure"
+
+
+def said(content: str, finish_reason: str = "stop") -> Callable[[Segments], object]:
+    return lambda _: ChatAnswer(content=content, finish_reason=finish_reason)
+
+
+def failed(result: TaskResult) -> list[str]:
+    return [check.name for check in result.checks if check.verdict == "fail"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "checks", "faults"),
+    [
+        ([without_placeholders, said("no")], ["placeholders", "mathematics"], ["json"]),
+        ([without_placeholders, said("I'm sorry, I can't help.")], ["placeholders", "mathematics"], ["json"]),
+        ([without_placeholders, raising(FILTERED)], ["placeholders", "mathematics"], ["content_filter"]),
+        ([lambda _: {"title": "temperature"}, said("no")], ["placeholders", "length"], ["json"]),
+        ([said('{"title": "temper', "length")], ["no_text"], ["json", "finish"]),
+        ([said("<think>")], ["no_text"], ["json", "finish"]),
+        ([raising(FILTERED)], ["no_text"], ["content_filter"]),
+        ([raising(TOO_LONG)], ["no_text"], ["too_long"]),
+    ],
+)  # fmt: skip
+def test_the_checks_of_a_flagged_paper_are_of_the_texts_that_are_kept(
+    answers: list[Callable[[Segments], object]], checks: list[str], faults: list[str]
+) -> None:
+    """What its calls did wrong is told beside them."""
+    result = TranslateTask(spec()).run(paper(), Script(*answers))
+    assert (result.status, failed(result)) == ("flagged", checks)
+    assert {fault.name for fault in result.faults} >= set(faults)
+    assert result.error in (*checks, "content_filter", "too_long")
+
+
+def test_a_kept_text_that_passes_is_done_whatever_its_calls_did() -> None:
+    whole = json.dumps(well({"title": "温度与压力", "abstract": "温度升高 ⟦1⟧ ，压力降低 ⟦2⟧ 。"}))
+    result = TranslateTask(spec()).run(paper(), Script(said(whole, "length"), said("no")))
+    assert (result.status, result.error, failed(result), result.faults) == ("done", None, [], ())
 
 
 EXCHANGED = {"abstract": "The content is 25.0% and the pressure 12.5%."}

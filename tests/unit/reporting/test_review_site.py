@@ -1,0 +1,116 @@
+"""The site of a run's papers, from real adapters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handlers.errors import UsageError
+from handlers.reporting.review.links import review_links
+from handlers.reporting.review.selection import Selection
+from handlers.reporting.review.site import Site, write_site
+from tests.builders.finished_run import RUN, FinishedRun, finished_run
+from tests.builders.reviewed_run import decide, papers
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedRun]:
+    with finished_run(tmp_path_factory.mktemp("run"), papers(), decide) as made:
+        yield made
+
+
+def written(run: FinishedRun, folder: Path, *, drafts: bool = False) -> tuple[Site, str]:
+    site = write_site(Selection(RUN, run.ledger, run.store, drafts), folder, per_page=10)
+    return site, "".join(path.read_text() for path in sorted((folder / "pages").iterdir()))
+
+
+def test_a_site_for_publication_has_no_flagged_paper(run: FinishedRun, tmp_path: Path) -> None:
+    site, pages = written(run, tmp_path / "site")
+    assert site.papers == 63 - 6 - 1 - 1
+    assert "paper-010" not in pages
+    assert 'class="flagged"' not in pages
+    assert site.left_out == {
+        "flagged (drafts are not shown)": 6, "failed": 1, "licence forbids derivatives": 1
+    }  # fmt: skip
+
+
+def test_drafts_show_flagged_papers_and_what_the_check_saw(run: FinishedRun, tmp_path: Path) -> None:
+    site, pages = written(run, tmp_path / "site", drafts=True)
+    assert site.papers == 63 - 1 - 1
+    assert 'id="p9" tabindex="-1" class="flagged"' in pages
+    assert '共有<mark data-check="numbers" title="numbers">12</mark>组样品' in pages
+    assert "not for publication" in pages
+
+
+def test_a_paper_whose_licence_forbids_derivatives_is_nowhere(run: FinishedRun, tmp_path: Path) -> None:
+    written(run, tmp_path / "site", drafts=True)
+    for path in (tmp_path / "site").rglob("*.*"):
+        assert "paper-101" not in path.read_text(), path
+
+
+def test_each_paper_has_source_licence_link_and_notice(run: FinishedRun, tmp_path: Path) -> None:
+    site, pages = written(run, tmp_path / "site")
+    for sentence in ("Source: Archive.", "Licence: CC-BY-4.0.", 'href="https://example.org/'):
+        assert pages.count(sentence) == site.papers
+    assert pages.count("Machine translation; not reviewed by the authors.") == site.papers
+
+
+def test_a_paper_of_equal_text_shows_its_leader_s_translation(run: FinishedRun, tmp_path: Path) -> None:
+    _, pages = written(run, tmp_path / "site")
+    twin = pages[pages.index("twin-102") :]
+    assert "same text as paper-001" in twin[:400]
+    assert "Study 1<" in twin[: twin.index("</article>")]
+
+
+def test_the_search_index_is_ascii_and_cannot_end_its_script(run: FinishedRun, tmp_path: Path) -> None:
+    site, _ = written(run, tmp_path / "site")
+    scripts = {path.stem: path.read_text(encoding="ascii") for path in (tmp_path / "site/search").iterdir()}
+    assert not any("<" in script for script in scripts.values())
+    rows = json.loads(scripts["0000"][len("paperfleetRows(0,") : -len(");\n")])
+    assert len(rows) == site.papers
+    assert rows[-1][4].startswith("<script>")
+
+
+def test_every_page_has_a_policy_that_lets_nothing_of_a_stranger_in(run: FinishedRun, tmp_path: Path) -> None:
+    written(run, tmp_path / "site", drafts=True)
+    pages = [path.read_text() for path in (tmp_path / "site").rglob("*.html")]
+    assert len(pages) > 2
+    for text in pages:
+        policy = re.findall('<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+        assert len(policy) == 1
+        assert policy[0].startswith("default-src 'none'; ".replace("'", "&#39;"))
+        assert "unsafe" not in policy[0]
+        assert "http" not in policy[0]
+
+
+def test_a_second_site_leaves_nothing_of_the_first(run: FinishedRun, tmp_path: Path) -> None:
+    written(run, tmp_path / "site", drafts=True)
+    (tmp_path / "site" / "pages" / "0999.html").write_text("old")
+    site, pages = written(run, tmp_path / "site")
+    assert len(list((tmp_path / "site" / "pages").iterdir())) == site.pages
+    assert "paper-010" not in pages
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_folder_of_somebody_else_s_is_refused(run: FinishedRun, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match="other files"):
+        written(run, tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_the_page_of_a_run_finds_its_papers_on_the_site(run: FinishedRun, tmp_path: Path) -> None:
+    written(run, tmp_path / "my site", drafts=True)
+    page, ids = tmp_path / "reports" / "june.html", {"paper-001", "paper-024", "paper-101", "nobody"}
+    assert review_links(tmp_path / "my site", RUN, ids, page=page) == {
+        "paper-001": "../my%20site/pages/0001.html#p1",
+        "paper-024": "../my%20site/pages/0003.html#p23",
+    }
+    assert review_links(tmp_path / "my site", "another", ids, page=page) == {}
+    assert review_links(tmp_path / "nothing", RUN, ids, page=page) == {}
+    (tmp_path / "my site" / "search" / "0000.js").write_text("broken")
+    assert review_links(tmp_path / "my site", RUN, ids, page=page) == {}
