@@ -19,7 +19,7 @@ from handlers.domain.call_errors import (
 )
 from handlers.llm import address_words as address
 from handlers.llm import refusal_words as words
-from handlers.llm.error_body import ErrorBody, read_error
+from handlers.llm.error_body import ErrorBody
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import retry_after
 
@@ -81,14 +81,6 @@ class Refusal:
             f"HTTP 200 with an error ({self.status or 'no status'})" if self.inside else f"HTTP {self.status}"
         )
         return f"{head}: {error_text(self.error.message, key) or _named(self.error) or 'no message'}"
-
-
-def classify(
-    status: int, headers: Mapping[str, str], body: bytes, *, key: str = "", now: float
-) -> ModelCallError:
-    """The error for a response with ``status`` (not 2xx), as the first that this process hears."""
-    error = read_error(body, headers.get("content-type", ""))
-    return classify_refusal(Refusal(status, error, headers), Circumstances(now, key))
 
 
 def classify_refusal(refusal: Refusal, when: Circumstances) -> ModelCallError:

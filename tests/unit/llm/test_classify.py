@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from handlers.domain.call_errors import (
     TooLongError,
     TransientError,
 )
-from handlers.llm.classify import classify
+from handlers.llm.classify import Circumstances, Refusal, classify_refusal
+from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 
 KEY = "sk-proj-AbCdEfGhIjKlMnOp"
@@ -103,6 +105,14 @@ CASES: list[tuple[int, Any, type[ModelCallError], str]] = [
     (503, "overloaded", TransientError, "http_503"),
     (529, said("Overloaded", type="overloaded_error"), TransientError, "http_529"),
 ]
+
+
+def classify(
+    status: int, headers: Mapping[str, str], body: bytes, *, key: str = "", now: float
+) -> ModelCallError:
+    """The error for a response, as the first that a process hears."""
+    error = read_error(body, headers.get("content-type", ""))
+    return classify_refusal(Refusal(status, error, headers), Circumstances(now, key))
 
 
 @pytest.mark.parametrize(("status", "body", "kind", "code"), CASES)
