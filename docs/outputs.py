@@ -8,6 +8,7 @@ from handlers.actions.session_plan import JobState
 from handlers.actions.workflow_status import RunStatus
 from handlers.audit.audit import Audit
 from handlers.audit.repair import Repaired
+from handlers.cli.existing.list_command import ListedRun
 from handlers.cli.ingest_commands import Ingested
 from handlers.cli.pilot_command import PilotReport
 from handlers.corpus.profile import Profile
@@ -47,6 +48,12 @@ OUTPUTS: list[tuple[str, str, Model, str]] = [
         RunReport,
         "Also the file `report.json` of a run's folder, and what the report function answers. It is printed"
         " whatever the exit code. Without `--json` the same figures are shown as tables.",
+    ),
+    (
+        "Runs",
+        "`runs --json`",
+        ListedRun,
+        "An array, the newest run first.",
     ),
     (
         "A plan",

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
         switch="--aws",
     )
     state: Path = setting("Folder of ledger, corpus and results.", STATE, default=Path("paperfleet-state"))
-    run_id: RunId = setting("Name of the run.", RUN_ID, default="default")
+    run_id: RunId = setting("Name of the run; of one that exists the newest.", RUN_ID, default="default")
 
     stack: str | None = setting(
         "Deployed stack whose outputs stand in for `table`, `queue_url` and `bucket` where those are not set;"

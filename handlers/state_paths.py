@@ -8,6 +8,8 @@ LEDGER, QUEUE = "ledger.sqlite3", "queue.sqlite3"
 LOCK = "parent.lock"
 """Locked by the one command that works on the folder."""
 CORPORA, RUNS = "corpora", "runs"
+PILOT = "pilot-"
+"""Begins the id of a run that a pilot made."""
 SEGMENTS, RESULTS, SESSIONS = "segments", "results", "sessions"
 """Folders of a run: parts of a machine's jobs, parts of a stack's, and what Actions' sessions measured."""
 

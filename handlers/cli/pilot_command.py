@@ -34,6 +34,7 @@ from handlers.planning.pilot_figures import PilotPaper, pilot_figures
 from handlers.planning.pilot_limits import limits_text
 from handlers.planning.workload import stratified
 from handlers.settings import load_settings
+from handlers.state_paths import PILOT
 
 PAPERS = 20
 _MOST = 100
@@ -156,7 +157,7 @@ def _left(corpus: MeasuredCorpus, run_id: str) -> Decimal | None:
 
 
 def _prefix(corpus: MeasuredCorpus) -> str:
-    return f"pilot-{corpus.key}-"
+    return f"{PILOT}{corpus.key}-"
 
 
 def _measured(corpus: MeasuredCorpus) -> tuple[PilotFigures | None, list[str]]:

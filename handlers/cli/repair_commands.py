@@ -16,6 +16,7 @@ from handlers.audit.audit import Audit, audit, release_held
 from handlers.audit.bill import Bill, read_bill
 from handlers.audit.repair import Repaired, repair
 from handlers.bootstrap.state import SystemClock, open_state
+from handlers.cli.existing.opened_run import with_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
@@ -138,6 +139,7 @@ def audit_run(
             raise UnknownRunError(f"no ledger in {settings.state}: give --state DIR of a run")
         refuse_damaged(settings.state)
     billed: Bill | None = None if bill is None else read_bill(bill, model)
+    settings = with_run(settings)
     with open_state(settings.run_id, settings) as adapters:
         result = audit(adapters, settings.run_id, billed)
         if release:

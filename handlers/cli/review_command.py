@@ -14,6 +14,7 @@ from rich.console import Console
 
 from handlers.atomic_file import replacing
 from handlers.bootstrap.state import State, open_state
+from handlers.cli.existing.opened_run import with_run
 from handlers.cli.flags.setting_flags import add_command
 from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
@@ -48,9 +49,7 @@ def review(
     """Write a static site with each paper beside its translation: formulas drawn, the gate's remarks marked,
     and a search. It never shows papers whose licence forbids derivatives. Needs the extra `report`.
     """
-    settings = load_settings(**flags)
-    if settings.backend == "embedded" and not settings.state.is_dir():
-        raise UsageError(f"{settings.state}: there is no such folder; give the run's --state")
+    settings = with_run(load_settings(**flags))
     console = Console(stderr=True, highlight=False)
     with open_state(settings.run_id, settings) as adapters:
         selection = Selection(settings.run_id, adapters.ledger, adapters.store, drafts)

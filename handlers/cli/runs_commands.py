@@ -1,10 +1,8 @@
-"""Commands on a run that exists: show its state and results, and steer it."""
+"""Commands on a run that exists: show its state and results."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,13 +10,13 @@ import typer
 from rich.console import Console
 
 from handlers.bootstrap.host import is_alive
-from handlers.bootstrap.state import State, export_processes, open_state
+from handlers.bootstrap.state import State, export_processes
+from handlers.cli.existing.opened_run import opened_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.review_command import PageSources, write_page
-from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import RunReport
-from handlers.errors import UnknownRunError, UsageError
+from handlers.errors import UsageError
 from handlers.planning.plan_against_run import with_forecast
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
@@ -27,13 +25,10 @@ from handlers.results.export import Counts, export, export_jsonl
 from handlers.results.export_shape import ExportShape, Format, columns_of, format_of
 from handlers.results.parquet_writer import export_parquet
 from handlers.results.xlsx_writer import export_xlsx
-from handlers.runs import control
 from handlers.runs.summarise import summarise
-from handlers.settings import load_settings
 from handlers.state_paths import run_folder
 
 _WATCH_EVERY = 2.0
-_GO_ON = "`paperfleet run` (the same command) or `paperfleet work` goes on"
 Output = Annotated[Path | None, typer.Option(help="File to write; `-` or none: standard output.")]
 
 
@@ -42,11 +37,6 @@ def register(app: typer.Typer) -> None:
         ("status", status, "status --run-id june --watch"),
         ("report", report, "report --run-id june --format md --output june.md"),
         ("export", export_results, "export --run-id june --format csv --output june.csv"),
-        ("retry", retry, "retry --run-id june --flagged --class placeholders"),
-        ("redrive", redrive, "redrive --run-id june --list"),
-        ("pause", pause, "pause --run-id june"),
-        ("resume", resume, "resume --run-id june"),
-        ("cancel", cancel, "cancel --run-id june"),
     ):
         add_command(app, name, command, example)
 
@@ -60,7 +50,7 @@ def status(
     **flags: Any,
 ) -> None:
     """Show the state of a run: papers, pace, money, jobs and queue. Fast, however many papers there are."""
-    with _run(flags) as (adapters, run):
+    with opened_run(flags) as (adapters, run):
         summary = _summary(adapters, run)
         if as_json:
             typer.echo(summary.model_dump_json())
@@ -97,7 +87,7 @@ def report(
     to_stdout = html is not None and str(html) == "-"
     if to_stdout and (str(output) == "-" if output else bool(as_json or form)):
         raise UsageError("--html -: the page goes to standard output, so the report needs --output FILE")
-    with _run(flags) as (adapters, run):
+    with opened_run(flags) as (adapters, run):
         summary = _summary(adapters, run, detail=True)
         if html is not None:
             write_page(adapters, summary, html, PageSources(plan, review))
@@ -147,7 +137,7 @@ def export_results(
     if bom and written not in ("csv", "tsv"):
         raise UsageError(f"--bom: is for csv and tsv, and this writes {written}")
     shape = ExportShape(columns_of(columns), drafts, bom)
-    with _run(flags) as (adapters, run):
+    with opened_run(flags) as (adapters, run):
         counts = _export(adapters, run, target, written, shape)
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
 
@@ -169,82 +159,6 @@ def _export(
     return export(adapters, run, target, form, shape)
 
 
-def retry(
-    *,
-    failed: Annotated[bool, typer.Option("--failed", help="Papers that failed.")] = False,
-    flagged: Annotated[
-        bool, typer.Option("--flagged", help="Papers whose answers the gate refused.")
-    ] = False,
-    error: Annotated[
-        str | None, typer.Option("--class", help="Only those of this error class (see `report`).")
-    ] = None,
-    as_json: shared_options.AsJson = False,
-    **flags: Any,
-) -> None:
-    """Reopen failed or flagged papers for another paid try. `report` counts them by error class."""
-    choice: dict[PaperStatus, bool] = {"failed": failed, "flagged": flagged}
-    chosen = [status for status, is_chosen in choice.items() if is_chosen]
-    if not chosen and error is None:
-        raise UsageError("say which papers: --failed, --flagged or --class ERROR")
-    with _run(flags) as (adapters, run):
-        done = control.retry(adapters, run, statuses=chosen or ["failed", "flagged"], error=error)
-    _answer(done, f"{done.reopened:,} papers are pending again; {_GO_ON}", as_json=as_json)
-
-
-def redrive(
-    *,
-    listed: Annotated[bool, typer.Option("--list", help="Only show the dead letters.")] = False,
-    as_json: shared_options.AsJson = False,
-    **flags: Any,
-) -> None:
-    """Send the queue's dead letters back to it, or list them with their last error."""
-    with _run(flags) as (adapters, run):
-        if listed:
-            for letter in control.dead_letters(adapters, run):
-                typer.echo(control.summarise_letter(letter).model_dump_json())
-            return
-        done = control.redrive(adapters, run)
-    _answer(done, f"{done.redriven:,} messages sent back; {_GO_ON}", as_json=as_json)
-
-
-def pause(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
-    """Pause a run within seconds: calls in flight finish and no new one starts."""
-    with _run(flags) as (adapters, run):
-        done = control.pause(adapters, run)
-    _answer(done, "paused; `paperfleet resume` re-arms it", as_json=as_json)
-
-
-def resume(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
-    """Re-arm a paused, parked or cancelled run and send the messages of its unfinished batches."""
-    with _run(flags) as (adapters, run):
-        done = control.resume(adapters, run)
-    _answer(done, f"{done.emitted:,} batches sent; {_GO_ON}", as_json=as_json)
-
-
-def cancel(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
-    """Cancel a run until `resume`: its results stay, its other messages are dropped."""
-    with _run(flags) as (adapters, run):
-        done = control.cancel(adapters, run)
-    _answer(done, "cancelled; what is done stays and can be exported", as_json=as_json)
-
-
-@contextmanager
-def _run(flags: dict[str, Any]) -> Iterator[tuple[State, str]]:
-    """Adapters and id of a run that exists. UsageError for a folder without a state, which stays as it is."""
-    settings = load_settings(**flags)
-    if settings.backend == "embedded":
-        _check_folder(settings.state)
-    with open_state(settings.run_id, settings) as adapters:
-        yield adapters, settings.run_id
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise UnknownRunError(f"no state folder {folder}: give --state DIR of a run")
-    if not any(folder.iterdir()):
-        raise UnknownRunError(f"{folder} is empty: no run was started there")
-
-
 def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:
     summary = summarise(adapters, run_id, is_alive=is_alive, detail=detail)
     return with_forecast(summary, run_folder(adapters.directory, run_id))
@@ -259,13 +173,6 @@ def _watch(adapters: State, run_id: str, first: RunReport) -> None:
             adapters.clock.sleep(_WATCH_EVERY)
             summary = _summary(adapters, run_id)
     render(summary, Console())
-
-
-def _answer(done: control.ControlResult, sentence: str, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(done.model_dump_json())
-    else:
-        typer.echo(f"run {done.run_id}: {sentence}")
 
 
 def _write(text: str, output: Path | None) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import open_state, with_stack_outputs
+from handlers.cli.existing.opened_run import with_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import UnknownRunError
@@ -62,7 +63,7 @@ def _with_batch_size(flags: Settings) -> Settings:
 
 def work(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
     """Work on the queue that `shard` or `run` has filled, until it is empty."""
-    settings = with_stack_outputs(load_settings(**flags))
+    settings = with_run(with_stack_outputs(load_settings(**flags)))
     with open_state(settings.run_id, settings) as adapters:
         spec = adapters.ledger.run(settings.run_id).spec
         wiring.task_of(spec)

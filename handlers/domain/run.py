@@ -16,6 +16,8 @@ from handlers.domain.value import Frozen, canonical_json, sha256_of_text
 RunState = Literal["running", "finished", "parked", "paused", "cancelled"]
 DEAR_HOURS = "dear hours"
 """Begins the outcome of a job or session that starts no more calls until they cost less."""
+READY = "ready: "
+"""Begins the reason of a run, paused by its state, whose batches only wait for a worker."""
 ControlState = Literal["active", "paused", "parked", "cancelled"]
 RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A run's id is part of paths and keys: letters, digits, dot, dash and underscore only."""

@@ -124,6 +124,8 @@ def _outage(refusal: Refusal, message: str, wait: float | None) -> TransientErro
 def _refused(refusal: Refusal, when: Circumstances, message: str, wait: float | None) -> ModelCallError:
     """A 4xx that another try will not mend, unless it is not the API that speaks."""
     status, error = refusal.effective, refusal.error
+    if _lacks_key(status, error, when):
+        return FatalError(f"{message}; no API key is set: PAPERFLEET_API_KEY", code="unauthorized")
     if status == 413 or (status in (400, 422) and _is(error, words.TOO_LONG, words.TOO_LONG_TEXT)):
         return TooLongError(message, code="too_long")
     if _is_firewall(refusal) or (when.answered and error.page and status in _FATAL):
@@ -137,6 +139,13 @@ def _refused(refusal: Refusal, when: Circumstances, message: str, wait: float | 
     if refusal.inside and status != 401 and (when.answered or when.silent < _MOMENT):
         return TransientError(message, code=_FATAL[status])
     return FatalError(message, code=_FATAL[status])
+
+
+def _lacks_key(status: int, error: ErrorBody, when: Circumstances) -> bool:
+    """Whether it was refused for a key that this side has none of."""
+    if when.key or error.page:
+        return False
+    return status == 401 or (status in (400, 403) and error.says(words.NO_KEY_TEXT))
 
 
 def _is(error: ErrorBody, codes: frozenset[str], phrases: tuple[str, ...]) -> bool:

@@ -6,6 +6,7 @@ the CPU there, and a whole-call deadline and ``abort`` need the sockets.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import zlib
@@ -88,7 +89,7 @@ class Connections:
             response.close()
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             # The text may hold the request's headers: only its class goes on.
-            raise _failure(error, wire, status) from None
+            raise _failure(error, wire, status, self._where) from None
         finally:
             self._checkin(connection)
         return HttpReply(status, names, body, broken)
@@ -134,7 +135,7 @@ class Connections:
                     raise _too_large(status)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             # A refusal stands even if its text was cut off.
-            broken = _failure(error, wire, status) if status < 400 else None
+            broken = _failure(error, wire, status, self._where) if status < 400 else None
         except TransientError:
             if status < 400:
                 raise
@@ -166,6 +167,11 @@ class Connections:
         else:
             self._idle.append(connection)
 
+    @property
+    def _where(self) -> str:
+        proxy = f" by {self._way.proxy.address}" if self._way.proxy is not None else ""
+        return bytes(self._url).decode("ascii")[:200] + proxy
+
     def _fresh(self) -> _Connection:
         wire = Wire(self._clock, self._way)
         http = httpcore.HTTPConnection(
@@ -174,16 +180,21 @@ class Connections:
         return _Connection(wire, http)
 
 
-def _failure(error: Exception, wire: Wire, status: int | None) -> ModelCallError:
-    """Before the request was written nothing can have been charged; after it, nobody knows."""
-    if not wire.connected:
-        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-            told = f"the API's certificate cannot be verified: {error}"[:300]
-            return FatalError(f"{told}; --ca-file names one of one's own to trust", code="certificate")
-        code = "aborted" if wire.cut else "connect"
-        code = "connect_timeout" if isinstance(error, httpcore.TimeoutException) and not wire.cut else code
-        detail = f": {error}"[:120] if isinstance(error, httpcore.ConnectError) else ""
-        return TransientError(f"could not connect ({code}){detail}", code=code, reached=False)
+def _failure(error: Exception, wire: Wire, status: int | None, where: str = "") -> ModelCallError:
+    """Before the request was written nothing can have been charged."""
+    if wire.connected:
+        return _broken(error, wire, status)
+    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        told = f"the API's certificate cannot be verified: {error}"[:300]
+        return FatalError(f"{told}; --ca-file names one of one's own to trust", code="certificate")
+    code = "aborted" if wire.cut else "connect"
+    code = "connect_timeout" if isinstance(error, httpcore.TimeoutException) and not wire.cut else code
+    text = f"could not connect to {where} ({code}){_why(error)}"
+    return TransientError(text, code=code, reached=False)
+
+
+def _broken(error: Exception, wire: Wire, status: int | None) -> TransientError:
+    """Of a call that had its connection: nobody knows whether it was charged."""
     if wire.cut:
         code, text = "aborted", "the call was cut off"
     elif not wire.left:
@@ -195,6 +206,15 @@ def _failure(error: Exception, wire: Wire, status: int | None) -> ModelCallError
     else:
         code, text = "reset", "the connection broke before an answer"
     return TransientError(f"{text} ({code})", code=code, indeterminate=True)
+
+
+def _why(error: Exception) -> str:
+    """Why no connection came about, as far as it is known."""
+    if isinstance(error.__cause__, socket.gaierror):
+        return f": the name does not resolve ({error.__cause__.strerror})"
+    if isinstance(error.__cause__, ConnectionRefusedError):
+        return ": connection refused"
+    return f": {error}"[:120] if isinstance(error, httpcore.ConnectError) else ""
 
 
 def _too_large(status: int) -> TransientError:

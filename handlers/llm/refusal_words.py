@@ -233,6 +233,17 @@ FILTERED_TEXT = (
     "风控",
     "违反",
 )
+NO_KEY_TEXT = (
+    "api key",
+    "api-key",
+    "api_key",
+    "apikey",
+    "access token",
+    "authorization",
+    "credential",
+    "密钥",
+)
+"""Of a call without a key: what it lacks."""
 SUSPENDED_TEXT = (
     "account has been",
     "account was",

@@ -18,6 +18,8 @@ _REFUSALS = 5
 """Refusals in that time at least: one long ``Retry-After`` is no refusal for good."""
 _NOBODY_THERE = 3
 """Failed connections in a row after which nobody is taken to be there, however few the workers."""
+_ABSENT = 1.0
+"""Seconds without one connection after which an endpoint that nobody ever reached is not there."""
 
 
 class CircuitBreaker:
@@ -37,7 +39,7 @@ class CircuitBreaker:
         self._broken = 0
         """Failures in a row of calls that had reached it."""
         self._first_failure = 0.0
-        self._ever = False
+        self._ever = self._ever_reached = False
         self._refusals = 0
         self._first_refusal = 0.0
 
@@ -60,13 +62,14 @@ class CircuitBreaker:
     def succeeded(self) -> None:
         with self._lock:
             self._failures = self._unreached = self._broken = self._refusals = 0
-            self._ever = True
+            self._ever = self._ever_reached = True
 
     def failed(self, *, reached: bool = True) -> None:
         """``reached`` is False when no connection came about: such a failure is never a paper's."""
         with self._lock:
             self._unreached = 0 if reached else self._unreached + 1
             self._broken += reached
+            self._ever_reached = self._ever_reached or reached
             if self._failures == 0:
                 self._first_failure = self._clock.monotonic()
             self._failures += 1
@@ -74,7 +77,7 @@ class CircuitBreaker:
     def throttled(self) -> None:
         """A call was refused for the rate: the API is there, but perhaps not for this account."""
         with self._lock:
-            self._unreached = 0
+            self._unreached, self._ever_reached = 0, True
             if self._refusals == 0:
                 self._first_refusal = self._clock.monotonic()
             self._refusals += 1
@@ -83,12 +86,23 @@ class CircuitBreaker:
         """A tier that is waited for had no room: the API is there, and it is no matter of rates."""
         with self._lock:
             self._unreached = self._refusals = 0
+            self._ever_reached = True
 
     @property
     def starved(self) -> bool:
         """Nothing but refusals for minutes: a used-up daily quota, or a rate of zero."""
         waited = self._clock.monotonic() - self._first_refusal
         return self._refusals >= _REFUSALS and waited > _STARVED
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the first of the failures in a row."""
+        return self._clock.monotonic() - self._first_failure
+
+    @property
+    def absent(self) -> bool:
+        """No connection came about in this job. One that answered others may be restarting."""
+        return not self._ever_reached and self._unreached >= _NOBODY_THERE and self.silent > _ABSENT
 
     @property
     def hopeless(self) -> bool:
@@ -98,7 +112,7 @@ class CircuitBreaker:
         seem to have a connection."""
         patience = _PATIENCE if self._ever else _PATIENCE / 10
         gone = self.open or self._unreached >= _NOBODY_THERE
-        waited = self._clock.monotonic() - self._first_failure
+        waited = self.silent
         if not gone or waited <= patience:
             return False
         return waited > _PATIENCE or self._broken >= _THRESHOLD or not self._is_awaited()

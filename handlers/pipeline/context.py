@@ -141,6 +141,14 @@ class RunContext:
         self.job.backend.ledger.park(self.run_id, self.control)
         logger.error("run %s parked: %s", self.run_id, reason)
 
+    def is_unanswered(self) -> bool:
+        """Whether no call of the run was ever answered, as far as the ledger can tell."""
+        try:
+            return self.job.backend.ledger.totals(self.run_id).calls.ok == 0
+        except Exception:  # it is asked again at the next failure
+            logger.warning("the ledger cannot be used", exc_info=True)
+            return False
+
     def watch_failures(self, line: PartLine | None) -> None:
         """Park the run if the papers that ended last show that something is broken."""
         reason = self.failures.ended(line) if line is not None else None

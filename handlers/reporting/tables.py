@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from handlers.domain.counted import counted
 from handlers.domain.run_report import ForecastFigure, JobReport, Latency, RunReport
 
 _MOST_JOBS = 30
@@ -92,6 +93,15 @@ def duration(seconds: float) -> str:
     return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
+def age(seconds: float) -> str:
+    """``4 s``, ``12 min``, ``3 h`` or ``5 days``, the nearest whole number."""
+    for size, unit in ((86_400, "day"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            count = round(seconds / size)
+            return counted(count, unit) if unit == "day" else f"{count:,} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def latency(quantiles: Latency) -> str:
     """In seconds, or in milliseconds when all are short."""
     values = (quantiles.p50, quantiles.p90, quantiles.p99)
@@ -112,7 +122,7 @@ def _spread(walls: list[float]) -> str:
     if len(walls) == 1:
         return f"{duration(walls[0])}, 1 job"
     middle = sorted(walls)[len(walls) // 2]
-    return f"{duration(min(walls))} to {duration(max(walls))}, median {duration(middle)}, {len(walls)} jobs"
+    return f"{duration(min(walls))} to {duration(max(walls))}, median {duration(middle)}, {len(walls):,} jobs"
 
 
 def _cost(report: RunReport) -> str:
@@ -172,7 +182,7 @@ def _ranked(counts: Mapping[str, int] | None) -> list[Row]:
     pairs = list((counts or {}).items())
     rows: list[Row] = [(name, f"{n:,}") for name, n in pairs[:_MOST_CLASSES]]
     rest = pairs[_MOST_CLASSES:]
-    return [*rows, (f"{len(rest)} others", f"{sum(n for _, n in rest):,}")] if rest else rows
+    return [*rows, (counted(len(rest), "other"), f"{sum(n for _, n in rest):,}")] if rest else rows
 
 
 def _percent(part: float, whole: float) -> str:

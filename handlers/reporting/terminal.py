@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
 
+from handlers.domain.run import READY
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import plain
 from handlers.reporting.tables import ReportTable, left_out, tables
@@ -26,6 +27,11 @@ def render(report: RunReport, console: Console) -> None:
     console.print(_renderable(report))
 
 
+def print_table(table: ReportTable, console: Console) -> None:
+    """One table alone."""
+    console.print(_grid(table))
+
+
 def _renderable(report: RunReport) -> RenderableType:
     parts: list[RenderableType] = [_head(report)]
     parts += [_grid(table) for table in tables(report)]
@@ -36,15 +42,16 @@ def _renderable(report: RunReport) -> RenderableType:
 
 
 def _head(report: RunReport) -> Panel:
-    colour = _COLOURS[report.state]
+    ready = report.reason.startswith(READY)
+    colour = "cyan" if ready else _COLOURS[report.state]
     held = f" and ${report.held_usd:,.4f} held" if report.held_usd else ""
     head = Text.assemble(
-        (report.state, f"bold {colour}"),
+        ("ready" if ready else report.state, f"bold {colour}"),
         f": {report.finished:,} of {report.papers:,} papers, ${report.spend_usd:,.4f}{held},"
         f" model {plain(report.model)}",
     )
     if report.reason:
-        head.append(f"\n{plain(report.reason)}")
+        head.append(f"\n{plain(report.reason.removeprefix(READY))}")
     return Panel(head, title=Text(f"run {plain(report.run_id)}"), border_style=colour)
 
 

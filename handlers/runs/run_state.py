@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handlers.domain.batch import QueueCounts
+from handlers.domain.counted import counted
 from handlers.domain.job import JobRecord
-from handlers.domain.run import Control, RunState, RunTotals, SessionRecord
+from handlers.domain.run import READY, Control, RunState, RunTotals, SessionRecord
 from handlers.runs.sessions import IsAlive
 
 _STARTING = 30.0
@@ -53,7 +54,7 @@ def run_state(control: Control, totals: RunTotals, activity: Activity) -> tuple[
         return "running", ""
     if _is_starting(activity):
         return "running", "starting"
-    return "paused", _why_nobody_works(activity)
+    return "paused", _why_nobody_works(activity, control, totals.counts["pending"])
 
 
 def _is_starting(activity: Activity) -> bool:
@@ -65,19 +66,19 @@ def _is_starting(activity: Activity) -> bool:
     return activity.now - last.started_at < _STARTING and not begun
 
 
-def _why_nobody_works(activity: Activity) -> str:
+def _why_nobody_works(activity: Activity, control: Control, pending: int) -> str:
     queue = activity.queue
     if queue is None or not queue.dead:
-        return _why_idle(activity)
+        return _why_idle(activity, control, pending)
     if queue.shared:
-        return f"{_why_idle(activity)}; {_SHARED.format(queue.dead)}"
+        return f"{_why_idle(activity, control, pending)}; {_SHARED.format(queue.dead)}"
     return (
-        f"{queue.dead} batches are dead letters: `paperfleet redrive --list` shows why, "
-        "`paperfleet redrive` sends them back"
+        f"{counted(queue.dead, 'batch is a dead letter', 'batches are dead letters')}: `paperfleet redrive"
+        " --list` shows why, `paperfleet redrive` sends them back"
     )
 
 
-def _why_idle(activity: Activity) -> str:
+def _why_idle(activity: Activity, control: Control, pending: int) -> str:
     """Why nobody works, dead letters apart."""
     sessions, jobs = activity.sessions, activity.jobs
     if not sessions and not jobs:
@@ -88,8 +89,9 @@ def _why_idle(activity: Activity) -> str:
     if last.ended_at is None:
         return "interrupted: no job is alive. Run the same command to resume."
     queue = activity.queue
-    if last.outcome == "finished" and queue is not None and queue.visible and not queue.shared:
-        return f"ready: {queue.visible:,} batches wait for a worker; the same command goes on"
+    sent = queue is not None and queue.visible and not queue.shared
+    if sent and (last.outcome == "finished" or control.at > last.ended_at):
+        return f"{READY}{counted(pending, 'paper')}; the same command goes on"
     return _NEXT.get(last.outcome, f"{last.outcome}; the same command goes on")
 
 

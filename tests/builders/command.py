@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from typer.testing import CliRunner
+
+from handlers.cli.main import app_of
 from handlers.model_server import RunningServer
 from tests.builders import warm
 
@@ -42,6 +45,13 @@ def paperfleet(*arguments: object, timeout: float = 90, **environment: str) -> R
     assert not any(name.startswith("PYTHON") for name in environment)
     line = [str(each) for each in arguments]
     return Ran(*warm.warm().run(line, _environment(environment), timeout))
+
+
+def here(*arguments: object) -> Ran:
+    """The command within this process: its errors come out as they are raised."""
+    line = [str(each) for each in arguments]
+    result = CliRunner().invoke(app_of(line[0]), line, catch_exceptions=False)
+    return Ran(result.exit_code, result.stdout, result.stderr)
 
 
 class Running:

@@ -11,20 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.bootstrap.state import SystemClock
-from handlers.cli.main import app_of
 from handlers.domain.batch import BatchMessage
 from handlers.domain.result import Part
 from handlers.errors import UnknownRunError, UsageError
 from handlers.model_server import ServerSettings
 from handlers.runs.submit import emit
 from tests.builders import values
-from tests.builders.command import PRICES, Ran, corpus, paperfleet, run_flags
+from tests.builders.command import PRICES, Ran, corpus, here, paperfleet, run_flags
 from tests.builders.values import RUN
 from tests.builders.warm import start
 
@@ -75,14 +73,6 @@ def state(tmp_path: Path) -> Path:
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PAPERFLEET_")]:
         monkeypatch.delenv(name)
-
-
-def here(*arguments: object) -> Ran:
-    """The command within this process: its errors come out as they are raised."""
-    result = CliRunner().invoke(
-        app_of(str(arguments[0])), [str(each) for each in arguments], catch_exceptions=False
-    )
-    return Ran(result.exit_code, result.stdout, result.stderr)
 
 
 def run(state: Path, command: str, *flags: object) -> Ran:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from httpcore import NetworkStream, WriteTimeout
+from httpcore import ConnectError, NetworkStream, WriteTimeout
 from pydantic import SecretStr
 
 from handlers.domain.call_errors import (
@@ -63,6 +63,16 @@ def test_a_refused_connection_cost_nothing() -> None:
         problem = failure(HttpChatModel(settings, SecretStr(KEY), RealClock()))
     assert isinstance(problem, TransientError)
     assert (problem.code, problem.indeterminate, problem.reached) == ("connect", False, False)
+    assert str(problem).startswith("could not connect to http://127.0.0.1:")
+    assert str(problem).endswith("/chat/completions (connect): connection refused")
+
+
+def test_a_name_that_does_not_resolve_is_told_as_that() -> None:
+    error = ConnectError("[Errno -2]")
+    error.__cause__ = socket.gaierror(-2, "Name or service not known")
+    problem = _failure(error, Wire(FakeClock()), None, "http://nobody/v1")
+    why = "the name does not resolve (Name or service not known)"
+    assert str(problem) == f"could not connect to http://nobody/v1 (connect): {why}"
 
 
 @pytest.mark.parametrize("head", [b"", response(200, b"x" * 500)[:-500]], ids=["headers", "body"])

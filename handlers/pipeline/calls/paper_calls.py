@@ -107,8 +107,12 @@ class PaperCalls:
                 continue
             except TransientError as error:
                 tries += error.reached and not self._context.breaker.open
-                if self._context.breaker.hopeless:
-                    self._park(f"endpoint_unavailable: no answer for minutes; last error: {error}")
+                breaker = self._context.breaker
+                if breaker.hopeless:
+                    silent = f"no answer for {breaker.silent:.0f} s"
+                    self._park(f"endpoint_unavailable: {silent}; last error: {error}")
+                if breaker.absent and self._context.is_unanswered():
+                    self._park(f"endpoint_unavailable: {error}")
                 if tries >= MAX_TRIES:
                     raise
                 failure, doublings = error, tries + 1

@@ -168,3 +168,18 @@ def test_a_message_cut_in_the_middle_of_a_character_can_be_written_to_a_file() -
     error = classify(400, {}, rb'{"error": {"message": "flagged: \ud83d"}}', now=0.0)
     assert "flagged: \ufffd" in str(error)
     assert str(error).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (401, "no"), (400, "Please pass a valid API key."), (403, "Missing credentials"),
+        (403, "Authorization header is missing"),
+    ],
+)  # fmt: skip
+def test_a_call_without_a_key_is_told_that_none_is_set(status: int, text: str) -> None:
+    body = json.dumps({"error": {"message": text}}).encode()
+    problem = classify(status, {}, body, now=0.0)
+    assert (type(problem), problem.code) == (FatalError, "unauthorized")
+    assert str(problem) == f"HTTP {status}: {text}; no API key is set: PAPERFLEET_API_KEY"
+    assert "is set" not in str(classify(status, {}, body, key="sk-other", now=0.0))

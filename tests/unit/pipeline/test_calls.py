@@ -227,6 +227,27 @@ def test_an_api_that_never_answers_parks_the_run_and_fails_no_paper(tmp_path: Pa
     assert ends.count(TransientError) <= 3, "only those before the breaker opened may fail"
 
 
+def parked_after(bench: Bench) -> float:
+    """Seconds until the run is parked, by calls of ten papers at a time."""
+    began = bench.clock.monotonic()
+    while bench.ledger.control("r").state == "active":
+        with pytest.raises((StoppedError, TransientError)):
+            PaperCalls(bench.context).ask(REQUEST)
+    return bench.clock.monotonic() - began
+
+
+def test_an_endpoint_that_nobody_reached_is_told_within_seconds(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, TransientError("could not connect to X", code="connect", reached=False))
+    assert parked_after(bench) < 4
+    assert bench.ledger.control("r").reason == "endpoint_unavailable: could not connect to X"
+
+
+def test_an_endpoint_that_answered_the_run_before_may_be_restarting(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, TransientError("could not connect to X", code="connect", reached=False))
+    bench.context.is_unanswered = lambda: False  # type: ignore[method-assign]  # as the ledger would say
+    assert parked_after(bench) > 25
+
+
 def test_an_api_that_only_ever_throttles_parks_the_run_after_minutes(tmp_path: Path) -> None:
     bench = Bench(tmp_path, ThrottledError("daily quota", retry_after=30.0))
     bench.job.limiter = Unheld(AimdLimit(ceiling=4, start=4), bench.clock)

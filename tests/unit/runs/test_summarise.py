@@ -226,7 +226,7 @@ def test_a_run_whose_batches_were_sent_again_is_ready(ledger: SqliteLedger, tmp_
         values.backend(ledger=ledger, queue=queue, clock=FakeClock(1000.0)), RUN, is_alive=bool
     )
     queue.close()
-    assert report.reason == "ready: 2 batches wait for a worker; the same command goes on"
+    assert report.reason == "ready: 5 papers; the same command goes on"
 
 
 class Shared(SqliteQueue):
