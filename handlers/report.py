@@ -10,12 +10,15 @@ from pydantic import ValidationError
 from handlers.bootstrap import log
 from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.metrics import publish_report
-from handlers.bootstrap.state import open_state
+from handlers.bootstrap.notifications import Notifications
+from handlers.bootstrap.state import State, open_state
 from handlers.domain.run import RunId
+from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
-from handlers.errors import UsageError
+from handlers.errors import PaperfleetError, UsageError
 from handlers.runs.summarise import summarise
 from handlers.runs.watch import watch
+from handlers.settings import load_settings
 
 logger = log.logger()
 SCHEDULE = "aws.scheduler"
@@ -41,9 +44,25 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 def _watch() -> dict[str, Any]:
     with open_state() as state:
         reports = watch(state)
-    for report in reports:
-        publish_report(report)
+        for report in reports:
+            publish_report(report)
+            _tell(report, state)
     return {"reported": [report.run_id for report in reports]}
+
+
+def _tell(report: RunReport, state: State) -> None:
+    """Send a run's events to the webhook, if there is one; what goes wrong stops nothing."""
+    settings = load_settings(run_id=report.run_id)
+    try:
+        told = Notifications(settings, session_id="")
+    except PaperfleetError:
+        logger.warning("no webhook", exc_info=True)
+        return
+    told.look(state.ledger)
+    if report.state in ("finished", "cancelled"):
+        told.end(report.state)
+    else:
+        told.close()
 
 
 def _report(event: dict[str, Any]) -> dict[str, Any]:

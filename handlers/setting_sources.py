@@ -17,7 +17,7 @@ SECRETS = {"api_key", "webhook"}
 """Settings that are read from the environment alone."""
 _NO_SETTINGS = {
     *("corpus", "schedule", "account", "runs_on", "continue", "job_minutes", "checkpoint_minutes"),
-    *("aws_role", "deploy_role", "corpus_dir", "test_built"),
+    *("aws_role", "deploy_role", "package", "corpus_dir", "test_built"),
 }
 """Read by the workflows and the tests, as variables of the same prefix."""
 

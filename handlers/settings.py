@@ -197,6 +197,7 @@ class Settings(BaseSettings):
     webhook: SecretStr | None = setting(
         "Address that events of a run are posted to. Whoever knows it can post too: as secret as the key."
     )
+    webhook_secret: str | None = setting("Its name or ARN in Secrets Manager; `webhook` goes before it.")
 
     session_id: str = setting("Id of the session; set for its jobs by whoever starts them.", default="")
     job_id: str = setting("Id of the process; set by whoever starts it.", default="")

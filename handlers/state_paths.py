@@ -10,8 +10,9 @@ LOCK = "parent.lock"
 CORPORA, RUNS = "corpora", "runs"
 PILOT = "pilot-"
 """Begins the id of a run that a pilot made."""
-SEGMENTS, RESULTS, SESSIONS = "segments", "results", "sessions"
-"""Folders of a run: parts of a machine's jobs, parts of a stack's, and what Actions' sessions measured."""
+SEGMENTS, RESULTS, SESSIONS, TOLD = "segments", "results", "sessions", "told"
+"""Folders of a run: parts of a machine's jobs, parts of a stack's, what Actions' sessions measured, and the
+events that a webhook has heard."""
 
 REVIEW_SITE = "review-site.txt"
 """In a run's folder: where its review site was written last."""

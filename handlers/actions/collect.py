@@ -12,7 +12,8 @@ from handlers.actions.begin import read_plan
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.planner import RESULT_SUFFIX, budget_shortfall, reservation
 from handlers.actions.queue_times import QueueStatus
-from handlers.actions.saved_states import gather
+from handlers.actions.saved_states import gather, gather_folders
+from handlers.actions.session_messages import tell_end
 from handlers.actions.session_plan import SessionPlan
 from handlers.actions.tiers import SessionResult
 from handlers.actions.workflow_status import queue_of
@@ -29,6 +30,9 @@ from handlers.results.export import export_jsonl
 from handlers.runs.summarise import summarise
 from handlers.settings import Settings
 from handlers.state_paths import SESSIONS, run_folder
+
+Saved = GitHubEnvironment | Sequence[Path]
+"""Where the jobs' states are: the artifacts of a workflow run, or their folders themselves in a rehearsal."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,17 @@ class CollectedSession:
 
 
 def collect(
-    settings: Settings, plan_folder: Path, github: GitHubEnvironment, output: Path, console: Console
+    settings: Settings, plan_folder: Path, saved: Saved, output: Path, console: Console
 ) -> CollectedSession:
     """Merge into the settings' state folder, check the sums, and write report and results to ``output``."""
     plan = read_plan(plan_folder)
-    gather(github, settings.state, console)
+    queue = None
+    if isinstance(saved, GitHubEnvironment):
+        gather(saved, settings.state, console)
+        queue = _queue(saved, console)
+    else:
+        gather_folders([plan_folder, *saved], settings.state, console)
     settings = settings.model_copy(update={"run_id": plan.run_id})
-    queue = _queue(github, console)
     with open_state(plan.run_id, settings) as adapters:
         adapters.ledger.set_budget(plan.run_id, plan.budget)  # a merge keeps the largest that ever was
         _remember(plan, adapters, queue)
@@ -88,6 +96,7 @@ def collect(
         progress = plan.pending - report.counts["pending"]
         collected = CollectedSession(plan, report, queue, wrong, progress, _remaining(plan, report))
         _write(adapters, plan.run_id, report, output)
+    tell_end(settings, plan, "inconsistent" if wrong else report.state)
     return collected
 
 

@@ -14,6 +14,7 @@ from handlers.adapters.github_api import GitHubApi
 from handlers.bootstrap.state import SystemClock
 from handlers.errors import UsageError, problem_of
 
+_STEP = Path(__file__).with_name("step_action.yml")
 _WORKFLOW = re.compile(r"/\.github/workflows/([^/@]+)@")
 
 
@@ -31,6 +32,7 @@ class GitHubEnvironment(BaseSettings):
     run_attempt: int = 1
     output: Path | None = None
     step_summary: Path | None = None
+    workspace: Path | None = None
     workflow_ref: str = ""
     ref_name: str = "main"
 
@@ -51,6 +53,22 @@ class GitHubEnvironment(BaseSettings):
     def session(self) -> str:
         """Id of the session: one for each workflow run and attempt."""
         return f"actions-{self.run_id}-{self.run_attempt}"
+
+    def file(self, name: str, what: str) -> Path:
+        """A file of the repository. UsageError for one elsewhere on the runner, such as its processes'
+        environments: whoever starts the workflow names it."""
+        path = Path(name)
+        if self.workspace is not None and not path.resolve().is_relative_to(self.workspace.resolve()):
+            raise UsageError(f"{what} {name!r}: give a file of the repository")
+        return path
+
+    def provide_step(self) -> None:
+        """Put the action that the workflow's rounds use into a workspace of another repository, which has
+        none. The package brings it along."""
+        if self.workspace is not None and _STEP.is_file():
+            place = self.workspace / ".github" / "actions" / "step" / "action.yml"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(_STEP.read_bytes())
 
     @contextmanager
     def api(self) -> Iterator[GitHubApi]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from handlers.actions.tiers import GitHubAccount
+from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError, first_problem
 
 _WEEK = 7 * 24 * 60
+_RETRIED: dict[str, tuple[PaperStatus, ...]] = {
+    "none": (), "failed": ("failed",), "flagged": ("flagged",), "all": ("failed", "flagged"),
+}  # fmt: skip
 
 
 def _count(description: str) -> Any:
@@ -29,6 +33,9 @@ class SessionInputs(BaseModel):
     total_papers: int | None = _count("Papers that the run ends in all its sessions; all if it is not given.")
     run_id: str | None = Field(
         default=None, description="Name of the run; made of corpus and model if it is not given."
+    )
+    retry: Literal["none", "failed", "flagged", "all"] = Field(
+        default="none", description="Papers to try again first: none, failed, flagged or all."
     )
     account: str = Field(default="free", description="free, pro, team or enterprise.")
     repository_private: str = Field(
@@ -70,6 +77,11 @@ class SessionInputs(BaseModel):
                 f'{text!r}: give a label or a JSON list of labels such as ["self-hosted", "linux"]'
             )
         return list(labels)
+
+    @property
+    def retried(self) -> tuple[PaperStatus, ...]:
+        """What the papers have become that are to be tried again."""
+        return _RETRIED[self.retry]
 
     @property
     def github_account(self) -> GitHubAccount:

@@ -12,6 +12,7 @@ from handlers.actions.inputs import SessionInputs
 from handlers.actions.plan_folder import write_folder
 from handlers.actions.planner import PlannedSession, Planner
 from handlers.actions.saved_states import gather
+from handlers.actions.session_messages import tell_start
 from handlers.actions.tiers import AUTO, shape_of
 from handlers.bootstrap.state import State, open_state
 from handlers.corpus.ingest import IngestResult
@@ -19,6 +20,7 @@ from handlers.domain.run import RunRecord
 from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.local.ingesting import SourceSpec, ingest_source
+from handlers.runs.control import retry
 from handlers.runs.run_request import run_request
 from handlers.runs.submit import submit_run
 from handlers.settings import Settings
@@ -38,6 +40,10 @@ def plan_session(
     """Gather, ingest, shard, and write the plan's folder: ledger, corpus and the work of each job."""
     if inputs.corpus in ("", "-"):
         raise UsageError("no corpus: give a file of the repository, or set the variable PAPERFLEET_CORPUS")
+    if not inputs.corpus.startswith("oai+"):
+        github.file(inputs.corpus, "corpus")
+    if settings.glossary is not None:
+        github.file(str(settings.glossary), "glossary")
     if inputs.history:
         gather(github, settings.state, console)
     corpus = ingest_source(SourceSpec(inputs.corpus), settings, console)
@@ -46,8 +52,12 @@ def plan_session(
     )
     with open_state(settings.run_id, settings) as adapters:
         record = _submitted(adapters, settings, inputs, corpus)
+        if inputs.retried:
+            again = retry(adapters, settings.run_id, statuses=inputs.retried, error=None).reopened
+            console.print(f"{again:,} papers are tried again")
         planned = Planner(adapters, settings, inputs, github, record).plan()
         write_folder(planned.plan, adapters if settings.backend == "embedded" else None, output)
+        tell_start(settings, planned, adapters, output)
     return planned
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,6 +81,17 @@ def gather(github: GitHubEnvironment, into: Path, console: Console) -> None:
                         " used. It holds what was paid for; a session without it would pay again. To go on"
                         " all the same, delete these artifacts"
                     )
+
+
+def gather_folders(folders: Sequence[Path], into: Path, console: Console) -> None:
+    """Merge states that lie on this machine: what ``gather`` does with artifacts, without GitHub. UsageError
+    if one of them is none."""
+    for folder in folders:
+        if not (runs := runs_of(folder) if (folder / LEDGER).is_file() else []):
+            raise UsageError(f"{folder}: there is no {LEDGER} of a plan or a job in it")
+        for run_id in runs:
+            merge_state(into, folder, run_id)
+        console.print(f"{folder} merged", markup=False, soft_wrap=True)
 
 
 def restore_job(github: GitHubEnvironment, since: int, job: int, into: Path, console: Console) -> bool:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from handlers.atomic_file import replacing
 from handlers.errors import UsageError
-from handlers.state_paths import CORPORA, SEGMENTS, SESSIONS, run_key
+from handlers.state_paths import CORPORA, SEGMENTS, SESSIONS, TOLD, run_key
 
 _BLOCK = 1 << 20
 
 
 def merge_objects(into: Path, source: Path, run_id: str) -> int:
-    """Copy what ``into`` lacks of the corpora and of a run's segments; returns how many files changed.
+    """Copy what ``into`` lacks of the corpora and of a run's sessions; returns how many files changed.
 
     Files appear whole and synced. Of a segment that both have, the longer one stays. UsageError if
     neither is the beginning of the other: then two jobs wrote under one name, or one file is damaged.
@@ -47,6 +47,7 @@ def _objects(state: Path, run_id: str) -> Iterator[Path]:
         (CORPORA, "*.*"),
         (run_key(run_id, SEGMENTS), "*.jsonl"),
         (run_key(run_id, SESSIONS), "*.json"),
+        (run_key(run_id, TOLD), "*"),
     ):
         for path in sorted((state / folder).glob(pattern)):
             if path.is_file() and not path.name.endswith(".tmp"):

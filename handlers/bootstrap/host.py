@@ -6,11 +6,14 @@ import ctypes
 import os
 import platform
 import secrets
+import signal
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+"""What asks a session to drain."""
 _M_ARENA_MAX = -8
 """``malloc.h`` of glibc; see mallopt(3)."""
 

@@ -57,6 +57,15 @@ def api_key(settings: Settings) -> SecretStr:
     return settings.api_key or SecretStr("")
 
 
+def webhook(settings: Settings) -> SecretStr | None:
+    """The address that events are posted to, given or read from Secrets Manager."""
+    if settings.webhook is None and settings.webhook_secret is not None:
+        from handlers.adapters.aws.clients import read_secret
+
+        return SecretStr(read_secret(settings.webhook_secret, "webhook"))
+    return settings.webhook
+
+
 def task_of(spec: RunSpec) -> Task:
     """The task that a run is about."""
     if spec.task != "translate":

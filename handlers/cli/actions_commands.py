@@ -82,6 +82,7 @@ def begin_job(
     """Make a job's state out of the plan, or in a re-run out of the job's newest checkpoint."""
     github = github_environment()
     console = Console(stderr=True, highlight=False)
+    github.provide_step()
     begun = begin(plan_folder, job, load_settings(**flags), github, console)
     github.set_outputs(more=str(not begun.stopped).lower())
     typer.echo(begun.model_dump_json())
@@ -103,6 +104,13 @@ def collect_jobs(
     plan_folder: PlanFolder,
     output: Annotated[Path, typer.Option(help="Folder for report and results.")],
     *,
+    job_states: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--job-state",
+            help="State folder of a job, again for each: a rehearsal with what lies here, without GitHub.",
+        ),
+    ] = None,
     go_on: Annotated[
         str, typer.Option("--continue", help="true: the next session is to start by itself.")
     ] = "false",
@@ -112,7 +120,7 @@ def collect_jobs(
     with 4 if the run is parked: its budget is spent, or an error needs your action."""
     github = github_environment()
     console = Console(stderr=True, highlight=False)
-    done = collect(load_settings(**flags), plan_folder, github, output, console)
+    done = collect(load_settings(**flags), plan_folder, job_states or github, output, console)
     github.add_summary(session_summary(done.plan, done.report, done.queue, done.verdict))
     pending = done.report.counts["pending"]
     github.set_outputs(
@@ -136,7 +144,9 @@ def next_session(
     """Start the workflow again with the same inputs. Needs `actions: write`."""
     github = github_environment()
     with github.api() as api:
-        api.dispatch(github.workflow, github.ref_name, {"tier": tier, "continue": "true"} | _inputs(inputs))
+        given = _inputs(inputs) or {"tier": tier, "continue": "true"}
+        given.pop("retry", None)  # what was tried again once is not tried for ever
+        api.dispatch(github.workflow, github.ref_name, given)
     typer.echo(f"{github.workflow} is started again on {github.ref_name}")
 
 

@@ -14,12 +14,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-from handlers.bootstrap.host import is_alive, new_id
+from handlers.bootstrap.host import SIGNALS, is_alive, new_id
+from handlers.bootstrap.notifications import Notifications
 from handlers.bootstrap.state import State, SystemClock, connect, open_state
 from handlers.domain.run import DEAR_HOURS, SessionRecord
 from handlers.errors import PaperfleetError
-from handlers.local.job_process import FAILED, SIGNALS, job_main
-from handlers.local.notifications import Notifications
+from handlers.local.job_process import FAILED, job_main
 from handlers.reporting.progress import Progress
 from handlers.runs.submit import queue_entry
 from handlers.runs.watch import DEAD_AFTER
@@ -82,7 +82,7 @@ class Fleet:
         """Work until nothing is left, or something stops it; returns why results could not be kept,
         "" if they could."""
         self._open_session()
-        notifications = Notifications(self._context, self._settings, self._session_id, lifeline=self._own_end)
+        notifications = Notifications(self._settings, self._session_id, lifeline=self._own_end)
         outcome = "failed"
         try:
             gc.freeze()  # the forks share these pages as long as no collection touches them

@@ -15,15 +15,13 @@ from types import FrameType
 
 from handlers import process
 from handlers.bootstrap import log, wiring
-from handlers.bootstrap.host import set_environment
+from handlers.bootstrap.host import SIGNALS, set_environment
 from handlers.local.event_source import EventSource
 from handlers.pipeline.job_runner import Job
 from handlers.ports import Ledger
 
 logger = log.logger()
 
-SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-"""What asks a session to drain."""
 _COLLECTED_EVERY = 10_000
 """New objects: a paper makes thousands, hardly any of them in cycles. Collecting at every 700th, as is usual,
 takes 4% of a job's CPU."""

@@ -15,7 +15,10 @@ RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 OVERRIDES = f"Runtime={RUNTIME} Architecture={ARCHITECTURE}"
 _SAM = "aws-sam-cli==1.170.0"
-_SOURCES = ("Makefile", "pyproject.toml", "README.md", "LICENSE", "template.yaml", "infra", "handlers")
+_SOURCES = (
+    *("Makefile", "pyproject.toml", "README.md", "LICENSE", "template.yaml", "paperfleet.py"),
+    *("handlers", "infra", ".github"),
+)
 
 
 def sam(*arguments: object, cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:

@@ -88,6 +88,14 @@ def test_a_command_that_needs_an_extra_says_so_before_it_begins(
     assert {path.name for path in made} <= {"parent.lock", "ledger.sqlite3-wal", "ledger.sqlite3-shm"}
 
 
+def test_the_workflows_own_action_comes_with_the_package(installed: Path, tmp_path: Path) -> None:
+    """A repository that calls the workflow has none."""
+    line = "from handlers.actions.environment import github_environment as github; github().provide_step()"
+    assert run(installed / "python", "-c", line, GITHUB_WORKSPACE=str(tmp_path)).returncode == 0
+    action = Path(".github/actions/step/action.yml")
+    assert (tmp_path / action).read_bytes() == (ROOT / action).read_bytes()
+
+
 def test_a_package_of_the_same_name_is_not_loaded(project: Path) -> None:
     for path in ("", str(project)):
         ran = run(sys.executable, ROOT / "paperfleet.py", "--version", PYTHONPATH=path)

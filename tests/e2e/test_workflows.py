@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from handlers.setting_sources import _NO_SETTINGS, PREFIX
+from handlers.settings import Settings
+from tests.builders import documents
 from tests.e2e.environments import ROOT, environment
 
 FOLDER = ROOT / ".github"
@@ -72,8 +77,8 @@ def test_a_workflow_may_do_nothing_but_what_each_job_asks_for(path: Path) -> Non
         writes = {key for key, value in job.get("permissions", {}).items() if value == "write"}
         allowed = {
             "next": {"actions"}, "build": {"id-token", "attestations"}, "publish": {"contents"},
-            "deploy": {"id-token"}, "pages": {"pages", "id-token"}, "plan-aws": {"id-token"},
-            "work-aws": {"id-token"}, "collect-aws": {"id-token"},
+            "deploy": {"id-token"}, "package": {"id-token"}, "pages": {"pages", "id-token"},
+            "plan-aws": {"id-token"}, "work-aws": {"id-token"}, "collect-aws": {"id-token"},
         }  # fmt: skip
         assert writes == allowed.get(name, set()), name
         assert "timeout-minutes" in job or job.get("uses", "").startswith("./"), name
@@ -87,6 +92,78 @@ def test_nobody_who_may_start_a_backfill_can_say_where_the_key_goes() -> None:
     assert set(triggers) == {"workflow_dispatch", "workflow_call", "schedule"}
     text = (FOLDER / "workflows" / "backfill.yml").read_text()
     assert set(re.findall(r"PAPERFLEET_BASE_URL: (.*)", text)) == {"${{ vars.PAPERFLEET_BASE_URL }}"}
+
+
+INPUTS = ("target_language", "glossary", "full_text", "max_failed", "retry")
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_an_input_reaches_its_command_by_the_environment(name: str) -> None:
+    """As a setting's variable or as a flag's, on both ways to work, and never as a part of a script."""
+    for backend in ("", "-aws"):
+        jobs = [backfill()["jobs"][job + backend] for job in ("plan", "work")]
+        environments = [
+            {key: value for key, value in each.get("env", {}).items() if f"inputs.{name} " in f"{value} "}
+            for job in jobs
+            for each in (job, *job["steps"])
+        ]
+        variables = {key for environment in environments for key in environment}
+        assert variables == ({"RETRY"} if name == "retry" else {f"PAPERFLEET_{name.upper()}"}), backend
+    described = backfill()[True]["workflow_dispatch"]["inputs"][name]
+    assert described["type"] == {"full_text": "boolean", "retry": "choice"}.get(name, "string")
+
+
+def test_the_webhook_hears_of_a_session_from_its_plan_and_its_end_alone() -> None:
+    """Each of its jobs, which has a state of its own, would tell all of it once more."""
+    with_it = {
+        name
+        for name, job in backfill()["jobs"].items()
+        if any("secrets.PAPERFLEET_WEBHOOK" in str(step.get("env", "")) for step in job["steps"])
+    }
+    assert with_it == {"plan", "collect", "plan-aws", "work-aws"}
+    assert "PAPERFLEET_WEBHOOK" in backfill()[True]["workflow_call"]["secrets"]
+
+
+@pytest.mark.parametrize("name", ["backfill.yml", "deploy.yml"])
+def test_each_variable_and_secret_of_a_workflow_stands_on_the_page_about_it(name: str) -> None:
+    """And is known to the command line, which refuses a name that it does not know."""
+    text = (FOLDER / "workflows" / name).read_text()
+    page = documents.text_of("docs/how-to/actions.md" if name == "backfill.yml" else "docs/how-to/aws.md")
+    found = re.findall(r"\b(?:vars|secrets)\.(\w+)", text)
+    assert len(found) > 5
+    assert [each for each in set(found) if f"`{each}`" not in page] == []
+    paperfleets = {each.removeprefix(PREFIX).lower() for each in found if each.startswith(PREFIX)}
+    assert paperfleets <= Settings.model_fields.keys() | _NO_SETTINGS
+
+
+@pytest.mark.parametrize("job", sorted(backfill()["jobs"]))
+def test_another_repository_installs_the_release_that_the_workflow_is_of(job: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (step,) = (step for step in backfill()["jobs"][job]["steps"] if "pip install" in step.get("run", ""))
+    wanted = f"{project['name']}=={project['version']}"
+    assert step["env"] == {"PACKAGE": f"${{{{ vars.PAPERFLEET_PACKAGE || '{wanted}' }}}}"}
+
+
+@pytest.mark.parametrize(
+    ("project", "installed"),
+    [
+        ('[project]\nname = "paperfleet"\n', "-c .ci/constraints.txt ."),
+        ('[project]\nname = "theirs"\n', "paperfleet==1.0"),
+        (None, "paperfleet==1.0"),
+    ],
+)
+def test_what_is_installed_is_the_checkout_only_if_it_is_this_project(
+    project: str | None, installed: str, tmp_path: Path
+) -> None:
+    (step,) = (step for step in backfill()["jobs"]["plan"]["steps"] if "pip install" in step.get("run", ""))
+    if project is not None:
+        (tmp_path / "pyproject.toml").write_text(project)
+    line = 'pip() { echo "$@"; }\n' + step["run"]
+    environment = {"PACKAGE": "paperfleet==1.0", "PATH": os.environ["PATH"]}
+    ran = subprocess.run(
+        ["bash", "-e", "-c", line], capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+    )
+    assert ran.stdout.strip() == f"install --quiet --disable-pip-version-check {installed}"
 
 
 def test_the_key_is_in_the_steps_that_call_the_api_and_in_no_other() -> None:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 import typer
 
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.cli.main import app_of
 from handlers.model_server import RunningServer, ServerSettings
 from tests.builders.command import Ran, Running, corpus, paperfleet, until
 from tests.builders.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
 from tests.builders.warm import start
+from tests.builders.webhook_ear import Ear, listening
 
 pytestmark = pytest.mark.slow
 
@@ -91,10 +93,11 @@ class Actions:
         self.save(self.job_folder(job), f"paperfleet-job-{self.attempt}-{job}-{slot}")
         return ran
 
-    def collect(self, *flags: object) -> Ran:
+    def collect(self, *flags: object, **changes: str) -> Ran:
         state = self.folder / f"state-{self.run_id}-{self.attempt}"
         results = self.folder / f"results-{self.run_id}-{self.attempt}"
-        ran = self.call("collect", "--plan", self.plan_folder, "--state", state, "--output", results, *flags)
+        places = ("--plan", self.plan_folder, "--state", state, "--output", results)
+        ran = self.call("collect", *places, *flags, **changes)
         self.save(state, f"paperfleet-state-{self.attempt}")
         return ran
 
@@ -117,6 +120,12 @@ def server() -> Iterator[RunningServer]:
     prices = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
     with start(ServerSettings(mode="canned", latency=0.05, api_key=KEY, **prices)) as running:
         yield running
+
+
+@pytest.fixture
+def ear() -> Iterator[Ear]:
+    with listening() as heard:
+        yield heard
 
 
 @pytest.fixture
@@ -378,6 +387,110 @@ def test_the_next_session_is_started_with_the_same_inputs(actions: Actions) -> N
     assert "nightly.yml" in ran.out
 
 
+def test_what_was_tried_again_is_not_tried_in_each_session(actions: Actions) -> None:
+    inputs = {"tier": "ultra", "retry": "all", "mine": "x"}
+    ran = actions.call("next", "--inputs", json.dumps(inputs))
+    assert ran.code == 0, ran.err
+    assert actions.github.dispatched[0]["inputs"] == {"tier": "ultra", "mine": "x"}, "a caller's own inputs"
+    assert actions.call("next", "--inputs", "null", "--tier", "auto").code == 0
+    assert actions.github.dispatched[1]["inputs"] == {"tier": "auto", "continue": "true"}, "on a schedule"
+
+
+def test_papers_that_were_flagged_are_tried_again_where_the_next_session_is_asked_to(
+    actions: Actions,
+) -> None:
+    actions.server.control(source_left=1.0)
+    assert actions.plan("--budget", "1", jobs=1).code == 0
+    assert actions.begin(1).code == 0
+    while actions.outputs["more"] == "true":
+        actions.work(1, PAPERFLEET_MAX_FAILED="100%")
+    assert actions.collect().report["counts"]["flagged"] == PAPERS
+    actions.server.control(source_left=0.0)
+    actions.next_run()
+    assert actions.plan("--budget", "1", "--retry", "failed", jobs=1).code == 0
+    assert actions.outputs["jobs"] == "0", "none has failed"
+    actions.next_run()
+    ran = actions.plan("--budget", "1", "--retry", "all", jobs=1)
+    assert f"{PAPERS} papers are tried again" in ran.err
+    assert actions.begin(1).code == 0
+    while actions.outputs["more"] == "true":
+        assert actions.work(1).code == 0
+    ran = actions.collect()
+    assert ran.report["counts"]["done"] == PAPERS, ran.report["counts"]
+    assert ran.report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"]
+
+
+def test_language_glossary_and_bodies_are_those_that_the_inputs_say(actions: Actions) -> None:
+    (actions.folder / "terms.csv").write_text("模型,model\n")
+    said = {
+        "PAPERFLEET_TARGET_LANGUAGE": "de", "PAPERFLEET_FULL_TEXT": "true",
+        "PAPERFLEET_GLOSSARY": str(actions.folder / "terms.csv"),
+    }  # fmt: skip
+    assert actions.plan(**said).code == 0
+    ledger = SqliteLedger(actions.plan_folder / "ledger.sqlite3")
+    spec = ledger.run(actions.planned["run_id"]).spec
+    ledger.close()
+    assert (spec.target_language, spec.full_text, spec.glossary) == ("de", True, {"模型": "model"})
+
+
+@pytest.mark.parametrize("name", ["corpus", "glossary"])
+@pytest.mark.parametrize("hostile", ["/proc/self/environ", "../secret.csv", "link.csv"])
+def test_no_input_names_a_file_of_the_runner(actions: Actions, name: str, hostile: str) -> None:
+    workspace = actions.folder / "workspace"
+    workspace.mkdir()
+    (actions.folder / "secret.csv").write_text("id,title\n1,secret\n")
+    (workspace / "link.csv").symlink_to(actions.folder / "secret.csv")
+    named = hostile if hostile.startswith("/") else str(workspace / hostile)
+    corpus(workspace / "papers.jsonl", 2)
+    actions.source = workspace / "papers.jsonl"
+    said = {"GITHUB_WORKSPACE": str(workspace)}
+    assert actions.plan(**said).code == 0
+    if name == "glossary":
+        ran = actions.plan(**said, PAPERFLEET_GLOSSARY=named)
+    else:
+        actions.source = Path(named)
+        ran = actions.plan(**said)
+    assert ran.code == 2
+    assert f"{name} {named!r}: give a file of the repository" in ran.err
+    assert "secret\n" not in ran.err
+
+
+def test_a_session_is_rehearsed_without_github(actions: Actions) -> None:
+    without = {"GITHUB_REPOSITORY": "", "GITHUB_TOKEN": "", "GITHUB_API_URL": "http://127.0.0.1:9"}
+    state, results = actions.folder / "state", actions.folder / "results"
+    planned = ("--plan", actions.plan_folder)
+    ran = actions.plan("--no-history", "--budget", "1", **without)
+    assert ran.code == 0, ran.err
+    for job in (1, 2):
+        folder = actions.job_folder(job)
+        assert actions.call("begin", *planned, "--job", job, "--state", folder, **without).code == 0
+        assert actions.call("work", "--state", folder, **without).code == 0
+    here = [word for job in (1, 2) for word in ("--job-state", actions.job_folder(job))]
+    ran = actions.call("collect", *planned, *here, "--state", state, "--output", results, **without)
+    assert ran.code == 0, ran.err
+    assert ran.report["counts"]["done"] == PAPERS
+    assert ran.report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"]
+    assert len((results / "results.jsonl").read_text().splitlines()) == PAPERS
+    ran = actions.call("collect", *planned, "--job-state", results, "--state", state, "--output", results)
+    assert ran.code == 2
+    assert f"{results}: there is no ledger" in ran.err
+
+
+def test_a_session_is_told_of_once_however_many_jobs_it_has(actions: Actions, ear: Ear) -> None:
+    said = {"PAPERFLEET_WEBHOOK": ear.address}
+    for budget, events in (("0.0012", ["start", "budget", "parked", "end"]), ("1", ["start", "end"])):
+        before = len(ear.heard)
+        assert actions.plan("--budget", budget, **said).code == 0
+        for job in json.loads(actions.outputs["matrix"])["job"]:
+            assert actions.begin(job).code == 0
+            actions.work(job)
+        actions.collect(**said)
+        assert ear.kinds[before:] == events
+        actions.next_run()
+    assert f"{PAPERS} of {PAPERS} papers finished" in ear.heard[-1]["text"]
+    assert "session ended (finished)" in ear.heard[-1]["text"]
+
+
 def test_a_job_that_the_session_does_not_have_is_refused(actions: Actions) -> None:
     assert actions.plan().code == 0
     ran = actions.begin(7)
@@ -441,6 +554,7 @@ def test_what_a_stranger_saved_is_not_looked_at(actions: Actions) -> None:
         (("--runs-on", "[1, 2"), "runs_on"),
         (("--checkpoint-minutes", "0"), "checkpoint_minutes"),
         (("--tier", "huge"), "tier"),
+        (("--retry", "$(id)"), "retry"),
     ],
 )
 def test_an_input_that_cannot_be_is_named(actions: Actions, flags: tuple[str, ...], word: str) -> None:

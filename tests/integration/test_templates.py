@@ -55,6 +55,17 @@ def test_only_the_process_function_reads_the_key() -> None:
     assert with_secret == ["ProcessFunction"]
 
 
+def test_a_webhook_is_a_secret_that_only_the_report_function_reads() -> None:
+    (policy,) = of_type(STACK, "AWS::IAM::Policy").values()
+    assert policy["Roles"] == [{"Ref": "ReportRole"}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    secret = {"Ref": "WebhookSecretArn"}
+    assert (statement["Action"], statement["Resource"]) == ("secretsmanager:GetSecretValue", secret)
+    readers = [name for name, each in FUNCTIONS.items() if secret in _environment(each).values()]
+    assert readers == ["ReportFunction"]
+    assert STACK["Parameters"]["WebhookSecretArn"]["Default"] == ""
+
+
 @pytest.mark.parametrize("role", [*ROLES.values(), *of_type(GITHUB, "AWS::IAM::Role").values()])
 def test_no_role_may_delete_results_or_rows(role: dict[str, Any]) -> None:
     """Of the table, the heartbeats of closed jobs alone."""

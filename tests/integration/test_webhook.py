@@ -2,62 +2,28 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import os
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
 from tests.builders.command import PRICES, corpus, paperfleet, run_flags
+from tests.builders.documents import ROOT
 from tests.builders.local_aws import moto_server, name_of
 from tests.builders.warm import start
+from tests.builders.webhook_ear import Ear, listening
 
 PAPERS = 40
 
 
-@dataclass
-class Ear:
-    address: str = ""
-    heard: list[dict[str, Any]] = field(default_factory=list)
-    status: int = 200
-    answering: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def kinds(self) -> list[str]:
-        return [heard["event"] for heard in self.heard]
-
-
 @pytest.fixture
 def ear() -> Iterator[Ear]:
-    listening = Ear()
-    listening.answering.set()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            listening.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            listening.answering.wait(30)
-            self.send_response(listening.status)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Nothing on stderr."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        listening.address = f"http://127.0.0.1:{server.server_address[1]}/secret-token"
-        yield listening
-        listening.answering.set()
-        server.shutdown()
-        thread.join()
+    with listening() as heard:
+        yield heard
 
 
 @pytest.fixture
@@ -121,6 +87,36 @@ def test_machines_that_share_a_queue_share_what_was_told(
             ran = paperfleet(*work, "--limit", limit, "--state", tmp_path / machine, **heard)
             assert ran.code == 0, ran.err
     assert ear.kinds == ["start", "end", "end"]
+    assert f"{PAPERS} of {PAPERS} papers finished" in ear.heard[-1]["text"]
+
+
+@pytest.mark.slow
+def test_the_schedule_of_a_stack_tells_what_is_new_of_its_runs(
+    tmp_path: Path, server: RunningServer, ear: Ear
+) -> None:
+    source = corpus(tmp_path / "papers.jsonl", PAPERS)
+    with moto_server() as aws:
+        stack = aws.environment | aws.stack(name_of(tmp_path)).settings()
+        secret = aws.client("secretsmanager").create_secret(Name="webhook", SecretString=ear.address)
+        state = ("--state", tmp_path / "state")
+        model = ["--model", "paperfleet-canned", "--batch-papers", 10, "--budget", 1]
+        assert paperfleet("shard", source, "--aws", "--run-id", "r", *model, *state, **stack).code == 0
+
+        def scheduled(arn: str) -> None:
+            event = ROOT / "events" / "schedule.json"
+            ran = paperfleet("invoke", "report", event, *state, **stack, PAPERFLEET_WEBHOOK_SECRET=arn)
+            assert ran.code == 0, ran.err
+            assert ear.address not in ran.out + ran.err
+
+        scheduled("no-such-secret")
+        assert ear.kinds == [], "the reports are there, and nobody was told"
+        for _ in range(2):
+            scheduled(secret["ARN"])
+        assert ear.kinds == ["start"]
+        work = ["work", "--aws", "--run-id", "r", "--base-url", server.base_url, *PRICES, *state]
+        assert paperfleet(*work, **stack).code == 0
+        scheduled(secret["ARN"])
+    assert ear.kinds == ["start", "end"]
     assert f"{PAPERS} of {PAPERS} papers finished" in ear.heard[-1]["text"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 from botocore.config import Config
@@ -105,30 +105,32 @@ def explained(error: BotoCoreError | ClientError, client: Any, thing: str) -> Pa
     return PaperfleetError(f"{thing}: {action} failed: {error}")
 
 
-def read_secret(secret: str) -> str:
-    """The API key under a name or ARN of Secrets Manager: the plain string, or ``api_key`` of a JSON object.
+def read_secret(secret: str, setting: Literal["api_key", "webhook"] = "api_key") -> str:
+    """What a setting stands for, under a name or ARN of Secrets Manager: the plain string, or the field
+    of the setting's name in a JSON object.
 
     UsageError if it is missing, empty or not to be read.
     """
     client, thing = aws_client("secretsmanager"), f"secret {secret!r}"
+    what = "key" if setting == "api_key" else "webhook"
     try:
         text = client.get_secret_value(SecretId=secret).get("SecretString") or ""
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and code_of(error) == "ResourceNotFoundException":
             raise UsageError(
-                f"{thing} holds no key yet, or does not exist in region {client.meta.region_name}: "
+                f"{thing} holds no {what} yet, or does not exist in region {client.meta.region_name}: "
                 "`paperfleet stack --store-key` puts the key into a stack's; or correct "
-                "PAPERFLEET_API_KEY_SECRET"
+                f"PAPERFLEET_{setting.upper()}_SECRET"
             ) from error
         raise explained(error, client, thing) from error
-    key = _field(text) if text.lstrip().startswith("{") else text.strip()
-    if not key:
-        raise UsageError(f'{thing} holds no key: store the plain string, or JSON {{"api_key": "..."}}')
-    return key
+    value = _field(text, setting) if text.lstrip().startswith("{") else text.strip()
+    if not value:
+        raise UsageError(f'{thing} holds no {what}: store the plain string, or JSON {{"{setting}": "..."}}')
+    return value
 
 
-def _field(text: str) -> str:
+def _field(text: str, name: str) -> str:
     try:
-        return str(json.loads(text).get("api_key", ""))
+        return str(json.loads(text).get(name, ""))
     except ValueError:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 from contextlib import suppress
@@ -11,13 +12,13 @@ from multiprocessing.context import ForkContext
 
 from pydantic import SecretStr
 
-from handlers.bootstrap.host import new_id
+from handlers.bootstrap.host import SIGNALS, new_id
 from handlers.bootstrap.state import SystemClock, open_state, with_stack_outputs
-from handlers.local.job_process import SIGNALS
+from handlers.bootstrap.wiring import webhook
 from handlers.ports import Ledger
 from handlers.reporting.webhook import Event, Notifier, SentEvents, SentEventsFolder, Webhook
 from handlers.settings import Settings
-from handlers.state_paths import run_folder
+from handlers.state_paths import TOLD, run_folder
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +30,12 @@ class Notifications:
     """Sends each event of a session once, if the settings name a webhook. What goes wrong is logged and stops
     nothing."""
 
-    def __init__(self, context: ForkContext, settings: Settings, session_id: str, *, lifeline: int) -> None:
-        """``lifeline``: the descriptor that only the parent may hold open. UsageError for a wrong address."""
+    def __init__(self, settings: Settings, session_id: str, *, lifeline: int | None = None) -> None:
+        """``lifeline``: a descriptor that only this process may hold open. UsageError for a wrong address."""
         self._settings = settings
         self._notifier: Notifier | None = None
-        if settings.webhook is not None:
-            self._poster = _Poster(context, settings.webhook, lifeline=lifeline)
+        if (address := webhook(settings)) is not None:
+            self._poster = _Poster(multiprocessing.get_context("fork"), address, lifeline=lifeline)
             fleet = settings.backend != "embedded"
             self._notifier = Notifier(self._poster.send, _told(settings), session_id=session_id, fleet=fleet)
 
@@ -60,6 +61,11 @@ class Notifications:
             logger.warning("no look at the run's end for its webhook", exc_info=True)
         self._poster.close()
 
+    def close(self) -> None:
+        """The session goes on without this process. Waits as ``end`` does."""
+        if self._notifier is not None:
+            self._poster.close()
+
 
 class _Poster:
     """A process that posts events in their order.
@@ -69,15 +75,16 @@ class _Poster:
     cut off from outside.
     """
 
-    def __init__(self, context: ForkContext, address: SecretStr, *, lifeline: int) -> None:
-        webhook = Webhook(address)
+    def __init__(self, context: ForkContext, address: SecretStr, *, lifeline: int | None) -> None:
+        posting = Webhook(address)
         theirs, self._events = context.Pipe(duplex=False)
         os.set_blocking(self._events.fileno(), False)
-        arguments = (webhook, theirs, (lifeline, self._events.fileno()))
+        own = (self._events.fileno(), *(() if lifeline is None else (lifeline,)))
+        arguments = (posting, theirs, own)
         self._process = context.Process(target=_post, args=arguments, name="webhook")
         self._process.start()
         theirs.close()
-        webhook.close()
+        posting.close()
 
     def send(self, event: Event) -> None:
         try:
@@ -94,20 +101,20 @@ class _Poster:
             self._process.join()
 
 
-def _post(webhook: Webhook, events: Connection, parents_own: tuple[int, ...]) -> None:
+def _post(posting: Webhook, events: Connection, parents_own: tuple[int, ...]) -> None:
     for number in SIGNALS:  # heard by the parent, whose end is heard here
         signal.signal(number, signal.SIG_IGN)
     for descriptor in parents_own:
         os.close(descriptor)
     with suppress(EOFError):
         while True:
-            webhook.send(events.recv())
+            posting.send(events.recv())
 
 
 def _told(settings: Settings) -> SentEvents:
     """Machines that share a run share the record of its sent events."""
     if settings.backend == "embedded":
-        return SentEventsFolder(run_folder(settings.state, settings.run_id) / "told")
+        return SentEventsFolder(run_folder(settings.state, settings.run_id) / TOLD)
     from handlers.adapters.aws.clients import aws_client
     from handlers.adapters.dynamodb.sent_events import DynamoDbSentEvents
 
