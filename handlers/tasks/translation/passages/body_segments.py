@@ -1,0 +1,121 @@
+"""A body as the texts that are translated by themselves, and what of it is kept by which rule.
+
+A segment is a block less what is structure: marks of headings, lists and quotes, white space at both ends.
+Each is masked by itself, so that a stray dollar costs its own segment's reading and no other's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from handlers.domain.coverage import Coverage
+from handlers.tasks.translation.masking.masking import Masked, mask, unmask
+from handlers.tasks.translation.passages.blocks import Block, blocks
+from handlers.tasks.translation.passages.reference_rule import is_reference, is_references_heading
+from handlers.tasks.translation.passages.table_cells import cell_texts, is_half
+from handlers.tasks.translation.passages.weights import pieces_of_weight
+from handlers.tasks.translation.policy import has_words
+
+BODY_VERSION = "1"
+"""Of the scanner, the rules and the passages: other ones make other requests."""
+
+_BY_KIND = {"mathematics": "mathematics", "environment": "mathematics", "image": "image", "code": "code"}
+_TABLES = ("html_table", "pipe_table")
+_DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class BodySegment:
+    """A text of the body from ``start`` to ``end``. ``key``: ``body/17`` for block 17, ``body/17/0`` ... for
+    pieces of a long one and for cells of a table. Placeholders are numbered from 1."""
+
+    key: str
+    start: int
+    end: int
+    masked: Masked
+    same_as: str = ""
+    """Key of an earlier cell with the same text, which is sent in its place."""
+
+
+@dataclass(frozen=True)
+class BodyPlan:
+    """What becomes of a body: its blocks, the rule by which each is kept ("" where something of it is sent),
+    and the segments in reading order, each with the number of its block."""
+
+    blocks: tuple[Block, ...]
+    kept: tuple[str, ...]
+    segments: tuple[tuple[int, BodySegment], ...]
+    notes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> list[BodySegment]:
+        return [segment for _, segment in self.segments if not segment.same_as]
+
+    @property
+    def coverage(self) -> Coverage:
+        kept = Counter(rule for rule in self.kept if rule)
+        return Coverage(translated=len(self.segments), kept=dict(sorted(kept.items())), notes=self.notes)
+
+
+def plan_body(body: str, language: str) -> BodyPlan:
+    """Cut a body in the source ``language`` (a BCP 47 tag) into kept blocks and segments. Linear."""
+    found = blocks(body)
+    listed = False
+    kept: list[str] = []
+    segments: list[tuple[int, BodySegment]] = []
+    notes: Counter[str] = Counter()
+    cells: dict[str, str] = {}
+    for number, block in enumerate(found):
+        text = body[block.inner : block.inner_end]
+        if block.kind == "heading" or is_references_heading(text):
+            listed = is_references_heading(text)
+        mine: list[BodySegment] = []
+        rule = _BY_KIND.get(block.kind, "")
+        if not rule and block.kind in _TABLES:
+            mine, rule = list(_cells(body, block, f"body/{number}", language, cells)), "table"
+            notes["half_table"] += is_half(body, block)
+        elif not rule and block.kind != "heading" and is_reference(text, listed=listed):
+            rule = "reference"
+        elif not rule:
+            mine, rule = list(_pieces(text, block, f"body/{number}", language)), "other_language"
+            notes["odd_dollars"] += bool(mine) and _odd_dollars(text)
+        kept.append("" if mine else rule)
+        segments += [(number, segment) for segment in mine]
+    odd = {name: count for name, count in sorted(notes.items()) if count}
+    return BodyPlan(tuple(found), tuple(kept), tuple(segments), odd)
+
+
+def _pieces(text: str, block: Block, key: str, language: str) -> Iterator[BodySegment]:
+    """The block's text, in pieces where it is too long for one passage."""
+    masked = mask(text)
+    if not has_words(masked.text, language):
+        return
+    parts = pieces_of_weight(masked.text)
+    start = block.inner
+    for number, part in enumerate(parts):
+        end = start + len(unmask(part, masked.spans))
+        name = key if len(parts) == 1 else f"{key}/{number}"
+        piece = masked if len(parts) == 1 else mask(text[start - block.inner : end - block.inner].strip())
+        if has_words(piece.text, language):
+            source = text[start - block.inner : end - block.inner]
+            left = len(source) - len(source.lstrip())
+            yield BodySegment(name, start + left, start + len(source.rstrip()), piece)
+        start = end
+
+
+def _cells(body: str, block: Block, key: str, language: str, known: dict[str, str]) -> Iterator[BodySegment]:
+    """Cells with words; of equal ones the first alone is sent, in the whole paper."""
+    for number, (start, end) in enumerate(cell_texts(body, block)):
+        text = body[start:end]
+        masked = mask(text)
+        if has_words(masked.text, language):
+            name = f"{key}/{number}"
+            first = known.setdefault(text, name)
+            yield BodySegment(name, start, end, masked, "" if first == name else first)
+
+
+def _odd_dollars(text: str) -> bool:
+    return "$" in text and sum(match[0] == "$" for match in _DOLLAR.finditer(text)) % 2 == 1
