@@ -49,13 +49,10 @@ def init(**flags: Any) -> None:
     first_settings.refuse_secrets(settings)
     text = first_settings.settings_text(settings)
     tell_of_provider(settings, console)
+    console.print(f"asking {settings.model} at {settings.base_url}", markup=False, soft_wrap=True)
     first = first_settings.first_answer(settings)
     cost = "an unknown amount" if first.cost is None else f"${usd(first.cost):.6f}"
-    console.print(
-        f"{settings.model} at {settings.base_url} answers: {first.seconds:.1f} s, {cost}",
-        markup=False,
-        soft_wrap=True,
-    )
+    console.print(f"it answers: {first.seconds:.1f} s, {cost}", markup=False)
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
