@@ -86,7 +86,6 @@ format: $(VENV)/.ready ## Put the code in shape.
 	$(BIN)/ruff check --fix .
 
 build: ## The Lambda artifact (sam build); PARAMETERS="Architecture=x86_64" and the like.
-	rm -rf build *.egg-info
 	$(SAM) build $(if $(PARAMETERS),--parameter-overrides "$(PARAMETERS)")
 	@# A function cannot write bytecode, so each cold start would compile half a second's worth of modules.
 	$(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash .aws-sam/build/*Function
@@ -95,4 +94,4 @@ local-aws: $(VENV)/.ready ## The shipped corpus through SQS, DynamoDB and S3 of 
 	@$(BIN)/python -m tests.e2e.local_aws_run
 
 clean: ## Remove the environment and what tests left.
-	rm -rf $(VENV) build docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* figures
+	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* figures

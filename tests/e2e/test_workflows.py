@@ -142,6 +142,7 @@ def test_another_repository_installs_the_release_that_the_workflow_is_of(job: st
     (step,) = (step for step in backfill()["jobs"][job]["steps"] if "pip install" in step.get("run", ""))
     wanted = f"{project['name']}=={project['version']}"
     assert step["env"] == {"PACKAGE": f"${{{{ vars.PAPERFLEET_PACKAGE || '{wanted}' }}}}"}
+    assert f"backfill.yml@v{project['version']}" in documents.text_of("docs/how-to/actions.md")
 
 
 @pytest.mark.parametrize(
