@@ -94,7 +94,8 @@ class _Attempt:
             return self.line("skipped", reason=self.pending.skip)
         result = self.context.task.run(self.pending.paper, self.calls.ask)
         failed = [f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail"]
-        failed += [f"in its calls, {fault.name}: {fault.detail}".rstrip(": ") for fault in result.faults]
+        if result.faults:
+            failed.append("in its calls " + " ".join(f"{each.name}: {each.detail}" for each in result.faults))
         line = self.line(result.status, error=result.error, reason="; ".join(failed) or None)
         return line.model_copy(update={"fields": result.fields, "checks": result.checks})
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from handlers.domain.paper import Paper
 from handlers.domain.result import Check
+from handlers.reporting.review.selection import ReviewPaper
 from tests.builders.finished_run import Outcome
 
 HOSTILE = "<script>window.hacked=1</script>\"'><img src=x onerror=alert(1)>"
@@ -52,3 +53,13 @@ def papers(count: int = 60) -> list[dict[str, Any]]:
     made.append({**paper(1), "id": "twin-102"})
     made.append(paper(103, title=HOSTILE, abstract=HOSTILE + " 中文", keywords=[HOSTILE], subject=HOSTILE))
     return made
+
+
+def review_paper(name: str, **changes: Any) -> ReviewPaper:
+    fields: dict[str, Any] = {
+        "id": name, "status": "done", "title": f"Title {name}", "source_title": "题目", "language": "zh",
+        "subject": "", "license": None, "url": None, "publisher": None, "date": None, "cost_usd": 0.0,
+        "seconds": 0.0, "model": "m", "notice": "", "same_as": None, "checks": (), "passed": (), "reason": "",
+        "pairs": (), "searched": (),
+    }  # fmt: skip
+    return ReviewPaper(**{**fields, **changes})

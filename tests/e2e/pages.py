@@ -44,6 +44,13 @@ PAYLOADS = (
 )  # fmt: skip
 
 
+BODY = (
+    "# {}\n\n- $x ^ 2$ and `code`\n\n> [link](https://example.org/a)\n\n![](images/a.jpg)\n\n|a|b|\n|-|-|\n|1|2|\n\n"
+    "<html><body><table><tr><td>" + "</td><td>".join(map(str, range(60))) + "</td></tr></table></body></html>"
+)
+"""A whole paper, with a table wider than any window."""
+
+
 def corpus() -> list[dict[str, Any]]:
     plain = [
         {
@@ -56,6 +63,8 @@ def corpus() -> list[dict[str, Any]]:
             "license": "CC-BY-4.0",
             "url": f"https://example.org/{number}",
             "subject": "optics" if number % 2 else "soil",
+            "date": f"2024-01-{number:02d}",
+            "body": BODY.format("引言") if number == 1 else None,
         }
         for number in range(1, 31)
     ]
@@ -98,6 +107,7 @@ def decide(paper: Paper, _number: int) -> Outcome:
         "abstract": f"At $T = {place} . 5 \\pm 0 . 1$ samples{' in spectrometers' * (place == 7)}. "
         "$$ \\frac { a } { b } $$",
         "keywords": ["method"],
+        "body": BODY.format("Introduction") if place == 1 else None,
     }
     if place == 12:
         return Outcome("failed", error=f"http_503 {PAYLOADS[0]} {PAYLOADS[2]}", cost=0)

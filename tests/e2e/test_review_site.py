@@ -27,6 +27,63 @@ def test_review_pages_open_without_a_word_and_draw_their_formulas(
         assert watched.page.locator("#p3 mark[data-check=numbers]").all_text_contents() == ["12"]
 
 
+def test_the_front_page_leads_to_flagged_papers_fields_the_newest_and_a_page(
+    browser: Browser, made: Made
+) -> None:
+    flagged = 3 + len(PAYLOADS)
+    with opened(browser) as watched:
+        page = watched.page
+        page.goto(site(made))
+        assert page.locator("h2").all_text_contents()[:5] == [
+            f"Flagged ({flagged})", "Search", "Newest", "Fields", "Pages"
+        ]  # fmt: skip
+        assert page.locator("#flagged li > a[href^=pages]").first.text_content() == "Optical method 3"
+        assert page.locator("#newest li > a").first.text_content() == "Soil survey 30"
+        page.click("text=all of them")
+        assert len(found(page, flagged)) == flagged
+        page.click("text=numbers (3)")
+        assert found(page, 3) == ["Optical method 3", "Optical method 13", "Optical method 23"]
+        expect(page.locator("#find")).to_be_in_viewport()
+        page.click("#fields >> text=soil (14)")
+        assert len(found(page, 14)) == 14
+        page.fill("#goto input", "3")
+        page.click("#goto button")
+        page.wait_for_url("**/pages/0003.html")
+        expect(page.locator("header nav span")).to_have_text("Page 3 of 5")
+        assert watched.messages == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 400])
+def test_a_whole_paper_is_drawn_and_can_be_read(
+    browser: Browser, made: Made, width: int, theme: Theme
+) -> None:
+    with opened(browser, width=width, theme=theme) as watched:
+        page = watched.page
+        page.goto(site(made, "pages/0001.html"))
+        page.locator("#p1 summary").click()
+        body = page.locator("#p1 .body")
+        assert body.locator("h3").all_text_contents() == ["引言", "Introduction"]
+        for drawn in ("ul math msup", "blockquote a", ".image", "table th", "code"):
+            assert body.locator(drawn).first.is_visible(), drawn
+        assert overflow(page) <= 0
+        assert page.evaluate(UNREADABLE) == []
+        page.emulate_media(media="print")
+        assert not page.locator("#p1 summary").is_visible()
+        assert body.locator("h3").first.is_visible()
+
+
+def test_without_script_the_front_page_still_leads_to_papers(browser: Browser, made: Made) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site(made))
+    assert page.locator("form:visible").count() == 0
+    assert page.locator("#flagged li > a[href^=pages]").count() == 10
+    page.click("nav.pages a >> nth=1")
+    page.wait_for_url("**/pages/0002.html")
+    context.close()
+
+
 def test_the_site_works_from_a_folder_too(browser: Browser, made: Made) -> None:
     with opened(browser) as watched:
         watched.page.goto((made.folder / "site" / "index.html").as_uri())

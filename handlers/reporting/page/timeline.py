@@ -113,11 +113,15 @@ class Timeline:
             self._workers.spread(start, end, job.workers)
         self.jobs = {job.job_id: (self.axis.at(start), self.axis.at(end)) for job, (start, end) in known}
         """Job → seconds worked at its start and its end."""
+        self._end = max((end for _, (_, end) in known), default=0.0)
         self.spend = 0
         """Cost of the calls seen."""
 
     def paper(self, at: float, weight: int) -> None:
-        self._papers.add(at, weight)
+        """What was finished since the last heartbeat of a job at work is left out: all of it would stand in
+        the last column, as if the pace had soared."""
+        if at <= self._end:
+            self._papers.add(at, weight)
 
     def call(self, call: CallRecord) -> None:
         end = call.started_at + call.latency

@@ -22,21 +22,45 @@ def to_marked_html(
     as markup.
     """
     masked = mask(text)
-    by_span = {mark.text: mark.check for mark in spans}
-    prose = _Prose(masked.text, marks, numbers)
-    pieces: list[str] = []
-    at = 0
-    for number, match in zip(range(len(masked.spans)), PLACEHOLDER.finditer(masked.text), strict=False):
-        span = masked.spans[number]
-        pieces += (prose.marked(at, match.start()), _span(span, _check_of(span, by_span)))
-        at = match.end()
-    pieces.append(prose.marked(at, len(masked.text)))
-    return "".join(pieces)
+    return Highlighter(marks, spans, numbers).html(masked.text, masked.spans)
 
 
-def _check_of(span: str, by_span: dict[str, str]) -> str | None:
-    """A verdict quotes the first sixty characters of a long span."""
-    return by_span.get(span) or by_span.get(span[:60])
+class Highlighter:
+    """Writes texts whose findings are known; see ``to_marked_html``."""
+
+    def __init__(
+        self, marks: Sequence[Mark] = (), spans: Sequence[Mark] = (), numbers: Sequence[Mark] = ()
+    ) -> None:
+        self._words = _pattern({mark.text.lower(): mark.check for mark in marks})
+        self._checks = {mark.text.lower(): mark.check for mark in marks}
+        self._spans = {mark.text: mark.check for mark in spans}
+        self._numbers = {mark.text: mark.check for mark in numbers}
+
+    def html(self, text: str, spans: Sequence[str]) -> str:
+        """A masked text, or a piece of one; ``spans`` are those of the whole, numbered from 1."""
+        prose = _Prose(text, self._stretches(text))
+        pieces: list[str] = []
+        at = 0
+        for match in PLACEHOLDER.finditer(text):
+            number = int(match[1]) if len(match[1]) < 9 else 0
+            if not 1 <= number <= len(spans):
+                continue
+            span = spans[number - 1]
+            pieces += (prose.marked(at, match.start()), _span(span, self._check_of(span)))
+            at = match.end()
+        pieces.append(prose.marked(at, len(text)))
+        return "".join(pieces)
+
+    def _check_of(self, span: str) -> str | None:
+        """The check that speaks of a masked span; a verdict quotes sixty characters of a long one."""
+        return self._spans.get(span) or self._spans.get(span[:60])
+
+    def _stretches(self, text: str) -> list[tuple[int, int, str]]:
+        """(start, end, check) of what is to be marked, in reading order: numbers before words."""
+        found = list(_numbers(text, self._numbers)) if self._numbers else []
+        for match in self._words.finditer(text) if self._words else ():
+            found.append((match.start(), match.end(), self._checks.get(match[0].lower(), "")))
+        return sorted(found, key=lambda stretch: stretch[0])
 
 
 def _span(span: str, check: str | None) -> str:
@@ -52,17 +76,12 @@ def _marked(html: str, check: str) -> str:
 
 
 class _Prose:
-    """A text with the stretches of it that are to be marked: numbers first, then the longest words."""
+    """A text with the stretches of it that are to be marked."""
 
-    def __init__(self, text: str, marks: Sequence[Mark], numbers: Sequence[Mark]) -> None:
+    def __init__(self, text: str, stretches: list[tuple[int, int, str]]) -> None:
         self._text = text
-        self._stretches: list[tuple[int, int, str]] = []
+        self._stretches = stretches
         self._next = 0
-        if numbers:
-            self._stretches += _numbers(text, {mark.text: mark.check for mark in numbers})
-        if marks:
-            self._stretches += _words(text, {mark.text.lower(): mark.check for mark in marks})
-        self._stretches.sort(key=lambda stretch: stretch[0])
 
     def marked(self, start: int, end: int) -> str:
         """The text between two positions as HTML. To be asked for in reading order."""
@@ -93,8 +112,7 @@ def _numbers(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]
             yield start, start + len(bare[0]), checks[bare[0]]
 
 
-def _words(text: str, checks: dict[str, str]) -> Iterator[tuple[int, int, str]]:
+def _pattern(checks: dict[str, str]) -> re.Pattern[str] | None:
+    """Finds the longest of the words."""
     known = sorted((word for word in checks if word.strip()), key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
-    for match in pattern.finditer(text) if pattern else ():
-        yield match.start(), match.end(), checks.get(match[0].lower(), "")
+    return re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None

@@ -20,8 +20,9 @@ from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.html import web_address
 from handlers.reporting.page.survey import read_line
 from handlers.reporting.review.findings import findings
-from handlers.reporting.review.highlighting import to_marked_html
+from handlers.reporting.review.highlighting import Highlighter
 from handlers.reporting.review.mathml import is_formula
+from handlers.reporting.review.whole_text import to_whole_html
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 from handlers.tasks.translation.policy import source_language
 
@@ -30,6 +31,7 @@ _SUBJECTS = ("field", "subject", "category", "categories")
 _TEXTS = ("title", "abstract", "keywords", "body")
 _TEX = re.compile(r"\\[A-Za-z]+|[\W_]")
 _LONGEST_FORMULA = 200
+_LONGEST_REASON = 1_000
 _SEARCHED = ("title", "abstract", "keywords")
 
 
@@ -66,6 +68,8 @@ class ReviewPaper:
     checks: tuple[Check, ...]
     """Those that did not pass."""
     passed: tuple[str, ...]
+    reason: str
+    """What the calls of a flagged paper did wrong, beside what its checks say."""
     pairs: tuple[Pair, ...]
     searched: tuple[str, ...]
     """What the search looks into: titles, abstracts and keywords of both sides, and the id."""
@@ -139,6 +143,7 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
         same_as=paper.same_as,
         checks=tuple(check for check in line.checks if check.verdict != "pass"),
         passed=tuple(check.name for check in line.checks if check.verdict == "pass"),
+        reason=_beside_the_checks(line) if row.status == "flagged" else "",
         pairs=_pairs(paper, line, spec),
         searched=_searched(paper, line),
     )
@@ -164,15 +169,24 @@ def _pairs(paper: Paper, line: PartLine, spec: RunSpec) -> tuple[Pair, ...]:
     for name in _TEXTS:
         source, result, found = _text(getattr(paper, name)), _text(line.fields.get(name)), by_field[name]
         if result or (source and name != "body"):
-            pairs.append(
-                Pair(
-                    name,
-                    to_marked_html(source, (), found.spans, found.source),
-                    to_marked_html(result, found.result, found.spans, found.numbers),
-                    found.whole,
-                )
+            draw = to_whole_html if name == "body" else _as_it_is
+            sides = (
+                draw(source, Highlighter((), found.spans, found.source)),
+                draw(result, Highlighter(found.result, found.spans, found.numbers)),
             )
+            pairs.append(Pair(name, *sides, found.whole))
     return tuple(pairs)
+
+
+def _as_it_is(text: str, highlighter: Highlighter) -> str:
+    masked = mask(text)
+    return highlighter.html(masked.text, masked.spans)
+
+
+def _beside_the_checks(line: PartLine) -> str:
+    """What the line's reason says beyond its failed checks: what its calls did wrong."""
+    told = "; ".join(f"{check.name}: {check.detail}" for check in line.checks if check.verdict == "fail")
+    return (line.reason or "").removeprefix(told).lstrip("; ")[:_LONGEST_REASON]
 
 
 def _text(value: Any) -> str:

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from handlers.errors import UsageError
+from handlers.extras import load
 from handlers.reporting.page.html import environment, page_style
+from handlers.reporting.review.front import Front, chosen_pages
 from handlers.reporting.review.links import MARKER, marker, page_name
 from handlers.reporting.review.search_index import SearchIndex
 from handlers.reporting.review.selection import ReviewPaper, Selection
 
 PAPERS_PER_PAGE = 20
-_MOST_CHOICES = 60
+_TOTAL = "of&#32;the&#32;last"
+"""Stands for the number of pages until it is known: as long as any number that it becomes."""
+_HEAD = 8_192
+"""Bytes of a page within which it stands."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -78,29 +82,6 @@ def _replace(scratch: Path, output: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-@dataclass
-class _Choices:
-    """What the filters offer: value → papers, bounded."""
-
-    checks: Counter[str] = field(default_factory=Counter)
-    languages: Counter[str] = field(default_factory=Counter)
-    subjects: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[str] = field(default_factory=Counter)
-
-    def add(self, paper: ReviewPaper) -> None:
-        for check in paper.checks:
-            _bounded(self.checks, f"{check.name} {check.verdict}")
-        _bounded(self.languages, paper.language)
-        _bounded(self.statuses, paper.status)
-        if paper.subject:
-            _bounded(self.subjects, paper.subject)
-
-
-def _bounded(counter: Counter[str], value: str) -> None:
-    if value in counter or len(counter) < _MOST_CHOICES:
-        counter[value] += 1
-
-
 class _Writer:
     def __init__(
         self, selection: Selection, folder: Path, per_page: int, on_page: Callable[[int], None]
@@ -110,7 +91,8 @@ class _Writer:
         self._per_page = per_page
         self._on_page = on_page
         self._jinja = environment()
-        self._choices = _Choices()
+        self._markup = load("markupsafe", extra="report").Markup
+        self._front_page = Front()
         self._index = SearchIndex(folder / "search")
         self._papers = 0
         self._pages = 0
@@ -126,11 +108,12 @@ class _Writer:
                 page = []
             page.append((number, paper))
             self._papers = number
-            self._choices.add(paper)
+            self._front_page.add(self._pages + 1, number, paper)
             self._index.add(self._pages + 1, number, paper)
         if page:
             self._page(page, more=False)
         self._index.close()
+        self._tell_total()
         self._front()
         return Site(self._papers, self._pages, dict(self._selection.left_out))
 
@@ -148,21 +131,34 @@ class _Writer:
             self._folder / "pages" / page_name(self._pages),
             papers=papers,
             page=self._pages,
+            total=self._markup(_TOTAL),
             before=page_name(self._pages - 1) if self._pages > 1 else None,
             after=page_name(self._pages + 1) if more else None,
         )
         self._on_page(papers[-1][0])
 
+    def _tell_total(self) -> None:
+        """Each page was written before their number was known: it is put into its place."""
+        total = f"of {self._pages:,}".ljust(len(_TOTAL)).encode()
+        for number in range(1, self._pages + 1):
+            with (self._folder / "pages" / page_name(number)).open("r+b") as file:
+                file.seek(file.read(_HEAD).index(_TOTAL.encode()))
+                file.write(total)
+
     def _front(self) -> None:
+        front = self._front_page
         self._render(
             "review_index.html",
             self._folder / "index.html",
             papers=self._papers,
-            pages=[(number, page_name(number)) for number in range(1, self._pages + 1)],
+            pages=[(number, page_name(number)) for number in chosen_pages(self._pages)],
+            last=self._pages,
             per_page=self._per_page,
             row_files=self._index.row_files,
             word_files=" ".join(self._index.word_files),
-            choices=self._choices,
+            choices=front.choices,
+            flagged=front.flagged,
+            newest=front.newest(),
             left_out=self._selection.left_out,
         )
 

@@ -28,7 +28,7 @@
   let loaded = 0;
   let hits = [];
   let shown = 0;
-  form.hidden = false;
+  for (const element of document.querySelectorAll(".needs-script")) element.hidden = false;
 
   const pageHref = (row) => `pages/${String(row[PAGE]).padStart(4, "0")}.html#p${row[NUMBER]}`;
   const plain = (text) => text.normalize("NFKC").toLowerCase();
@@ -158,7 +158,7 @@
     link.textContent = row[TITLE] || row[SOURCE] || row[ID];
     link.dir = source.dir = "auto";
     source.className = "source";
-    source.textContent = row[TITLE] ? row[SOURCE] : "";
+    source.textContent = row[TITLE] && row[SOURCE] !== row[TITLE] ? row[SOURCE] : "";
     const cost = row[COST] ? `$${row[COST].toFixed(6)}` : "";
     const facts = [row[ID], row[STATUS], row[LANGUAGE], row[FIELD], cost, row[CHECKS].join(", ")];
     note.textContent = facts.filter(Boolean).join(" · ");
@@ -189,17 +189,33 @@
     show();
     list.children[before]?.querySelector("a").focus();
   });
-  const before = new URLSearchParams(location.hash.slice(1));
-  for (const [name, value] of before) {
-    const field = form.elements.namedItem(name);
-    if (field) field.value = value;
+  // A link such as #field=optics or #check=numbers+fail is a search; #flagged is a place on the page.
+  function askedByLink() {
+    if (!location.hash.includes("=")) return null;
+    const before = new URLSearchParams(location.hash.slice(1));
+    form.querySelectorAll("input, select").forEach((field) => (field.value = ""));
+    for (const [name, value] of before) {
+      const field = form.elements.namedItem(name);
+      if (field) field.value = value;
+    }
+    changed();
+    if (before.has("q")) form.elements.namedItem("q").focus();
+    return before;
   }
-  if (before.size) changed();
-  if (before.has("q")) form.elements.namedItem("q").focus();
+  askedByLink();
+  window.addEventListener("hashchange", () => {
+    if (askedByLink()) document.getElementById("find").scrollIntoView();
+  });
+
+  const jump = document.getElementById("goto");
+  jump.addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.href = `pages/${String(jump.elements.namedItem("page").valueAsNumber).padStart(4, "0")}.html`;
+  });
 
   window.paperfleetView = {
     move(step) {
-      const links = [...list.querySelectorAll("a")];
+      const links = [...document.querySelectorAll(hits.length ? "#results a" : ".papers a")];
       const at = links.indexOf(document.activeElement);
       links[Math.max(0, Math.min(links.length - 1, at + step))]?.focus();
     },

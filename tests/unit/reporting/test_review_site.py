@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from handlers.domain.result import Check
 from handlers.errors import UsageError
 from handlers.reporting.review.links import review_links
 from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import Site, write_site
-from tests.builders.finished_run import RUN, FinishedRun, finished_run
+from tests.builders.finished_run import RUN, FinishedRun, Outcome, finished_run
 from tests.builders.reviewed_run import decide, papers
 
 
@@ -101,6 +102,48 @@ def test_a_folder_of_somebody_else_s_is_refused(run: FinishedRun, tmp_path: Path
     with pytest.raises(UsageError, match="other files"):
         written(run, tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_every_page_says_which_of_how_many_it_is(run: FinishedRun, tmp_path: Path) -> None:
+    site, pages = written(run, tmp_path / "site")
+    assert site.pages == 6
+    told = re.findall(r"<span>Page ([0-9]) of ([0-9]+) *</span>", pages)
+    assert told == [(str(number), "6") for number in range(1, 7)]
+
+
+def test_the_front_page_begins_with_what_is_flagged(run: FinishedRun, tmp_path: Path) -> None:
+    written(run, tmp_path / "site", drafts=True)
+    front = (tmp_path / "site" / "index.html").read_text()
+    places = [front.index(f'<section id="{name}"') for name in ("flagged", "find", "fields", "pages")]
+    assert places == sorted(places)
+    assert '<a href="pages/0001.html#p9" dir="auto">Study 10</a>' in front[places[0] : places[1]]
+    assert '<a href="#field=physics" dir="auto">physics (30)</a>' in front
+    assert '<a href="#check=numbers%20fail">numbers (6)</a>' in front
+    assert len(re.findall(r'href="pages/[0-9]+\.html"', front)) == 7
+
+
+def test_what_its_calls_did_wrong_stands_beside_the_checks_and_no_text_is_said(tmp_path: Path) -> None:
+    nothing = Check(name="no_text", verdict="fail", detail="No answer had a text that could be read.")
+    reason = f"no_text: {nothing.detail}; in its calls json: The answer is not a JSON object."
+    outcome = Outcome("flagged", {}, (nothing,), "no_text", reason)
+    with finished_run(tmp_path / "state", papers(1), lambda *_: outcome) as made:
+        _, pages = written(made, tmp_path / "site", drafts=True)
+    assert '<p class="reason" dir="auto">in its calls json: The answer is not a JSON object.</p>' in pages
+    assert '<p class="muted none" lang="en">no text</p>' in pages
+
+
+def test_whole_papers_are_drawn(tmp_path: Path) -> None:
+    body = "# 引言\n\n在 $x^2$ 时\n\n<table><tr><td>甲</td></tr></table>"
+    outcome = Outcome("done", {"title": "T", "body": "# Introduction\n\n- at $x^2$"})
+    with finished_run(tmp_path / "state", [{**papers(1)[0], "body": body}], lambda *_: outcome) as made:
+        _, pages = written(made, tmp_path / "site")
+    for html in (
+        "<h3>引言</h3>",
+        "<table><tr><td>甲</td></tr></table>",
+        "<h3>Introduction</h3>",
+        "<ul><li>at <math",
+    ):
+        assert html in pages
 
 
 def test_the_page_of_a_run_finds_its_papers_on_the_site(run: FinishedRun, tmp_path: Path) -> None:

@@ -13,15 +13,12 @@ from handlers.domain.result import Check
 from handlers.reporting.review import search_index
 from handlers.reporting.review.search_index import SearchIndex, shard_of, words
 from handlers.reporting.review.selection import ReviewPaper
+from tests.builders.reviewed_run import review_paper
 
 
 def paper(number: int, *searched: str) -> ReviewPaper:
-    return ReviewPaper(
-        id=f"p{number}", status="done", title=f"Title {number}", source_title="题目", language="zh",
-        subject="", license=None, url=None, publisher=None, date=None, cost_usd=0.001, seconds=1.0,
-        model="m", notice="", same_as=None, checks=(Check(name="numbers", verdict="warn"),), passed=(),
-        pairs=(), searched=searched,
-    )  # fmt: skip
+    check = Check(name="numbers", verdict="warn")
+    return review_paper(f"p{number}", cost_usd=0.001, checks=(check,), searched=searched)
 
 
 def papers_of(folder: Path, word: str) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +72,13 @@ def test_moments_tell_rates_levels_and_the_spend_so_far() -> None:
 
 def test_a_run_that_no_job_worked_on_has_no_moments() -> None:
     assert Timeline([]).moments() == []
+
+
+def test_what_came_after_the_last_heartbeat_is_no_burst_in_the_last_column() -> None:
+    running = replace(job(0.0, 0.0), heartbeat_at=95.5, ended_at=None, outcome="")
+    timeline = Timeline([running])
+    for second in range(106):
+        timeline.paper(float(second), 1)
+    rates = [moment.papers_per_hour for moment in timeline.moments()]
+    assert min(rates) >= 0.9 * 3600
+    assert max(rates) <= 1.1 * 3600
