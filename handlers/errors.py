@@ -90,3 +90,17 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
     """The two halves of ``first_problem``, the field "" where the whole value is wrong."""
     first = error.errors(include_url=False, include_input=False)[0]
     return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+
+
+def damage_error(key: str, problem: str) -> DamagedObjectError:
+    """The error for an object that is gone or not as it was written, ``problem`` (a clause that names it), with
+    the cure for what its key says it held."""
+    if key.startswith("corpora/"):
+        return CorpusChangedError(f"{problem}: ingest the source again")
+    if "/segments/" in key:
+        cure = "`paperfleet repair` keeps the other results and sets its paper back to pending"
+    elif "/results/" in key:
+        cure = "put it back, or start a run with another --run-id: it reuses every result that can be read"
+    else:
+        cure = "put it back"
+    return DamagedObjectError(f"{problem}: {cure}")

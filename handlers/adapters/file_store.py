@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from handlers.atomic_file import replacing, sync
-from handlers.domain.damage import damage_error
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import UsageError
+from handlers.errors import UsageError, damage_error
 from handlers.state_paths import SEGMENTS, run_key
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")

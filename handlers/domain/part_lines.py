@@ -10,9 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
-from handlers.domain.damage import damage_error
 from handlers.domain.result import PartLine, PartPointer
-from handlers.errors import DamagedObjectError
+from handlers.errors import DamagedObjectError, damage_error
 
 _CHECKSUM = re.compile(rb',"seal":"([0-9a-f]{16})"\}\n?\Z')
 

@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, core_schema, from_json
 
-from handlers.domain.damage import damage_error
 from handlers.domain.ledger import PaperRow
 from handlers.domain.licenses import refusal_to_derive
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import decode_unvalidated
 from handlers.domain.run import RunSpec
-from handlers.errors import CorpusChangedError, DamagedObjectError
+from handlers.errors import CorpusChangedError, DamagedObjectError, damage_error
 from handlers.ports import Backend, ObjectStore
 from handlers.tasks.translation.policy import source_language, subtag
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from handlers.domain.damage import damage_error
 from handlers.domain.money import NanoUsd
 from handlers.domain.run import RunId, RunRecord, RunSpec
 from handlers.domain.value import Frozen
+from handlers.errors import damage_error
 from handlers.ports import ObjectStore
 from handlers.state_paths import run_key
 

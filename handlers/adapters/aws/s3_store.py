@@ -22,9 +22,8 @@ from botocore.exceptions import (
 )
 
 from handlers.adapters.aws.clients import code_of, explained
-from handlers.domain.damage import damage_error
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import PaperfleetError, UsageError
+from handlers.errors import PaperfleetError, UsageError, damage_error
 from handlers.state_paths import RESULTS, run_key
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
