@@ -93,8 +93,8 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
 
 
 def damage_error(key: str, problem: str) -> DamagedObjectError:
-    """The error for an object that is gone or not as it was written, ``problem`` (a clause that names it), with
-    the cure for what its key says it held."""
+    """The error for an object that is gone or not as it was written: ``problem`` (a clause that names it)
+    and the cure for what its key says it held."""
     if key.startswith("corpora/"):
         return CorpusChangedError(f"{problem}: ingest the source again")
     if "/segments/" in key:
