@@ -27,7 +27,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests that hold time in proportion to the size are `growth`: the slow suite holds them at the whole size."""
+    """Tests of time in proportion to the size are `growth`: the slow suite holds it at the whole size."""
     code = getattr(getattr(item, "obj", None), "__code__", None)
     if code is not None and "assert_linear" in code.co_names:
         item.add_marker("growth")

@@ -68,13 +68,6 @@ def test_a_benchmark_that_is_named_takes_the_flags_that_are_named(command: str) 
     assert flags <= known
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "tests" / "benchmarks").glob("*.py")), ids=lambda path: path.stem
-)
-def test_every_benchmark_knows_the_names_that_it_uses(path: Path) -> None:
-    import_module(f"tests.benchmarks.{path.stem}")
-
-
 def test_every_benchmark_stands_on_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for path in (ROOT / "tests" / "benchmarks").glob("*.py"):
