@@ -20,8 +20,16 @@ from tests.builders.command import paperfleet
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
-NO_HELP = {"aws_calls", "export_rate", "fractional_cpu", "shard_million", "shard_million_aws", "throttled"}
-"""They take numbers alone."""
+NO_HELP = {
+    "aws_calls",
+    "bodies",
+    "export_rate",
+    "fractional_cpu",
+    "shard_million",
+    "shard_million_aws",
+    "throttled",
+}
+"""They take numbers, or a corpus, alone."""
 
 
 def commands() -> list[str]:
