@@ -44,10 +44,10 @@ test: check quick slow ## All checks and tests.
 quick: $(VENV)/.ready ## The tests without whole runs and kills.
 	$(QUICK)
 
-slow: $(VENV)/.ready ## Whole runs and kills, and every property on ten times as many examples.
+slow: $(VENV)/.ready ## Whole runs and kills; every property on ten times as many examples, and growth at the whole size.
 	$(BIN)/python -m pytest -m 'slow and not alone' -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m 'slow and alone'
-	$(BIN)/python -m pytest -m 'hypothesis and not slow' --hypothesis-profile thorough -n 3 --dist worksteal
+	$(BIN)/python -m pytest -m '(hypothesis or growth) and not slow' --hypothesis-profile thorough -n 3 --dist worksteal
 
 examples: $(VENV)/.ready ## Every property on examples that nobody has tried.
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile new -n 3 --dist worksteal

@@ -24,3 +24,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     text = collection_path.read_text(encoding="utf-8")
     return re.search(r"^pytestmark = \[?pytest\.mark\.slow\b", text, re.MULTILINE) is not None or None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests of time in proportion to the size are `growth`: the slow suite holds it at the whole size."""
+    code = getattr(getattr(item, "obj", None), "__code__", None)
+    if code is not None and "assert_linear" in code.co_names:
+        item.add_marker("growth")

@@ -24,6 +24,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from tests.builders.moto_memory import remember
 from tests.e2e.environments import node_package
 
 ENVIRONMENT = {
@@ -227,6 +228,7 @@ def _operation(environ: dict[str, Any]) -> str:
 def moto_server() -> Iterator[LocalAws]:
     """In a thread of this process, on loopback; the environment points at it meanwhile."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    remember()
     wire = Wire(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, wire, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="moto", daemon=True)

@@ -132,14 +132,14 @@ def finished(ledger: Ledger) -> None:
         (["failed"], None, ["p2", "p3"]),
         (["failed", "flagged"], None, ["p2", "p3", "p4"]),
         (["failed"], "http_500", ["p2"]),
-        (["failed"], "no such class", []),
-        ([], None, []),
     ],
 )
 def test_chosen_papers_are_reopened_with_their_batches(
     ledger: Ledger, statuses: Sequence[str], error: str | None, reopened: list[str]
 ) -> None:
     finished(ledger)
+    assert ledger.reopen(RUN, statuses=["failed"], error="no such class") == 0
+    assert ledger.reopen(RUN, statuses=[], error=None) == 0
     assert ledger.reopen(RUN, statuses=statuses, error=error) == len(reopened)  # type: ignore[arg-type]
     pending = [row for row in ledger.entries(RUN) if row.status == "pending"]
     assert [row.paper_id for row in pending] == reopened

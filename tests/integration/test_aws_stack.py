@@ -47,6 +47,7 @@ def outputs_of(stack: Stack) -> dict[str, str]:
     return found | {"ShardFunctionName": "shard", "ApiKeySecret": stack.table, "BatchPapers": "200"}
 
 
+@pytest.mark.slow
 def test_a_stack_is_found_by_its_name(aws: LocalAws, stack: Stack, tmp_path: Path) -> None:
     name = name_of(tmp_path)
     deploy(aws, name, outputs_of(stack))
@@ -61,6 +62,7 @@ def test_names_that_are_set_go_before_the_stack(aws: LocalAws, stack: Stack, tmp
     assert f"in table '{stack.table}'" in ran.err
 
 
+@pytest.mark.slow
 def test_a_stack_that_is_not_there_is_named_with_the_fix(aws: LocalAws) -> None:
     ran = paperfleet("status", "--aws", "--run-id", "r", **aws.environment)
     assert ran.code == 2
@@ -68,6 +70,7 @@ def test_a_stack_that_is_not_there_is_named_with_the_fix(aws: LocalAws) -> None:
     assert "PAPERFLEET_STACK" in ran.err
 
 
+@pytest.mark.slow
 def test_a_stack_of_something_else_is_named(aws: LocalAws, tmp_path: Path) -> None:
     name = name_of(tmp_path)
     deploy(aws, name, {"Other": "value"})
@@ -75,6 +78,7 @@ def test_a_stack_of_something_else_is_named(aws: LocalAws, tmp_path: Path) -> No
         with_stack_outputs(load_settings(stack=name))
 
 
+@pytest.mark.slow
 def test_a_function_that_is_not_there_is_named(aws: LocalAws, stack: Stack, tmp_path: Path) -> None:
     source = corpus(tmp_path / "papers.jsonl", 3)
     environment = aws.environment | stack.settings() | {"PAPERFLEET_SHARD_FUNCTION": "no-such-function"}
@@ -83,6 +87,7 @@ def test_a_function_that_is_not_there_is_named(aws: LocalAws, stack: Stack, tmp_
     assert "function 'no-such-function' does not exist in region us-east-1" in ran.err
 
 
+@pytest.mark.slow
 def test_the_key_goes_from_the_environment_to_the_stacks_secret(
     aws: LocalAws, stack: Stack, tmp_path: Path
 ) -> None:
@@ -96,6 +101,7 @@ def test_the_key_goes_from_the_environment_to_the_stacks_secret(
     assert aws.client("secretsmanager").get_secret_value(SecretId=stack.table)["SecretString"] == "key-1"
 
 
+@pytest.mark.slow
 def test_the_settings_are_printed_for_scripts(aws: LocalAws, stack: Stack, tmp_path: Path) -> None:
     name = name_of(tmp_path)
     deploy(aws, name, outputs_of(stack))

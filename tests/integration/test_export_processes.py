@@ -26,7 +26,7 @@ STATUSES: tuple[PaperStatus, ...] = ("done", "done", "flagged", "failed", "skipp
 _PART = 50
 
 _EXPORT = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
@@ -35,7 +35,7 @@ from handlers.ports import Backend
 from handlers.results import export as exporting
 from handlers.results.export_shape import ExportShape
 
-root, output, processes, fate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+root, tasks, fate = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
 started, parent, fork, block = [], os.getpid(), os.fork, exporting._block
 
 def counted():
@@ -51,13 +51,19 @@ os.fork = counted
 if fate == "killed":
     exporting._block = dies_in_a_worker
 ledger, store = SqliteLedger(root / "ledger.sqlite3"), FileStore(root)
-try:
-    backend = Backend(ledger, None, store, None)
-    output = output if output == "-" else Path(output)
-    counts = exporting.export_jsonl(backend, "r", output, shape=ExportShape(drafts=True), processes=processes)
-    print(len(started), sorted(counts.items()), file=sys.stderr)
-except PaperfleetError as error:
-    print(len(started), error, file=sys.stderr)
+backend, shape = Backend(ledger, None, store, None), ExportShape(drafts=True)
+for output, processes, printed in tasks:
+    started.clear()
+    if printed:
+        sys.stdout = open(output, "w")
+    try:
+        where = "-" if printed else Path(output)
+        told = sorted(exporting.export_jsonl(backend, "r", where, shape=shape, processes=processes).items())
+    except PaperfleetError as error:
+        told = error
+    if printed:
+        sys.stdout.close()
+    print(len(started), told, file=sys.stderr)
 """
 
 
@@ -68,14 +74,27 @@ class Exported(NamedTuple):
     bytes: bytes
 
 
-def exported(state: Path, output: Path | str, processes: int, fate: str = "spared") -> Exported:
-    line = [sys.executable, "-W", "error", "-c", _EXPORT, state, output, str(processes), fate]
-    ran = subprocess.run([*map(str, line)], check=True, capture_output=True, cwd=ROOT, timeout=120)
-    started, _, told = ran.stderr.decode().strip().partition(" ")
-    path = Path(output)
-    return Exported(
-        int(started), told, ran.stdout if output == "-" else (path.exists() and path.read_bytes()) or b""
-    )
+class Task(NamedTuple):
+    output: Path
+    processes: int
+    printed: bool = False
+    """To standard output, which is that file."""
+
+
+def exported(state: Path, *tasks: Task, fate: str = "spared") -> list[Exported]:
+    """One after the other, in a process that has no other threads."""
+    asked = json.dumps([(str(task.output), task.processes, task.printed) for task in tasks])
+    line = [sys.executable, "-W", "error", "-c", _EXPORT, str(state), asked, fate]
+    ran = subprocess.run(line, check=True, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert not ran.stdout
+    return [
+        Exported(
+            int(said.partition(" ")[0]),
+            said.partition(" ")[2],
+            (task.output.exists() and task.output.read_bytes()) or b"",
+        )
+        for task, said in zip(tasks, ran.stderr.splitlines(), strict=True)
+    ]
 
 
 def paper(number: int) -> dict[str, Any]:
@@ -120,17 +139,21 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_other_processes_give_the_same_file_to_the_byte(state: Path, tmp_path: Path) -> None:
-    alone = exported(state, tmp_path / "alone.jsonl", 1)
-    shared = exported(state, tmp_path / "shared.jsonl", 2)
-    assert (alone.processes, shared.processes) == (0, 2)
-    assert alone[1:] == shared[1:]
+    alone, shared, printed = exported(
+        state,
+        Task(tmp_path / "alone.jsonl", 1),
+        Task(tmp_path / "shared.jsonl", 2),
+        Task(tmp_path / "printed.jsonl", 2, printed=True),
+    )
+    assert (alone.processes, shared.processes, printed.processes) == (0, 2, 2)
+    assert alone[1:] == shared[1:] == printed[1:]
     assert [json.loads(line)["id"] for line in shared.bytes.splitlines()] == [f"p{n}" for n in range(PAPERS)]
-    assert exported(state, "-", 2)[1:] == alone[1:]
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_loses_no_result(state: Path, tmp_path: Path) -> None:
-    alone = exported(state, tmp_path / "alone.jsonl", 1)
-    killed = exported(state, tmp_path / "killed.jsonl", 2, "killed")
+    (alone,) = exported(state, Task(tmp_path / "alone.jsonl", 1))
+    (killed,) = exported(state, Task(tmp_path / "killed.jsonl", 2), fate="killed")
     assert (killed.processes, *killed[1:]) == (2, *alone[1:])
 
 
@@ -138,14 +161,20 @@ def test_a_damaged_result_is_named_alike_and_no_file_is_left(state: Path, tmp_pa
     (segment,) = (state / "runs" / RUN / "segments").iterdir()
     whole = segment.read_bytes()
     segment.write_bytes(whole.replace(b'"id":"p3991"', b'"id":"p3992"'))
+    out, printed = tmp_path / "out.jsonl", tmp_path / "printed"
     try:
-        alone, shared = (exported(state, tmp_path / "out.jsonl", processes) for processes in (1, 2))
-        assert "the result of paper 'p3991'" in alone.told
-        assert alone[1:] == shared[1:] == (alone.told, b"")
-        assert list(tmp_path.iterdir()) == []
-        # Standard output gets what came before, as much of it.
-        printed = exported(state, "-", 1)
-        assert exported(state, "-", 2)[1:] == printed[1:]
-        assert len(printed.bytes.splitlines()) == 3991
+        alone, shared, *prints = exported(
+            state,
+            Task(out, 1),
+            Task(out, 2),
+            Task(printed, 1, printed=True),
+            Task(tmp_path / "again", 2, printed=True),
+        )
     finally:
         segment.write_bytes(whole)
+    assert "the result of paper 'p3991'" in alone.told
+    assert alone[1:] == shared[1:] == (alone.told, b"")
+    # Standard output gets what came before, as much of it.
+    assert prints[0][1:] == prints[1][1:]
+    assert len(prints[0].bytes.splitlines()) == 3991
+    assert {path.name for path in tmp_path.iterdir()} == {"printed", "again"}

@@ -47,6 +47,7 @@ def merged(into: Path, *states: Path) -> Ran:
     return paperfleet("merge", *states, "--into", into, "--run-id", "r", "--json")
 
 
+@pytest.mark.slow
 def test_two_states_become_one_that_adds_up_and_goes_on(
     halves: tuple[Path, Path], tmp_path: Path, server: RunningServer
 ) -> None:

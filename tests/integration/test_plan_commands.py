@@ -258,29 +258,23 @@ def test_a_flag_against_the_plan_is_refused_before_anything_runs(
     assert server.stats()["requests"] == 0
 
 
-def test_a_simulation_prints_what_binds_and_draws_its_course(tmp_path: Path) -> None:
-    charts = tmp_path / "charts"
-    ran = paperfleet(
-        "simulate",
-        "--papers",
-        3000,
-        "--jobs",
-        4,
-        "--workers",
-        25,
-        "--api-rpm",
-        3000,
-        "--charts",
-        charts,
-        "--json",
-    )
+SIMULATED = ("simulate", "--papers", 3000, "--jobs", 4, "--workers", 25, "--api-rpm", 3000)
+
+
+def test_a_simulation_prints_what_binds() -> None:
+    ran = paperfleet(*SIMULATED, "--json")
     assert ran.code == 0, ran.err
     assert ran.report["samples"][-1]["done"] == 3000
     assert ran.report["binding"] == "rate_limit"
     assert ran.report["setup"]["jobs"] == 4
+
+
+@pytest.mark.slow
+def test_a_simulation_draws_its_course(tmp_path: Path) -> None:
+    assert paperfleet(*SIMULATED, "--charts", tmp_path).code == 0
     for name in ("papers", "slots", "throttles"):
-        assert (charts / f"{name}.svg").read_text(encoding="utf-8").startswith("<svg")
-        assert (charts / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / f"{name}.svg").read_text(encoding="utf-8").startswith("<svg")
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

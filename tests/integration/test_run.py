@@ -211,6 +211,7 @@ def test_a_second_parent_on_the_same_state_is_refused(
         assert running.end().code == 0
 
 
+@pytest.mark.slow
 def test_the_built_in_server_glosses_the_shipped_corpus_and_says_so(tmp_path: Path) -> None:
     ran = paperfleet("run", "handlers/corpus/sample.jsonl", "--state", tmp_path, "--json")
     assert ran.code in (0, 3), ran.err

@@ -83,6 +83,7 @@ main.main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("papers", "beside"), [(12, False), (6_000, True)])
 def test_a_run_imports_its_session_beside_a_large_ingest(tmp_path: Path, papers: int, beside: bool) -> None:
     source = corpus(tmp_path / "in.jsonl", papers)

@@ -86,6 +86,7 @@ def test_a_system_that_does_not_let_it_begin_again_runs_all_the_same(
     assert ran == [True]
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_real_run_have_none(tmp_path: Path) -> None:
     source = corpus(tmp_path / "papers.jsonl", 2)
     with start(ServerSettings(mode="canned", latency=0.5)) as server:

@@ -61,6 +61,7 @@ def test_each_event_of_a_run_is_one_message_over_all_its_sessions(
     assert len(keys) == len(set(keys))
 
 
+@pytest.mark.slow
 def test_a_stop_for_too_many_refused_papers_is_one_message_of_its_own(tmp_path: Path, ear: Ear) -> None:
     with start(ServerSettings(mode="canned", source_left=1.0)) as broken:
         ran = paperfleet(*flags(tmp_path, broken), "--max-failed", "30%", PAPERFLEET_WEBHOOK=ear.address)
@@ -134,6 +135,7 @@ def test_a_webhook_that_never_answers_holds_up_neither_papers_nor_the_end(
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_a_webhook_that_refuses_harms_nothing_and_its_address_is_never_told(
     tmp_path: Path, server: RunningServer, ear: Ear
 ) -> None:

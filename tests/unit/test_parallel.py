@@ -56,6 +56,18 @@ def test_chunks_are_taken_as_results_are_wanted_and_processes_end_with_the_calle
     assert next(taken) <= 53
 
 
+def test_chunks_of_processes_that_are_killed_are_worked_on_here() -> None:
+    here = os.getpid()
+
+    def tripled_here(number: int) -> int:
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 3 * number
+
+    found = list(ordered_map(tripled_here, iter(range(9)), processes=2))
+    assert found == [(number, 3 * number) for number in range(9)]
+
+
 def test_what_a_chunk_raises_is_raised_here() -> None:
     with pytest.raises(TypeError):
         list(ordered_map(tripled, iter([1, None, 2]), processes=2))  # type: ignore[arg-type]

@@ -103,6 +103,7 @@ def test_other_processes_give_the_same_files_to_the_byte(source: Path, tmp_path:
     assert shared(source, tmp_path / "shared") == files(tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_loses_no_record(source: Path, tmp_path: Path) -> None:
     ingest(open_source(str(source)), tmp_path / "alone")
     assert shared(source, tmp_path / "shared", "killed") == files(tmp_path / "alone")

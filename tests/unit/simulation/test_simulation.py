@@ -87,7 +87,7 @@ def test_processors_that_all_jobs_share_bind_when_calls_are_short() -> None:
 
 def test_a_ramp_lets_no_more_jobs_in_than_the_minutes_allow() -> None:
     found = simulated(
-        papers=20_000, jobs=200, workers=2, latency=2.0, ramp_start=5, ramp_per_minute=300, start_s=0.0
+        papers=10_000, jobs=200, workers=2, latency=2.0, ramp_start=5, ramp_per_minute=300, start_s=0.0
     )
     assert all(sample.jobs <= 5 + 5 * sample.at + 1 for sample in found.samples)
     assert max(sample.jobs for sample in found.samples) == 200
@@ -110,16 +110,16 @@ def test_jobs_with_a_time_limit_end_and_others_take_their_place() -> None:
 
 @pytest.mark.parametrize("limits", [{}, {"rpm": 6_000.0}, {"api_rpm": 12_000.0}])
 def test_a_coarser_step_tells_the_same_time(limits: dict[str, float]) -> None:
-    fine = simulated(papers=10_000, jobs=20, workers=20, **limits)
-    coarse = simulated(papers=10_000, jobs=20, workers=20, step=10, **limits)
+    fine = simulated(papers=6_000, jobs=20, workers=20, **limits)
+    coarse = simulated(papers=6_000, jobs=20, workers=20, step=10, **limits)
     assert coarse.wall_s == pytest.approx(fine.wall_s, rel=0.1)
     assert coarse.events < fine.events / 5
     assert coarse.calls == pytest.approx(fine.calls, rel=0.02)
-    assert (coarse.papers, coarse.samples[-1].done) == (10_000, 10_000)
+    assert (coarse.papers, coarse.samples[-1].done) == (6_000, 6_000)
 
 
 def test_samples_and_batches_do_not_grow_with_the_papers() -> None:
-    setup = SimSetup(papers=60_000, jobs=2, workers=5, latency=0.5)
+    setup = SimSetup(papers=20_000, jobs=2, workers=5, latency=0.5)
     simulation = Simulation(setup)
     found = simulation.run()
     assert len(found.samples) <= 801

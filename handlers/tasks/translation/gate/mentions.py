@@ -60,7 +60,7 @@ class Mention:
 def found_in(text: str) -> Iterator[tuple[re.Match[str], Mention]]:
     """The mentions of a flat, lower-case text where they stand. Groups 1 and 9 are their numbers."""
     for match in _MENTION.finditer(text):
-        yield match, _mention(tuple(group or "" for group in match.groups()))
+        yield match, _mention(match.groups(""))
 
 
 def mentions(text: str) -> set[Mention]:
