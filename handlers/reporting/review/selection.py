@@ -22,7 +22,7 @@ from handlers.reporting.page.survey import read_line
 from handlers.reporting.review.findings import findings
 from handlers.reporting.review.highlighting import Highlighter
 from handlers.reporting.review.mathml import is_formula
-from handlers.reporting.review.whole_text import to_whole_html
+from handlers.reporting.review.whole_text import side_by_side
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 from handlers.tasks.translation.policy import source_language
 
@@ -37,11 +37,12 @@ _SEARCHED = ("title", "abstract", "keywords")
 
 @dataclass(frozen=True)
 class Pair:
-    """One field on both sides, as HTML that is safe to put into a page."""
+    """One field on both sides, in rows of HTML that is safe to put into a page: source, translation."""
 
     name: str
-    source: str
-    result: str
+    rows: tuple[tuple[str, str], ...]
+    is_empty: bool
+    """There is no translation."""
     refused_by: tuple[str, ...]
     """Checks that speak of the translation as a whole: text to be escaped."""
 
@@ -169,12 +170,11 @@ def _pairs(paper: Paper, line: PartLine, spec: RunSpec) -> tuple[Pair, ...]:
     for name in _TEXTS:
         source, result, found = _text(getattr(paper, name)), _text(line.fields.get(name)), by_field[name]
         if result or (source and name != "body"):
-            draw = to_whole_html if name == "body" else _as_it_is
-            sides = (
-                draw(source, Highlighter((), found.spans, found.source)),
-                draw(result, Highlighter(found.result, found.spans, found.numbers)),
-            )
-            pairs.append(Pair(name, *sides, found.whole))
+            left = source, Highlighter((), found.spans, found.source)
+            right = result, Highlighter(found.result, found.spans, found.numbers)
+            is_whole = name == "body"
+            rows = side_by_side(left, right) if is_whole else ((_as_it_is(*left), _as_it_is(*right)),)
+            pairs.append(Pair(name, rows, not result, found.whole))
     return tuple(pairs)
 
 

@@ -38,23 +38,61 @@ _LONGEST_NAME = 40
 _LINK = '<a href="{}" rel="noopener noreferrer nofollow external">'
 
 
+Block = tuple[str, bool]
+"""HTML of a heading, a paragraph, a list, a table ..., and whether it is a heading."""
+
+
 def to_whole_html(text: str, highlighter: Highlighter) -> str:
     """HTML for the inside of a block; findings are marked as in other texts."""
+    return "".join(html for html, _ in _blocks(text, highlighter))
+
+
+def side_by_side(
+    source: tuple[str, Highlighter], result: tuple[str, Highlighter]
+) -> tuple[tuple[str, str], ...]:
+    """Both bodies in rows: block beside block where they have as many of them, section beside section
+    elsewhere, and whole beside whole where even the headings differ in number."""
+    left, right = (_sections(_blocks(*side)) for side in (source, result))
+    if len(left) != len(right):
+        return (("".join(map("".join, left)), "".join(map("".join, right))),)
+    rows: list[tuple[str, str]] = []
+    for one, other in zip(left, right, strict=True):
+        rows += zip(one, other, strict=True) if len(one) == len(other) else [("".join(one), "".join(other))]
+    return tuple(row for row in rows if any(row))
+
+
+def _sections(blocks: Iterator[Block]) -> list[list[str]]:
+    sections: list[list[str]] = [[]]
+    for html, is_heading in blocks:
+        if is_heading:
+            sections.append([])
+        sections[-1].append(html)
+    return sections
+
+
+def _blocks(text: str, highlighter: Highlighter) -> Iterator[Block]:
     masked = mask(text)
     if len(text) > LONGEST:
-        return _plain(highlighter.html(masked.text, masked.spans))
+        yield _plain(highlighter.html(masked.text, masked.spans)), False
+        return
     writing = _Writing(masked.spans, highlighter)
-    return "".join(
-        table_html(piece, writing.text) if is_table else _drawn(piece, writing)
-        for piece, is_table in pieces(_for_markdown(masked.text, masked.spans))
-    )
+    for piece, is_table in pieces(_for_markdown(masked.text, masked.spans)):
+        if is_table:
+            yield table_html(piece, writing.text), False
+        else:
+            yield from _drawn(piece, writing)
 
 
-def _drawn(text: str, writing: _Writing) -> str:
+def _drawn(text: str, writing: _Writing) -> Iterator[Block]:
     tokens = _parser().parse(text)
     if max((token.level for token in tokens), default=0) > _DEEPEST - _MARGIN:
-        return _plain(writing.text(text))
-    return "".join(writing.blocks(tokens))
+        yield _plain(writing.text(text)), False
+        return
+    first = 0
+    for place, token in enumerate(tokens, start=1):
+        if token.level == 0 and token.nesting <= 0:
+            yield "".join(writing.blocks(tokens[first:place])), token.type == "heading_close"
+            first = place
 
 
 def _plain(html: str) -> str:

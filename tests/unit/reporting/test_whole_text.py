@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handlers.reporting.review.findings import Mark
 from handlers.reporting.review.highlighting import Highlighter
-from handlers.reporting.review.whole_text import LONGEST, to_whole_html
+from handlers.reporting.review.whole_text import LONGEST, side_by_side, to_whole_html
 from tests.builders.growth import assert_linear, repeated
 
 ALLOWED = re.compile(
@@ -118,6 +118,20 @@ def test_findings_are_marked_in_headings_lists_and_tables() -> None:
     )
     assert html.count('<mark data-check="numbers" title="numbers">') == 3
     assert '<mark data-check="mathematics" title="mathematics"><math' in html
+
+
+def beside(source: str, result: str) -> list[tuple[str, str]]:
+    rows = side_by_side((source, Highlighter()), (result, Highlighter()))
+    return [(words(left), words(right)) for left, right in rows]
+
+
+def test_blocks_stand_beside_each_other_and_sections_where_blocks_cannot() -> None:
+    source = "一\n\n# 二\n\n三\n\n<table><tr><td>四</td></tr></table>\n\n# 五\n\n六\n\n七"
+    result = "1\n\n# 2\n\n3\n\n<table><tr><td>4</td></tr></table>\n\n# 5\n\n6 7"
+    assert beside(source, result) == [("一", "1"), ("二", "2"), ("三", "3"), ("四", "4"), ("五六七", "56 7")]
+    assert beside("# 一\n\n# 二", "# 1") == [("一二", "1")]
+    assert beside("一\n\n二", "") == [("一二", "")]
+    assert beside("", "") == []
 
 
 @pytest.mark.slow
