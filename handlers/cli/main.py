@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from handlers.cli.flags.help_words import WordedGroup
+from handlers.cli.flags.quiet_pipe import quiet_pipe
 from handlers.errors import PaperfleetError
 
 _HELP = "Push a corpus of papers through an LLM API: fast, within budget, nothing lost, nothing paid twice."
@@ -118,7 +119,10 @@ def main() -> None:
     """Entry point. An expected error is one sentence on stderr and exit code 2."""
     try:
         word = sys.argv[1] if len(sys.argv) > 1 else ""
-        (app_of(word) if word in _MODULES or _COMPLETES in os.environ else outline())(prog_name="paperfleet")
+        with quiet_pipe():
+            (app_of(word) if word in _MODULES or _COMPLETES in os.environ else outline())(
+                prog_name="paperfleet"
+            )
     except PaperfleetError as error:
         _exit_with(str(error))
     except sqlite3.DatabaseError as error:
