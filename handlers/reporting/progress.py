@@ -8,7 +8,7 @@ from types import TracebackType
 
 from rich.console import Console
 
-from handlers.domain.counted import counted
+from handlers.counted import counted
 from handlers.domain.job import JobRecord
 from handlers.domain.ledger import BudgetState
 from handlers.domain.money import usd
