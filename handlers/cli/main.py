@@ -10,8 +10,6 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from handlers.cli.flags.help_words import WordedGroup
 from handlers.cli.flags.quiet_pipe import quiet_pipe
@@ -31,7 +29,7 @@ _COMMANDS = {
     "A run": {
         "run": ("run_command", "Translate a corpus with a fleet of local jobs, or go on with it."),
         "runs": ("existing.list_command", "List the runs of a state."),
-        "status": ("runs_commands", "Show how a run stands."),
+        "status": ("existing.status_command", "Show how a run stands."),
         "pause": ("existing.control_commands", "Pause a run within seconds."),
         "resume": ("existing.control_commands", "Re-arm a run that is paused, parked or cancelled."),
         "retry": ("existing.control_commands", "Reopen failed or flagged papers."),
@@ -134,6 +132,9 @@ def main() -> None:
 
 
 def _exit_with(sentence: str) -> None:
+    from rich.console import Console  # nothing of it is needed where all is well and no help is asked for
+    from rich.markup import escape
+
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(sentence)}", soft_wrap=True)
     sys.exit(2)
 
