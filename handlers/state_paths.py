@@ -10,6 +10,8 @@ LOCK = "parent.lock"
 CORPORA, RUNS = "corpora", "runs"
 PILOT = "pilot-"
 """Begins the id of a run that a pilot made."""
+RUN_PLAN = "plan.json"
+"""The plan that a run executes, in the run's folder."""
 SEGMENTS, RESULTS, SESSIONS, TOLD = "segments", "results", "sessions", "told"
 """Folders of a run: parts of a machine's jobs, parts of a stack's, what Actions' sessions measured, and the
 events that a webhook has heard."""

@@ -28,8 +28,9 @@ PARKED, INTERRUPTED = 4, 130
 app = typer.Typer(
     name="actions",
     cls=WordedGroup,
-    no_args_is_help=True,
+    invoke_without_command=True,
     help="Sessions on GitHub Actions: plan, begin, work, collect, status.",
+    epilog="Example: `paperfleet actions plan --corpus papers.jsonl --output plan`",
 )
 PlanFolder = Annotated[Path, typer.Option("--plan", help="Folder that `actions plan` wrote.")]
 
@@ -43,6 +44,12 @@ def register(root: typer.Typer) -> None:
     add_command(app, "next", next_session, "actions next")
     add_command(app, "status", status, "actions status --repository owner/name")
     root.add_typer(app)
+
+
+@app.callback()
+def _shows_help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def plan(

@@ -10,10 +10,9 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from handlers.cli.flags.help_words import WordedGroup
+from handlers.cli.flags.quiet_pipe import quiet_pipe
 from handlers.errors import PaperfleetError
 
 _HELP = "Push a corpus of papers through an LLM API: fast, within budget, nothing lost, nothing paid twice."
@@ -30,7 +29,7 @@ _COMMANDS = {
     "A run": {
         "run": ("run_command", "Translate a corpus with a fleet of local jobs, or go on with it."),
         "runs": ("existing.list_command", "List the runs of a state."),
-        "status": ("runs_commands", "Show how a run stands."),
+        "status": ("existing.status_command", "Show how a run stands."),
         "pause": ("existing.control_commands", "Pause a run within seconds."),
         "resume": ("existing.control_commands", "Re-arm a run that is paused, parked or cancelled."),
         "retry": ("existing.control_commands", "Reopen failed or flagged papers."),
@@ -118,7 +117,10 @@ def main() -> None:
     """Entry point. An expected error is one sentence on stderr and exit code 2."""
     try:
         word = sys.argv[1] if len(sys.argv) > 1 else ""
-        (app_of(word) if word in _MODULES or _COMPLETES in os.environ else outline())(prog_name="paperfleet")
+        with quiet_pipe():
+            (app_of(word) if word in _MODULES or _COMPLETES in os.environ else outline())(
+                prog_name="paperfleet"
+            )
     except PaperfleetError as error:
         _exit_with(str(error))
     except sqlite3.DatabaseError as error:
@@ -130,6 +132,9 @@ def main() -> None:
 
 
 def _exit_with(sentence: str) -> None:
+    from rich.console import Console  # nothing of it is needed where all is well and no help is asked for
+    from rich.markup import escape
+
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(sentence)}", soft_wrap=True)
     sys.exit(2)
 

@@ -1,4 +1,4 @@
-"""Commands on a run that exists: show its state and results."""
+"""Commands on a run that exists: its report and its results."""
 
 from __future__ import annotations
 
@@ -9,55 +9,29 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.state import State, export_processes
 from handlers.cli.existing.opened_run import opened_run
+from handlers.cli.existing.status_command import report_of
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.review_command import PageSources, write_page
-from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError
-from handlers.planning.plan_against_run import with_forecast
 from handlers.reporting.markdown import to_markdown
-from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.results.export import Counts, export, export_jsonl
 from handlers.results.export_shape import ExportShape, Format, columns_of, format_of
 from handlers.results.parquet_writer import export_parquet
 from handlers.results.xlsx_writer import export_xlsx
-from handlers.runs.summarise import summarise
-from handlers.state_paths import run_folder
 
-_WATCH_EVERY = 2.0
 Output = Annotated[Path | None, typer.Option(help="File to write; `-` or none: standard output.")]
 
 
 def register(app: typer.Typer) -> None:
     for name, command, example in (
-        ("status", status, "status --run-id june --watch"),
         ("report", report, "report --run-id june --format md --output june.md"),
         ("export", export_results, "export --run-id june --format csv --output june.csv"),
     ):
         add_command(app, name, command, example)
-
-
-def status(
-    *,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Show progress until no job works on the run, then the report.")
-    ] = False,
-    as_json: shared_options.AsJson = False,
-    **flags: Any,
-) -> None:
-    """Show the state of a run: papers, pace, money, jobs and queue. Fast, however many papers there are."""
-    with opened_run(flags) as (adapters, run):
-        summary = _summary(adapters, run)
-        if as_json:
-            typer.echo(summary.model_dump_json())
-        elif watch:
-            _watch(adapters, run, summary)
-        else:
-            render(summary, Console())
 
 
 def report(
@@ -88,7 +62,7 @@ def report(
     if to_stdout and (str(output) == "-" if output else bool(as_json or form)):
         raise UsageError("--html -: the page goes to standard output, so the report needs --output FILE")
     with opened_run(flags) as (adapters, run):
-        summary = _summary(adapters, run, detail=True)
+        summary = report_of(adapters, run, detail=True)
         if html is not None:
             write_page(adapters, summary, html, PageSources(plan, review))
         if html is not None and not to_stdout:
@@ -157,22 +131,6 @@ def _export(
             _say(f"{fit.cut:,} texts are longer than a cell of Excel holds and are cut: csv has them whole")
         return counts
     return export(adapters, run, target, form, shape)
-
-
-def _summary(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:
-    summary = summarise(adapters, run_id, is_alive=is_alive, detail=detail)
-    return with_forecast(summary, run_folder(adapters.directory, run_id))
-
-
-def _watch(adapters: State, run_id: str, first: RunReport) -> None:
-    """Show progress on stderr as the session does, and the report once no job works on the run."""
-    summary = first
-    with Progress(Console(stderr=True, highlight=False)) as progress:
-        while summary.state == "running":
-            progress.update(adapters.ledger, run_id, now=adapters.clock.now())
-            adapters.clock.sleep(_WATCH_EVERY)
-            summary = _summary(adapters, run_id)
-    render(summary, Console())
 
 
 def _write(text: str, output: Path | None) -> None:

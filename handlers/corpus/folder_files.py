@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from handlers.corpus.sources.source_notes import shown
-from handlers.domain.counted import counted
+from handlers.counted import counted
 from handlers.state_paths import CORPORA, LEDGER, RUNS
 
 _BUILT = frozenset(

@@ -8,6 +8,9 @@ from pydantic_core import from_json
 
 from handlers.domain.money import NanoUsd
 
+LEASE_TTL = 120.0
+"""Seconds that a job's lease of a batch lasts without a heartbeat."""
+
 
 @dataclass(frozen=True)
 class JobStats:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from handlers.domain.batch import QueueMessage
+from handlers.domain.job import LEASE_TTL
 from handlers.errors import PaperfleetError
 from handlers.pipeline.clock_jumps import ClockSteps
-from handlers.pipeline.heartbeat import LEASE_TTL
 from handlers.pipeline.job_runner import Job
 
 logger = logging.getLogger(__name__)

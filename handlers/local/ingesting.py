@@ -17,7 +17,7 @@ from handlers.corpus.ingest_cache import place_of, remember, remembered
 from handlers.corpus.profile import Profile
 from handlers.corpus.sources.formats import Source, open_source
 from handlers.corpus.sources.source_notes import NotingSource, SourceNotes, named
-from handlers.domain.counted import counted
+from handlers.counted import counted
 from handlers.errors import SourceError, UsageError
 from handlers.extras import how_to_get
 from handlers.settings import Settings

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
 from handlers.domain.call import CallRecord
+from handlers.domain.job import LEASE_TTL
 from handlers.domain.ledger import PaperRow
 from handlers.domain.paper import TERMINAL, Paper
 from handlers.domain.part_lines import decode
@@ -27,7 +28,7 @@ from handlers.errors import (
 )
 from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.context import Contexts, RunContext
-from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
+from handlers.pipeline.heartbeat import BatchLease, Heartbeat
 from handlers.pipeline.paper_times import text_size
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import PendingPaper, failed_unread, reuse_results, run_paper

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from handlers.domain.job import JobStats
+from handlers.domain.job import LEASE_TTL, JobStats
 from handlers.llm.limits.gossip import FleetView, LimiterReport
 from handlers.pipeline.clock_jumps import ClockSteps
 from handlers.pipeline.context import RunContext
@@ -18,7 +18,6 @@ from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
 
-LEASE_TTL = 120.0
 _EXTEND_EVERY = 30.0
 BEAT = 1.0
 """Seconds between two looks of each thread; a report waits for the job's ``report_every``, too."""

@@ -9,19 +9,17 @@ from handlers.domain.plan import PlanFile
 from handlers.domain.run_report import ForecastFigure, RunForecast, RunReport
 from handlers.errors import UsageError
 from handlers.planning import plan_file
-
-PLAN = "plan.json"
-"""File of the plan that a run executes, in the run's folder of the state."""
+from handlers.state_paths import RUN_PLAN
 
 
 def keep(plan: PlanFile, folder: Path) -> None:
     """Let the run's reports know of the plan."""
-    plan_file.write(plan, folder / PLAN)
+    plan_file.write(plan, folder / RUN_PLAN)
 
 
 def with_forecast(report: RunReport, folder: Path) -> RunReport:
     """The report with the plan of its run, if it was started with one."""
-    path = folder / PLAN
+    path = folder / RUN_PLAN
     if not path.is_file():
         return report
     try:

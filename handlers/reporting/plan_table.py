@@ -70,7 +70,8 @@ def plan_renderable(plan: Plan) -> RenderableType:
             grid.add_row(*(Text(plain(cell)) for cell in row))
         parts.append(grid)
     parts += [Text(f"  {tier}: {plain(reason)}", style="dim") for tier, reason in _risks(plan)]
-    parts.append(Text(f"recommended: {plan.recommended or 'none'}: {plain(plan.reason)}", style="bold"))
+    if plan.recommended is not None:  # why none is, is the command's error
+        parts.append(Text(f"recommended: {plan.recommended}: {plain(plan.reason)}", style="bold"))
     parts += [Text.assemble(("warning: ", "yellow"), plain(each)) for each in plan.warnings]
     return Group(*parts)
 

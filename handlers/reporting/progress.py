@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 
-from rich.console import Console, RenderableType
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bar
-from rich.text import Text
+from rich.console import Console
 
+from handlers.counted import counted
 from handlers.domain.job import JobRecord
 from handlers.domain.ledger import BudgetState
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import RunTotals
 from handlers.ports import Ledger
+from handlers.reporting.live_lines import LiveLines, bar, can_redraw
 from handlers.reporting.plain import plain
 from handlers.reporting.time_left import Forecast, span
 
@@ -25,16 +23,6 @@ _PLAIN_EVERY = 5.0
 _LATELY = 30.0
 """Seconds for which an error is news."""
 _ERRORS_SHOWN = 3
-
-
-class _TwoLines(Bar):
-    """The bar, and below it what would not fit beside it."""
-
-    below = Text()
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        yield self.make_tasks_table(self.tasks)
-        yield self.below
 
 
 class Progress:
@@ -46,35 +34,27 @@ class Progress:
         self._errors: deque[tuple[float, dict[str, int]]] = deque()
         self._said_at = 0.0
         self._under_way = False
-        self._bar: _TwoLines | None = None
-        if console.is_terminal:
-            self._bar = _TwoLines(
-                BarColumn(bar_width=30),
-                MofNCompleteColumn(),
-                TextColumn("{task.description}", markup=False),
-                console=console,
-                auto_refresh=False,
-            )
-            self._task = self._bar.add_task("starting", total=None)
+        self._live = LiveLines(console) if can_redraw(console) else None
 
     def __enter__(self) -> Progress:
-        if self._bar is not None:
-            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._live is not None:
+            self._live.end()
 
     def say(self, sentence: str) -> None:
         """One line that stays."""
-        self._console.print(escape(sentence), highlight=False, soft_wrap=True)
+        if self._live is not None:
+            self._live.above(sentence)
+        else:
+            self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     def update(self, ledger: Ledger, run_id: str, *, now: float) -> None:
         """Nothing is shown before the first job is at work."""
-        if self._bar is None and now - self._said_at < _PLAIN_EVERY:
+        if self._live is None and now - self._said_at < _PLAIN_EVERY:
             return
         live = [job for job in ledger.jobs(run_id) if job.ended_at is None]
         self._under_way = self._under_way or bool(live)
@@ -91,13 +71,11 @@ class Progress:
         parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
         parts += [_outcomes(totals), _thoughts(live), self._lately(totals, now)]
         details = ", ".join(filter(None, parts))
-        if self._bar is not None:
-            self._bar.below = Text(details)
-            self._bar.update(
-                self._task, total=finished + pending, completed=finished, description=pace, refresh=True
-            )
+        count = f"{finished:,}/{finished + pending:,} papers"
+        if self._live is not None:
+            self._live.draw([f"{bar(finished, finished + pending)} {count}", pace, details])
         else:
-            self.say(f"{finished:,}/{finished + pending:,} papers, {pace}, {details}")
+            self.say(f"{count}, {pace}, {details}")
 
     def _lately(self, totals: RunTotals, now: float) -> str:
         """The commonest error classes of the last half minute."""
@@ -113,7 +91,11 @@ class Progress:
 def _slots(live: Sequence[JobRecord]) -> str:
     busy = sum(job.stats.in_flight for job in live)
     slots, ceiling = sum(job.stats.slots for job in live), sum(job.workers for job in live)
-    return f"{busy:,} calls in {slots:,} of {ceiling:,} slots of {len(live)} jobs"
+    if not slots:
+        return f"{counted(len(live), 'job')} starting" if live else "no job is at work"
+    return (
+        f"{counted(busy, 'call')} in {slots:,} of {counted(ceiling, 'slot')} of {counted(len(live), 'job')}"
+    )
 
 
 def _thoughts(live: Sequence[JobRecord]) -> str:

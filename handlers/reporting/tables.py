@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from handlers.domain.counted import counted
+from handlers.counted import counted
 from handlers.domain.run_report import ForecastFigure, JobReport, Latency, RunReport
 
 _MOST_JOBS = 30

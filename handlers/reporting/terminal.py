@@ -23,8 +23,10 @@ _COLOURS = {
 
 
 def render(report: RunReport, console: Console) -> None:
-    """Print it. Nothing of it is read as markup."""
-    console.print(_renderable(report))
+    """Print it. Nothing of it is read as markup. On a terminal how the run stands comes last, where it is
+    seen; a file or a pipe has it first."""
+    head, rest = _head(report), _figures(report)
+    console.print(*([rest, head] if console.is_terminal else [head, rest]), sep="\n")
 
 
 def print_table(table: ReportTable, console: Console) -> None:
@@ -32,9 +34,8 @@ def print_table(table: ReportTable, console: Console) -> None:
     console.print(_grid(table))
 
 
-def _renderable(report: RunReport) -> RenderableType:
-    parts: list[RenderableType] = [_head(report)]
-    parts += [_grid(table) for table in tables(report)]
+def _figures(report: RunReport) -> RenderableType:
+    parts: list[RenderableType] = [_grid(table) for table in tables(report)]
     if note := left_out(report):
         parts.append(Text(note, style="dim"))
     parts += [Text.assemble(("warning: ", "yellow"), plain(warning)) for warning in report.warnings]

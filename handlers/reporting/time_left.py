@@ -64,9 +64,13 @@ def span(left: tuple[float, float] | None) -> str:
         return "time left unknown"
     low, high = left
     unit, seconds, digits = _unit(low if math.isinf(high) else high)
-    first, last = (f"{bound / seconds:.{digits}f}" for bound in left)
+    if high < 1:
+        return "under a second left"
+    first, last = (f"{bound / seconds:,.{digits}f}" for bound in left)
     if math.isinf(high):
-        return f"more than {first} {unit} left"
+        return f"more than {first} {unit} left" if low >= 1 else "time left unknown"
+    if first == "0":
+        return f"under {last} {unit} left"
     return f"{first} {unit} left" if first == last else f"{first}-{last} {unit} left"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from handlers.counted import counted
 from handlers.domain.batch import QueueCounts
-from handlers.domain.counted import counted
 from handlers.domain.job import JobRecord
 from handlers.domain.run import READY, Control, RunState, RunTotals, SessionRecord
 from handlers.runs.sessions import IsAlive

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from handlers.domain.job import JobRecord
+from handlers.domain.job import LEASE_TTL, JobRecord
 from handlers.domain.run import SessionRecord
-from handlers.pipeline.heartbeat import LEASE_TTL
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from handlers.bootstrap.state import State
 from handlers.cli.existing.opened_run import opened_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
-from handlers.domain.counted import counted
+from handlers.counted import counted
 from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.runs import control

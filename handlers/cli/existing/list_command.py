@@ -14,7 +14,7 @@ from handlers.bootstrap.state import State, open_state
 from handlers.cli.existing.opened_run import check_folder
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
-from handlers.domain.counted import counted
+from handlers.counted import counted
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run import RunState
 from handlers.reporting.tables import ReportTable, age

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from handlers.bootstrap.state import State, open_state
-from handlers.domain.counted import counted
+from handlers.counted import counted
 from handlers.errors import UnknownRunError
 from handlers.settings import Settings, load_settings
 from handlers.state_paths import PILOT

@@ -27,6 +27,16 @@ _SUFFIXES = {
     ".txt": "csv",
 }
 _PLACE_SUFFIXES = {".parquet": "parquet"}
+_SAVE = "is not read; save its sheet as CSV (UTF-8) and give that file"
+_EXPORT = "is not read; export the records as CSV from where it comes from, and give that file"
+_INSTEAD = {
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls"), f"a workbook of Excel {_SAVE}"),
+    **dict.fromkeys((".ods", ".numbers"), f"a workbook {_SAVE}"),
+    **dict.fromkeys((".bib", ".ris", ".nbib", ".enw", ".xml", ".rdf"), f"a list of references {_EXPORT}"),
+    **dict.fromkeys((".md", ".markdown"), "one Markdown file is no source; give the folder that it lies in"),
+    **dict.fromkeys((".zip", ".7z", ".rar", ".tar", ".tgz"), "an archive is not read; unpack it first"),
+}
+"""What people have in place of a source → what to do."""
 
 
 class Source(Protocol):
@@ -99,6 +109,8 @@ def _format_of(path: Path) -> str:
         return _PLACE_SUFFIXES[path.suffix.lower()]
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     format_name = _SUFFIXES.get(suffix.lower())
+    if (instead := _INSTEAD.get(suffix.lower())) is not None:
+        raise SourceError(f"{path}: {instead}")
     if format_name is None:
         known = ", ".join([*(f"{known} and {known}.gz" for known in _SUFFIXES), *_PLACE_SUFFIXES])
         raise SourceError(

@@ -15,6 +15,7 @@ from handlers.planning import plan_file
 from handlers.planning.plan_request import PlanRequest
 from handlers.reporting.markdown import to_markdown
 from handlers.settings import load_settings
+from handlers.state_paths import RUN_PLAN
 from tests.builders.plans import planned
 from tests.builders.reports import report, terminal
 
@@ -144,5 +145,5 @@ def test_a_run_without_a_plan_has_no_forecast_and_a_damaged_one_is_a_warning(
     assert forecast.with_forecast(report(), tmp_path).forecast is None
     forecast.keep(sealed, tmp_path)
     assert forecast.with_forecast(report(), tmp_path).forecast is not None
-    (tmp_path / forecast.PLAN).write_text("{", encoding="utf-8")
+    (tmp_path / RUN_PLAN).write_text("{", encoding="utf-8")
     assert "no forecast" in forecast.with_forecast(report(), tmp_path).warnings[-1]

@@ -63,7 +63,7 @@ def test_a_plain_line_has_every_figure_and_comes_every_few_seconds(ledger: Sqlit
     assert first.startswith("0/10 papers, 0 papers/h, time left unknown")
     assert second.startswith("4/10 papers, 2,8")
     for figure in (
-        "4 calls in 5 of 8 slots of 1 jobs", "0 throttled", "$0.2500 of $1.00 (25%)", "1 flagged (25.0%)",
+        "4 calls in 5 of 8 slots of 1 job,", "0 throttled", "$0.2500 of $1.00 (25%)", "1 flagged (25.0%)",
         "0 failed", "lately http_[503] x1",
     ):  # fmt: skip
         assert figure in second
@@ -133,6 +133,11 @@ def test_a_forecast_is_a_span_whatever_was_seen(steps: list[tuple[float, int]], 
         ((300.0, 300.1), "5 min left"),
         ((9000.0, 10800.0), "2.5-3.0 h left"),
         ((90.0, math.inf), "more than 90 s left"),
+        ((0.2, math.inf), "time left unknown"),
+        ((0.0, 0.0), "under a second left"),
+        ((0.2, 0.7), "under a second left"),
+        ((0.4, 3.0), "under 3 s left"),
+        ((5_000_000.0, 5_400_000.0), "1,388.9-1,500.0 h left"),
     ],
 )
 def test_time_left_is_said_in_the_unit_that_fits(left: tuple[float, float] | None, words: str) -> None:
