@@ -91,7 +91,7 @@ def test_a_command_that_needs_an_extra_says_so_before_it_begins(
 def test_the_workflows_own_action_comes_with_the_package(installed: Path, tmp_path: Path) -> None:
     """A repository that calls the workflow has none."""
     line = "from handlers.actions.environment import github_environment as github; github().provide_step()"
-    assert run(installed / "python", "-c", line, GITHUB_WORKSPACE=str(tmp_path)).returncode == 0
+    assert run(installed / "python", "-P", "-c", line, GITHUB_WORKSPACE=str(tmp_path)).returncode == 0
     action = Path(".github/actions/step/action.yml")
     assert (tmp_path / action).read_bytes() == (ROOT / action).read_bytes()
 
