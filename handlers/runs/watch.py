@@ -6,8 +6,8 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from handlers.domain.run_report import RunReport
 from handlers.domain.job import LEASE_TTL
+from handlers.domain.run_report import RunReport
 from handlers.ports import Backend
 from handlers.runs.control import dead_batches
 from handlers.runs.submit import queue_entry
