@@ -149,6 +149,8 @@ def _texts_of_object(field: str, value: dict[str, Any], language: str | None, de
     if held is None and not any(name in value for name in _HOLDS_TEXT):
         held = chosen(value, language)
     if held is value:
+        if list(value) == ["base64"]:
+            plain_text(field, value)
         names = ", ".join(clean_text(name)[:40] for name in list(value)[:8])
         raise RecordError(f"{field} is an object that holds no text (its fields: {names})")
     label = next((value[name] for name in _LABELS if isinstance(value.get(name), str)), "")
@@ -178,4 +180,6 @@ def _on_one_line(text: str) -> str:
 def _kind(value: object) -> str:
     if isinstance(value, float):
         return f"the number {value!r}, which may have been another"
+    if isinstance(value, dict) and list(value) == ["base64"]:
+        return "bytes that are no UTF-8"
     return f"a {type(value).__name__}"
