@@ -40,6 +40,8 @@ def plain_text(field: str, value: object) -> str:
         return str(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return str(int(value))  # how a table keeps whole numbers where some are missing
+    if isinstance(value, dict) and len(value) == 1 and isinstance(inner := value.get("$oid"), str):
+        return clean_text(inner)  # as MongoDB exports ids
     raise RecordError(f"{field} is {_kind(value)}, not text")
 
 

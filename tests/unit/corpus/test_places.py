@@ -65,9 +65,9 @@ def test_the_rows_of_a_parquet_file_come_in_order_with_lists_and_nulls(tmp_path:
 def test_binary_columns_are_texts_and_whole_numbers_stay(tmp_path: Path) -> None:
     """As programs write them that know no text, and ones that keep whole numbers with gaps as floats."""
     rows = (
-        r"SELECT 1::DOUBLE id, '\xE9\xA2\x98'::BLOB title, ['\xE9\xA2\x98'::BLOB] keywords, 'nan'::DOUBLE abstract"
-        r" UNION ALL SELECT 2, '\xB1\xEA'::BLOB, NULL, NULL UNION ALL SELECT 2 ** 60, NULL, NULL, NULL"
-        r" UNION ALL SELECT 4, NULL, NULL, NULL"
+        r"SELECT 1::DOUBLE id, '\xE9\xA2\x98'::BLOB title, ['\xE9\xA2\x98'::BLOB] keywords,"
+        r" 'nan'::FLOAT abstract UNION ALL SELECT 2, '\xB1\xEA'::BLOB, NULL, NULL"
+        r" UNION ALL SELECT 2 ** 60, NULL, NULL, NULL UNION ALL SELECT 4, NULL, NULL, NULL"
     )
     database = duckdb.connect()
     database.execute(f"COPY ({rows}) TO '{tmp_path / 'a.parquet'}' (FORMAT parquet)")
