@@ -129,8 +129,10 @@ def _naming(mapping: Mapping[str, str], names: Sequence[str]) -> _Naming:
 def _holds(field: str, value: object) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
-    if isinstance(value, list | dict):
-        return bool(value) and (field != "id" or "$oid" in value)
+    if isinstance(value, list):
+        return field in _PROSE and any(isinstance(each, str | list | dict) for each in value)
+    if isinstance(value, dict):
+        return "$oid" in value if field == "id" else field in _PROSE and bool(value)
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -7,11 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from handlers.corpus.sources.csv_reading import CsvLines, UnreadableLineError
 from handlers.corpus.sources.json_lines import Opener
 from handlers.corpus.sources.reader import MAX_LINE_BYTES, BadLine, Record
-from handlers.corpus.sources.row_starts import RowStarts
 from handlers.corpus.sources.source_notes import SourceNotes
+from handlers.corpus.sources.tables.row_lines import RowLines, UnreadableLineError
+from handlers.corpus.sources.tables.row_starts import RowStarts
 from handlers.errors import SourceError
 
 DELIMITERS = ",;\t|"
@@ -44,7 +44,7 @@ class CsvSource:
         with self._opener() as stream:
             # The limit is csv's own and process-wide; it only ever grows, and the record's bound holds.
             csv.field_size_limit(max(csv.field_size_limit(), self._limit))
-            lines = CsvLines(stream, self._limit)
+            lines = RowLines(stream, self._limit)
             table = _header(lines, self.name)
             if table is not None:
                 self.notes.delimiter = table.delimiter
@@ -59,7 +59,7 @@ class CsvSource:
                     )
 
 
-def _header(lines: CsvLines, name: str) -> _Table | None:
+def _header(lines: RowLines, name: str) -> _Table | None:
     """None if the source has no line but blank ones."""
     try:
         text = lines.next_that_is_not_blank()
@@ -108,7 +108,7 @@ class _Table:
         self._after_break = 0
         """The line of a broken record after which no whole row came."""
 
-    def records(self, lines: CsvLines) -> Iterator[tuple[int, Record | BadLine]]:
+    def records(self, lines: RowLines) -> Iterator[tuple[int, Record | BadLine]]:
         """A short row is held back until the next one tells whether it was broken over two lines."""
         held: tuple[int, Record, str] | None = None
         for first, row, excerpt in self._rows(lines):
@@ -123,7 +123,7 @@ class _Table:
         if held is not None:
             yield held[0], held[1]
 
-    def _rows(self, lines: CsvLines) -> Iterator[tuple[int, list[str] | BadLine, str]]:
+    def _rows(self, lines: RowLines) -> Iterator[tuple[int, list[str] | BadLine, str]]:
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         while True:
             lines.start_record()
@@ -140,7 +140,7 @@ class _Table:
             if row:
                 yield lines.first, row, lines.excerpt
 
-    def _row(self, cells: list[str], lines: CsvLines) -> list[str] | BadLine:
+    def _row(self, cells: list[str], lines: RowLines) -> list[str] | BadLine:
         """[] if it is blank."""
         if not cells:
             return []
@@ -168,17 +168,17 @@ class _Table:
             self._ids_first and _PROSE.search(cells[0] or " ")
         )
 
-    def _taken_row(self, lines: CsvLines) -> int:
+    def _taken_row(self, lines: RowLines) -> int:
         """Where in a record of several lines one begins that is a row of its own: an open quote took it, and
         another quote closed it."""
         place = self._next_start(lines)
         return place if place and self._starts.counts_on(lines.first_line, lines.ahead()) else 0
 
-    def _next_start(self, lines: CsvLines) -> int:
+    def _next_start(self, lines: RowLines) -> int:
         first = lines.first_line
         return next((at for at, line in lines.later_lines() if self._starts.is_one(line, first)), 0)
 
-    def _broken(self, lines: CsvLines, reason: str, excerpt: str = "") -> BadLine:
+    def _broken(self, lines: RowLines, reason: str, excerpt: str = "") -> BadLine:
         """Costs the lines up to the first that begins a row, and those after it that cannot be one."""
         place = self._next_start(lines)
         if not place or not lines.give_again(place):

@@ -26,7 +26,7 @@ class UnreadableLineError(Exception):
         self.bad = bad
 
 
-class CsvLines:
+class RowLines:
     """Keeps what ``csv.reader`` does not tell: a record's lines, and whether they are UTF-8.
 
     An iterator class and not a generator: the reader goes on after an exception went through it.
@@ -52,7 +52,7 @@ class CsvLines:
         self._record.clear()
         self.invalid = ""
 
-    def __iter__(self) -> CsvLines:
+    def __iter__(self) -> RowLines:
         return self
 
     def __next__(self) -> str:
