@@ -10,12 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from handlers.corpus.fields.inverted_index import INDEX_FIELDS
 from handlers.corpus.sources.reader import Record
 from handlers.corpus.sources.source_notes import SourceNotes, named, shown
 from handlers.errors import UsageError
 
 FIELDS = ("id", "title", "abstract", "body", "keywords", "language", "license", "url", "date")
 """Fields of a paper that a source may fill, in the order of the canonical line."""
+_OURS = (*FIELDS, *INDEX_FIELDS, "same_as")
 _SYNONYMS = Path(__file__).with_name("field_names.toml")
 _LONGEST = 100
 """Characters of a name that is worth a look."""
@@ -121,15 +123,17 @@ def _naming(mapping: Mapping[str, str], names: Sequence[str]) -> _Naming:
     stated = {field: field for field in FIELDS} | {f: _alike(n, there) for f, n in mapping.items()}
     free = [name for name in names if name not in FIELDS and name not in stated.values()]
     found = _found([field for field in FIELDS if field not in mapping and field not in there], free)
-    return _Naming(stated, found, frozenset((*FIELDS, *mapping.values(), *stated.values(), "same_as")))
+    return _Naming(stated, found, frozenset((*_OURS, *mapping.values(), *stated.values())))
 
 
 def _holds(field: str, value: object) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
     if isinstance(value, list):
-        return field == "keywords" and all(isinstance(each, str) for each in value)
-    return isinstance(value, int) and not isinstance(value, bool)
+        return field in _PROSE and any(isinstance(each, str | list | dict) for each in value)
+    if isinstance(value, dict):
+        return "$oid" in value if field == "id" else field in _PROSE and bool(value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _alike(name: str, names: Collection[str]) -> str:

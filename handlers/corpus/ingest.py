@@ -19,7 +19,7 @@ from typing import IO
 from handlers.atomic_file import sync
 from handlers.corpus.field_names import FieldReader
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines
-from handlers.corpus.normalise import KEYWORD_SEPARATORS, Normaliser, Prepared
+from handlers.corpus.normalise import Normaliser, Prepared
 from handlers.corpus.prepare import Chunk, Item, Refused, excerpts_of, prepared
 from handlers.corpus.profile import Profile, ProfileBuilder
 from handlers.corpus.seen_papers import SeenPapers
@@ -64,7 +64,6 @@ def ingest(
     directory: Path,
     *,
     mapping: Mapping[str, str] | None = None,
-    keyword_separators: str = KEYWORD_SEPARATORS,
     processes: int = 1,
     alongside: Callable[[], None] | None = None,
 ) -> IngestResult:
@@ -75,7 +74,7 @@ def ingest(
     are started. Files appear whole or not at all, the corpus last, so that whoever sees it finds the others;
     files that are there with the same bytes stay as they are. SourceError if not one record is a paper.
     """
-    normaliser = Normaliser(mapping or {}, separators=keyword_separators)
+    normaliser = Normaliser(mapping or {})
     folder = directory / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)

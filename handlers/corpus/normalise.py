@@ -14,6 +14,18 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from handlers.corpus.field_names import FIELDS, FieldReader
+from handlers.corpus.fields.field_text import (
+    RecordError,
+    abstract_of,
+    body_of,
+    date_of,
+    every_text,
+    first_text,
+    plain_text,
+    title_of,
+)
+from handlers.corpus.fields.inverted_index import INDEX_FIELDS
+from handlers.corpus.fields.keyword_list import keywords_of
 from handlers.corpus.index import EMPTY, NO_DERIVATIVES
 from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, is_certain, normalise_language
 from handlers.corpus.sources.reader import Record
@@ -21,9 +33,8 @@ from handlers.corpus.text import clean_text, clean_value
 from handlers.domain.licenses import forbids_derivatives, normalise_license
 from handlers.domain.paper import Paper
 from handlers.domain.token_estimate import tokens_of_size
-from handlers.errors import UsageError, first_problem
+from handlers.errors import first_problem
 
-KEYWORD_SEPARATORS = ";,；，、"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _BITS = {name: 1 << bit for bit, name in enumerate(FIELDS)}
 _OWN = frozenset({*FIELDS, "same_as"})
@@ -37,10 +48,6 @@ _SHORT_TAG = 64
 _known_tag = lru_cache(maxsize=1024)(normalise_language)
 _DOI = re.compile(r"10\.\d{4,9}/\S{1,300}")
 _URL = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
-
-
-class RecordError(ValueError):
-    """The record is no paper; the message is the reason for the rejects file."""
 
 
 class Prepared(NamedTuple):
@@ -76,10 +83,7 @@ class Prepared(NamedTuple):
 class Normaliser:
     """Raw records → drafts. ``mapping`` is paper field → the source's name for it."""
 
-    def __init__(self, mapping: Mapping[str, str], *, separators: str = KEYWORD_SEPARATORS) -> None:
-        if not separators:
-            raise UsageError("the keyword separators are empty: give at least one character")
-        self._separators = re.compile("[" + re.escape(separators) + "]")
+    def __init__(self, mapping: Mapping[str, str]) -> None:
         self.reader = FieldReader(mapping)
 
     def prepare(self, number: int, record: Record) -> Prepared:
@@ -117,38 +121,32 @@ class Normaliser:
 
     def _fields(self, raw: Mapping[str, object], record: Record) -> dict[str, Any]:
         """In the order of the canonical line."""
+        stated = _stated_language(raw["language"])
         fields: dict[str, Any] = {
             "id": self._id(raw["id"], record),
-            "title": _text("title", raw["title"]),
-            "abstract": _text("abstract", raw["abstract"]),
+            "title": title_of(raw["title"], stated),
+            "abstract": abstract_of(raw["abstract"] or _by_places(record), stated),
         }
-        if body := _text("body", raw["body"]):
+        if body := body_of(raw["body"], stated):
             fields["body"] = body
-        fields["keywords"] = self._keywords(raw["keywords"])
-        if language := _language(raw["language"], fields):
+        fields["keywords"] = keywords_of(raw["keywords"], stated)
+        if language := _language(stated, fields):
             fields["language"] = language
-        if license_id := normalise_license(_text("license", raw["license"])):
+        if license_id := _license(raw["license"]):
             fields["license"] = license_id
         if url := _url(raw["url"]):
             fields["url"] = url
-        if date := _text("date", raw["date"]):
+        if date := date_of(raw["date"]):
             fields["date"] = date
         return fields
 
     def _id(self, value: object, record: Record) -> str:
-        text = _text("id", value)
+        text = plain_text("id", value)
         if not text:
             names = ", ".join(sorted(map(clean_text, record))[:12])[:200]
             name = self.reader.stated["id"]
             raise RecordError(f"no {name!r} (fields: {names}); map it with --map id=FIELD")
         return text
-
-    def _keywords(self, value: object) -> tuple[str, ...]:
-        if isinstance(value, list):
-            words = [_text("keywords", word) for word in value]
-        else:
-            words = [word.strip() for word in self._separators.split(_text("keywords", value))]
-        return tuple(filter(None, words))
 
 
 def _strangers(record: Record, known: Collection[str]) -> dict[str, Any]:
@@ -157,28 +155,33 @@ def _strangers(record: Record, known: Collection[str]) -> dict[str, Any]:
     return {name: record[name] for name in sorted(names) if record[name] is not None} if names else {}
 
 
-def _text(field: str, value: object) -> str:
-    if isinstance(value, str):
-        return clean_text(value)
-    if value is None:
-        return ""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    raise RecordError(f"{field} is a {type(value).__name__}, not text")
+def _by_places(record: Record) -> object:
+    return next((record[name] for name in INDEX_FIELDS if record.get(name)), None)
 
 
-def _language(value: object, fields: Mapping[str, object]) -> str | None:
-    stated = _text("language", value)
-    tag = _known_tag(stated) if len(stated) < _SHORT_TAG else normalise_language(stated)
+def _stated_language(value: object) -> str | None:
+    stated = first_text("language", value)
+    return _known_tag(stated) if len(stated) < _SHORT_TAG else normalise_language(stated)
+
+
+def _language(tag: str | None, fields: Mapping[str, object]) -> str | None:
     if tag is not None and is_certain(tag):
         return tag
     text = " ".join(str(fields.get(name, ""))[:SAMPLE_CHARACTERS] for name in ("title", "abstract", "body"))
     return detect_language(text) or tag
 
 
+def _license(value: object) -> str | None:
+    """Of several, one that forbids derivatives: it must not be lost."""
+    if value is None or isinstance(value, str):
+        return normalise_license(first_text("license", value))
+    found = [license_id for text in every_text(value) if (license_id := normalise_license(text))]
+    return next(filter(forbids_derivatives, found), found[0] if found else None)
+
+
 def _url(value: object) -> str | None:
     """Web addresses and bare DOIs; any other scheme is dropped, since reports make links of it."""
-    text = _text("url", value)
+    text = first_text("url", value)
     if _DOI.fullmatch(text):
         return f"https://doi.org/{text}"
     return text if _URL.fullmatch(text) else None

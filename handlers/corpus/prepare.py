@@ -11,7 +11,8 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
-from handlers.corpus.normalise import Normaliser, Prepared, RecordError
+from handlers.corpus.fields.field_text import RecordError
+from handlers.corpus.normalise import Normaliser, Prepared
 from handlers.corpus.sources.json_lines import lines_of, parsed_line
 from handlers.corpus.sources.reader import BLOCK_BYTES, BadLine, Record, excerpt_of
 from handlers.parallel import may_fork, ordered_map

@@ -21,9 +21,31 @@ _MAYBE_MARKS = re.compile(
 # Most texts are made of these alone: none of them is unwanted, combines with what stands before it or
 # is changed by NFC, so one scan tells that nothing is to be done.
 _AS_IT_IS = re.compile(
-    "[\t\n -~\u00a1-\u02ff\u0391-\u03a1\u03a3-\u03a9\u03b1-\u03c9\u0410-\u044f\u2010-\u2027\u2030-\u205e"
-    "\u2160-\u22ff\u2460-\u27bf\u3000-\u3029\u3030-\u3098\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "[\t\n -~\u00a1-\u00ac\u00ae-\u02ff\u0391-\u03a1\u03a3-\u03a9\u03b1-\u03c9\u0410-\u044f\u2010-\u2027"
+    "\u2030-\u205e\u2160-\u22ff\u2460-\u27bf\u3000-\u3029\u3030-\u3098\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uff01-\uffee]*"
+)
+
+_BREAK = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_JOINED = (
+    "\x00-\u02af\u0370-\u052f\u2000-\u200b\u2010-\u206f\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef"
+)
+"""Of scripts whose letters stand beside each other whatever is between them."""
+_UNSEEN = re.compile(
+    f"[\xad\u180e\u200b\u2060-\u2064]|(?<=[{_JOINED}])[\u200c\u200d]{{1,9}}|[\u200c\u200d]{{1,9}}(?=[{_JOINED}])"
+)
+"""Places where a word may be broken or not; joiners too, but those that make one emoji or word of several."""
+_SIMPLIFIED = (
+    "⺁厂⺎兀⺟母⺠民⺩王⺱网⺶羊⺼月⻁虎⻄西⻅见⻆角⻈讠⻉贝⻋车⻌辶⻓长⻔门⻗雨⻘青⻙韦⻚页⻛风⻜飞⻝食⻠饣⻢马⻣骨⻤鬼"
+    "⻥鱼⻦鸟⻧卤⻨麦⻩黄⻪黾⻫斉⻬齐⻭歯⻮齿⻯竜⻰龙⻱龜⻲亀⻳龟"
+)
+"""Radicals that NFKC leaves, each before the ideograph that it looks like."""
+_RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2F00, 0x2FD6)} | dict(
+    zip(map(ord, _SIMPLIFIED[::2]), _SIMPLIFIED[1::2], strict=True)
+)
+"""Radicals that a PDF's text has for the ideographs."""
+_DISGUISED = re.compile(
+    "[\x0b\x0c\x1c-\x1e\x85\xad\u180e\u200b-\u200d\u2028\u2029\u2060-\u2064\u2e80-\u2fd5]"
 )
 
 
@@ -44,6 +66,18 @@ def clean_text(text: str) -> str:
     if _MAYBE_MARKS.search(text):
         text = _MAYBE_MARKS.sub(lambda run: _short_runs(run[0]), text)
     return unicodedata.normalize("NFC", text).strip()
+
+
+def clean_prose(text: str) -> str:
+    """``clean_text`` of what is read and translated, with the line breaks that Unicode knows as newlines, and
+    characters that only look like others, or like nothing, as those or nothing."""
+    if (text.isascii() and text.isprintable()) or _AS_IT_IS.fullmatch(text):
+        return text.strip()
+    if _DISGUISED.search(text):
+        text = _BREAK.sub("\n", text)
+        text = _UNSEEN.sub("", text)
+        text = text.translate(_RADICALS)
+    return clean_text(text)
 
 
 def _short_runs(text: str) -> str:

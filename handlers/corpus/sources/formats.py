@@ -8,12 +8,12 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from handlers.corpus.sources.csv_rows import CsvSource
 from handlers.corpus.sources.json_lines import JsonlSource, Opener
 from handlers.corpus.sources.markdown_folder import MarkdownFolder
 from handlers.corpus.sources.parquet_rows import ParquetRows
 from handlers.corpus.sources.reader import MAX_LINE_BYTES, BadLine, Record, open_bytes, unpacked
 from handlers.corpus.sources.source_notes import SourceNotes
+from handlers.corpus.sources.tables.csv_rows import CsvSource
 from handlers.corpus.sources.text_encoding import encoding_named
 from handlers.corpus.sources.utf8_stream import as_utf8
 from handlers.errors import SourceError

@@ -9,6 +9,7 @@ from io import BufferedReader
 from typing import IO, Any, Protocol, cast, runtime_checkable
 
 from handlers.corpus.sources.json_values import JsonValues, end_of
+from handlers.corpus.sources.json_wrappers import list_within, row_of, rows_within
 from handlers.corpus.sources.reader import (
     MAX_LINE_BYTES,
     BadLine,
@@ -57,17 +58,26 @@ class JsonlSource:
 
 
 def _is_laid_out(head: bytes) -> bool:
-    """Whether lines are no records: it begins as an array, or its first object goes on in the next line."""
+    """Whether lines are no records: it begins as an array, as an object that wraps others, or as one that
+    goes on in the next line."""
     first, _, rest = head.removeprefix(BOM).lstrip(b" \t\r\n\x1e").partition(b"\n")
     rest = rest.lstrip()
     if first.startswith(b"["):
         return not (rest and _is_json(first))
-    return first.startswith(b"{") and bool(rest) and not rest.startswith(b"{") and not _is_json(first)
+    if not first.startswith(b"{"):
+        return False
+    value = parse_object(first)
+    if not isinstance(value, BadLine):
+        return bool(rows_within(value))
+    text = first.decode("utf-8", "replace")
+    if list_within(text, 0)[1] or _FIRST_COLUMN.match(text):
+        return True
+    return bool(rest) and not rest.startswith(b"{") and not _is_json(first)
 
 
 def _is_json(line: bytes) -> bool:
     value = parse_object(line)
-    return not isinstance(value, BadLine) or value.reason.startswith(("a JSON ", _SEVERAL))
+    return not isinstance(value, BadLine) or value.reason.startswith((_NO_OBJECT[1], _SEVERAL))
 
 
 def parsed_blocks(
@@ -95,9 +105,9 @@ def lines_of(first: int, block: bytes) -> Iterator[tuple[int, bytes]]:
 def parsed_line(line: bytes) -> Sequence[Record | BadLine]:
     """The object of a line, or why there is none; the objects where several were written without a break."""
     value = parse_object(line)
-    if isinstance(value, BadLine) and value.reason.startswith(_SEVERAL):
-        return _objects(line.decode("utf-8")) or (value,)
-    return (value,)
+    if isinstance(value, BadLine):
+        return (value.reason.startswith(_NO_OBJECT) and _objects(line.decode("utf-8"))) or (value,)
+    return (row_of(value),) if "_source" in value else (value,)
 
 
 def parse_object(line: bytes) -> Record | BadLine:
@@ -125,16 +135,19 @@ def _decoded(line: str) -> Record | BadLine:
 
 
 def _objects(text: str) -> list[Record | BadLine]:
-    """Objects one after the other, with nothing but blanks, commas or record separators (RFC 7464) between
-    them. [] if they are none."""
+    """Objects one after the other, with nothing but blanks, commas, marks or record separators (RFC 7464)
+    between them, a list of objects, or an object in a text. [] if they are none."""
     found: list[Record | BadLine] = []
     at = end_of(_BETWEEN, text)
     try:
         while at < len(text):
             value, at = _DECODER.raw_decode(text, at)
-            if not isinstance(value, dict):
+            if isinstance(value, str) and value.startswith("{"):
+                value = _DECODER.decode(value)
+            values = value if isinstance(value, list) else [value]
+            if not all(isinstance(each, dict) for each in values):
                 return []
-            found.append(value)
+            found += values
             at = end_of(_BETWEEN, text, at)
     except (ValueError, RecursionError):
         return []
@@ -155,6 +168,8 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> Record:
     return fields
 
 
+_NO_OBJECT = ("not JSON", "a JSON ")
 _SEVERAL = "not JSON: Extra data"
-_BETWEEN = re.compile(r"[\s,\x1e]*")
+_BETWEEN = re.compile(r"[\s,\x00\x1e\ufeff\u200b]*")
+_FIRST_COLUMN = re.compile(r'\{\s*"[^"\\]{1,60}"\s*:\s*\{\s*"0"\s*:')
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None, object_pairs_hook=_unambiguous, strict=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from handlers.corpus.folder_files import FolderFiles, is_state
 from handlers.corpus.sources.reader import BadLine, excerpt_of
 from handlers.corpus.sources.source_notes import SourceNotes
+from handlers.corpus.sources.text_encoding import SAMPLE_BYTES, encoding_of, marked, shown
 from handlers.errors import SourceError
 
 _FENCES = ("```", "~~~")
@@ -18,9 +19,9 @@ _SUFFIXES = (".md", ".markdown")
 class MarkdownFolder:
     """The ``.md`` and ``.markdown`` files below a folder, by path; a record's number is the file's place.
 
-    Front matter between two lines ``---`` gives fields: ``key: value``, ``key: [a, b]``, ``- item`` lines,
-    and indented lines that go on with the value above. The rest is the body. Without a title in it, the
-    first ``# `` heading is the title and leaves the body; without an id, the relative path is the id.
+    Front matter gives fields: YAML between two lines ``---``, or TOML between ``+++``. The rest is the body.
+    Without a title in it, the first ``# `` heading is the title and leaves the body; without an id, the
+    relative path is the id.
     """
 
     def __init__(self, path: Path, *, limit: int, notes: SourceNotes | None = None) -> None:
@@ -52,66 +53,41 @@ class MarkdownFolder:
                 raw = stream.read(self._limit + 1)
             if len(raw) > self._limit:
                 return BadLine(f"{excerpt_of(relative)}: longer than {self._limit} bytes", excerpt_of(raw))
-            return parse_markdown(raw.decode("utf-8-sig"), name=relative)
+            return parse_markdown(self._decoded(raw), name=relative)
         except UnicodeDecodeError as error:
             return BadLine(f"{excerpt_of(relative)}: invalid UTF-8 at byte {error.start + 1}")
         except OSError as error:
             return BadLine(f"{excerpt_of(relative)}: cannot be read ({error.strerror})")
 
+    def _decoded(self, raw: bytes) -> str:
+        """UnicodeDecodeError if no encoding explains it."""
+        found = marked(raw[:SAMPLE_BYTES])
+        try:
+            return raw.decode(found or "utf-8-sig").removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            found = encoding_of(raw[:SAMPLE_BYTES]) if found is None else None
+            if found in (None, "utf_8"):
+                raise
+            text = raw.decode(found)
+            self.notes.encoding, self.notes.guessed = shown(found), True
+            return text
+
 
 def parse_markdown(text: str, *, name: str) -> dict[str, Any] | BadLine:
     """The record of one file; ``name`` is its id if it gives none."""
+    from handlers.corpus.sources.front_matter import end_of_front_matter, read_front_matter  # and YAML
+
     lines = text.replace("\r\n", "\n").split("\n")
-    end = _end_of_front_matter(lines)
-    fields = _fields(lines[1:end], name) if end else {}
+    end = end_of_front_matter(lines)
+    fields = read_front_matter(lines[:end], name) if end else {}
     if isinstance(fields, BadLine):
         return fields
     body = lines[end + 1 :] if end else lines
     if not fields.get("title"):
         title, body = _without_title(body)
         fields["title"] = title
+    fields = {key: value for key, value in fields.items() if value is not None}
     return {"id": name} | fields | {"body": "\n".join(body).strip()}
-
-
-def _end_of_front_matter(lines: Sequence[str]) -> int:
-    """Index of the line that closes it; 0 if there is none."""
-    if lines[0].rstrip() != "---":
-        return 0
-    return next((at for at, line in enumerate(lines) if at and line.rstrip() in ("---", "...")), 0)
-
-
-def _fields(lines: Sequence[str], name: str) -> dict[str, Any] | BadLine:
-    values_by_key: dict[str, list[str]] = {}
-    lists: set[str] = set()
-    key = ""
-    for number, line in enumerate(lines, 2):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        if key and (text == "-" or text.startswith("- ")):
-            lists.add(key)
-            values_by_key[key].append(_unquoted(text[1:].strip()))
-        elif key and line[0] in " \t":
-            values_by_key[key].append(text)
-        else:
-            key, colon, value = (part.strip() for part in text.partition(":"))
-            if not colon or not key:
-                return BadLine(f"{excerpt_of(name)}, line {number}: no `key: value`", excerpt_of(line))
-            values_by_key[key] = _values(value)
-            lists |= {key} if value.startswith("[") else set()
-    return {key: values if key in lists else " ".join(values) for key, values in values_by_key.items()}
-
-
-def _values(value: str) -> list[str]:
-    if value.startswith("[") and value.endswith("]"):
-        return [_unquoted(item.strip()) for item in value[1:-1].split(",") if item.strip()]
-    folded = value in ("|", ">", "|-", ">-")
-    return [] if folded or not value else [_unquoted(value)]
-
-
-def _unquoted(value: str) -> str:
-    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-    return value[1:-1] if quoted else value
 
 
 def _without_title(lines: list[str]) -> tuple[str, list[str]]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
+from handlers.corpus.fields.html_text import html_as_text
 from handlers.corpus.language import detect_language, normalise_language
-from handlers.corpus.sources.html_text import html_as_text
 from handlers.corpus.sources.reader import BadLine, excerpt_of
 
 OAI = "{http://www.openarchives.org/OAI/2.0/}"

@@ -15,6 +15,11 @@ from handlers.extras import load
 
 _CONFIG = {"memory_limit": "512MB", "threads": 1, "autoinstall_known_extensions": False}
 
+_TEXT = (
+    "CASE WHEN {0} IS NULL THEN NULL"
+    " ELSE coalesce(to_json(try(decode({0}))), to_json({{'base64': base64({0})}})) END"
+)
+
 
 def rows_as_json_lines(path: Path, lines: Path) -> None:
     """Write every row of a Parquet file as a line of JSON, in the file's order.
@@ -24,15 +29,28 @@ def rows_as_json_lines(path: Path, lines: Path) -> None:
     duckdb = load("duckdb", extra="parquet")
     # DuckDB takes no parameter for the target of COPY: quoted as SQL asks.
     target = str(lines).replace("'", "''")
-    copy = f"COPY (SELECT * FROM read_parquet(?)) TO '{target}' (FORMAT json)"  # noqa: S608 - quoted above
+    file = [glob.escape(str(path))]
     database = duckdb.connect(":memory:", config=_CONFIG)
     try:
-        database.execute(copy, [glob.escape(str(path))])
+        columns = database.execute("DESCRIBE SELECT * FROM read_parquet(?)", file).fetchall()
+        rows = f"SELECT {', '.join(_read(*column[:2]) for column in columns)} FROM read_parquet(?)"  # noqa: S608 - quoted
+        database.execute(f"COPY ({rows}) TO '{target}' (FORMAT json)", file)
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
         raise SourceError(f"{path} cannot be read as Parquet: {reason}") from error
     finally:
         database.close()
+
+
+def _read(name: str, kind: str) -> str:
+    """The column as SQL, binary ones as text: older programs write text without saying that it is. What is no
+    UTF-8 is an object, which no text is taken for."""
+    column = '"' + name.replace('"', '""') + '"'
+    if kind == "BLOB":
+        return f"{_TEXT.format(column)} AS {column}"
+    if kind == "BLOB[]":
+        return f"list_transform({column}, lambda cell: {_TEXT.format('cell')}) AS {column}"
+    return column
 
 
 class ParquetRows:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +60,26 @@ def test_the_rows_of_a_parquet_file_come_in_order_with_lists_and_nulls(tmp_path:
     assert [record for _, record in read(path)] == rows
     result = ingest(open_source(str(path)), tmp_path / "state")
     assert (result.papers, result.rejects) == (3001, 0)
+
+
+def test_binary_columns_are_texts_and_whole_numbers_stay(tmp_path: Path) -> None:
+    """As programs write them that know no text, and ones that keep whole numbers with gaps as floats."""
+    rows = (
+        r"SELECT 1::DOUBLE id, '\xE9\xA2\x98'::BLOB title, ['\xE9\xA2\x98'::BLOB] keywords,"
+        r" 'nan'::FLOAT abstract UNION ALL SELECT 2, '\xB1\xEA'::BLOB, NULL, NULL"
+        r" UNION ALL SELECT 2 ** 60, NULL, NULL, NULL UNION ALL SELECT 4, NULL, NULL, NULL"
+    )
+    database = duckdb.connect()
+    database.execute(f"COPY ({rows}) TO '{tmp_path / 'a.parquet'}' (FORMAT parquet)")
+    database.close()
+    result = ingest(open_source(str(tmp_path / "a.parquet")), tmp_path / "state")
+    papers = [json.loads(line) for line in result.corpus.read_bytes().splitlines()]
+    assert [(paper["id"], paper["title"], paper["keywords"]) for paper in papers] == [
+        ("1", "题", ["题"]), ("4", "", [])
+    ]  # fmt: skip
+    reasons = [json.loads(line)["reason"] for line in result.rejects_path.read_bytes().splitlines()]
+    assert reasons[0] == "title is bytes that are no UTF-8, not text"
+    assert "1.152921504606847e+18, which may have been another" in reasons[1]
 
 
 def test_what_is_no_parquet_is_an_error_that_names_it(tmp_path: Path) -> None:

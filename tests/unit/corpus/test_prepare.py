@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from handlers.corpus import normalise as records
 from handlers.corpus import prepare as preparing
+from handlers.corpus.fields.field_text import RecordError
 from handlers.corpus.index import EMPTY, FOLLOWER, IndexEntry
 from handlers.corpus.ingest import ingest
-from handlers.corpus.normalise import FIELDS, Normaliser, RecordError
+from handlers.corpus.normalise import FIELDS, Normaliser
 from handlers.corpus.seen_papers import SeenPapers
 from handlers.corpus.sources.formats import open_source
 from handlers.corpus.sources.json_lines import lines_of

@@ -6,18 +6,12 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import IO
 
-from handlers.corpus.sources.json_lines import BOM, Opener
-from handlers.corpus.sources.reader import (
-    MAX_LINE_BYTES,
-    BadLine,
-    Record,
-    excerpt_of,
-    numbered_lines,
-    undecodable,
-)
+from handlers.corpus.sources.json_lines import Opener
+from handlers.corpus.sources.reader import MAX_LINE_BYTES, BadLine, Record
 from handlers.corpus.sources.source_notes import SourceNotes
+from handlers.corpus.sources.tables.row_lines import RowLines, UnreadableLineError
+from handlers.corpus.sources.tables.row_starts import RowStarts
 from handlers.errors import SourceError
 
 DELIMITERS = ",;\t|"
@@ -26,6 +20,9 @@ _PROSE = re.compile(r"\s|[，。；：、！？（）,;]|.{65}", re.DOTALL)
 """What a cell of ids does not hold, and the rest of a text that was broken over lines does."""
 
 _BROKEN = "fewer columns than the header has, and no id first: a record broken over lines without quotes?"
+
+_PART = "part of the record in line {}, which is broken"
+_OPEN = "not CSV: a quote is opened that is not closed before the next row"
 
 
 class CsvSource:
@@ -47,7 +44,7 @@ class CsvSource:
         with self._opener() as stream:
             # The limit is csv's own and process-wide; it only ever grows, and the record's bound holds.
             csv.field_size_limit(max(csv.field_size_limit(), self._limit))
-            lines = _CsvLines(stream, self._limit)
+            lines = RowLines(stream, self._limit)
             table = _header(lines, self.name)
             if table is not None:
                 self.notes.delimiter = table.delimiter
@@ -62,70 +59,7 @@ class CsvSource:
                     )
 
 
-class _UnreadableLineError(Exception):
-    def __init__(self, bad: BadLine) -> None:
-        super().__init__(bad.reason)
-        self.bad = bad
-
-
-class _CsvLines:
-    """Feeds ``csv.reader`` and keeps what it does not tell: bytes taken, broken UTF-8, the first line.
-
-    An iterator class and not a generator: the reader goes on after an exception went through it.
-    """
-
-    def __init__(self, stream: IO[bytes], limit: int) -> None:
-        self._lines = numbered_lines(stream, limit=limit)
-        self._limit = limit
-        self._again = ""
-        self.number = 0
-        self.start_record()
-
-    def start_record(self) -> None:
-        self.first = self.number + 1
-        self.taken = 0
-        self.invalid = ""
-        self.excerpt = ""
-
-    def __iter__(self) -> _CsvLines:
-        return self
-
-    def __next__(self) -> str:
-        if self._again:
-            text, self._again = self._again, ""
-            return text
-        self.number, line = next(self._lines)
-        if isinstance(line, BadLine):
-            raise _UnreadableLineError(line)
-        if self.number == 1:
-            line = line.removeprefix(BOM)
-        if not self.taken:
-            self.excerpt = excerpt_of(line)
-        self.taken += len(line) + 1
-        if self.taken > self._limit:
-            raise _UnreadableLineError(
-                BadLine(f"the record is longer than {self._limit} bytes", self.excerpt)
-            )
-        try:
-            return line.decode("utf-8") + "\n"
-        except UnicodeDecodeError as error:
-            self.invalid = undecodable(error)
-            return line.decode("utf-8", "replace") + "\n"
-
-    def next_that_is_not_blank(self) -> str:
-        while not (text := next(self)).strip():
-            self.start_record()
-        return text
-
-    def span(self) -> str:
-        more = self.number - self.first
-        return f"; with it lines {self.first + 1} to {self.number}" if more > 0 else ""
-
-    def give_again(self, text: str) -> None:
-        self._again = text
-
-
-def _header(lines: _CsvLines, name: str) -> _Table | None:
+def _header(lines: RowLines, name: str) -> _Table | None:
     """None if the source has no line but blank ones."""
     try:
         text = lines.next_that_is_not_blank()
@@ -135,11 +69,11 @@ def _header(lines: _CsvLines, name: str) -> _Table | None:
             text = lines.next_that_is_not_blank()
         delimiter = separator[1] if separator else max(DELIMITERS, key=lambda each: _columns(text, each))
         first = lines.number
-        lines.give_again(text)
+        lines.give_again()
         names = [cell.strip() for cell in next(csv.reader(lines, delimiter=delimiter, strict=True))]
     except StopIteration:
         return None
-    except (csv.Error, _UnreadableLineError) as error:
+    except (csv.Error, UnreadableLineError) as error:
         raise SourceError(f"{name}, line {lines.first}: the header cannot be read ({error})") from error
     names = [" ".join(column.split()) for column in names]
     twice = sorted(column for column, count in Counter(names).items() if column and count > 1)
@@ -170,8 +104,11 @@ class _Table:
         """Rows that say the header again, as where files were put one after the other."""
         self._ids_first = True
         """No whole row so far begins with prose."""
+        self._starts = RowStarts(names, delimiter)
+        self._after_break = 0
+        """The line of a broken record after which no whole row came."""
 
-    def records(self, lines: _CsvLines) -> Iterator[tuple[int, Record | BadLine]]:
+    def records(self, lines: RowLines) -> Iterator[tuple[int, Record | BadLine]]:
         """A short row is held back until the next one tells whether it was broken over two lines."""
         held: tuple[int, Record, str] | None = None
         for first, row, excerpt in self._rows(lines):
@@ -186,7 +123,7 @@ class _Table:
         if held is not None:
             yield held[0], held[1]
 
-    def _rows(self, lines: _CsvLines) -> Iterator[tuple[int, list[str] | BadLine, str]]:
+    def _rows(self, lines: RowLines) -> Iterator[tuple[int, list[str] | BadLine, str]]:
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         while True:
             lines.start_record()
@@ -194,22 +131,61 @@ class _Table:
                 cells = next(reader)
             except StopIteration:
                 return
-            except _UnreadableLineError as error:
-                yield lines.first, error.bad, ""
-                continue
+            except UnreadableLineError as error:
+                row: list[str] | BadLine = self._broken(lines, error.bad.reason, error.bad.excerpt)
             except csv.Error as error:
-                yield lines.first, BadLine(f"not CSV: {error}{lines.span()}", lines.excerpt), ""
-                continue
-            if lines.invalid:
-                yield lines.first, BadLine(lines.invalid, lines.excerpt), ""
-            elif cells:
-                row = self._fitted(cells)
-                if row:
-                    yield (
-                        lines.first,
-                        BadLine(row, lines.excerpt) if isinstance(row, str) else row,
-                        lines.excerpt,
-                    )
+                row = self._broken(lines, f"not CSV: {error}")
+            else:
+                row = self._row(cells, lines)
+            if row:
+                yield lines.first, row, lines.excerpt
+
+    def _row(self, cells: list[str], lines: RowLines) -> list[str] | BadLine:
+        """[] if it is blank."""
+        if not cells:
+            return []
+        taken = self._taken_row(lines) if lines.number > lines.first else 0
+        fitted = "" if lines.invalid else self._fitted(cells)
+        if taken and lines.give_again(taken):
+            return BadLine(f"{_OPEN}{lines.span()}", lines.excerpt)
+        if lines.invalid:
+            return BadLine(lines.invalid, lines.excerpt)
+        if isinstance(fitted, str):
+            return BadLine(fitted, lines.excerpt) if fitted == _BROKEN else self._broken(lines, fitted)
+        if len(fitted) == len(self.names):
+            is_row = not self._after_break or self._is_whole(fitted)
+            if is_row:
+                self._after_break = 0
+                self._starts.see(fitted)
+                self._ids_first = self._ids_first and not _PROSE.search(fitted[0])
+        else:
+            is_row = not self._after_break or not fitted
+        return fitted if is_row else BadLine(_PART.format(self._after_break), lines.excerpt)
+
+    def _is_whole(self, cells: list[str]) -> bool:
+        """And no rest of a text that happens to have as many commas."""
+        return self._starts.is_like_the_last(cells) and not (
+            self._ids_first and _PROSE.search(cells[0] or " ")
+        )
+
+    def _taken_row(self, lines: RowLines) -> int:
+        """Where in a record of several lines one begins that is a row of its own: an open quote took it, and
+        another quote closed it."""
+        place = self._next_start(lines)
+        return place if place and self._starts.counts_on(lines.first_line, lines.ahead()) else 0
+
+    def _next_start(self, lines: RowLines) -> int:
+        first = lines.first_line
+        return next((at for at, line in lines.later_lines() if self._starts.is_one(line, first)), 0)
+
+    def _broken(self, lines: RowLines, reason: str, excerpt: str = "") -> BadLine:
+        """Costs the lines up to the first that begins a row, and those after it that cannot be one."""
+        place = self._next_start(lines)
+        if not place or not lines.give_again(place):
+            self._after_break = lines.first
+        elif lines.number == lines.first:
+            reason = _OPEN
+        return BadLine(reason + lines.span(), lines.excerpt or excerpt)
 
     def _fitted(self, cells: list[str]) -> list[str] | str:
         """The row without empty cells beyond the header; why it is none, or [] if it is blank."""
@@ -218,8 +194,6 @@ class _Table:
             if [" ".join(cell.removeprefix("\ufeff").split()) for cell in cells] == list(self.names):
                 self.repeated += 1
                 return []
-            if self._ids_first and _PROSE.search(cells[0]):
-                self._ids_first = False
             return cells if any(cells) else []
         while len(cells) > width and not cells[-1].strip():
             cells.pop()
