@@ -30,8 +30,8 @@ REFUSED = {
 FLAGGED = {
     "sensitive_text": "content_filter",
     "sensitive": "content_filter",
-    "empty": "json",
-    "starved": "json",
+    "empty": "no_text",
+    "starved": "no_text",
 }
 NO_ANSWER = {"hung_up", "thinks", "thinks_long"}
 CHANGED = {"backslash_apostrophe", "bare_quotes", "invalid_byte"}
