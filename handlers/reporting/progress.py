@@ -16,10 +16,10 @@ from handlers.domain.job import JobRecord
 from handlers.domain.ledger import BudgetState
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL
-from handlers.domain.projection import project
 from handlers.domain.run import RunTotals
 from handlers.ports import Ledger
 from handlers.reporting.plain import plain
+from handlers.reporting.projection import project
 from handlers.reporting.time_left import Forecast, Look, span
 
 _PLAIN_EVERY = 5.0

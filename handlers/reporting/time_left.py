@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from statistics import stdev
 
-from handlers.domain.projection import Rest
+from handlers.reporting.projection import Rest
 
 _WINDOW = 60.0
 _SIGMAS = 2.0

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from handlers.domain.job import JobRecord
 from handlers.domain.money import NANO, usd
-from handlers.domain.projection import Projection, Rest
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import RunExpectation
+from handlers.reporting.projection import Projection, Rest
 
 _SPARE, _SPARE_PAPERS = 0.05, 5
 """Of what is left, or so many of its dearest papers: the next call must fit in at its dearest."""

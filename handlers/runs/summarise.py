@@ -13,10 +13,10 @@ from handlers.domain.call import CallTotals, quantile
 from handlers.domain.job import JobRecord
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL
-from handlers.domain.projection import project
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
 from handlers.ports import Backend, Ledger
+from handlers.reporting.projection import project
 from handlers.runs.expectation import expectation, with_number
 from handlers.runs.run_state import Activity, run_state
 from handlers.runs.sessions import IsAlive, WorkPeriod, job_end, work_periods

@@ -15,8 +15,8 @@ from rich.console import Console
 
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobStats
-from handlers.domain.projection import Rest
 from handlers.reporting.progress import Progress
+from handlers.reporting.projection import Rest
 from handlers.reporting.time_left import Forecast, Look, span
 from tests.builders import values
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from handlers.domain.ledger import BatchFigures
 from handlers.domain.money import NanoUsd
-from handlers.domain.projection import project
+from handlers.reporting.projection import project
 
 SIZES = [int(2000 * 0.99**n) + 10 for n in range(500)]
 """Tokens of a paper of each batch, the heaviest first."""
