@@ -45,8 +45,8 @@ class _Line:
         self.amount += amount
         self.tokens += papers * tokens
 
-    def fitted(self) -> tuple[float, float] | None:
-        """(amount of a paper without tokens, amount a token); None if nothing was added."""
+    def fitted(self) -> Line | None:
+        """None if nothing was added."""
         if not self.tokens or not self.papers:
             return None
         ratio = self.amount / self.tokens
@@ -83,7 +83,8 @@ class Projection:
 
     sizes: tuple[Rest, ...]
     known: bool
-    """Whether a paper that needed a call has come to its end: else only papers and tokens are known."""
+    """Whether a paper that needed a call has come to its end, or a cost was guessed: else only papers and
+    tokens are known."""
     settled: int
     """Papers that have come to their end, those without a call left out."""
     seconds: float
@@ -140,12 +141,18 @@ class _Sums:
             waiting.tokens += (batch.papers - batch.settled) * size
 
 
-def project(batches: Iterable[BatchFigures]) -> Projection:
-    """The projection of a run by its batches as they stand."""
+Line = tuple[float, float]
+"""Amount of a paper without tokens, and of a token."""
+
+
+def project(batches: Iterable[BatchFigures], guess: Line | None = None) -> Projection:
+    """The projection of a run by its batches as they stand. ``guess``: of a paper's cost in nano-USD, for a
+    run of which no paper has told it."""
     sums = _Sums()
     for batch in batches:
         sums.add(batch)
     lines = {name: line.fitted() for name, line in _lines(sums).items()}
+    lines["cost"] = lines["cost"] or guess
     sizes = tuple(_rest(sums.waiting[key], lines) for key in sorted(sums.waiting, reverse=True))
     return Projection(sizes, lines["cost"] is not None, sums.settled, sums.busy_ms / 1000)
 
@@ -154,7 +161,7 @@ def _lines(sums: _Sums) -> dict[str, _Line]:
     return {"cost": sums.cost, "calls": sums.calls, "seconds": sums.seconds}
 
 
-def _rest(waiting: _Waiting, lines: Mapping[str, tuple[float, float] | None]) -> Rest:
+def _rest(waiting: _Waiting, lines: Mapping[str, Line | None]) -> Rest:
     amounts = {
         name: line[0] * waiting.papers + line[1] * waiting.tokens if line is not None else 0.0
         for name, line in lines.items()

@@ -65,10 +65,15 @@ def _share(part: float, other: float) -> float:
     return round(part / (part + other), 6) if part + other > 0 else 0.0
 
 
+def budget_words(amount: float) -> str:
+    """USD in cents, or with four figures after the point where cents say little."""
+    return f"{amount:.2f}" if amount >= 1 else f"{amount:.4f}"
+
+
 def with_number(reason: str, expected: RunExpectation | None) -> str:
     """Why a run is parked; where its budget is spent, with the one that finishes it."""
     if expected is None or _LARGER not in reason:
         return reason
-    number = f"{expected.enough_usd:.2f}" if expected.enough_usd >= 1 else f"{expected.enough_usd:.4f}"
-    said = f"run again with --budget {number} to finish (all papers take about ${expected.cost_usd:,.2f})"
+    number, whole = budget_words(expected.enough_usd), budget_words(expected.cost_usd)
+    said = f"run again with --budget {number} to finish it (all papers take about ${whole})"
     return reason.replace(_LARGER, said)
