@@ -30,19 +30,19 @@ from handlers.local.ingesting import SourceSpec
 from handlers.local.preflight import refuse_damaged
 from handlers.local.session import exit_code, run_corpus
 from handlers.local.state_lock import only_parent
+from handlers.planning.make_plan import PILOT_PAPERS
 from handlers.planning.pilot_figures import PilotPaper, pilot_figures
 from handlers.planning.pilot_limits import limits_text
+from handlers.planning.plan_rows import PILOT_WORKERS
 from handlers.planning.workload import stratified
 from handlers.settings import load_settings
 from handlers.state_paths import PILOT
 
-PAPERS = 20
 _MOST = 100
 _GOOD_ENOUGH = 0.08
 """Half of the 90% interval of a paper's time, as a share of it, up to which 20 papers are enough."""
 _SHORT = 0.1
 """Seconds of a paper below which its spread says little of a run's time."""
-_WORKERS = 10
 
 
 class PilotReport(Frozen):
@@ -67,8 +67,8 @@ def pilot(
         int | None,
         typer.Option(
             min=1,
-            help=f"Exactly this many papers [default: {PAPERS}, and up to {_MOST} where times vary so much"
-            " that fewer do not predict the run's to 8%].",
+            help=f"Exactly this many papers [default: {PILOT_PAPERS}, and up to {_MOST} where times vary so"
+            " much that fewer do not predict the run's to 8%].",
         ),
     ] = None,
     *,
@@ -102,7 +102,7 @@ def _sampled(
     corpus: MeasuredCorpus, papers: int | None, console: Console
 ) -> tuple[RunReport, PilotFigures | None, list[str]]:
     """The last run's report, and figures and ids of all runs of the pilot."""
-    sample_size = papers or PAPERS
+    sample_size = papers or PILOT_PAPERS
     while True:
         report = _run(corpus, sample_size, console)
         measured, runs = _measured(corpus)
@@ -139,8 +139,8 @@ def _run(corpus: MeasuredCorpus, papers: int, console: Console) -> RunReport:
             "run_id": run_id,
             "budget": _left(corpus, run_id),
             "jobs": 1,
-            "workers": settings.workers or min(_WORKERS, len(chosen)),
-            "batch_papers": min(settings.batch_papers, _WORKERS),
+            "workers": settings.workers or min(PILOT_WORKERS, len(chosen)),
+            "batch_papers": min(settings.batch_papers, PILOT_WORKERS),
         }
     )
     return run_corpus(ready, result, console)
