@@ -12,7 +12,6 @@ from rich.console import Console
 from handlers.bootstrap import host
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
-from handlers.cli.measured_corpus import MeasuredCorpus, measure_corpus
 from handlers.cli.provider_hint import tell_of_provider
 from handlers.domain.money import Price
 from handlers.domain.plan import Plan, PlanFile
@@ -28,6 +27,7 @@ from handlers.llm.prices.tariff import (
     missing_hours,
 )
 from handlers.local.ingesting import SourceSpec
+from handlers.local.measured_corpus import MeasuredCorpus, measure_corpus
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions, AssumptionsBuilder
 from handlers.planning.make_plan import make_plan
@@ -140,6 +140,7 @@ def _plan_of(corpus: MeasuredCorpus, request: PlanRequest, assume: Path | None) 
         builder.origins,
         price,
         pilot=figures,
+        is_of_another_corpus=not corpus.is_piloted,
         model=corpus.spec.model,
         sha256=corpus.ingest_result.sha256,
         tiers=_tiers(settings, corpus.spec.model, price),

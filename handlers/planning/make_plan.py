@@ -33,7 +33,7 @@ _STEPS = (
 
 def make_plan(basis: PlanBasis, request: PlanRequest) -> Plan:
     """UsageError, with the number that would work, for what cannot be done."""
-    basis, done = _without_done(basis)
+    basis = _with_papers(basis)
     scenario = _scenario(basis, request)
     demand, rest = scenario.demand, basis.workload
     rows = tuple(plan_row(shape, scenario) for shape in _shapes(request, scenario))
@@ -42,10 +42,7 @@ def make_plan(basis: PlanBasis, request: PlanRequest) -> Plan:
     row = next((each for each in rows if each.tier == chosen), None)
     return Plan(
         corpus=PlanCorpus(
-            papers=rest.papers,
-            same_as=rest.same_as,
-            sent=rest.sent,
-            done=done,
+            **dict(rest.counts),
             calls=round(demand.calls),
             tokens_prompt=round(demand.prompt_tokens),
             tokens_completion=round(demand.completion_tokens),
@@ -70,20 +67,10 @@ def make_plan(basis: PlanBasis, request: PlanRequest) -> Plan:
     )
 
 
-def _without_done(basis: PlanBasis) -> tuple[PlanBasis, int]:
-    """What a pilot has left of the workload, and the papers that it has done."""
-    workload, pilot = basis.workload, basis.pilot
-    if basis.assumptions.papers is not None:
-        return replace(basis, workload=workload.scaled(basis.assumptions.papers)), 0
-    if pilot is None or not workload.sent:
-        return basis, 0
-    done = min(pilot.done, workload.sent)
-    rest = {
-        "sent": workload.sent - done,
-        "requests": max(0.0, workload.requests - pilot.done_requests),
-        "size": max(0.0, workload.size - pilot.done_size),
-    }
-    return replace(basis, workload=workload.model_copy(update=rest)), done
+def _with_papers(basis: PlanBasis) -> PlanBasis:
+    """With the number of papers that is assumed, if one is."""
+    papers = basis.assumptions.papers
+    return basis if papers is None else replace(basis, workload=basis.workload.scaled(papers))
 
 
 def _scenario(basis: PlanBasis, request: PlanRequest) -> Scenario:
@@ -143,8 +130,8 @@ def _cheapest_in_time(rows: Sequence[PlanRow], scenario: Scenario, deadline: flo
     if in_time:
         best = _cheapest(in_time).tier
         return None, (
-            f"only {best} or more makes the deadline of {deadline:,.0f} s, and no limit is known that allows its"
-            f" calls: {_FIRST}; --tier {best} plans it all the same"
+            f"only {best} or more makes the deadline of {deadline:,.0f} s, and no limit is known that allows"
+            f" its calls: {_FIRST}; --tier {best} plans it all the same"
         )
     fastest = min(rows, key=lambda row: row.hours)
     return None, (

@@ -123,8 +123,13 @@ def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[Batc
 
 def costs_nothing(spec: RunSpec) -> Callable[[IndexEntry], bool]:
     """Whether a paper needs no call, as far as the index tells."""
-    return lambda entry: (
-        entry.empty
-        or entry.language == spec.target_language
-        or (entry.no_derivatives and spec.skip_no_derivatives)
-    )
+    return lambda entry: why_nothing(spec, entry) is not None
+
+
+def why_nothing(spec: RunSpec, entry: IndexEntry) -> str | None:
+    """Why a paper needs no call, as far as the index tells; None if it may need one."""
+    if entry.empty:
+        return "no title and no abstract"
+    if entry.no_derivatives and spec.skip_no_derivatives:
+        return "the licence forbids derivatives"
+    return f"already in {spec.target_language}" if entry.language == spec.target_language else None
