@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import stdev
 
 from handlers.reporting.projection import Rest
 
-_WINDOW = 60.0
+_WINDOW, _LEAST = 60.0, 5.0
+"""Seconds."""
 _SIGMAS = 2.0
 _INSTANT = 1e-6
 """Seconds: two looks closer than this tell no rate."""
@@ -35,10 +37,12 @@ class Forecast:
 
     def __init__(self) -> None:
         self._seen: deque[Look] = deque()
+        self._began = math.inf
         self._ends: deque[tuple[float, float]] = deque()
 
     def add(self, look: Look) -> None:
         self._seen.append(look)
+        self._began = min(self._began, look.at)
         while len(self._seen) > 2 and look.at - self._seen[0].at > _WINDOW:
             self._seen.popleft()
 
@@ -61,7 +65,7 @@ class Forecast:
     def _seconds(self, rest: Rest) -> float | None:
         """Where the workers are busy, the calls' seconds shared by them; else calls by their pace, for then
         it is a limit that sets it. The last worker ends half a paper after the others."""
-        looks = [look for look in self._seen if look.workers]
+        looks = self._lately()
         if not looks:
             return None
         workers = looks[-1].workers
@@ -69,10 +73,19 @@ class Forecast:
         last = rest.seconds / rest.papers / 2
         if busy >= _BUSY or rest.papers <= workers:
             return rest.seconds / min(workers, max(1.0, rest.papers)) + last
-        pace = _rate(self._seen, "calls")
+        pace = _rate(looks, "calls")
         at_pace = rest.calls / pace if pace > 0 else 0.0
         in_flight = max(1.0, busy * workers)
         return max(at_pace, rest.seconds / in_flight) + last
+
+    def _lately(self) -> Sequence[Look]:
+        """Of the last quarter of the time, within bounds: what an API lets through at once at the start is no
+        pace."""
+        if not self._seen:
+            return []
+        now = self._seen[-1].at
+        since = now - min(_WINDOW, max(_LEAST, (now - self._began) / 4))
+        return [look for look in self._seen if look.workers and look.at >= since]
 
     def _wandering(self, seconds: float) -> float:
         """How far the end has moved from look to look in the last minute, as a share of what is left."""
@@ -102,7 +115,7 @@ def _unit(seconds: float) -> tuple[str, float, int]:
     return ("min", 60.0, 0) if seconds < 7200 else ("h", 3600.0, 1)
 
 
-def _rate(looks: deque[Look], name: str) -> float:
+def _rate(looks: Sequence[Look], name: str) -> float:
     if not looks:
         return 0.0
     first, last = looks[0], looks[-1]
