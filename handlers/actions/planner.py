@@ -21,6 +21,7 @@ from handlers.domain.run import Control, RunRecord, SessionRecord
 from handlers.llm.prices.pricing import worst_cost
 from handlers.planning.plan_request import PlanBasis
 from handlers.reporting.projection import project
+from handlers.runs.expectation import budget_words, enough
 from handlers.settings import Settings
 from handlers.state_paths import SESSIONS, run_folder
 
@@ -197,9 +198,12 @@ def budget_shortfall(adapters: State, run_id: str, call: NanoUsd) -> str:
     state = adapters.ledger.budget_state(run_id)
     if state.budget is None or state.budget - state.drawn >= max(1, call):
         return ""
+    projection = project(adapters.ledger.batch_figures(run_id))
+    number = budget_words(enough(state.drawn, projection)) if projection.known else ""
+    larger = f"budget_usd {number}, which finishes the run" if number else "a larger budget_usd"
     return (
         f"budget_spent: ${usd(state.drawn):.6f} of ${usd(state.budget):.6f} are spent or held,"
-        f" and the next call may cost ${usd(call):.6f}: give a larger budget_usd"
+        f" and the next call may cost ${usd(call):.6f}: give {larger}"
     )
 
 

@@ -24,14 +24,13 @@ _COUNT_FIGURES = (
 
 
 def add_figures(db: Database) -> None:
-    """To a file that was made before batches had figures. What workers took before is not known."""
-    db.add_column("paper", "calls INTEGER NOT NULL DEFAULT 0")
-    if not db.add_column("paper", "busy_ms INTEGER NOT NULL DEFAULT 0"):
-        return
+    """To a file that was made before batches had figures. What calls took before is not known."""
     for column in _FIGURES:
         db.add_column("batch", column)
-    with db.write() as connection:
-        connection.execute(_COUNT_FIGURES)
+    db.add_column("paper", "calls INTEGER NOT NULL DEFAULT 0")
+    if db.add_column("paper", "busy_ms INTEGER NOT NULL DEFAULT 0"):  # the last of them: counted once
+        with db.write() as connection:
+            connection.execute(_COUNT_FIGURES)
 
 
 class BatchTables:
