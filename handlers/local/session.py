@@ -96,7 +96,7 @@ def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunRe
         refuse_forgotten(state, ready.run_id)
         _clear(state, ready.run_id)
         emitted = submit_request(state, request, ready).emitted
-        if emitted and ready.budget is not None and (outlook := budget_outlook(state, ready)):
+        if emitted and (outlook := budget_outlook(state, ready)):
             console.print(outlook, markup=False, soft_wrap=True)
     failure = ""
     if emitted:

@@ -72,7 +72,7 @@ class Forecast:
         busy = sum(look.in_flight / look.workers for look in looks) / len(looks)
         last = rest.seconds / rest.papers / 2
         if busy >= _BUSY or rest.papers <= workers:
-            return rest.seconds / min(workers, max(1.0, rest.papers)) + last
+            return rest.seconds / workers + last
         pace = _rate(looks, "calls")
         at_pace = rest.calls / pace if pace > 0 else 0.0
         in_flight = max(1.0, busy * workers)

@@ -54,11 +54,12 @@ def enough(taken: int, projection: Projection) -> float:
 
 
 def seconds_left(rest: Rest, live: Sequence[JobRecord]) -> float | None:
-    """With the calls in flight at the jobs' last heartbeat; None if there are none."""
+    """With the calls in flight at the jobs' last heartbeat, half a paper longer for the last of them; None if
+    there are none."""
     in_flight = sum(job.stats.in_flight for job in live)
     if not rest.papers:
         return 0.0
-    return round(rest.seconds / min(in_flight, max(1.0, rest.papers)), 1) if in_flight else None
+    return round(rest.seconds / in_flight + rest.seconds / rest.papers / 2, 1) if in_flight else None
 
 
 def _share(part: float, other: float) -> float:
