@@ -10,7 +10,7 @@ from typing import Protocol
 from handlers.domain.batch import BatchMessage, DeadLetter, QueueCounts, QueueMessage
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.job import JobRecord, JobStats
-from handlers.domain.ledger import BudgetState, Commit, PaperRow, Reusable
+from handlers.domain.ledger import BatchFigures, BudgetState, Commit, PaperRow, Reusable
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.result import Part, PartPointer, TaskResult
@@ -176,6 +176,9 @@ class Ledger(EndpointNotes, Protocol):
 
     def finish_batch(self, run_id: str, batch_id: str, *, now: float) -> bool:
         """Mark it finished if all its papers are in a terminal state; False if some are not."""
+
+    def batch_figures(self, run_id: str) -> Iterator[BatchFigures]:
+        """Of every batch, the heaviest papers first, streamed."""
 
     # papers
     def paper_rows(self, run_id: str, paper_ids: Sequence[str]) -> dict[str, PaperRow]:

@@ -20,6 +20,8 @@ from handlers.domain.run import RunRecord
 from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.local.ingesting import SourceSpec, ingest_source
+from handlers.local.measured_corpus import measure_ingested
+from handlers.local.planning_basis import plan_basis
 from handlers.runs.control import retry
 from handlers.runs.run_request import run_request
 from handlers.runs.submit import submit_run
@@ -50,12 +52,13 @@ def plan_session(
     settings = settings.model_copy(
         update={"run_id": inputs.run_id or run_id_of(inputs.corpus, corpus, settings)}
     )
+    measured = measure_ingested(corpus, settings)
     with open_state(settings.run_id, settings) as adapters:
         record = _submitted(adapters, settings, inputs, corpus)
         if inputs.retried:
             again = retry(adapters, settings.run_id, statuses=inputs.retried, error=None).reopened
             console.print(f"{again:,} papers are tried again")
-        planned = Planner(adapters, settings, inputs, github, record).plan()
+        planned = Planner(adapters, settings, inputs, github, record, plan_basis(measured)).plan()
         write_folder(planned.plan, adapters if settings.backend == "embedded" else None, output)
         tell_start(settings, planned, adapters, output)
     return planned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.inputs import SessionInputs
 from handlers.actions.session_plan import JobShare, SessionPlan
 from handlers.actions.shares import BatchWeight, assign_batches, proportional_shares
-from handlers.actions.tiers import AUTO, SEED_PACE, SessionResult, forecast, forecasts, next_tier, shape_of
+from handlers.actions.tiers import AUTO, SessionResult, forecast, forecasts, next_tier, shape_of
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper
@@ -19,6 +19,9 @@ from handlers.domain.money import NanoUsd, Price, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunRecord, SessionRecord
 from handlers.llm.prices.pricing import worst_cost
+from handlers.planning.plan_request import PlanBasis
+from handlers.reporting.projection import project
+from handlers.runs.expectation import budget_words, enough
 from handlers.settings import Settings
 from handlers.state_paths import SESSIONS, run_folder
 
@@ -44,12 +47,14 @@ class Planner:
         inputs: SessionInputs,
         github: GitHubEnvironment,
         record: RunRecord,
+        basis: PlanBasis,
     ) -> None:
         self._adapters = adapters
         self._settings = settings
         self._inputs = inputs
         self._github = github
         self._record = record
+        self._basis = basis
         self._price = wiring.price(settings, record.spec.model)
         self._totals = adapters.ledger.totals(record.run_id)
         self._last = last_result(adapters.directory, record.run_id)
@@ -98,8 +103,8 @@ class Planner:
     def _session(self, assigned: list[list[BatchWeight]], call: NanoUsd) -> SessionPlan:
         inputs, settings, shape = self._inputs, self._settings, self._shape
         account = inputs.github_account
-        pace = (self._last.papers_per_worker_hour if self._last else 0.0) or SEED_PACE
-        expected = forecast(shape, self._pending, account, pace=pace, rpm=settings.rpm)
+        basis = self._expected()
+        expected = forecast(shape, basis, account)
         at_once = max(1, min(len(assigned), expected.at_once))
         now = self._adapters.clock.now()
         if settings.backend == "embedded":  # the jobs of a queue open their own
@@ -122,10 +127,23 @@ class Planner:
             pending=self._totals.counts["pending"],
             spent=self._totals.calls.cost,
             verdict=expected,
-            table=tuple(forecasts(self._pending, account, pace=pace, rpm=settings.rpm)),
+            table=tuple(forecasts(basis, account)),
             last=self._last,
             self_hosted=account.self_hosted,
         )
+
+    def _expected(self) -> PlanBasis:
+        """Of the papers that this run has left and that need a call, at the pace that its last session
+        showed."""
+        figures = self._adapters.ledger.batch_figures(self._record.run_id)
+        left = min(self._pending, round(project(figures).rest.papers))
+        workload, assumptions = self._basis.workload, self._basis.assumptions
+        if left != workload.sent:
+            workload = workload.scaled(left)
+        if self._last is not None and self._last.papers_per_worker_hour:
+            pace = {"papers_per_worker_hour": self._last.papers_per_worker_hour}
+            assumptions = assumptions.model_copy(update=pace)
+        return replace(self._basis, workload=workload, assumptions=assumptions)
 
     def _open_session(self, jobs: int, now: float) -> None:
         run_id, workers = self._record.run_id, self._shape.workers
@@ -180,9 +198,12 @@ def budget_shortfall(adapters: State, run_id: str, call: NanoUsd) -> str:
     state = adapters.ledger.budget_state(run_id)
     if state.budget is None or state.budget - state.drawn >= max(1, call):
         return ""
+    projection = project(adapters.ledger.batch_figures(run_id))
+    number = budget_words(enough(state.drawn, projection)) if projection.known else ""
+    larger = f"budget_usd {number}, which finishes the run" if number else "a larger budget_usd"
     return (
         f"budget_spent: ${usd(state.drawn):.6f} of ${usd(state.budget):.6f} are spent or held,"
-        f" and the next call may cost ${usd(call):.6f}: give a larger budget_usd"
+        f" and the next call may cost ${usd(call):.6f}: give {larger}"
     )
 
 

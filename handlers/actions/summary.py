@@ -13,6 +13,7 @@ from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import RunReport
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import markdown
+from handlers.reporting.plan_table import money
 
 TERMS = (
     "**GitHub's terms** for hosted runners leave out activity that is unrelated to the repository's own"
@@ -44,14 +45,17 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
             + f". A checkpoint every {plan.checkpoint_seconds / 60:g} minutes."
             + f" About {plan.verdict.minutes_per_session:,} runner minutes a session."
         )
+    if plan.pending:
+        low, high = money(plan.verdict.cost_low_usd), money(plan.verdict.cost_high_usd)
+        yield f"\nThe API costs about {money(plan.verdict.cost_usd)} more (90%: {low} to {high})."
     yield f"\nWhat binds: {markdown(plan.verdict.binding)}.\n" if plan.pending else "\nNothing is pending.\n"
     yield from forecast_table(plan)
     yield ""
     yield (
         _last_session(plan.last)
         if plan.last and plan.last.papers_per_worker_hour
-        else "Pace: 10.07 papers a worker and hour (34,237 papers took 10 workers 340 hours), until a session"
-        " has shown better."
+        else "Forecast as `paperfleet plan` makes it: by a pilot if one was made, else by assumptions, until"
+        " a session has shown its pace."
     )
     if not plan.self_hosted:
         yield f"\n{TERMS}"
@@ -76,13 +80,14 @@ def forecast_table(plan: SessionPlan) -> Iterator[str]:
     rows: Sequence[TierForecast] = plan.table
     if all(row.tier != plan.verdict.tier for row in rows):
         rows = (plan.verdict, *rows)
-    yield "| tier | jobs x workers | papers an hour | hours | sessions | runner minutes | what binds |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | --- |"
+    yield "| tier | jobs x workers | papers an hour | hours | API cost | sessions | minutes | what binds |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
     for row in rows:
         mark = "**" if row.tier == plan.verdict.tier else ""
         yield (
             f"| {mark}{markdown(row.tier)}{mark} | {row.jobs} x {row.workers} | {row.papers_per_hour:,.0f} |"
-            f" {row.hours:,.1f} | {row.sessions} | {row.minutes:,} | {markdown(row.binding)} |"
+            f" {row.hours:,.1f} | {money(row.cost_usd)} | {row.sessions} | {row.minutes:,} |"
+            f" {markdown(row.binding)} |"
         )
 
 

@@ -7,18 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from handlers.domain.fleet_tiers import TIERS
+from handlers.domain.plan import PlanRow
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import demand_of
+from handlers.planning.plan_request import PlanBasis
 from handlers.planning.plan_rows import FleetShape, Scenario, plan_row
 from handlers.planning.platform_limits import ActionsLimits, platform_limits
 from handlers.planning.platforms import platform_of
-from handlers.planning.workload import Workload
 
-SEED_PACE = 34_237 / (340 * 10)
-"""Papers of a worker in an hour, before anything is measured: 34,237 papers took 10 workers 340 hours."""
-_EMPTY = Workload(papers=0, same_as=0, sent=0, requests=0, size=0, prompt=0)
 _LADDER = tuple(TIERS)
 _BUSY, _CALM, _THROTTLED = 0.6, 0.005, 0.05
 CUSTOM, AUTO = "custom", "auto"
@@ -39,6 +37,10 @@ class TierForecast(Frozen):
     minutes: int
     """Runner minutes, each job's rounded up."""
     minutes_per_session: int
+    cost_usd: float = 0.0
+    """The API's, for the papers that are left; the next two bound its 90% interval."""
+    cost_low_usd: float = 0.0
+    cost_high_usd: float = 0.0
     binding: str
 
 
@@ -101,45 +103,45 @@ def shape_of(tier: str, jobs: int | None, workers: int | None) -> FleetShape:
     return FleetShape(tier, jobs, workers)
 
 
-def forecast(
-    shape: FleetShape, papers: int, account: GitHubAccount, *, pace: float, rpm: float | None
-) -> TierForecast:
-    """A row of `paperfleet plan` for the papers that are left, at a measured pace.
-
-    ``pace``: papers of a worker in an hour. ``rpm``: the API's declared requests a minute, if any.
-    """
+def forecast(shape: FleetShape, basis: PlanBasis, account: GitHubAccount) -> TierForecast:
+    """The row that `paperfleet plan` has for this fleet, on an account."""
     at_once = min(shape.jobs, account.jobs_at_once or shape.jobs)
-    unbound = at_once * shape.workers * pace
-    bound = rpm is not None and unbound > rpm * 60
-    assumptions = Assumptions(
-        papers_per_worker_hour=rpm * 60 / (at_once * shape.workers) if rpm and bound else pace,
-        usd_per_paper=0.0,
-        concurrent_jobs=at_once,
-    )
-    demand = demand_of(_EMPTY.scaled(papers) if papers else _EMPTY, assumptions, None)
+    assumptions = basis.assumptions.model_copy(update={"concurrent_jobs": at_once})
+    demand = demand_of(basis.workload, assumptions, basis.price)
     platform = platform_of("actions", account.plan, assumptions, private=account.private)
-    planned = plan_row(shape, Scenario(demand, assumptions, platform))
-    minutes = math.ceil(planned.platform_minutes)
+    planned = plan_row(shape, Scenario(demand, assumptions, platform, pilot=basis.pilot))
+    minutes = math.ceil(planned.platform_minutes) if demand.sent else 0
     unnamed = TierForecast(
         tier=shape.tier,
         jobs=shape.jobs,
         workers=shape.workers,
         at_once=at_once,
-        papers_per_hour=round(min(unbound, rpm * 60) if rpm else unbound, 1),
-        hours=round(planned.hours, 2) if papers else 0.0,
-        sessions=planned.sessions if papers else 0,
-        minutes=minutes if papers else 0,
-        minutes_per_session=math.ceil(minutes / planned.sessions) if papers else 0,
+        papers_per_hour=planned.papers_per_hour,
+        hours=round(planned.hours, 2) if demand.sent else 0.0,
+        sessions=planned.sessions if demand.sent else 0,
+        minutes=minutes,
+        minutes_per_session=math.ceil(minutes / planned.sessions),
+        cost_usd=planned.cost_usd,
+        cost_low_usd=planned.cost_low_usd,
+        cost_high_usd=planned.cost_high_usd,
         binding="",
     )
-    limits = "; ".join(_binding(unnamed, account, rpm if bound else None))
+    limits = "; ".join(_binding(unnamed, account, _rate_that_binds(planned, assumptions)))
     return unnamed.model_copy(update={"binding": limits or f"{shape.jobs * shape.workers:,} workers"})
 
 
-def _binding(tier: TierForecast, account: GitHubAccount, rpm: float | None) -> Iterator[str]:
+def _rate_that_binds(planned: PlanRow, assumptions: Assumptions) -> str:
+    """The API's limit that allows less than the workers could do; "" if none does."""
+    words = {"rpm": f"{assumptions.rpm or 0:g} requests", "tpm": f"{assumptions.tpm or 0:,.0f} tokens"}
+    tightest = min(words, key=lambda name: planned.ceilings.get(name, math.inf))
+    binds = planned.ceilings.get(tightest, math.inf) < planned.ceilings.get("workers", math.inf)
+    return f"the API's {words[tightest]} a minute" if binds else ""
+
+
+def _binding(tier: TierForecast, account: GitHubAccount, rate: str) -> Iterator[str]:
     """The limits that hold a tier back, in words."""
-    if rpm is not None:
-        yield f"the API's {rpm:g} requests a minute"
+    if rate:
+        yield rate
     if tier.at_once < tier.jobs:
         yield f"{account.plan} accounts run {tier.at_once} jobs at once: {tier.jobs - tier.at_once} queue up"
     if tier.sessions > 1:
@@ -177,9 +179,6 @@ def _moved(last: SessionResult) -> tuple[str, str]:
     return last.tier, "the last session ran well"
 
 
-def forecasts(
-    papers: int, account: GitHubAccount, *, pace: float, rpm: float | None
-) -> Sequence[TierForecast]:
+def forecasts(basis: PlanBasis, account: GitHubAccount) -> Sequence[TierForecast]:
     """The four tiers, for comparison."""
-    shapes = [FleetShape(tier, *shape) for tier, shape in TIERS.items()]
-    return [forecast(shape, papers, account, pace=pace, rpm=rpm) for shape in shapes]
+    return [forecast(FleetShape(tier, *shape), basis, account) for tier, shape in TIERS.items()]

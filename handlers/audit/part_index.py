@@ -18,7 +18,8 @@ from handlers.domain.result import PartLine, PartPointer
 _SCHEMA = """
 CREATE TABLE line (paper TEXT, batch TEXT, generation INTEGER, terminal INTEGER, at REAL, cost INTEGER,
     status TEXT, error TEXT, fingerprint TEXT, reused INTEGER, flags TEXT, key TEXT, offset INTEGER,
-    length INTEGER, PRIMARY KEY (paper, generation DESC, terminal DESC, at, key, offset)) WITHOUT ROWID;
+    length INTEGER, calls INTEGER, busy_ms INTEGER,
+    PRIMARY KEY (paper, generation DESC, terminal DESC, at, key, offset)) WITHOUT ROWID;
 CREATE TABLE batch (batch TEXT PRIMARY KEY, generation INTEGER) WITHOUT ROWID
 """
 
@@ -58,9 +59,10 @@ class PartIndex:
         row = (
             *(line.id, line.batch_id, line.generation, terminal, line.at if terminal else -line.at, cost),
             *(line.status, line.error, line.fingerprint, line.reused_from is not None, flags),
-            *(where.key, where.offset, where.length),
+            *(where.key, where.offset, where.length, len(line.calls)),
+            round(1000 * sum(call.latency for call in line.calls)),
         )
-        self._db.execute("INSERT OR IGNORE INTO line VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
+        self._db.execute("INSERT OR IGNORE INTO line VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
         self._db.execute(
             "INSERT INTO batch VALUES (?, ?) ON CONFLICT DO UPDATE SET generation ="
             " MAX(generation, excluded.generation)",
@@ -77,13 +79,15 @@ class PartIndex:
         interrupted attempt. None if it has no line."""
         row = self._db.execute(
             "SELECT generation, status, error, fingerprint, reused, flags, key, offset, length,"
-            " (SELECT SUM(cost) FROM line AS other WHERE other.paper = line.paper) AS total"
-            " FROM line WHERE paper = ? ORDER BY generation DESC, terminal DESC, at, key, offset LIMIT 1",
-            (paper_id,),
+            " total.cost, total.calls, total.busy_ms FROM line,"
+            " (SELECT SUM(cost) AS cost, SUM(calls) AS calls, SUM(busy_ms) AS busy_ms FROM line"
+            " WHERE paper = :paper) AS total"
+            " WHERE paper = :paper ORDER BY generation DESC, terminal DESC, at, key, offset LIMIT 1",
+            {"paper": paper_id},
         ).fetchone()
         if row is None:
             return None
-        generation, status, error, fingerprint, reused, flags, key, offset, length, cost = row
+        generation, status, error, fingerprint, reused, flags, key, offset, length, cost, calls, busy_ms = row
         return LedgerEntry(
             paper_id=paper_id,
             generation=generation,
@@ -94,6 +98,8 @@ class PartIndex:
             reused=bool(reused),
             pointer=PartPointer(key=key, offset=offset, length=length),
             cost=cost,
+            calls=calls,
+            busy_ms=busy_ms,
             flags=tuple(json.loads(flags)),
         )
 

@@ -37,7 +37,7 @@ from handlers.pipeline.job_runner import Job, JobSize
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Clock, EndpointNotes, Task
+from handlers.ports import Clock, EndpointNotes, Ledger, Task
 from handlers.settings import Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
@@ -77,6 +77,22 @@ def task_of(spec: RunSpec) -> Task:
             "stack again), or give another --run-id"
         )
     return TranslateTask(spec)
+
+
+def result_names(spec: RunSpec, ledger: Ledger, task: Task | None = None) -> ResultNames:
+    """Under which results of a run's papers may stand in the ledger."""
+    return ResultNames(task or task_of(spec), spec, task_of, kindred(spec, ledger))
+
+
+def as_sent(settings: Settings, spec: RunSpec, state: State) -> RunSpec:
+    """The settings whose requests are sent: without what the endpoint is remembered to refuse."""
+    if settings.base_url is None:
+        return spec
+    model = chat_model(settings, spec, state.clock, notes=state.ledger)
+    try:
+        return model.as_sent(spec)
+    finally:
+        model.close()
 
 
 def price(settings: Settings, model: str) -> Price:
@@ -206,7 +222,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             job=shared,
             record=record,
             task=task,
-            names=ResultNames(task, record.spec, task_of, kindred(record.spec, adapters.ledger)),
+            names=result_names(record.spec, adapters.ledger, task),
             model=model,
             as_sent=model.as_sent,
             tariff=tariff(settings, record.spec.model),

@@ -16,39 +16,41 @@ from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State, open_state
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
-from handlers.cli.measured_corpus import MeasuredCorpus, measure_corpus
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.domain.money import NANO
-from handlers.domain.plan import PilotFigures
+from handlers.domain.plan import CorpusCounts, PilotFigures
 from handlers.domain.result import PartLine
 from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
 from handlers.errors import DamagedObjectError, UsageError
 from handlers.local.endpoint import endpoint
 from handlers.local.ingesting import SourceSpec
+from handlers.local.measured_corpus import MeasuredCorpus, measure_corpus, pilot_prefix
 from handlers.local.preflight import refuse_damaged
 from handlers.local.session import exit_code, run_corpus
 from handlers.local.state_lock import only_parent
+from handlers.planning.make_plan import PILOT_PAPERS
 from handlers.planning.pilot_figures import PilotPaper, pilot_figures
 from handlers.planning.pilot_limits import limits_text
+from handlers.planning.plan_rows import PILOT_WORKERS
 from handlers.planning.workload import stratified
 from handlers.settings import load_settings
 from handlers.state_paths import PILOT
 
-PAPERS = 20
 _MOST = 100
 _GOOD_ENOUGH = 0.08
 """Half of the 90% interval of a paper's time, as a share of it, up to which 20 papers are enough."""
 _SHORT = 0.1
 """Seconds of a paper below which its spread says little of a run's time."""
-_WORKERS = 10
 
 
 class PilotReport(Frozen):
     """What ``pilot`` prints as JSON."""
 
     state: str
+    corpus: CorpusCounts
+    """As the pilot found it."""
     runs: tuple[str, ...]
     """Ids of the pilot's runs in this state."""
     figures: PilotFigures | None
@@ -67,8 +69,8 @@ def pilot(
         int | None,
         typer.Option(
             min=1,
-            help=f"Exactly this many papers [default: {PAPERS}, and up to {_MOST} where times vary so much"
-            " that fewer do not predict the run's to 8%].",
+            help=f"Exactly this many papers [default: {PILOT_PAPERS}, and up to {_MOST} where times vary so"
+            " much that fewer do not predict the run's to 8%].",
         ),
     ] = None,
     *,
@@ -87,14 +89,18 @@ def pilot(
     console = Console(stderr=True, highlight=False)
     with only_parent(settings.state), endpoint(settings, console) as ready:
         refuse_damaged(settings.state)
-        corpus = measure_corpus(SourceSpec(source, mapping or (), source_format, encoding), ready, console)
+        spec = SourceSpec(source, mapping or (), source_format, encoding)
+        corpus = measure_corpus(spec, ready, console, again=True)
         if not corpus.sized:
-            raise UsageError("no paper of this corpus needs a call: there is nothing to pilot")
+            raise UsageError(f"there is nothing to pilot: {corpus.workload.counts}")
         wiring.tariff(ready, corpus.spec.model)
         report, figures, runs = _sampled(corpus, papers, console)
     kept = str(corpus.figures_path) if figures else ""
-    pilot_report = PilotReport(state=report.state, runs=tuple(runs), figures=figures, kept=kept)
-    typer.echo(pilot_report.model_dump_json() if as_json else _text(figures, report))
+    counts = corpus.workload.counts
+    pilot_report = PilotReport(
+        state=report.state, corpus=counts, runs=tuple(runs), figures=figures, kept=kept
+    )
+    typer.echo(pilot_report.model_dump_json() if as_json else f"{counts}\n{_text(figures, report)}")
     raise typer.Exit(exit_code(report))
 
 
@@ -102,7 +108,7 @@ def _sampled(
     corpus: MeasuredCorpus, papers: int | None, console: Console
 ) -> tuple[RunReport, PilotFigures | None, list[str]]:
     """The last run's report, and figures and ids of all runs of the pilot."""
-    sample_size = papers or PAPERS
+    sample_size = papers or PILOT_PAPERS
     while True:
         report = _run(corpus, sample_size, console)
         measured, runs = _measured(corpus)
@@ -129,18 +135,18 @@ def _run(corpus: MeasuredCorpus, papers: int, console: Console) -> RunReport:
     """Run the sample. Results of smaller samples are reused at no cost."""
     settings = corpus.settings
     chosen = stratified(corpus.sized, papers)
-    sample = corpus.figures_path.with_name(f"{corpus.key}-{len(chosen)}.jsonl")
+    sample = corpus.sample_path(len(chosen))
     sample.parent.mkdir(parents=True, exist_ok=True)
     sample.write_bytes(b"".join(corpus.lines(chosen)))
     result = ingest(open_source(str(sample)), settings.state)
-    run_id = f"{_prefix(corpus)}{len(chosen)}"
+    run_id = f"{PILOT}{sample.stem}"
     ready = settings.model_copy(
         update={
             "run_id": run_id,
             "budget": _left(corpus, run_id),
             "jobs": 1,
-            "workers": settings.workers or min(_WORKERS, len(chosen)),
-            "batch_papers": min(settings.batch_papers, _WORKERS),
+            "workers": settings.workers or min(PILOT_WORKERS, len(chosen)),
+            "batch_papers": min(settings.batch_papers, PILOT_WORKERS),
         }
     )
     return run_corpus(ready, result, console)
@@ -151,20 +157,16 @@ def _left(corpus: MeasuredCorpus, run_id: str) -> Decimal | None:
     if corpus.settings.budget is None:
         return None
     with open_state(None, corpus.settings) as adapters:
-        runs = [each for each in adapters.ledger.run_ids() if each.startswith(_prefix(corpus))]
+        runs = [each for each in adapters.ledger.run_ids() if each.startswith(pilot_prefix(corpus.key))]
         spent = sum(adapters.ledger.totals(each).calls.cost for each in runs if each != run_id)
     return max(Decimal(0), corpus.settings.budget - Decimal(spent) / NANO)
-
-
-def _prefix(corpus: MeasuredCorpus) -> str:
-    return f"{PILOT}{corpus.key}-"
 
 
 def _measured(corpus: MeasuredCorpus) -> tuple[PilotFigures | None, list[str]]:
     """Figures over all runs of this pilot, and their ids."""
     sized = {each.id: each for each in corpus.sized}
     with open_state(None, corpus.settings) as adapters:
-        runs = [each for each in adapters.ledger.run_ids() if each.startswith(_prefix(corpus))]
+        runs = [each for each in adapters.ledger.run_ids() if each.startswith(pilot_prefix(corpus.key))]
         papers = [paper for run_id in runs for paper in _papers(adapters, run_id)]
         jobs = [job for run_id in runs for job in adapters.ledger.jobs(run_id)]
     return pilot_figures(papers, sized, corpus.workload, jobs), runs

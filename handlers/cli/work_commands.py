@@ -14,6 +14,7 @@ from handlers.cli.existing.opened_run import with_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import UnknownRunError
+from handlers.local.budget_outlook import budget_outlook
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.preflight import refuse_forgotten
@@ -41,11 +42,14 @@ def shard(
     """
     settings = _with_batch_size(load_settings(**flags))
     spec = SourceSpec(source, mapping or (), source_format, encoding)
-    result = ingest_source(spec, settings, Console(stderr=True, highlight=False))
+    console = Console(stderr=True, highlight=False)
+    result = ingest_source(spec, settings, console)
     with open_state(settings.run_id, settings) as adapters:
         if settings.backend == "embedded":
             refuse_forgotten(adapters, settings.run_id)
         submitted = submit_request(adapters, run_request(settings, result), settings)
+        if outlook := budget_outlook(adapters, settings):
+            console.print(outlook, markup=False, soft_wrap=True)
     typer.echo(submitted.model_dump_json())
 
 

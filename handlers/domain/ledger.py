@@ -29,6 +29,9 @@ class LedgerEntry(Frozen):
     reused: bool = False
     pointer: PartPointer
     cost: NanoUsd = NanoUsd(0)
+    calls: int = 0
+    busy_ms: int = 0
+    """Milliseconds that its calls took."""
     flags: tuple[str, ...] = ()
     """Names of failed checks, for reports."""
 
@@ -59,6 +62,20 @@ class PaperRow(NamedTuple):
     reused: bool
     cost: NanoUsd
     flags: tuple[str, ...]
+
+
+class BatchFigures(NamedTuple):
+    """What a batch takes and has taken, whatever the number of its papers; followers are left out."""
+
+    tokens: int
+    """Estimated, of the papers that need a call."""
+    papers: int
+    settled: int
+    """Papers in a terminal state, skipped and reused ones among them."""
+    cost: NanoUsd
+    """Of the settled papers; their calls, and the milliseconds of those, likewise."""
+    calls: int
+    busy_ms: int
 
 
 @dataclass(frozen=True)

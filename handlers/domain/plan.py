@@ -34,7 +34,7 @@ class PilotFigures(Frozen):
     papers: int
     counts: dict[PaperStatus, int]
     done: int
-    """Papers whose results a later run takes over at no cost."""
+    """Papers whose results later runs take over at no cost."""
     done_requests: float
     """Requests that those papers took."""
     done_size: float
@@ -77,13 +77,32 @@ class PilotFigures(Frozen):
     """The day on which they did, ISO 8601."""
 
 
-class PlanCorpus(Frozen):
-    """``done``: papers that a pilot has finished already; they cost nothing more."""
+class CorpusCounts(Frozen):
+    """What becomes of a corpus's papers."""
 
     papers: int
     same_as: int
     sent: int
     done: int
+    """Papers whose results are there already, of a pilot or a run before: they cost nothing more."""
+    skipped: dict[str, int] = Field(default_factory=dict)
+    """Why no call is made → papers."""
+
+    def __str__(self) -> str:
+        """``100 to send, 30,502 with a result already``."""
+        parts = [f"{self.sent:,} to send"]
+        parts += [f"{self.done:,} with a result already"] if self.done else []
+        parts += [f"{self.same_as:,} of equal text"] if self.same_as else []
+        if self.skipped:
+            reasons = sorted(self.skipped.items(), key=lambda each: (-each[1], each[0]))
+            why = ", ".join(f"{papers:,} {reason}" for reason, papers in reasons)
+            parts.append(f"{sum(self.skipped.values()):,} skipped ({why})")
+        return f"{self.papers:,} papers: {', '.join(parts)}"
+
+
+class PlanCorpus(CorpusCounts):
+    """The papers with what those to be sent take."""
+
     calls: int
     tokens_prompt: int
     tokens_completion: int

@@ -97,6 +97,23 @@ class RunForecast(Frozen):
     figures: tuple[ForecastFigure, ...]
 
 
+class RunExpectation(Frozen):
+    """What a run with papers pending comes to, by the sizes of those papers."""
+
+    cost_usd: float
+    """In all, the spend so far included."""
+    papers: int
+    """Pending ones that need a call."""
+    wall_s: float | None
+    """Seconds until they are done by the jobs at work; None if nobody works."""
+    worked: float
+    """Share of the calls' time in all that has passed."""
+    covered: float | None
+    """Share of all papers at which the budget ends; 1 if it lasts, None without one."""
+    enough_usd: float
+    """A budget that finishes the run."""
+
+
 class RunReport(Frozen):
     """A run in figures. Times are ISO 8601 in UTC, durations seconds, money USD exact to the nano."""
 
@@ -143,6 +160,14 @@ class RunReport(Frozen):
     """Sum of the sessions' times."""
     forecast: RunForecast | None = None
     """Predicted beside actual; None for a run that was started without a plan file."""
+
+    expected: RunExpectation | None = None
+    """None: nothing is pending, or no paper has told yet what papers cost."""
+
+    @property
+    def whole_over_so_far(self) -> float:
+        """Time of the whole run over that so far, by the calls' time that is left."""
+        return 1 / self.expected.worked if self.expected is not None and self.expected.worked else 1.0
 
     @property
     def finished(self) -> int:

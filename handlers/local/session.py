@@ -23,6 +23,7 @@ from handlers.corpus.ingest import IngestResult
 from handlers.domain.run import DEAR_HOURS, Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
+from handlers.local.budget_outlook import budget_outlook
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.preflight import refuse_forgotten
@@ -95,6 +96,8 @@ def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunRe
         refuse_forgotten(state, ready.run_id)
         _clear(state, ready.run_id)
         emitted = submit_request(state, request, ready).emitted
+        if emitted and (outlook := budget_outlook(state, ready)):
+            console.print(outlook, markup=False, soft_wrap=True)
     failure = ""
     if emitted:
         with Progress(console) as progress:

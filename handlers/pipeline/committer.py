@@ -141,5 +141,7 @@ def _entry(finished: FinishedPaper, pointer: PartPointer) -> LedgerEntry:
         reused=line.reused_from is not None,
         pointer=pointer,
         cost=sum(call.cost for call in line.calls),
+        calls=len(line.calls),
+        busy_ms=round(1000 * sum(call.latency for call in line.calls)),
         flags=tuple(check.name for check in line.checks if check.verdict == "fail"),
     )

@@ -46,14 +46,15 @@ def compare(plan: PlanFile, report: RunReport) -> RunForecast:
 
 def _figures(plan: PlanFile, report: RunReport) -> Iterator[ForecastFigure]:
     row, corpus, tokens = plan.row_chosen, plan.corpus, report.tokens
-    finished = report.papers - report.counts["pending"]
-    up = report.papers / finished if finished else 0.0
-    hours = report.wall_s / 3600 * up
+    expected, spend = report.expected, report.spend_usd
+    cost = spend if expected is None else expected.cost_usd
+    up = cost / spend if spend else 1.0
+    hours = report.wall_s / 3600 * report.whole_over_so_far
     spread = (row.cost_high_usd - row.cost_low_usd) / 2 / row.cost_usd if row.cost_usd else 0.0
     slow, quick = (corpus.papers / each if each else None for each in (row.hours_high, row.hours_low))
     yield _figure("hours", row.hours, row.hours_low, row.hours_high, hours)
     yield _figure("papers_per_hour", row.papers_per_hour, slow, quick, report.papers_per_hour)
-    yield _figure("cost_usd", row.cost_usd, row.cost_low_usd, row.cost_high_usd, report.spend_usd * up)
+    yield _figure("cost_usd", row.cost_usd, row.cost_low_usd, row.cost_high_usd, cost)
     for name, planned, actual in (
         ("tokens_prompt", corpus.tokens_prompt, tokens.prompt),
         ("tokens_completion", corpus.tokens_completion, tokens.completion),

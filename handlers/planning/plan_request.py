@@ -40,6 +40,8 @@ class PlanBasis:
     origins: Mapping[str, str]
     price: Price | None
     pilot: PilotFigures | None = None
+    is_of_another_corpus: bool = False
+    """The pilot's papers are not this corpus's, or it has grown since."""
     model: str = ""
     sha256: str = ""
     """Of the corpus."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from handlers.domain.fleet_tiers import CUSTOM, MOST_AUTO
-from handlers.domain.plan import Binding, PlanRow, Risk
+from handlers.domain.plan import Binding, PilotFigures, PlanRow, Risk
 from handlers.pipeline.auto_workers import GROWTH, START
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import Demand
@@ -29,6 +29,8 @@ _SPARE = 1.25
 pipeline/auto_workers.py)."""
 _LOOK = 1.0
 """Seconds from the last answer of a round to the look that counts it, at most (see pipeline/heartbeat.py)."""
+PILOT_WORKERS = 10
+"""Of a pilot, as of the smallest fleet."""
 _RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 
 
@@ -45,12 +47,25 @@ class FleetShape:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What every fleet of a plan has in common. ``budget`` is in USD, for the API; None: no limit."""
+    """What every fleet of a plan has in common. ``budget`` is in USD, for the API; None: no limit.
+    ``pilot``: what was measured, if anything."""
 
     demand: Demand
     assumptions: Assumptions
     platform: Platform
     budget: float | None = None
+    pilot: PilotFigures | None = None
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether no limit of the API is known that could refuse a fleet's calls."""
+        assumed = self.assumptions
+        return assumed.rpm is None and assumed.tpm is None and assumed.papers_per_worker_hour is None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether calls were made that tell tokens and seconds, or figures of one's own replace them."""
+        return self.pilot is not None or self.assumptions.papers_per_worker_hour is not None
 
 
 def plan_row(shape: FleetShape, scenario: Scenario) -> PlanRow:
@@ -236,6 +251,12 @@ class _Fleet:
         level = max((level for level, _ in reasons), key=_RISKS.index)
         return level, "; ".join(reason for _, reason in reasons)
 
+    @property
+    def _is_proven(self) -> bool:
+        """Whether a pilot's workers were no fewer, and none of their calls was refused."""
+        pilot = self.scenario.pilot
+        return pilot is not None and not pilot.throttled_share and self.workers <= PILOT_WORKERS
+
     def _reasons(self) -> Iterator[tuple[Risk, str]]:
         demand, assumptions = self.scenario.demand, self.scenario.assumptions
         if self.binding == "budget":
@@ -249,7 +270,7 @@ class _Fleet:
             yield "medium", f"{self.span.sessions} sessions, each to be started after the last"
         per_minute = 60 * demand.calls / max(self.wall, 60.0)
         if assumptions.rpm is None and assumptions.tpm is None and per_minute > _MANY_CALLS:
-            level: Risk = "high" if per_minute > _TOO_MANY_CALLS else "medium"
+            level: Risk = "high" if per_minute > _TOO_MANY_CALLS and not self._is_proven else "medium"
             yield (
                 level,
                 f"{per_minute:,.0f} calls a minute: an account that allows fewer slows the fleet to its pace",

@@ -38,6 +38,11 @@ def basis_warnings(basis: PlanBasis, demand: Demand) -> Iterator[str]:
     measured = ("usd_per_paper", "papers_per_worker_hour")
     if pilot is None and any(basis.origins.get(name) != "file" for name in measured):
         yield "tokens and latency are assumed, not measured: `paperfleet pilot` measures them on 20 papers"
+    if pilot is not None and basis.is_of_another_corpus:
+        yield (
+            f"the pilot of {pilot.papers:,} papers was made before this corpus grew, or of another one: if"
+            " its papers are of another kind, `paperfleet pilot` measures them"
+        )
     if assumptions.rpm is None and assumptions.tpm is None:
         yield from _unknown_limits(assumptions, pilot)
     if pilot is not None:

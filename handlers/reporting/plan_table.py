@@ -98,7 +98,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 def _head(plan: Plan) -> Iterator[str]:
     corpus, measured = plan.corpus, plan.measured
     yield (
-        f"{corpus.papers:,} papers: {corpus.sent:,} to send, {corpus.done:,} done by a pilot; about"
+        f"{corpus}; about"
         f" {corpus.tokens_prompt:,} prompt and {corpus.tokens_completion:,} completion tokens in"
         f" {corpus.calls:,} calls; model {plan.model or '-'}."
     )

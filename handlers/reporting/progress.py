@@ -17,12 +17,15 @@ from handlers.domain.run import RunTotals
 from handlers.ports import Ledger
 from handlers.reporting.live_lines import LiveLines, bar, can_redraw
 from handlers.reporting.plain import plain
-from handlers.reporting.time_left import Forecast, span
+from handlers.reporting.projection import project
+from handlers.reporting.time_left import Forecast, Look, span
 
 _PLAIN_EVERY = 5.0
 _LATELY = 30.0
 """Seconds for which an error is news."""
 _ERRORS_SHOWN = 3
+_PROJECTED_EVERY, _BATCHES_A_SECOND = 1.0, 5_000
+"""Seconds between two looks at all batches: this, and more of them for many batches."""
 
 
 class Progress:
@@ -31,6 +34,8 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._forecast = Forecast()
+        self._projection = project(())
+        self._projected_at = 0.0
         self._errors: deque[tuple[float, dict[str, int]]] = deque()
         self._said_at = 0.0
         self._under_way = False
@@ -61,13 +66,17 @@ class Progress:
         if not self._under_way:
             return
         self._said_at = now
-        self._show(ledger.totals(run_id), live, ledger.budget_state(run_id), now)
+        totals = ledger.totals(run_id)
+        if now - self._projected_at >= max(_PROJECTED_EVERY, totals.batches / _BATCHES_A_SECOND):
+            self._projection, self._projected_at = project(ledger.batch_figures(run_id)), now
+        self._show(totals, live, ledger.budget_state(run_id), now)
 
     def _show(self, totals: RunTotals, live: Sequence[JobRecord], budget: BudgetState, now: float) -> None:
         pending = totals.counts["pending"]
         finished = sum(totals.counts[status] for status in TERMINAL)
-        self._forecast.add(now, finished)
-        pace = f"{self._forecast.rate * 3600:,.0f} papers/h, {span(self._forecast.left(pending))}"
+        busy, workers = sum(job.stats.in_flight for job in live), sum(job.workers for job in live)
+        self._forecast.add(Look(now, finished, totals.calls.ok, busy, workers))
+        pace = f"{self._forecast.rate * 3600:,.0f} papers/h, {self._left(totals, budget, finished)}"
         parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
         parts += [_outcomes(totals), _thoughts(live), self._lately(totals, now)]
         details = ", ".join(filter(None, parts))
@@ -76,6 +85,17 @@ class Progress:
             self._live.draw([f"{bar(finished, finished + pending)} {count}", pace, details])
         else:
             self.say(f"{count}, {pace}, {details}")
+
+    def _left(self, totals: RunTotals, state: BudgetState, finished: int) -> str:
+        """The time until all is done, or until the budget ends."""
+        rest, settled = self._projection.rest, self._projection.settled
+        left = None if state.budget is None else state.budget - totals.calls.taken
+        if left is None or left >= rest.cost or not self._projection.known:
+            return span(self._forecast.left(rest, settled))
+        paid = self._projection.within(left)
+        share = (finished + paid.papers) / max(1, finished + totals.counts["pending"])
+        words = span(self._forecast.left(paid, settled))
+        return f"{words} until the budget ends at about {share:.0%} of the papers"
 
     def _lately(self, totals: RunTotals, now: float) -> str:
         """The commonest error classes of the last half minute."""

@@ -51,6 +51,7 @@ def key_metrics(report: RunReport) -> list[Row]:
         ("API error rate", f"{_percent(failures, calls.sent)} ({calls.throttled:,} throttled)"),
         ("cost", _cost(report)),
         ("cost per finished paper", _per_paper(report)),
+        *_expected(report),
         ("tokens", f"{tokens.prompt:,} prompt ({tokens.cached:,} cached), {tokens.completion:,} completion"),
         ("reused / equal texts", f"{report.reused:,} / {report.same_as:,} papers without a call"),
         ("queue", _queue(report)),
@@ -135,6 +136,19 @@ def _cost(report: RunReport) -> str:
         return f"{spent}, no budget set"
     taken = _percent(report.spend_usd + report.held_usd, report.budget_usd)
     return f"{spent} of ${report.budget_usd:,.4f} ({taken})"
+
+
+def _expected(report: RunReport) -> list[Row]:
+    """What an unfinished run comes to."""
+    expected = report.expected
+    if expected is None:
+        return []
+    covered = expected.covered is not None and expected.covered < 1
+    budget = f"; the budget ends at about {expected.covered:.0%} of the papers" if covered else ""
+    rows: list[Row] = [("expected in all", f"${expected.cost_usd:,.4f}{budget}")]
+    if expected.wall_s is not None:
+        rows.append(("time left", f"{duration(expected.wall_s)}, {expected.papers:,} papers need a call"))
+    return rows
 
 
 def _per_paper(report: RunReport) -> str:

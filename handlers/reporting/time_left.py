@@ -1,61 +1,100 @@
-"""How long the rest will take, and how sure that is, from what was finished lately."""
+"""How long the rest will take, and how sure that is, by what is left and what the jobs do at a time."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import stdev
 
-_WINDOW = 60.0
-_STRETCHES = 6
-"""Parts of the window whose rates are compared."""
+from handlers.reporting.projection import Rest
+
+_WINDOW, _LEAST = 60.0, 5.0
+"""Seconds."""
 _SIGMAS = 2.0
 _INSTANT = 1e-6
 """Seconds: two looks closer than this tell no rate."""
+_BUSY = 0.8
+"""Share of the workers in a call from which on it is the workers that set the pace."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a run stood at a moment (Unix seconds)."""
+
+    at: float
+    finished: int
+    """Papers in a terminal state."""
+    calls: int = 0
+    """Calls answered."""
+    in_flight: int = 0
+    workers: int = 0
 
 
 class Forecast:
-    """Fed with (Unix seconds, papers finished so far); times never step back by much."""
+    """Fed with looks; times never step back by much."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
+        self._seen: deque[Look] = deque()
+        self._began = math.inf
+        self._ends: deque[tuple[float, float]] = deque()
 
-    def add(self, now: float, finished: int) -> None:
-        self._seen.append((now, finished))
-        while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW:
+    def add(self, look: Look) -> None:
+        self._seen.append(look)
+        self._began = min(self._began, look.at)
+        while len(self._seen) > 2 and look.at - self._seen[0].at > _WINDOW:
             self._seen.popleft()
 
     @property
     def rate(self) -> float:
         """Papers a second over the last minute; 0 while nothing is known."""
-        return _rate(self._seen[0], self._seen[-1]) if self._seen else 0.0
+        return _rate(self._seen, "finished")
 
-    def left(self, pending: int) -> tuple[float, float] | None:
-        """Seconds, from and to (two standard errors of the rate either way; infinite if it may be
-        nothing); None while nothing is known."""
-        rate = self.rate
-        if not pending or rate <= 0:
-            return (0.0, 0.0) if not pending else None
-        off = min(1.0, _SIGMAS * self._error(rate))
-        return pending / (rate * (1 + off)), pending / (rate * (1 - off)) if off < 1 else math.inf
+    def left(self, rest: Rest, settled: int) -> tuple[float, float] | None:
+        """Seconds, from and to (two standard errors either way; infinite if it may be for ever); None while
+        nothing is known. ``rest``: what is to be done; ``settled``: papers that its figures are of."""
+        if rest.papers <= 0:
+            return 0.0, 0.0
+        seconds = self._seconds(rest)
+        if seconds is None or not settled:
+            return None
+        off = min(1.0, _SIGMAS * math.hypot(1 / math.sqrt(settled), self._wandering(seconds)))
+        return seconds / (1 + off), seconds / (1 - off) if off < 1 else math.inf
 
-    def _error(self, rate: float) -> float:
-        """Relative standard error: that of counting, or what the stretches' rates show if it is more."""
-        counted = 1 / math.sqrt(max(1, self._seen[-1][1] - self._seen[0][1]))
-        rates = [_rate(first, last) for first, last in pairwise(self._cuts())]
-        if len(rates) < 3:
-            return counted
-        return max(counted, stdev(rates) / math.sqrt(len(rates)) / rate)
+    def _seconds(self, rest: Rest) -> float | None:
+        """Where the workers are busy, the calls' seconds shared by them; else calls by their pace, for then
+        it is a limit that sets it. The last worker ends half a paper after the others."""
+        looks = self._lately()
+        if not looks:
+            return None
+        workers = looks[-1].workers
+        busy = sum(look.in_flight / look.workers for look in looks) / len(looks)
+        last = rest.seconds / rest.papers / 2
+        if busy >= _BUSY or rest.papers <= workers:
+            return rest.seconds / workers + last
+        pace = _rate(looks, "calls")
+        at_pace = rest.calls / pace if pace > 0 else 0.0
+        in_flight = max(1.0, busy * workers)
+        return max(at_pace, rest.seconds / in_flight) + last
 
-    def _cuts(self) -> list[tuple[float, int]]:
-        """The samples at the borders of equal stretches of time."""
-        start, end = self._seen[0][0], self._seen[-1][0]
-        cuts = [self._seen[0]]
-        for sample in self._seen:
-            if sample[0] - start >= len(cuts) * (end - start) / _STRETCHES:
-                cuts.append(sample)
-        return cuts[: _STRETCHES + 1]
+    def _lately(self) -> Sequence[Look]:
+        """Of the last quarter of the time, within bounds: what an API lets through at once at the start is no
+        pace."""
+        if not self._seen:
+            return []
+        now = self._seen[-1].at
+        since = now - min(_WINDOW, max(_LEAST, (now - self._began) / 4))
+        return [look for look in self._seen if look.workers and look.at >= since]
+
+    def _wandering(self, seconds: float) -> float:
+        """How far the end has moved from look to look in the last minute, as a share of what is left."""
+        now = self._seen[-1].at
+        self._ends.append((now, now + seconds))
+        while now - self._ends[0][0] > _WINDOW:
+            self._ends.popleft()
+        ends = [end for _, end in self._ends]
+        return stdev(ends) / seconds if len(ends) > 2 and seconds > 0 else 0.0
 
 
 def span(left: tuple[float, float] | None) -> str:
@@ -80,6 +119,10 @@ def _unit(seconds: float) -> tuple[str, float, int]:
     return ("min", 60.0, 0) if seconds < 7200 else ("h", 3600.0, 1)
 
 
-def _rate(first: tuple[float, int], last: tuple[float, int]) -> float:
-    passed = last[0] - first[0]
-    return (last[1] - first[1]) / passed if passed > _INSTANT else 0.0
+def _rate(looks: Sequence[Look], name: str) -> float:
+    if not looks:
+        return 0.0
+    first, last = looks[0], looks[-1]
+    passed = last.at - first.at
+    amount: int = getattr(last, name) - getattr(first, name)
+    return amount / passed if passed > _INSTANT else 0.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry, parse_index
 from handlers.domain.batch import BatchMessage
-from handlers.domain.money import NanoUsd
+from handlers.domain.money import NanoUsd, usd
 from handlers.domain.run import Control, RunId, RunRecord, RunSpec
 from handlers.domain.value import Frozen
 from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
@@ -41,7 +41,8 @@ class Submitted(Frozen):
 def submit_run(backend: Backend, request: RunRequest) -> Submitted:
     """Create the run if it is new, re-arm it if not, and emit its unfinished batches.
 
-    RunChangedError if a fixed setting differs; UnknownRunError for an unknown id without a spec.
+    RunChangedError if a fixed setting differs; UnknownRunError for an unknown id without a spec; UsageError
+    for a budget that is lowered below what is spent.
     """
     ledger, clock, run_id = backend.ledger, backend.clock, request.run_id
     record = _known(ledger, request) or _create(backend, request)
@@ -49,6 +50,7 @@ def submit_run(backend: Backend, request: RunRequest) -> Submitted:
         raise RunChangedError(run_id, diff)
     store_record(record, backend.store)  # also of a run that a version without it made
     if request.budget is not None:
+        _refuse_spent(backend.ledger, record, request.budget)
         ledger.set_budget(run_id, request.budget, at=clock.now())
     if ledger.control(run_id).state == "cancelled":
         raise UsageError(
@@ -58,6 +60,16 @@ def submit_run(backend: Backend, request: RunRequest) -> Submitted:
     emitted = emit(backend, run_id)
     batches = ledger.totals(run_id).batches
     return Submitted(run_id=run_id, papers=record.papers, batches=batches, emitted=emitted)
+
+
+def _refuse_spent(ledger: Ledger, record: RunRecord, budget: NanoUsd) -> None:
+    """A budget that stands goes on, whatever was booked beyond it since."""
+    spend = ledger.budget_state(record.run_id).spend
+    if budget < spend and budget != record.budget:
+        raise UsageError(
+            f"--budget {usd(budget):g}: ${usd(spend):.6f} of this run are spent already, and a budget is for"
+            " all of it: give more, or leave it out to go on with the one it has"
+        )
 
 
 def emit(backend: Backend, run_id: str) -> int:
@@ -111,8 +123,13 @@ def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[Batc
 
 def costs_nothing(spec: RunSpec) -> Callable[[IndexEntry], bool]:
     """Whether a paper needs no call, as far as the index tells."""
-    return lambda entry: (
-        entry.empty
-        or entry.language == spec.target_language
-        or (entry.no_derivatives and spec.skip_no_derivatives)
-    )
+    return lambda entry: why_nothing(spec, entry) is not None
+
+
+def why_nothing(spec: RunSpec, entry: IndexEntry) -> str | None:
+    """Why a paper needs no call, as far as the index tells; None if it may need one."""
+    if entry.empty:
+        return "no title and no abstract"
+    if entry.no_derivatives and spec.skip_no_derivatives:
+        return "the licence forbids derivatives"
+    return f"already in {spec.target_language}" if entry.language == spec.target_language else None

@@ -16,6 +16,8 @@ from handlers.domain.paper import TERMINAL
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
 from handlers.ports import Backend, Ledger
+from handlers.reporting.projection import project
+from handlers.runs.expectation import expectation, with_number
 from handlers.runs.run_state import Activity, run_state
 from handlers.runs.sessions import IsAlive, WorkPeriod, job_end, work_periods
 
@@ -45,11 +47,16 @@ def summarise(
     ends = [job_end(job, alive, now) for job in jobs]
     activity = Activity(jobs, sessions, waiting, alive, now)
     state, reason = run_state(ledger.control(run_id), totals, activity)
+    expected = None
+    if totals.counts["pending"]:
+        expected = expectation(
+            record, totals, project(ledger.batch_figures(run_id)), list(filter(alive, jobs))
+        )
     errors, checks = _papers_by_class(ledger, run_id) if detail else (None, None)
     return RunReport(
         run_id=run_id,
         state=state,
-        reason=reason,
+        reason=with_number(reason, expected),
         outcome=sessions[-1].outcome if sessions else "",
         model=record.spec.model,
         reused=totals.reused,
@@ -58,6 +65,7 @@ def summarise(
         lost_jobs=tuple(job.job_id for job in jobs if job.lost),
         failed_checks=checks,
         paper_errors=errors,
+        expected=expected,
         warnings=(*over_budget(record, totals.calls), *_warnings(totals, waiting, jobs)),
         started_at=_iso(min((each.start for each in times), default=None)),
         finished_at=_iso(max((each.end for each in times), default=None)) if state == "finished" else None,

@@ -210,6 +210,35 @@ def test_workers_auto_are_planned_for_and_executed_as_such(
 
 
 @pytest.mark.slow
+def test_a_corpus_that_grew_is_planned_by_what_is_new_and_the_pilot_holds(
+    server: RunningServer, source: Path, tmp_path: Path
+) -> None:
+    state, ours = tmp_path / "state", against(server, tmp_path / "state")
+    assert paperfleet("pilot", source, *ours, "--papers", 20).code == 0
+    assert paperfleet("run", source, *ours).code == 0
+    before = paperfleet("plan", source, *ours, "--json").report
+    assert (before["corpus"]["sent"], before["corpus"]["done"]) == (0, 120)
+    lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    english = json.loads(lines[0]) | {"id": "en-1", "language": "en", "title": "A title in English"}
+    new = corpus(tmp_path / "new.jsonl", 10, seed=2).read_text(encoding="utf-8").replace("paper-", "new-")
+    source.write_text("".join(lines) + new + json.dumps(english) + "\n", encoding="utf-8")
+    plan = paperfleet("plan", source, *ours, "--json").report
+    assert {name: plan["corpus"][name] for name in ("papers", "sent", "done", "skipped")} == {
+        "papers": 131, "sent": 10, "done": 120, "skipped": {"already in en": 1},
+    }  # fmt: skip
+    assert plan["measured"]["papers"] == 20
+    assert any("before this corpus grew" in each for each in plan["warnings"])
+    billed = server.stats()["bill_nano_usd"]
+    again = paperfleet("pilot", source, *ours, "--papers", 5, "--json").report
+    assert (again["corpus"]["sent"], again["corpus"]["done"]) == (30, 100), "its own papers are its sample"
+    ran = paperfleet("run", source, *ours, "--run-id", "grown", "--json")
+    assert ran.code == 0, ran.err
+    took = (server.stats()["bill_nano_usd"] - billed) / 10**9
+    assert took == pytest.approx(plan["rows"][0]["cost_usd"], rel=0.05)
+    assert (state / "runs" / "grown").is_dir()
+
+
+@pytest.mark.slow
 def test_a_larger_pilot_goes_on_from_a_smaller_one(
     server: RunningServer, source: Path, tmp_path: Path
 ) -> None:

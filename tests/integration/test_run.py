@@ -98,13 +98,17 @@ def test_a_budget_is_not_passed_and_a_larger_one_finishes_the_run(
     spent = tight.report["spend_usd"]
     assert tight.report["state"] == "parked"
     assert "budget" in tight.report["reason"]
+    assert "% of the papers: all of them take about" in tight.err
     assert need / 3 * 0.85 <= spent <= need / 3
     assert server.stats()["bill_nano_usd"] - before == tight.report["spend_nano_usd"]
     assert tight.report["counts"]["failed"] == 0
     forgetful = paperfleet(*flags)
     assert forgetful.code == 4, "a run keeps its budget until it is given another"
     assert forgetful.report["spend_usd"] <= need / 3
-    whole = paperfleet(*flags, "--budget", "10")
+    assert paperfleet(*flags, "--budget", f"{spent / 2:.9f}").code == 2, "less than is spent"
+    enough = tight.report["expected"]["enough_usd"]
+    assert f"--budget {enough:.4f}" in tight.report["reason"]
+    whole = paperfleet(*flags, "--budget", enough)
     assert whole.code == 0
     assert whole.report["counts"]["done"] == MANY
     assert server.stats()["duplicates"] == MANY  # the first run's texts, once more and no more

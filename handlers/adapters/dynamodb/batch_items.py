@@ -16,8 +16,12 @@ from itertools import islice
 from handlers.adapters.dynamodb.table import Table, bucket_key, bucket_keys
 from handlers.adapters.dynamodb.values import Item, Key
 from handlers.domain.batch import BatchMessage
+from handlers.domain.ledger import BatchFigures
+from handlers.domain.money import NanoUsd
 from handlers.domain.paper import TERMINAL
 
+_FIGURES = ("settled", "cost", "calls", "busy_ms")
+"""Sums over the batch's papers in a terminal state."""
 _CHUNK = 100
 _READ_AHEAD = 50
 """Messages in memory at a time; each has up to 64 KiB."""
@@ -56,6 +60,17 @@ class BatchItems:
             self._table.query(pk, "BATCH#", attributes=attributes, only=only) for pk in bucket_keys(run_id)
         ]
         return self._messages(run_id, heapq.merge(*buckets, key=_place))
+
+    def batch_figures(self, run_id: str) -> Iterator[BatchFigures]:
+        attributes = ["batch_id", "position", "papers", "tokens", "sent", "terminal", *_FIGURES]
+        buckets = [self._table.query(pk, "BATCH#", attributes=attributes) for pk in bucket_keys(run_id)]
+        for item in heapq.merge(*buckets, key=_place):
+            # An earlier release noted no tokens: then every paper is as any other.
+            tokens = item["tokens"] if "tokens" in item else item["papers"]
+            papers = item["sent"] if "sent" in item else item["papers"]
+            settled = item.get("settled", max(0, item["terminal"]))
+            cost, calls, busy_ms = (item.get(name, 0) for name in _FIGURES[1:])
+            yield BatchFigures(tokens, papers, settled, NanoUsd(cost), calls, busy_ms)
 
     def _messages(self, run_id: str, items: Iterable[Item]) -> Iterator[BatchMessage]:
         rest = iter(items)
@@ -144,11 +159,15 @@ class BatchItems:
                 return bool(item["terminal"] == item["papers"])
 
     def _counted(self, run_id: str, batch_id: str) -> dict[str, int]:
-        counts = dict.fromkeys((*TERMINAL, "reused"), 0)
+        counts = dict.fromkeys((*TERMINAL, "reused", *_FIGURES), 0)
         for paper in self._table.get_many(self._paper_keys(run_id, batch_id)).values():
             if paper["status"] in TERMINAL:
                 counts[paper["status"]] += paper["weight"]
                 counts["reused"] += paper["weight"] if paper["reused"] else 0
+                counts["settled"] += 1
+                counts["cost"] += paper["cost"]
+                counts["calls"] += paper.get("calls", 0)
+                counts["busy_ms"] += paper.get("busy_ms", 0)
         return counts | {"terminal": sum(counts[status] for status in TERMINAL)}
 
     def _paper_keys(self, run_id: str, batch_id: str) -> list[Key]:
@@ -192,6 +211,8 @@ def _batch_item(message: BatchMessage, position: int) -> Item:
         "batch_id": message.batch_id,
         "position": position,
         "papers": message.papers,
+        "tokens": message.tokens,
+        "sent": len(message.ids),
         "generation": message.generation,
         "epoch": 0,
         "lease_until": 0.0,

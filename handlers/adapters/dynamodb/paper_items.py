@@ -60,13 +60,14 @@ class PaperItems(BatchItems):
             "flags": entry.flags,
             "part": part,
         }
-        if self._table.put_new({"pk": pk, "sk": sk, "cost": entry.cost, **values}):
+        sums = {"cost": entry.cost, "calls": entry.calls, "busy_ms": entry.busy_ms}
+        if self._table.put_new({"pk": pk, "sk": sk, **sums, **values}):
             return True
         item = self._table.update(
             pk,
             sk,
             values=values,
-            plus={"cost": entry.cost},
+            plus=sums,
             condition="#status = :pending AND #generation <= :generation AND"
             " (attribute_not_exists(#part) OR #part <> :part)",
             arguments={"pending": "pending", "generation": entry.generation, "part": part},

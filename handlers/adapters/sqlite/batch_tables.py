@@ -7,6 +7,30 @@ from collections.abc import Iterable, Iterator
 
 from handlers.adapters.sqlite.database import Database
 from handlers.domain.batch import BatchMessage
+from handlers.domain.ledger import BatchFigures
+from handlers.domain.money import NanoUsd
+
+_FIGURES = (
+    "tokens INTEGER", "sent INTEGER", "settled INTEGER NOT NULL DEFAULT 0",
+    "cost INTEGER NOT NULL DEFAULT 0", "calls INTEGER NOT NULL DEFAULT 0",
+    "busy_ms INTEGER NOT NULL DEFAULT 0",
+)  # fmt: skip
+"""Of a batch: the message's tokens, its papers, and the number, cost, calls and time of the settled ones."""
+_COUNT_FIGURES = (
+    "UPDATE batch SET settled = p.settled, cost = p.cost FROM (SELECT run_id, batch_id, COUNT(*) AS settled,"
+    " SUM(cost) AS cost FROM paper WHERE status <> 'pending' GROUP BY run_id, batch_id) p"
+    " WHERE p.run_id = batch.run_id AND p.batch_id = batch.batch_id"
+)
+
+
+def add_figures(db: Database) -> None:
+    """To a file that was made before batches had figures. What calls took before is not known."""
+    for column in _FIGURES:
+        db.add_column("batch", column)
+    db.add_column("paper", "calls INTEGER NOT NULL DEFAULT 0")
+    if db.add_column("paper", "busy_ms INTEGER NOT NULL DEFAULT 0"):  # the last of them: counted once
+        with db.write() as connection:
+            connection.execute(_COUNT_FIGURES)
 
 
 class BatchTables:
@@ -17,14 +41,16 @@ class BatchTables:
         with self._db.write(durable=True) as db:
             for message in messages:
                 added += db.execute(
-                    "INSERT OR IGNORE INTO batch (run_id, batch_id, message, papers, generation)"
-                    " VALUES (?,?,?,?,?)",
+                    "INSERT OR IGNORE INTO batch (run_id, batch_id, message, papers, generation, tokens,"
+                    " sent) VALUES (?,?,?,?,?,?,?)",
                     (
                         message.run_id,
                         message.batch_id,
                         message.model_dump_json(),
                         message.papers,
                         message.generation,
+                        message.tokens,
+                        len(message.ids),
                     ),
                 ).rowcount
         return added
@@ -37,6 +63,16 @@ class BatchTables:
         )
         for row in rows:
             yield _message(row)
+
+    def batch_figures(self, run_id: str) -> Iterator[BatchFigures]:
+        rows = self._db.stream(
+            "SELECT COALESCE(tokens, json_extract(message, '$.tokens')),"
+            " COALESCE(sent, json_array_length(message, '$.ids')), settled, cost, calls,"
+            " busy_ms FROM batch WHERE run_id = ? ORDER BY position",
+            (run_id,),
+        )
+        for tokens, papers, settled, cost, calls, busy_ms in rows:
+            yield BatchFigures(tokens, papers, settled, NanoUsd(cost), calls, busy_ms)
 
     def lease(self, run_id: str, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:
         with self._db.write() as db:

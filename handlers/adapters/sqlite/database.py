@@ -62,8 +62,8 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise UsageError(f"{self.path}: cannot be used as a ledger or queue: {error}") from error
 
-    def add_column(self, table: str, column: str) -> None:
-        """A column that came after the file's schema; one that is there is left as it is."""
+    def add_column(self, table: str, column: str) -> bool:
+        """A column that came after the file's schema; False if it is there."""
         name = column.split()[0]
         known = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
         try:
@@ -71,8 +71,10 @@ class Database:
                 with self.write() as db:
                     if db.execute(known, (table, name)).fetchone() is None:  # another process may be faster
                         db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+                        return True
         except sqlite3.DatabaseError as error:
             raise UsageError(f"{self.path}: cannot be used as a ledger or queue: {error}") from error
+        return False
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:

@@ -16,7 +16,8 @@ _SLICE = (
     " SELECT run_id, spec, papers, same_as, created_at, :budget, control, reason, control_at FROM src.run"
     " WHERE run_id = :run",
     "INSERT INTO main.batch (run_id, batch_id, message, papers, generation, epoch, done, flagged, failed,"
-    " skipped) SELECT run_id, batch_id, message, papers, generation, epoch, done, flagged, failed, skipped"
+    " skipped, tokens, sent, settled, cost, calls, busy_ms) SELECT run_id, batch_id, message, papers,"
+    " generation, epoch, done, flagged, failed, skipped, tokens, sent, settled, cost, calls, busy_ms"
     " FROM src.batch WHERE run_id = :run AND batch_id IN (SELECT batch_id FROM temp.mine) ORDER BY position",
     "INSERT INTO main.paper SELECT * FROM src.paper WHERE run_id = :run AND batch_id IN"
     " (SELECT batch_id FROM temp.mine)",

@@ -43,8 +43,8 @@ OTHER_REPAIR = (
 )
 """Two ledgers of which one was repaired, or both and not as one."""
 ADD_BATCHES = (
-    "INSERT OR IGNORE INTO main.batch (run_id, batch_id, message, papers, generation)"
-    " SELECT run_id, batch_id, message, papers, generation FROM src.batch WHERE run_id = :run"
+    "INSERT OR IGNORE INTO main.batch (run_id, batch_id, message, papers, generation, tokens, sent)"
+    " SELECT run_id, batch_id, message, papers, generation, tokens, sent FROM src.batch WHERE run_id = :run"
     " ORDER BY position"
 )
 GROW_BATCHES = (
@@ -64,7 +64,8 @@ TAKE_PAPERS = (
     " ON CONFLICT (run_id, paper_id) DO UPDATE SET batch_id = excluded.batch_id, generation ="
     " excluded.generation, status = excluded.status, error = excluded.error, key = excluded.key,"
     " offset = excluded.offset, length = excluded.length, weight = excluded.weight,"
-    " reused = excluded.reused, cost = excluded.cost, flags = excluded.flags"
+    " reused = excluded.reused, cost = excluded.cost, flags = excluded.flags, calls = excluded.calls,"
+    " busy_ms = excluded.busy_ms"
     f" WHERE {_ORDER.format('excluded')} > {_ORDER.format('paper')}"
 )
 """A later generation goes before an earlier one, then an end before none, then the better end, then the
@@ -101,12 +102,15 @@ STILL_HELD = "SELECT COALESCE(SUM(held - released), 0) FROM main.part WHERE run_
 
 WEIGHED = (
     "CREATE TEMP TABLE IF NOT EXISTS weighed (batch_id TEXT PRIMARY KEY, done INTEGER, flagged INTEGER,"
-    " failed INTEGER, skipped INTEGER, at REAL)"
+    " failed INTEGER, skipped INTEGER, at REAL, settled INTEGER, cost INTEGER, calls INTEGER,"
+    " busy_ms INTEGER)"
 )
 WEIGH_PAPERS = (
     "INSERT INTO temp.weighed SELECT batch_id, SUM(weight * (status = 'done')),"
     " SUM(weight * (status = 'flagged')), SUM(weight * (status = 'failed')),"
-    " SUM(weight * (status = 'skipped')), 0 FROM main.paper WHERE run_id = :run GROUP BY batch_id"
+    " SUM(weight * (status = 'skipped')), 0, SUM(status <> 'pending'), SUM(cost * (status <> 'pending')),"
+    " SUM(calls * (status <> 'pending')), SUM(busy_ms * (status <> 'pending')) FROM main.paper"
+    " WHERE run_id = :run GROUP BY batch_id"
 )
 DATE_BATCHES = (
     "UPDATE temp.weighed SET at = p.at FROM (SELECT SUBSTR(part_id, 1, INSTR(part_id, '/') - 1) AS batch_id,"
@@ -116,6 +120,7 @@ DATE_BATCHES = (
 FREE_LEASES = "UPDATE main.batch SET owner = NULL, lease_until = 0, finished_at = NULL WHERE run_id = :run"
 COUNT_BATCHES = (
     "UPDATE main.batch SET done = w.done, flagged = w.flagged, failed = w.failed, skipped = w.skipped,"
+    " settled = w.settled, cost = w.cost, calls = w.calls, busy_ms = w.busy_ms,"
     " finished_at = CASE WHEN w.done + w.flagged + w.failed + w.skipped = batch.papers THEN w.at END"
     " FROM temp.weighed w WHERE batch.run_id = :run AND w.batch_id = batch.batch_id"
 )

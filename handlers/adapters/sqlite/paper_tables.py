@@ -17,13 +17,17 @@ _COLUMNS = "paper_id, generation, status, error, key, weight, reused, cost, flag
 """Of a ``PaperRow``, in the order in which ``_paper`` takes them: by position a row costs half."""
 _UPSERT = (
     "INSERT INTO paper (run_id, paper_id, batch_id, generation, status, error, key, offset, length,"
-    " weight, reused, cost, flags) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " weight, reused, cost, flags, calls, busy_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
     " ON CONFLICT (run_id, paper_id) DO UPDATE SET generation = excluded.generation, status ="
     " excluded.status,"
     " error = excluded.error, key = excluded.key, offset = excluded.offset, length = excluded.length,"
-    " reused = excluded.reused, cost = paper.cost + excluded.cost, flags = excluded.flags"
+    " reused = excluded.reused, cost = paper.cost + excluded.cost, flags = excluded.flags,"
+    " calls = paper.calls + excluded.calls, busy_ms = paper.busy_ms + excluded.busy_ms"
     " WHERE paper.status = 'pending' AND excluded.generation >= paper.generation"
+    " RETURNING cost, calls, busy_ms"
 )
+_Sums = tuple[int, int, int]
+"""Cost, calls and milliseconds of a paper by now."""
 
 
 class PaperTables:
@@ -50,8 +54,8 @@ class PaperTables:
             for commit in commits:
                 if not _book_calls(db, commit):
                     continue  # the part came before, and its papers with it
-                taken = [entry for entry in commit.entries if _take(db, commit, entry)]
-                accepted.update((commit.run_id, entry.paper_id) for entry in taken)
+                taken = [(entry, sums) for entry in commit.entries if (sums := _take(db, commit, entry))]
+                accepted.update((commit.run_id, entry.paper_id) for entry, _ in taken)
                 _count(db, commit, taken)
         return accepted
 
@@ -78,8 +82,9 @@ class PaperTables:
         arguments = (run_id, *statuses, error, error)
         with self._db.write(durable=True) as db:
             rows = db.execute(
-                f"SELECT batch_id, status, SUM(weight) AS n FROM paper WHERE {chosen} GROUP BY"
-                " batch_id, status",
+                "SELECT batch_id, status, SUM(weight) AS n, COUNT(*) AS papers, SUM(cost) AS cost,"
+                f" SUM(calls) AS calls, SUM(busy_ms) AS busy_ms FROM paper WHERE {chosen}"
+                " GROUP BY batch_id, status",
                 arguments,
             ).fetchall()
             for batch_id in {row["batch_id"] for row in rows}:
@@ -90,9 +95,10 @@ class PaperTables:
                 )
             for row in rows:
                 db.execute(
-                    f"UPDATE batch SET {row['status']} = {row['status']} - ? WHERE run_id = ? AND"
-                    " batch_id = ?",
-                    (row["n"], run_id, row["batch_id"]),
+                    f"UPDATE batch SET {row['status']} = {row['status']} - ?, settled = settled - ?,"
+                    " cost = cost - ?, calls = calls - ?, busy_ms = busy_ms - ? WHERE run_id = ? AND batch_id"
+                    " = ?",
+                    (row["n"], *row[3:], run_id, row["batch_id"]),
                 )
             db.execute(
                 "UPDATE paper SET status = 'pending', error = NULL, key = NULL, flags = '[]', generation ="
@@ -175,9 +181,10 @@ def add_to_totals(db: sqlite3.Connection, run_id: str, calls: CallTotals) -> Non
     )
 
 
-def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> bool:
+def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> _Sums | None:
+    """None if the paper's row is further."""
     where = entry.pointer
-    upsert = db.execute(
+    row = db.execute(
         _UPSERT,
         (
             commit.run_id,
@@ -193,12 +200,15 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> bool:
             entry.reused,
             entry.cost,
             json.dumps(entry.flags),
+            entry.calls,
+            entry.busy_ms,
         ),
-    )
-    if upsert.rowcount == 0:
-        return False
+    ).fetchone()
+    if row is None:
+        return None
+    sums = (row[0], row[1], row[2])
     if entry.status == "pending":
-        return True
+        return sums
     if entry.reused:
         db.execute("UPDATE run SET reused = reused + ? WHERE run_id = ?", (entry.weight, commit.run_id))
     if entry.status == "done" and entry.fingerprint:
@@ -206,17 +216,21 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> bool:
             "INSERT OR IGNORE INTO fingerprint VALUES (?,?,?,?,?,?)",
             (entry.fingerprint, commit.run_id, entry.paper_id, where.key, where.offset, where.length),
         )
-    return True
+    return sums
 
 
-def _count(db: sqlite3.Connection, commit: Commit, taken: Sequence[LedgerEntry]) -> None:
+def _count(db: sqlite3.Connection, commit: Commit, taken: Sequence[tuple[LedgerEntry, _Sums]]) -> None:
     """Add the outcomes to the batch's counts: one statement a part, not one a paper."""
-    sums = dict.fromkeys(TERMINAL, 0)
-    for entry in taken:
+    sums = dict.fromkeys((*TERMINAL, "settled", "cost", "calls", "busy_ms"), 0)
+    for entry, (cost, calls, busy_ms) in taken:
         if entry.status != "pending":
             sums[entry.status] += entry.weight
-    if any(sums.values()):
-        changes = ", ".join(f"{status} = {status} + ?" for status in TERMINAL)
+            sums["settled"] += 1
+            sums["cost"] += cost
+            sums["calls"] += calls
+            sums["busy_ms"] += busy_ms
+    if sums["settled"]:
+        changes = ", ".join(f"{name} = {name} + ?" for name in sums)
         db.execute(
             f"UPDATE batch SET {changes} WHERE run_id = ? AND batch_id = ?",
             (*sums.values(), commit.run_id, commit.batch_id),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from handlers.adapters.sqlite.batch_tables import BatchTables
+from handlers.adapters.sqlite.batch_tables import BatchTables, add_figures
 from handlers.adapters.sqlite.database import Database
 from handlers.adapters.sqlite.endpoint_tables import ENDPOINT_NOTE, EndpointTables
 from handlers.adapters.sqlite.job_tables import JobTables
@@ -54,6 +54,12 @@ CREATE TABLE batch (
     flagged INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
     skipped INTEGER NOT NULL DEFAULT 0,
+    tokens INTEGER,
+    sent INTEGER,
+    settled INTEGER NOT NULL DEFAULT 0,
+    cost INTEGER NOT NULL DEFAULT 0,
+    calls INTEGER NOT NULL DEFAULT 0,
+    busy_ms INTEGER NOT NULL DEFAULT 0,
     UNIQUE (run_id, batch_id)
 );
 CREATE TABLE paper (
@@ -70,6 +76,8 @@ CREATE TABLE paper (
     reused INTEGER NOT NULL,
     cost INTEGER NOT NULL,
     flags TEXT NOT NULL,
+    calls INTEGER NOT NULL DEFAULT 0,
+    busy_ms INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (run_id, paper_id)
 ) WITHOUT ROWID;
 CREATE TABLE part (
@@ -138,6 +146,7 @@ class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables, EndpointTable
         self._db.ensure(ENDPOINT_NOTE)
         for column in HELD:
             self._db.add_column("part", column)
+        add_figures(self._db)
 
     def close(self) -> None:
         self._db.close()

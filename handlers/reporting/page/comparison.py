@@ -20,8 +20,7 @@ def _forecast(report: RunReport) -> ReportTable | None:
 
 def _against_plan(report: RunReport, plan: PlanOutline) -> ReportTable | None:
     """The plan's recommended tier, or its first, beside what the run came to; None if it has no figures."""
-    share = report.finished / report.papers if report.papers else 0.0
-    hours = report.wall_s / 3600 / share if share else 0.0
+    hours = report.wall_s / 3600 * report.whole_over_so_far
     figures = (
         ("papers an hour", "{:,.0f}", plan.row.papers_per_hour, report.papers_per_hour),
         ("hours", "{:,.2f}", plan.row.hours, hours),

@@ -20,10 +20,8 @@ class Figure:
 
 
 def projected_usd(report: RunReport) -> float:
-    """What the whole corpus will have cost: the spend, and as much again for each pending paper as a
-    finished one cost on average (skipped ones included, since pending ones will be skipped too)."""
-    pending, finished, spend = report.counts["pending"], report.finished, report.spend_usd
-    return spend + spend / finished * pending if finished else spend
+    """What the whole corpus will have cost, by the sizes of the pending papers."""
+    return report.spend_usd if report.expected is None else report.expected.cost_usd
 
 
 def usd(amount: float) -> str:

@@ -112,10 +112,9 @@ def spend(report: RunReport, survey: Survey) -> Figure | None:
 
 def _ahead(report: RunReport, last: dict[str, float]) -> list[dict[str, float]]:
     """Both ends of the projection; none if nothing is pending or nothing is known yet."""
-    pending = report.counts["pending"]
-    if not pending or not report.finished:
+    if report.expected is None or not report.expected.papers:
         return []
-    end = last["t"] * (1 + pending / report.finished)
+    end = last["t"] * report.whole_over_so_far
     return [{"t": last["t"], "ahead": last["spend_usd"]}, {"t": end, "ahead": projected_usd(report)}]
 
 

@@ -9,7 +9,6 @@ import pytest
 from handlers.actions.queue_times import JobTimes, queue_status
 from handlers.actions.session_plan import cost_to_go, next_allowance
 from handlers.actions.tiers import (
-    SEED_PACE,
     GitHubAccount,
     SessionResult,
     concurrency_text,
@@ -19,9 +18,15 @@ from handlers.actions.tiers import (
     shape_of,
 )
 from handlers.errors import UsageError
+from handlers.planning.assumptions import Assumptions
+from handlers.planning.make_plan import make_plan
+from handlers.planning.plan_request import PlanBasis, PlanRequest
 from handlers.planning.plan_rows import FleetShape
+from tests.builders.plans import PRICE, TEN_THOUSAND
 
 PAPERS = 34_237
+SEED_PACE = PAPERS / (340 * 10)
+"""Papers of a worker in an hour, as a backfill once showed: 10 workers took 340 hours."""
 FREE = GitHubAccount("free", private=True)
 
 
@@ -33,8 +38,13 @@ def measured(**changes: object) -> SessionResult:
     return SessionResult.model_validate(fields | changes)
 
 
+def basis(*, pace: float | None = SEED_PACE, **figures: object) -> PlanBasis:
+    assumptions = Assumptions.model_validate({"papers_per_worker_hour": pace, **figures})
+    return PlanBasis(TEN_THOUSAND.scaled(PAPERS), assumptions, {}, PRICE)
+
+
 def test_the_four_tiers_on_the_free_plan_at_the_pace_that_was_measured_once() -> None:
-    rows = {row.tier: row for row in forecasts(PAPERS, FREE, pace=SEED_PACE, rpm=None)}
+    rows = {row.tier: row for row in forecasts(basis(), FREE)}
     assert rows["standard"].hours == pytest.approx(340, abs=2), "and the start of each session"
     assert rows["extreme"].hours == pytest.approx(1.7, abs=0.05)
     assert rows["extreme"].sessions == 1
@@ -46,7 +56,7 @@ def test_the_four_tiers_on_the_free_plan_at_the_pace_that_was_measured_once() ->
 
 def test_the_guide_shows_the_plans_own_figures() -> None:
     guide = (Path(__file__).parents[3] / "docs/how-to/actions.md").read_text(encoding="utf-8")
-    for row in forecasts(PAPERS, FREE, pace=SEED_PACE, rpm=None):
+    for row in forecasts(basis(), FREE):
         figures = (f"{row.hours:.1f} h", str(row.sessions), f"{row.minutes:,}")
         assert f"| `{row.tier}` | {row.jobs} x {row.workers} | {' | '.join(figures)} |" in guide
 
@@ -56,31 +66,40 @@ def test_ten_jobs_of_a_hundred_workers_are_a_thousand() -> None:
 
 
 def test_jobs_past_the_accounts_limit_queue_up_and_the_plan_says_so() -> None:
-    row = forecast(FleetShape("custom", 40, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None)
+    row = forecast(FleetShape("custom", 40, 50), basis(), FREE)
     assert row.at_once == 20
     assert "20 queue up" in row.binding
-    assert row.hours == forecast(FleetShape("custom", 20, 50), PAPERS, FREE, pace=SEED_PACE, rpm=None).hours
-    own = forecast(
-        FleetShape("custom", 40, 50),
-        PAPERS,
-        GitHubAccount("free", self_hosted=True),
-        pace=SEED_PACE,
-        rpm=None,
-    )
+    assert row.hours == forecast(FleetShape("custom", 20, 50), basis(), FREE).hours
+    own = forecast(FleetShape("custom", 40, 50), basis(), GitHubAccount("free", self_hosted=True))
     assert own.at_once == 40
 
 
 def test_a_declared_rate_binds_before_workers_do() -> None:
-    row = forecast(FleetShape("extreme", 20, 100), PAPERS, FREE, pace=1_000, rpm=600)
-    assert row.papers_per_hour == 36_000
+    row = forecast(FleetShape("extreme", 20, 100), basis(pace=None, rpm=600), FREE)
+    assert 0.9 * 600 * 60 < row.papers_per_hour * 1.05 <= 600 * 60
     assert row.binding.startswith("the API's 600 requests a minute")
 
 
 def test_minutes_of_a_public_repository_are_not_counted_against_the_account() -> None:
-    row = forecast(
-        FleetShape("extreme", 20, 100), PAPERS, GitHubAccount("free", private=False), pace=SEED_PACE, rpm=None
-    )
+    row = forecast(FleetShape("extreme", 20, 100), basis(), GitHubAccount("free", private=False))
     assert "minutes" not in row.binding
+
+
+@pytest.mark.parametrize("account", ["free", "team"])
+@pytest.mark.parametrize("figures", [{}, {"rpm": 600}, {"tpm": 10**6}], ids=str)
+def test_a_session_and_a_plan_make_one_forecast(account: str, figures: dict[str, object]) -> None:
+    known = basis(pace=None, **figures)
+    planned = make_plan(known, PlanRequest(platform="actions", account=account, private=True))
+    for row, told in zip(planned.rows, forecasts(known, GitHubAccount(account, private=True)), strict=True):
+        assert (told.tier, told.papers_per_hour, told.sessions) == (
+            row.tier,
+            row.papers_per_hour,
+            row.sessions,
+        )
+        assert (told.hours, told.minutes) == (round(row.hours, 2), row.platform_minutes)
+        prices = (told.cost_usd, told.cost_low_usd, told.cost_high_usd)
+        assert prices == (row.cost_usd, row.cost_low_usd, row.cost_high_usd)
+        assert told.cost_usd > 10
 
 
 @pytest.mark.parametrize(

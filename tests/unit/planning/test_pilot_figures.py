@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from handlers.domain.run import RunSpec
 from handlers.planning.assumptions import AssumptionsBuilder
 from handlers.planning.pilot_figures import PilotPaper, pilot_figures
 from handlers.planning.workload import Workload, measure_workload, stratified
-from handlers.runs.submit import costs_nothing
+from handlers.runs.submit import costs_nothing, why_nothing
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.pilots import CORPUS, call, piloted, workload
 
@@ -216,3 +218,33 @@ def test_papers_that_cost_no_call_are_not_counted_as_sent() -> None:
         skips=costs_nothing(SPEC),
     )  # fmt: skip
     assert (work.papers, work.same_as, work.sent) == (4, 1, 2)
+
+
+def test_papers_with_a_result_and_those_left_out_are_counted_with_why() -> None:
+    entries, text = corpus(600)
+    changed = [*entries[:590], *(entry._replace(language="en") for entry in entries[590:])]
+    asked: list[int] = []
+
+    def has_results(papers: Sequence[Paper]) -> list[bool]:
+        asked.append(len(papers))
+        return [int(paper.id[1:]) % 10 != 0 for paper in papers]
+
+    work, kept = measure_workload(
+        changed, lambda offset, length: text[offset : offset + length], TranslateTask(SPEC),
+        skips=partial(why_nothing, SPEC), has_results=has_results, most=100,
+    )  # fmt: skip
+    assert (work.sent, len(kept), work.reused) == (59, 59, 531), "few are to be sent: none is left out"
+    assert work.skipped == {"already in en": 10}
+    assert max(asked) <= 500
+    said = "600 papers: 59 to send, 531 with a result already, 10 skipped (10 already in en)"
+    assert str(work.counts) == said
+
+
+def test_reasons_are_bounded_whatever_the_corpus_says() -> None:
+    entries, text = corpus(100)
+    work, _ = measure_workload(
+        entries, lambda offset, length: text[offset : offset + length], TranslateTask(SPEC),
+        skips=lambda entry: f"reason {entry.id}",
+    )  # fmt: skip
+    assert len(work.skipped) == 21
+    assert (work.skipped["other reasons"], sum(work.skipped.values())) == (80, 100)

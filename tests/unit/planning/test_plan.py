@@ -95,7 +95,7 @@ def test_the_cheapest_fleet_that_meets_the_deadline_is_recommended() -> None:
 
 
 def test_the_fastest_fleet_within_the_budget_is_recommended() -> None:
-    plan = planned(PlanRequest(budget=100.0))
+    plan = planned(PlanRequest(budget=100.0), rpm=50_000)
     assert tier(plan, str(plan.recommended)).hours == min(each.hours for each in plan.rows)
 
 
@@ -168,7 +168,32 @@ def test_every_assumption_is_told_with_its_origin() -> None:
 
 
 def test_first_steps_are_a_hundred_papers_then_a_thousand_then_sessions_of_five_thousand() -> None:
-    assert [step.papers for step in planned().first_steps] == [100, 1_000, 5_000]
+    plan = planned()
+    assert [step.papers for step in plan.first_steps] == [20, 100, 1_000, 5_000]
+    assert "paperfleet pilot" in plan.first_steps[0].why
+    assert [step.papers for step in planned(**ORIGINAL).first_steps] == [100, 1_000, 5_000], (
+        "told, not assumed"
+    )
+
+
+@pytest.mark.parametrize("latency", [0.001, 0.1, 1.0, 10.0])
+@pytest.mark.parametrize("request_", [PlanRequest(), PlanRequest(budget=50.0), PlanRequest(deadline=3600.0)])
+def test_without_a_known_limit_no_fleet_of_high_risk_is_recommended(
+    latency: float, request_: PlanRequest
+) -> None:
+    figures = {"latency_s_per_request": latency, "latency_s_per_token": 0.0}
+    plan = planned(request_, **figures)
+    assert plan.recommended is None or tier(plan, plan.recommended).risk != "high"
+    assert plan.recommended is not None or "first run `paperfleet pilot`" in plan.reason
+    known = planned(request_, rpm=100_000, **figures)
+    assert known.recommended is not None
+
+
+def test_a_new_user_is_told_to_measure_first_and_gets_the_fleet_of_low_risk() -> None:
+    plan = planned()
+    assert (plan.recommended, tier(plan, "standard").risk) == ("standard", "low")
+    assert plan.reason.endswith("or give --rpm and --tpm; then plan again")
+    assert "paperfleet pilot" not in planned(rpm=3000).reason
 
 
 def test_a_corpus_without_a_paper_to_send_takes_no_time_and_costs_nothing() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from handlers.domain.plan import PlanFile
+from handlers.domain.run_report import RunExpectation
 from handlers.domain.value import sha256_of
 from handlers.errors import UsageError
 from handlers.planning import plan_against_run as forecast
@@ -127,10 +128,16 @@ def test_predicted_stands_beside_actual(sealed: PlanFile) -> None:
 def test_half_a_run_is_projected_to_the_whole(sealed: PlanFile) -> None:
     row = sealed.row_chosen
     half = {"done": 5, "flagged": 0, "failed": 0, "skipped": 0, "pending": 5}
-    run = report(state="parked", wall_s=row.hours * 1800, spend_usd=row.cost_usd / 2, counts=half)
+    lighter = RunExpectation(
+        cost_usd=row.cost_usd * 0.8, papers=4, wall_s=None, worked=0.625, covered=0.5, enough_usd=99.0
+    )
+    run = report(
+        state="parked", wall_s=row.hours * 1800, spend_usd=row.cost_usd / 2, counts=half, expected=lighter
+    )
     found = forecast.compare(sealed, run)
     assert not found.complete
-    assert {each.error for each in found.figures if each.name in ("hours", "cost_usd")} == {0.0}
+    errors = {each.name: each.error for each in found.figures}
+    assert (errors["hours"], errors["cost_usd"]) == (pytest.approx(-0.2), pytest.approx(-0.2))
 
 
 def test_the_forecast_is_part_of_terminal_and_markdown(sealed: PlanFile) -> None:

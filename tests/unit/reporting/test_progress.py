@@ -16,7 +16,8 @@ from rich.console import Console
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobStats
 from handlers.reporting.progress import Progress
-from handlers.reporting.time_left import Forecast, span
+from handlers.reporting.projection import Rest
+from handlers.reporting.time_left import Forecast, Look, span
 from tests.builders import values
 
 RUN = values.RUN
@@ -95,31 +96,63 @@ def test_a_terminal_gets_a_bar_and_nothing_is_read_as_markup(ledger: SqliteLedge
     assert "[bold]x[/] x1" in plain
 
 
-def test_a_steady_rate_is_forecast_within_its_spread() -> None:
+def rest(papers: int, *, seconds: float = 1.0) -> Rest:
+    """Of papers of one call each."""
+    return Rest(papers, 100.0 * papers, 1000.0 * papers, papers, seconds * papers)
+
+
+def test_busy_workers_share_the_seconds_of_the_calls_that_are_left() -> None:
     forecast = Forecast()
-    assert forecast.left(10) is None
+    assert forecast.left(rest(10), 0) is None
     for second in range(61):
-        forecast.add(1000.0 + second, 20 * second)
-    low, high = forecast.left(2000) or (0, 0)
+        forecast.add(Look(1000.0 + second, 20 * second, 20 * second, 19, 20))
+    low, high = forecast.left(rest(2000), 4000) or (0, 0)
     assert forecast.rate == pytest.approx(20)
-    assert 90 < low < 100 < high < 110
+    assert 95 < low < 100.5 < high < 105
+    assert forecast.left(rest(2000, seconds=0.5), 4000) == pytest.approx((low / 2, high / 2), rel=0.05)
 
 
-def test_a_rate_that_comes_in_bursts_is_less_sure() -> None:
-    steady, bursts = Forecast(), Forecast()
+def test_where_a_limit_sets_the_pace_calls_go_by_that_pace() -> None:
+    forecast = Forecast()
     for second in range(61):
-        steady.add(second, 20 * second)
-        bursts.add(second, 400 * (second // 20))
-    assert (bursts.left(100) or (0, 0))[1] > (steady.left(100) or (0, 0))[1]
+        forecast.add(Look(1000.0 + second, 5 * second, 5 * second, 5, 100))
+    low, high = forecast.left(rest(1000, seconds=0.1), 10**6) or (0, 0)
+    assert low < 200.05 < high
+    assert high - low < 3
 
 
-@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 1000)), max_size=50), st.integers(0, 10_000))
-def test_a_forecast_is_a_span_whatever_was_seen(steps: list[tuple[float, int]], pending: int) -> None:
-    forecast, now, finished = Forecast(), 0.0, 0
-    for seconds, papers in steps:
-        now, finished = now + seconds, finished + papers
-        forecast.add(now, finished)
-    left = forecast.left(pending)
+def test_papers_that_need_no_call_take_no_time() -> None:
+    forecast = Forecast()
+    forecast.add(Look(0.0, 0, 0, 4, 4))
+    assert forecast.left(rest(0), 100) == (0.0, 0.0)
+
+
+def test_an_end_that_moves_from_look_to_look_is_less_sure() -> None:
+    steady, moving = Forecast(), Forecast()
+    for second in range(20):
+        for each in (steady, moving):
+            each.add(Look(float(second), second, second, 10, 10))
+        still = steady.left(rest(1000 - 10 * second), 10**6)
+        moved = moving.left(rest(1000 - 10 * second, seconds=1 + second % 2), 10**6)
+    assert still is not None
+    assert moved is not None
+    assert still[1] / still[0] < 1.02
+    assert moved[1] / moved[0] > 1.5
+
+
+looks = st.tuples(st.floats(0, 100), *[st.integers(0, 1000)] * 4)
+
+
+@given(st.lists(looks, max_size=50), st.integers(0, 10_000), st.floats(0, 1e9), st.integers(0, 10**6))
+def test_a_forecast_is_a_span_whatever_was_seen(
+    steps: list[tuple[float, int, int, int, int]], pending: int, seconds: float, settled: int
+) -> None:
+    forecast, now, finished, calls = Forecast(), 0.0, 0, 0
+    left = None
+    for passed, papers, answered, in_flight, workers in steps:
+        now, finished, calls = now + passed, finished + papers, calls + answered
+        forecast.add(Look(now, finished, calls, in_flight, workers))
+        left = forecast.left(rest(pending, seconds=seconds), settled)
     assert left is None or 0 <= left[0] <= left[1]
     assert "left" in span(left)
 

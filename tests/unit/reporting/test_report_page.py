@@ -210,7 +210,9 @@ def test_what_is_left_is_projected_at_the_cost_so_far(tmp_path: Path) -> None:
     finished = report.papers - report.counts["pending"]
     assert 0 < report.counts["pending"] < report.papers
     assert figure is not None
-    assert f"{usd(report.spend_usd * report.papers / finished)} expected for the whole corpus" in figure.says
+    assert report.expected is not None
+    assert report.spend_usd < report.expected.cost_usd < report.spend_usd * report.papers / finished
+    assert f"{usd(report.expected.cost_usd)} expected for the whole corpus" in figure.says
     assert "projected" in figure.chart
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.run_report import CallCounts, QueueReport, RunReport
+from handlers.domain.run_report import CallCounts, QueueReport, RunExpectation, RunReport
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import markdown, plain
-from handlers.reporting.tables import duration, tables
+from handlers.reporting.tables import duration, key_metrics, tables
 from tests.builders.growth import assert_linear, repeated
 from tests.builders.reports import HOSTILE, report, terminal
 
@@ -105,3 +105,15 @@ def test_a_run_that_has_not_begun_has_a_report_too() -> None:
 )
 def test_durations_are_told_in_two_units(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_an_unfinished_run_says_what_it_comes_to_and_where_the_budget_ends() -> None:
+    expected = RunExpectation(
+        cost_usd=13.8, papers=900, wall_s=61.0, worked=0.5, covered=0.58, enough_usd=14.5
+    )
+    rows = dict(key_metrics(report(expected=expected)))
+    assert rows["expected in all"] == "$13.8000; the budget ends at about 58% of the papers"
+    assert rows["time left"] == "1 min 01 s, 900 papers need a call"
+    lasts = dict(key_metrics(report(expected=expected.model_copy(update={"covered": 1.0, "wall_s": None}))))
+    assert (lasts["expected in all"], "time left" in lasts) == ("$13.8000", False)
+    assert "expected in all" not in dict(key_metrics(report()))

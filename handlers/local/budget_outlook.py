@@ -1,0 +1,86 @@
+"""How far a run's budget reaches, said before the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from handlers.bootstrap import wiring
+from handlers.domain.money import NANO, PICO_A_NANO, usd
+from handlers.domain.plan import PlanFile
+from handlers.domain.run import RunRecord
+from handlers.errors import UsageError
+from handlers.planning import plan_file
+from handlers.planning.assumptions import Assumptions
+from handlers.planning.plan_against_run import PLAN
+from handlers.ports import Backend
+from handlers.reporting.projection import Line, Projection, Rest, project
+from handlers.runs.expectation import budget_words, covered, enough
+from handlers.settings import Settings
+from handlers.state_paths import run_folder
+
+_PLANS = 20
+"""Plan files looked at, the latest first."""
+
+
+def budget_outlook(state: Backend, settings: Settings) -> str:
+    """Where the budget of a run that is about to start ends; "" if it lasts as far as anybody can tell. By
+    what its own papers have cost, else by a plan of this corpus, else by what small models use."""
+    run_id = settings.run_id
+    record, totals = state.ledger.run(run_id), state.ledger.totals(run_id)
+    if record.budget is None:
+        return ""
+    projection = project(state.ledger.batch_figures(run_id), _guess(record, settings))
+    if not projection.settled and (plan := _plan_of(record, settings)) is not None:
+        projection = _scaled(projection, plan)
+    if covered(record, totals, projection, record.budget) >= 1:
+        return ""
+    share = covered(record, totals, projection, record.budget)
+    whole = budget_words(usd(totals.calls.cost + round(projection.rest.cost)))
+    number = budget_words(enough(totals.calls.taken, projection))
+    return (
+        f"--budget {budget_words(usd(record.budget))} covers about {share:.0%} of the papers: all of them"
+        f" take about ${whole}, so the run parks there; --budget {number} finishes it"
+    )
+
+
+def _guess(record: RunRecord, settings: Settings) -> Line | None:
+    """Nano-USD of a paper by its tokens; None if its price is not known."""
+    try:
+        price = wiring.price(settings, record.spec.model)
+    except UsageError:
+        return None
+    assumed = Assumptions()
+    once = assumed.prompt_tokens_per_request * price.prompt
+    once += assumed.completion_tokens_per_request * price.completion
+    token = assumed.prompt_tokens_per_token * price.prompt
+    token += assumed.completion_tokens_per_token * price.completion
+    return once / PICO_A_NANO, token / PICO_A_NANO
+
+
+def _scaled(projection: Projection, plan: PlanFile) -> Projection:
+    """So that all of it comes to what was planned."""
+    cost = projection.rest.cost
+    factor = plan.row_chosen.cost_usd * NANO / cost if cost else 0.0
+    sizes = tuple(Rest(each.papers, each.tokens, each.cost * factor) for each in projection.sizes)
+    return Projection(sizes, projection.known, projection.settled, projection.seconds)
+
+
+def _plan_of(record: RunRecord, settings: Settings) -> PlanFile | None:
+    """The plan that the run executes, else the latest of its corpus and model in the state."""
+    for path in _plans(settings):
+        try:
+            plan = plan_file.read(path)
+        except UsageError:
+            continue
+        if plan.corpus.sha256 == record.spec.corpus_sha256 and plan.model == record.spec.model:
+            return plan
+    return None
+
+
+def _plans(settings: Settings) -> Iterator[Path]:
+    executed = run_folder(settings.state, settings.run_id) / PLAN
+    if executed.is_file():
+        yield executed
+    found = (settings.state / "plans").glob("*.json")
+    yield from sorted(found, key=lambda path: -path.stat().st_mtime)[:_PLANS]

@@ -1,0 +1,104 @@
+"""What the rest of a run takes, by the sizes of the papers that are left."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.domain.ledger import BatchFigures
+from handlers.domain.money import NanoUsd
+from handlers.reporting.projection import project
+
+SIZES = [int(2000 * 0.99**n) + 10 for n in range(500)]
+"""Tokens of a paper of each batch, the heaviest first."""
+
+
+def cost_of(size: float) -> float:
+    return 80_000 + 900 * size
+
+
+def half_done(share: float, *, bend: float = 1.0, skipped: int = 0) -> Iterator[BatchFigures]:
+    """Batches of twenty, of which the first part is settled; then papers that need no call."""
+    for n, size in enumerate(SIZES):
+        settled = 20 if n < share * len(SIZES) else 0
+        cost = settled * cost_of(size**bend)
+        yield BatchFigures(20 * size, 20, settled, NanoUsd(round(cost)), settled, 1000 * settled)
+    for _ in range(skipped):
+        yield BatchFigures(0, 20, 0, NanoUsd(0), 0, 0)
+
+
+@pytest.mark.parametrize("skipped", [0, 400])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.99])
+def test_what_is_left_is_lighter_than_what_was_and_skipped_papers_are_nothing(
+    share: float, skipped: int
+) -> None:
+    rest = project(half_done(share, skipped=skipped)).rest
+    left = SIZES[math.ceil(share * len(SIZES)) :]
+    assert rest.cost == pytest.approx(20 * sum(map(cost_of, left)), rel=1e-3)
+    assert (rest.papers, round(rest.calls), round(rest.seconds)) == (20 * len(left), *(20 * len(left),) * 2)
+
+
+def test_a_growth_that_bends_is_met_within_the_promise() -> None:
+    truth = 20 * sum(cost_of(size**0.93) for size in SIZES)
+    for share, within in ((0.1, 0.10), (0.3, 0.04), (0.6, 0.02)):
+        batches = list(half_done(share, bend=0.93))
+        whole = sum(batch.cost for batch in batches) + project(batches).rest.cost
+        assert whole == pytest.approx(truth, rel=within)
+
+
+def test_nothing_is_known_before_a_paper_that_needs_a_call_is_done() -> None:
+    waits, skipped = BatchFigures(100, 2, 0, NanoUsd(0), 0, 0), BatchFigures(0, 3, 3, NanoUsd(0), 0, 0)
+    projection = project([waits, skipped])
+    assert (projection.known, projection.rest.papers, projection.rest.cost) == (False, 2, 0)
+    assert project([]).rest.papers == 0
+
+
+def test_a_budget_covers_the_heaviest_papers_first() -> None:
+    projection = project(half_done(0.2))
+    paid = projection.within(projection.rest.cost / 2)
+    assert paid.cost == pytest.approx(projection.rest.cost / 2)
+    assert 0.2 * projection.rest.papers < paid.papers < 0.45 * projection.rest.papers
+    assert projection.within(2 * projection.rest.cost) == projection.rest
+    assert projection.within(-5).papers == 0
+
+
+def test_papers_of_one_size_cost_what_they_have_cost() -> None:
+    one = BatchFigures(2000, 20, 10, NanoUsd(1000), 10, 500)
+    rest = project([one, one]).rest
+    assert (rest.papers, round(rest.cost), round(rest.seconds, 6)) == (20, 2000, 1.0)
+
+
+def test_sizes_are_few_however_many_batches_there_are() -> None:
+    chance = random.Random(1)
+    batches = (
+        BatchFigures(chance.randrange(1, 10**6), chance.randrange(1, 20), 0, NanoUsd(0), 0, 0)
+        for _ in range(20_000)
+    )
+    assert len(project(batches).sizes) < 250
+
+
+figures = st.builds(
+    lambda tokens, papers, part, cost, calls, busy: BatchFigures(
+        tokens, papers, round(part * papers), NanoUsd(cost), calls, busy
+    ),
+    st.integers(0, 10**9),
+    st.integers(0, 10**6),
+    st.floats(0, 1),
+    st.integers(0, 10**15),
+    st.integers(0, 10**6),
+    st.integers(0, 10**12),
+)
+
+
+@given(st.lists(figures, max_size=30), st.floats(0, 1e18))
+def test_whatever_the_batches_say_the_rest_is_a_number_and_no_less_than_nothing(
+    batches: list[BatchFigures], budget: float
+) -> None:
+    projection = project(batches)
+    for rest in (projection.rest, projection.within(budget)):
+        assert all(0 <= value < math.inf for value in vars(rest).values())
