@@ -12,12 +12,11 @@ from handlers.domain.run import RunRecord
 from handlers.errors import UsageError
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions
-from handlers.planning.plan_against_run import PLAN
 from handlers.ports import Backend
 from handlers.reporting.projection import Line, Projection, Rest, project
 from handlers.runs.expectation import budget_words, covered, enough
 from handlers.settings import Settings
-from handlers.state_paths import run_folder
+from handlers.state_paths import RUN_PLAN, run_folder
 
 _PLANS = 20
 """Plan files looked at, the latest first."""
@@ -79,7 +78,7 @@ def _plan_of(record: RunRecord, settings: Settings) -> PlanFile | None:
 
 
 def _plans(settings: Settings) -> Iterator[Path]:
-    executed = run_folder(settings.state, settings.run_id) / PLAN
+    executed = run_folder(settings.state, settings.run_id) / RUN_PLAN
     if executed.is_file():
         yield executed
     found = (settings.state / "plans").glob("*.json")
