@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 NOTICE = "Machine translation; not reviewed by the authors."
 
+_CLASS = 80
+"""Characters of a reason to skip a paper that the ledger keeps."""
+
 
 @dataclass(frozen=True)
 class PendingPaper:
@@ -91,7 +94,7 @@ class _Attempt:
     def outcome(self) -> PartLine:
         """Skip the paper or do the task's work on it. Raises what the task and its calls raise."""
         if self.pending.skip is not None:
-            return self.line("skipped", reason=self.pending.skip)
+            return self.line("skipped", error=self.pending.skip[:_CLASS], reason=self.pending.skip)
         result = self.context.task.run(self.pending.paper, self.calls.ask)
         failed = [f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail"]
         if result.faults:
