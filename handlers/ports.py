@@ -202,6 +202,9 @@ class Ledger(EndpointNotes, Protocol):
     def entries(self, run_id: str) -> Iterator[PaperRow]:
         """Every row of a run, ordered by paper id, streamed."""
 
+    def skip_reasons(self, run_id: str) -> dict[str, int]:
+        """Why papers were skipped → papers; "" for those of a version that did not note it."""
+
     # money
     def set_budget(self, run_id: str, budget: NanoUsd | None, *, at: float | None = None) -> None:
         """``at`` is when somebody said so: among ledgers that are merged the last word counts. None for a

@@ -29,7 +29,7 @@ from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError
 from handlers.llm.dialects.dialect_memory import read_note
 from handlers.llm.dialects.request_form import as_sent, form_of
-from handlers.pipeline.result_names import ResultNames, kindred
+from handlers.pipeline.result_names import MADE_UP, ResultNames, kindred
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 
@@ -105,13 +105,14 @@ class _Copier:
         for (offset, length), paper_id in zip(batch.ranges, batch.ids, strict=True):
             paper = read_paper(self._adapters.store.read(batch.corpus, offset, length), paper_id)
             first, *others = self._names.all(paper, self._spec)
-            others += [self._names.name(paper, sent) for sent in self._sent]
+            others += [self._names.name(paper, sent) for sent in self._sent] + [MADE_UP + first]
             asked |= dict.fromkeys([first, *others], (first, paper))
         found = {}
         for name, result in self._adapters.ledger.reusable(list(asked)).items():
             first, paper = asked[name]
             if self._names.is_same(paper, name) and self._readable(result):
-                found[first] = (result, self.copy(name, result.pointer))
+                kept = name if name.startswith(MADE_UP) else first
+                found[kept] = (result, self.copy(name, result.pointer))
         return found
 
     def _readable(self, result: Reusable) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -19,6 +19,7 @@ from handlers.bootstrap.state import State, connect
 from handlers.domain.money import Price
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
+from handlers.llm.built_in import is_built_in
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
 from handlers.llm.dialects.dialect_memory import DialectMemory, endpoint_key
@@ -226,6 +227,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             model=model,
             as_sent=model.as_sent,
             tariff=tariff(settings, record.spec.model),
+            is_built_in=partial(is_built_in, endpoint(settings)),
             flex_fallback=_flex_fallback(settings),
             offpeak=settings.hours == "offpeak",
             breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),

@@ -100,6 +100,8 @@ class ChatAnswer(Frozen):
     model: str | None = None
     tier: str | None = None
     """The service tier that the API says it answered in, in its own word."""
+    made_up: bool = False
+    """It comes of the built-in model server."""
 
 
 class CallRecord(Frozen):
@@ -131,6 +133,8 @@ class CallRecord(Frozen):
     names; "" where the model has one price and nobody speaks of tiers."""
     fallback: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Sent to the standard tier because the flex tier had no capacity."""
+    made_up: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Answered by the built-in model server."""
 
 
 class CallTotals(Frozen):

@@ -158,6 +158,8 @@ class RunReport(Frozen):
     finished_at: str | None
     wall_s: float
     """Sum of the sessions' times."""
+    skip_reasons: dict[str, int] | None = None
+    """Why papers were skipped → papers, most frequent first; None if nobody asked."""
     forecast: RunForecast | None = None
     """Predicted beside actual; None for a run that was started without a plan file."""
 

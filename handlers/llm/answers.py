@@ -11,6 +11,7 @@ from typing import Any
 
 from handlers.domain.call import ChatAnswer, Usage
 from handlers.domain.call_errors import ContentFilteredError, TransientError
+from handlers.llm.built_in import MARK
 from handlers.llm.classify import Refusal
 from handlers.llm.error_body import ErrorBody, is_page, stated_error
 from handlers.llm.error_text import error_text
@@ -103,7 +104,14 @@ def read_answer(body: bytes, expected: Expected) -> ChatAnswer | Refusal:
     if reason in _CUT_OFF or (not content and _only_thought(choice)):
         finish = "length"
     model = _word(data.get("model"))
-    return ChatAnswer(content=content, finish_reason=finish, usage=usage, model=model, tier=_tier(data))
+    return ChatAnswer(
+        content=content,
+        finish_reason=finish,
+        usage=usage,
+        model=model,
+        tier=_tier(data),
+        made_up=data.get("system_fingerprint") == MARK,
+    )
 
 
 def _tier(data: Any) -> str | None:

@@ -7,6 +7,10 @@ from pathlib import Path
 from handlers.adapters.sqlite.salvage import damage
 from handlers.bootstrap.state import State
 from handlers.errors import UsageError
+from handlers.llm.built_in import is_built_in
+from handlers.pipeline.result_names import MADE_UP
+from handlers.ports import Backend
+from handlers.reporting.page.survey import read_line
 from handlers.state_paths import LEDGER, QUEUE, SEGMENTS, run_key
 
 
@@ -33,6 +37,20 @@ def refuse_forgotten(state: State, run_id: str) -> None:
             f"the ledger in {state.directory} does not know run {run_id!r}, and {results} holds results of it"
             f" that were paid for; `paperfleet repair --state {state.directory}` finds them. To pay for all"
             " of it anew, give another --run-id"
+        )
+
+
+def refuse_made_up(state: Backend, run_id: str, base_url: str) -> None:
+    """UsageError if a run has results of the built-in model server, and this is another endpoint: made-up
+    texts would stand among translations."""
+    if run_id not in state.ledger.run_ids():
+        return
+    done = next((row for row in state.ledger.entries(run_id) if row.status == "done" and row.pointer), None)
+    line = read_line(state.store, done) if done is not None else None
+    if line is not None and line.fingerprint.startswith(MADE_UP) and not is_built_in(base_url):
+        raise UsageError(
+            f"run {run_id!r} has results of the built-in model server, which are no translations: give"
+            " another --run-id for this endpoint"
         )
 
 

@@ -26,7 +26,7 @@ from handlers.errors import PaperfleetError
 from handlers.local.budget_outlook import budget_outlook
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
-from handlers.local.preflight import refuse_forgotten
+from handlers.local.preflight import refuse_forgotten, refuse_made_up
 from handlers.ports import Clock
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
@@ -94,6 +94,7 @@ def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunRe
     wiring.tariff(ready, ready.model or "")
     with open_state(ready.run_id, ready) as state:
         refuse_forgotten(state, ready.run_id)
+        refuse_made_up(state, ready.run_id, wiring.endpoint(ready))
         _clear(state, ready.run_id)
         emitted = submit_request(state, request, ready).emitted
         if emitted and (outlook := budget_outlook(state, ready)):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
+from handlers.llm.built_in import MARK
 from handlers.model_server import chance, tokens
 from handlers.model_server.chat_body import ChatBody, read_request
 from handlers.model_server.content import Content, Translator, compose
@@ -215,6 +216,7 @@ class Chat:
             "object": "chat.completion",
             "created": int(self._now()),
             "model": self.settings.model_name,
+            "system_fingerprint": MARK,
             "choices": [{"index": 0, "message": message, "finish_reason": content.finish_reason}],
         }
         if content.fault != "no_usage":

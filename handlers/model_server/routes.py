@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from handlers.llm.built_in import MARK
 from handlers.model_server.chat import Chat
 from handlers.model_server.content import Translator
 from handlers.model_server.reply import HttpRequest, ServerReply, error_reply, json_reply
@@ -54,7 +55,7 @@ class Routes:
         settings = self.settings
         names = dict.fromkeys((settings.model_name, *settings.models))
         rows = [
-            {"id": name, "object": "model", "owned_by": "paperfleet", "description": settings.notice}
+            {"id": name, "object": "model", "owned_by": MARK, "description": settings.notice}
             for name in names
         ]
         return {"object": "list", "data": rows}

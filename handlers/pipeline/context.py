@@ -70,6 +70,8 @@ class RunContext:
     meter: JobMeter = field(default_factory=JobMeter)
     forecast: LatencyForecast = field(default_factory=LatencyForecast)
     flights: SingleFlight = field(default_factory=SingleFlight)
+    is_built_in: Callable[[], bool] = lambda: False
+    """Whether the endpoint is the built-in model server, whose results are none elsewhere."""
     flex_fallback: float | None = None
     """Seconds, see ``TierChoice``; None asks for no tier."""
     offpeak: bool = False

@@ -16,10 +16,14 @@ from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.paper_times import text_size
+from handlers.pipeline.result_names import MADE_UP
 
 logger = logging.getLogger(__name__)
 
 NOTICE = "Machine translation; not reviewed by the authors."
+
+_CLASS = 80
+"""Characters of a reason to skip a paper that the ledger keeps."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class _Attempt:
     def line(self, status: PaperStatus, *, error: str | None = None, reason: str | None = None) -> PartLine:
         spec, paper, message = self.context.record.spec, self.pending.paper, self.message
         name = self.pending.name_of_result(self.context) if status == "done" else self.pending.names[0]
+        if any(call.made_up for call in (*self.calls.records, *self.calls.carried)):
+            name = MADE_UP + name
         return PartLine(
             id=paper.id,
             run_id=message.run_id,
@@ -91,7 +97,7 @@ class _Attempt:
     def outcome(self) -> PartLine:
         """Skip the paper or do the task's work on it. Raises what the task and its calls raise."""
         if self.pending.skip is not None:
-            return self.line("skipped", reason=self.pending.skip)
+            return self.line("skipped", error=self.pending.skip[:_CLASS], reason=self.pending.skip)
         result = self.context.task.run(self.pending.paper, self.calls.ask)
         failed = [f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail"]
         if result.faults:
@@ -148,12 +154,14 @@ def reuse_results(
     by_fingerprint: dict[str, list[PendingPaper]] = {}
     for pending in papers:
         if pending.skip is None:  # its licence may forbid what its twin's allows
-            for fingerprint in pending.names:
+            for fingerprint in (*pending.names, MADE_UP + pending.names[0]):
                 by_fingerprint.setdefault(fingerprint, []).append(pending)
     backend = context.job.backend
     lines: dict[str, PartLine] = {}
     for fingerprint, result in backend.ledger.reusable(list(by_fingerprint)).items():
-        where = result.pointer
+        where, made_up = result.pointer, fingerprint.startswith(MADE_UP)
+        if made_up and not context.is_built_in():
+            continue
         try:
             old = decode(backend.store.read(where.key, where.offset, where.length), where)
         except DamagedObjectError:
@@ -168,5 +176,9 @@ def reuse_results(
             if not context.names.is_same(pending.paper, fingerprint):
                 continue
             line = _Attempt(context, message, pending, PaperCalls(context)).line("done")
+            if made_up:
+                if pending.paper.id in lines:
+                    continue
+                line = line.model_copy(update={"fingerprint": fingerprint})
             lines[pending.paper.id] = line.model_copy(update=reused)
     return lines

@@ -30,6 +30,7 @@ def tables(report: RunReport) -> list[ReportTable]:
             "Forecast", ("figure", "predicted", "90% interval", "actual", "error"), _forecast(report)
         ),
         ReportTable("Papers", ("status", "papers", "share"), _papers(report)),
+        ReportTable("Skipped papers", ("why", "papers"), _ranked(report.skip_reasons)),
         ReportTable("Calls", ("outcome", "calls", "share"), _calls(report)),
         ReportTable("Jobs", _JOB_COLUMNS, [_job(each) for each in report.jobs[-_MOST_JOBS:]]),
         ReportTable("Call errors", ("class", "calls"), _ranked(report.errors)),

@@ -8,6 +8,8 @@ from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
 
+from handlers.counted import counted
+from handlers.domain.paper import TERMINAL
 from handlers.domain.run import READY
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import plain
@@ -48,12 +50,19 @@ def _head(report: RunReport) -> Panel:
     held = f" and ${report.held_usd:,.4f} held" if report.held_usd else ""
     head = Text.assemble(
         ("ready" if ready else report.state, f"bold {colour}"),
-        f": {report.finished:,} of {report.papers:,} papers, ${report.spend_usd:,.4f}{held},"
-        f" model {plain(report.model)}",
+        f": {report.finished:,} of {counted(report.papers, 'paper')}{_less(report)},"
+        f" ${report.spend_usd:,.4f}{held}, model {plain(report.model)}",
     )
     if report.reason:
         head.append(f"\n{plain(report.reason.removeprefix(READY))}")
     return Panel(head, title=Text(f"run {plain(report.run_id)}"), border_style=colour)
+
+
+def _less(report: RunReport) -> str:
+    """`` (3 flagged, 12 skipped)``: what of the papers is not done; "" if all are."""
+    counts = {name: report.counts[name] for name in TERMINAL if name != "done"}
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    return f" ({told})" if told else ""
 
 
 def _grid(table: ReportTable) -> Grid:

@@ -185,7 +185,7 @@ def _record(row: SourceRow, line: dict[str, Any] | None, spec: RunSpec, *, draft
         "keywords": texts.get("keywords"),
         "checks": terminal.get("checks", []),
         "usage": _usage(line if same_as is None else None),
-        "error": result.error if result and not withheld else None,
+        "error": result.error if result and status != "skipped" else None,
         "reason": withheld or terminal.get("reason"),
         "language": spec.target_language if translated else language if untouched else None,
         "source_language": language,

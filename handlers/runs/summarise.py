@@ -32,11 +32,13 @@ def summarise(
     is_alive: Callable[[str], bool],
     detail: bool = False,
     with_queue: bool = True,
+    with_skips: bool = False,
 ) -> RunReport:
     """The report of a run. Reads sums and jobs, never papers, unless ``detail`` asks for the papers'
     error classes and failed checks (then every row is streamed). UnknownRunError if there is none.
 
-    ``is_alive`` says whether a job's owner still runs. Without ``with_queue`` the queue is left out.
+    ``is_alive`` says whether a job's owner still runs. Without ``with_queue`` the queue is left out; with
+    ``with_skips`` or ``detail`` it is counted why papers were skipped.
     """
     ledger, now = backend.ledger, backend.clock.now()
     record, totals = ledger.run(run_id), ledger.totals(run_id)
@@ -66,6 +68,7 @@ def summarise(
         failed_checks=checks,
         paper_errors=errors,
         expected=expected,
+        skip_reasons=_skips(ledger, run_id, totals) if detail or with_skips else None,
         warnings=(*over_budget(record, totals.calls), *_warnings(totals, waiting, jobs)),
         started_at=_iso(min((each.start for each in times), default=None)),
         finished_at=_iso(max((each.end for each in times), default=None)) if state == "finished" else None,
@@ -194,6 +197,11 @@ def _papers_by_class(ledger: Ledger, run_id: str) -> tuple[dict[str, int], dict[
         for name in row.flags:
             checks[name] += row.weight
     return _ranked(errors), _ranked(checks)
+
+
+def _skips(ledger: Ledger, run_id: str, totals: RunTotals) -> dict[str, int]:
+    reasons = ledger.skip_reasons(run_id) if totals.counts["skipped"] else {}
+    return _ranked({reason or "not noted by an earlier version": n for reason, n in reasons.items()})
 
 
 def _ranked(counts: dict[str, int]) -> dict[str, int]:

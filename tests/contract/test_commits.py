@@ -51,8 +51,10 @@ def test_counts_weigh_papers_and_add_up_to_the_corpus(ledger: Ledger) -> None:
     totals = ledger.totals("w")
     assert totals.counts == {"done": 3, "flagged": 0, "failed": 0, "skipped": 0, "pending": 1}
     assert totals.reused == 3
-    ledger.commit([commit(entry("p6", "skipped"), batch_id="b3", run_id="w", part="2")])
+    skipped = entry("p6", "skipped", error="already in en")
+    ledger.commit([commit(skipped, batch_id="b3", run_id="w", part="2")])
     assert ledger.finish_batch("w", "b3", now=1)
+    assert ledger.skip_reasons("w") == {"already in en": 1}
 
 
 def test_a_pending_paper_keeps_its_answers_and_its_cost_grows(ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from handlers.adapters.dynamodb.batch_items import BatchItems, batch_key, paper_key
@@ -27,6 +28,13 @@ class PaperItems(BatchItems):
         buckets = [self._table.query(pk, "PAPER#") for pk in bucket_keys(run_id)]
         for item in heapq.merge(*buckets, key=lambda item: item["sk"].encode("utf-8", "surrogatepass")):
             yield _row(item)
+
+    def skip_reasons(self, run_id: str) -> dict[str, int]:
+        reasons: Counter[str] = Counter()
+        for row in self.entries(run_id):
+            if row.status == "skipped":
+                reasons[row.error or ""] += row.weight
+        return dict(reasons)
 
     def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
         """Calls first, papers second, counts last: a crash in between loses no money, and the next

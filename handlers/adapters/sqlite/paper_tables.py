@@ -48,6 +48,14 @@ class PaperTables:
         ):
             yield _paper(row)
 
+    def skip_reasons(self, run_id: str) -> dict[str, int]:
+        rows = self._db.rows(
+            "SELECT COALESCE(error, '') AS reason, SUM(weight) AS papers FROM paper"
+            " WHERE run_id = ? AND status = 'skipped' GROUP BY reason",
+            (run_id,),
+        )
+        return {row["reason"]: row["papers"] for row in rows}
+
     def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
         accepted: set[tuple[str, str]] = set()
         with self._db.write(durable=True) as db:

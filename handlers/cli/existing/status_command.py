@@ -46,7 +46,9 @@ def status(
 
 def report_of(adapters: State, run_id: str, *, detail: bool = False) -> RunReport:
     """The report of a run, beside the plan that it executes if there is one."""
-    summary = summarise(adapters, run_id, is_alive=is_alive, detail=detail)
+    # On AWS every row of the run would be read for it.
+    skips = not adapters.by_itself
+    summary = summarise(adapters, run_id, is_alive=is_alive, detail=detail, with_skips=skips)
     folder = run_folder(adapters.directory, run_id)
     if not (folder / RUN_PLAN).is_file():
         return summary

@@ -56,6 +56,7 @@ def outcome_fields(
         "code": code,
         "raw": outcome.content,
         "finish_reason": outcome.finish_reason,
+        "made_up": outcome.made_up,
     }
 
 

@@ -64,7 +64,8 @@ class PaperCalls:
         self._sent_at = 0.0
         self.waited = 0.0
         """Seconds spent waiting for slots, budget and backoff."""
-        self._replay = {call.request: call for call in self.carried if is_whole(call)}
+        whole = [call for call in self.carried if is_whole(call)]
+        self._replay = {call.request: call for call in whole if not call.made_up or context.is_built_in()}
         self._started = bool(self.carried)
 
     def ask(self, request: ChatRequest) -> ChatAnswer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from handlers.domain.paper import Paper
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part
 from handlers.domain.run import RunSpec
-from handlers.pipeline.result_names import ResultNames, kindred
-from handlers.pipeline.run_paper import PendingPaper, reuse_results
+from handlers.pipeline.calls.paper_calls import PaperCalls
+from handlers.pipeline.result_names import MADE_UP, ResultNames, kindred
+from handlers.pipeline.run_paper import PendingPaper, reuse_results, run_paper
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders import values
 from tests.builders.bench import GOOD, Bench
@@ -43,6 +45,29 @@ def test_a_result_is_found_under_the_name_of_its_release(tmp_path: Path, release
     assert lines["p1"].reused_from == "before/p1"
     assert lines["p1"].fingerprint == pending.names[0]
     assert lines["p1"].calls == ()
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["the built-in server", "another endpoint"])
+def test_what_the_built_in_server_made_up_is_taken_over_there_alone(tmp_path: Path, here: bool) -> None:
+    bench = Bench(tmp_path)
+    bench.context.is_built_in = lambda: here
+    pending = PendingPaper.of(bench.context, PAPER, 1, ())
+    done_before(bench, MADE_UP + pending.names[0])
+    lines = reuse_results(bench.context, values.batch(ids=("p1",)), [pending])
+    assert [line.fingerprint for line in lines.values()] == [MADE_UP + pending.names[0]] * here
+
+
+@pytest.mark.parametrize("made_up", [True, False])
+def test_a_result_is_named_by_who_answered(tmp_path: Path, made_up: bool) -> None:
+    segments = json.dumps({"title": "Thermal conductivity of the sample", "abstract": "We study the sample."})
+    bench = Bench(tmp_path, GOOD.model_copy(update={"content": segments, "made_up": made_up}))
+    pending = PendingPaper.of(bench.context, PAPER, 1, ())
+    line = run_paper(bench.context, values.batch(ids=("p1",)), pending)
+    assert line is not None
+    assert (line.status, line.fingerprint) == ("done", MADE_UP * made_up + pending.names[0])
+    assert [call.made_up for call in line.calls] == [made_up]
+    again = PaperCalls(bench.context, line.calls)
+    assert bool(again._replay) != made_up  # of an attempt that was broken off, at another endpoint
 
 
 def test_a_result_of_other_requests_is_not_taken(tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import re
 import unicodedata
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from handlers.domain.run_report import CallCounts, QueueReport, RunExpectation, RunReport
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import markdown, plain
 from handlers.reporting.tables import duration, key_metrics, tables
+from handlers.reporting.terminal import render
 from tests.builders.growth import assert_linear, repeated
 from tests.builders.reports import HOSTILE, report, terminal
 
@@ -34,6 +38,20 @@ def test_the_key_metrics_are_all_there(show: object) -> None:
     text = show(report())  # type: ignore[operator]
     for figure in (*KEY_FIGURES, "numbers", "dead letters"):
         assert figure in text, figure
+
+
+@pytest.mark.parametrize("show", [terminal, to_markdown])
+def test_why_papers_were_skipped_is_shown(show: Callable[[RunReport], str]) -> None:
+    assert "already in en" in show(report(skip_reasons={"already in en": 1_294}))
+
+
+def test_a_terminal_of_24_rows_ends_with_how_the_run_stands() -> None:
+    shown = report(counts={"done": 1, "flagged": 2, "failed": 0, "skipped": 1, "pending": 0}, papers=4)
+    for is_terminal, place in ((True, slice(-4, None)), (False, slice(4))):
+        console = Console(file=io.StringIO(), width=80, force_terminal=is_terminal, legacy_windows=False)
+        render(shown, console)
+        lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert "4 of 4 papers (2 flagged, 1 skipped)" in re.sub(r"\x1b\[[0-9;]*m", "", "".join(lines[place]))
 
 
 @pytest.mark.parametrize("show", [lambda shown: terminal(shown, width=160), to_markdown])

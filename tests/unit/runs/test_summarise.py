@@ -74,6 +74,14 @@ def test_counts_add_up_to_the_corpus_with_followers_in_them(ledger: SqliteLedger
     assert (report.papers, report.same_as, report.state) == (5, 1, "finished")
 
 
+def test_why_papers_were_skipped_is_counted_where_it_is_asked_for(
+    ledger: SqliteLedger, summary: Summary
+) -> None:
+    finish(ledger)
+    assert summary().skip_reasons is None
+    assert summary(detail=True).skip_reasons == {"not noted by an earlier version": 1}
+
+
 def test_the_json_has_the_keys_of_the_contract(ledger: SqliteLedger, summary: Summary) -> None:
     worked(ledger)
     report = json.loads(summary().model_dump_json())
