@@ -20,20 +20,20 @@ help: ## This list.
 
 # What runs is an eighth of what the tests need.
 RUNNABLE = $(if $(wildcard $(VENV)/.ready),$(VENV)/.ready,$(VENV)/.runnable)
-INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c .ci/constraints.txt
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c .ci/constraints.txt
 
-$(VENV)/bin/python:
+$(VENV)/bin/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runnable: pyproject.toml .ci/constraints.txt | $(VENV)/bin/python
+$(VENV)/.runnable: pyproject.toml .ci/constraints.txt | $(VENV)/bin/pip
 	@echo "Installing Paperfleet and the libraries that it runs with into $(VENV), 80 MB:"
-	$(INSTALL) --progress-bar off -e '.[demo]'
+	$(INSTALL) -e '.[demo]'
 	@touch $@
 
-$(VENV)/.ready: pyproject.toml .ci/constraints.txt | $(VENV)/bin/python
+$(VENV)/.ready: pyproject.toml .ci/constraints.txt | $(VENV)/bin/pip
 	@echo "Installing Paperfleet and the tools of its tests into $(VENV), 800 MB: two minutes."
-	$(INSTALL) --quiet -e '.[dev]'
+	$(INSTALL) -e '.[dev]'
 	@touch $@
 
 run: $(RUNNABLE) ## Translate the shipped corpus with the built-in model server (a gloss).

@@ -18,7 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_COPIED = ("handlers", "tests", "events", "docs", "pyproject.toml", "README.md", "template.yaml")
+_COPIED = (
+    *("handlers", "tests", "events", "docs"),
+    *("paperfleet.py", "pyproject.toml", "README.md", "template.yaml"),
+)
 _STORIES = "tests/faults/test_state_machine.py"
 _TOLD = "tests/faults/test_small_stories.py"
 _PIPELINE = "tests/unit/pipeline"

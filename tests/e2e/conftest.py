@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.builders.documents import ROOT
 from tests.e2e.artifact import build
 from tests.e2e.pages import Made, made_pages
 
@@ -49,6 +51,19 @@ def browser(chromium: str) -> Iterator[Browser]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     with made_pages(tmp_path_factory.mktemp("pages")) as pages:
         yield pages
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``bin`` folder of an environment with the wheel and none of its extras."""
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
+    subprocess.run(pip, check=True)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    pip = [folder / "venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-c", ROOT / ".ci/constraints.txt", wheel], check=True)
+    return folder / "venv" / "bin"
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -28,13 +29,15 @@ pytestmark = pytest.mark.slow
 class World:
     """A repository, what GitHub keeps of it, and an API."""
 
-    def __init__(self, folder: Path, stack: ExitStack, **server: Any) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, package: Path | None = None, **server: Any) -> None:
         prices = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
         settings = ServerSettings(mode="canned", api_key=KEY, **prices, **server)
         self.server: RunningServer = stack.enter_context(start(settings))
         github = stack.enter_context(github_server(folder / "repository/artifacts"))
         variables = {"PAPERFLEET_CHECKPOINT_MINUTES": "0.2"}
-        self.repository = Repository(folder / "repository", github, self.server.base_url, variables)
+        self.repository = Repository(
+            folder / "repository", github, self.server.base_url, variables, package=package
+        )
         self._stack = stack
 
     def start(self, **inputs: Any) -> Session:
@@ -185,6 +188,19 @@ def test_a_cancelled_session_loses_nothing(tmp_path: Path, stack: ExitStack) -> 
     unknown = round(report["indeterminate_usd"] * NANO)
     assert abs(report["spend_nano_usd"] - world.bill) <= unknown, "calls that were cut off, at their estimate"
     assert stats["duplicates_of_delivered"] <= JOBS, "an answer on its way at the cancel, no more"
+
+
+def test_another_repository_calls_the_workflow_and_has_nothing_else_of_it(
+    tmp_path: Path, stack: ExitStack, installed: Path
+) -> None:
+    package = tmp_path / "package"
+    shutil.copytree(installed.parent, package, symlinks=True)
+    world = World(tmp_path, stack, package, latency=0.1)
+    session = world.run(budget_usd="1")
+    assert session.process.returncode == 0, session.said()[-6000:]
+    report = world.report(session)
+    assert report["counts"] == {"done": 37, "flagged": 0, "failed": 0, "skipped": 2, "pending": 0}
+    assert report["spend_nano_usd"] == world.bill
 
 
 def test_with_aws_settings_the_same_workflow_works_on_the_queue(tmp_path: Path, stack: ExitStack) -> None:

