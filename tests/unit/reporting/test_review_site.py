@@ -107,7 +107,7 @@ def test_a_folder_of_somebody_else_s_is_refused(run: FinishedRun, tmp_path: Path
 def test_every_page_says_which_of_how_many_it_is(run: FinishedRun, tmp_path: Path) -> None:
     site, pages = written(run, tmp_path / "site")
     assert site.pages == 6
-    told = re.findall(r"<span>Page ([0-9]) of ([0-9]+) *</span>", pages)
+    told = re.findall(r"<h1>Page ([0-9]) of ([0-9]+) *</h1>", pages)
     assert told == [(str(number), "6") for number in range(1, 7)]
 
 
