@@ -156,18 +156,16 @@ class Pen:
         if not axis.seams:
             return chart
         alt = self._alt
-        rows, free = [], 0.0
-        for number, seam in enumerate(axis.seams, start=2):
-            there = axis.end - seam > self._share(_SESSION_NAME) * axis.end and seam >= free
-            rows.append({"x": seam, "name": f"session {number}" if there else ""})
-            free = seam + self._share(_SESSION_NAME) * axis.end if there else free
-        seams = alt.Chart(alt.Data(values=rows))
-        rules = seams.mark_rule(color=LIGHT["muted"], strokeDash=[2, 3]).encode(x="x:Q")
-        names = seams.mark_text(align="left", baseline="top", dx=4, color=LIGHT["muted"])
-        return chart + rules + names.encode(x="x:Q", y=alt.value(0), text="name:N")
-
-    def _share(self, pixels: float) -> float:
-        return pixels / (self.width - 60)
+        rows = seam_names(axis, room=_SESSION_NAME / (self.width - 60) * axis.end)
+        rules = alt.Chart(alt.Data(values=rows)).mark_rule(color=LIGHT["muted"], strokeDash=[2, 3])
+        chart = chart + rules.encode(x="x:Q")
+        for side, dx in (("left", 4), ("right", -4)):
+            if some := [row for row in rows if row["side"] == side]:
+                text = alt.Chart(alt.Data(values=some)).mark_text(
+                    align=side, baseline="top", dx=dx, color=LIGHT["muted"]
+                )
+                chart += text.encode(x="x:Q", y=alt.value(0), text="name:N")
+        return chart
 
     @property
     def _margin(self) -> int:
@@ -232,6 +230,21 @@ def _melted(rows: Rows, series: Mapping[str, tuple[str, str]]) -> list[dict[str,
         for row in rows
         if row.get(column) is not None
     ]
+
+
+def seam_names(axis: TimeAxis, *, room: float) -> list[dict[str, Any]]:
+    """Rows ``x name side`` for the rules between sessions. A name begins at its rule; at the end of the chart
+    it ends there. ``side`` is "" where another name takes the place."""
+    rows, free = [], 0.0
+    for number, seam in enumerate(axis.seams, start=2):
+        side = "left" if axis.end - seam >= room else "right"
+        begin = seam if side == "left" else seam - room
+        if begin < free:
+            side = ""
+        else:
+            free = begin + room
+        rows.append({"x": seam, "name": f"session {number}", "side": side})
+    return rows
 
 
 def in_html(draw: Callable[[Pen], str], description: str) -> str:
