@@ -159,12 +159,13 @@ class Pen:
         rows = seam_names(axis, room=_SESSION_NAME / (self.width - 60) * axis.end)
         rules = alt.Chart(alt.Data(values=rows)).mark_rule(color=LIGHT["muted"], strokeDash=[2, 3])
         chart = chart + rules.encode(x="x:Q")
-        for side, dx in (("left", 4), ("right", -4)):
-            if some := [row for row in rows if row["side"] == side]:
-                text = alt.Chart(alt.Data(values=some)).mark_text(
-                    align=side, baseline="top", dx=dx, color=LIGHT["muted"]
+        for row in rows:
+            if row["line"] is not None:
+                is_left = row["side"] == "left"
+                text = alt.Chart(alt.Data(values=[row])).mark_text(
+                    align=row["side"], baseline="top", dx=4 if is_left else -4, color=LIGHT["muted"]
                 )
-                chart += text.encode(x="x:Q", y=alt.value(0), text="name:N")
+                chart += text.encode(x="x:Q", y=alt.value(_LINE * row["line"]), text="name:N")
         return chart
 
     @property
@@ -204,6 +205,8 @@ class Pen:
 
 _SESSION_NAME = 64
 """Pixels of ``session 12``."""
+_LINES, _LINE = 3, 14
+"""Lines of such names at most, and pixels of one."""
 _PADDING = {"left": 10, "right": 6, "top": 4, "bottom": 4}
 _FONT = "system-ui, sans-serif"
 _AXIS = {
@@ -233,17 +236,17 @@ def _melted(rows: Rows, series: Mapping[str, tuple[str, str]]) -> list[dict[str,
 
 
 def seam_names(axis: TimeAxis, *, room: float) -> list[dict[str, Any]]:
-    """Rows ``x name side`` for the rules between sessions. A name begins at its rule; at the end of the chart
-    it ends there. ``side`` is "" where another name takes the place."""
-    rows, free = [], 0.0
+    """Rows ``x name side line`` for the rules between sessions. A name begins at its rule; at the end of the
+    chart it ends there. ``line`` is the first with room for it, None where all are taken."""
+    rows: list[dict[str, Any]] = []
+    free = [0.0] * _LINES
     for number, seam in enumerate(axis.seams, start=2):
         side = "left" if axis.end - seam >= room else "right"
         begin = seam if side == "left" else seam - room
-        if begin < free:
-            side = ""
-        else:
-            free = begin + room
-        rows.append({"x": seam, "name": f"session {number}", "side": side})
+        line = next((line for line in range(_LINES) if free[line] <= begin), None)
+        if line is not None:
+            free[line] = begin + room
+        rows.append({"x": seam, "name": f"session {number}", "side": side, "line": line})
     return rows
 
 
