@@ -124,11 +124,11 @@ def test_the_front_page_begins_with_what_is_flagged(run: FinishedRun, tmp_path: 
 
 def test_what_its_calls_did_wrong_stands_beside_the_checks_and_no_text_is_said(tmp_path: Path) -> None:
     nothing = Check(name="no_text", verdict="fail", detail="No answer had a text that could be read.")
-    reason = f"no_text: {nothing.detail}; in its calls json: The answer is not a JSON object."
+    reason = f"no_text: {nothing.detail}; in its calls: json: The answer is not a JSON object."
     outcome = Outcome("flagged", {}, (nothing,), "no_text", reason)
     with finished_run(tmp_path / "state", papers(1), lambda *_: outcome) as made:
         _, pages = written(made, tmp_path / "site", drafts=True)
-    assert '<p class="reason" dir="auto">in its calls json: The answer is not a JSON object.</p>' in pages
+    assert '<p class="reason" dir="auto">in its calls: json: The answer is not a JSON object.</p>' in pages
     assert '<p class="muted none" lang="en">no text</p>' in pages
 
 
