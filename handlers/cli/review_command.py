@@ -16,6 +16,7 @@ from handlers.atomic_file import replacing
 from handlers.bootstrap.state import State, open_state
 from handlers.cli.existing.opened_run import with_run
 from handlers.cli.flags.setting_flags import add_command
+from handlers.counted import counted
 from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError, first_problem
@@ -58,7 +59,7 @@ def review(
         _remember(adapters, settings.run_id, output)
     for reason, count in site.left_out.items():
         console.print(f"not shown: {count:,} {reason}")
-    console.print(f"{site.papers:,} papers on {site.pages:,} pages", soft_wrap=True)
+    console.print(f"{counted(site.papers, 'paper')} on {counted(site.pages, 'page')}", soft_wrap=True)
     typer.echo(output / "index.html")
 
 

@@ -101,7 +101,9 @@ class _Attempt:
         result = self.context.task.run(self.pending.paper, self.calls.ask)
         failed = [f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail"]
         if result.faults:
-            failed.append("in its calls " + " ".join(f"{each.name}: {each.detail}" for each in result.faults))
+            failed.append(
+                "in its calls: " + " ".join(f"{each.name}: {each.detail}" for each in result.faults)
+            )
         line = self.line(result.status, error=result.error, reason="; ".join(failed) or None)
         return line.model_copy(update={"fields": result.fields, "checks": result.checks})
 

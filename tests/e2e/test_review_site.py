@@ -49,7 +49,7 @@ def test_the_front_page_leads_to_flagged_papers_fields_the_newest_and_a_page(
         page.fill("#goto input", "3")
         page.click("#goto button")
         page.wait_for_url("**/pages/0003.html")
-        expect(page.locator("header nav span")).to_have_text("Page 3 of 5")
+        expect(page.locator("header nav h1")).to_have_text("Page 3 of 5")
         assert watched.messages == []
 
 

@@ -156,18 +156,17 @@ class Pen:
         if not axis.seams:
             return chart
         alt = self._alt
-        rows, free = [], 0.0
-        for number, seam in enumerate(axis.seams, start=2):
-            there = axis.end - seam > self._share(_SESSION_NAME) * axis.end and seam >= free
-            rows.append({"x": seam, "name": f"session {number}" if there else ""})
-            free = seam + self._share(_SESSION_NAME) * axis.end if there else free
-        seams = alt.Chart(alt.Data(values=rows))
-        rules = seams.mark_rule(color=LIGHT["muted"], strokeDash=[2, 3]).encode(x="x:Q")
-        names = seams.mark_text(align="left", baseline="top", dx=4, color=LIGHT["muted"])
-        return chart + rules + names.encode(x="x:Q", y=alt.value(0), text="name:N")
-
-    def _share(self, pixels: float) -> float:
-        return pixels / (self.width - 60)
+        rows = seam_names(axis, room=_SESSION_NAME / (self.width - 60) * axis.end)
+        rules = alt.Chart(alt.Data(values=rows)).mark_rule(color=LIGHT["muted"], strokeDash=[2, 3])
+        chart = chart + rules.encode(x="x:Q")
+        for row in rows:
+            if row["line"] is not None:
+                is_left = row["side"] == "left"
+                text = alt.Chart(alt.Data(values=[row])).mark_text(
+                    align=row["side"], baseline="top", dx=4 if is_left else -4, color=LIGHT["muted"]
+                )
+                chart += text.encode(x="x:Q", y=alt.value(_LINE * row["line"]), text="name:N")
+        return chart
 
     @property
     def _margin(self) -> int:
@@ -206,6 +205,8 @@ class Pen:
 
 _SESSION_NAME = 64
 """Pixels of ``session 12``."""
+_LINES, _LINE = 3, 14
+"""Lines of such names at most, and pixels of one."""
 _PADDING = {"left": 10, "right": 6, "top": 4, "bottom": 4}
 _FONT = "system-ui, sans-serif"
 _AXIS = {
@@ -232,6 +233,21 @@ def _melted(rows: Rows, series: Mapping[str, tuple[str, str]]) -> list[dict[str,
         for row in rows
         if row.get(column) is not None
     ]
+
+
+def seam_names(axis: TimeAxis, *, room: float) -> list[dict[str, Any]]:
+    """Rows ``x name side line`` for the rules between sessions. A name begins at its rule; at the end of the
+    chart it ends there. ``line`` is the first with room for it, None where all are taken."""
+    rows: list[dict[str, Any]] = []
+    free = [0.0] * _LINES
+    for number, seam in enumerate(axis.seams, start=2):
+        side = "left" if axis.end - seam >= room else "right"
+        begin = seam if side == "left" else seam - room
+        line = next((line for line in range(_LINES) if free[line] <= begin), None)
+        if line is not None:
+            free[line] = begin + room
+        rows.append({"x": seam, "name": f"session {number}", "side": side, "line": line})
+    return rows
 
 
 def in_html(draw: Callable[[Pen], str], description: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from handlers.counted import counted
 from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
 from handlers.extras import load
@@ -79,6 +80,8 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     jinja.filters["usd"] = usd
+    jinja.filters["percent"] = percent
+    jinja.filters["counted"] = counted
     jinja.filters["web"] = web_address
     return jinja
 
@@ -133,7 +136,7 @@ def _facts(report: RunReport) -> list[tuple[str, str, str, str]]:
         ("papers finished", f"{report.finished:,}", under, "flagged" if flagged else ""),
         ("papers an hour", f"{report.papers_per_hour:,.0f}", f"in {_duration(report.wall_s)}", ""),
         _spent(report),
-        ("utilization", percent(report.worker_utilization, 1.0), f"{len(report.jobs):,} jobs", ""),
+        ("utilization", percent(report.worker_utilization, 1.0), counted(len(report.jobs), "job"), ""),
         (
             "response time",
             seconds(latency.p50),

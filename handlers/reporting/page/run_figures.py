@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from handlers.counted import counted
 from handlers.domain.call import bucket_seconds
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import JobReport, RunReport
@@ -40,7 +41,7 @@ def figures(report: RunReport, survey: Survey) -> list[Figure]:
 def _counts(report: RunReport) -> Figure:
     counts = report.counts
     rows = [_bar(name, counts[name], report.papers) for name in _STATUSES]
-    says = f"{sum(counts[name] for name in _STATUSES):,} papers, each in one state."
+    says = f"{counted(sum(counts[name] for name in _STATUSES), 'paper')}, each in one state."
     chart = in_html(lambda pen: pen.bars(rows, colours=LIGHT, title="papers"), says)
     cells = tuple(_counted(name, counts[name], report.papers) for name in _STATUSES)
     cells = (*cells, ("all", f"{report.papers:,}", "100%"))
@@ -94,9 +95,8 @@ def _jobs(report: RunReport, survey: Survey) -> Figure | None:
         label = percent(job.utilization, 1.0)
         rows.append({"job": job.id, "start": start, "end": end, "busy": busy, "label": label})
     more = f" The first {_MOST_JOBS} are drawn." if len(jobs) > _MOST_JOBS else ""
-    says = (
-        f"{len(jobs)} jobs; the dark part of a bar is the share of its workers' time spent on papers.{more}"
-    )
+    what = "the dark part of a bar is the share of its workers' time spent on papers"
+    says = f"{counted(len(jobs), 'job')}; {what}.{more}"
     chart = in_html(lambda pen: pen.gantt(rows, axis=axis), says)
     columns = ("job", "workers", "seconds", "papers", "utilization", "p50 s", "p99 s", "ended")
     cells = tuple(_job_row(job) for job in jobs[:_MOST_JOBS])
@@ -124,7 +124,7 @@ def _cost(report: RunReport, survey: Survey) -> Figure | None:
     mean = report.spend_usd / paid
     rows = _grouped(survey.costs, cost_bucket_usd)
     marks = [{"at": mean, "name": f"mean {usd(mean)}"}]
-    says = f"{paid:,} papers cost something, {usd(mean)} each on average."
+    says = f"{counted(paid, 'paper')} cost something, {usd(mean)} each on average."
     chart = in_html(lambda pen: pen.histogram(rows, marks=marks, titles=("USD (log)", "papers")), says)
     cells = tuple(
         (f"{row['low']:.2g}", f"{row['high']:.2g}", f"{row['count']:,}") for row in rows if row["count"]
@@ -133,7 +133,8 @@ def _cost(report: RunReport, survey: Survey) -> Figure | None:
 
 
 def _errors(report: RunReport) -> Figure | None:
-    says = f"{report.calls.sent:,} calls, {report.calls.ok:,} of them answered. Shares are of all calls."
+    sent, answered = counted(report.calls.sent, "call"), f"{report.calls.ok:,} of them answered"
+    says = f"{sent}, {answered}. Shares are of all calls."
     chart = _ranking(report.errors, ("calls", report.calls.sent), LIGHT["failed"], says)
     return Figure("errors", "Calls by error class", says, *chart) if chart else None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from handlers.counted import counted
 from handlers.domain.money import usd as in_usd
 from handlers.domain.run import RunRecord, RunSpec, SessionRecord
 from handlers.reporting.page.figure import usd
@@ -26,11 +27,11 @@ def run_settings(record: RunRecord, sessions: Sequence[SessionRecord]) -> tuple[
 
 def _of_texts(record: RunRecord) -> Iterator[Setting]:
     spec = record.spec
-    yield "corpus", f"{record.papers:,} papers, sha256 {spec.corpus_sha256[:12]}"
+    yield "corpus", f"{counted(record.papers, 'paper')}, sha256 {spec.corpus_sha256[:12]}"
     yield "task", f"{spec.task}, prompt {spec.prompt_version}, masking {spec.masking_version}"
     yield "target language", spec.target_language
     yield "texts", "title, abstract, keywords" + (" and full text" if spec.full_text else "")
-    yield "glossary", f"{len(spec.glossary):,} terms" if spec.glossary else "none"
+    yield "glossary", counted(len(spec.glossary), "term") if spec.glossary else "none"
     yield "licences that forbid derivatives", "skipped" if spec.skip_no_derivatives else "translated"
 
 
@@ -48,15 +49,11 @@ def _of_sessions(record: RunRecord, sessions: Sequence[SessionRecord]) -> Iterat
     yield "batch", f"up to {record.spec.batch_papers:,} papers, {record.spec.batch_tokens:,} tokens"
     for number, session in enumerate(sessions[:_MOST_SESSIONS], start=1):
         began = datetime.fromtimestamp(session.started_at, UTC)
-        limit = f", at most {session.limit:,} papers" if session.limit is not None else ""
-        fleet = f"{_many(session.jobs, 'job')} with {_many(session.workers, 'worker')} each"
+        limit = f", at most {counted(session.limit, 'paper')}" if session.limit is not None else ""
+        fleet = f"{counted(session.jobs, 'job')} with {counted(session.workers, 'worker')} each"
         yield f"session {number}", f"{began:%Y-%m-%d %H:%M} UTC, {fleet}{limit}, {session.outcome or 'open'}"
     if len(sessions) > _MOST_SESSIONS:
         yield "later sessions", f"{len(sessions) - _MOST_SESSIONS:,}"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _shown(values: Mapping[str, Any]) -> dict[str, Any]:

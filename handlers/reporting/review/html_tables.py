@@ -13,6 +13,8 @@ _TAG = re.compile(r"<(/?)(tr|td|th|thead|tbody|tfoot)((?:\s[^<>]{0,400})?)/?>", 
 _SPAN = re.compile(r"\b(colspan|rowspan)\s{0,3}=\s{0,3}[\"']?([0-9]{1,3})\b", re.IGNORECASE)
 _RAISED = re.compile(r"<(su[bp])>([^<>]{1,200})</\1>|<(br)\s{0,3}/?>", re.IGNORECASE)
 _WIDEST = 200
+SCROLLED = '<div class="scroll" role="group" aria-label="Table" tabindex="0">'
+"""Around a table that may be wider than its column: the keyboard reaches it too."""
 
 Write = Callable[[str], str]
 """A text → HTML for it: escaped, formulas drawn."""
@@ -47,7 +49,7 @@ def table_html(inside: str, write: Write) -> str:
     rows = [row for row in _rows(inside) if row]
     lines = ("".join(_cell_html(cell, write) for cell in row) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="scroll"><table>{body}</table></div>' if body else ""
+    return f"{SCROLLED}<table>{body}</table></div>" if body else ""
 
 
 def _rows(inside: str) -> list[list[_Cell]]:

@@ -16,7 +16,7 @@ from typing import Any
 from handlers.extras import load
 from handlers.reporting.page.html import web_address
 from handlers.reporting.review.highlighting import Highlighter
-from handlers.reporting.review.html_tables import pieces, table_html
+from handlers.reporting.review.html_tables import SCROLLED, pieces, table_html
 from handlers.reporting.review.mathml import is_formula
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask, unmask
 
@@ -168,7 +168,7 @@ class _Writing:
         start, side = str(token.attrGet("start") or ""), _SIDES.get(str(token.attrGet("style") or ""))
         told = f' start="{start}"' if name == "ol" and _START.fullmatch(start) else ""
         told += f' class="{side}"' if side else ""
-        return f'<div class="scroll"><{name}>' if name == "table" else f"<{name}{told}>"
+        return f"{SCROLLED}<{name}>" if name == "table" else f"<{name}{told}>"
 
     def _code(self, token: Any) -> str:
         return f"<code>{escape(unmask(token.content, self._spans))}</code>"

@@ -16,6 +16,7 @@ from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import ForecastFigure, RunForecast, RunReport
 from handlers.errors import UsageError
 from handlers.extras import load
+from handlers.reporting.page.charts import TimeAxis, seam_names
 from handlers.reporting.page.comparison import comparison
 from handlers.reporting.page.figure import percent, usd
 from handlers.reporting.page.figures_over_time import spend
@@ -135,6 +136,13 @@ def test_rules_of_charts_have_names_and_values(report: RunReport, page: str) -> 
     assert any(word.startswith("mean $") for word in drawn(page, "cost"))
     for section in ("throughput", "slots", "spend"):
         assert "session 2" in drawn(page, section), section
+
+
+def test_sessions_are_named_where_there_is_room_at_the_end_on_the_other_side() -> None:
+    names = seam_names(TimeAxis("hours", 100.0, (5.0, 12.0, 15.0, 16.0, 40.0, 95.0, 99.0)), room=20.0)
+    assert [row["side"] for row in names] == ["left"] * 5 + ["right"] * 2
+    assert [row["line"] for row in names] == [0, 1, 2, None, 0, 0, 1]
+    assert [row["name"] for row in names] == [f"session {number}" for number in range(2, 9)]
 
 
 def test_a_run_over_its_budget_says_so_in_its_tile_and_its_warnings(run: FinishedRun, page: str) -> None:

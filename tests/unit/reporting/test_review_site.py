@@ -107,7 +107,7 @@ def test_a_folder_of_somebody_else_s_is_refused(run: FinishedRun, tmp_path: Path
 def test_every_page_says_which_of_how_many_it_is(run: FinishedRun, tmp_path: Path) -> None:
     site, pages = written(run, tmp_path / "site")
     assert site.pages == 6
-    told = re.findall(r"<span>Page ([0-9]) of ([0-9]+) *</span>", pages)
+    told = re.findall(r"<h1>Page ([0-9]) of ([0-9]+) *</h1>", pages)
     assert told == [(str(number), "6") for number in range(1, 7)]
 
 
@@ -124,11 +124,11 @@ def test_the_front_page_begins_with_what_is_flagged(run: FinishedRun, tmp_path: 
 
 def test_what_its_calls_did_wrong_stands_beside_the_checks_and_no_text_is_said(tmp_path: Path) -> None:
     nothing = Check(name="no_text", verdict="fail", detail="No answer had a text that could be read.")
-    reason = f"no_text: {nothing.detail}; in its calls json: The answer is not a JSON object."
+    reason = f"no_text: {nothing.detail}; in its calls: json: The answer is not a JSON object."
     outcome = Outcome("flagged", {}, (nothing,), "no_text", reason)
     with finished_run(tmp_path / "state", papers(1), lambda *_: outcome) as made:
         _, pages = written(made, tmp_path / "site", drafts=True)
-    assert '<p class="reason" dir="auto">in its calls json: The answer is not a JSON object.</p>' in pages
+    assert '<p class="reason" dir="auto">in its calls: json: The answer is not a JSON object.</p>' in pages
     assert '<p class="muted none" lang="en">no text</p>' in pages
 
 
