@@ -75,7 +75,7 @@ class Progress:
         pending = totals.counts["pending"]
         finished = sum(totals.counts[status] for status in TERMINAL)
         busy, workers = sum(job.stats.in_flight for job in live), sum(job.workers for job in live)
-        self._forecast.add(Look(now, finished, totals.calls.ok, busy, workers))
+        self._forecast.add(Look(now, finished, totals.calls.ok, busy, workers, totals.calls.cost))
         pace = f"{self._forecast.rate * 3600:,.0f} papers/h, {self._left(totals, budget, finished)}"
         parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
         parts += [_outcomes(totals), _thoughts(live), self._lately(totals, now)]

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import stdev
+from typing import Literal
 
 from handlers.reporting.projection import Rest
 
@@ -30,6 +31,8 @@ class Look:
     """Calls answered."""
     in_flight: int = 0
     workers: int = 0
+    cost: int = 0
+    """Nano-USD of those calls: what stands for their tokens."""
 
 
 class Forecast:
@@ -63,8 +66,8 @@ class Forecast:
         return seconds / (1 + off), seconds / (1 - off) if off < 1 else math.inf
 
     def _seconds(self, rest: Rest) -> float | None:
-        """Where the workers are busy, the calls' seconds shared by them; else calls by their pace, for then
-        it is a limit that sets it. The last worker ends half a paper after the others."""
+        """Where the workers are busy, the calls' seconds shared by them; else calls or tokens by their pace,
+        for then it is a limit that sets it. The last worker ends half a paper after the others."""
         looks = self._lately()
         if not looks:
             return None
@@ -73,10 +76,22 @@ class Forecast:
         last = rest.seconds / rest.papers / 2
         if busy >= _BUSY or rest.papers <= workers:
             return rest.seconds / workers + last
-        pace = _rate(looks, "calls")
-        at_pace = rest.calls / pace if pace > 0 else 0.0
-        in_flight = max(1.0, busy * workers)
-        return max(at_pace, rest.seconds / in_flight) + last
+        limited = self._limited()
+        pace = _rate(looks, limited)
+        at_pace = getattr(rest, limited) / pace if pace > 0 else 0.0
+        return max(at_pace, rest.seconds / max(1.0, busy * workers)) + last
+
+    def _limited(self) -> Literal["calls", "cost"]:
+        """Papers grow lighter: calls whose number a limit bounds come at one rate and cost less and less;
+        where it bounds their tokens, they come faster and their cost at one rate."""
+        now = self._seen[-1].at
+        looks = [look for look in self._seen if look.at - self._began >= (now - self._began) / 4]
+        early, late = looks[: len(looks) // 2 + 1], looks[len(looks) // 2 :]
+        change = {name: abs(_rate(late, name) - _rate(early, name)) for name in ("calls", "cost")}
+        whole = {name: _rate(looks, name) for name in change}
+        if not all(whole.values()):
+            return "calls"
+        return "cost" if change["cost"] / whole["cost"] < change["calls"] / whole["calls"] else "calls"
 
     def _lately(self) -> Sequence[Look]:
         """Of the last quarter of the time, within bounds: what an API lets through at once at the start is no

@@ -109,7 +109,7 @@ class Replay:
         ahead = self.run.lines[self.done : self.done + 4 * self.run.workers]
         calls = [call for line in ahead for call in line.calls]
         in_flight = sum(call.started_at <= now < call.started_at + call.latency for call in calls)
-        self.forecast.add(Look(now, self.finished, self.calls, in_flight, self.run.workers))
+        self.forecast.add(Look(now, self.finished, self.calls, in_flight, self.run.workers, self.spent))
         self.seen.append((now, self.finished))
 
     def said(self) -> tuple[float, float, float, float]:

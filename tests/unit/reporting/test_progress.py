@@ -121,6 +121,16 @@ def test_where_a_limit_sets_the_pace_calls_go_by_that_pace() -> None:
     assert high - low < 3
 
 
+def test_where_a_limit_bounds_tokens_they_go_by_their_pace() -> None:
+    forecast, calls = Forecast(), 0
+    for second in range(61):
+        calls += 5 + second // 4
+        forecast.add(Look(1000.0 + second, calls, calls, 5, 100, 10_000 * second))
+    low, high = forecast.left(rest(1000, seconds=0.1), 10**6) or (0, 0)
+    assert low < 1000 * 1000 / 10_000 + 0.05 < high
+    assert high - low < 3
+
+
 def test_papers_that_need_no_call_take_no_time() -> None:
     forecast = Forecast()
     forecast.add(Look(0.0, 0, 0, 4, 4))
