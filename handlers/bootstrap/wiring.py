@@ -39,7 +39,7 @@ from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Clock, EndpointNotes, Ledger, Task
 from handlers.settings import Settings, load_settings
-from handlers.tasks.translation.masking.masking import MASKING_VERSION
+from handlers.tasks.translation.masking.masking import EARLIER_MASKINGS, MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 
@@ -70,7 +70,8 @@ def task_of(spec: RunSpec) -> Task:
     """The task that a run is about."""
     if spec.task != "translate":
         raise UsageError(f"unknown task {spec.task!r}: this version knows translate")
-    if (spec.prompt_version, spec.masking_version) != (PROMPT_VERSION, MASKING_VERSION):
+    known = {MASKING_VERSION, *EARLIER_MASKINGS}
+    if spec.prompt_version != PROMPT_VERSION or spec.masking_version not in known:
         raise UsageError(
             f"the run was made for prompt {spec.prompt_version} and masking {spec.masking_version}, this "
             f"version has {PROMPT_VERSION} and {MASKING_VERSION}: use one version everywhere (deploy the "

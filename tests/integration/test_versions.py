@@ -15,6 +15,10 @@ def test_a_run_of_this_version_is_worked_on() -> None:
     task_of(spec(prompt_version=PROMPT_VERSION, masking_version=MASKING_VERSION))
 
 
+def test_a_run_that_the_first_masking_began_goes_on() -> None:
+    task_of(spec(prompt_version=PROMPT_VERSION, masking_version="1"))
+
+
 @pytest.mark.parametrize(
     "other", [{"prompt_version": "other"}, {"masking_version": "other"}, {"task": "summarise"}]
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from handlers.tasks.translation.masking.prices import are_two_prices, money
+
 Span = tuple[int, int]
 
 PROSE_RUN = re.compile(
@@ -22,9 +24,12 @@ _WORD = re.compile(r"(?<![A-Za-z\\{])[A-Za-z]?[a-z]{3,}+(?![A-Za-z])")
 _FORMULA_SIGN = re.compile(r"[A-Za-z0-9\\=<>+±×÷~∼^_|∞∑∫≤≥≈→←↑↓°%Α-ω]")
 _EDGE = re.compile(r"\A\s*+[，。；：、！？）】》,;)]|[，。；：、（【《(]\s*+\Z")
 _PRICE = re.compile(r"\A\s?\d[\d,.]*+\s+[A-Za-z]")
+_OF_UNIT = re.compile(r"/[A-Za-z]")
+"""Of `$/kg`."""
 
 _NEVER = 1e9
 _STRAY = 3.0
+_MONEY = 0.5
 _ESCAPED_CLOSER = 1.0
 _LEFT_ESCAPED = 0.5
 _PROSE_AFTER_ESCAPED = 2.0
@@ -39,7 +44,8 @@ _QUICK = re.compile(r"\$[^$\n\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a
 
 
 def dollar_spans(text: str) -> list[Span]:
-    """Disjoint (start, end) of formulas, of dollars that belong to none, and of escaped dollars.
+    """Disjoint (start, end) of formulas, of dollars that belong to none, and of escaped dollars; those of
+    prices are text.
 
     The pairing with the least total badness is taken, so a stray dollar costs its own reading and
     does not shift those after it. Linear in the text.
@@ -47,10 +53,30 @@ def dollar_spans(text: str) -> list[Span]:
     if text.count("$") > _MOST_DOLLARS:
         return [match.span() for match in _QUICK.finditer(text)]
     places, escaped, opaque = _dollars(text)
-    if not places:
-        return opaque
-    spans = list(_cheapest(text, places, escaped))
+    places, escaped, likely = _without_money(text, places, escaped)
+    found = list(_cheapest(text, places, escaped, likely))
+    if likely:
+        prices = {start for start, end in found if start == end}
+        escaped = [slashed for place, slashed in zip(places, escaped, strict=True) if place not in prices]
+        places = [place for place in places if place not in prices]
+    spans = [(start, end) for start, end in found if start < end]
     return sorted(_seen_by_counting(text, places, escaped, spans) + opaque)
+
+
+def _without_money(
+    text: str, places: list[int], escaped: list[bool]
+) -> tuple[list[int], list[bool], frozenset[int]]:
+    """What is left without dollars that are surely money, and those of it that likely are."""
+    alone = [
+        place
+        for place, slashed in zip(places, escaped, strict=True)
+        if not slashed and "$" not in (text[place - 1 : place], text[place + 1 : place + 2])
+    ]
+    sure, likely = money(text, alone)
+    if sure:
+        escaped = [slashed for place, slashed in zip(places, escaped, strict=True) if place not in sure]
+        places = [place for place in places if place not in sure]
+    return places, escaped, likely
 
 
 def is_formula(body: str) -> bool:
@@ -76,8 +102,9 @@ def _dollars(text: str) -> tuple[list[int], list[bool], list[Span]]:
     return places, escaped, opaque
 
 
-def _cheapest(text: str, places: list[int], escaped: list[bool]) -> Iterator[Span]:
-    """Viterbi from the end: each dollar is escaped, stray, or the opener of a formula."""
+def _cheapest(text: str, places: list[int], escaped: list[bool], likely: frozenset[int]) -> Iterator[Span]:
+    """Viterbi from the end: each dollar is escaped, stray, the opener of a formula, or a price's: an empty
+    span."""
     count = len(places)
     best = [0.0] * (count + 1)
     choice = [0] * count
@@ -86,14 +113,16 @@ def _cheapest(text: str, places: list[int], escaped: list[bool]) -> Iterator[Spa
         if escaped[at]:
             best[at], choice[at] = _LEFT_ESCAPED + best[at + 1], at
             continue
-        best[at], choice[at] = _STRAY + best[at + 1], at
+        price = places[at] in likely
+        best[at], choice[at] = (_MONEY if price else _STRAY) + best[at + 1], at
         for last, cost in _closers(text, places, escaped, at):
             if cost + best[last + 1] < best[at]:
                 best[at], choice[at] = cost + best[last + 1], last
     at = 0
     while at < count:
         start = places[at] - escaped[at]
-        yield start, places[choice[at]] + 1
+        is_price = choice[at] == at and places[at] in likely
+        yield start, start if is_price else places[choice[at]] + 1
         at = choice[at] + 1
 
 
@@ -142,9 +171,10 @@ def _badness(body: str, *, display: bool) -> float:
 
 
 def _priced(text: str, body: str, closer: int) -> float:
-    """`$5 and $10` are two prices."""
-    follows = text[closer + 1 : closer + 2]
-    return _NEVER if follows.isdecimal() and _PRICE.match(body) else 0.0
+    """`$5 and $10` are two prices, `$/t to 30 $` and `$) and tax ($` stand between two."""
+    after = text[closer + 1 : closer + 3]
+    priced = (after[:1].isdecimal() and _PRICE.match(body)) or are_two_prices(body, after)
+    return _NEVER if priced or _OF_UNIT.match(body) else 0.0
 
 
 def _prose_after(text: str, places: list[int], last: int) -> bool:

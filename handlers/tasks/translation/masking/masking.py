@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from handlers.tasks.translation.masking import markup
 from handlers.tasks.translation.masking.dollars import Span, dollar_spans
 
-MASKING_VERSION = "1"
+MASKING_VERSION = "2"
+EARLIER_MASKINGS = frozenset({"1"})
+"""Versions whose runs go on with this one: it masks at work, keeps nothing masked, and asks the same of all
+papers but those with prices in dollars, tags of JATS or MathML, or an address right after an ideograph."""
 
 _MAX_DIGITS = 9
 PLACEHOLDER = re.compile(r"⟦(\d+)⟧", re.ASCII)
