@@ -20,6 +20,8 @@ from handlers.tasks.translation.gate.length import bounds, breaks_off, expected_
 from handlers.tasks.translation.gate.numbers import compare, rarer
 from handlers.tasks.translation.gate.phrases import is_copy, prompt_in, refusal_in
 from handlers.tasks.translation.gate.repetition import loop_in
+from handlers.tasks.translation.gate.sentence_counts import fewer_sentences
+from handlers.tasks.translation.gate.strings import changed_strings
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
 from handlers.tasks.translation.scripts import is_foreign, leftover, letters
 
@@ -207,7 +209,7 @@ def _source_script(pair: _Pair) -> Iterator[_Finding]:
     if is_foreign(pair.prose, frame.target_language):
         yield pair.fail("source_script", f"the text is not in the target language ({frame.target_language})")
         return
-    left = leftover(pair.prose, frame.source_language, frame.target_language)
+    left = leftover(pair.prose, frame.source_language, frame.target_language, pair.source_prose)
     if left is None:
         return
     sentence = f"{_listed([f'“{run}”' for run in left.runs])} is left untranslated"
@@ -244,6 +246,14 @@ def _length(pair: _Pair) -> Iterator[_Finding]:
         yield pair.fail("length", "the translation is much too long for the source")
     elif expected > _LONG and breaks_off(pair.source, pair.text, expected):
         yield pair.fail("finish", "the text breaks off before its end")
+    elif counts := fewer_sentences(pair.source_prose, pair.prose, expected):
+        yield pair.ask("length", f"a sentence seems to be missing: {counts[0]} became {counts[1]}")
+
+
+def _strings(pair: _Pair) -> Iterator[_Finding]:
+    for old, new, sure in changed_strings(pair.source_prose, pair.prose):
+        sentence = f"{new[:_QUOTED]} stands for {old[:_QUOTED]}"
+        yield pair.fail("numbers", sentence) if sure else pair.ask("numbers", sentence)
 
 
 def _repetition(pair: _Pair) -> Iterator[_Finding]:
@@ -280,5 +290,5 @@ def _listed(items: tuple[str, ...] | list[str]) -> str:
 
 
 _LOOKS: tuple[Callable[[_Pair], Iterator[_Finding]], ...] = (
-    _placeholders, _source_script, _numbers, _length, _repetition, _refusal, _echo,
+    _placeholders, _source_script, _numbers, _strings, _length, _repetition, _refusal, _echo,
 )  # fmt: skip

@@ -13,6 +13,8 @@ _PER_IDEA = {"zh": 1.0, "yue": 1.0, "ja": 1.6, "ko": 1.9, "th": 3.6, "he": 3.3, 
 an abstract, spaces included), estimated for the others."""
 _OTHER = 4.6
 _split = str.split
+_BAND = re.compile(r"染色体(?:[长短]臂)?[0-9一二三四]{0,2}区?[0-9一二三四五六七八]{0,2}(?:带|区)?")
+"""``第7号染色体长臂3区1带`` is ``7q31``."""
 _SHORTEST, _LONGEST = 0.6, 2.5
 _SLACK_BELOW, _SLACK_ABOVE = 14.0, 60.0
 _ENDS = "。.!?！？…"
@@ -32,6 +34,8 @@ def expected_length(source: str, source_language: str, target_language: str) -> 
     """Characters that a translation of a text without placeholders would have. What is not in the
     source's script (Latin names, digits) stays as long as it is."""
     scripts = scripts_of(source_language)
+    if "染色体" in source and "臂" in source:
+        source = _BAND.sub("染", source)
     own = letters(source, scripts)
     ratio = _density(target_language) / _density(source_language)
     if "latin" in scripts:
