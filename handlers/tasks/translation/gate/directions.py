@@ -38,7 +38,7 @@ _ENGLISH = _words(
 _TURNED = ("不", "未", "no ", "not ", "not", "no")
 _BREAK = r"0-9,，。；;、:：()（）\n"
 _NEXT = re.compile(
-    rf"[^{_BREAK}]{{0,36}}?([0-9]+(?:\.[0-9]+)?)(?![0-9,]*[0-9])"
+    rf"[^{_BREAK}]{{0,36}}+([0-9]+(?:\.[0-9]+)?)(?![0-9,]*[0-9])"
     r"(?:[^0-9,.;]{0,9}? to ([0-9]+(?:\.[0-9]+)?)(?![0-9,.]*[0-9]))?"
 )
 _BEFORE = re.compile(rf"(?<![0-9.,A-Za-z-])([0-9]+(?:\.[0-9]+)?)[^{_BREAK}]{{0,12}}\Z")
@@ -50,6 +50,7 @@ _OFTEN = 24
 
 def turned_directions(source: str, answer: str) -> Iterator[str]:
     """Sentences about numbers of two flat, lower-case texts that stand once in each. Linear in them."""
+    source, answer = f" {source}", f" {answer}"
     mine = _said(source, _vocabulary(source).items())
     if not mine:
         return
