@@ -23,7 +23,7 @@ _CHINESE = _words(
     "compared",
     "超过|多于|大于|高于|长于|超出|至少|最少|以上",
     "不足|不到|少于|小于|低于|短于|未满|未达|至多|最多|以下|以内",
-) | _words("changed", "增|升|提高|涨|延长|扩大", "降|减|跌|缩")
+) | _words("changed", "增|升|提高|涨|延长|扩大|高出|高了", "降|减|跌|缩|低了")
 _ENGLISH = _words(
     "compared",
     "more than|greater than|larger than|longer than|older than|higher than|at least|exceed| over | above "
@@ -32,14 +32,14 @@ _ENGLISH = _words(
     "| or less| or fewer| or younger",
 ) | _words(
     "changed",
-    "increas| rose | rise| rising| grew | grow| rais|up by",
-    "decreas|declin|reduc|drop| fell | fall|lowered|down by| cut|shorten| shr",
+    "increas| rose | rise| rising| grew | grow| rais|up by| higher| taller| longer| heavier| faster",
+    "decreas|declin|reduc|drop| fell | fall|lowered|down by| cut|shorten| shr| lower | shorter| smaller| lighter| slower",
 )
 _TURNED = ("不", "未", "no ", "not ", "not", "no")
 _BREAK = r"0-9,，。；;、:：()（）\n"
 _NEXT = re.compile(
     rf"[^{_BREAK}]{{0,36}}+([0-9]+(?:\.[0-9]+)?)(?![0-9,]*[0-9])"
-    r"(?:[^0-9,.;]{0,9}? to ([0-9]+(?:\.[0-9]+)?)(?![0-9,.]*[0-9]))?"
+    r"(?:[^0-9,.;]{0,9}? to (?:[a-z]{0,3}\$|[€£¥])?([0-9]+(?:\.[0-9]+)?)(?![0-9,.]*[0-9]))?"
 )
 _BEFORE = re.compile(rf"(?<![0-9.,A-Za-z-])([0-9]+(?:\.[0-9]+)?)[^{_BREAK}]{{0,12}}\Z")
 _JOINED = re.compile(r"\b(?:and|but|while|whereas|versus|vs)\b|[和而]")
@@ -58,7 +58,11 @@ def turned_directions(source: str, answer: str) -> Iterator[str]:
     words = _vocabulary(answer)
     compared = {kind for kind, _ in wanted} - {"changed"}
     against = _said(answer, [row for row in words.items() if row[1] in wanted or row[1][0] in compared])
-    disputed = [number for number in mine if number in against]
+    disputed = [
+        number
+        for number, ways in mine.items()
+        if {(kind, -way) for kind, way in ways} & against.get(number, set())
+    ]
     theirs_in_full = _said(answer, words.items()) if disputed else {}
     for number in disputed:
         ways, theirs = mine[number], theirs_in_full[number]

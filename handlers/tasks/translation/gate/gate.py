@@ -8,6 +8,8 @@ Nothing in a paper or an answer can change how it is checked, and everything is 
 
 from __future__ import annotations
 
+import html
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ CHECKS = (
 _CUT = frozenset({"length", "max_tokens", "model_length", "truncated", "incomplete"})
 _BETWEEN = "\x00"
 """Stands for a placeholder where only the text counts: it joins no numbers and no words: no space."""
+_ENTITY = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31});")
 _LONG = 40
 _QUOTED = 80
 _PASSED = {name: Check(name=name, verdict="pass") for name in CHECKS}
@@ -177,6 +180,9 @@ def _refused_instead(content: str) -> Iterator[_Finding]:
 
 
 def _prose(text: str) -> str:
+    """With the characters that entities mean (``&lt;``, ``&#945;``): their digits are no numbers."""
+    if "&" in text:
+        text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
     return PLACEHOLDER.sub(_BETWEEN, text) if "⟦" in text else text
 
 

@@ -31,6 +31,8 @@ def judged(source: str, answer: str) -> Verdict:
         ("死亡率降低8.5%", "mortality fell by 8.5%", "mortality rose by 8.5%"),
         ("由3.2 t增至4.5 t", "rose from 3.2 t to 4.5 t", "fell from 3.2 t to 4.5 t"),
         ("成本下降20%，收入提高15%", "costs fell 20%, income rose 15%", "costs rose 20%, income fell 15%"),
+        ("株高比对照降低6.4 cm", "plants were 6.4 cm shorter", "plants were 6.4 cm taller"),
+        ("油价从us$60跌至us$28", "oil fell from us$60 to us$28", "oil rose from us$60 to us$28"),
         ("more than 300 sites", "超过300个点", "不足300个点"),
         ("yield increased by 12%", "产量提高12%", "产量下降12%"),
     ],
@@ -78,12 +80,19 @@ def test_a_sentence_that_is_missing_is_asked_about() -> None:
     ("source", "answer"),
     [
         ("以“把”“被”“让”“叫”四字为例，分析其语法。", "We analyse the grammar of 把, 被, 让 and 叫."),
+        ("&#945;粒子的能量为5.3 MeV，且&lt;6 MeV。", "The α particles have 5.3 MeV, which is <6 MeV."),
         ("该基因定位于第7号染色体长臂3区1带。", "The gene maps to 7q31."),
     ],
 )  # fmt: skip
 def test_a_good_translation_passes(source: str, answer: str) -> None:
     verdict = judged(source, answer)
     assert verdict.ok, verdict.problems
+
+
+def test_a_sign_in_an_entity_is_compared() -> None:
+    source = "&#945;粒子的能量为5.3 MeV，且&lt;6 MeV。"
+    verdict = judged(source, "The α particles have 5.3 MeV, which is >6 MeV.")
+    assert not verdict.ok or verdict.doubts
 
 
 @pytest.mark.parametrize("text", ["C(=O)c1[", "增12%", "more than 5 ", "a1" * 5 + " ", "甲。", "A. "])
