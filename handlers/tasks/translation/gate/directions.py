@@ -33,7 +33,8 @@ _ENGLISH = _words(
 ) | _words(
     "changed",
     "increas| rose | rise| rising| grew | grow| rais|up by| higher| taller| longer| heavier| faster",
-    "decreas|declin|reduc|drop| fell | fall|lowered|down by| cut|shorten| shr| lower | shorter| smaller| lighter| slower",
+    "decreas|declin|reduc|drop| fell | fall|lowered|down by| cut|shorten| shr| lower | shorter"
+    "| smaller| lighter| slower",
 )
 _TURNED = ("不", "未", "no ", "not ", "not", "no")
 _BREAK = r"0-9,，。；;、:：()（）\n"
