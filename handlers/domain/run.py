@@ -60,9 +60,7 @@ class RunSpec(Frozen):
         """``fingerprint`` for many papers: the settings, a glossary of thousands of terms among them, are
         put into JSON once."""
         free = {"corpus", "corpus_sha256", "batch_papers", "batch_tokens"}
-        earlier = {"masking_version": "1"} if self.masking_version == "2" else {}
-        """Releases that looked results up by it knew the first masking alone."""
-        fixed = canonical_json(self.model_dump(exclude=free) | earlier)
+        fixed = canonical_json(self.model_dump(exclude=free))
         return lambda text_digest: sha256_of_text(f"[{canonical_json(text_digest)},{fixed}]")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from handlers.tasks.translation.masking.prices import are_two_prices, money
 
@@ -43,9 +43,9 @@ _LONGEST_GAP = 40
 _QUICK = re.compile(r"\$[^$\n\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,2000}+\$")
 
 
-def dollar_spans(text: str) -> list[Span]:
+def dollar_spans(text: str, *, prices: bool = True) -> list[Span]:
     """Disjoint (start, end) of formulas, of dollars that belong to none, and of escaped dollars; those of
-    prices are text.
+    ``prices`` are text.
 
     The pairing with the least total badness is taken, so a stray dollar costs its own reading and
     does not shift those after it. Linear in the text.
@@ -53,12 +53,12 @@ def dollar_spans(text: str) -> list[Span]:
     if text.count("$") > _MOST_DOLLARS:
         return [match.span() for match in _QUICK.finditer(text)]
     places, escaped, opaque = _dollars(text)
-    places, escaped, likely = _without_money(text, places, escaped)
-    found = list(_cheapest(text, places, escaped, likely))
-    if likely:
-        prices = {start for start, end in found if start == end}
-        escaped = [slashed for place, slashed in zip(places, escaped, strict=True) if place not in prices]
-        places = [place for place in places if place not in prices]
+    paid: frozenset[int] | None = None
+    if prices:
+        places, escaped, paid = _without_money(text, places, escaped)
+    found = list(_cheapest(text, places, escaped, paid))
+    if paid:
+        places, escaped = _but(places, escaped, {start for start, end in found if start == end})
     spans = [(start, end) for start, end in found if start < end]
     return sorted(_seen_by_counting(text, places, escaped, spans) + opaque)
 
@@ -74,9 +74,13 @@ def _without_money(
     ]
     sure, likely = money(text, alone)
     if sure:
-        escaped = [slashed for place, slashed in zip(places, escaped, strict=True) if place not in sure]
-        places = [place for place in places if place not in sure]
+        places, escaped = _but(places, escaped, sure)
     return places, escaped, likely
+
+
+def _but(places: list[int], escaped: list[bool], prices: Collection[int]) -> tuple[list[int], list[bool]]:
+    left = [each for each in zip(places, escaped, strict=True) if each[0] not in prices]
+    return [place for place, _ in left], [slashed for _, slashed in left]
 
 
 def is_formula(body: str) -> bool:
@@ -102,9 +106,12 @@ def _dollars(text: str) -> tuple[list[int], list[bool], list[Span]]:
     return places, escaped, opaque
 
 
-def _cheapest(text: str, places: list[int], escaped: list[bool], likely: frozenset[int]) -> Iterator[Span]:
+def _cheapest(
+    text: str, places: list[int], escaped: list[bool], likely: frozenset[int] | None
+) -> Iterator[Span]:
     """Viterbi from the end: each dollar is escaped, stray, the opener of a formula, or a price's: an empty
-    span."""
+    span. ``likely``: those that may be a price's; None if none is looked for."""
+    paid = likely or frozenset()
     count = len(places)
     best = [0.0] * (count + 1)
     choice = [0] * count
@@ -113,20 +120,22 @@ def _cheapest(text: str, places: list[int], escaped: list[bool], likely: frozens
         if escaped[at]:
             best[at], choice[at] = _LEFT_ESCAPED + best[at + 1], at
             continue
-        price = places[at] in likely
+        price = places[at] in paid
         best[at], choice[at] = (_MONEY if price else _STRAY) + best[at + 1], at
-        for last, cost in _closers(text, places, escaped, at):
+        for last, cost in _closers(text, places, escaped, at, prices=likely is not None):
             if cost + best[last + 1] < best[at]:
                 best[at], choice[at] = cost + best[last + 1], last
     at = 0
     while at < count:
         start = places[at] - escaped[at]
-        is_price = choice[at] == at and places[at] in likely
+        is_price = choice[at] == at and places[at] in paid
         yield start, start if is_price else places[choice[at]] + 1
         at = choice[at] + 1
 
 
-def _closers(text: str, places: list[int], escaped: list[bool], at: int) -> Iterator[tuple[int, float]]:
+def _closers(
+    text: str, places: list[int], escaped: list[bool], at: int, *, prices: bool
+) -> Iterator[tuple[int, float]]:
     """(index of the last dollar, badness) of each formula that could open here."""
     count = len(places)
     double = at + 1 < count and places[at + 1] == places[at] + 1
@@ -139,7 +148,8 @@ def _closers(text: str, places: list[int], escaped: list[bool], at: int) -> Iter
                 yield last, _badness(body[:-1], display=False) + _ESCAPED_CLOSER
             continue
         if not double:
-            bad = _badness(body, display=False) + _priced(text, body, places[last])
+            after = text[places[last] + 1 : places[last] + 3]
+            bad = _badness(body, display=False) + (_priced if prices else _priced_first)(body, after)
             yield last, bad + _PROSE_AFTER_ESCAPED * (last > first and _prose_after(text, places, last))
         elif last + 1 < count and places[last + 1] == places[last] + 1:
             yield last + 1, _badness(body, display=True)
@@ -170,11 +180,16 @@ def _badness(body: str, *, display: bool) -> float:
     return bad
 
 
-def _priced(text: str, body: str, closer: int) -> float:
-    """`$5 and $10` are two prices, `$/t to 30 $` and `$) and tax ($` stand between two."""
-    after = text[closer + 1 : closer + 3]
-    priced = (after[:1].isdecimal() and _PRICE.match(body)) or are_two_prices(body, after)
-    return _NEVER if priced or _OF_UNIT.match(body) else 0.0
+def _priced_first(body: str, after: str) -> float:
+    """`$5 and $10` are two prices: all that the first masking knew of them."""
+    return _NEVER if after[:1].isdecimal() and _PRICE.match(body) else 0.0
+
+
+def _priced(body: str, after: str) -> float:
+    """`$/t to 30 $` and `$) and tax ($` stand between two as well."""
+    if _OF_UNIT.match(body) or are_two_prices(body, after):
+        return _NEVER
+    return _priced_first(body, after)
 
 
 def _prose_after(text: str, places: list[int], last: int) -> bool:

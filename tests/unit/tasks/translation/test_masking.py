@@ -203,6 +203,21 @@ def test_tags_of_jats_and_mathml_and_addresses_after_ideographs(text: str, spans
     assert mask(text).spans == spans
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("碳价由每吨$25上升至$50。", "碳价由每吨⟦1⟧50。"),
+        ("GDP ($), population, and income ($)", "GDP (⟦1⟧)"),
+        ("It costs $5 USD and then $10 again", "It costs ⟦1⟧5 USD and then ⟦2⟧10 again"),
+        ("<jats:p>探讨<i>in vitro</i></jats:p>", "<jats:p>探讨⟦1⟧in vitro⟦2⟧</jats:p>"),
+        ("<italic>x</italic>&lt;sub&gt;", "<italic>x</italic>&lt;sub&gt;"),
+        ("联系liu@a.cn，或 wang.x@b.edu.cn。", "联系liu@a.cn，或 ⟦1⟧。"),
+    ],
+)
+def test_the_first_masking_stays_as_it_was_for_the_runs_that_it_began(text: str, masked: str) -> None:
+    assert mask(text, version="1").text == masked
+
+
 def test_a_dollar_shift_keeps_what_a_reader_who_counts_dollars_takes_for_a_formula() -> None:
     text = "显著降低了土壤有机碳的含量 $P < 0.05 \\$ ，其中 $a$ = 3, $b$ 的土壤有机碳含量"
     counted = re.findall(r"(?<!\\)\$[^$]*(?:\\\$[^$]*)*(?<!\\)\$", text)
