@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from handlers.tasks.translation.masking.dollars import PROSE_RUN, Span, is_formula
-from handlers.tasks.translation.masking.tags import LONG_PROSE, elements, escaped_tags, first_tags, tags
+from handlers.tasks.translation.masking.tags import LONG_PROSE, elements, first_tags, tags
 
 
 @dataclass(frozen=True)
@@ -166,11 +166,10 @@ FINDERS = (
     Finder(("://", "www.", "WWW.", "10."), _links),
     _MAILS,
     Finder(("\\",), _commands),
-    Finder(("lt;",), escaped_tags),
-    Finder(("</", "lt;/"), elements),
+    Finder(("</",), elements),
 )
 _IN_FIRST = {_TAGS: Finder(("<",), first_tags), _MAILS: Finder(("@",), _first_mails)}
-FIRST_FINDERS = tuple(_IN_FIRST.get(finder, finder) for finder in FINDERS[:-2])
+FIRST_FINDERS = tuple(_IN_FIRST.get(finder, finder) for finder in FINDERS[:-1])
 """Of the first masking."""
 
 SIGNS = re.compile("|".join(re.escape(sign) for finder in FINDERS for sign in finder.signs))

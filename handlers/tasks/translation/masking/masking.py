@@ -15,8 +15,8 @@ from handlers.tasks.translation.masking.dollars import Span, dollar_spans
 
 MASKING_VERSION = "2"
 FIRST_MASKING = "1"
-"""Runs that it began go on with it. It knows few prices in dollars, no tags of JATS or namespaces, no escaped
-ones, and no address right after an ideograph; all other texts are masked the same."""
+"""Runs that it began go on with it. It knows few prices in dollars, no tags of JATS or namespaces, and
+no address right after an ideograph; all other texts are masked the same."""
 MASKINGS = (MASKING_VERSION, FIRST_MASKING)
 
 _MAX_DIGITS = 9

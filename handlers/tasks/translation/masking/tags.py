@@ -1,4 +1,4 @@
-"""Tags of HTML, MathML and JATS, plain and escaped (``&lt;sub&gt;``), and mathematics between them."""
+"""Tags of HTML, MathML and JATS, and mathematics between them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,11 @@ _NAMES = _FIRST + (
 )
 """Of HTML, MathML and JATS, and any with a prefix."""
 _ATTRIBUTES = r"(?:\s{1,20}+[\w:.-]{1,40}+\s{0,3}+=[^<>]{0,4000}+)?\s{0,20}+/?"
-_ESCAPED_ATTRIBUTES = _ATTRIBUTES.replace("[^<>]", "(?:[^<>&]|&(?!(?:amp;)?[lg]t;))")
 _OTHERS = r"|!--[^<>]{0,4000}+-->|!DOCTYPE[^<>]{0,200}+>"
 LONG_PROSE = re.compile(rf"(?:{PROSE_RUN.pattern[:-1]}){{7}}")
 """A clause in a script in which no mathematics is written."""
 _MATH = re.compile(
-    r"(?:<|&(?:amp;)?lt;)(/?)((?:[A-Za-z][\w.-]{0,15}+:)?(?:math|tex-math|inline-formula|disp-formula))"
-    r"(?:\s(?:[^<>&]|&(?!(?:amp;)?[lg]t;)){0,4000}+)?(?:>|&(?:amp;)?gt;)",
+    r"<(/?)((?:[A-Za-z][\w.-]{0,15}+:)?(?:math|tex-math|inline-formula|disp-formula))(?:\s[^<>]{0,4000}+)?>",
     re.IGNORECASE,
 )
 
@@ -40,11 +38,6 @@ _MATH = re.compile(
 @cache
 def _pattern(names: str) -> re.Pattern[str]:
     return re.compile(rf"<(?=[/!A-Za-z])(?:/?(?:{names}){_ATTRIBUTES}>{_OTHERS})", re.IGNORECASE)
-
-
-@cache
-def _escaped() -> re.Pattern[str]:
-    return re.compile(rf"&(?:amp;)?lt;/?(?:{_NAMES}){_ESCAPED_ATTRIBUTES}&(?:amp;)?gt;", re.IGNORECASE)
 
 
 def first_tags(text: str) -> Iterator[Span]:
@@ -56,17 +49,13 @@ def tags(text: str) -> Iterator[Span]:
     return (match.span() for match in _pattern(_NAMES).finditer(text))
 
 
-def escaped_tags(text: str) -> Iterator[Span]:
-    return (match.span() for match in _escaped().finditer(text))
-
-
 def elements(text: str) -> Iterator[Span]:
     """MathML and LaTeX in JATS, each from its outermost tag to the last, unless a sentence is in it."""
     opened: tuple[str, int] | None = None
     for match in _MATH.finditer(text):
         name = match[2].lower()
         if not match[1]:
-            if opened is None and not match[0].endswith(("/>", "/&gt;", "/&amp;gt;")):
+            if opened is None and not match[0].endswith("/>"):
                 opened = name, match.start()
         elif opened is not None and opened[0] == name:
             if not LONG_PROSE.search(text, opened[1], match.end()):
