@@ -1,17 +1,23 @@
 """Words of comparison and of change beside numbers that both texts have: ``超过60%`` is not "less than 60%",
 and what increased by 12% did not decrease by 12%.
 
-A good translation may turn a sentence around (``A比B高12%``), so each is a doubt. The words are sought one
-by one: a substring's search costs a tenth of a regular expression's.
+A good translation may turn a sentence around (``A比B高12%``), so each is a doubt. The source's words are
+sought first, as few numbers have one beside them, and in the answer what stands around these numbers alone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
+
+from handlers.tasks.translation.gate.numerals import plain
 
 _Said = tuple[str, int]
 """``compared`` or ``changed``, and 1 for more, -1 for less."""
+_Hit = tuple[str, int]
+"""A word and where it stands."""
 
 
 def _words(kind: str, more: str, less: str) -> dict[str, _Said]:
@@ -27,68 +33,92 @@ _CHINESE = _words(
 _ENGLISH = _words(
     "compared",
     "more than|greater than|larger than|longer than|older than|higher than|at least|exceed| over | above "
-    "| or more| or above| or older",
+    "| or more| or above| or older|in excess of",
     "less than|fewer than|smaller than|shorter than|younger than|lower than|at most| under | below |up to"
     "| or less| or fewer| or younger",
 ) | _words(
     "changed",
-    "increas| rose | rise| rising| grew | grow| rais|up by| higher| taller| longer| heavier| faster",
+    "increas| rose | rise| rising| grew | grow| rais|up by| higher| taller| longer| heavier| faster| climb"
+    "| surg| soar",
     "decreas|declin|reduc|drop| fell | fall|lowered|down by| cut|shorten| shr| lower | shorter"
-    "| smaller| lighter| slower",
+    "| smaller| lighter| slower| slump| plung|plummet",
 )
+_AGAINST = {
+    said: tuple(
+        word
+        for word, other in (_CHINESE | _ENGLISH).items()
+        if other[0] == said[0] and (said[0] == "compared" or other != said)
+    )
+    for said in _CHINESE.values()
+}
+"""Words without one of which a text does not say the opposite; "no more than" does, too."""
+_IN_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
+_IS_CHINESE = re.compile("[\u4e00-\u9fff]{2}")
 _TURNED = ("不", "未", "no ", "not ", "not", "no")
 _BREAK = r"0-9,，。；;、:：()（）\n"
-_NEXT = re.compile(
-    rf"[^{_BREAK}]{{0,36}}+([0-9]+(?:\.[0-9]+)?)(?![0-9,]*[0-9])"
-    r"(?:[^0-9,.;]{0,9}? to (?:[a-z]{0,3}\$|[€£¥])?([0-9]+(?:\.[0-9]+)?)(?![0-9,.]*[0-9]))?"
+_NUMBER = (
+    r"([0-9]{1,20}(?:,[0-9]{3}){0,6}(?:\.[0-9]{1,20})?)(?![0-9,]{0,40}[0-9])"
+    r"(?: ?([百千]?[万亿]亿?|[百千](?![克米瓦帕卡焦赫升牛安字电秒]))"
+    r"|[ -]((?:hundred |thousand )?(?:m|b|tr)illion|thousand))?"
 )
-_BEFORE = re.compile(rf"(?<![0-9.,A-Za-z-])([0-9]+(?:\.[0-9]+)?)[^{_BREAK}]{{0,12}}\Z")
+_GOES_ON = re.compile(r"[0-9]|[,.][0-9]| ?[万亿]|[ -](?:(?:m|b|tr)illion|thousand)")
+_OF_NUMBER = tuple("0123456789.,")
+_SCALES = {"百": 2, "千": 3, "万": 4, "亿": 8}
+_ENGLISH_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_NEXT = re.compile(
+    rf"[^{_BREAK}]{{0,36}}+{_NUMBER}(?:[^0-9,.;]{{0,9}}? to (?:[a-z]{{0,3}}\$|[€£¥])?{_NUMBER})?"
+)
+_BEFORE = re.compile(rf"(?<![0-9.,A-Za-z-]){_NUMBER}[^{_BREAK}]{{0,12}}\Z")
+_ANY = re.compile(rf"(?<![0-9.,]){_NUMBER}")
 _JOINED = re.compile(r"\b(?:and|but|while|whereas|versus|vs)\b|[和而]")
 _FOLLOWING = ("以上", "以下", "以内", " or ")
-_OFTEN = 24
-"""Places of one word that are looked at."""
+_MOST = 48
+"""Numbers that are looked at."""
+_BACK, _FORTH = 72, 48
+_SHORT = 3
+"""Digits of a number that may be written with a scale in the other text."""
 
 
 def turned_directions(source: str, answer: str) -> Iterator[str]:
     """Sentences about numbers of two flat, lower-case texts that stand once in each. Linear in them."""
-    source, answer = f" {source}", f" {answer}"
-    mine = _said(source, _vocabulary(source).items())
-    if not mine:
-        return
-    wanted = {(kind, -way) for ways in mine.values() for kind, way in ways}
-    words = _vocabulary(answer)
-    compared = {kind for kind, _ in wanted} - {"changed"}
-    against = _said(answer, [row for row in words.items() if row[1] in wanted or row[1][0] in compared])
-    disputed = [
-        number
-        for number, ways in mine.items()
-        if {(kind, -way) for kind, way in ways} & against.get(number, set())
-    ]
-    theirs_in_full = _said(answer, words.items()) if disputed else {}
-    for number in disputed:
-        ways, theirs = mine[number], theirs_in_full[number]
-        turned = {(kind, -way) for kind, way in ways} & theirs
-        if turned and not ways & theirs and _stands_once(number, source) and _stands_once(number, answer):
+    mine = _said(f" {source}")
+    for number in list(mine)[:_MOST]:
+        at = _only_place(number, answer)
+        if at < 0:
+            continue
+        ways, near = mine[number], f" {answer[max(0, at - _BACK) : at + _FORTH]}"
+        if not any(any(map(near.__contains__, _AGAINST[way])) for way in ways):
+            continue
+        theirs = _said(near).get(number, set())
+        turned = not theirs.isdisjoint((kind, -way) for kind, way in ways)
+        if turned and not ways & theirs and _only_place(number, source) >= 0:
             yield f"{number} goes with the opposite of what the source says (more, less, up or down)"
 
 
-def _vocabulary(text: str) -> dict[str, _Said]:
-    return _ENGLISH if text.isascii() or not re.search("[\u4e00-\u9fff]{2}", text) else _CHINESE
-
-
-def _said(text: str, words: Iterable[tuple[str, _Said]]) -> dict[str, set[_Said]]:
+def _said(text: str) -> dict[str, set[_Said]]:
     """What is said of each number that stands beside one of the words."""
     said: dict[str, set[_Said]] = {}
-    for word, (kind, way) in words:
-        at = text.find(word)
-        for _ in range(_OFTEN):
-            if at < 0:
-                break
-            for number in _numbers_beside(text, word, at):
-                turned = kind == "compared" and text[max(0, at - 4) : at].rstrip(" ").endswith(_TURNED)
-                said.setdefault(number, set()).add((kind, -way if turned else way))
-            at = text.find(word, at + len(word))
+    chinese = not text.isascii() and _IS_CHINESE.search(text) is not None
+    words = _CHINESE if chinese else _ENGLISH
+    for word, at in _hits_in_chinese(text) if chinese else _hits(text):
+        kind, way = words[word]
+        for number in _numbers_beside(text, word, at):
+            turned = kind == "compared" and text[max(0, at - 4) : at].rstrip(" ").endswith(_TURNED)
+            said.setdefault(number, set()).add((kind, -way if turned else way))
     return said
+
+
+def _hits_in_chinese(text: str) -> Iterator[_Hit]:
+    return ((match[0], match.start()) for match in _IN_CHINESE.finditer(text))
+
+
+def _hits(text: str) -> Iterator[_Hit]:
+    """A substring's search costs a tenth of a regular expression's."""
+    for word in _ENGLISH:
+        at = text.find(word)
+        while at >= 0:
+            yield word, at
+            at = text.find(word, at + len(word))
 
 
 def _numbers_beside(text: str, word: str, at: int) -> tuple[str, ...]:
@@ -97,11 +127,34 @@ def _numbers_beside(text: str, word: str, at: int) -> tuple[str, ...]:
     if not word.startswith(_FOLLOWING):
         found = _NEXT.match(text, end)
         if found and not _JOINED.search(text, end, found.start(1)):
-            return (found[1], found[2]) if found[2] else (found[1],)
-    before = text[max(0, at - 24) : at]
+            first = _value(*found.group(1, 2, 3))
+            return (first, _value(*found.group(4, 5, 6))) if found[4] else (first,)
+    before = text[max(0, at - 36) : at]
     found = _BEFORE.search(before) if any(map(str.isdigit, before)) else None
-    return (found[1],) if found and not _JOINED.search(before, found.end(1)) else ()
+    return (_value(*found.groups()),) if found and not _JOINED.search(before, found.end(1)) else ()
 
 
-def _stands_once(number: str, text: str) -> bool:
-    return len(re.findall(rf"(?<![0-9.]){re.escape(number)}(?![0-9])", text)) == 1
+def _value(number: str, marks: str | None, words: str | None) -> str:
+    number = number.replace(",", "")
+    if not marks and not words:
+        return number
+    power = sum(_SCALES[mark] for mark in marks or "")
+    power += sum(_ENGLISH_SCALES.get(word, 0) for word in (words or "").split())
+    return plain(Decimal(number).scaleb(power))
+
+
+def _only_place(number: str, text: str) -> int:
+    """Where a number stands, if it does so once; else -1."""
+    places = list(islice(_places(number, text), 2))
+    if not places and len(number) > _SHORT:
+        scaled = (match.start() for match in _ANY.finditer(text) if _value(*match.groups()) == number)
+        places = list(islice(scaled, 2))
+    return places[0] if len(places) == 1 else -1
+
+
+def _places(number: str, text: str) -> Iterator[int]:
+    at = text.find(number)
+    while at >= 0:
+        if text[at - 1 : at] not in _OF_NUMBER and not _GOES_ON.match(text, at + len(number)):
+            yield at
+        at = text.find(number, at + 1)

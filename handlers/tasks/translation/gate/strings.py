@@ -20,13 +20,12 @@ _LIKE = 0.8
 def changed_strings(source: str, answer: str) -> Iterator[tuple[str, str, bool]]:
     """A string of the source, the one like it that stands in its place, and whether it is surely damage.
     Of texts that keep their case."""
-    mine = _strings(source)
-    if not mine:
+    lost = [string for string in _strings(source) if string not in answer]
+    if not lost:
         return
-    theirs = _strings(answer)
-    lost = [string for string in sorted(mine - theirs)[:_MOST] if string not in answer]
-    new = [string for string in sorted(theirs - mine)[:_MOST] if string not in source] if lost else []
-    for old in lost:
+    mine, theirs = set(lost), _strings(answer)
+    new = [string for string in sorted(theirs - mine)[:_MOST] if string not in source]
+    for old in sorted(lost)[:_MOST]:
         other = next((string for string in new if _is_like(old, string)), None)
         if other is not None:
             yield old, other, _SURE.fullmatch(old) is not None

@@ -172,5 +172,5 @@ _IN_FIRST = {_TAGS: Finder(("<",), first_tags), _MAILS: Finder(("@",), _first_ma
 FIRST_FINDERS = tuple(_IN_FIRST.get(finder, finder) for finder in FINDERS[:-1])
 """Of the first masking."""
 
-SIGNS = re.compile("|".join(re.escape(sign) for finder in FINDERS for sign in finder.signs))
-"""Without one of these there is none of the constructs."""
+SIGNS = re.compile("|".join(re.escape(sign) for finder in FIRST_FINDERS for sign in finder.signs))
+"""Without one of these there is none of the constructs, those of later maskings included."""

@@ -15,14 +15,14 @@ _MAYBE_NAMED = re.compile(rf"(?:\A|[\s(（,，、。；;:：/\u3400-\u9fff]){_ON
 _BRACKET = re.compile(r"[(（]\s?\Z")
 _BRACKETED = re.compile(r"\s?[)）]|\s?(?:/[A-Za-z]|per |million|billion|thousand|[千百万亿])|\s?[bm]n?[)）]")
 _AMOUNT = re.compile(
-    r" ?\d{1,3}(?:[, ]\d{3}(?!\d)){0,6}+\d{0,9}+(?:\.\d{1,9}+)?"
+    r" ?[-−]?(?:\d{1,3}(?:[, ]\d{3}(?!\d)){0,6}+\d{0,9}+(?:\.\d{1,9}+)?|\.\d{1,9}+)"
     r"(?:\s?(?:[kKmMbBT]|mn|bn|tn|million|billion|trillion))?"
     r"(?![A-Za-z0-9])(?!\s{0,3}[\\^_={}<>|+±×÷*$∼≤≥≈%°&:]|\s{0,3}~(?!\$)|\s{0,3}[.,]?\s{1,3}\d|[.,]\d)"
 )
 _UNIT = re.compile(r"/[A-Za-z]")
 _BESIDE = re.compile(r"[A-Za-z0-9)}\]\\^_=<>+]")
 _SIGN = re.compile(r"[\\^_={}<>|+±×÷∼∑∫≤≥≈→←Α-ω]")
-_STARTS = re.compile(r"\s?\d[\d,.]{0,20}")
+_STARTS = re.compile(r"\s?[-−]?\.?\d[\d,.]{0,20}")
 _PROSE = re.compile(
     r"(?<![A-Za-z])(?:to|and|or|in|per|for|by|from|at|of|than|vs|versus|with|while|as|on|is|was|were|had|has|the"
     r"|but|a|an|through|until|compared|million|billion)(?![A-Za-z])|[\u3400-\u9fff]{2}|[和与及或至到较比]"
@@ -32,6 +32,12 @@ _JOINED = re.compile(
 )
 _CUT_OFF = re.compile(r"\$\s?\d[\d,.]{0,20}\s*\Z")
 """A formula's beginning at the end of a title that was cut short looks like a price."""
+_MAY_BE = re.compile(
+    r"\$(?:(?= ?[-−]?\.?[0-9](?! \.| [0-9](?![0-9]{2}))|/[A-Za-z])"
+    r"|(?<=(?:US|HK|NT|AU|CA|NZ|MX|SG|SD|KD|UD|AD|ZD|GD|WD|RS|XN|LP|OP|an|ex)\$)|(?<=[ARCSZ]\$)"
+    r"|(?<=[(（]\$)(?=\s?[)）/pmbt千百万亿])|(?<=[(（]\s\$)(?=\s?[)）/pmbt千百万亿]))"
+)
+"""Without one of these no dollar is money: a quick look, as most texts with dollars have formulas."""
 _LOOK_BACK, _LOOK_AHEAD = 8, 40
 
 
@@ -41,6 +47,11 @@ class Money(NamedTuple):
 
     sure: frozenset[int]
     likely: frozenset[int]
+
+
+def may_be_money(text: str) -> frozenset[int]:
+    """Places of dollars of which ``money`` may be told."""
+    return frozenset(match.start() for match in _MAY_BE.finditer(text))
 
 
 def money(text: str, places: Iterable[int]) -> Money:
