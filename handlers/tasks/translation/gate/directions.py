@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import islice
 
 from handlers.tasks.translation.gate.numerals import plain
 
@@ -43,17 +42,14 @@ _ENGLISH = _words(
     "decreas|declin|reduc|drop| fell | fall|lowered|down by| cut|shorten| shr| lower | shorter"
     "| smaller| lighter| slower| slump| plung|plummet",
 )
-_AGAINST = {
-    said: tuple(
-        word
-        for word, other in (_CHINESE | _ENGLISH).items()
-        if other[0] == said[0] and (said[0] == "compared" or other != said)
-    )
-    for said in _CHINESE.values()
+_OPPOSITE = {
+    (kind, way): tuple(word for word, said in (_CHINESE | _ENGLISH).items() if said == (kind, -way))
+    for kind, way in _CHINESE.values()
 }
-"""Words without one of which a text does not say the opposite; "no more than" does, too."""
+"""Words without one of which, or a "no" before a word of the same way, a text does not say the opposite."""
 _IN_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
 _IS_CHINESE = re.compile("[\u4e00-\u9fff]{2}")
+_NO = (" no", "不", "未")
 _TURNED = ("不", "未", "no ", "not ", "not", "no")
 _BREAK = r"0-9,，。；;、:：()（）\n"
 _NUMBER = (
@@ -71,6 +67,7 @@ _NEXT = re.compile(
 _BEFORE = re.compile(rf"(?<![0-9.,A-Za-z-]){_NUMBER}[^{_BREAK}]{{0,12}}\Z")
 _ANY = re.compile(rf"(?<![0-9.,]){_NUMBER}")
 _JOINED = re.compile(r"\b(?:and|but|while|whereas|versus|vs)\b|[和而]")
+_DIGIT = re.compile("[0-9]")
 _FOLLOWING = ("以上", "以下", "以内", " or ")
 _MOST = 48
 """Numbers that are looked at."""
@@ -79,20 +76,27 @@ _SHORT = 3
 """Digits of a number that may be written with a scale in the other text."""
 
 
-def turned_directions(source: str, answer: str) -> Iterator[str]:
+def turned_directions(source: str, answer: str) -> list[str]:
     """Sentences about numbers of two flat, lower-case texts that stand once in each. Linear in them."""
     mine = _said(f" {source}")
-    for number in list(mine)[:_MOST]:
-        at = _only_place(number, answer)
-        if at < 0:
-            continue
-        ways, near = mine[number], f" {answer[max(0, at - _BACK) : at + _FORTH]}"
-        if not any(any(map(near.__contains__, _AGAINST[way])) for way in ways):
-            continue
-        theirs = _said(near).get(number, set())
-        turned = not theirs.isdisjoint((kind, -way) for kind, way in ways)
-        if turned and not ways & theirs and _only_place(number, source) >= 0:
-            yield f"{number} goes with the opposite of what the source says (more, less, up or down)"
+    return [
+        f"{number} goes with the opposite of what the source says (more, less, up or down)"
+        for number in list(mine)[:_MOST]
+        if _is_turned(number, mine[number], answer) and _only_place(number, source) >= 0
+    ]
+
+
+def _is_turned(number: str, ways: set[_Said], answer: str) -> bool:
+    at = _only_place(number, answer)
+    if at < 0:
+        return False
+    near = f" {answer[max(0, at - _BACK) : at + _FORTH]}"
+    if not any(map(near.__contains__, _NO)) and not any(
+        any(map(near.__contains__, _OPPOSITE[way])) for way in ways
+    ):
+        return False
+    theirs = _said(near).get(number, set())
+    return ways.isdisjoint(theirs) and not theirs.isdisjoint((kind, -way) for kind, way in ways)
 
 
 def _said(text: str) -> dict[str, set[_Said]]:
@@ -114,7 +118,7 @@ def _hits_in_chinese(text: str) -> Iterator[_Hit]:
 
 def _hits(text: str) -> Iterator[_Hit]:
     """A substring's search costs a tenth of a regular expression's."""
-    for word in _ENGLISH:
+    for word in filter(text.__contains__, _ENGLISH):
         at = text.find(word)
         while at >= 0:
             yield word, at
@@ -130,7 +134,7 @@ def _numbers_beside(text: str, word: str, at: int) -> tuple[str, ...]:
             first = _value(*found.group(1, 2, 3))
             return (first, _value(*found.group(4, 5, 6))) if found[4] else (first,)
     before = text[max(0, at - 36) : at]
-    found = _BEFORE.search(before) if any(map(str.isdigit, before)) else None
+    found = _BEFORE.search(before) if _DIGIT.search(before) else None
     return (_value(*found.groups()),) if found and not _JOINED.search(before, found.end(1)) else ()
 
 
@@ -145,16 +149,15 @@ def _value(number: str, marks: str | None, words: str | None) -> str:
 
 def _only_place(number: str, text: str) -> int:
     """Where a number stands, if it does so once; else -1."""
-    places = list(islice(_places(number, text), 2))
-    if not places and len(number) > _SHORT:
-        scaled = (match.start() for match in _ANY.finditer(text) if _value(*match.groups()) == number)
-        places = list(islice(scaled, 2))
-    return places[0] if len(places) == 1 else -1
-
-
-def _places(number: str, text: str) -> Iterator[int]:
-    at = text.find(number)
+    only, at = -1, text.find(number)
+    if at < 0 and len(number) > _SHORT:
+        places = [match.start() for match in _ANY.finditer(text) if _value(*match.groups()) == number]
+        return places[0] if len(places) == 1 else -1
     while at >= 0:
-        if text[at - 1 : at] not in _OF_NUMBER and not _GOES_ON.match(text, at + len(number)):
-            yield at
-        at = text.find(number, at + 1)
+        end = at + len(number)
+        if text[at - 1 : at] not in _OF_NUMBER and not _GOES_ON.match(text, end):
+            if only >= 0:
+                return -1
+            only = at
+        at = text.find(number, end)
+    return only

@@ -18,11 +18,10 @@ from typing import Literal, NamedTuple
 from handlers.domain.result import Check
 from handlers.domain.writing_systems import scripts_of
 from handlers.tasks.translation import raw_answer
-from handlers.tasks.translation.gate.length import bounds, breaks_off, expected_length
+from handlers.tasks.translation.gate.length import bounds, breaks_off, expected_length, fewer_sentences
 from handlers.tasks.translation.gate.numbers import compare, rarer
 from handlers.tasks.translation.gate.phrases import is_copy, prompt_in, refusal_in
 from handlers.tasks.translation.gate.repetition import loop_in
-from handlers.tasks.translation.gate.sentence_counts import fewer_sentences
 from handlers.tasks.translation.gate.strings import changed_strings
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
 from handlers.tasks.translation.scripts import is_foreign, leftover, letters
@@ -234,6 +233,10 @@ def _numbers(pair: _Pair) -> Iterator[_Finding]:
         yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
     yield from (pair.fail("numbers", sentence) for sentence in compared.contradicted)
     yield from (pair.ask("numbers", sentence) for sentence in compared.uncertain)
+    if not pair.source_prose.isalpha():  # as most keywords
+        for old, new, sure in changed_strings(pair.source_prose, pair.prose):
+            sentence = f"{new[:_QUOTED]} stands for {old[:_QUOTED]}"
+            yield pair.fail("numbers", sentence) if sure else pair.ask("numbers", sentence)
     if fewer := rarer(pair.source_prose, pair.prose):
         yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(fewer)}")
 
@@ -250,16 +253,11 @@ def _length(pair: _Pair) -> Iterator[_Finding]:
         yield pair.fail("length", "the translation is much too short: a part is missing")
     elif size > longest:
         yield pair.fail("length", "the translation is much too long for the source")
-    elif expected > _LONG and breaks_off(pair.source, pair.text, expected):
-        yield pair.fail("finish", "the text breaks off before its end")
-    elif counts := fewer_sentences(pair.source_prose, pair.prose, expected):
-        yield pair.ask("length", f"a sentence seems to be missing: {counts[0]} became {counts[1]}")
-
-
-def _strings(pair: _Pair) -> Iterator[_Finding]:
-    for old, new, sure in changed_strings(pair.source_prose, pair.prose):
-        sentence = f"{new[:_QUOTED]} stands for {old[:_QUOTED]}"
-        yield pair.fail("numbers", sentence) if sure else pair.ask("numbers", sentence)
+    elif expected > _LONG:
+        if breaks_off(pair.source, pair.text, expected):
+            yield pair.fail("finish", "the text breaks off before its end")
+        elif counts := fewer_sentences(pair.source_prose, pair.prose, expected):
+            yield pair.ask("length", f"a sentence seems to be missing: {counts[0]} became {counts[1]}")
 
 
 def _repetition(pair: _Pair) -> Iterator[_Finding]:
@@ -296,5 +294,5 @@ def _listed(items: tuple[str, ...] | list[str]) -> str:
 
 
 _LOOKS: tuple[Callable[[_Pair], Iterator[_Finding]], ...] = (
-    _placeholders, _source_script, _numbers, _strings, _length, _repetition, _refusal, _echo,
+    _placeholders, _source_script, _numbers, _length, _repetition, _refusal, _echo,
 )  # fmt: skip

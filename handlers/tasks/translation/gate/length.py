@@ -1,4 +1,5 @@
-"""How long a translation may be, in characters, and whether it visibly breaks off."""
+"""How long a translation may be, in characters, whether it visibly breaks off, and whether it has fewer
+sentences than its source."""
 
 from __future__ import annotations
 
@@ -27,6 +28,12 @@ _DANGLING = frozenset(
 )
 _KEPT = re.compile(r"[A-Za-z0-9]+")
 _LAST_WORD = re.compile(r"([A-Za-z]+)\W*\Z")
+_LATIN = re.compile(r"[.!?](?=[\"”’)\]]{0,2}(?:\s+[\"“(\[\x00]?[A-Z\x00]|\s*\Z))")
+_CHINESE_ENDS = ("。", "！", "？")
+_PAUSES = (*_CHINESE_ENDS, "；", "：", *(mark + after for mark in ".!?;:" for after in ' \n"”)\x00'))
+_SHORT_FOR_CHINESE, _SHORT_FOR_OTHERS = 0.95, 0.85
+"""Of the expected length. A translation from Chinese has as many stops as its source, or more: so all of the
+reference pairs; one into Chinese joins sentences more freely."""
 _BREAKS = ",;:，；：、（(-–—"
 
 
@@ -57,6 +64,19 @@ def breaks_off(source: str, text: str, expected: float) -> bool:
         return True
     word = _LAST_WORD.search(tail)
     return len(text) < 0.8 * expected or (word is not None and word[1].lower() in _DANGLING)
+
+
+def fewer_sentences(source: str, answer: str, expected: float) -> tuple[int, int] | None:
+    """Sentences of the source and stops of the answer if one seems to be missing. Texts are without
+    placeholders; ``expected``: characters that the translation would have."""
+    chinese = "。" in source
+    if len(answer) >= expected * (_SHORT_FOR_CHINESE if chinese else _SHORT_FOR_OTHERS):
+        return None
+    wanted = sum(map(source.count, _CHINESE_ENDS)) if chinese else len(_LATIN.findall(source))
+    if wanted < 2 or answer.count(". ") >= wanted:
+        return None
+    there = sum(map(answer.count, _PAUSES)) + (answer[-1:] in tuple(".!?;:"))
+    return (wanted, there) if there < wanted else None
 
 
 def _ends(text: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 _STRING = re.compile(r"[A-Za-z0-9_/.:=()\[\]#@+\\%-]{7,400}+")
 _MARK, _DIGIT, _LETTER = re.compile(r"[=#@\[\]\\_]"), re.compile("[0-9]"), re.compile("[A-Za-z]")
@@ -17,22 +16,22 @@ _LIKE = 0.8
 """Of a string's length that its beginning and end must have in common with another's."""
 
 
-def changed_strings(source: str, answer: str) -> Iterator[tuple[str, str, bool]]:
+def changed_strings(source: str, answer: str) -> list[tuple[str, str, bool]]:
     """A string of the source, the one like it that stands in its place, and whether it is surely damage.
     Of texts that keep their case."""
-    lost = [string for string in _strings(source) if string not in answer]
+    lost = sorted(string for string in _strings(source) if string not in answer)[:_MOST]
     if not lost:
-        return
-    mine, theirs = set(lost), _strings(answer)
-    new = [string for string in sorted(theirs - mine)[:_MOST] if string not in source]
-    for old in sorted(lost)[:_MOST]:
-        other = next((string for string in new if _is_like(old, string)), None)
-        if other is not None:
-            yield old, other, _SURE.fullmatch(old) is not None
+        return []
+    new = sorted(string for string in _strings(answer) if string not in source)[:_MOST]
+    like = ((old, next((string for string in new if _is_like(old, string)), "")) for old in lost)
+    return [(old, other, _SURE.fullmatch(old) is not None) for old, other in like if other]
 
 
 def _strings(text: str) -> set[str]:
-    found = {run.rstrip(".:-/=([") for run in _STRING.findall(text) if not run.isalpha()}
+    runs = _STRING.findall(text)
+    if not runs:
+        return set()
+    found = {run.rstrip(".:-/=([") for run in runs if not run.isalpha()}
     return {_balanced(string) for string in found if len(string) > 6 and _is_coded(string)}
 
 

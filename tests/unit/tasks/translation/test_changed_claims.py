@@ -8,7 +8,7 @@ import pytest
 
 from handlers.tasks.translation.gate.directions import turned_directions
 from handlers.tasks.translation.gate.gate import GateInput, Verdict, check
-from handlers.tasks.translation.gate.sentence_counts import fewer_sentences
+from handlers.tasks.translation.gate.length import fewer_sentences
 from handlers.tasks.translation.gate.strings import changed_strings
 from tests.builders.growth import assert_linear, repeated
 
@@ -38,8 +38,8 @@ def judged(source: str, answer: str) -> Verdict:
     ],
 )  # fmt: skip
 def test_a_turned_direction_is_a_doubt(source: str, good: str, bad: str) -> None:
-    assert not list(turned_directions(source, good))
-    assert list(turned_directions(source, bad))
+    assert not turned_directions(source, good)
+    assert turned_directions(source, bad)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_turned_direction_is_a_doubt(source: str, good: str, bad: str) -> None
 )
 def test_a_changed_string_is_seen(old: str, new: str, sure: bool) -> None:
     assert list(changed_strings(f"化合物{old}的作用", f"The effect of {new}.")) == [(old, new, sure)]
-    assert not list(changed_strings(f"化合物{old}的作用", f"The effect of ({old})."))
+    assert not changed_strings(f"化合物{old}的作用", f"The effect of ({old}).")
 
 
 def test_a_changed_smiles_is_refused_and_a_changed_identifier_asked_about() -> None:
@@ -98,7 +98,7 @@ def test_a_sign_in_an_entity_is_compared() -> None:
 @pytest.mark.parametrize("text", ["C(=O)c1[", "增12%", "more than 5 ", "a1" * 5 + " ", "甲。", "A. "])
 def test_the_looks_are_linear(text: str) -> None:
     def look(whole: str) -> None:
-        list(turned_directions(whole, f"{whole}超过 over rose 增"))
+        turned_directions(whole, f"{whole}超过 over rose 增")
         list(changed_strings(whole, f"x{whole}"))
         fewer_sentences(whole, whole, 10.0 * len(whole))
 
