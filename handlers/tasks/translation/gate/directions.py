@@ -51,7 +51,7 @@ _IN_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
 _IS_CHINESE = re.compile("[\u4e00-\u9fff]{2}")
 _NO = (" no", "不", "未")
 _TURNED = ("不", "未", "no ", "not ", "not", "no")
-_BREAK = r"0-9,，。；;、:：()（）\n"
+_BREAK = r"0-9,，。；;、:：()（）\n\x00"
 _NUMBER = (
     r"([0-9]{1,20}(?:,[0-9]{3}){0,6}(?:\.[0-9]{1,20})?)(?![0-9,]{0,40}[0-9])"
     r"(?: ?([百千]?[万亿]亿?|[百千](?![克米瓦帕卡焦赫升牛安字电秒]))"
@@ -64,11 +64,15 @@ _ENGLISH_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "tri
 _NEXT = re.compile(
     rf"[^{_BREAK}]{{0,36}}+{_NUMBER}(?:[^0-9,.;]{{0,9}}? to (?:[a-z]{{0,3}}\$|[€£¥])?{_NUMBER})?"
 )
-_BEFORE = re.compile(rf"(?<![0-9.,A-Za-z-]){_NUMBER}[^{_BREAK}]{{0,12}}\Z")
+_BEFORE, _RIGHT_BEFORE = (
+    re.compile(rf"(?<![0-9.,A-Za-z\n-]){_NUMBER}[^{_BREAK}]{{0,{far}}}\Z") for far in (12, 6)
+)
 _ANY = re.compile(rf"(?<![0-9.,]){_NUMBER}")
 _JOINED = re.compile(r"\b(?:and|but|while|whereas|versus|vs)\b|[和而]")
 _DIGIT = re.compile("[0-9]")
 _FOLLOWING = ("以上", "以下", "以内", " or ")
+_EITHER = (*_FOLLOWING, "at ", "至少", "至多")
+_YEAR = re.compile("1[89][0-9]{2}|20[0-4][0-9]")
 _MOST = 48
 """Numbers that are looked at."""
 _BACK, _FORTH = 72, 48
@@ -106,7 +110,9 @@ def _said(text: str) -> dict[str, set[_Said]]:
     words = _CHINESE if chinese else _ENGLISH
     for word, at in _hits_in_chinese(text) if chinese else _hits(text):
         kind, way = words[word]
-        for number in _numbers_beside(text, word, at):
+        for number in _numbers_beside(text, word, at, kind):
+            if kind == "changed" and _YEAR.fullmatch(number):
+                continue
             turned = kind == "compared" and text[max(0, at - 4) : at].rstrip(" ").endswith(_TURNED)
             said.setdefault(number, set()).add((kind, -way if turned else way))
     return said
@@ -125,16 +131,19 @@ def _hits(text: str) -> Iterator[_Hit]:
             at = text.find(word, at + len(word))
 
 
-def _numbers_beside(text: str, word: str, at: int) -> tuple[str, ...]:
-    """The number after a word in the same clause and the one that it leads to, else the one before it."""
+def _numbers_beside(text: str, word: str, at: int, kind: str) -> tuple[str, ...]:
+    """The number after a word in the same clause and the one that it leads to, else the one before it, which
+    only some words of comparison speak of."""
     end = at + len(word)
     if not word.startswith(_FOLLOWING):
         found = _NEXT.match(text, end)
         if found and not _JOINED.search(text, end, found.start(1)):
             first = _value(*found.group(1, 2, 3))
             return (first, _value(*found.group(4, 5, 6))) if found[4] else (first,)
-    before = text[max(0, at - 36) : at]
-    found = _BEFORE.search(before) if _DIGIT.search(before) else None
+    if kind == "compared" and not word.startswith(_EITHER):
+        return ()
+    before = text[max(0, at - 30) : at]
+    found = (_BEFORE if word.isascii() else _RIGHT_BEFORE).search(before) if _DIGIT.search(before) else None
     return (_value(*found.groups()),) if found and not _JOINED.search(before, found.end(1)) else ()
 
 
