@@ -29,7 +29,7 @@ from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError
 from handlers.llm.dialects.dialect_memory import read_note
 from handlers.llm.dialects.request_form import as_sent, form_of
-from handlers.pipeline.result_names import MADE_UP, ResultNames, kindred
+from handlers.pipeline.result_names import MADE_UP
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 
@@ -87,8 +87,7 @@ class _Copier:
         self._adapters = adapters
         self._store = store
         self._spec = adapters.ledger.run(plan.run_id).spec
-        others = kindred(self._spec, adapters.ledger)
-        self._names = ResultNames(wiring.task_of(self._spec), self._spec, wiring.task_of, others)
+        self._names = wiring.result_names(self._spec, adapters.ledger)
         self._sent = _sent_forms(self._spec, endpoint_notes(adapters.directory / LEDGER))
 
     def copy(self, name: str, where: PartPointer) -> PartPointer:

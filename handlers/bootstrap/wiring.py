@@ -40,7 +40,7 @@ from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Clock, EndpointNotes, Ledger, Task
 from handlers.settings import Settings, load_settings
-from handlers.tasks.translation.masking.masking import MASKING_VERSION
+from handlers.tasks.translation.masking.masking import MASKING_VERSION, MASKINGS
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 
@@ -71,7 +71,7 @@ def task_of(spec: RunSpec) -> Task:
     """The task that a run is about."""
     if spec.task != "translate":
         raise UsageError(f"unknown task {spec.task!r}: this version knows translate")
-    if (spec.prompt_version, spec.masking_version) != (PROMPT_VERSION, MASKING_VERSION):
+    if spec.prompt_version != PROMPT_VERSION or spec.masking_version not in MASKINGS:
         raise UsageError(
             f"the run was made for prompt {spec.prompt_version} and masking {spec.masking_version}, this "
             f"version has {PROMPT_VERSION} and {MASKING_VERSION}: use one version everywhere (deploy the "
@@ -81,8 +81,11 @@ def task_of(spec: RunSpec) -> Task:
 
 
 def result_names(spec: RunSpec, ledger: Ledger, task: Task | None = None) -> ResultNames:
-    """Under which results of a run's papers may stand in the ledger."""
-    return ResultNames(task or task_of(spec), spec, task_of, kindred(spec, ledger))
+    """Under which results of a run's papers may stand in the ledger, those of its settings with an earlier
+    masking among them."""
+    masked = [spec.model_copy(update={"masking_version": each}) for each in MASKINGS]
+    others = [each for each in masked if each != spec] + kindred(spec, ledger)
+    return ResultNames(task or task_of(spec), spec, task_of, others)
 
 
 def as_sent(settings: Settings, spec: RunSpec, state: State) -> RunSpec:

@@ -16,7 +16,15 @@ logger = logging.getLogger(__name__)
 
 TaskOf = Callable[[RunSpec], Task]
 _MOVES = frozenset(
-    ("max_tokens", "glossary", "skip_no_derivatives", "full_text", "target_language", "json_mode")
+    (
+        "masking_version",
+        "max_tokens",
+        "glossary",
+        "skip_no_derivatives",
+        "full_text",
+        "target_language",
+        "json_mode",
+    )
 )
 """Settings that differ between runs and may change no byte of a paper's requests."""
 _FREE = frozenset(("corpus", "corpus_sha256", "batch_papers", "batch_tokens"))

@@ -14,6 +14,7 @@ from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError
 from handlers.ports import Backend, Ledger, ObjectStore
 from handlers.runs.run_record import store_record
 from handlers.state_paths import index_key
+from handlers.tasks.translation.masking.masking import MASKINGS
 
 
 class RunRequest(Frozen):
@@ -46,7 +47,7 @@ def submit_run(backend: Backend, request: RunRequest) -> Submitted:
     """
     ledger, clock, run_id = backend.ledger, backend.clock, request.run_id
     record = _known(ledger, request) or _create(backend, request)
-    if request.spec is not None and (diff := record.spec.diff(request.spec)):
+    if request.spec is not None and (diff := record.spec.diff(_as_begun(request.spec, record.spec))):
         raise RunChangedError(run_id, diff)
     store_record(record, backend.store)  # also of a run that a version without it made
     if request.budget is not None:
@@ -80,6 +81,13 @@ def emit(backend: Backend, run_id: str) -> int:
 def queue_entry(message: BatchMessage) -> tuple[str, str]:
     """(deduplication key, body): one message a batch and generation."""
     return f"{message.run_id}/{message.batch_id}/{message.generation}", message.model_dump_json()
+
+
+def _as_begun(spec: RunSpec, begun: RunSpec) -> RunSpec:
+    """With the masking that the run was begun with: it stays the run's to its end."""
+    if begun.masking_version not in MASKINGS:
+        return spec
+    return spec.model_copy(update={"masking_version": begun.masking_version})
 
 
 def _known(ledger: Ledger, request: RunRequest) -> RunRecord | None:

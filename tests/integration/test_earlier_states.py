@@ -12,6 +12,7 @@ import pytest
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.paper import Paper
 from handlers.pipeline.result_names import ResultNames, kindred
+from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders import earlier_states
 from tests.builders.command import PRICES, Ran, lines, paperfleet
@@ -50,16 +51,16 @@ def test_a_state_folder_goes_on(version: str, end: str, tmp_path: Path) -> None:
     assert_goes_on(sample, command, finish, tmp_path)
 
 
-@pytest.mark.parametrize("cap", [None, 60_000])
+@pytest.mark.parametrize("changed", [{}, {"max_tokens": 60_000}, {"masking_version": MASKING_VERSION}])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_its_results_are_found_by_a_run_with_a_cap_that_binds_nowhere(
-    version: str, cap: int | None, tmp_path: Path
+def test_its_results_are_found_by_a_run_that_asks_the_same(
+    version: str, changed: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The version named results by their settings; the cap is one."""
+    """The version named results by their settings; a cap that binds nowhere is one, and masking another."""
     earlier_states.restore_folder(earlier_states.load(f"{version}-state-parked"), tmp_path)
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
     before = ledger.run("r").spec
-    now = before.model_copy(update={"max_tokens": cap, "batch_papers": 7})
+    now = before.model_copy(update=changed | {"batch_papers": 7})
     names = ResultNames(TranslateTask(now), now, TranslateTask, kindred(now, ledger))
     papers = [
         Paper.model_validate_json(line) for line in (tmp_path / before.corpus).read_bytes().splitlines()

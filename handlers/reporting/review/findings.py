@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from handlers.domain.paper import Paper
 from handlers.domain.result import Check
-from handlers.tasks.translation.masking.masking import mask
+from handlers.tasks.translation.masking.masking import MASKING_VERSION, mask
 from handlers.tasks.translation.policy import has_words, source_language
 from handlers.tasks.translation.segment import segments
 
@@ -47,7 +47,9 @@ class Findings:
     """Checks that speak of the text as a whole (too short, the source repeated ...)."""
 
 
-def findings(checks: Iterable[Check], paper: Paper, *, full_text: bool) -> dict[str, Findings]:
+def findings(
+    checks: Iterable[Check], paper: Paper, *, full_text: bool, masking: str = MASKING_VERSION
+) -> dict[str, Findings]:
     """By field (``title``, ``abstract``, ``keywords``, ``body``), of all checks that did not pass."""
     by_field: dict[str, _FieldFindings] = {}
     everywhere: list[Mark] = []
@@ -56,7 +58,7 @@ def findings(checks: Iterable[Check], paper: Paper, *, full_text: bool) -> dict[
             continue
         if check.name in ("placeholders", "placeholder_order"):
             numbers = set(_PLACEHOLDER.findall(check.detail))
-            everywhere += (Mark(span, check.name) for span in _spans(paper, numbers, full_text=full_text))
+            everywhere += (Mark(span, check.name) for span in _spans(paper, numbers, full_text, masking))
         elif check.name == "mathematics":
             everywhere += (Mark(span, check.name) for span in _SPAN.findall(check.detail))
         else:
@@ -94,11 +96,11 @@ class _FieldFindings:
         return Findings(source, result, numbers, spans, tuple(self._whole))
 
 
-def _spans(paper: Paper, numbers: set[str], *, full_text: bool) -> Iterator[str]:
+def _spans(paper: Paper, numbers: set[str], full_text: bool, masking: str) -> Iterator[str]:
     """The masked spans with these placeholder numbers; counted on through the segments that are sent."""
     language, first = source_language(paper), 1
-    for segment in segments(paper, full_text) if numbers else ():
-        masked = mask(segment.text, first)
+    for segment in segments(paper, full_text, masking) if numbers else ():
+        masked = mask(segment.text, first, masking)
         if not has_words(masked.text, language):
             continue
         yield from (span for number, span in enumerate(masked.spans, start=first) if str(number) in numbers)

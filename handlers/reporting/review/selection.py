@@ -165,7 +165,7 @@ def _words_of(text: str) -> Iterator[str]:
 
 
 def _pairs(paper: Paper, line: PartLine, spec: RunSpec) -> tuple[Pair, ...]:
-    by_field = findings(line.checks, paper, full_text=spec.full_text)
+    by_field = findings(line.checks, paper, full_text=spec.full_text, masking=spec.masking_version)
     pairs = []
     for name in _TEXTS:
         source, result, found = _text(getattr(paper, name)), _text(line.fields.get(name)), by_field[name]

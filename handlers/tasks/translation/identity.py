@@ -16,6 +16,10 @@ from handlers.domain.value import canonical_json, sha256_of_text
 _VERSION = "2"
 """Of the form below. The one before, ``RunSpec.fingerprint``, has none in front and is looked up too."""
 
+_MASKING = {"2": "1"}
+"""Versions of masking under an earlier one's name: where they mask a paper otherwise its requests differ, and
+those are in the identity; where they do not, what is paid for stays paid for."""
+
 
 def identities(spec: RunSpec) -> Callable[[str, Iterable[ChatRequest]], str]:
     """A function from a paper's ``text_digest`` and its first requests, uncapped, to the fingerprint.
@@ -36,7 +40,7 @@ def identities(spec: RunSpec) -> Callable[[str, Iterable[ChatRequest]], str]:
         {
             "extra_body": spec.extra_body,
             "json_mode": spec.json_mode != "off",
-            "masking": spec.masking_version,
+            "masking": _MASKING.get(spec.masking_version, spec.masking_version),
             "model": spec.model,
             "task": spec.task,
             "temperature": None if spec.temperature is None else float(spec.temperature),

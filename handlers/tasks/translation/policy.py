@@ -26,7 +26,7 @@ def skip_reason(paper: Paper, spec: RunSpec) -> str | None:
     texts = [paper.title, paper.abstract, *paper.keywords]
     if spec.full_text and paper.body:
         texts.append(paper.body)
-    if not any(has_words(mask(text).text, language) for text in texts):
+    if not any(has_words(mask(text, version=spec.masking_version).text, language) for text in texts):
         return f"no text in {language}"
     return None
 

@@ -10,6 +10,8 @@ from itertools import islice
 from handlers.domain.writing_systems import CHARACTERS, scripts_of
 
 _OPENING = "(（[\"'“‘「『《〈"
+_QUOTED = re.compile("[“‘「『\"'《]([^\\W\\d_])[”’」』\"'》]")
+"""One letter in quotes: a character that a text is about."""
 _MAX_BARE_RUN = 1
 _MAX_BARE = 3
 _MAX_BRACKETED_RUN = 12
@@ -21,7 +23,7 @@ _MOST_RUNS = 200
 @dataclass(frozen=True)
 class Leftover:
     """Source script found in an answer. ``tolerable``: a term given in brackets or quotes beside its
-    translation, or a single character that is spoken of."""
+    translation, or a single character that is spoken of: the source quotes it."""
 
     runs: tuple[str, ...]
     share: float
@@ -41,7 +43,7 @@ def has_letters(text: str, scripts: tuple[str, ...]) -> bool:
     return _pattern(scripts, "").search(text) is not None
 
 
-def leftover(text: str, source_language: str, target_language: str) -> Leftover | None:
+def leftover(text: str, source_language: str, target_language: str, source: str = "") -> Leftover | None:
     """What is left of the source's script in a text without placeholders; None if nothing is, or if
     the two languages share it. Latin is never left over: names and units are written in it."""
     if text.isascii():
@@ -52,6 +54,9 @@ def leftover(text: str, source_language: str, target_language: str) -> Leftover 
         return None
     found = list(islice(_pattern(scripts, "+").finditer(text), _MOST_RUNS))
     bare = [run for run in found if not _is_bracketed(text, run)]
+    if len(bare) > _MAX_BARE:
+        quoted = set(_QUOTED.findall(source))
+        bare = [run for run in bare if run[0] not in quoted]
     total = sum(len(run[0]) for run in found)
     share = total / max(1, sum(map(str.isalpha, text)))
     tolerable = (

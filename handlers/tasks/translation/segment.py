@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.domain.paper import Paper
-from handlers.tasks.translation.masking.masking import mask, unmask
+from handlers.tasks.translation.masking.masking import MASKING_VERSION, mask, unmask
 
 LONGEST = 6_000
 """Characters of one segment, masked; only bodies and freak abstracts are longer than this and cut."""
@@ -26,18 +26,20 @@ class Segment:
     text: str
 
 
-def segments(paper: Paper, full_text: bool) -> tuple[Segment, ...]:
+def segments(paper: Paper, full_text: bool, masking: str = MASKING_VERSION) -> tuple[Segment, ...]:
     """What could be translated of a paper, in reading order; empty fields are left out."""
-    return tuple(segment for _, segment in _segments(paper, full_text))
+    return tuple(segment for _, segment in _segments(paper, full_text, masking))
 
 
-def join(paper: Paper, full_text: bool, texts: Mapping[str, str]) -> dict[str, Any]:
+def join(
+    paper: Paper, full_text: bool, texts: Mapping[str, str], masking: str = MASKING_VERSION
+) -> dict[str, Any]:
     """Fields of a result: ``title``, ``abstract``, ``keywords`` (as many as the source has), ``body``.
 
     ``texts`` has the translations by key; a segment without one is copied from the paper.
     """
     pieces: dict[str, list[str]] = {}
-    for name, segment in _segments(paper, full_text):
+    for name, segment in _segments(paper, full_text, masking):
         pieces.setdefault(name, []).append(texts.get(segment.key, segment.text))
     whole = {name: glue(parts) for name, parts in pieces.items()}
     fields: dict[str, Any] = {name: whole.get(name, "") for name in ("title", "abstract")}
@@ -47,24 +49,24 @@ def join(paper: Paper, full_text: bool, texts: Mapping[str, str]) -> dict[str, A
     return fields
 
 
-def _segments(paper: Paper, full_text: bool) -> Iterator[tuple[str, Segment]]:
+def _segments(paper: Paper, full_text: bool, masking: str) -> Iterator[tuple[str, Segment]]:
     """(field, segment) pairs; a keyword is a field ``keywords/0``."""
     fields = {"title": paper.title, "abstract": paper.abstract}
     fields |= {f"keywords/{index}": word for index, word in enumerate(paper.keywords)}
     if full_text and paper.body:
         fields["body"] = paper.body
     for name, text in fields.items():
-        for segment in _field(name, text):
+        for segment in _field(name, text, masking):
             yield name, segment
 
 
-def _field(name: str, text: str) -> Iterator[Segment]:
+def _field(name: str, text: str, masking: str) -> Iterator[Segment]:
     if not text.strip():
         return
     if len(text) <= LONGEST:
         yield Segment(name, text)
         return
-    masked = mask(text)
+    masked = mask(text, version=masking)
     for index, piece in enumerate(cut(masked.text, LONGEST)):
         yield Segment(f"{name}/{index}", unmask(piece, masked.spans))
 

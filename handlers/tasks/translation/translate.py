@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.paper import Paper
@@ -117,11 +118,11 @@ class TranslateTask:
         return self._result(paper, work, fields, _Verdict(checks, said, error))
 
     def _work(self, paper: Paper) -> _Work:
-        language = policy.source_language(paper)
+        language, masking = policy.source_language(paper), self._spec.masking_version
         work = _Work(language, {})
         number = 1
-        for segment in segments(paper, self._spec.full_text):
-            masked = mask(segment.text, number)
+        for segment in segments(paper, self._spec.full_text, masking):
+            masked = mask(segment.text, number, masking)
             if not policy.has_words(masked.text, language):
                 continue
             work.parts[segment.key] = _Part(segment, masked, number)
@@ -141,11 +142,14 @@ class TranslateTask:
         verdict = replace(verdict, checks=(*verdict.checks, exact))
         return TaskResult(
             status="flagged" if verdict.failed else "done",
-            fields=join(paper, self._spec.full_text, texts) if fields or not work.parts else {},
+            fields=self._joined(paper, texts) if fields or not work.parts else {},
             checks=verdict.checks,
             error=verdict.error,
             faults=verdict.faults if verdict.failed else (),
         )
+
+    def _joined(self, paper: Paper, texts: Mapping[str, str]) -> dict[str, Any]:
+        return join(paper, self._spec.full_text, texts, self._spec.masking_version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ def done_with(bench: Bench, **settings: Any) -> RunSpec:
         ({"target_language": "EN"}, {}, True),
         ({"full_text": True}, {}, True),  # it has no body
         ({"skip_no_derivatives": False}, {}, True),
+        ({"masking_version": "1"}, {"masking_version": "2"}, True),
         ({}, {"max_tokens": 50}, False),
         ({"max_tokens": 50}, {}, False),
         ({"glossary": {"热导率": "heat conductivity"}}, {}, False),
@@ -121,6 +122,14 @@ def test_an_earlier_releases_result_is_found_where_its_settings_asked_the_same(
     bench.context.names = ResultNames(TranslateTask(spec), spec, TranslateTask, [other])
     pending = PendingPaper.of(bench.context, PAPER, 1, ())
     assert bool(reuse_results(bench.context, values.batch(ids=("p1",)), [pending])) is found
+
+
+def test_an_earlier_maskings_result_is_not_taken_for_a_text_that_is_masked_otherwise() -> None:
+    first, second = (values.spec(masking_version=each) for each in "12")
+    names = ResultNames(TranslateTask(second), second, TranslateTask, [first])
+    priced = PAPER.model_copy(update={"title": "碳价由每吨$25上升至$50"})
+    for paper, same in ((PAPER, True), (priced, False)):
+        assert names.is_same(paper, first.fingerprint(paper.text_digest())) is same
 
 
 def test_the_runs_that_may_ask_the_same_are_picked_from_the_ledger(tmp_path: Path) -> None:

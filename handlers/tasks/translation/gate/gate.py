@@ -8,6 +8,8 @@ Nothing in a paper or an answer can change how it is checked, and everything is 
 
 from __future__ import annotations
 
+import html
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +18,11 @@ from typing import Literal, NamedTuple
 from handlers.domain.result import Check
 from handlers.domain.writing_systems import scripts_of
 from handlers.tasks.translation import raw_answer
-from handlers.tasks.translation.gate.length import bounds, breaks_off, expected_length
+from handlers.tasks.translation.gate.length import bounds, breaks_off, expected_length, fewer_sentences
 from handlers.tasks.translation.gate.numbers import compare, rarer
 from handlers.tasks.translation.gate.phrases import is_copy, prompt_in, refusal_in
 from handlers.tasks.translation.gate.repetition import loop_in
+from handlers.tasks.translation.gate.strings import changed_strings
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
 from handlers.tasks.translation.scripts import is_foreign, leftover, letters
 
@@ -30,6 +33,7 @@ CHECKS = (
 _CUT = frozenset({"length", "max_tokens", "model_length", "truncated", "incomplete"})
 _BETWEEN = "\x00"
 """Stands for a placeholder where only the text counts: it joins no numbers and no words: no space."""
+_ENTITY = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31});")
 _LONG = 40
 _QUOTED = 80
 _PASSED = {name: Check(name=name, verdict="pass") for name in CHECKS}
@@ -175,6 +179,9 @@ def _refused_instead(content: str) -> Iterator[_Finding]:
 
 
 def _prose(text: str) -> str:
+    """With the characters that entities mean (``&lt;``, ``&#945;``): their digits are no numbers."""
+    if "&" in text:
+        text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
     return PLACEHOLDER.sub(_BETWEEN, text) if "⟦" in text else text
 
 
@@ -207,7 +214,7 @@ def _source_script(pair: _Pair) -> Iterator[_Finding]:
     if is_foreign(pair.prose, frame.target_language):
         yield pair.fail("source_script", f"the text is not in the target language ({frame.target_language})")
         return
-    left = leftover(pair.prose, frame.source_language, frame.target_language)
+    left = leftover(pair.prose, frame.source_language, frame.target_language, pair.source_prose)
     if left is None:
         return
     sentence = f"{_listed([f'“{run}”' for run in left.runs])} is left untranslated"
@@ -226,6 +233,10 @@ def _numbers(pair: _Pair) -> Iterator[_Finding]:
         yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
     yield from (pair.fail("numbers", sentence) for sentence in compared.contradicted)
     yield from (pair.ask("numbers", sentence) for sentence in compared.uncertain)
+    if not pair.source_prose.isalpha():  # as most keywords
+        for old, new, sure in changed_strings(pair.source_prose, pair.prose):
+            sentence = f"{new[:_QUOTED]} stands for {old[:_QUOTED]}"
+            yield pair.fail("numbers", sentence) if sure else pair.ask("numbers", sentence)
     if fewer := rarer(pair.source_prose, pair.prose):
         yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(fewer)}")
 
@@ -242,8 +253,11 @@ def _length(pair: _Pair) -> Iterator[_Finding]:
         yield pair.fail("length", "the translation is much too short: a part is missing")
     elif size > longest:
         yield pair.fail("length", "the translation is much too long for the source")
-    elif expected > _LONG and breaks_off(pair.source, pair.text, expected):
-        yield pair.fail("finish", "the text breaks off before its end")
+    elif expected > _LONG:
+        if breaks_off(pair.source, pair.text, expected):
+            yield pair.fail("finish", "the text breaks off before its end")
+        elif counts := fewer_sentences(pair.source_prose, pair.prose, expected):
+            yield pair.ask("length", f"a sentence seems to be missing: {counts[0]} became {counts[1]}")
 
 
 def _repetition(pair: _Pair) -> Iterator[_Finding]:

@@ -1,4 +1,5 @@
-"""How long a translation may be, in characters, and whether it visibly breaks off."""
+"""How long a translation may be, in characters, whether it visibly breaks off, and whether it has fewer
+sentences than its source."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ _PER_IDEA = {"zh": 1.0, "yue": 1.0, "ja": 1.6, "ko": 1.9, "th": 3.6, "he": 3.3, 
 an abstract, spaces included), estimated for the others."""
 _OTHER = 4.6
 _split = str.split
+_BAND = re.compile(r"染色体(?:[长短]臂)?[0-9一二三四]{0,2}区?[0-9一二三四五六七八]{0,2}(?:带|区)?")
+"""``第7号染色体长臂3区1带`` is ``7q31``."""
 _SHORTEST, _LONGEST = 0.6, 2.5
 _SLACK_BELOW, _SLACK_ABOVE = 14.0, 60.0
 _ENDS = "。.!?！？…"
@@ -25,6 +28,12 @@ _DANGLING = frozenset(
 )
 _KEPT = re.compile(r"[A-Za-z0-9]+")
 _LAST_WORD = re.compile(r"([A-Za-z]+)\W*\Z")
+_LATIN = re.compile(r"[.!?](?=[\"”’)\]]{0,2}(?:\s+[\"“(\[\x00]?[A-Z\x00]|\s*\Z))")
+_CHINESE_ENDS = ("。", "！", "？")
+_PAUSES = (*_CHINESE_ENDS, "；", "：", *(mark + after for mark in ".!?;:" for after in ' \n"”)\x00'))
+_SHORT_FOR_CHINESE, _SHORT_FOR_OTHERS = 0.95, 0.85
+"""Of the expected length. A translation from Chinese has as many stops as its source, or more: so all of the
+reference pairs; one into Chinese joins sentences more freely."""
 _BREAKS = ",;:，；：、（(-–—"
 
 
@@ -32,6 +41,8 @@ def expected_length(source: str, source_language: str, target_language: str) -> 
     """Characters that a translation of a text without placeholders would have. What is not in the
     source's script (Latin names, digits) stays as long as it is."""
     scripts = scripts_of(source_language)
+    if "染色体" in source and "臂" in source:
+        source = _BAND.sub("染", source)
     own = letters(source, scripts)
     ratio = _density(target_language) / _density(source_language)
     if "latin" in scripts:
@@ -53,6 +64,19 @@ def breaks_off(source: str, text: str, expected: float) -> bool:
         return True
     word = _LAST_WORD.search(tail)
     return len(text) < 0.8 * expected or (word is not None and word[1].lower() in _DANGLING)
+
+
+def fewer_sentences(source: str, answer: str, expected: float) -> tuple[int, int] | None:
+    """Sentences of the source and stops of the answer if one seems to be missing. Texts are without
+    placeholders; ``expected``: characters that the translation would have."""
+    chinese = "。" in source
+    if len(answer) >= expected * (_SHORT_FOR_CHINESE if chinese else _SHORT_FOR_OTHERS):
+        return None
+    wanted = sum(map(source.count, _CHINESE_ENDS)) if chinese else len(_LATIN.findall(source))
+    if wanted < 2 or answer.count(". ") >= wanted:
+        return None
+    there = sum(map(answer.count, _PAUSES)) + (answer[-1:] in tuple(".!?;:"))
+    return (wanted, there) if there < wanted else None
 
 
 def _ends(text: str) -> bool:

@@ -18,6 +18,7 @@ from handlers.tasks.translation.gate.amounts import tokens_in, tokens_of
 from handlers.tasks.translation.gate.changed_words import changed_names, value_of, words_to_explain
 from handlers.tasks.translation.gate.chinese_numerals import implied_in, in_chinese
 from handlers.tasks.translation.gate.contradictions import contradictions
+from handlers.tasks.translation.gate.directions import turned_directions
 from handlers.tasks.translation.gate.english_numerals import in_english, numeral
 from handlers.tasks.translation.gate.first_look import first_look
 from handlers.tasks.translation.gate.implied_numbers import IN_FORMULA, implied_in_english, names_substance
@@ -92,6 +93,8 @@ def compare(source: str, answer: str) -> Comparison:
     changed = _renamed(texts) if look and look.named else []
     if in_source or len(source) > _SHORT:
         changed += _unsaid(texts, in_source)
+    if look and not against:
+        changed += turned_directions(texts.source, texts.answer)
     if not missing and not unexplained and not against and not changed:
         return _SAME
     known = _known(texts.source, in_source) if unexplained else set()

@@ -65,9 +65,8 @@ def refusal_in(text: str, source: str) -> str | None:
 
 def _refusals(head: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each with the words of a source that it may be the translation of."""
-    for phrase in _SAYINGS:
-        if phrase in head:
-            yield phrase, _SPEAKING_AS
+    if " as a" in head or "please" in head:
+        yield from ((phrase, _SPEAKING_AS) for phrase in _SAYINGS if phrase in head)
     if declined := _declined(head):
         yield declined, _DECLINING_THIS if "translat" in declined else _DECLINING
     if not head.isascii():
@@ -77,7 +76,7 @@ def _refusals(head: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _declined(head: str) -> str | None:
-    for subject in _UNWILLING:
+    for subject in _UNWILLING if " i " in head or "able to " in head else ():
         at = head.find(subject)
         if at >= 0 and head.startswith(_OF_WHAT, at + len(subject)) and _of_oneself(head, at, subject):
             return head[at : at + 40]

@@ -14,6 +14,8 @@ _TIMES = 5
 """A stretch that stands there this often in a row is a loop."""
 _SHORTEST = 6
 _IN_A_ROW = bytes([True] * (_SHORTEST + _WORDS - 1))
+_GRAMS_IN_A_ROW = bytes([True] * (_SHORTEST + 1))
+"""So many n-grams of words in a row, each of them frequent, are in every loop of words."""
 _LONG_WORD = 80
 _MOST_WORDS, _MOST_CHARACTERS = 200_000, 60_000
 """No more than this is looked at."""
@@ -42,8 +44,11 @@ def _may_loop(words: list[str]) -> bool:
 
 
 def _loop(units: Sequence[str], size: int) -> Sequence[str] | None:
-    counts = Counter(_grams(units, size))
+    grams = list(_grams(units, size))
+    counts = Counter(grams)
     if max(counts.values(), default=0) < _TIMES:
+        return None
+    if size == _WORDS and _GRAMS_IN_A_ROW not in bytes(counts[gram] >= _TIMES - 1 for gram in grams):
         return None
     return _repeated_stretch(units, size)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from handlers.tasks.translation.masking.prices import are_two_prices, may_be_money, money
 
 Span = tuple[int, int]
 
@@ -20,11 +23,14 @@ _TEXT_ARGUMENT = re.compile(
 _BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 _WORD = re.compile(r"(?<![A-Za-z\\{])[A-Za-z]?[a-z]{3,}+(?![A-Za-z])")
 _FORMULA_SIGN = re.compile(r"[A-Za-z0-9\\=<>+±×÷~∼^_|∞∑∫≤≥≈→←↑↓°%Α-ω]")
-_EDGE = re.compile(r"\A\s*+[，。；：、！？）】》,;)]|[，。；：、（【《(]\s*+\Z")
+_NO_BEGINNING, _NO_END = frozenset("，。；：、！？）】》,;)"), frozenset("，。；：、（【《(")
 _PRICE = re.compile(r"\A\s?\d[\d,.]*+\s+[A-Za-z]")
+_OF_UNIT = re.compile(r"/[A-Za-z]")
+"""Of `$/kg`."""
 
 _NEVER = 1e9
 _STRAY = 3.0
+_MONEY = 0.5
 _ESCAPED_CLOSER = 1.0
 _LEFT_ESCAPED = 0.5
 _PROSE_AFTER_ESCAPED = 2.0
@@ -38,8 +44,16 @@ _LONGEST_GAP = 40
 _QUICK = re.compile(r"\$[^$\n\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,2000}+\$")
 
 
-def dollar_spans(text: str) -> list[Span]:
-    """Disjoint (start, end) of formulas, of dollars that belong to none, and of escaped dollars.
+class _Money(NamedTuple):
+    """Places of dollars that are a price's unless they fit a formula, and of those that may be."""
+
+    likely: frozenset[int]
+    maybe: frozenset[int]
+
+
+def dollar_spans(text: str, *, prices: bool = True) -> list[Span]:
+    """Disjoint (start, end) of formulas, of dollars that belong to none, and of escaped dollars; those of
+    ``prices`` are text.
 
     The pairing with the least total badness is taken, so a stray dollar costs its own reading and
     does not shift those after it. Linear in the text.
@@ -47,10 +61,37 @@ def dollar_spans(text: str) -> list[Span]:
     if text.count("$") > _MOST_DOLLARS:
         return [match.span() for match in _QUICK.finditer(text)]
     places, escaped, opaque = _dollars(text)
-    if not places:
-        return opaque
-    spans = list(_cheapest(text, places, escaped))
+    paid = frozenset[int]()
+    maybe = may_be_money(text) if prices else paid
+    if maybe:
+        places, escaped, paid = _without_money(text, places, escaped, maybe)
+    found = list(_cheapest(text, places, escaped, _Money(paid, maybe)))
+    if paid:
+        places, escaped = _but(places, escaped, {start for start, end in found if start == end})
+    spans = [(start, end) for start, end in found if start < end]
     return sorted(_seen_by_counting(text, places, escaped, spans) + opaque)
+
+
+def _without_money(
+    text: str, places: list[int], escaped: list[bool], maybe: frozenset[int]
+) -> tuple[list[int], list[bool], frozenset[int]]:
+    """What is left without dollars that are surely money, and those of it that likely are."""
+    alone = [
+        place
+        for place, slashed in zip(places, escaped, strict=True)
+        if place in maybe
+        and not slashed
+        and "$" not in (text[place - 1 : place], text[place + 1 : place + 2])
+    ]
+    sure, likely = money(text, alone)
+    if sure:
+        places, escaped = _but(places, escaped, sure)
+    return places, escaped, likely
+
+
+def _but(places: list[int], escaped: list[bool], prices: Collection[int]) -> tuple[list[int], list[bool]]:
+    left = [each for each in zip(places, escaped, strict=True) if each[0] not in prices]
+    return [place for place, _ in left], [slashed for _, slashed in left]
 
 
 def is_formula(body: str) -> bool:
@@ -65,6 +106,10 @@ def _dollars(text: str) -> tuple[list[int], list[bool], list[Span]]:
     opaque: list[Span] = []
     for match in _RUN.finditer(text):
         start, end = match.span()
+        if end - start == 1 and text[start - 1 : start] != "\\":  # mostly
+            places.append(start)
+            escaped.append(False)
+            continue
         if end - start > _LONGEST_RUN:
             opaque.append((start, end))
             continue
@@ -76,8 +121,10 @@ def _dollars(text: str) -> tuple[list[int], list[bool], list[Span]]:
     return places, escaped, opaque
 
 
-def _cheapest(text: str, places: list[int], escaped: list[bool]) -> Iterator[Span]:
-    """Viterbi from the end: each dollar is escaped, stray, or the opener of a formula."""
+def _cheapest(text: str, places: list[int], escaped: list[bool], money: _Money) -> Iterator[Span]:
+    """Viterbi from the end: each dollar is escaped, stray, the opener of a formula, or a price's: an empty
+    span."""
+    paid = money.likely
     count = len(places)
     best = [0.0] * (count + 1)
     choice = [0] * count
@@ -86,18 +133,22 @@ def _cheapest(text: str, places: list[int], escaped: list[bool]) -> Iterator[Spa
         if escaped[at]:
             best[at], choice[at] = _LEFT_ESCAPED + best[at + 1], at
             continue
-        best[at], choice[at] = _STRAY + best[at + 1], at
-        for last, cost in _closers(text, places, escaped, at):
+        price = places[at] in paid
+        best[at], choice[at] = (_MONEY if price else _STRAY) + best[at + 1], at
+        for last, cost in _closers(text, places, escaped, at, money.maybe):
             if cost + best[last + 1] < best[at]:
                 best[at], choice[at] = cost + best[last + 1], last
     at = 0
     while at < count:
         start = places[at] - escaped[at]
-        yield start, places[choice[at]] + 1
+        is_price = choice[at] == at and places[at] in paid
+        yield start, start if is_price else places[choice[at]] + 1
         at = choice[at] + 1
 
 
-def _closers(text: str, places: list[int], escaped: list[bool], at: int) -> Iterator[tuple[int, float]]:
+def _closers(
+    text: str, places: list[int], escaped: list[bool], at: int, maybe: frozenset[int]
+) -> Iterator[tuple[int, float]]:
     """(index of the last dollar, badness) of each formula that could open here."""
     count = len(places)
     double = at + 1 < count and places[at + 1] == places[at] + 1
@@ -111,6 +162,8 @@ def _closers(text: str, places: list[int], escaped: list[bool], at: int) -> Iter
             continue
         if not double:
             bad = _badness(body, display=False) + _priced(text, body, places[last])
+            if places[at] in maybe and _is_between_prices(body, text[places[last] + 1 : places[last] + 3]):
+                bad = _NEVER
             yield last, bad + _PROSE_AFTER_ESCAPED * (last > first and _prose_after(text, places, last))
         elif last + 1 < count and places[last + 1] == places[last] + 1:
             yield last + 1, _badness(body, display=True)
@@ -119,7 +172,8 @@ def _closers(text: str, places: list[int], escaped: list[bool], at: int) -> Iter
 
 def _badness(body: str, *, display: bool) -> float:
     """0 for what is surely a formula, up to _NEVER for prose."""
-    if not body or body.isspace() or (not display and _BLANK_LINE.search(body)):
+    inner = body.strip()
+    if not inner or (not display and "\n" in body and _BLANK_LINE.search(body)):
         return _NEVER
     bare = _TEXT_ARGUMENT.sub("", body) if "{" in body else body
     bad = 0.0
@@ -134,9 +188,9 @@ def _badness(body: str, *, display: bool) -> float:
     bad += 1.0 * max(0, words - 1)
     if not _FORMULA_SIGN.search(body):
         bad += 2.5
-    if _EDGE.search(body):
+    if inner[0] in _NO_BEGINNING or inner[-1] in _NO_END:
         bad += 1.0
-    if abs(body.count("{") - body.count("}")) > 0:
+    if body.count("{") != body.count("}"):
         bad += 1.0
     return bad
 
@@ -145,6 +199,11 @@ def _priced(text: str, body: str, closer: int) -> float:
     """`$5 and $10` are two prices."""
     follows = text[closer + 1 : closer + 2]
     return _NEVER if follows.isdecimal() and _PRICE.match(body) else 0.0
+
+
+def _is_between_prices(body: str, after: str) -> bool:
+    """So are `$25至$50` and `30 $/t to 40 $/t`, which the first masking did not know."""
+    return _OF_UNIT.match(body) is not None or are_two_prices(body, after)
 
 
 def _prose_after(text: str, places: list[int], last: int) -> bool:

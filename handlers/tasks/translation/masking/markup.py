@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from handlers.tasks.translation.masking.dollars import PROSE_RUN, Span, is_formula
+from handlers.tasks.translation.masking.tags import LONG_PROSE, elements, first_tags, tags
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,11 @@ def _all(pattern: str, flags: int = 0) -> Callable[[str], Iterator[Span]]:
 
 _NUMBERS = r"\s{0,3}\d{1,4}[a-z]?(?:\s{0,3}[-–—−~～,，、;；]\s{0,3}\d{1,4}[a-z]?){0,200}+\s{0,3}"
 _CITATION = rf"\[{_NUMBERS}\]|［{_NUMBERS}］"
-_LONG_PROSE = re.compile(rf"(?:{PROSE_RUN.pattern[:-1]}){{7}}")
 _IMAGE = r"!\[[^\[\]\n]{0,1000}+\]\([^()\n]{0,2000}+(?:\([^()\n]{0,2000}+\)[^()\n]{0,2000}+){0,20}+\)"
-_MAIL = r"(?<![\w.%+-])[A-Za-z0-9._%+-]{1,64}+@[A-Za-z0-9-]{1,63}+(?:\.[A-Za-z0-9-]{1,63}+){1,8}+"
-_NAMES = (
-    "html|head|body|table|thead|tbody|tfoot|tr|td|th|caption|colgroup|col|sup|sub|p|br|hr|img|a|b|i|u|s|q|em|"
-    "strong|span|div|ul|ol|li|dl|dt|dd|h[1-6]|code|pre|kbd|samp|var|script|style|font|center|small|big|tt|del|"
-    "ins|mark|cite|abbr|figure|figcaption|blockquote|details|summary|section|article|header|footer|nav|main|"
-    "iframe|input|button|form|label|select|option|textarea|link|meta|title|object|embed|audio|video|source|"
-    "canvas|svg|path|math|mrow|mi|mo|mn|msub|msup|mfrac|ruby|rt|rp"
-)
-_TAG = (
-    r"<(?=[/!A-Za-z])(?:"
-    rf"/?(?:{_NAMES})(?:\s{{1,20}}+[\w:.-]{{1,40}}+\s{{0,3}}+=[^<>]{{0,4000}}+)?\s{{0,20}}+/?>"
-    r"|!--[^<>]{0,4000}+-->|!DOCTYPE[^<>]{0,200}+>)"
-)
-
+_ADDRESS = r"[A-Za-z0-9._%+-]{1,64}+@[A-Za-z0-9-]{1,63}+(?:\.[A-Za-z0-9-]{1,63}+){1,8}+"
+_mails = _all(r"(?<![A-Za-z0-9_.%+-])" + _ADDRESS)
+_first_mails = _all(r"(?<![\w.%+-])" + _ADDRESS)
+"""The first masking knows none right after an ideograph."""
 _LINK = re.compile(
     r"(?:https?|ftp)://[\w\-.~:/?#\[\]@!&'()*+,;=%]++|(?<![\w.])www\.[\w\-.~:/?#\[\]@!&'()*+,;=%]++"
     r"|(?<![\w.])(?:doi:\s{0,3}+)?10\.\d{4,9}+/[\w\-.;()/:]++",
@@ -159,10 +149,12 @@ def _code(text: str) -> Iterator[Span]:
             yield opener.start(), fence.end()
             opener = None
     for match in _INLINE_CODE.finditer(text):
-        if not match[2].isspace() and not _LONG_PROSE.search(match[2]) and "\n\n" not in match[2]:
+        if not match[2].isspace() and not LONG_PROSE.search(match[2]) and "\n\n" not in match[2]:
             yield match.span()
 
 
+_TAGS = Finder(("<",), tags)
+_MAILS = Finder(("@",), _mails)
 FINDERS = (
     Finder(("⟦", "⟧"), _all("⟦[0-9]{1,9}⟧|[⟦⟧]+")),
     Finder(("\\(", "\\["), _brackets),
@@ -170,11 +162,15 @@ FINDERS = (
     Finder(("`", "~~~"), _code),
     Finder(("![",), _all(_IMAGE)),
     Finder(("[", "［"), _all(_CITATION)),
-    Finder(("<",), _all(_TAG, re.IGNORECASE)),
+    _TAGS,
     Finder(("://", "www.", "WWW.", "10."), _links),
-    Finder(("@",), _all(_MAIL)),
+    _MAILS,
     Finder(("\\",), _commands),
+    Finder(("</",), elements),
 )
+_IN_FIRST = {_TAGS: Finder(("<",), first_tags), _MAILS: Finder(("@",), _first_mails)}
+FIRST_FINDERS = tuple(_IN_FIRST.get(finder, finder) for finder in FINDERS[:-1])
+"""Of the first masking."""
 
-SIGNS = re.compile("|".join(re.escape(sign) for finder in FINDERS for sign in finder.signs))
-"""Without one of these there is none of the constructs."""
+SIGNS = re.compile("|".join(re.escape(sign) for finder in FIRST_FINDERS for sign in finder.signs))
+"""Without one of these there is none of the constructs, those of later maskings included."""

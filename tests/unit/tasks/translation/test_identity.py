@@ -98,6 +98,17 @@ def test_a_setting_that_changes_what_is_sent_or_how_it_is_judged_does(settings: 
     assert fingerprint(**settings) not in others
 
 
+def test_results_of_the_first_masking_stay_for_papers_that_are_asked_the_same() -> None:
+    assert fingerprint(masking_version="2") == fingerprint(masking_version="1")
+
+
+def test_a_paper_that_the_second_masking_asks_otherwise_is_another() -> None:
+    """With its golden digest of the first, which took the words between two prices for a formula."""
+    priced = Paper(id="p", title="碳价由每吨$25上升至$50，减排成本随之下降。", language="zh")
+    first = "2:4e0796405805d325eb6d6ef4b0c1905b9864a539646ce38c010d25f92e8210ac"
+    assert fingerprint(priced, masking_version="1") == first != fingerprint(priced, masking_version="2")
+
+
 def test_a_text_that_nobody_sends_is_part_of_the_result() -> None:
     """Its request is the same to the byte, the paper that comes of it is not."""
     other = PAPER.model_copy(update={"title": "样本的热导率 $\\lambda$"})

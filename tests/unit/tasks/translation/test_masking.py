@@ -139,6 +139,85 @@ def test_prices_are_no_formula() -> None:
     assert "USD and then" in mask("It costs $5 USD and then $10 again").text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "碳价由每吨$25上升至$50，成本下降。",
+        "价格为$2，而进口疫苗为$15。",
+        "由HK$5亿至HK$6亿，另有US$25/t、NT$30万和A$5、C$6。",
+        "费用（$）与收入（$）",
+        "Income rose from $1,200 in 2000 to $4,500, abatement cost US$ 30 per tonne or R$ 160.",
+        "GDP ($), population, and income ($) as covariates",
+        "a GDP of $1.2bn.",
+        "$12.5 (95% CI $10.1 to $14.9)",
+        "$3, $5, and $7 per day",
+        "costs $1.2M–$3.4M, $25-$50 and $25~$50.",
+        "$1 000 to $2 000 per year; 30 $/MWh to 50 $/MWh",
+        "USD$25 and U.S.$30; a $20 bill, a $5-per-day wage",
+        "约$25亿美元增至约$30亿美元",
+    ],
+)
+def test_money_in_dollars_is_text(text: str) -> None:
+    assert mask(text).spans == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("精度达$95%$，$5$ 和 $x=5$，$5 mg$", ("$95%$", "$5$", "$x=5$", "$5 mg$")),
+        ("$x = R$ 5", ("$x = R$",)),
+        ("费用 $5 与 $x$ 之比", ("$x$",)),
+        ("costs $5 in $n$ regions (P$<$0.05)", ("$n$", "$<$")),
+        ("values $10$ and $20$ percent", ("$10$", "$20$")),
+        ("the range $0.5 to 1$ and $n$ 10", ("$0.5 to 1$", "$n$")),
+        ("SVD $^ { + + }$ 和 $7 . 6 6 { \\pm } 0 . 7 1$", ("$^ { + + }$", "$7 . 6 6 { \\pm } 0 . 7 1$")),
+        ("不含（ $) ( C = [ 0 . 5 ] )$ ，", ("$) ( C = [ 0 . 5 ] )$",)),
+        ("P < 0.05$ 12 只", ("$",)),
+        ("胎次 $1 ", ("$",)),
+    ],
+)
+def test_what_looks_like_money_and_is_mathematics_stays_it(text: str, spans: tuple[str, ...]) -> None:
+    assert mask(text).spans == spans
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        (
+            "<jats:p>探讨<jats:italic>in vitro</jats:italic></jats:p>",
+            ("<jats:p>", "<jats:italic>", "</jats:italic>", "</jats:p>"),
+        ),
+        ("浓度<mml:math><mml:mi>C</mml:mi></mml:math>升高", ("<mml:math><mml:mi>C</mml:mi></mml:math>",)),
+        ('由<math display="block"><mn>2</mn></math>得', ('<math display="block"><mn>2</mn></math>',)),
+        (
+            "<inline-formula><tex-math>$x$</tex-math></inline-formula>为",
+            ("<inline-formula><tex-math>$x$</tex-math></inline-formula>",),
+        ),
+        ("<math><mtext>这里是很长的一句说明</mtext></math>", ("<math>", "<mtext>", "</mtext>", "</math>")),
+        ('<xref rid="b1">图</xref>', ('<xref rid="b1">', "</xref>")),
+        ("a<b 且 c>d，P<N:3>", ()),
+        ("联系作者liu@a.cn，或wang.x@b.edu.cn。", ("liu@a.cn", "wang.x@b.edu.cn")),
+    ],
+)
+def test_tags_of_jats_and_mathml_and_addresses_after_ideographs(text: str, spans: tuple[str, ...]) -> None:
+    assert mask(text).spans == spans
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("碳价由每吨$25上升至$50。", "碳价由每吨⟦1⟧50。"),
+        ("GDP ($), population, and income ($)", "GDP (⟦1⟧)"),
+        ("It costs $5 USD and then $10 again", "It costs ⟦1⟧5 USD and then ⟦2⟧10 again"),
+        ("<jats:p>探讨<i>in vitro</i></jats:p>", "<jats:p>探讨⟦1⟧in vitro⟦2⟧</jats:p>"),
+        ("<italic>x</italic>&lt;sub&gt;", "<italic>x</italic>&lt;sub&gt;"),
+        ("联系liu@a.cn，或 wang.x@b.edu.cn。", "联系liu@a.cn，或 ⟦1⟧。"),
+    ],
+)
+def test_the_first_masking_stays_as_it_was_for_the_runs_that_it_began(text: str, masked: str) -> None:
+    assert mask(text, version="1").text == masked
+
+
 def test_a_dollar_shift_keeps_what_a_reader_who_counts_dollars_takes_for_a_formula() -> None:
     text = "显著降低了土壤有机碳的含量 $P < 0.05 \\$ ，其中 $a$ = 3, $b$ 的土壤有机碳含量"
     counted = re.findall(r"(?<!\\)\$[^$]*(?:\\\$[^$]*)*(?<!\\)\$", text)

@@ -73,7 +73,7 @@ def test_cells_with_words_are_segments_and_equal_ones_are_sent_once() -> None:
 
 
 def test_a_stray_dollar_costs_its_own_segment_alone() -> None:
-    plan = plan_body("取 $0.5 的固定值。\n\n其中 $x$ 为位移，$y$ 为时间。", "zh")
+    plan = plan_body("取 x$ 的固定值。\n\n其中 $x$ 为位移，$y$ 为时间。", "zh")
     assert [s.masked.spans for _, s in plan.segments] == [("$",), ("$x$", "$y$")]
     assert plan.notes == {"odd_dollars": 1}
 

@@ -1,0 +1,105 @@
+"""What a translation turned around, or left out, where no number tells: directions, strings, sentences."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from handlers.tasks.translation.gate.directions import turned_directions
+from handlers.tasks.translation.gate.gate import GateInput, Verdict, check
+from handlers.tasks.translation.gate.length import fewer_sentences
+from handlers.tasks.translation.gate.strings import changed_strings
+from tests.builders.growth import assert_linear, repeated
+
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+
+
+def judged(source: str, answer: str) -> Verdict:
+    frame = GateInput({"abstract": source}, "zh", "en", "")
+    return check(frame, json.dumps({"abstract": answer}, ensure_ascii=False), "stop")
+
+
+@pytest.mark.parametrize(
+    ("source", "good", "bad"),
+    [
+        ("超过60%的患者", "more than 60% of the patients", "less than 60% of the patients"),
+        ("不少于30例", "no fewer than 30 cases", "no more than 30 cases"),
+        ("误差至多为5 mm", "an error of at most 5 mm", "an error of at least 5 mm"),
+        ("年龄65岁以上者", "those aged 65 years or older", "those under 65 years"),
+        ("产量增加了12%", "yield increased by 12%", "yield decreased by 12%"),
+        ("死亡率降低8.5%", "mortality fell by 8.5%", "mortality rose by 8.5%"),
+        ("由3.2 t增至4.5 t", "rose from 3.2 t to 4.5 t", "fell from 3.2 t to 4.5 t"),
+        ("成本下降20%，收入提高15%", "costs fell 20%, income rose 15%", "costs rose 20%, income fell 15%"),
+        ("株高比对照降低6.4 cm", "plants were 6.4 cm shorter", "plants were 6.4 cm taller"),
+        ("油价从us$60跌至us$28", "oil fell from us$60 to us$28", "oil rose from us$60 to us$28"),
+        ("more than 300 sites", "超过300个点", "不足300个点"),
+        ("yield increased by 12%", "产量提高12%", "产量下降12%"),
+    ],
+)  # fmt: skip
+def test_a_turned_direction_is_a_doubt(source: str, good: str, bad: str) -> None:
+    assert not turned_directions(source, good)
+    assert turned_directions(source, bad)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sure"),
+    [
+        (ASPIRIN, "CC(=O)Oc1cccc1C(=O)O", True),
+        (ASPIRIN, "CC(=O)OC1CCCCC1C(=O)O", True),
+        ("C[C@@H](N)C(=O)O", "C[C@H](N)C(=O)O", True),
+        ("NCT04280705", "NCT04280750", False),
+        ("NM_000546.6", "NM_000564.6", False),
+        ("ChiCTR2000029308", "ChiCTR2000029380", False),
+    ],
+)
+def test_a_changed_string_is_seen(old: str, new: str, sure: bool) -> None:
+    assert list(changed_strings(f"化合物{old}的作用", f"The effect of {new}.")) == [(old, new, sure)]
+    assert not changed_strings(f"化合物{old}的作用", f"The effect of ({old}).")
+
+
+def test_a_changed_smiles_is_refused_and_a_changed_identifier_asked_about() -> None:
+    assert not judged(f"化合物{ASPIRIN}的作用。", "The effect of CC(=O)Oc1cccc1C(=O)O.").ok
+    assert judged("注册号为ChiCTR-TRC-14005000x。", "The registration is ChiCTR-TRC-14005000y.").doubts
+
+
+def test_a_sentence_that_is_missing_is_asked_about() -> None:
+    source = "本文提出一种检测方法。实验表明该方法优于现有方法。该方法具有较强的鲁棒性，可用于评估。"
+    whole = "We propose a detection method. Experiments show it beats others. It is robust and can be used."
+    assert not judged(source, whole).doubts
+    cut = judged(
+        source,
+        "We propose a method for detection. Experiments show that it outperforms the existing methods.",
+    )
+    assert cut.ok
+    assert "sentence" in cut.doubts["abstract"]
+    assert fewer_sentences("甲。乙。", "One long enough to hold both.", 20) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("以“把”“被”“让”“叫”四字为例，分析其语法。", "We analyse the grammar of 把, 被, 让 and 叫."),
+        ("&#945;粒子的能量为5.3 MeV，且&lt;6 MeV。", "The α particles have 5.3 MeV, which is <6 MeV."),
+        ("该基因定位于第7号染色体长臂3区1带。", "The gene maps to 7q31."),
+    ],
+)  # fmt: skip
+def test_a_good_translation_passes(source: str, answer: str) -> None:
+    verdict = judged(source, answer)
+    assert verdict.ok, verdict.problems
+
+
+def test_a_sign_in_an_entity_is_compared() -> None:
+    source = "&#945;粒子的能量为5.3 MeV，且&lt;6 MeV。"
+    verdict = judged(source, "The α particles have 5.3 MeV, which is >6 MeV.")
+    assert not verdict.ok or verdict.doubts
+
+
+@pytest.mark.parametrize("text", ["C(=O)c1[", "增12%", "more than 5 ", "a1" * 5 + " ", "甲。", "A. "])
+def test_the_looks_are_linear(text: str) -> None:
+    def look(whole: str) -> None:
+        turned_directions(whole, f"{whole}超过 over rose 增")
+        list(changed_strings(whole, f"x{whole}"))
+        fewer_sentences(whole, whole, 10.0 * len(whole))
+
+    assert_linear(repeated(text), look)
