@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
@@ -102,16 +102,12 @@ class _Copier:
         return pointer
 
     def answers(self, places: Iterable[tuple[str, PartPointer]]) -> dict[PartPointer, PartPointer]:
-        """Line → its copy. Of a paper's lines those with most calls go first; one that has no other call, as
-        the copy that an earlier plan carried, is left out."""
+        """Line → its copy, paper by paper."""
         copies: dict[PartPointer, PartPointer] = {}
         for paper_id, of_paper in groupby(places, key=itemgetter(0)):
-            known: set[str] = set()
             calls = {where: self._calls(paper_id, where) for _, where in of_paper}
-            for where in sorted(calls, key=lambda each: -len(calls[each])):
-                if not calls[where] <= known:
-                    known |= calls[where]
-                    copies[where] = self.copy(f"{paper_id}/{len(known)}", where)
+            for number, where in enumerate(without_repeats(calls)):
+                copies[where] = self.copy(f"{paper_id}/{number}", where)
         return copies
 
     def _calls(self, paper_id: str, where: PartPointer) -> set[str]:
@@ -148,6 +144,18 @@ class _Copier:
         except DamagedObjectError:
             return False
         return True
+
+
+def without_repeats(calls: Mapping[PartPointer, set[str]]) -> list[PartPointer]:
+    """The lines that it takes to have each call once, by the ids of the calls in each: those with most go
+    first, and one that adds none, as the copy that an earlier plan carried, is left out."""
+    known: set[str] = set()
+    needed = []
+    for where in sorted(calls, key=lambda each: -len(calls[each])):
+        if not calls[where] <= known:
+            known |= calls[where]
+            needed.append(where)
+    return needed
 
 
 def _sent_forms(spec: RunSpec, notes: list[str]) -> list[RunSpec]:
