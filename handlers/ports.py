@@ -10,7 +10,7 @@ from typing import Protocol
 from handlers.domain.batch import BatchMessage, DeadLetter, QueueCounts, QueueMessage
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.job import JobRecord, JobStats
-from handlers.domain.ledger import BatchFigures, BudgetState, Commit, PaperRow, Reusable
+from handlers.domain.ledger import BatchFigures, BudgetState, Commit, PaperRow, Reusable, StoredAnswer
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.result import Part, PartPointer, TaskResult
@@ -186,7 +186,13 @@ class Ledger(EndpointNotes, Protocol):
 
     def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
         """Book the parts: put-if-absent for each part's calls, and for each paper without a terminal
-        state in its generation its outcome. Returns the (run, paper) pairs whose outcome was taken."""
+        state in its generation its outcome. Returns the (run, paper) pairs whose outcome was taken.
+
+        An entry that says ``pending`` is put among the batch's answers, whatever the paper's state."""
+
+    def answers(self, run_id: str, batch_id: str) -> dict[str, list[StoredAnswer]]:
+        """What the batch's papers were answered before they ended, by paper id, in the order of generation,
+        key and offset. Nothing takes one away: a reopened paper keeps those of its earlier generations."""
 
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
         """Results of earlier runs by fingerprint, of whatever release."""

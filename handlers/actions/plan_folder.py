@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sqlite3
+from collections.abc import Iterable, Mapping
 from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from handlers.actions.session_plan import PLAN_FILE, SessionPlan
@@ -24,6 +28,7 @@ from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import Reusable
 from handlers.domain.paper import Paper
+from handlers.domain.part_lines import decode
 from handlers.domain.result import Part, PartPointer
 from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError
@@ -31,6 +36,8 @@ from handlers.llm.dialects.dialect_memory import read_note
 from handlers.llm.dialects.request_form import as_sent, form_of
 from handlers.pipeline.result_names import MADE_UP
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
+
+logger = logging.getLogger(__name__)
 
 
 def write_folder(plan: SessionPlan, adapters: State | None, output: Path) -> None:
@@ -70,11 +77,8 @@ def _carry(plan: SessionPlan, adapters: State, output: Path) -> None:
     the same texts. Copies of single lines spare the plan every session's segments."""
     store = FileStore(output)
     copier = _Copier(plan, adapters, store)
-    answers = {
-        paper_id: copier.copy(paper_id, where)
-        for paper_id, where in unfinished_answers(output / LEDGER, plan.run_id)
-    }
-    point_at(output / LEDGER, plan.run_id, answers)
+    answers = list(unfinished_answers(output / LEDGER, plan.run_id))
+    point_at(output / LEDGER, plan.run_id, copier.answers(answers))
     if other_runs_results(output / LEDGER, plan.run_id):
         for batch in adapters.ledger.unfinished_batches(plan.run_id):
             reuse_at(output / LEDGER, copier.results(batch))
@@ -95,6 +99,24 @@ class _Copier:
         part = Part(self._plan.run_id, f"carried/{name}", (line,))
         ((pointer,),) = self._store.write_parts(_carrier(self._plan), [part])
         return pointer
+
+    def answers(self, places: Iterable[tuple[str, PartPointer]]) -> dict[PartPointer, PartPointer]:
+        """Line → its copy, paper by paper."""
+        copies: dict[PartPointer, PartPointer] = {}
+        for paper_id, of_paper in groupby(places, key=itemgetter(0)):
+            calls = {where: self._calls(paper_id, where) for _, where in of_paper}
+            for number, where in enumerate(without_repeats(calls)):
+                copies[where] = self.copy(f"{paper_id}/{number}", where)
+        return copies
+
+    def _calls(self, paper_id: str, where: PartPointer) -> set[str]:
+        """Ids of the calls in a line; none if it cannot be read."""
+        try:
+            line = decode(self._adapters.store.read(where.key, where.offset, where.length), where)
+        except DamagedObjectError as error:
+            logger.warning("answers to %s do not travel with the plan: %s", paper_id, error)
+            return set()
+        return {call.id for call in (*line.carried, *line.calls)}
 
     def results(self, batch: BatchMessage) -> dict[str, tuple[Reusable, PartPointer]]:
         """Fingerprint → an earlier run's result for it, and the copy. All go by the name of the requests as
@@ -121,6 +143,18 @@ class _Copier:
         except DamagedObjectError:
             return False
         return True
+
+
+def without_repeats(calls: Mapping[PartPointer, set[str]]) -> list[PartPointer]:
+    """The lines that it takes to have each call once, by the ids of the calls in each: those with most go
+    first, and one that adds none, as the copy that an earlier plan carried, is left out."""
+    known: set[str] = set()
+    needed = []
+    for where in sorted(calls, key=lambda each: -len(calls[each])):
+        if not calls[where] <= known:
+            known |= calls[where]
+            needed.append(where)
+    return needed
 
 
 def _sent_forms(spec: RunSpec, notes: list[str]) -> list[RunSpec]:

@@ -76,7 +76,7 @@ class PartIndex:
 
     def entry(self, paper_id: str, weight: int = 1) -> LedgerEntry | None:
         """What its lines say of a paper: of its latest generation the first outcome, else the last
-        interrupted attempt. None if it has no line."""
+        interrupted attempt; with what all of them cost. None if it has no line."""
         row = self._db.execute(
             "SELECT generation, status, error, fingerprint, reused, flags, key, offset, length,"
             " total.cost, total.calls, total.busy_ms FROM line,"
@@ -104,11 +104,37 @@ class PartIndex:
         )
 
     def entries(self, message: BatchMessage) -> Iterator[LedgerEntry]:
-        """Of a batch's papers, in its order; those without a line are left out."""
+        """Of a batch's papers, in its order, the answers of interrupted attempts before the outcome; those
+        without a line are left out."""
         for position, paper_id in enumerate(message.ids):
             entry = self.entry(paper_id, message.weight(position))
             if entry is not None:
-                yield entry
+                others = (each for each in self._interrupted(entry) if each.pointer != entry.pointer)
+                opened = 0 if entry.status in TERMINAL else 1 + self._ended(paper_id)
+                # A row stands for the generation in which its paper was opened: what came since comes first.
+                yield from sorted([*others, entry], key=lambda each: each.generation < opened)
+
+    def _ended(self, paper_id: str) -> int:
+        """The last generation in which a paper had an outcome; 0 if none."""
+        sql = "SELECT MAX(generation) FROM line WHERE paper = ? AND terminal = 1"
+        (generation,) = self._db.execute(sql, (paper_id,)).fetchone()
+        return int(generation or 0)
+
+    def _interrupted(self, outcome: LedgerEntry) -> Iterator[LedgerEntry]:
+        """A paper's lines that say pending, at no cost: its outcome has the cost of all."""
+        rows = self._db.execute(
+            "SELECT generation, key, offset, length FROM line WHERE paper = ? AND terminal = 0"
+            " ORDER BY generation, key, offset",
+            (outcome.paper_id,),
+        )
+        for generation, key, offset, length in rows.fetchall():
+            yield LedgerEntry(
+                paper_id=outcome.paper_id,
+                generation=generation,
+                status="pending",
+                weight=outcome.weight,
+                pointer=PartPointer(key=key, offset=offset, length=length),
+            )
 
     def papers(self) -> Iterator[str]:
         """Ids of the papers that have a line, in order."""

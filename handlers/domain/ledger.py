@@ -50,8 +50,16 @@ class Commit:
     at: float
 
 
+class StoredAnswer(NamedTuple):
+    """A line of an unfinished paper: calls whose answers are given again for nothing."""
+
+    generation: int
+    pointer: PartPointer
+
+
 class PaperRow(NamedTuple):
-    """What the ledger knows of a paper. ``pending`` rows point at the answers got so far."""
+    """What the ledger knows of a paper. A ``pending`` row points at the last line of what ``Ledger.answers``
+    tells, and its generation is the one in which the paper was opened."""
 
     paper_id: str
     generation: int

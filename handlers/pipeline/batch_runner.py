@@ -16,7 +16,6 @@ from handlers.domain.call import CallRecord
 from handlers.domain.job import LEASE_TTL
 from handlers.domain.ledger import PaperRow
 from handlers.domain.paper import TERMINAL, Paper
-from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.errors import (
     BadLineError,
@@ -32,6 +31,7 @@ from handlers.pipeline.heartbeat import BatchLease, Heartbeat
 from handlers.pipeline.paper_times import text_size
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import PendingPaper, failed_unread, reuse_results, run_paper
+from handlers.pipeline.stored_answers import stored_calls
 from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
@@ -235,6 +235,9 @@ class BatchRunner:
         papers: list[PendingPaper] = []
         unreadable: list[tuple[int, PartLine]] = []
         lines = self._store.read_many(message.corpus, [message.ranges[position] for position in positions])
+        paid = self._paid(
+            message, {paper_id: rows.get(paper_id) for paper_id in map(message.ids.__getitem__, positions)}
+        )
         for position, line in zip(positions, lines, strict=True):
             paper_id = message.ids[position]
             try:
@@ -243,21 +246,21 @@ class BatchRunner:
                 logger.error("batch %s: %s", message.batch_id, error)
                 unreadable.append((position, failed_unread(context, message, paper_id, error)))
             else:
-                carried = self._carried(rows.get(paper_id))
-                papers.append(PendingPaper.of(context, paper, message.weight(position), carried))
+                weight, carried = message.weight(position), paid.get(paper_id, ())
+                papers.append(PendingPaper.of(context, paper, weight, carried))
         return papers, unreadable
 
-    def _carried(self, row: PaperRow | None) -> tuple[CallRecord, ...]:
-        """Calls of an interrupted attempt, whose answers need not be paid for again."""
-        if row is None or row.pointer is None:
-            return ()
-        where = row.pointer
-        try:
-            line = decode(self._store.read(where.key, where.offset, where.length), where)
-        except DamagedObjectError as error:
-            logger.warning("answers of an interrupted attempt are asked for again: %s", error)
-            return ()
-        return line.carried + line.calls
+    def _paid(
+        self, message: BatchMessage, papers: dict[str, PaperRow | None]
+    ) -> dict[str, tuple[CallRecord, ...]]:
+        """Calls of interrupted attempts, whose answers need not be paid for again, by paper."""
+        found = stored_calls(self._ledger, self._store, message, papers)
+        for paper_id, stored in found.items():
+            for problem in stored.damaged:
+                logger.warning(
+                    "answers to %s of an interrupted attempt are asked for again: %s", paper_id, problem
+                )
+        return {paper_id: stored.calls for paper_id, stored in found.items()}
 
 
 def _forecast(context: RunContext, paper: Paper) -> Callable[[], float]:

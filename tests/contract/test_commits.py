@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handlers.domain.ledger import StoredAnswer
 from handlers.domain.result import PartPointer
 from handlers.ports import Ledger
 from tests.builders import values
@@ -61,7 +62,9 @@ def test_a_pending_paper_keeps_its_answers_and_its_cost_grows(ledger: Ledger) ->
     where = PartPointer(key="runs/r/segments/job-a.jsonl", offset=50, length=20)
     ledger.commit([commit(entry("p1", "pending", cost=300, pointer=where))])
     row = ledger.paper_rows(RUN, ["p1"])["p1"]
-    assert (row.status, row.pointer, ledger.totals(RUN).counts["pending"]) == ("pending", where, 4)
+    assert (row.status, row.cost, ledger.totals(RUN).counts["pending"]) == ("pending", 300, 4)
+    assert row.pointer == where
+    assert ledger.answers(RUN, "b1") == {"p1": [StoredAnswer(1, where)]}
     ledger.commit([commit(entry("p1", cost=200), part="2")])
     row = ledger.paper_rows(RUN, ["p1"])["p1"]
     assert (row.status, row.cost) == ("done", 500)

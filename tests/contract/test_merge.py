@@ -34,6 +34,7 @@ TABLES = {
     "run": "run_id, papers, same_as, budget, held, reused, control, reason",
     "batch": "batch_id, papers, generation, lease_until, finished_at, done, flagged, failed, skipped",
     "paper": "*",
+    "answer": "*",
     "part": "*",
     "part_calls": "*",
     "tally": "kind, name, n",

@@ -60,7 +60,10 @@ class Oracle:
                 key = (commit.run_id, entry.paper_id)
                 generation, status, _, _ = self.papers.get(key, (0, "pending", 0, None))
                 if status == "pending" and entry.generation >= generation:
-                    self.papers[key] = (entry.generation, entry.status, entry.weight, entry.error)
+                    # A pending paper's generation is the one in which it was opened.
+                    stays = entry.status == "pending" and key in self.papers
+                    now = generation if stays else entry.generation
+                    self.papers[key] = (now, entry.status, entry.weight, entry.error)
                     self.batch_of[key] = commit.batch_id
                     taken.add(key)
         return taken

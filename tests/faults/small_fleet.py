@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.domain.call import ChatRequest
 from handlers.domain.job import JobRecord, JobStats
+from handlers.domain.ledger import PaperRow
 from handlers.domain.paper import TERMINAL, Paper
 from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
@@ -213,13 +214,17 @@ class SmallFleet:
         if row is None:
             return
         self.oracle.must(2, row.status not in TERMINAL, f"{row.paper_id} is {row.status} and was sent again")
-        if row.pointer is not None:
-            line = self._line(row.pointer)
+        for line in self._answers(run_id, row):
             paid = {call.request for call in line.carried + line.calls if call.outcome == "ok"}
             self.oracle.must(2, request.digest not in paid, "a paid answer is asked for again")
 
-    def _line(self, where: Any) -> PartLine:
-        return decode(self.store.read(where.key, where.offset, where.length), where)
+    def _answers(self, run_id: str, row: PaperRow) -> Iterator[PartLine]:
+        """What the paper was answered since it was opened."""
+        for message in self.raw.unfinished_batches(run_id):
+            for answer in self.raw.answers(run_id, message.batch_id).get(row.paper_id, ()):
+                where = answer.pointer
+                if answer.generation >= row.generation:
+                    yield decode(self.store.read(where.key, where.offset, where.length), where)
 
     def standings(self) -> list[Standing]:
         """Every run as it stands."""

@@ -9,6 +9,7 @@
 ``RUN#<run>#<bucket> | BATCH#<id>``   lease and counts; ``MESSAGE#<id>`` the claim check
 ``RUN#<run>#<bucket> | PAPER#<id>``   what became of a paper
 ``RUN#<run>#<bucket> | CALLS#<part>`` what a part's calls cost, put once
+``RUN#<run>#<bucket> | ANSWER#<part>`` a line of an unfinished paper, with its batch
 ``SESSION#<session> | SESSION``       and ``RUN#<run> | SESSION#<session>``, which names it
 ``FP#<fingerprint> | FP``             a result that later runs may take over
 ``ENDPOINT#<key> | NOTE``             what an endpoint does not take

@@ -6,6 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from handlers.adapters.dynamodb.answer_items import AnswerItems
 from handlers.adapters.dynamodb.batch_items import BatchItems, batch_key, paper_key
 from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
@@ -16,7 +17,7 @@ from handlers.domain.paper import PaperStatus
 from handlers.domain.result import PartPointer
 
 
-class PaperItems(BatchItems):
+class PaperItems(BatchItems, AnswerItems):
     _job_totals: JobTotalsItems
     _budgets: Budgets
 
@@ -37,21 +38,25 @@ class PaperItems(BatchItems):
         return dict(reasons)
 
     def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
-        """Calls first, papers second, counts last: a crash in between loses no money, and the next
-        holder of the batch counts again."""
+        """Calls first, answers and papers then, counts last: a crash in between loses no money, and the
+        next holder of the batch counts again."""
         new, job_totals = self._job_totals.book(commits)
         for (run_id, job_id), totals in job_totals.items():
             if totals.ended:
                 self._budgets.book_overrun(run_id, job_id)
-        entries = [(commit, entry) for commit in new for entry in commit.entries]
+        self._put_answers(new)
+        entries = [(commit, entry) for commit in new for entry in _one_a_paper(commit)]
         outcomes = self._table.map(lambda pair: self._take(*pair), entries)
         accepted = [pair for pair, was_taken in zip(entries, outcomes, strict=True) if was_taken]
         self._put_fingerprints(accepted)
-        for run_id, batch_id in dict.fromkeys((commit.run_id, commit.batch_id) for commit in new):
+        ended = (commit for commit, entry in entries if entry.status != "pending")
+        for run_id, batch_id in dict.fromkeys((commit.run_id, commit.batch_id) for commit in ended):
             self.count(run_id, batch_id)
         return {(commit.run_id, entry.paper_id) for commit, entry in accepted}
 
     def _take(self, commit: Commit, entry: LedgerEntry) -> bool:
+        """The paper's outcome. A pending one's generation stays that in which it was opened: its answers
+        count from there."""
         pk, sk = paper_key(commit.run_id, entry.paper_id)
         part = f"{commit.job_id}#{commit.part_id}"
         values = {
@@ -71,6 +76,8 @@ class PaperItems(BatchItems):
         sums = {"cost": entry.cost, "calls": entry.calls, "busy_ms": entry.busy_ms}
         if self._table.put_new({"pk": pk, "sk": sk, **sums, **values}):
             return True
+        if entry.status == "pending":
+            del values["generation"]
         item = self._table.update(
             pk,
             sk,
@@ -178,6 +185,21 @@ class PaperItems(BatchItems):
             return True
         now = self._table.get(item["pk"], item["sk"])
         return now is not None and now["status"] == "pending" and now["generation"] == generation
+
+
+def _one_a_paper(commit: Commit) -> list[LedgerEntry]:
+    """The paper's end where the part has it, else its last line, with the sums of all: one write a paper."""
+    entries: dict[str, LedgerEntry] = {}
+    for entry in commit.entries:
+        before = entries.get(entry.paper_id)
+        if before is not None:
+            said = entry if before.status == "pending" else before
+            sums = {
+                name: getattr(before, name) + getattr(entry, name) for name in ("cost", "calls", "busy_ms")
+            }
+            entry = said.model_copy(update=sums)
+        entries[entry.paper_id] = entry
+    return list(entries.values())
 
 
 def _pointer(item: Item) -> PartPointer:

@@ -52,13 +52,14 @@ class Database:
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
-    def ensure(self, statement: str) -> None:
-        """A ``CREATE TABLE IF NOT EXISTS`` that came after the file's schema."""
+    def ensure(self, statement: str, *then: str) -> None:
+        """A ``CREATE TABLE IF NOT EXISTS`` that came after the file's schema; ``then`` fills it, once."""
         try:
             name = statement.split("EXISTS", 1)[1].split()[0]
             if self.row("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)) is None:
-                with self.write() as db:
-                    db.execute(statement)
+                with self.write(durable=bool(then)) as db:
+                    for each in (statement, *then):
+                        db.execute(each)
         except sqlite3.DatabaseError as error:
             raise UsageError(f"{self.path}: cannot be used as a ledger or queue: {error}") from error
 

@@ -21,10 +21,23 @@ _SLICE = (
     " FROM src.batch WHERE run_id = :run AND batch_id IN (SELECT batch_id FROM temp.mine) ORDER BY position",
     "INSERT INTO main.paper SELECT * FROM src.paper WHERE run_id = :run AND batch_id IN"
     " (SELECT batch_id FROM temp.mine)",
+    "INSERT INTO main.answer SELECT * FROM src.answer WHERE run_id = :run AND batch_id IN"
+    " (SELECT batch_id FROM temp.mine)",
     "INSERT INTO main.session SELECT * FROM src.session WHERE run_id = :run AND session_id = :session",
     "UPDATE main.session SET max_papers = :limit",
     "INSERT INTO main.fingerprint SELECT * FROM src.fingerprint WHERE key = :carried",
     "INSERT INTO main.endpoint_note SELECT * FROM src.endpoint_note",
+)
+
+_COPIED = "FROM temp.copy c WHERE c.key = {0}.key AND c.offset = {0}.offset"
+_POINT = (
+    f"DELETE FROM answer WHERE run_id = :run AND NOT EXISTS (SELECT 1 {_COPIED.format('answer')})",
+    "UPDATE answer SET key = c.new_key, offset = c.new_offset"
+    f" {_COPIED.format('answer')} AND answer.run_id = :run",
+    "UPDATE paper SET key = NULL, offset = NULL, length = NULL WHERE run_id = :run AND status = 'pending'"
+    f" AND NOT EXISTS (SELECT 1 {_COPIED.format('paper')})",
+    "UPDATE paper SET key = c.new_key, offset = c.new_offset"
+    f" {_COPIED.format('paper')} AND paper.run_id = :run AND paper.status = 'pending'",
 )
 
 
@@ -57,24 +70,30 @@ def slice_ledger(
 
 
 def unfinished_answers(ledger: Path, run_id: str) -> Iterator[tuple[str, PartPointer]]:
-    """(paper id, pointer) of papers that are pending with answers already paid for."""
+    """(paper id, pointer) of what pending papers were answered since they were opened, paper by paper."""
+    SqliteLedger(ledger).close()  # brought up to date
     with closing(sqlite3.connect(ledger)) as db:
         rows = db.execute(
-            "SELECT paper_id, key, offset, length FROM paper WHERE run_id = ? AND status = 'pending'"
-            " AND key IS NOT NULL ORDER BY paper_id",
+            "SELECT a.paper_id, a.key, a.offset, a.length FROM answer a JOIN paper p USING (run_id, paper_id)"
+            " WHERE a.run_id = ? AND p.status = 'pending' AND a.generation >= p.generation"
+            " ORDER BY a.paper_id, a.generation, a.key, a.offset",
             (run_id,),
         )
         for paper_id, key, offset, length in rows:
             yield paper_id, PartPointer(key=key, offset=offset, length=length)
 
 
-def point_at(ledger: Path, run_id: str, pointers: Mapping[str, PartPointer]) -> None:
-    """Let papers' rows point at copies of their lines."""
+def point_at(ledger: Path, run_id: str, copies: Mapping[PartPointer, PartPointer]) -> None:
+    """Let a run's answers and the rows of pending papers point at copies of their lines; answers without one
+    are left out."""
     with closing(sqlite3.connect(ledger)) as db, db:
+        db.execute("CREATE TEMP TABLE copy (key, offset, new_key, new_offset, PRIMARY KEY (key, offset))")
         db.executemany(
-            "UPDATE paper SET key = ?, offset = ?, length = ? WHERE run_id = ? AND paper_id = ?",
-            [(where.key, where.offset, where.length, run_id, paper) for paper, where in pointers.items()],
+            "INSERT INTO temp.copy VALUES (?,?,?,?)",
+            [(old.key, old.offset, new.key, new.offset) for old, new in copies.items()],
         )
+        for statement in _POINT:
+            db.execute(statement, {"run": run_id})
 
 
 def other_runs_results(ledger: Path, run_id: str) -> bool:

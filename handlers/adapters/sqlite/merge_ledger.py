@@ -25,9 +25,11 @@ from handlers.adapters.sqlite.merge_sql import (
     LAST_WORD,
     LATEST_CONTROL,
     LET_GO,
+    LOST_ANSWERS,
     OTHER_CUT,
     OTHER_REPAIR,
     STILL_HELD,
+    TAKE_ANSWERS,
     TAKE_FINGERPRINTS,
     TAKE_NOTES,
     TAKE_PAPERS,
@@ -73,6 +75,7 @@ def merge_ledger(into: Path, source: Path, run_id: str, *, size: Callable[[str],
         _merge_batches(db, run_id)
         lost = _list_objects(db, run_id, size)
         papers = db.execute(TAKE_PAPERS, {"run": run_id}).rowcount
+        db.execute(TAKE_ANSWERS, {"run": run_id})
         db.execute(TAKE_FINGERPRINTS, {"run": run_id})
         db.execute(TAKE_NOTES)
         parts = _merge_parts(db, run_id)
@@ -147,7 +150,8 @@ def _list_objects(db: sqlite3.Connection, run_id: str, size: Callable[[str], int
     """Fill the table ``object``; returns how many rows of ``src`` point past what it holds."""
     keys = db.execute(
         "SELECT key FROM src.paper WHERE run_id = :run AND key NOT NULL"
-        " UNION SELECT key FROM src.fingerprint WHERE run_id = :run",
+        " UNION SELECT key FROM src.fingerprint WHERE run_id = :run"
+        " UNION SELECT key FROM src.answer WHERE run_id = :run",
         {"run": run_id},
     )
     db.executemany("INSERT INTO temp.object VALUES (?, ?)", [(key, size(key)) for (key,) in keys.fetchall()])
@@ -158,7 +162,8 @@ def _list_objects(db: sqlite3.Connection, run_id: str, size: Callable[[str], int
         " AND m.key IS p.key AND m.offset IS p.offset)",
         (run_id,),
     ).fetchone()
-    return int(row[0])
+    (answers,) = db.execute(LOST_ANSWERS, {"run": run_id}).fetchone()
+    return int(row[0]) + int(answers)
 
 
 def _merge_parts(db: sqlite3.Connection, run_id: str) -> int:

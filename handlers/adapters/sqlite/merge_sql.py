@@ -71,6 +71,18 @@ TAKE_PAPERS = (
 """A later generation goes before an earlier one, then an end before none, then the better end, then the
 row with more behind it."""
 
+TAKE_ANSWERS = (
+    "INSERT OR IGNORE INTO main.answer SELECT a.* FROM src.answer a WHERE a.run_id = :run AND EXISTS"
+    " (SELECT 1 FROM temp.object o WHERE o.key = a.key AND a.offset + a.length <= o.size)"
+)
+"""A union: each is put once."""
+LOST_ANSWERS = (
+    "SELECT COUNT(DISTINCT a.paper_id) FROM src.answer a JOIN temp.object o USING (key)"
+    " WHERE a.run_id = :run AND a.offset + a.length > o.size AND NOT EXISTS (SELECT 1 FROM main.answer m"
+    " WHERE m.run_id = a.run_id AND m.batch_id = a.batch_id AND m.paper_id = a.paper_id"
+    " AND m.generation = a.generation AND m.key = a.key AND m.offset = a.offset)"
+)
+
 _PLACE = "({0}.run_id, {0}.paper_id, {0}.key, {0}.offset)"
 TAKE_FINGERPRINTS = (
     "INSERT INTO main.fingerprint SELECT f.* FROM src.fingerprint f WHERE f.run_id = :run AND EXISTS"

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 
+from handlers.adapters.sqlite.answer_tables import put_answers
 from handlers.adapters.sqlite.database import Database
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import Commit, LedgerEntry, PaperRow, Reusable
@@ -26,6 +27,8 @@ _UPSERT = (
     " WHERE paper.status = 'pending' AND excluded.generation >= paper.generation"
     " RETURNING cost, calls, busy_ms"
 )
+_NOT_ENDED = _UPSERT.replace("generation = excluded.generation, ", "")
+"""A pending paper's generation stays the one in which it was opened: its answers count from there."""
 _Sums = tuple[int, int, int]
 """Cost, calls and milliseconds of a paper by now."""
 
@@ -62,7 +65,9 @@ class PaperTables:
             for commit in commits:
                 if not _book_calls(db, commit):
                     continue  # the part came before, and its papers with it
-                taken = [(entry, sums) for entry in commit.entries if (sums := _take(db, commit, entry))]
+                put_answers(db, commit)
+                pending_first = sorted(commit.entries, key=lambda entry: entry.status != "pending")
+                taken = [(entry, sums) for entry in pending_first if (sums := _take(db, commit, entry))]
                 accepted.update((commit.run_id, entry.paper_id) for entry, _ in taken)
                 _count(db, commit, taken)
         return accepted
@@ -193,7 +198,7 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> _Sums |
     """None if the paper's row is further."""
     where = entry.pointer
     row = db.execute(
-        _UPSERT,
+        _NOT_ENDED if entry.status == "pending" else _UPSERT,
         (
             commit.run_id,
             entry.paper_id,

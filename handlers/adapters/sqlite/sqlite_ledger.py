@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from handlers.adapters.sqlite.answer_tables import ANSWER, KNOWN_ANSWERS, AnswerTables
 from handlers.adapters.sqlite.batch_tables import BatchTables, add_figures
 from handlers.adapters.sqlite.database import Database
 from handlers.adapters.sqlite.endpoint_tables import ENDPOINT_NOTE, EndpointTables
@@ -135,7 +136,7 @@ CREATE TABLE session (
 """
 
 
-class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables, EndpointTables):
+class SqliteLedger(RunTables, BatchTables, PaperTables, AnswerTables, JobTables, EndpointTables):
     """Sums (``tally``, batch counts, ``run.held``) are kept in the transaction that changes them,
     so that status reads a few rows however many papers there are."""
 
@@ -144,6 +145,7 @@ class SqliteLedger(RunTables, BatchTables, PaperTables, JobTables, EndpointTable
         self._db.ensure(PART_CALLS)
         self._db.ensure(BUDGET_WORD)
         self._db.ensure(ENDPOINT_NOTE)
+        self._db.ensure(ANSWER, KNOWN_ANSWERS)
         for column in HELD:
             self._db.add_column("part", column)
         add_figures(self._db)

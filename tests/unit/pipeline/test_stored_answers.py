@@ -1,0 +1,93 @@
+"""Calls of interrupted attempts, read back: all of them, each once, and none of before a retry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.domain.ledger import PaperRow
+from handlers.domain.part_lines import encode
+from handlers.domain.result import Part, PartPointer
+from handlers.pipeline.stored_answers import stored_calls
+from tests.builders.values import RUN, batch, call, commit, entry, part_line, run_record
+
+MESSAGE = batch()
+
+
+class State:
+    def __init__(self, folder: Path) -> None:
+        self.ledger, self.store = SqliteLedger(folder / "ledger.sqlite3"), FileStore(folder)
+        self.ledger.add_batches([MESSAGE])
+        self.ledger.create_run(run_record(papers=2))
+        self._parts = 0
+
+    def answered(self, *calls: str, at: float, generation: int = 1, job: str = "job-a") -> PartPointer:
+        """One line of paper ``p1`` with these calls."""
+        self._parts += 1
+        line = part_line("p1", "pending", calls=tuple(map(call, calls)), at=at, generation=generation)
+        ((where,),) = self.store.write_parts(job, [Part(RUN, f"b1/1-{job}-{self._parts}", (encode(line),))])
+        answer = entry("p1", "pending", pointer=where, generation=generation)
+        self.ledger.commit([commit(answer, part=str(self._parts), job=job)])
+        return where
+
+    def calls(self, row: PaperRow | None = None) -> list[str]:
+        row = row or self.ledger.paper_rows(RUN, ["p1"]).get("p1")
+        found = stored_calls(self.ledger, self.store, MESSAGE, {"p1": row, "p2": None})
+        assert set(found) <= {"p1"}
+        return [each.id for each in found["p1"].calls] if found else []
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    state = State(tmp_path)
+    yield state
+    state.ledger.close()
+    state.store.close()
+
+
+def test_answers_of_two_jobs_are_all_known_each_once_and_in_their_order(state: State) -> None:
+    assert state.calls() == []
+    state.answered("b", at=2.0, job="job-a")
+    state.answered("a", at=1.0, job="job-z")
+    state.answered("b", "c", at=3.0, job="job-b")
+    assert state.calls() == ["a", "b", "c"]
+
+
+def test_what_was_answered_before_a_paper_was_opened_again_does_not_count(state: State) -> None:
+    state.answered("a", at=1.0)
+    state.ledger.commit([commit(entry("p1", "flagged"), part="end")])
+    assert state.ledger.reopen(RUN, statuses=["flagged"], error=None) == 1
+    assert state.calls() == []
+    state.answered("b", at=2.0, generation=2)
+    assert state.calls() == ["b"]
+
+
+def test_a_paper_that_stayed_pending_when_its_batch_was_opened_again_keeps_its_answers(state: State) -> None:
+    state.answered("a", at=1.0)
+    state.answered("b", at=2.0, generation=2)
+    state.answered("c", at=3.0, generation=3)
+    assert state.calls() == ["a", "b", "c"]
+
+
+def test_a_row_of_an_earlier_release_is_an_answer_too(state: State) -> None:
+    """On DynamoDB, where rows are not looked through when a table is opened."""
+    where = state.answered("a", at=1.0)
+    state.ledger._db.rows("DELETE FROM answer")
+    row = state.ledger.paper_rows(RUN, ["p1"])["p1"]
+    assert row.pointer == where
+    assert state.calls(row) == ["a"]
+
+
+def test_a_damaged_line_costs_its_own_calls_alone(state: State, tmp_path: Path) -> None:
+    where = state.answered("a", at=1.0)
+    state.answered("b", at=2.0)
+    path = tmp_path / where.key
+    path.write_bytes(path.read_bytes().replace(b'"call-1"', b'"call-2"').replace(b'"id":"a"', b'"id":"x"'))
+    row = state.ledger.paper_rows(RUN, ["p1"])["p1"]
+    found = stored_calls(state.ledger, state.store, MESSAGE, {"p1": row})["p1"]
+    assert [each.id for each in found.calls] == ["b"]
+    assert len(found.damaged) == 1
