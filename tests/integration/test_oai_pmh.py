@@ -412,3 +412,18 @@ def test_the_command_ingests_a_repository(repository: Repository, tmp_path: Path
     ran = paperfleet("ingest", repository.location, "--state", tmp_path)
     assert ran.code == 0, ran.err
     assert ran.report["papers"] == 3
+
+
+@pytest.mark.slow
+def test_a_page_of_any_size_costs_no_harvest(repository: Repository, harvest: Harvest) -> None:
+    """What is beyond 64 MB is asked for by the datestamp that it stood at."""
+    long = DC.replace("摘要", "x" * (1 << 20))
+    records = [record(n, long, date=f"20{n:02}-01-01") for n in range(1, 71)]
+    repository.pages = {"": page(*records), "2064-01-01": page(*records[63:])}
+    rows = harvest(repository.location)
+    good = [row["id"] for _, row in rows if not isinstance(row, BadLine)]
+    assert list(dict.fromkeys(good)) == [f"oai:x:{n}" for n in range(1, 71)]
+    assert [query.get("from") for query in repository.asked] == [None, "2064-01-01"]
+    part, told = (row for _, row in rows if isinstance(row, BadLine))
+    assert "oai:x:64: XML that cannot be read" in part.reason
+    assert "breaks off" in told.reason

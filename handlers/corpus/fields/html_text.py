@@ -28,7 +28,7 @@ _FONTS = frozenset(
         " inter-ref cross-ref small-caps"
     )
 )
-_PICTURES = frozenset(("inline-graphic", "graphic", "img"))
+_PICTURES = frozenset(("inline-graphic", "graphic"))
 _BEGIN = re.compile("<[/!?A-Za-z]")
 _ENDS = re.compile(r"</(?:[a-z]{1,9}:)?([a-z-]{1,16})", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--[^<>]{0,1000}-->|<\?xml[^<>]{0,200}\?>|<!DOCTYPE[^<>]{0,200}>", re.IGNORECASE)

@@ -14,7 +14,8 @@ from handlers.errors import SourceError
 from handlers.ports import Clock
 
 SAID_EVERY = 5.0
-_MAX_PAGE = 16 << 20
+_MAX_PAGE = 64 << 20
+"""Bytes; of a longer one the records are taken that are in them."""
 _PAGE_TIME = 300.0
 _TIMEOUT = 60.0
 _TRIES = 6
@@ -63,7 +64,7 @@ class OaiClient:
             try:
                 content = self._read({"verb": "ListRecords", **query})
                 page = parse_page(content)
-                if page.whole:
+                if page.whole or len(content) >= _MAX_PAGE:
                     return content, page
                 best = max(best or (b"", page), (content, page), key=lambda each: len(each[0]))
                 problem = _TryAgainError("the page is cut off", tries=_TRIES_OF_AN_ANSWER)
@@ -94,8 +95,9 @@ class OaiClient:
                 self._accept(answer)
                 for chunk in answer.iter_bytes(1 << 16):
                     content += chunk
-                    if len(content) > _MAX_PAGE:
-                        raise SourceError(f"{self._url}: a page of more than {_MAX_PAGE} bytes")
+                    if len(content) >= _MAX_PAGE:
+                        self._say(f"harvest: a page of more than {_MAX_PAGE} bytes is read so far")
+                        break
                     if self._clock.monotonic() > until:
                         raise _TryAgainError(f"a page took more than {_PAGE_TIME:.0f} s")
         except httpx.UnsupportedProtocol as error:

@@ -44,6 +44,8 @@ _SPACES = {
 }
 _USED = re.compile(r"<([A-Za-z_][\w.-]{0,30}):")
 _MOST_SPACES = 12
+_LARGE = 16 << 20
+"""Bytes of a page whose tree would take ten times as much: its records are read one by one."""
 _WRONG = (ParseError, DefusedXmlException, ValueError)
 
 
@@ -70,6 +72,8 @@ def parse_page(content: bytes) -> Page:
     """What can be read of it; a record that cannot is a BadLine. PageError for what is no OAI-PMH, or has a
     document type (entities come with one)."""
     text = _document(decoded(content))
+    if len(content) > _LARGE:
+        return _by_records(mended(text), "it is too long")
     try:
         root = _tree(text)
     except _WRONG:

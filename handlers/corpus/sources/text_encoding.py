@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from encodings.aliases import aliases
 
-from handlers.errors import UsageError
+from handlers.errors import SourceError, UsageError
 
 SAMPLE_BYTES = 64 * 1024
 """From the first byte on that is not ASCII."""
@@ -26,13 +26,22 @@ _SINGLE_BYTE = (
 _NAMES = {
     "utf_8": "UTF-8", "gb18030": "GB18030", "big5hkscs": "Big5", "cp932": "Shift-JIS", "euc_jp": "EUC-JP",
     "cp949": "EUC-KR (cp949)", "cp874": "Windows-874", "koi8_r": "KOI8-R",
-    "utf_16_le": "UTF-16 LE", "utf_16_be": "UTF-16 BE", "utf_32": "UTF-32", "iso2022_jp": "ISO-2022-JP",
+    "utf_16_le": "UTF-16 LE", "utf_16_be": "UTF-16 BE", "utf_32": "UTF-32",
+    "utf_32_le": "UTF-32", "utf_32_be": "UTF-32",
+    "iso2022_jp": "ISO-2022-JP", "iso2022_kr": "ISO-2022-KR", "hz": "HZ",
 }  # fmt: skip
 _SUPERSETS = {
     "utf_8_sig": "utf_8", "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "shift_jis": "cp932",
-    "euc_kr": "cp949", "iso8859_1": "cp1252", "ascii": "utf_8",
+    "euc_kr": "cp949", "iso8859_1": "cp1252", "ascii": "utf_8", "euc_jis_2004": "euc_jp",
+    "shift_jis_2004": "cp932",
 }  # fmt: skip
 """As the WHATWG Encoding Standard has it: files under the narrower label hold characters of the wider."""
+_PEOPLES_NAMES = {
+    "windows936": "gb18030", "windows949": "cp949", "windows950": "big5hkscs", "windows31j": "cp932",
+    "utf8sig": "utf_8", "utf8bom": "utf_8", "unicode": "utf_16", "ucs2": "utf_16", "ucs4": "utf_32",
+}  # fmt: skip
+_REFUSED = {"utf_7": "UTF-7", "iso2022_cn": "ISO-2022-CN", "euc_tw": "EUC-TW"}
+"""What no kept library reads, or what turns plain text into other text."""
 _NO_TEXT = {
     "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "mbcs",
 }  # fmt: skip
@@ -42,14 +51,23 @@ _MARKS = (
     (b"\xff\xfe", "utf_16_le"),
     (b"\xfe\xff", "utf_16_be"),
 )
-_ESCAPED = re.compile(rb"\x1b\$[@B]")
+_ESCAPED = ((re.compile(rb"\x1b\$[@B]"), "iso2022_jp"), (re.compile(rb"\x1b\$\)C"), "iso2022_kr"))
+_HZ = re.compile(rb"~\{(?:[!-}][!-~]){2,200}~\}")
+_UTF_7 = re.compile(rb"\+([A-Za-z0-9+/]{8,400})(?![A-Za-z0-9+/])")
+_CHINESE_ESCAPE = re.compile(rb"\x1b\$\)[AG]")
+_OTHER_ALPHABETS = re.compile("[\u3000-\u9fff\uac00-\ud7a3\uff00-\uffef]+")
 _NO_BYTE_OF_TWO = re.compile(rb"[\n\r\"]")
 """In none of the encodings is one of these the second byte of a character."""
 _FEW = 4
 """Bytes beyond ASCII that tell nothing: one character of two bytes is one in all of the encodings."""
 _COVERED = 0.5
 """Of a source, what an encoding must read for the rest to be damage."""
+_LOW = 0.1
+_ENOUGH = 100
+"""Bytes of words from which on a rank says something."""
 _HIGH = re.compile("[^\x00-\x7f]")
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+"""What GB18030 has for bytes that are nothing."""
 _SYMBOLS = "°±µ×÷²³¹·–—…‘’“”€£§©®™«»¿¡•"
 _TWO_ALPHABETS = re.compile("[A-Za-z][\u0370-\u04ff]|[\u0370-\u04ff][A-Za-z]")
 
@@ -59,11 +77,23 @@ def encoding_named(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
     known = {*aliases, *aliases.values(), *map(_plain, _NAMES)} - _NO_TEXT
     found = aliases.get(plain, plain)
+    if found not in known:
+        found = _by_letters(plain, known)
+    if found in _REFUSED:
+        raise UsageError(f"--encoding {name}: {_REFUSED[found]} is not read; save the source as UTF-8")
     if found not in known or found in _NO_TEXT:
         near = get_close_matches(plain, sorted(known), 1, cutoff=0.5)
         hint = f"did you mean {near[0].replace('_', '-')}?" if near else "e.g. gb18030, big5, utf-16"
         raise UsageError(f"--encoding {name}: no such encoding is known; {hint}")
     return _SUPERSETS.get(found, found)
+
+
+def _by_letters(plain: str, known: Iterable[str]) -> str:
+    """Of names that differ in signs between letters, or begin with x for being no registered ones."""
+    letters = plain.removeprefix("x_").replace("_", "")
+    same = (each for each in (*known, *_REFUSED) if each.replace("_", "") == letters)
+    found = _PEOPLES_NAMES.get(letters) or next(same, plain)
+    return aliases.get(found, found)
 
 
 def _plain(name: str) -> str:
@@ -80,9 +110,37 @@ def marked(head: bytes) -> str | None:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
-    if _ESCAPED.search(head) and head.isascii():
-        return "iso2022_jp"
-    return _utf_16(head) if b"\x00" in head else None
+    if head.isascii() and b"\x00" not in head:
+        return _in_seven_bits(head)
+    return _utf_32(head) or _utf_16(head) if b"\x00" in head else None
+
+
+def _in_seven_bits(head: bytes) -> str | None:
+    """SourceError for what would pass as plain text and is none."""
+    if _CHINESE_ESCAPE.search(head) or sum(map(_is_utf_7, _UTF_7.findall(head)[:50])) >= _FEW:
+        raise SourceError("the source is UTF-7 or ISO-2022-CN, which are not read: save it as UTF-8")
+    if len(words := _HZ.findall(head)[:50]) > 1 and all(map(_is_hz, words)):
+        return "hz"
+    return next((encoding for sign, encoding in _ESCAPED if sign.search(head)), None)
+
+
+def _is_utf_7(found: bytes) -> bool:
+    """Whether what may be base64 by accident is a text of another alphabet."""
+    text = (b"+" + found + b"-").decode("utf-7", "replace")
+    return _OTHER_ALPHABETS.fullmatch(text) is not None
+
+
+def _is_hz(found: bytes) -> bool:
+    return _OTHER_ALPHABETS.fullmatch(found.decode("hz", "replace")) is not None
+
+
+def _utf_32(head: bytes) -> str | None:
+    """Of each four bytes the highest is zero, and the next to it mostly."""
+    head = head[: len(head) // 4 * 4]
+    for encoding, high, next_to_it in (("utf_32_le", 3, 2), ("utf_32_be", 0, 1)):
+        if head and not any(head[high::4]) and head[next_to_it::4].count(0) * 8 > len(head):
+            return encoding
+    return None
 
 
 def _utf_16(head: bytes) -> str | None:
@@ -132,7 +190,9 @@ def _best(pieces: list[bytes]) -> str | None:
         readable = [piece for piece in pieces if _decodes(piece, encoding)]
         if len(readable) < len(pieces) and sum(map(len, readable)) >= _COVERED * whole:
             ranked += [each for each in _ranked(readable) if each[1] == encoding]
-    for _, encoding in sorted(ranked, reverse=True):
+    for rank, encoding in sorted(ranked, reverse=True):
+        if encoding in _MULTIBYTE and rank < _LOW and whole >= _ENOUGH:
+            return None  # it is one that is not known: EUC-TW, Johab
         if _is_plausible(b"\n".join(pieces), encoding):
             return encoding
     return None
@@ -150,7 +210,8 @@ def _ranked(pieces: Iterable[bytes]) -> list[tuple[float, str]]:
         empty_input_encoding="cp1252",
     )
     known = {each["encoding"]: each["confidence"] for each in found if each["encoding"]}
-    plain = {str(name).lower().replace("-", "_"): rank for name, rank in known.items()}
+    names = {name: str(name).lower().replace("-", "_") for name in known}
+    plain = {_SUPERSETS.get(names[name], names[name]): rank for name, rank in known.items()}
     return [(plain[name], name) for name in (*_MULTIBYTE, *_SINGLE_BYTE) if name in plain]
 
 
@@ -163,9 +224,10 @@ def _decodes(piece: bytes, encoding: str) -> bool:
 
 
 def _is_plausible(sample: bytes, encoding: str) -> bool:
-    if encoding in _MULTIBYTE:
-        return sum(byte > 0x7F for byte in sample) >= _FEW
     text = sample.decode(encoding, "replace")
+    if encoding in _MULTIBYTE:
+        private = len(_PRIVATE.findall(text))
+        return sum(byte > 0x7F for byte in sample) >= _FEW and private * 50 <= len(_HIGH.findall(text))
     high = list(_HIGH.finditer(text))
     in_words = sum(_stands_in_a_word(text, match.start()) for match in high)
     mixed = len(_TWO_ALPHABETS.findall(text))

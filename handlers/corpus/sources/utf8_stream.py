@@ -100,7 +100,10 @@ class _Utf8Stream(RawIOBase):
         if self._encoding is None and (found := marked(raw)):
             self._read_as(found, guessed=True)
         elif self._encoding is not None:
-            self._read_as(self._encoding)
+            # Without a mark Windows' order is meant.
+            family = self._encoding if self._encoding in ("utf_16", "utf_32") else None
+            found = marked(raw) if family else None
+            self._read_as(found or (f"{family}_le" if family else self._encoding))
         elif raw.isascii():
             self._undecided = True
         else:

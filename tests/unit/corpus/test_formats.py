@@ -226,7 +226,10 @@ def test_a_flood_of_anything_is_read_in_linear_time(tmp_path: Path, name: str, p
     assert_linear(flooded, lambda path: read(open_source(path)))
 
 
-@pytest.mark.parametrize("encoding", ["gb18030", "utf-16-le", "utf-16-be", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize(
+    "encoding",
+    ["gb18030", "utf-16-le", "utf-16-be", "utf-16", "utf-8-sig", "utf-32", "utf-32-le", "utf-32-be", "hz"],
+)
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 def test_encoding_and_line_ends_are_found_out(tmp_path: Path, encoding: str, ends: str) -> None:
     text = ends.join(["", "sep=;", "id;title;;", "1;土壤水分的时空变化研究;;", "2;气温变化的分析", ";;;", ""])

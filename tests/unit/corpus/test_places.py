@@ -177,6 +177,7 @@ def test_no_text_makes_a_file_raise(text: str) -> None:
     assert isinstance(parse_markdown(text, name="a.md"), (dict, BadLine))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["$", "\\begin{", "<", "[", "{", "- \n", "a: [\n", "# \n", "```\n", "---\n"]
 )
