@@ -20,6 +20,7 @@ from handlers.bootstrap.state import (
     open_state,
 )
 from handlers.corpus.ingest import IngestResult
+from handlers.counted import counted
 from handlers.domain.run import DEAR_HOURS, Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
@@ -129,7 +130,7 @@ def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
         except OSError as error:
             console.print(f"report and results cannot be written: {error}", markup=False)
     if report.state != "finished":
-        sentence = f"{report.counts['pending']} papers are pending: {report.reason}"
+        sentence = f"{counted(report.counts['pending'], 'paper is', 'papers are')} pending: {report.reason}"
         console.print(sentence, markup=False, soft_wrap=True)
     return report
 
