@@ -19,6 +19,7 @@ from handlers.actions.tiers import SessionResult
 from handlers.actions.workflow_status import queue_of
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State, export_processes, open_state
+from handlers.counted import counted
 from handlers.domain.job import JobRecord
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL
@@ -68,9 +69,10 @@ class CollectedSession:
             return (
                 "Nothing is pending." if not self.report.counts["pending"] else "As far as total_papers asks."
             )
+        pending = f"{counted(self.remaining, 'paper is', 'papers are')} pending"
         if not self.progress:
-            return f"{self.remaining:,} papers are pending, and this session ended none: look at its jobs."
-        return f"{self.remaining:,} papers are pending: the next session goes on with them."
+            return f"{pending}, and this session ended none: look at its jobs."
+        return f"{pending}: the next session goes on with them."
 
 
 def collect(

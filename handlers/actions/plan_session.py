@@ -16,6 +16,7 @@ from handlers.actions.session_messages import tell_start
 from handlers.actions.tiers import AUTO, shape_of
 from handlers.bootstrap.state import State, open_state
 from handlers.corpus.ingest import IngestResult
+from handlers.counted import counted
 from handlers.domain.run import RunRecord
 from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
@@ -57,7 +58,7 @@ def plan_session(
         record = _submitted(adapters, settings, inputs, corpus)
         if inputs.retried:
             again = retry(adapters, settings.run_id, statuses=inputs.retried, error=None).reopened
-            console.print(f"{again:,} papers are tried again")
+            console.print(f"{counted(again, 'paper is', 'papers are')} tried again")
         planned = Planner(adapters, settings, inputs, github, record, plan_basis(measured)).plan()
         write_folder(planned.plan, adapters if settings.backend == "embedded" else None, output)
         tell_start(settings, planned, adapters, output)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from handlers.actions.queue_times import QueueStatus
 from handlers.actions.session_plan import SessionPlan
 from handlers.actions.tiers import SessionResult, TierForecast, concurrency_text
+from handlers.counted import counted
 from handlers.domain.money import usd
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import RunReport
@@ -99,7 +100,7 @@ def _session_lines(
     plan: SessionPlan, report: RunReport, queue: QueueStatus | None, verdict: str
 ) -> Iterator[str]:
     ended = plan.pending - report.counts["pending"]
-    yield f"# Session {markdown(plan.session)}: {ended:,} papers\n"
+    yield f"# Session {markdown(plan.session)}: {counted(ended, 'paper')}\n"
     yield markdown(verdict) + "\n"
     yield from _pie(report)
     yield from _bars(plan, report)

@@ -18,6 +18,7 @@ from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
+from handlers.counted import counted
 from handlers.domain.money import NANO
 from handlers.domain.plan import CorpusCounts, PilotFigures
 from handlers.domain.result import PartLine
@@ -195,8 +196,9 @@ def _text(figures: PilotFigures | None, report: RunReport) -> str:
         return f"{report.state}: no call was answered. {report.reason}"
     a_paper = figures.spend_usd / max(1, figures.papers)
     lines = (
-        f"{figures.papers} papers ({', '.join(f'{n} {name}' for name, n in figures.counts.items())}),"
-        f" {figures.calls} calls, ${figures.spend_usd:.6f}, ${a_paper:.6f} a paper",
+        f"{counted(figures.papers, 'paper')}"
+        f" ({', '.join(f'{n:,} {name}' for name, n in figures.counts.items())}),"
+        f" {counted(figures.calls, 'call')}, ${figures.spend_usd:.6f}, ${a_paper:.6f} a paper",
         f"time of a paper: {figures.seconds.per_request:.2f} s + {1000 * figures.seconds.per_token:.2f} s for"
         f" 1,000 tokens; longest call {figures.longest_call_s:.2f} s",
         f"known to (90%): cost {figures.cost_error:.1%}, time {figures.time_error:.1%}",

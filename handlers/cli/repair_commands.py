@@ -19,6 +19,7 @@ from handlers.bootstrap.state import SystemClock, open_state
 from handlers.cli.existing.opened_run import with_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
+from handlers.counted import counted
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
@@ -90,16 +91,16 @@ def _repair_run(root: Path, run_id: str, ledger: SqliteLedger, store: FileStore)
 
 def _summary(run: Repaired) -> str:
     lines = [
-        f"run {run.run_id}: {run.lines:,} results read, "
+        f"run {run.run_id}: {counted(run.lines, 'result')} read, "
         + ", ".join(f"{n:,} {status}" for status, n in run.counts.items())
-        + f" of {run.papers:,} papers; ${run.spend_usd:.6f} spent in {run.calls:,} calls"
+        + f" of {counted(run.papers, 'paper')}; ${run.spend_usd:.6f} spent in {counted(run.calls, 'call')}"
     ]
     lines += [
         f"  damaged: {each.file}, byte {each.byte:,}: its paper is pending again" for each in run.damaged
     ]
     if run.torn:
         lines.append(
-            f"  {run.torn} unfinished lines at the ends of files: their jobs were killed while writing"
+            f"  {counted(run.torn, 'unfinished line')} at the ends of files: jobs were killed while writing"
         )
     if run.unaccounted_usd:
         lines.append(f"  ${run.unaccounted_usd:.6f} of it is indeterminate: booked before, and in no line")

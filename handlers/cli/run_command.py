@@ -82,10 +82,11 @@ def run(
             partial(_load_session, settings),
         )
         corpus = ingest_source(spec, settings, console, again=False, alongside=alongside)
-        from handlers.local.session import exit_code, print_report, run_planned
+        from handlers.local.session import exit_code, print_report, run_planned, tell_files
 
         report = run_planned(settings, corpus, planned, console, wait=wait)
     print_report(report, as_json=as_json)
+    tell_files(report, settings, console)
     raise typer.Exit(exit_code(report))
 
 

@@ -18,8 +18,10 @@ from handlers.domain.paper import Paper
 from handlers.domain.plan import PilotFigures
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
+from handlers.llm.built_in import is_built_in
 from handlers.local.endpoint import GLOSS
 from handlers.local.ingesting import SourceSpec, ingest_source
+from handlers.pipeline.result_names import MADE_UP
 from handlers.planning.workload import HasResults, SizedPaper, Workload, measure_workload
 from handlers.runs.specification import specification
 from handlers.runs.submit import why_nothing
@@ -135,9 +137,14 @@ def _results(settings: Settings, spec: RunSpec, but_for: str | None) -> Iterator
     with open_state(None, settings) as state:
         names = wiring.result_names(spec, state.ledger)
         sent = wiring.as_sent(settings, spec, state)
+        made_up = settings.base_url is None or is_built_in(settings.base_url)
+
+        def named(paper: Paper) -> list[str]:
+            first, *others = names.all(paper, sent)
+            return [first, *others, *([MADE_UP + first] if made_up else [])]
 
         def has_results(papers: Sequence[Paper]) -> list[bool]:
-            wanted = [names.all(paper, sent) for paper in papers]
+            wanted = list(map(named, papers))
             found = state.ledger.reusable(sorted({name for each in wanted for name in each}))
             theirs = {
                 name

@@ -14,6 +14,7 @@ from handlers.adapters.file_merge import merge_objects, object_size
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.merge_ledger import MergeResult, merge_ledger
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.counted import counted
 from handlers.errors import UnknownRunError, UsageError
 from handlers.runs.run_record import store_record
 from handlers.state_paths import LEDGER, LOCK
@@ -57,7 +58,7 @@ def merge_state(into: Path, state: Path, run_id: str) -> MergeResult:
 
 def merge_sentence(state: Path, merged: MergeResult) -> str:
     """What a source brought, in a sentence."""
-    sentence = f"{state}: {merged.papers:,} papers further, {merged.parts:,} parts new"
+    sentence = f"{state}: {counted(merged.papers, 'paper')} further, {merged.parts:,} parts new"
     if merged.lost_results:
         sentence += (
             f"; {merged.lost_results:,} results point at files that are not there and are left out: "

@@ -20,6 +20,7 @@ from handlers.bootstrap.state import (
     open_state,
 )
 from handlers.corpus.ingest import IngestResult
+from handlers.counted import counted
 from handlers.domain.run import DEAR_HOURS, Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
@@ -125,11 +126,11 @@ def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
     with open_state(settings.run_id, settings) as state:
         report = final_report(settings, state, failure)
         try:
-            _write(report, settings, state, console)
+            _write(report, settings, state)
         except OSError as error:
             console.print(f"report and results cannot be written: {error}", markup=False)
     if report.state != "finished":
-        sentence = f"{report.counts['pending']} papers are pending: {report.reason}"
+        sentence = f"{counted(report.counts['pending'], 'paper is', 'papers are')} pending: {report.reason}"
         console.print(sentence, markup=False, soft_wrap=True)
     return report
 
@@ -147,7 +148,7 @@ def final_report(settings: Settings, state: State, failure: str) -> RunReport:
     return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report
 
 
-def _write(report: RunReport, settings: Settings, state: State, console: Console) -> None:
+def _write(report: RunReport, settings: Settings, state: State) -> None:
     folder = run_folder(settings.state, settings.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
@@ -155,8 +156,6 @@ def _write(report: RunReport, settings: Settings, state: State, console: Console
     if report.state == "finished":
         results = folder / "results.jsonl"
         export_jsonl(state, settings.run_id, results, processes=export_processes(state))
-        console.print(f"results: {results}", markup=False, soft_wrap=True)
-    console.print(f"report:  {folder / 'report.md'}", markup=False, soft_wrap=True)
 
 
 def exit_code(report: RunReport) -> int:
@@ -168,6 +167,15 @@ def exit_code(report: RunReport) -> int:
     if report.state == "paused" and (report.outcome in ("limit", "deadline") or in_dear_hours(report)):
         return 0
     return 3 if report.queue and report.queue.dead else 130
+
+
+def tell_files(report: RunReport, settings: Settings, console: Console) -> None:
+    """Where the run's report is, and its results once it is finished."""
+    folder = run_folder(settings.state, settings.run_id)
+    names = {"results: ": "results.jsonl", "report:  ": "report.md"}
+    for word, path in ((word, folder / name) for word, name in names.items()):
+        if path.is_file() and (report.state == "finished" or word.startswith("report")):
+            console.print(f"{word}{path}", markup=False, soft_wrap=True)
 
 
 def print_report(report: RunReport, *, as_json: bool) -> None:

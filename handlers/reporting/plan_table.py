@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from handlers.counted import counted
 from handlers.domain.plan import Elsewhere, Plan, PlanRow
 from handlers.reporting.plain import markdown, plain
 from handlers.reporting.tables import ReportTable, duration
@@ -100,7 +101,7 @@ def _head(plan: Plan) -> Iterator[str]:
     yield (
         f"{corpus}; about"
         f" {corpus.tokens_prompt:,} prompt and {corpus.tokens_completion:,} completion tokens in"
-        f" {corpus.calls:,} calls; model {plan.model or '-'}."
+        f" {counted(corpus.calls, 'call')}; model {plan.model or '-'}."
     )
     row = plan.rows[0]
     low, high = money(row.cost_low_usd), money(row.cost_high_usd)
@@ -108,8 +109,8 @@ def _head(plan: Plan) -> Iterator[str]:
         yield f"API cost: {money(row.cost_usd)}, with 90% certainty {low} to {high}."
     if measured:
         yield (
-            f"Measured on {measured.papers:,} papers: cost to {measured.cost_error:.1%}, a paper's time"
-            f" to {measured.time_error:.1%} (90%)."
+            f"Measured on {counted(measured.papers, 'paper')}: cost to {measured.cost_error:.1%}, a paper's"
+            f" time to {measured.time_error:.1%} (90%)."
         )
     yield from _stated(plan)
 

@@ -148,7 +148,8 @@ def _expected(report: RunReport) -> list[Row]:
     budget = f"; the budget ends at about {expected.covered:.0%} of the papers" if covered else ""
     rows: list[Row] = [("expected in all", f"${expected.cost_usd:,.4f}{budget}")]
     if expected.wall_s is not None:
-        rows.append(("time left", f"{duration(expected.wall_s)}, {expected.papers:,} papers need a call"))
+        need = counted(expected.papers, "paper needs", "papers need")
+        rows.append(("time left", f"{duration(expected.wall_s)}, {need} a call"))
     return rows
 
 
@@ -160,7 +161,7 @@ def _queue(report: RunReport) -> str:
     if report.queue is None:
         return "-"
     counts = (
-        f"{report.queue.visible:,} batches visible, {report.queue.in_flight:,} in flight, "
+        f"{counted(report.queue.visible, 'batch', 'batches')} visible, {report.queue.in_flight:,} in flight, "
         f"{report.queue.dead:,} dead"
     )
     return f"{counts} (of all runs that share it)" if report.queue.shared else counts

@@ -124,7 +124,7 @@ def span(left: tuple[float, float] | None) -> str:
     if math.isinf(high):
         return f"more than {first} {unit} left" if low >= 1 else "time left unknown"
     if first == "0":
-        return f"under {last} {unit} left"
+        return "about a second left" if last == "1" else f"under {last} {unit} left"
     return f"{first} {unit} left" if first == last else f"{first}-{last} {unit} left"
 
 

@@ -180,6 +180,7 @@ def test_a_forecast_is_a_span_whatever_was_seen(
         ((0.0, 0.0), "under a second left"),
         ((0.2, 0.7), "under a second left"),
         ((0.4, 3.0), "under 3 s left"),
+        ((0.4, 1.3), "about a second left"),
         ((5_000_000.0, 5_400_000.0), "1,388.9-1,500.0 h left"),
     ],
 )
