@@ -11,6 +11,7 @@ from handlers.reporting.review.mathml import is_formula, to_mathml
 from handlers.tasks.translation.gate.numbers import places
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 
+_ONE = re.compile(r"(\$(?:[^$\\]|\\[^$]){1,2000}+\\?\$)")
 _NUMBER = re.compile(r"[0-9.,]+")
 
 
@@ -64,11 +65,16 @@ class Highlighter:
 
 
 def _span(span: str, check: str | None) -> str:
-    inner = escape(span)
-    if is_formula(span):
-        formula = to_mathml(span)
-        inner = formula if formula is not None else f'<code class="tex">{inner}</code>'
+    inner = _formula(span) if is_formula(span) else escape(span)
     return inner if check is None else _marked(inner, check)
+
+
+def _formula(span: str) -> str:
+    """Drawn, or its source where it cannot be; formulas that are masked together are drawn one by one."""
+    parts = _ONE.split(span)
+    drawn = [escape(part) if place % 2 == 0 else to_mathml(part) for place, part in enumerate(parts)]
+    whole = to_mathml(span) if len(parts) < 5 else "".join(filter(None, drawn)) if None not in drawn else None
+    return whole if whole is not None else f'<code class="tex">{escape(span)}</code>'
 
 
 def _marked(html: str, check: str) -> str:

@@ -27,7 +27,15 @@ _HARMLESS = re.compile(r"[A-Za-z0-9 .%+-]{0,60}")
 _PAIRS = (("$$", "$$"), (r"\[", r"\]"), (r"\(", r"\)"), ("$", "$"))
 _EQUATION = re.compile(r"\\(?:begin|end)\s*+\{\s*+(?:equation|math|displaymath)\*?\s*+\}")
 _TAG = re.compile(r"\\tag\s{0,4}+\*?\s{0,4}+\{([^{}]{0,40}+)\}")
-_SILENT = re.compile(r"\\(?:label\s{0,4}+\{[^{}]{0,100}+\}|nonumber(?![A-Za-z])|notag(?![A-Za-z]))")
+_SILENT = re.compile(
+    r"\\(?:label\s{0,4}+\{[^{}]{0,100}+\}|(?:nonumber|notag|tiny|scriptsize|footnotesize|small|normalsize"
+    r"|large|Large|em|sffamily|rmfamily)(?![A-Za-z]))"
+)
+_LAST = re.compile(r"(?<!\\)((?:\\\\)*)\\\s{0,9}\Z")
+"""A space with its backslash before the closing dollar, as text recognition writes it."""
+_COMMAND = re.compile(r"\\[A-Za-z]")
+_SIGN = re.compile(r"\\([$%&#_{}])")
+_DOLLAR = re.compile(r"\\.|(\$)", re.DOTALL)
 _CIRCLED = re.compile(r"\\textcircled\s{0,4}+\{\s{0,4}+(1?[0-9])\s{0,4}+\}")
 _CIRCLES = "⓪①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲"
 _SYMBOLS = {
@@ -63,6 +71,8 @@ def to_mathml(span: str) -> str | None:
     body, display = _body(span)
     if len(body) > LONGEST or not body.strip() or not _is_balanced(body):
         return None
+    if "$" in body and any(found[1] for found in _DOLLAR.finditer(body)):
+        return None  # several formulas, with prose between them
     if "\n" in body and any(found[0] == "%" for found in _PERCENT.finditer(body)):
         return None  # a comment, and who knows how far the text of it goes
     converter = load("latex2mathml.converter", extra="report")
@@ -82,6 +92,7 @@ def _body(span: str) -> tuple[str, bool]:
         if text.startswith(opener) and text.endswith(closer) and len(text) >= len(opener) + len(closer):
             text = text[len(opener) : len(text) - len(closer)]
             break
+    text = _LAST.sub(r"\1", text)
     text = _CIRCLED.sub(lambda found: _CIRCLES[int(found[1])], text)
     text = _SYMBOL.sub(lambda found: _SYMBOLS[found[1]], text)
     if "%" in text and "\n" not in text:
@@ -124,6 +135,10 @@ class _Writer:
             raise _UnfaithfulError(text)
         if "\\" in text and element.tag != "mtext" and len(text) > 1:  # a command that it does not know
             raise _UnfaithfulError(text)
+        if element.tag == "mtext":
+            if _COMMAND.search(text):
+                raise _UnfaithfulError(text)
+            text = _SIGN.sub(r"\1", text)
         inner = [escape(text)]
         for child in element:
             inner += self.element(child, depth + 1)

@@ -161,3 +161,8 @@ def test_a_flood_of_anything_is_written_in_linear_time(piece: str) -> None:
     assert_linear(repeated(piece), look)
     marks = [Mark("1", "numbers"), Mark("的", "echo")]
     assert_linear(repeated(piece), lambda text: to_marked_html(text, marks, (), marks))
+
+
+def test_formulas_that_are_masked_together_are_drawn_one_by_one() -> None:
+    html = to_marked_html(r"$6 0 \%$ \~$7 0 \%$")
+    assert (html.count("<math"), html.count("$")) == (2, 0)

@@ -38,6 +38,9 @@ LATEX = st.text(alphabet=r"\{}$^_&<>\"'=()[]abxfrcsqtleih 01;#", max_size=60)
         (r"$\bigl\{ x \bigr\}$", ">{<"),
         (r"$x \Big\Vert y$", ">‖<"),
         (r"$\left] 0, 1 \right[$", ">]<"),
+        (r"$1 0 . 2 4 { \pm } 2 . 9 6 \$", "<mn>2.96</mn></mrow></math>"),
+        (r"$^ \textrm { \scriptsize 1 h }$", "1\xa0h\xa0</mtext>"),
+        (r"$x \text{ in 5 \% of \$}$", "in\xa05\xa0%\xa0of\xa0$</mtext>"),
     ],
 )
 def test_formulas_as_papers_have_them_are_drawn(formula: str, inside: str) -> None:
@@ -71,6 +74,9 @@ def test_formulas_as_papers_have_them_are_drawn(formula: str, inside: str) -> No
         r"$a & b$",
         r"$\begin{cases} 1 & x \end$",
         r"$\char$",
+        r"$\textrm{\textsf{BS}}$",
+        r"$\text{cost $x$ now}$",
+        r"$a$ and $b$",
         r"$\hline$",
     ],
 )
