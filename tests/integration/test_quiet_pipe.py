@@ -16,9 +16,9 @@ from handlers.cli.flags.quiet_pipe import CODE, quiet_pipe
 def ends_with(write: Callable[[], None]) -> int:
     """The exit code of a child whose standard output is a pipe without a reader, and said nothing."""
     reader, writer = os.pipe()
+    os.close(reader)
     child = os.fork()
     if child == 0:
-        os.close(reader)
         os.dup2(writer, 1)
         sys.stdout = os.fdopen(1, "w")
         code: object = 0
@@ -28,7 +28,6 @@ def ends_with(write: Callable[[], None]) -> int:
         except SystemExit as end:
             code = end.code
         os._exit(code if isinstance(code, int) else 99)
-    os.close(reader)
     os.close(writer)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
