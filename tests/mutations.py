@@ -79,6 +79,13 @@ MUTATIONS = (
         "tests/contract/test_leases.py",
     ),
     _in(
+        "pipeline/committer.py",
+        "promise 2: on a slow disk a kill repeats whatever waits to be booked",
+        "self._room.wait_for(lambda: self._paid < self._papers)",
+        "self._room.wait_for(lambda: True)",
+        f"{_PIPELINE}/test_committer.py",
+    ),
+    _in(
         "pipeline/calls/call_outcomes.py",
         "promise 3: a call that was cut off is not booked",
         "if isinstance(outcome, ModelCallError) and not outcome.indeterminate:",

@@ -29,7 +29,11 @@ class FinishedPaper:
 
 
 class Committer:
-    """A thread that writes parts and then books them, as often as the job's pace says."""
+    """A thread that writes parts and then books them, as often as the job's pace says.
+
+    No more paid papers wait for it than one group holds: a kill repeats so many calls, however long the disk
+    or the ledger takes.
+    """
 
     def __init__(
         self,
@@ -46,7 +50,10 @@ class Committer:
         self._delay = pace.commit_delay
         self._papers = pace.commit_papers
         self._on_failure = on_failure
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
+        self._paid = 0
+        """Papers that were paid for and are not booked yet."""
         self._waiting: list[FinishedPaper] = []
         self._closing = False
         self._parts = 0
@@ -55,7 +62,11 @@ class Committer:
         self._thread.start()
 
     def add(self, finished: FinishedPaper) -> None:
+        """Waits for room if calls were made for the paper."""
         with self._changed:
+            if finished.line.calls:
+                self._room.wait_for(lambda: self._paid < self._papers)
+                self._paid += 1
             self._waiting.append(finished)
             if len(self._waiting) == 1 or len(self._waiting) >= self._papers:
                 self._changed.notify()
@@ -96,6 +107,10 @@ class Committer:
                 logger.exception("results cannot be kept")
                 self.failure = f"results cannot be written: {error}"
                 self._on_failure(self.failure)
+        with self._changed:
+            booked = sum(bool(finished.line.calls) for finished in group)
+            self._paid -= booked
+            self._room.notify(booked)
         for finished in group:
             finished.on_commit()
 

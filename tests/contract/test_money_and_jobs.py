@@ -252,8 +252,8 @@ def test_threads_racing_for_grants_and_starts_do_not_pass_the_limits(
 
     def draw(number: int) -> tuple[int, int]:
         mine = ledgers[number]
-        drawn = sum(mine.draw(RUN, f"job-{number}", seq, 30) for seq in range(1, 21))
-        return drawn, sum(mine.take_start("s1") for _ in range(20))
+        drawn = sum(mine.draw(RUN, f"job-{number}", seq, 30) for seq in range(1, 11))
+        return drawn, sum(mine.take_start("s1") for _ in range(10))
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(draw, range(4)))

@@ -1,4 +1,4 @@
-"""A real browser: Chromium of the system, driven by playwright."""
+"""A real browser: Chromium of the system, driven by playwright, which the quick tests do not import."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from tests.builders.documents import ROOT
 from tests.e2e.artifact import build
-from tests.e2e.pages import Made, made_pages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.e2e.pages import Made
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _PACKAGES = ("chromium", "fonts-noto-cjk")
@@ -41,6 +45,8 @@ def _found() -> str | None:
 
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield running
@@ -49,6 +55,8 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    from tests.e2e.pages import made_pages
+
     with made_pages(tmp_path_factory.mktemp("pages")) as pages:
         yield pages
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ ALL = [*WORKFLOWS, *sorted(FOLDER.glob("actions/*/action.yml"))]
 _CHECKPOINTS = 24
 
 
+@cache
 def read(path: Path) -> dict[Any, Any]:
     found: dict[Any, Any] = yaml.safe_load(path.read_text())
     return found

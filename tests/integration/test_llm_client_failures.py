@@ -79,12 +79,12 @@ def test_a_name_that_does_not_resolve_is_told_as_that() -> None:
 def test_a_slow_drip_is_cut_off_at_the_calls_time(head: bytes) -> None:
     def drip(_: WireRequest, conversation: Conversation) -> None:
         conversation.send(head)
-        conversation.drip(response(200, b"x" * 500), 0.02)
+        conversation.drip(response(200, b"x" * 500), 0.1)
 
     with WireServer(drip) as server:
         before = time.monotonic()
         problem = failure(model(server), timeout=0.3)
-    assert 0.25 < time.monotonic() - before < 8, "the whole drip takes twelve seconds"
+    assert 0.25 < time.monotonic() - before < 30, "the whole drip takes a minute"
     assert (problem.code, problem.indeterminate) == ("call_timeout", True)
 
 

@@ -205,7 +205,7 @@ def test_latency_follows_the_answer_s_length(canned: RunningServer) -> None:
         began = time.monotonic()
         tokens = chat(canned, text).body["usage"]["completion_tokens"]
         times.append((time.monotonic() - began, 0.1 + tokens / 1000))
-    assert all(expected <= took < expected + 5 for took, expected in times)
+    assert all(expected <= took < expected + 30 for took, expected in times)
 
 
 def test_the_server_dies_with_its_parent() -> None:

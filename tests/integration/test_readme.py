@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from docs import generate
 from handlers.cli.main import app_of
-from handlers.model_server import ServerSettings, start
+from handlers.model_server import ServerSettings
 from tests.builders import documents
 from tests.builders.command import corpus, paperfleet
 from tests.builders.documents import ROOT
+from tests.builders.warm import start
 
 RUN = [
     page

@@ -111,6 +111,6 @@ def cpu(act: Callable[[str], Any], text: str) -> float:
 def test_a_megabyte_of_anything_takes_time_in_proportion(act: Callable[[str], Any], unit: str) -> None:
     whole = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
     quick = cpu(act, whole[:125_000])
-    assert quick < 1.0
+    assert quick < 10
     if quick > 0.02:  # what is quicker than that is far from a square
         assert min(cpu(act, whole) for _ in range(2 if quick > 0.1 else 1)) < max(1.0, 24 * quick)

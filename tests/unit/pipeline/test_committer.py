@@ -1,0 +1,101 @@
+"""The group commit: what a kill may repeat is bounded however long a commit takes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from handlers.domain.ledger import Commit
+from handlers.domain.result import Part, PartPointer
+from handlers.pipeline.committer import Committer, FinishedPaper
+from handlers.pipeline.pace import EMBEDDED
+from handlers.ports import Backend
+from tests.builders.fakes import FakeClock
+from tests.builders.values import part_line
+
+GROUP = EMBEDDED.commit_papers
+
+
+class SlowLedger:
+    """And a store. The first commit takes as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+        self.booked: list[str] = []
+
+    def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[list[PartPointer]]:
+        return [[PartPointer(key="k", offset=0, length=1) for _ in part.lines] for part in parts]
+
+    def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
+        self.begun.set()
+        assert self.goes_on.wait(60)
+        self.booked += [entry.paper_id for each in commits for entry in each.entries]
+        return set()
+
+
+@pytest.fixture
+def slow() -> Iterator[SlowLedger]:
+    made = SlowLedger()
+    yield made
+    made.goes_on.set()
+
+
+@pytest.fixture
+def committer(slow: SlowLedger) -> Committer:
+    unused: Any = None
+    backend: Any = Backend(slow, unused, slow, FakeClock())  # type: ignore[arg-type]
+    return Committer(backend, "job-a", on_failure=pytest.fail)
+
+
+def finished(number: int, **changes: Any) -> FinishedPaper:
+    return FinishedPaper(part_line(f"p{number}", **changes), 1, 1, lambda: None)
+
+
+def test_no_more_paid_papers_wait_than_a_group_holds_and_all_are_booked(
+    slow: SlowLedger, committer: Committer
+) -> None:
+    taken: list[int] = []
+
+    def add(number: int) -> None:
+        committer.add(finished(number))
+        taken.append(number)
+
+    with ThreadPoolExecutor(2 * GROUP) as workers:
+        done = [workers.submit(add, number) for number in range(2 * GROUP)]
+        assert slow.begun.wait(60)
+        while len(taken) < GROUP:
+            threading.Event().wait(0.001)
+        threading.Event().wait(0.02)  # the others had their chance
+        assert (len(taken), slow.booked) == (GROUP, [])
+        slow.goes_on.set()
+        for each in done:
+            each.result(60)
+    committer.close()
+    assert sorted(slow.booked) == sorted(f"p{number}" for number in range(2 * GROUP))
+
+
+def test_papers_that_cost_no_call_wait_for_nobody(slow: SlowLedger, committer: Committer) -> None:
+    for number in range(3 * GROUP):
+        committer.add(finished(number, calls=()))
+    slow.goes_on.set()
+    committer.close()
+    assert len(slow.booked) == 3 * GROUP
+
+
+def test_a_ledger_that_fails_holds_nobody_up(slow: SlowLedger) -> None:
+    class Broken(SlowLedger):
+        def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
+            raise OSError(28, "No space left on device")
+
+    said: list[str] = []
+    backend: Any = Backend(Broken(), slow, slow, FakeClock())  # type: ignore[arg-type]
+    committer = Committer(backend, "job-a", on_failure=said.append)
+    for number in range(3 * GROUP):
+        committer.add(finished(number))
+    committer.close()
+    assert len(said) == 1
+    assert "No space left" in said[0]
