@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from handlers.corpus.fields.field_text import RecordError, chosen, is_nothing, plain_text
 from handlers.corpus.fields.html_text import html_as_text
-from handlers.corpus.fields.listed_text import in_brackets, quoted_items
+from handlers.corpus.fields.listed_text import in_brackets, objects_in, quoted_items
 from handlers.corpus.text import clean_prose
 
 _NAMES = (
@@ -61,18 +62,28 @@ def keywords_of(value: object, language: str | None) -> tuple[str, ...]:
 
 def _words(value: object, language: str | None, depth: int) -> Iterator[str]:
     if isinstance(value, str):
-        yield from _separated(value)
+        objects = objects_in(value.strip()) if "{" in value else None
+        yield from _separated(value) if objects is None else _words(objects, language, depth + 1)
     elif isinstance(value, list) and depth < _DEEPEST:
         for each in value:
             whole = isinstance(each, str) and (len(value) > 1 or not _PACKED.search(each))
             yield from [_clean(each)] if whole else _words(each, language, depth + 1)
     elif isinstance(value, dict) and depth < _DEEPEST:
-        held = next((value[name] for name in _NAMES if name in value), None)
-        if held is None and (held := chosen(value, language)) is value:
-            raise RecordError("keywords is an object that has no words")
-        yield from _words(held, language, depth + 1)
+        yield from _words_of_object(value, language, depth)
     else:
         yield plain_text("keywords", value)
+
+
+def _words_of_object(value: dict[str, Any], language: str | None, depth: int) -> Iterator[str]:
+    names = [name for name in _NAMES if name in value]
+    if not names and value:
+        held = chosen(value, language)
+        if held is value:
+            raise RecordError("keywords is an object that has no words")
+        yield from _words(held, language, depth + 1)
+    for name in names[:1]:  # a keyword's own name comes apart nowhere
+        held = value[name]
+        yield from [_clean(held)] if isinstance(held, str) else _words(held, language, depth + 1)
 
 
 def _separated(text: str) -> Iterator[str]:

@@ -5,8 +5,10 @@ Every scan is one pass: a hostile text costs its length.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from typing import Any
 
 _QUOTED = re.compile(
     r"[uUbB]?(?:\"((?:[^\"\\]|\\.|\"\")*+)\"|'((?:[^'\\]|\\.)*+)')\s*+(?:[,;，；、]\s*+|$|(?=[\"']))",
@@ -15,6 +17,8 @@ _QUOTED = re.compile(
 _BARE = re.compile(r"([^,;，；、\"']++)(?:[,;，；、]\s*+|$)")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\n", "b": "", "f": "\n", "/": "/"}
+_MOST_OBJECTS = 10_000
+"""Characters that Python's own parser is given."""
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
@@ -30,6 +34,22 @@ def quoted_items(text: str) -> list[str] | None:
     if "\\u" in inner and (items := _as_json(text)) is not None:
         return items
     return _items(inner)
+
+
+def objects_in(text: str) -> list[Any] | None:
+    """A list of objects as text, JSON's or Python's; None if it is none, or long."""
+    if text[:2] != "[{" or len(text) > _MOST_OBJECTS:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        if "\\" in text:  # which Python may warn of
+            return None
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            return None
+    return value if isinstance(value, list) and all(isinstance(each, dict) for each in value) else None
 
 
 def in_brackets(text: str) -> str:

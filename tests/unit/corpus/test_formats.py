@@ -178,6 +178,12 @@ def test_an_unclosed_quote_at_the_end_is_a_bad_record(tmp_path: Path) -> None:
     assert reasons(rows)[3] == "not CSV: unexpected end of data; with it lines 4 to 4"
 
 
+def test_marks_and_spreadsheets_signs_are_no_part_of_names_and_values(tmp_path: Path) -> None:
+    text = '\ufeff\ufeffid,title\n"=""007""",x\n"=A(""1"")",y\n'
+    rows = read(open_source(saved(tmp_path, "a.csv", text.encode())))
+    assert [row for _, row in rows] == [{"id": "007", "title": "x"}, {"id": '=A("1")', "title": "y"}]
+
+
 def test_a_csv_field_may_be_longer_than_the_modules_default(tmp_path: Path) -> None:
     rows = read(open_source(saved(tmp_path, "a.csv", b"id,body\n1," + b"x" * 300_000 + b"\n")))
     assert len(rows[0][1]["body"]) == 300_000

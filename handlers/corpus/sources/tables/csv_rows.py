@@ -21,6 +21,8 @@ _PROSE = re.compile(r"\s|[，。；：、！？（）,;]|.{65}", re.DOTALL)
 
 _BROKEN = "fewer columns than the header has, and no id first: a record broken over lines without quotes?"
 
+_AS_TEXT = re.compile(r"=\"([^\"]*)\"")
+"""How a spreadsheet is told that digits are no number."""
 _PART = "part of the record in line {}, which is broken"
 _OPEN = "not CSV: a quote is opened that is not closed before the next row"
 
@@ -75,7 +77,7 @@ def _header(lines: RowLines, name: str) -> _Table | None:
         return None
     except (csv.Error, UnreadableLineError) as error:
         raise SourceError(f"{name}, line {lines.first}: the header cannot be read ({error})") from error
-    names = [" ".join(column.split()) for column in names]
+    names = [" ".join(column.replace("\ufeff", "").split()) for column in names]
     twice = sorted(column for column, count in Counter(names).items() if column and count > 1)
     if twice:
         raise SourceError(
@@ -206,6 +208,9 @@ class _Table:
 
     def _record(self, cells: Sequence[str], first: int) -> Record:
         record = {name: cell for name, cell in zip(self.names, cells, strict=False) if cell}
+        for name, cell in record.items():
+            if cell[0] == "=" and (as_text := _AS_TEXT.fullmatch(cell)):
+                record[name] = as_text[1]
         if record.pop("", None):
             self.unnamed = self.unnamed or first
         return record

@@ -32,6 +32,8 @@ from tests.builders.growth import assert_linear, repeated
         ("深度学习　图像", ["深度学习", "图像"]),
         ("关键词：深度\n学习；b", ["深度学习", "b"]),
         ("Parkinson's disease, Alzheimer's disease", ["Parkinson's disease", "Alzheimer's disease"]),
+        ("[{'name': 'a'}, {'name': 'b, c'}]", ["a", "b, c"]),
+        ('[{"name": "a"}]', ["a"]),
         ("[]", []),
         ("nan", []),
         (["a, b; c", "2,4-D"], ["a, b; c", "2,4-D"]),
