@@ -17,14 +17,13 @@ BAR = "papers"
 
 
 def run(
-    folder: Path, papers: int, narrowed: tuple[float, int] | None = None, **environment: str
+    folder: Path, papers: int, narrowed: tuple[float, int] | None = None, *, term: str = "xterm-256color"
 ) -> Recording:
     source = corpus(folder / "papers.jsonl", papers)
     line = [sys.executable, "-m", "handlers.cli", "run", str(source), "--state", str(folder / "state")]
-    clean = {name: "" for name in os.environ if name.startswith("PAPERFLEET_")}
-    return record(
-        [*line, "--jobs", "1", "--workers", "2"], narrowed=narrowed, environment=clean | environment
-    )
+    environment = dict.fromkeys((name for name in os.environ if name.startswith("PAPERFLEET_")), "")
+    line += ["--jobs", "1", "--workers", "2"]
+    return record(line, narrowed=narrowed, environment=environment | {"TERM": term})
 
 
 def bars(frame: list[str]) -> int:
@@ -32,7 +31,7 @@ def bars(frame: list[str]) -> int:
 
 
 def test_a_run_is_drawn_in_place_and_ends_with_how_it_stands(tmp_path: Path) -> None:
-    shown = run(tmp_path, 300, term="xterm-256color")
+    shown = run(tmp_path, 300)
     assert shown.code == 0
     assert max(map(bars, shown.frames)) == 1
     assert any(re.search(" s left| second left", row) for frame in shown.frames for row in frame)
@@ -44,7 +43,7 @@ def test_a_run_is_drawn_in_place_and_ends_with_how_it_stands(tmp_path: Path) -> 
 
 
 def test_a_window_that_is_narrowed_keeps_no_ghosts(tmp_path: Path) -> None:
-    shown = run(tmp_path, 600, (4.0, 50), term="xterm-256color")
+    shown = run(tmp_path, 600, (4.0, 50))
     assert max(map(bars, shown.frames)) == 1
     assert shown.code == 0
 
