@@ -133,11 +133,11 @@ class Planner:
         )
 
     def _expected(self) -> PlanBasis:
-        """Of the papers that this run has left and that need a call, at the pace that its last session
-        showed."""
-        figures = self._adapters.ledger.batch_figures(self._record.run_id)
-        left = min(self._pending, round(project(figures).rest.papers))
+        """Of the papers that need a call, at the pace that the run's last session showed. Those that ended
+        without a result are not tried again."""
         workload, assumptions = self._basis.workload, self._basis.assumptions
+        ended = self._totals.counts["flagged"] + self._totals.counts["failed"]
+        left = min(self._pending, max(0, workload.sent - ended))
         if left != workload.sent:
             workload = workload.scaled(left)
         if self._last is not None and self._last.papers_per_worker_hour:

@@ -13,6 +13,8 @@ from handlers.reporting.projection import Rest
 
 _WINDOW, _LEAST = 60.0, 5.0
 """Seconds."""
+_FEW = 3
+"""Looks that a pace is taken of at least."""
 _SIGMAS = 2.0
 _INSTANT = 1e-6
 """Seconds: two looks closer than this tell no rate."""
@@ -100,7 +102,9 @@ class Forecast:
             return []
         now = self._seen[-1].at
         since = now - min(_WINDOW, max(_LEAST, (now - self._began) / 4))
-        return [look for look in self._seen if look.workers and look.at >= since]
+        at_work = [look for look in self._seen if look.workers]
+        recent = [look for look in at_work if look.at >= since]
+        return recent if len(recent) >= _FEW else at_work[-_FEW:]
 
     def _wandering(self, seconds: float) -> float:
         """How far the end has moved from look to look in the last minute, as a share of what is left."""

