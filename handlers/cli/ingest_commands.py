@@ -133,6 +133,8 @@ class _Trial:
         typer.echo(f"status: {result.status}" + (f" ({result.error})" if result.error else ""))
         for check in result.checks:
             typer.echo(f"  {check.verdict:4}  {check.name}  {check.detail}")
+        for fault in result.faults:
+            typer.echo(f"  in its calls: {fault.name}  {fault.detail}")
         typer.echo(json.dumps(result.fields, ensure_ascii=False, indent=2))
         typer.echo(f"cost: ${usd(self._cost):.6f}")
 

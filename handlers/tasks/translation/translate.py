@@ -139,7 +139,8 @@ class TranslateTask:
             for key, part in work.parts.items()
             if key in fields
         )
-        verdict = replace(verdict, checks=(*verdict.checks, exact))
+        if verdict.checks != (_NO_TEXT,):
+            verdict = replace(verdict, checks=(*verdict.checks, exact))
         return TaskResult(
             status="flagged" if verdict.failed else "done",
             fields=self._joined(paper, texts) if fields or not work.parts else {},

@@ -14,6 +14,8 @@ from handlers.domain.call_errors import ContentFilteredError, FatalError, TooLon
 from handlers.domain.paper import Paper
 from handlers.domain.result import TaskResult
 from handlers.domain.run import RunSpec
+from handlers.tasks.translation.gate.gate import GateInput, check
+from handlers.tasks.translation.prompt import system_prompt
 from handlers.tasks.translation.translate import TranslateTask
 
 WORDS = {
@@ -252,6 +254,41 @@ def test_the_checks_of_a_flagged_paper_are_of_the_texts_that_are_kept(
     assert (result.status, failed(result)) == ("flagged", checks)
     assert {fault.name for fault in result.faults} >= set(faults)
     assert result.error in (*checks, "content_filter", "too_long")
+
+
+def source_left(segments: Segments) -> object:
+    return dict(segments)
+
+
+def half_of_it(segments: Segments) -> object:
+    return {key: translated(text) for key, text in list(segments.items())[:1]}
+
+
+ANSWERS = (
+    well, without_placeholders, source_left, half_of_it, said("no"), said("{", "length"),
+    said("I'm sorry, I can't help with translating this text."), raising(FILTERED), raising(TOO_LONG),
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=6))
+def test_whatever_was_answered_the_checks_are_those_of_the_stored_text(
+    answers: list[Callable[[Segments], object]],
+) -> None:
+    given_paper = paper(keywords=["温度", "压力"])
+    result = TranslateTask(spec()).run(given_paper, Script(*answers))
+    assert (result.status == "flagged") == bool(failed(result)) == bool(result.error)
+    assert ([check.name for check in result.checks] == ["no_text"]) == (result.fields == {})
+    if result.fields:
+        fields = result.fields
+        texts = {"title": fields["title"], "abstract": fields["abstract"]}
+        texts |= {f"keywords/{number}": word for number, word in enumerate(fields["keywords"])}
+        sources = {"title": given_paper.title, "abstract": given_paper.abstract}
+        sources |= {f"keywords/{number}": word for number, word in enumerate(given_paper.keywords)}
+        for number, span in enumerate(("$x _ { 1 }$", "$y$"), start=1):
+            texts["abstract"] = texts["abstract"].replace(span, f"⟦{number}⟧")
+            sources["abstract"] = sources["abstract"].replace(span, f"⟦{number}⟧")
+        seen = check(GateInput(sources, "zh", "en", system_prompt("en")), json.dumps(texts), "stop")
+        assert list(seen.failed) == [name for name in failed(result) if name != "mathematics"]
 
 
 def test_a_kept_text_that_passes_is_done_whatever_its_calls_did() -> None:
