@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.model_server import RunningServer, ServerSettings
 from tests.builders.model_server_calls import (
     SEGMENTS,
     chat,
@@ -19,6 +19,7 @@ from tests.builders.model_server_calls import (
     raw,
     reset,
 )
+from tests.builders.warm import start
 
 
 @pytest.fixture(scope="module")

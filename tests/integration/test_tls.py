@@ -13,8 +13,9 @@ from handlers.domain.call_errors import FatalError
 from handlers.errors import UsageError
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
-from handlers.model_server import ServerSettings, start
+from handlers.model_server import ServerSettings
 from tests.benchmarks.extreme import certificate
+from tests.builders.warm import start
 
 _REQUEST = ChatRequest(messages=(Message(role="user", content="题目"),), max_tokens=100)
 
