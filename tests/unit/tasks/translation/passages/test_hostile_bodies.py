@@ -9,6 +9,7 @@ import pytest
 from handlers.tasks.translation.passages.body_segments import plan_body
 from handlers.tasks.translation.passages.joined_body import join_body
 from handlers.tasks.translation.passages.passages import passages
+from tests.builders.growth import assert_linear, repeated
 
 UNITS = (
     *(
@@ -77,12 +78,6 @@ def cut(text: str) -> None:
     join_body(text, plan, {})
 
 
-def cpu(text: str) -> float:
-    before = time.thread_time()
-    cut(text)
-    return time.thread_time() - before
-
-
 def test_many_openers_and_no_end_among_them_cost_next_to_nothing() -> None:
     before = time.thread_time()
     for unit in ("$$\n", "```a\n", "<table>", "<!--\n", "\\begin{align}\n"):
@@ -92,8 +87,5 @@ def test_many_openers_and_no_end_among_them_cost_next_to_nothing() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_body_four_times_as_long_takes_hardly_more_than_four_times_as_long(unit: str) -> None:
-    long = (unit * (400_000 // len(unit) + 1))[:400_000]
-    quick = cpu(long[:100_000])
-    assert quick < 2.0
-    assert cpu(long) < max(0.5, 6 * quick)
+def test_a_body_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    assert_linear(repeated(unit), cut, size=400_000)
