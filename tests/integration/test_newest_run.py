@@ -23,7 +23,7 @@ DAY = 86_400.0
 def state(tmp_path: Path) -> Iterator[Path]:
     """Runs of today, of three days ago and of a pilot."""
     ledger, now = SqliteLedger(tmp_path / "ledger.sqlite3"), SystemClock().now()
-    for run, days in (("june", 3), ("default", 0.1), ("pilot-abc-20", 0)):
+    for run, days in (("june", 3), ("default", 0.1), ("pilot-abc-20", 0.0008)):
         ledger.add_batches([values.batch("b1", ["p1", "p2"], run_id=run)])
         record = values.run_record(run, papers=2)
         ledger.create_run(replace(record, created_at=now - days * DAY))
@@ -43,7 +43,7 @@ def test_the_runs_of_a_state_are_listed(state: Path) -> None:
     shown = ran(state, "runs").out.splitlines()
     rows = [" ".join(line.split()) for line in shown if " of " in line]
     assert rows == [
-        "pilot-abc-20 paused 0 of 2 0 0 $0.0000 0 s",
+        "pilot-abc-20 paused 0 of 2 0 0 $0.0000 1 min",
         "default paused 0 of 2 0 0 $0.0000 2 h",
         "june paused 1 of 2 0 0 $3.2500 3 days",
     ]

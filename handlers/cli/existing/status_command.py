@@ -13,7 +13,6 @@ from handlers.cli.existing.opened_run import opened_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.domain.run_report import RunReport
-from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.runs.summarise import summarise
 from handlers.state_paths import RUN_PLAN, run_folder
@@ -59,6 +58,8 @@ def report_of(adapters: State, run_id: str, *, detail: bool = False) -> RunRepor
 
 def _watch(adapters: State, run_id: str, first: RunReport) -> None:
     """Show progress on stderr as the session does, and the report once no job works on the run."""
+    from handlers.reporting.progress import Progress  # nobody else here waits for it
+
     summary = first
     with Progress(Console(stderr=True, highlight=False)) as progress:
         while summary.state == "running":
