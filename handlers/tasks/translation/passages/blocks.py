@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from handlers.tasks.translation.passages.body_lines import BodyLines
 from handlers.tasks.translation.passages.constructs import Kind, construct_at
+from handlers.tasks.translation.passages.reference_rule import is_references_heading
 
 _MARKS = re.compile(
     r"(?:[ \t]{0,9}+(?:>|[-*+•](?=[ \t])|\d{1,9}[.)](?=[ \t])|#{1,6}(?=[ \t])|\[\^[^\]\s]{1,40}+\]:"
@@ -21,6 +22,7 @@ _MARKS = re.compile(
 """What stands before a block's own text: of a quote, a list, a heading, a footnote, a task."""
 _HEADING = re.compile(r"(#{1,6})(?:[ \t]|\Z)")
 _CLOSING_MARKS = re.compile(r"[ \t]++#++[ \t]*+\Z")
+_TAGS = re.compile(r"(?:</?[A-Za-z][^<>\n]{0,4000}+>[ \t]*+)++")
 _BARE_HASHES = re.compile(r"#++")
 _RULE = re.compile(r"(?:=[ \t]*+){3,}+|(?:-[ \t]*+){3,}+|(?:\*[ \t]*+){3,}+|(?:_[ \t]*+){3,}+")
 _IMAGES = re.compile(
@@ -75,7 +77,7 @@ class _Scanner:
                 number += 1
                 continue
             inside = self._formula == "$$" and text.startswith("$$", start)
-            found = None if inside else self._single(start, end) or self._running(number, start)
+            found = None if inside else self._running(number, start) or self._single(start, end)
             if found is None:
                 yield from self._text_line(number, start, end)
                 number += 1
@@ -103,16 +105,17 @@ class _Scanner:
         return Block(kind, start, end, start, end)
 
     def _single(self, start: int, end: int) -> Block | None:
-        """A heading, a rule or images alone."""
+        """A heading, a rule, or images or tags alone."""
         first = self._text[start]
-        if first not in "#=-*_!":
+        if first not in "#=-*_!<":
             return None
         line = self._text[start:end]
         if first == "!":
             return Block("image", start, end, start, end) if _IMAGES.fullmatch(line) else None
         if (heading := _HEADING.match(line)) is not None:
             return self._heading(line, start, len(heading[1]))
-        return Block("rule", start, end, start, end) if _RULE.fullmatch(line) else None
+        alone = _RULE.fullmatch(line) or _TAGS.fullmatch(line)
+        return Block("rule", start, end, start, end) if alone else None
 
     def _heading(self, line: str, start: int, level: int) -> Block:
         closing = _CLOSING_MARKS.search(line, max(level, len(line) - 200))
@@ -143,6 +146,8 @@ class _Scanner:
         if any(
             mark.match(text, start) and mark.match(text, opened) for mark in (_LIST_ITEM, _ITEM, _CAPTION)
         ):
+            return True
+        if _ITEM.match(text, start) and is_references_heading(text[opened : min(opened + 60, start)].strip()):
             return True
         if self._formula and "$" in text[start : lines.ends[number]]:
             return False

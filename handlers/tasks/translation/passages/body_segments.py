@@ -77,7 +77,7 @@ def plan_body(body: str, language: str) -> BodyPlan:
         if not rule and block.kind in _TABLES:
             mine, rule = list(_cells(body, block, f"body/{number}", language, cells)), "table"
             notes["half_table"] += is_half(body, block)
-        elif not rule and block.kind != "heading" and is_reference(text, listed=listed):
+        elif not rule and _is_entry(body, block, listed=listed):
             rule = "reference"
         elif not rule:
             mine, rule = list(_pieces(text, block, f"body/{number}", language)), "other_language"
@@ -115,6 +115,11 @@ def _cells(body: str, block: Block, key: str, language: str, known: dict[str, st
             name = f"{key}/{number}"
             first = known.setdefault(text, name)
             yield BodySegment(name, start, end, masked, "" if first == name else first)
+
+
+def _is_entry(body: str, block: Block, *, listed: bool) -> bool:
+    """Whether a block is one of a bibliography, its number included, which may be a list's mark."""
+    return block.kind != "heading" and is_reference(body[block.start : block.inner_end], listed=listed)
 
 
 def _odd_dollars(text: str) -> bool:

@@ -15,7 +15,7 @@ _HEADING = re.compile(
 _ITEM = re.compile(r"\W{0,3}(?:[\[［【(（]\s{0,3}\d{1,4}|\d{1,4}\s{0,3}[.．、)）\]］】])")
 _PUBLISHED = re.compile(
     r"[\[［]\s{0,3}(?:[JMDCPSRNZGAK]|EB|DB|CP)\s{0,3}(?:/\s{0,3}OL)?\s{0,3}[\]］]"
-    r"|(?<![A-Za-z])(?:doi|et\s?al|vol|pp|eds?|proc|arxiv|isbn|press|journal|j)\b|出版社|学报|大学[,，]",
+    r"|(?<![A-Za-z])(?:doi|et\s?al|vol|pp|eds?|proc|arxiv|isbn|press|journal)\b|出版社|学报|大学[,，]",
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?<![\d.A-Za-z])(?:1[89]|20)\d\d(?!\d|\s{0,3}[年.]\d?[%％年])(?!年)")

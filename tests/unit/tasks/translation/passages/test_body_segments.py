@@ -44,6 +44,9 @@ def test_segments_are_disjoint_in_order_and_each_in_one_passage(text: str, langu
         ("Abstract: nothing to be translated", "other_language"),
         ("$x$ = $y$ [1-3]", "other_language"),
         ("# 参考文献\n\n[1] 王三. 水温[J]. 水科学, 2010.", "reference"),
+        ("# 参考文献\n\n1. 玻恩. 晶格动力学理论. 北京, 1989.", "reference"),
+        ("参考文献：\n[1] 王三. 水温[J]. 水科学, 2010.", "reference"),
+        ("<div align=center>", "other_language"),
     ],
 )
 def test_a_block_is_kept_by_a_rule_that_has_a_name(text: str, rule: str) -> None:
