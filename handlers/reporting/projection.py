@@ -121,6 +121,10 @@ class _Sums:
     calls: _Line = field(default_factory=lambda: _Line(_EVEN))
     seconds: _Line = field(default_factory=lambda: _Line(_EVEN))
     settled: int = 0
+    ended: int = 0
+    """Papers of batches of which none waits, and those of them that took a call. Results that are taken over
+    come at once, before the papers of their batch that need one."""
+    ended_paid: int = 0
     busy_ms: int = 0
     waiting: dict[int, _Waiting] = field(default_factory=dict)
 
@@ -128,13 +132,18 @@ class _Sums:
         if batch.tokens <= 0 or batch.papers <= 0:
             return
         size = batch.tokens / batch.papers
-        if batch.settled > 0:
-            self.settled += batch.settled
-            self.busy_ms += batch.busy_ms
-            self.cost.add(size, batch.settled, batch.cost)
-            if batch.calls or not batch.cost:  # an earlier release counted none
-                self.calls.add(size, batch.settled, batch.calls)
-                self.seconds.add(size, batch.settled, batch.busy_ms / 1000)
+        uncounted = batch.cost > 0 and not batch.calls  # by an earlier release
+        paid = batch.settled if uncounted else min(batch.settled, batch.calls)
+        self.settled += batch.settled
+        self.busy_ms += batch.busy_ms
+        if batch.settled >= batch.papers:
+            self.ended += batch.settled
+            self.ended_paid += paid
+        if paid:
+            self.cost.add(size, paid, batch.cost)
+            if not uncounted:
+                self.calls.add(size, paid, batch.calls)
+                self.seconds.add(size, paid, batch.busy_ms / 1000)
         if batch.papers > batch.settled:
             waiting = self.waiting.setdefault(round(_EIGHTHS * math.log2(size)), _Waiting())
             waiting.papers += batch.papers - batch.settled
@@ -153,7 +162,8 @@ def project(batches: Iterable[BatchFigures], guess: Line | None = None) -> Proje
         sums.add(batch)
     lines = {name: line.fitted() for name, line in _lines(sums).items()}
     lines["cost"] = lines["cost"] or guess
-    sizes = tuple(_rest(sums.waiting[key], lines) for key in sorted(sums.waiting, reverse=True))
+    paid = sums.ended_paid / sums.ended if sums.ended else 1.0
+    sizes = tuple(_rest(sums.waiting[key], lines, paid) for key in sorted(sums.waiting, reverse=True))
     return Projection(sizes, lines["cost"] is not None, sums.settled, sums.busy_ms / 1000)
 
 
@@ -161,9 +171,10 @@ def _lines(sums: _Sums) -> dict[str, _Line]:
     return {"cost": sums.cost, "calls": sums.calls, "seconds": sums.seconds}
 
 
-def _rest(waiting: _Waiting, lines: Mapping[str, Line | None]) -> Rest:
+def _rest(waiting: _Waiting, lines: Mapping[str, Line | None], paid: float) -> Rest:
+    """``paid``: share of the papers that take a call: the others' results are taken over."""
+    papers, tokens = waiting.papers * paid, waiting.tokens * paid
     amounts = {
-        name: line[0] * waiting.papers + line[1] * waiting.tokens if line is not None else 0.0
-        for name, line in lines.items()
+        name: line[0] * papers + line[1] * tokens if line is not None else 0.0 for name, line in lines.items()
     }
-    return Rest(waiting.papers, waiting.tokens, **amounts)
+    return Rest(papers, tokens, **amounts)

@@ -180,13 +180,14 @@ def main() -> int:
     parser.add_argument("--tpm", type=float)
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--state", type=Path)
+    parser.add_argument("--run-id", default="r")
     options = parser.parse_args()
     if options.corpus is None and options.state is None:
         parser.error("give a CORPUS or a --state")
     with tempfile.TemporaryDirectory() as folder:
         if options.state is None:
             run(options, Path(folder))
-        return int(not _print(Replay(recorded(options.state or Path(folder), "r"))))
+        return int(not _print(Replay(recorded(options.state or Path(folder), options.run_id))))
 
 
 def _print(replay: Replay) -> bool:

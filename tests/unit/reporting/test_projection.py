@@ -59,6 +59,15 @@ def test_nothing_is_known_before_a_paper_that_needs_a_call_is_done() -> None:
     assert project([]).rest.papers == 0
 
 
+def test_results_that_are_taken_over_at_once_say_nothing_of_the_papers_that_wait() -> None:
+    ended = BatchFigures(2000, 20, 20, NanoUsd(10_000), 10, 5000)
+    taken_up = BatchFigures(2000, 20, 10, NanoUsd(0), 0, 0)
+    waits = BatchFigures(2000, 20, 0, NanoUsd(0), 0, 0)
+    projection = project([ended, ended, taken_up, waits])
+    rest = projection.rest
+    assert (rest.papers, round(rest.cost), round(rest.calls), round(rest.seconds, 6)) == (15, 15_000, 15, 7.5)
+
+
 def test_a_budget_covers_the_heaviest_papers_first() -> None:
     projection = project(half_done(0.2))
     paid = projection.within(projection.rest.cost / 2)
