@@ -233,10 +233,11 @@ def _numbers(pair: _Pair) -> Iterator[_Finding]:
         yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
     yield from (pair.fail("numbers", sentence) for sentence in compared.contradicted)
     yield from (pair.ask("numbers", sentence) for sentence in compared.uncertain)
-    if not pair.source_prose.isalpha():  # as most keywords
-        for old, new, sure in changed_strings(pair.source_prose, pair.prose):
-            sentence = f"{new[:_QUOTED]} stands for {old[:_QUOTED]}"
-            yield pair.fail("numbers", sentence) if sure else pair.ask("numbers", sentence)
+    if pair.source_prose.isalpha():  # as most keywords
+        return
+    for old, new, sure in changed_strings(pair.source_prose, pair.prose):
+        sentence = f"{new[:_QUOTED]} stands for {old[:_QUOTED]}"
+        yield pair.fail("numbers", sentence) if sure else pair.ask("numbers", sentence)
     if fewer := rarer(pair.source_prose, pair.prose):
         yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(fewer)}")
 

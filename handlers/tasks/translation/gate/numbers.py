@@ -34,6 +34,7 @@ _WHOLE_DIGITS = re.compile(
 """Numbers of two digits or more, whole: no pieces of lists and versions."""
 _LONG_DIGITS = re.compile(r"[0-9](?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
 """All of these and others."""
+_DIGIT = re.compile("[0-9]")
 _SHORT = 6
 """Characters of a source without digits up to which number words are not compared: keywords."""
 _FAR = 24
@@ -78,6 +79,8 @@ class _Texts(NamedTuple):
 
 def compare(source: str, answer: str) -> Comparison:
     """Compare two texts without placeholders. Linear in their length."""
+    if len(source) <= _SHORT and source.isalpha() and answer.isascii() and not _DIGIT.search(answer):
+        return _SAME
     texts = _Texts.of(source, answer)
     in_source, in_answer = mentions(texts.source), mentions(texts.answer)
     if not in_source and not in_answer:
