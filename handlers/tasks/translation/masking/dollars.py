@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from handlers.tasks.translation.masking.prices import are_two_prices, may_be_money, money
+from handlers.tasks.translation.masking.prices import are_two_prices, follow_prices, may_be_money, money
 
 Span = tuple[int, int]
 
@@ -61,6 +61,8 @@ def dollar_spans(text: str, *, prices: bool = True) -> list[Span]:
     if text.count("$") > _MOST_DOLLARS:
         return [match.span() for match in _QUICK.finditer(text)]
     places, escaped, opaque = _dollars(text)
+    if prices and follow_prices(text, places):
+        return opaque
     paid = frozenset[int]()
     maybe = may_be_money(text) if prices else paid
     if maybe:
