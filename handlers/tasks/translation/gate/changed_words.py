@@ -50,6 +50,7 @@ _ORDINARY = _split(
     " ten|十 eleven|十一 twelve|twelfth|十二"
 )
 _ROMAN_SIGNS = "ⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹⅺⅻ"
+_MAY_BE_ROMAN = re.compile(f"[ivx{_ROMAN_SIGNS}](?:(?<=[{_ROMAN_SIGNS}])|[ivx])")
 _IN_ROMAN = re.compile(rf"[{_ROMAN_SIGNS}]|(?<![a-z0-9-])(?:ii|iii|iv|vi{{1,3}}|ix|xi{{1,2}})(?![a-z0-9-])")
 _IN_NAME = re.compile(r"[0-9](?:(?<=[A-Za-z].)|(?<=[A-Za-z][-‐‑].))[A-Za-z0-9]{0,12}")
 _BEFORE = re.compile(r"(?<![A-Za-z0-9^.])[A-Za-z]{1,12}[-‐‑]?$")
@@ -73,7 +74,7 @@ def words_to_explain(source: str, answer: str) -> tuple[list[str], list[str]]:
 
 def changed_romans(source: str, answer: str) -> list[tuple[str, str]]:
     """A Roman numeral of one lower-case text that the other does not say, and the one that stands there."""
-    mine = _romans(source)
+    mine = _romans(source) if _MAY_BE_ROMAN.search(source) else None
     if not mine:
         return []
     theirs = _romans(answer)

@@ -94,7 +94,9 @@ def _is_likely(before: str, after: str) -> bool:
 
 def follow_prices(text: str, places: Sequence[int]) -> bool:
     """Whether each of several dollars stands right after an amount: ``from 5$ to 10$``."""
-    if len(places) < 2 or not all(text[place - 1 : place].isdecimal() for place in places):
+    if len(places) < 2 or not text[places[0] - 1 : places[0]].isdecimal():
+        return False
+    if not all(text[place - 1 : place].isdecimal() for place in places):
         return False
     between = (text[start + 1 : end] for start, end in pairwise(places))
     return all(_PROSE.search(words) is not None and not _SIGN.search(words) for words in between)
