@@ -50,6 +50,7 @@ _ORDINARY = _split(
     " ten|十 eleven|十一 twelve|twelfth|十二"
 )
 _ROMAN_SIGNS = "ⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹⅺⅻ"
+_ALONE = re.compile(r"[0-9](?<![0-9.].)[0-9]{0,9}(?![0-9.])")
 _MAY_BE_ROMAN = re.compile(f"[ivx{_ROMAN_SIGNS}](?:(?<=[{_ROMAN_SIGNS}])|[ivx])")
 _IN_ROMAN = re.compile(rf"[{_ROMAN_SIGNS}]|(?<![a-z0-9-])(?:ii|iii|iv|vi{{1,3}}|ix|xi{{1,2}})(?![a-z0-9-])")
 _IN_NAME = re.compile(r"[0-9](?:(?<=[A-Za-z].)|(?<=[A-Za-z][-‐‑].))[A-Za-z0-9]{0,12}")
@@ -84,7 +85,7 @@ def changed_romans(source: str, answer: str) -> list[tuple[str, str]]:
 
 
 def _is_said(value: int, text: str) -> bool:
-    return str(value) in text or any(word in text for word in _ORDINARY[value].split("|"))
+    return str(value) in _ALONE.findall(text) or any(word in text for word in _ORDINARY[value].split("|"))
 
 
 def _romans(text: str) -> set[int]:

@@ -62,7 +62,8 @@ def test_what_is_no_change_of_a_number_is_no_doubt(source: str, answer: str) -> 
 @pytest.mark.parametrize(
     ("source", "good", "bad"),
     [
-        ("采用Ⅲ级标准评价。", "By the grade III standard.", "By the grade II standard."),
+        ("采用Ⅲ级标准评价。", "By grade III.", "By grade II."),
+        ("Ⅲ级标准下优良率为92.7%。", "By grade III it is 92.7%.", "By grade II it is 92.7%."),
         ("Ⅱ型糖尿病患者的治疗。", "Treatment of type 2 diabetes.", "Treatment of type III diabetes."),
         ("Ⅰ、Ⅱ、Ⅲ期患者的预后。", "Stage I, II and III patients.", "Stage I, II and IV patients."),
         ("样品均平行测定两次。", "Samples were run in duplicate.", "Samples were run in triplicate."),
