@@ -39,9 +39,20 @@ _WORDS = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
     "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 )
+_COPIES = {"in duplicate": 2, "in triplicate": 3, "in quadruplicate": 4}
 _ENGLISH = re.compile(
-    rf"(?<![a-z0-9.-])({_WORDS})(?![a-z]|-(?:{_WORDS}|one)|(?: and)? (?:hundred|thousand|million))"
+    rf"(?<![a-z0-9.-])({_WORDS}|{'|'.join(_COPIES)})"
+    rf"(?![a-z]|-(?:{_WORDS}|one)|(?: and)? (?:hundred|thousand|million))"
 )
+_ROMAN = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+_ORDINARY = _split(
+    "- one|first|一 two|second|二 three|third|三 four|四 five|fifth|五 six|六 seven|七 eight|八 nine|ninth|九"
+    " ten|十 eleven|十一 twelve|twelfth|十二"
+)
+_ROMAN_SIGNS = "ⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹⅺⅻ"
+_ALONE = re.compile(r"[0-9](?<![0-9.].)[0-9]{0,9}(?![0-9.])")
+_MAY_BE_ROMAN = re.compile(f"[ivx{_ROMAN_SIGNS}](?:(?<=[{_ROMAN_SIGNS}])|[ivx])")
+_IN_ROMAN = re.compile(rf"[{_ROMAN_SIGNS}]|(?<![a-z0-9-])(?:ii|iii|iv|vi{{1,3}}|ix|xi{{1,2}})(?![a-z0-9-])")
 _IN_NAME = re.compile(r"[0-9](?:(?<=[A-Za-z].)|(?<=[A-Za-z][-‐‑].))[A-Za-z0-9]{0,12}")
 _BEFORE = re.compile(r"(?<![A-Za-z0-9^.])[A-Za-z]{1,12}[-‐‑]?$")
 _ELEMENTS = re.compile(
@@ -62,6 +73,27 @@ def words_to_explain(source: str, answer: str) -> tuple[list[str], list[str]]:
     return (unsaid, sorted(set(_ENGLISH.findall(answer)))) if unsaid else ([], [])
 
 
+def changed_romans(source: str, answer: str) -> list[tuple[str, str]]:
+    """A Roman numeral of one lower-case text that the other does not say, and the one that stands there."""
+    mine = _romans(source) if _MAY_BE_ROMAN.search(source) else None
+    if not mine:
+        return []
+    theirs = _romans(answer)
+    lost = sorted(value for value in mine - theirs if not _is_said(value, answer))
+    new = sorted(value for value in theirs - mine if not _is_said(value, source))
+    return [(_ROMAN[lost[0]].upper(), _ROMAN[new[0]].upper())] if lost and new else []
+
+
+def _is_said(value: int, text: str) -> bool:
+    return str(value) in _ALONE.findall(text) or any(word in text for word in _ORDINARY[value].split("|"))
+
+
+def _romans(text: str) -> set[int]:
+    """Of two letters: single ones are mostly symbols."""
+    found = (_ROMAN_SIGNS.find(each) + 1 or _ROMAN.index(each) for each in _IN_ROMAN.findall(text))
+    return {value for value in found if len(_ROMAN[value]) > 1}
+
+
 def _counted(text: str) -> list[str]:
     found = {
         match[1]
@@ -73,7 +105,7 @@ def _counted(text: str) -> list[str]:
 
 def value_of(word: str) -> frozenset[str]:
     """What a counted numeral or a number word may be."""
-    number = numeral(word)
+    number = _COPIES.get(word) or numeral(word)
     return frozenset({str(number)} if number else map(str, values_of(word)))
 
 

@@ -162,8 +162,8 @@ def _reading(answer: raw_answer.ParsedAnswer) -> Iterator[_Finding]:
     if answer.problem:
         yield _Finding("json", "fail", "", answer.problem)
     if answer.extra:
-        names = ", ".join(map(repr, answer.extra))
-        yield _Finding("json", "warn", "", f"The answer has keys that were not asked for: {names}.")
+        sentence = f"The answer has keys that were not asked for: {', '.join(map(repr, answer.extra))}."
+        yield _Finding("json", "warn", "", sentence)
 
 
 def _finish(answer: raw_answer.ParsedAnswer, reason: str | None) -> Iterator[_Finding]:
@@ -186,6 +186,8 @@ def _prose(text: str) -> str:
 
 
 def _placeholders(pair: _Pair) -> Iterator[_Finding]:
+    if "⟦" not in pair.source and "⟦" not in pair.text and "⟧" not in pair.text:
+        return
     expected, numbers = PLACEHOLDER.findall(pair.source), PLACEHOLDER.findall(pair.text)
     intact = _strays(pair.text, numbers) <= _strays(pair.source, expected)
     if expected == numbers and intact:
@@ -233,10 +235,11 @@ def _numbers(pair: _Pair) -> Iterator[_Finding]:
         yield pair.warn("numbers", f"digits stand that the source has not: {_listed(compared.doubtful)}")
     yield from (pair.fail("numbers", sentence) for sentence in compared.contradicted)
     yield from (pair.ask("numbers", sentence) for sentence in compared.uncertain)
-    if not pair.source_prose.isalpha():  # as most keywords
-        for old, new, sure in changed_strings(pair.source_prose, pair.prose):
-            sentence = f"{new[:_QUOTED]} stands for {old[:_QUOTED]}"
-            yield pair.fail("numbers", sentence) if sure else pair.ask("numbers", sentence)
+    if pair.source_prose.isalpha():  # as most keywords
+        return
+    for old, new, sure in changed_strings(pair.source_prose, pair.prose):
+        sentence = f"{new[:_QUOTED]} stands for {old[:_QUOTED]}"
+        yield pair.fail("numbers", sentence) if sure else pair.ask("numbers", sentence)
     if fewer := rarer(pair.source_prose, pair.prose):
         yield pair.warn("numbers", f"numbers stand less often than in the source: {_listed(fewer)}")
 
@@ -281,9 +284,8 @@ def _echo(pair: _Pair) -> Iterator[_Finding]:
         return
     scripts = scripts_of(pair.frame.source_language)
     if "latin" in scripts:
-        long = len(pair.prose.split()) > 6
-        sentence = "the source is repeated"
-        yield pair.fail("echo", sentence) if long else pair.warn("echo", sentence)
+        say = pair.fail if len(pair.prose.split()) > 6 else pair.warn
+        yield say("echo", "the source is repeated")
     elif letters(pair.source_prose, scripts):
         yield pair.fail("echo", "the source is repeated and not translated")
 

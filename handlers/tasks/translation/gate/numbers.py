@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from handlers.tasks.translation.gate.amounts import tokens_in, tokens_of
-from handlers.tasks.translation.gate.changed_words import changed_names, value_of, words_to_explain
+from handlers.tasks.translation.gate.changed_words import (
+    changed_names,
+    changed_romans,
+    value_of,
+    words_to_explain,
+)
 from handlers.tasks.translation.gate.chinese_numerals import implied_in, in_chinese
 from handlers.tasks.translation.gate.contradictions import contradictions
 from handlers.tasks.translation.gate.directions import turned_directions
@@ -34,6 +39,7 @@ _WHOLE_DIGITS = re.compile(
 """Numbers of two digits or more, whole: no pieces of lists and versions."""
 _LONG_DIGITS = re.compile(r"[0-9](?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
 """All of these and others."""
+_DIGIT = re.compile("[0-9]")
 _SHORT = 6
 """Characters of a source without digits up to which number words are not compared: keywords."""
 _FAR = 24
@@ -78,6 +84,8 @@ class _Texts(NamedTuple):
 
 def compare(source: str, answer: str) -> Comparison:
     """Compare two texts without placeholders. Linear in their length."""
+    if len(source) <= _SHORT and source.isalpha() and answer.isascii() and not _DIGIT.search(answer):
+        return _SAME
     texts = _Texts.of(source, answer)
     in_source, in_answer = mentions(texts.source), mentions(texts.answer)
     if not in_source and not in_answer:
@@ -113,16 +121,17 @@ def _renamed(texts: _Texts) -> list[str]:
 
 def _unsaid(texts: _Texts, in_source: set[Mention]) -> list[str]:
     """A doubt about numbers in words."""
+    changed = [f"{new} seems to stand for {old}" for old, new in changed_romans(texts.source, texts.answer)]
     unsaid, new = words_to_explain(texts.source, texts.answer)
     if not unsaid or not new:
-        return []
+        return changed
     known = _values(in_source)
     for read in (_spelled, _implied):
         known |= read(texts.source)
         new = [word for word in new if known.isdisjoint(value_of(word))]
         if not new:
-            return []
-    return [f"{unsaid[0]} is not said, and {new[0]} is not in the source"]
+            return changed
+    return [*changed, f"{unsaid[0]} is not said, and {new[0]} is not in the source"]
 
 
 def _known(text: str, numbers: set[Mention]) -> set[str]:

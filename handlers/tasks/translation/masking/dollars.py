@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from handlers.tasks.translation.masking.prices import are_two_prices, may_be_money, money
+from handlers.tasks.translation.masking.prices import are_two_prices, follow_prices, may_be_money, money
 
 Span = tuple[int, int]
 
@@ -61,14 +61,16 @@ def dollar_spans(text: str, *, prices: bool = True) -> list[Span]:
     if text.count("$") > _MOST_DOLLARS:
         return [match.span() for match in _QUICK.finditer(text)]
     places, escaped, opaque = _dollars(text)
+    if prices and follow_prices(text, places):
+        return opaque
     paid = frozenset[int]()
     maybe = may_be_money(text) if prices else paid
     if maybe:
         places, escaped, paid = _without_money(text, places, escaped, maybe)
-    found = list(_cheapest(text, places, escaped, _Money(paid, maybe)))
+    spans = list(_cheapest(text, places, escaped, _Money(paid, maybe)))
     if paid:
-        places, escaped = _but(places, escaped, {start for start, end in found if start == end})
-    spans = [(start, end) for start, end in found if start < end]
+        places, escaped = _but(places, escaped, {start for start, end in spans if start == end})
+        spans = [(start, end) for start, end in spans if start < end]
     return sorted(_seen_by_counting(text, places, escaped, spans) + opaque)
 
 
@@ -133,15 +135,14 @@ def _cheapest(text: str, places: list[int], escaped: list[bool], money: _Money) 
         if escaped[at]:
             best[at], choice[at] = _LEFT_ESCAPED + best[at + 1], at
             continue
-        price = places[at] in paid
-        best[at], choice[at] = (_MONEY if price else _STRAY) + best[at + 1], at
+        best[at], choice[at] = (_MONEY if paid and places[at] in paid else _STRAY) + best[at + 1], at
         for last, cost in _closers(text, places, escaped, at, money.maybe):
             if cost + best[last + 1] < best[at]:
                 best[at], choice[at] = cost + best[last + 1], last
     at = 0
     while at < count:
         start = places[at] - escaped[at]
-        is_price = choice[at] == at and places[at] in paid
+        is_price = paid and choice[at] == at and places[at] in paid
         yield start, start if is_price else places[choice[at]] + 1
         at = choice[at] + 1
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 _PREFIX = (
@@ -13,7 +14,9 @@ _ONE_LETTER = r"(?<![A-Za-z0-9$\\{^_.=<>+-])[ARCSZ]"
 _NAMED = re.compile(rf"{_PREFIX}\Z")
 _MAYBE_NAMED = re.compile(rf"(?:\A|[\s(（,，、。；;:：/\u3400-\u9fff]){_ONE_LETTER}\Z")
 _BRACKET = re.compile(r"[(（]\s?\Z")
-_BRACKETED = re.compile(r"\s?[)）]|\s?(?:/[A-Za-z]|per |million|billion|thousand|[千百万亿])|\s?[bm]n?[)）]")
+_BRACKETED = re.compile(
+    r"\s?[)）]|\s?(?:/[A-Za-z]|per |in |million|billion|thousand|[千百万亿])|\s?[bm]n?[)）]"
+)
 _AMOUNT = re.compile(
     r" ?[-−]?(?:\d{1,3}(?:[, ]\d{3}(?!\d)){0,6}+\d{0,9}+(?:\.\d{1,9}+)?|\.\d{1,9}+)"
     r"(?:\s?(?:[kKmMbBT]|mn|bn|tn|million|billion|trillion))?"
@@ -35,7 +38,7 @@ _CUT_OFF = re.compile(r"\$\s?\d[\d,.]{0,20}\s*\Z")
 _MAY_BE = re.compile(
     r"\$(?:(?= ?[-−]?\.?[0-9](?! \.| [0-9](?![0-9]{2}))|/[A-Za-z])"
     r"|(?<=(?:US|HK|NT|AU|CA|NZ|MX|SG|SD|KD|UD|AD|ZD|GD|WD|RS|XN|LP|OP|an|ex)\$)|(?<=[ARCSZ]\$)"
-    r"|(?<=[(（]\$)(?=\s?[)）/pmbt千百万亿])|(?<=[(（]\s\$)(?=\s?[)）/pmbt千百万亿]))"
+    r"|(?<=[(（]\$)(?=\s?[)）/pmbti千百万亿])|(?<=[(（]\s\$)(?=\s?[)）/pmbti千百万亿]))"
 )
 """Without one of these no dollar is money: a quick look, as most texts with dollars have formulas."""
 _LOOK_BACK, _LOOK_AHEAD = 8, 40
@@ -87,6 +90,16 @@ def _is_likely(before: str, after: str) -> bool:
         return True
     beside = _BESIDE.match(before[-1:]) is not None
     return _AMOUNT.match(after) is not None and (not beside or _MAYBE_NAMED.search(before) is not None)
+
+
+def follow_prices(text: str, places: Sequence[int]) -> bool:
+    """Whether each of several dollars stands right after an amount: ``from 5$ to 10$``."""
+    if len(places) < 2 or not text[places[0] - 1 : places[0]].isdecimal():
+        return False
+    if not all(text[place - 1 : place].isdecimal() for place in places):
+        return False
+    between = (text[start + 1 : end] for start, end in pairwise(places))
+    return all(_PROSE.search(words) is not None and not _SIGN.search(words) for words in between)
 
 
 def are_two_prices(body: str, after: str) -> bool:

@@ -35,11 +35,43 @@ def judged(source: str, answer: str) -> Verdict:
         ("油价从us$60跌至us$28", "oil fell from us$60 to us$28", "oil rose from us$60 to us$28"),
         ("more than 300 sites", "超过300个点", "不足300个点"),
         ("yield increased by 12%", "产量提高12%", "产量下降12%"),
+        ("不少于500万字", "no fewer than 5 million characters", "no more than 5 million characters"),
+        ("人口增加1200万", "the population grew by 12,000,000", "the population fell by 12,000,000"),
+        ("gdp超过3.5万亿元", "gdp exceeded 3.5 trillion yuan", "gdp was below 3.5 trillion yuan"),
+        ("costs fell by $1.2 billion", "成本下降12亿美元", "成本上升12亿美元"),
+        ("低于2千克", "below 2 kg", "above 2 kg"),
     ],
 )  # fmt: skip
 def test_a_turned_direction_is_a_doubt(source: str, good: str, bad: str) -> None:
     assert not turned_directions(source, good)
     assert turned_directions(source, bad)
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("150日龄后，\n13 着生长不断降低", "with\n13 growth it keeps falling, and rose later"),
+        ("自2007年起干旱有减缓趋势", "since 2007 drought rose no more"),
+        ("添加1.0\x00 的硒降低了含量", "selenium at 1.0\x00 raised nothing"),
+    ],
+)
+def test_what_is_no_change_of_a_number_is_no_doubt(source: str, answer: str) -> None:
+    assert not turned_directions(source, answer)
+
+
+@pytest.mark.parametrize(
+    ("source", "good", "bad"),
+    [
+        ("采用Ⅲ级标准评价。", "By grade III.", "By grade II."),
+        ("Ⅲ级标准下优良率为92.7%。", "By grade III it is 92.7%.", "By grade II it is 92.7%."),
+        ("Ⅱ型糖尿病患者的治疗。", "Treatment of type 2 diabetes.", "Treatment of type III diabetes."),
+        ("Ⅰ、Ⅱ、Ⅲ期患者的预后。", "Stage I, II and III patients.", "Stage I, II and IV patients."),
+        ("样品均平行测定两次。", "Samples were run in duplicate.", "Samples were run in triplicate."),
+    ],
+)  # fmt: skip
+def test_a_changed_numeral_of_another_kind_is_a_doubt(source: str, good: str, bad: str) -> None:
+    assert not judged(source, good).doubts
+    assert judged(source, bad).doubts
 
 
 @pytest.mark.parametrize(

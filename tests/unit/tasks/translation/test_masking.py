@@ -155,6 +155,11 @@ def test_prices_are_no_formula() -> None:
         "$1 000 to $2 000 per year; 30 $/MWh to 50 $/MWh",
         "USD$25 and U.S.$30; a $20 bill, a $5-per-day wage",
         "约$25亿美元增至约$30亿美元",
+        "由$-25至$50",
+        "从5$升至10$",
+        "cost from 5$ to 10$ each",
+        "Revenue ($ in millions) and cost ($ in millions)",
+        "between $1,200.50 and $1,350.75, US $25 to US $30, $5k or $1.5M",
     ],
 )
 def test_money_in_dollars_is_text(text: str) -> None:
@@ -174,6 +179,8 @@ def test_money_in_dollars_is_text(text: str) -> None:
         ("不含（ $) ( C = [ 0 . 5 ] )$ ，", ("$) ( C = [ 0 . 5 ] )$",)),
         ("P < 0.05$ 12 只", ("$",)),
         ("胎次 $1 ", ("$",)),
+        ("2$x$和3$y$", ("$x$", "$y$")),
+        ("取$5, 10$和$15$，约$3-5$倍", ("$5, 10$", "$15$", "$3-5$")),
     ],
 )
 def test_what_looks_like_money_and_is_mathematics_stays_it(text: str, spans: tuple[str, ...]) -> None:
@@ -195,6 +202,7 @@ def test_what_looks_like_money_and_is_mathematics_stays_it(text: str, spans: tup
         ),
         ("<math><mtext>这里是很长的一句说明</mtext></math>", ("<math>", "<mtext>", "</mtext>", "</math>")),
         ('<xref rid="b1">图</xref>', ('<xref rid="b1">', "</xref>")),
+        ('<ns0:p xmlns:ns0="http://a.b/c">甲</ns0:p>', ('<ns0:p xmlns:ns0="http://a.b/c">', "</ns0:p>")),
         ("a<b 且 c>d，P<N:3>", ()),
         ("联系作者liu@a.cn，或wang.x@b.edu.cn。", ("liu@a.cn", "wang.x@b.edu.cn")),
     ],
