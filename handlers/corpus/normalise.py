@@ -122,10 +122,12 @@ class Normaliser:
     def _fields(self, raw: Mapping[str, object], record: Record) -> dict[str, Any]:
         """In the order of the canonical line."""
         stated = _stated_language(raw["language"])
+        # A catalogue's own record, as Crossref's with its lists of titles, has its markup in its texts.
+        marked_up = any(isinstance(raw[name], list | dict) for name in ("title", "abstract"))
         fields: dict[str, Any] = {
             "id": self._id(raw["id"], record),
-            "title": title_of(raw["title"], stated),
-            "abstract": abstract_of(raw["abstract"] or _by_places(record), stated),
+            "title": title_of(raw["title"], stated, marked_up=marked_up),
+            "abstract": abstract_of(raw["abstract"] or _by_places(record), stated, marked_up=marked_up),
         }
         if body := body_of(raw["body"], stated):
             fields["body"] = body

@@ -32,21 +32,12 @@ _JOINED = (
 )
 """Of scripts whose letters stand beside each other whatever is between them."""
 _UNSEEN = re.compile(
-    f"[\xad\u180e\u200b\u2060-\u2064]|(?<=[{_JOINED}])[\u200c\u200d]{{1,9}}|[\u200c\u200d]{{1,9}}(?=[{_JOINED}])"
+    "(?<![0-9,.])[\xad\u180e\u200b\u2060-\u2064]|[\xad\u180e\u200b\u2060-\u2064](?![0-9,.])"
+    f"|(?<=[{_JOINED}])[\u200c\u200d]{{1,9}}|[\u200c\u200d]{{1,9}}(?=[{_JOINED}])"
 )
-"""Places where a word may be broken or not; joiners too, but those that make one emoji or word of several."""
-_SIMPLIFIED = (
-    "⺁厂⺎兀⺟母⺠民⺩王⺱网⺶羊⺼月⻁虎⻄西⻅见⻆角⻈讠⻉贝⻋车⻌辶⻓长⻔门⻗雨⻘青⻙韦⻚页⻛风⻜飞⻝食⻠饣⻢马⻣骨⻤鬼"
-    "⻥鱼⻦鸟⻧卤⻨麦⻩黄⻪黾⻫斉⻬齐⻭歯⻮齿⻯竜⻰龙⻱龜⻲亀⻳龟"
-)
-"""Radicals that NFKC leaves, each before the ideograph that it looks like."""
-_RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2F00, 0x2FD6)} | dict(
-    zip(map(ord, _SIMPLIFIED[::2]), _SIMPLIFIED[1::2], strict=True)
-)
-"""Radicals that a PDF's text has for the ideographs."""
-_DISGUISED = re.compile(
-    "[\x0b\x0c\x1c-\x1e\x85\xad\u180e\u200b-\u200d\u2028\u2029\u2060-\u2064\u2e80-\u2fd5]"
-)
+"""Places where a word may be broken or not; joiners too, but those that make one emoji or word of several. Those
+inside of a number stay, for whoever checks numbers reads across them."""
+_DISGUISED = re.compile("[\x0b\x0c\x1c-\x1e\x85\xad\u180e\u200b-\u200d\u2028\u2029\u2060-\u2064]")
 
 
 def clean_text(text: str) -> str:
@@ -70,13 +61,12 @@ def clean_text(text: str) -> str:
 
 def clean_prose(text: str) -> str:
     """``clean_text`` of what is read and translated, with the line breaks that Unicode knows as newlines, and
-    characters that only look like others, or like nothing, as those or nothing."""
+    without characters that look like nothing."""
     if (text.isascii() and text.isprintable()) or _AS_IT_IS.fullmatch(text):
         return text.strip()
     if _DISGUISED.search(text):
         text = _BREAK.sub("\n", text)
         text = _UNSEEN.sub("", text)
-        text = text.translate(_RADICALS)
     return clean_text(text)
 
 

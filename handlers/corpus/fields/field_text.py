@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from handlers.corpus.fields.html_text import html_as_text
+from handlers.corpus.fields.html_text import entities_as_characters, html_as_text
 from handlers.corpus.fields.inverted_index import is_inverted_index, text_of_index
 from handlers.corpus.fields.listed_text import quoted_items
 from handlers.corpus.language import is_certain, normalise_language
@@ -50,26 +50,26 @@ def is_nothing(text: str) -> bool:
     return text in _NOTHING
 
 
-def title_of(value: object, language: str | None) -> str:
-    """One line. Of several titles the first that says anything."""
+def title_of(value: object, language: str | None, *, marked_up: bool = False) -> str:
+    """One line. Of several titles the first that says anything. ``marked_up``: tags are read, not kept."""
     if isinstance(value, str) and value[:1] in "[(":
         value = quoted_items(value) or value
     if not isinstance(value, str):
         value = next((text for text in _texts("title", value, language) if text), "")
-    text = clean_prose(html_as_text(value))
+    text = clean_prose(html_as_text(value) if marked_up else entities_as_characters(value))
     return _on_one_line(text) if "\n" in text else text
 
 
-def abstract_of(value: object, language: str | None, field: str = "abstract") -> str:
-    """A line a paragraph."""
+def abstract_of(value: object, language: str | None, *, marked_up: bool = False) -> str:
+    """A line a paragraph. ``marked_up``: tags are read, not kept."""
     if isinstance(value, str):
         if value[:1] in "{[":
             value = _unpacked(value)
         elif is_nothing(value):
             return ""
     if not isinstance(value, str):
-        value = "\n".join(filter(None, _texts(field, value, language)))
-    return clean_prose(html_as_text(value))
+        value = "\n".join(filter(None, _texts("abstract", value, language)))
+    return clean_prose(html_as_text(value) if marked_up else entities_as_characters(value))
 
 
 def body_of(value: object, language: str | None) -> str:

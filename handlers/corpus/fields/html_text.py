@@ -1,4 +1,5 @@
-"""HTML and JATS in a field that should be plain text, as repositories send it, read as the text it means."""
+"""HTML and JATS in a record of a catalogue, read as the text it means; of a text that somebody prepared the
+entities alone, since its tags go through the translation as they are."""
 
 from __future__ import annotations
 
@@ -70,6 +71,20 @@ def html_as_text(text: str) -> str:
         text = _read_once(text)
         if text == before:
             break
+    return text
+
+
+def entities_as_characters(text: str) -> str:
+    """However often they were escaped, outside of MathML and elements of formulas. A text in which tags are
+    escaped stays as it is: nobody knows whether they are markup or words."""
+    for _ in range(_LAYERS):
+        if "&" not in text:
+            break
+        pieces = _pieces(text) if _BEGIN.search(text) else [(text, False)]
+        read = "".join(piece if is_math else _ENTITY.sub(_character, piece) for piece, is_math in pieces)
+        if read == text or len(_BEGIN.findall(read)) > len(_BEGIN.findall(text)):
+            break
+        text = read
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -27,8 +28,8 @@ from tests.builders.growth import assert_linear, repeated
         ("['It\\'s', 'b']", "It's"),
         ("[Untitled] (A) b", "[Untitled] (A) b"),
         ("&#945;-淀粉酶与&beta;-葡聚糖", "α-淀粉酶与β-葡聚糖"),
-        ("零\u200b宽\xad字 می\u200cخواهم 👨\u200d👩 1\u200d2", "零宽字 می\u200cخواهم 👨\u200d👩 12"),
-        ("⽤⼾⻢", "用戶马"),
+        ("零\u200b宽\xad字 می\u200cخواهم 👨\u200d👩 1\u200d2 3\u200b,4", "零宽字 می\u200cخواهم 👨\u200d👩 12 3\u200b,4"),
+        ("⽤⼾", "⽤⼾"),
         (7.0, "7"),
     ],
 )
@@ -108,3 +109,9 @@ def test_no_value_raises_anything_else(value: object) -> None:
 @pytest.mark.parametrize("piece", ["[", "['", '{"', "['a',", '["\\', "\u200d", "\u2028", "⽤"])
 def test_a_flood_of_anything_is_read_in_linear_time(piece: str) -> None:
     assert_linear(repeated(piece), lambda text: (title_of(text, None), abstract_of(text, None)))
+
+
+@pytest.mark.parametrize(("title", "abstract"), [("CO<sub>2</sub>", "<p>a</p>"), (["CO<sub>2</sub>"], "a")])
+def test_tags_are_read_in_a_record_of_a_catalogue_alone(title: object, abstract: str) -> None:
+    prepared = Normaliser({}).prepare(1, {"id": "1", "title": title, "abstract": "<p>a</p>"})
+    assert json.loads(prepared.line)["abstract"] == abstract

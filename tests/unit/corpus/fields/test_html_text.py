@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.corpus.fields.html_text import html_as_text
+from handlers.corpus.fields.html_text import entities_as_characters, html_as_text
 from tests.builders.growth import assert_linear, repeated
 
 
@@ -49,3 +49,17 @@ def test_html_is_read_as_text(html: str, text: str) -> None:
 )
 def test_a_flood_of_anything_is_read_in_linear_time(piece: str) -> None:
     assert_linear(repeated(piece), html_as_text)
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("P&lt;0.05，37&#8451;", "P<0.05，37℃"),
+        ("P&amp;lt;0.05", "P<0.05"),
+        ("<jats:p>a &lt; b &amp;alpha;</jats:p>", "<jats:p>a < b α</jats:p>"),
+        ("CO&lt;sub&gt;2&lt;/sub&gt; &amp; P&lt;0.05", "CO&lt;sub&gt;2&lt;/sub&gt; &amp; P&lt;0.05"),
+        ("<mml:math><mml:mo>&lt;</mml:mo></mml:math> &beta;", "<mml:math><mml:mo>&lt;</mml:mo></mml:math> β"),
+    ],
+)
+def test_of_a_text_that_somebody_prepared_entities_alone_are_read(html: str, text: str) -> None:
+    assert entities_as_characters(html) == text
