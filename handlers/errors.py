@@ -48,10 +48,17 @@ class RunChangedError(UsageError):
 
     def __init__(self, run_id: str, diff: dict[str, tuple[object, object]]) -> None:
         self.diff = diff
-        rows = "; ".join(f"{key}: {was!r} there, {now!r} asked for" for key, (was, now) in diff.items())
+        other = {key: pair for key, pair in diff.items() if key not in ("corpus", "corpus_sha256")}
+        rows = "; ".join(f"{key}: {was!r} there, {now!r} asked for" for key, (was, now) in other.items())
+        differs = [f"other settings ({rows})"] if other else []
+        same, anew = "settings", ""
+        if len(other) < len(diff):
+            differs.insert(0, "another corpus: its source was another file, or has changed since")
+            same = "source and settings" if other else "source"
+            anew = ", which takes over what is finished of equal text and settings"
         super().__init__(
-            f"run {run_id!r} exists with other settings ({rows}). "
-            "Give the same settings to go on with it, or another --run-id to start anew"
+            f"run {run_id!r} exists with {'; and with '.join(differs)}. "
+            f"Give the same {same} to go on with it, or another --run-id to start anew{anew}"
         )
 
 

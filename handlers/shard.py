@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from handlers.bootstrap import log
 from handlers.bootstrap.state import open_state
-from handlers.errors import UsageError
+from handlers.errors import UsageError, first_problem
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.runs.upload import request_of_upload, uploaded_key
 from handlers.settings import load_settings
@@ -36,4 +36,4 @@ def _parsed(event: dict[str, Any]) -> RunRequest:
     try:
         return RunRequest.model_validate(event)
     except ValidationError as error:
-        raise UsageError(f"not a run request: {error}") from error
+        raise UsageError(f"no run request: {first_problem(error)}") from error

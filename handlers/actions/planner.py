@@ -15,13 +15,13 @@ from handlers.actions.tiers import AUTO, SessionResult, forecast, forecasts, nex
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper
-from handlers.domain.money import NanoUsd, Price, usd
+from handlers.domain.money import NanoUsd, Price, budget_words, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunRecord, SessionRecord
 from handlers.llm.prices.pricing import worst_cost
 from handlers.planning.plan_request import PlanBasis
 from handlers.reporting.projection import project
-from handlers.runs.expectation import budget_words, enough
+from handlers.runs.expectation import enough
 from handlers.settings import Settings
 from handlers.state_paths import SESSIONS, run_folder
 

@@ -57,7 +57,7 @@ def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
         job = read_job(settings.state)
         if job.stopped:
             return job, ""
-        settings = _settings_of(job, settings)
+        settings = step_settings(job, settings)
         with open_state(job.run_id, settings) as adapters:
             wiring.price(settings, adapters.ledger.run(job.run_id).spec.model)
             wiring.endpoint(settings)
@@ -74,7 +74,9 @@ def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
     return job, trouble
 
 
-def _settings_of(job: JobState, settings: Settings) -> Settings:
+def step_settings(job: JobState, settings: Settings) -> Settings:
+    """The settings of a job's step, without a webhook: its budget is one step's allowance, and its end is not
+    the session's, of which plan and collect tell."""
     left = job.ends_at - SystemClock().now()
     changed = {
         "run_id": job.run_id,
@@ -85,6 +87,8 @@ def _settings_of(job: JobState, settings: Settings) -> Settings:
         "tpm": job.tpm,
         "limit": job.limit,
         "deadline": max(MIN_STEP, min(job.checkpoint_seconds, left)),
+        "webhook": None,
+        "webhook_secret": None,
     }
     return settings.model_copy(update=changed)
 

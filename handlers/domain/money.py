@@ -30,6 +30,11 @@ def usd(nano: float) -> float:
     return nano / NANO
 
 
+def budget_words(amount: float) -> str:
+    """USD in cents, or with four figures after the point where cents say little, or all nine."""
+    return f"{amount:.2f}" if amount >= 1 else f"{amount:.4f}" if amount >= 0.0001 else f"{amount:.9f}"
+
+
 def rounded_up(amount: int) -> NanoUsd:
     """Of pico-USD: a call's cost is never less than what is billed."""
     return NanoUsd(-(-amount // PICO_A_NANO))

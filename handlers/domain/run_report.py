@@ -104,6 +104,8 @@ class RunExpectation(Frozen):
     """In all, the spend so far included."""
     papers: int
     """Pending ones that need a call."""
+    calls: int
+    """Calls that they take."""
     wall_s: float | None
     """Seconds until they are done by the jobs at work; None if nobody works."""
     worked: float

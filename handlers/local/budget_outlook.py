@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handlers.bootstrap import wiring
-from handlers.domain.money import NANO, PICO_A_NANO, usd
+from handlers.domain.money import NANO, PICO_A_NANO, budget_words, usd
 from handlers.domain.plan import PlanFile
 from handlers.domain.run import RunRecord
 from handlers.errors import UsageError
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions
-from handlers.ports import Backend
+from handlers.ports import Backend, Ledger
 from handlers.reporting.projection import Line, Projection, Rest, project
-from handlers.runs.expectation import budget_words, covered, enough
+from handlers.runs.expectation import covered, enough
 from handlers.settings import Settings
 from handlers.state_paths import RUN_PLAN, run_folder
 
@@ -30,7 +30,8 @@ def budget_outlook(state: Backend, settings: Settings) -> str:
     if record.budget is None:
         return ""
     projection = project(state.ledger.batch_figures(run_id), _guess(record, settings))
-    if not projection.settled and (plan := _plan_of(record, settings)) is not None:
+    plan = None if projection.settled else _plan_of(record, settings)
+    if plan is not None:
         projection = _scaled(projection, plan)
     if covered(record, totals, projection, record.budget) >= 1:
         return ""
@@ -40,7 +41,22 @@ def budget_outlook(state: Backend, settings: Settings) -> str:
     return (
         f"--budget {budget_words(usd(record.budget))} covers about {share:.0%} of the papers: all of them"
         f" take about ${whole}, so the run parks there; --budget {number} finishes it"
+        f"{'' if plan is not None and plan.corpus.done else _less(state.ledger, record, settings)}"
     )
+
+
+def _less(ledger: Ledger, record: RunRecord, settings: Settings) -> str:
+    """What is not counted: which papers' results are there already is known once each was read."""
+    others = () if settings.force else (each for each in ledger.run_ids() if each != record.run_id)
+    if not any(_done_alike(ledger, each, record) for each in others):
+        return ""
+    return "; less where results of earlier runs are taken over (`paperfleet plan` counts them)"
+
+
+def _done_alike(ledger: Ledger, run_id: str, record: RunRecord) -> bool:
+    there, wanted = ledger.run(run_id).spec, record.spec
+    alike = (there.model, there.target_language) == (wanted.model, wanted.target_language)
+    return alike and ledger.totals(run_id).counts["done"] > 0
 
 
 def _guess(record: RunRecord, settings: Settings) -> Line | None:

@@ -60,7 +60,8 @@ def _figures(plan: PlanFile, report: RunReport) -> Iterator[ForecastFigure]:
         ("tokens_completion", corpus.tokens_completion, tokens.completion),
     ):
         yield _figure(name, planned, planned * (1 - spread), planned * (1 + spread), actual * up)
-    yield _figure("calls", corpus.calls, None, None, report.calls.sent * up)
+    calls = report.calls.sent + (0 if expected is None else expected.calls)
+    yield _figure("calls", corpus.calls, None, None, calls)
 
 
 def _figure(

@@ -11,7 +11,7 @@ from rich.console import Console
 from handlers.counted import counted
 from handlers.domain.job import JobRecord
 from handlers.domain.ledger import BudgetState
-from handlers.domain.money import usd
+from handlers.domain.money import budget_words, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import RunTotals
 from handlers.ports import Ledger
@@ -129,7 +129,7 @@ def _money(totals: RunTotals, state: BudgetState) -> str:
         spent += f" and ${usd(state.held):.4f} held"
     if not state.budget:
         return spent
-    return f"{spent} of ${usd(state.budget):.2f} ({totals.calls.taken / state.budget:.0%})"
+    return f"{spent} of ${budget_words(usd(state.budget))} ({totals.calls.taken / state.budget:.0%})"
 
 
 def _outcomes(totals: RunTotals) -> str:

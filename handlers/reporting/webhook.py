@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import SecretStr
 
-from handlers.domain.money import usd
+from handlers.domain.money import budget_words, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunTotals
 from handlers.errors import UsageError
@@ -150,7 +150,7 @@ class Notifier:
         for step in reached[:-1]:
             self._sent.claim(f"budget-{budget}-{step}")
         for step in reached[-1:]:
-            share = f"{step}% of the budget of ${usd(budget or 0):.2f}"
+            share = f"{step}% of the budget of ${budget_words(usd(budget or 0))}"
             text = f"Run {run_id}: {share} is spent. {_progress(totals)}"
             yield Event("budget", f"budget-{budget}-{step}", run_id, text)
         if control.state == "parked":

@@ -29,9 +29,9 @@ def export_parquet(
 ) -> Counts:
     """Papers by status. UsageError without the extra ``parquet`` or when the file cannot be written."""
     load("duckdb", extra="parquet")
+    target = in_folder(output)
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent)
+        scratch = tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent)
     except OSError as error:
         raise UsageError(f"--output {output}: cannot be written ({error.strerror})") from error
     with scratch as folder:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from handlers.domain.job import JobRecord
-from handlers.domain.money import NANO, usd
+from handlers.domain.money import NANO, budget_words, usd
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import RunExpectation
 from handlers.reporting.projection import Projection, Rest
@@ -26,6 +26,7 @@ def expectation(
     return RunExpectation(
         cost_usd=usd(totals.calls.cost + round(rest.cost)),
         papers=round(rest.papers),
+        calls=round(rest.calls),
         wall_s=seconds_left(rest, live),
         worked=_share(projection.seconds, rest.seconds),
         covered=None if record.budget is None else covered(record, totals, projection, record.budget),
@@ -64,11 +65,6 @@ def seconds_left(rest: Rest, live: Sequence[JobRecord]) -> float | None:
 
 def _share(part: float, other: float) -> float:
     return round(part / (part + other), 6) if part + other > 0 else 0.0
-
-
-def budget_words(amount: float) -> str:
-    """USD in cents, or with four figures after the point where cents say little."""
-    return f"{amount:.2f}" if amount >= 1 else f"{amount:.4f}"
 
 
 def with_number(reason: str, expected: RunExpectation | None) -> str:

@@ -70,7 +70,7 @@ def test_a_run_that_is_named_is_taken(state: Path, monkeypatch: pytest.MonkeyPat
 
 def test_after_resume_and_retry_a_run_is_ready(state: Path) -> None:
     assert "run june: ready: 1 paper; `paperfleet run`" in ran(state, "resume", "--run-id", "june").out
-    assert "no such paper; ready: 1 paper" in ran(state, "retry", "--failed", "--run-id", "june").out
+    assert "no paper is failed; ready: 1 paper" in ran(state, "retry", "--failed", "--run-id", "june").out
     ran(state, "pause", "--run-id", "june")
     assert (
         "it stays paused until `paperfleet resume`" in ran(state, "retry", "--failed", "--run-id", "june").out

@@ -49,10 +49,11 @@ def retry(
     with opened_run(flags) as (adapters, run):
         done = control.retry(adapters, run, statuses=chosen or ["failed", "flagged"], error=error)
         ready = _ready(adapters, run)
+    named = " or ".join(chosen or ["failed", "flagged"])
     again = (
         f"{counted(done.reopened, 'paper is', 'papers are')} pending again; "
         if done.reopened
-        else "no such paper; "
+        else f"no paper is {named}; "
     )
     _answer(done, f"{again}{ready}", as_json=as_json)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from handlers.actions.begin import granted
 from handlers.actions.session_plan import JobState
+from handlers.actions.step import step_settings
 from handlers.bootstrap.state import connect
 from handlers.settings import Settings
 from tests.builders.values import RUN, run_record
@@ -34,3 +36,9 @@ def test_a_job_goes_on_while_its_share_allows_or_its_calls_cost_nothing(
     assert (given.allowance, given.stopped, bool(given.grant)) == (allowance, stopped, not stopped)
     assert adapters.ledger.budget_state(RUN).drawn == allowance
     adapters.close()
+
+
+def test_a_jobs_step_tells_no_webhook_of_its_allowance() -> None:
+    settings = Settings(webhook=SecretStr("https://hooks.example.com/x"), webhook_secret="one")
+    asked = step_settings(job(100), settings)
+    assert (asked.webhook, asked.webhook_secret, asked.workers) == (None, None, 2)

@@ -129,7 +129,13 @@ def test_half_a_run_is_projected_to_the_whole(sealed: PlanFile) -> None:
     row = sealed.row_chosen
     half = {"done": 5, "flagged": 0, "failed": 0, "skipped": 0, "pending": 5}
     lighter = RunExpectation(
-        cost_usd=row.cost_usd * 0.8, papers=4, wall_s=None, worked=0.625, covered=0.5, enough_usd=99.0
+        cost_usd=row.cost_usd * 0.8,
+        papers=4,
+        calls=5,
+        wall_s=None,
+        worked=0.625,
+        covered=0.5,
+        enough_usd=99.0,
     )
     run = report(
         state="parked", wall_s=row.hours * 1800, spend_usd=row.cost_usd / 2, counts=half, expected=lighter
@@ -137,6 +143,8 @@ def test_half_a_run_is_projected_to_the_whole(sealed: PlanFile) -> None:
     found = forecast.compare(sealed, run)
     assert not found.complete
     errors = {each.name: each.error for each in found.figures}
+    calls = next(each.actual for each in found.figures if each.name == "calls")
+    assert calls == run.calls.sent + 5, "light papers cost less, and take a call each all the same"
     assert (errors["hours"], errors["cost_usd"]) == (pytest.approx(-0.2), pytest.approx(-0.2))
 
 

@@ -127,7 +127,7 @@ def test_durations_are_told_in_two_units(seconds: float, words: str) -> None:
 
 def test_an_unfinished_run_says_what_it_comes_to_and_where_the_budget_ends() -> None:
     expected = RunExpectation(
-        cost_usd=13.8, papers=900, wall_s=61.0, worked=0.5, covered=0.58, enough_usd=14.5
+        cost_usd=13.8, papers=900, calls=950, wall_s=61.0, worked=0.5, covered=0.58, enough_usd=14.5
     )
     rows = dict(key_metrics(report(expected=expected)))
     assert rows["expected in all"] == "$13.8000; the budget ends at about 58% of the papers"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,20 @@ def test_a_run_is_told_before_it_starts_how_far_its_budget_reaches(
     ledger.set_budget(RUN, NanoUsd(50 * CENT))
     told = budget_outlook(backend, settings)
     assert told.startswith("--budget 0.5000 covers about 50% of the papers: all of them take about $0.6000")
+
+
+def test_a_budget_is_told_to_go_further_where_an_earlier_run_has_results(
+    ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    settings = load_settings(state=tmp_path, run_id=RUN, price_in=150, price_out=600)
+    backend = values.backend(ledger=ledger)
+    ledger.set_budget(RUN, NanoUsd(CENT))
+    assert budget_outlook(backend, settings).endswith("finishes it")
+    earlier = values.run_record(papers=10)
+    ledger.create_run(replace(earlier, run_id="earlier"))
+    assert budget_outlook(backend, settings).endswith("finishes it"), "it has no result"
+    ledger.add_batches([values.batch("e", ids("e"), run_id="earlier", tokens=HEAVY)])
+    ledger.commit([commit(entry("e0", cost=CENT), batch_id="e", run_id="earlier")])
+    assert "results of earlier runs are taken over" in budget_outlook(backend, settings)
+    again = settings.model_copy(update={"force": True})
+    assert budget_outlook(backend, again).endswith("finishes it")
