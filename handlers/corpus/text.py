@@ -35,8 +35,8 @@ _UNSEEN = re.compile(
     "(?<![0-9,.])[\xad\u180e\u200b\u2060-\u2064]|[\xad\u180e\u200b\u2060-\u2064](?![0-9,.])"
     f"|(?<=[{_JOINED}])[\u200c\u200d]{{1,9}}|[\u200c\u200d]{{1,9}}(?=[{_JOINED}])"
 )
-"""Places where a word may be broken or not; joiners too, but those that make one emoji or word of several. Those
-inside of a number stay, for whoever checks numbers reads across them."""
+"""Places where a word may be broken or not; joiners too, but those that make one emoji or word of several.
+Those inside of a number stay, for whoever checks numbers reads across them."""
 _DISGUISED = re.compile("[\x0b\x0c\x1c-\x1e\x85\xad\u180e\u200b-\u200d\u2028\u2029\u2060-\u2064]")
 
 
