@@ -27,9 +27,10 @@ from handlers.corpus.fields.field_text import (
 from handlers.corpus.fields.inverted_index import INDEX_FIELDS
 from handlers.corpus.fields.keyword_list import keywords_of
 from handlers.corpus.index import EMPTY, NO_DERIVATIVES
-from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, is_certain, normalise_language
+from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, is_certain
 from handlers.corpus.sources.reader import Record
 from handlers.corpus.text import clean_text, clean_value
+from handlers.domain.language_names import normalise_language
 from handlers.domain.licenses import forbids_derivatives, normalise_license
 from handlers.domain.paper import Paper
 from handlers.domain.token_estimate import tokens_of_size

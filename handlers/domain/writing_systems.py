@@ -5,8 +5,9 @@ Characters stand as they do inside of a regular expression's character class.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
+
+from handlers.domain.language_names import primary_subtag
 
 HAN_LETTERS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Ideographs of the first plane, which is nearly all of them."""
@@ -64,5 +65,5 @@ _LANGUAGES: dict[str, tuple[str, ...]] = {
 
 @lru_cache(maxsize=256)
 def scripts_of(language: str) -> tuple[str, ...]:
-    """Scripts of a BCP 47 tag; Latin when nothing else is known."""
-    return _LANGUAGES.get(re.split("[-_]", language.lower())[0], ("latin",))
+    """Scripts of a BCP 47 tag or a language's name; Latin when nothing else is known."""
+    return _LANGUAGES.get(primary_subtag(language), ("latin",))

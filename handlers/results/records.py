@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, core_schema, from_json
 
+from handlers.domain.language_names import primary_subtag
 from handlers.domain.ledger import PaperRow
 from handlers.domain.licenses import refusal_to_derive
 from handlers.domain.money import usd
@@ -15,7 +16,7 @@ from handlers.domain.part_lines import decode_unvalidated
 from handlers.domain.run import RunSpec
 from handlers.errors import CorpusChangedError, DamagedObjectError, damage_error
 from handlers.ports import Backend, ObjectStore
-from handlers.tasks.translation.policy import source_language, subtag
+from handlers.tasks.translation.policy import source_language
 
 COLUMNS = (
     "id", "status", "title", "abstract", "body", "keywords", "checks", "usage", "error", "reason", "language",
@@ -171,7 +172,7 @@ def _record(row: SourceRow, line: dict[str, Any] | None, spec: RunSpec, *, draft
         status = "skipped" if withheld else status
     translated = line is not None and (status == "done" or (status == "flagged" and drafts))
     language = paper.get("language") or source_language(Paper.model_validate_json(raw))
-    untouched = status == "skipped" and subtag(language) == subtag(spec.target_language)
+    untouched = status == "skipped" and primary_subtag(language) == primary_subtag(spec.target_language)
     terminal = line if line is not None and status != "pending" and not withheld else {}
     published = terminal if translated else {}
     texts = published.get("fields", {}) if translated else from_json(raw) if untouched else {}

@@ -12,7 +12,7 @@ from typing import Any
 from langcodes import tag_is_valid
 
 from handlers.corpus.ingest import IngestResult
-from handlers.corpus.language import normalise_language
+from handlers.domain.language_names import normalise_language
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.providers import thinking_off

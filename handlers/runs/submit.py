@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry, parse_index
 from handlers.domain.batch import BatchMessage
+from handlers.domain.language_names import primary_subtag
 from handlers.domain.money import NanoUsd, usd
 from handlers.domain.run import Control, RunId, RunRecord, RunSpec
 from handlers.domain.value import Frozen
@@ -140,4 +141,5 @@ def why_nothing(spec: RunSpec, entry: IndexEntry) -> str | None:
         return "no title and no abstract"
     if entry.no_derivatives and spec.skip_no_derivatives:
         return "the licence forbids derivatives"
-    return f"already in {spec.target_language}" if entry.language == spec.target_language else None
+    known = entry.language is not None and primary_subtag(entry.language)
+    return f"already in {spec.target_language}" if known == primary_subtag(spec.target_language) else None

@@ -9,8 +9,9 @@ from typing import Any
 from handlers.corpus.fields.html_text import entities_as_characters, html_as_text
 from handlers.corpus.fields.inverted_index import is_inverted_index, text_of_index
 from handlers.corpus.fields.listed_text import quoted_items
-from handlers.corpus.language import is_certain, normalise_language
+from handlers.corpus.language import is_certain
 from handlers.corpus.text import clean_prose, clean_text
+from handlers.domain.language_names import normalise_language
 
 _HOLDS_TEXT = (
     "text", "value", "#text", "_", "content", "title", "abstract", "description", "display_name", "name",

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
 from handlers.corpus.fields.html_text import html_as_text
-from handlers.corpus.language import detect_language, normalise_language
+from handlers.corpus.language import detect_language
 from handlers.corpus.sources.reader import BadLine, excerpt_of
+from handlers.domain.language_names import normalise_language
 
 OAI = "{http://www.openarchives.org/OAI/2.0/}"
 _DC = "{http://purl.org/dc/elements/1.1/}"

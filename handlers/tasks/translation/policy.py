@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from handlers.domain.language_names import primary_subtag
 from handlers.domain.licenses import refusal_to_derive
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
@@ -21,7 +20,7 @@ def skip_reason(paper: Paper, spec: RunSpec) -> str | None:
     if spec.skip_no_derivatives and (refusal := refusal_to_derive(paper.license)):
         return refusal
     language = source_language(paper)
-    if subtag(language) == subtag(spec.target_language):
+    if primary_subtag(language) == primary_subtag(spec.target_language):
         return f"already in {spec.target_language}"
     texts = [paper.title, paper.abstract, *paper.keywords]
     if spec.full_text and paper.body:
@@ -46,8 +45,3 @@ def has_words(masked: str, language: str) -> bool:
     """Whether a masked text holds a letter of the language's script outside of its placeholders."""
     prose = PLACEHOLDER.sub("", masked) if "⟦" in masked else masked
     return has_letters(prose, scripts_of(language))
-
-
-def subtag(language: str) -> str:
-    """``zh`` of ``zh-Hans-CN``."""
-    return re.split("[-_]", language.lower())[0]

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.corpus.language import detect_language, normalise_language
+from handlers.corpus.language import detect_language
 from handlers.corpus.normalise import Normaliser
 from handlers.corpus.text import _AS_IT_IS, _UNWANTED, clean_text, clean_value
+from handlers.domain.language_names import normalise_language
 from handlers.domain.licenses import forbids_derivatives, normalise_license
 from handlers.domain.token_estimate import estimate_answer_tokens, tokens_of_size
 from tests.builders.growth import assert_linear, repeated

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from handlers.domain.language_names import primary_subtag
 from handlers.domain.writing_systems import scripts_of
 from handlers.tasks.translation.scripts import letters
 
@@ -85,4 +86,4 @@ def _ends(text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _density(language: str) -> float:
-    return _PER_IDEA.get(re.split("[-_]", language.lower())[0], _OTHER)
+    return _PER_IDEA.get(primary_subtag(language), _OTHER)
