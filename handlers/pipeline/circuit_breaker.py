@@ -42,6 +42,8 @@ class CircuitBreaker:
         self._ever = self._ever_reached = False
         self._refusals = 0
         self._first_refusal = 0.0
+        self.answered = 0
+        """Calls of this job that were."""
 
     @property
     def open(self) -> bool:
@@ -63,6 +65,7 @@ class CircuitBreaker:
         with self._lock:
             self._failures = self._unreached = self._broken = self._refusals = 0
             self._ever = self._ever_reached = True
+            self.answered += 1
 
     def failed(self, *, reached: bool = True) -> None:
         """``reached`` is False when no connection came about: such a failure is never a paper's."""

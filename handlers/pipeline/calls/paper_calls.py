@@ -31,7 +31,8 @@ from handlers.pipeline.context import RunContext
 logger = logging.getLogger(__name__)
 
 MAX_TRIES = 6
-"""Transient failures of one request before its paper is failed."""
+"""Transient failures of one request before its paper is failed; twice as many where they cost nothing and no
+other call was answered meanwhile, for that may be an outage and none of the paper's doing."""
 BACKOFF_BASE, BACKOFF_CAP = 0.5, 20.0
 """Seconds; see ``llm.backoff.delay``."""
 _GROWTH = 1.25
@@ -92,6 +93,7 @@ class PaperCalls:
     def _persist(self, request: ChatRequest, digest: str) -> ChatAnswer:
         """Call until there is an answer, or no hope of one."""
         tries, failed_before, tiers = 0, math.inf, self._context.tier_choice()
+        answered = self._context.breaker.answered
         for attempt in range(1, 1_000_000):
             failure: ThrottledError | TransientError
             try:
@@ -114,7 +116,8 @@ class PaperCalls:
                     self._park(f"endpoint_unavailable: {silent}; last error: {error}")
                 if breaker.absent and self._context.is_unanswered():
                     self._park(f"endpoint_unavailable: {error}")
-                if tries >= MAX_TRIES:
+                outage = breaker.answered == answered and not error.indeterminate
+                if tries >= MAX_TRIES * (1 + outage):
                     raise
                 failure, doublings = error, tries + 1
             except FatalError as error:

@@ -6,6 +6,7 @@ import itertools
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,12 +134,23 @@ def test_a_thread_that_ends_within_a_call_gives_nothing_back(tmp_path: Path) -> 
     assert bench.ledger.end_job("r", "j", at=1, outcome="killed", stats=None) == worst
 
 
-def test_a_server_error_is_free_and_given_up_after_some_tries(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("others", "tries"), [("are answered", MAX_TRIES), ("are not", 2 * MAX_TRIES)])
+def test_a_server_error_is_free_and_given_up_after_some_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str, tries: int
+) -> None:
     bench = Bench(tmp_path, transient(indeterminate=False))
     calls = PaperCalls(bench.context)
+    if others == "are answered":
+        complete = bench.model.complete
+
+        def beside_others(*given: Any) -> Any:
+            bench.context.breaker.succeeded()
+            return complete(*given)
+
+        monkeypatch.setattr(bench.model, "complete", beside_others)
     with pytest.raises(TransientError):
         calls.ask(REQUEST)
-    assert len(calls.records) == MAX_TRIES
+    assert len(calls.records) == tries
     assert bench.settled() == 0
 
 
