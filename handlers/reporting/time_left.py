@@ -80,6 +80,8 @@ class Forecast:
             return rest.seconds / workers + last
         limited = self._limited()
         pace = _rate(looks, limited)
+        if not busy and pace <= 0:
+            return None  # workers that only start: one after the other they would take for ever
         at_pace = getattr(rest, limited) / pace if pace > 0 else 0.0
         return max(at_pace, rest.seconds / max(1.0, busy * workers)) + last
 
