@@ -9,7 +9,7 @@ from handlers.actions.queue_times import QueueStatus
 from handlers.actions.session_plan import SessionPlan
 from handlers.actions.tiers import SessionResult, TierForecast, concurrency_text
 from handlers.counted import counted
-from handlers.domain.money import usd
+from handlers.domain.money import budget_words, usd
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import RunReport
 from handlers.reporting.markdown import to_markdown
@@ -35,7 +35,7 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
     yield f"# Plan: {markdown(plan.run_id)}, tier {markdown(plan.tier)} ({markdown(plan.why)})\n"
     yield (
         f"{plan.pending:,} of {plan.papers:,} papers are pending; ${usd(plan.spent):,.4f} spent so far"
-        + (f" of ${usd(plan.budget):,.2f}." if plan.budget is not None else "; no budget is set.")
+        + (f" of ${budget_words(usd(plan.budget))}." if plan.budget is not None else "; no budget is set.")
     )
     if parked:
         yield f"\n> **Nothing is started:** {markdown(parked)}"
@@ -49,6 +49,7 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
     if plan.pending:
         low, high = money(plan.verdict.cost_low_usd), money(plan.verdict.cost_high_usd)
         yield f"\nThe API costs about {money(plan.verdict.cost_usd)} more (90%: {low} to {high})."
+        yield from _budget_reach(plan)
     yield f"\nWhat binds: {markdown(plan.verdict.binding)}.\n" if plan.pending else "\nNothing is pending.\n"
     yield from forecast_table(plan)
     yield ""
@@ -60,6 +61,16 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
     )
     if not plan.self_hosted:
         yield f"\n{TERMS}"
+
+
+def _budget_reach(plan: SessionPlan) -> Iterator[str]:
+    """Where the budget ends, if it ends before the papers do."""
+    cost = plan.verdict.cost_usd
+    left = cost if plan.budget is None else max(0.0, usd(plan.budget - plan.spent))
+    if left < cost:
+        enough = budget_words(usd(plan.spent) + plan.verdict.cost_high_usd)
+        covers = f"{money(left)} of it are left, which covers about {left / cost:.0%} of that"
+        yield f"\n**The budget ends first:** {covers}; budget_usd {enough} should last."
 
 
 def _last_session(last: SessionResult) -> str:

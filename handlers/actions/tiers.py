@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from handlers.counted import counted
 from handlers.domain.fleet_tiers import TIERS
 from handlers.domain.plan import PlanRow
 from handlers.domain.value import Frozen
@@ -153,7 +154,8 @@ def _binding(tier: TierForecast, account: GitHubAccount, rate: str) -> Iterator[
 
 def concurrency_text(jobs: int, workers: int) -> str:
     """The calls at once of a fleet, in words."""
-    return f"{jobs} jobs x {workers} workers is {jobs * workers:,} calls at once"
+    fleet = f"{counted(jobs, 'job')} x {counted(workers, 'worker')}"
+    return f"{fleet} is {counted(jobs * workers, 'call')} at once"
 
 
 def next_tier(last: SessionResult | None, pending: int) -> tuple[str, str]:

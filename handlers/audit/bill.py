@@ -32,6 +32,8 @@ _COLUMNS = {
     ),
     "model": ("model", "model_name", "model_permaslug", "line_item"),
 }
+_SHOWN = 200
+"""Characters that are told of a header: another file's may be a paper."""
 _NOT_A_NUMBER = re.compile(r"[\s$,_]|USD")
 
 
@@ -83,9 +85,8 @@ def _columns(header: Iterable[object], path: Path, *, wants_model: bool) -> dict
     }
     if not columns.keys() - {"model"}:
         accepted = "; ".join(f"{what}: {', '.join(aliases[:3])}" for what, aliases in _COLUMNS.items())
-        raise UsageError(
-            f"bill {path}: no column that is known ({accepted}); found {', '.join(names) or 'none'}"
-        )
+        found = (", ".join(names) or "none")[:_SHOWN]
+        raise UsageError(f"bill {path}: no column that is known ({accepted}); found {found}")
     if wants_model and "model" not in columns:
         raise UsageError(f"bill {path}: --bill-model given, but there is no column for the model")
     return columns

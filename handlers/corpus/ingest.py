@@ -220,7 +220,9 @@ def _text_key(paper: Prepared) -> bytes:
 def _nothing_good(name: str, intake: _Intake) -> str:
     if not intake.rejects:
         return f"{name} is empty: give a source with at least one paper"
-    return f"{name}: none of its {intake.rejects} records is a paper; the first: {intake.first_reject}"
+    first = intake.first_reject
+    header = ". Does its first line have the columns' names?" if "where the header has" in first else ""
+    return f"{name}: none of its {intake.rejects} records is a paper; the first: {first}{header}"
 
 
 def _sweep(folder: Path, now: float) -> None:

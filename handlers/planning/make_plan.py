@@ -188,5 +188,6 @@ def _pilot_step(scenario: Scenario) -> FirstStep:
         tier="pilot",
         hours=row.hours,
         cost_usd=row.cost_usd,
-        why="`paperfleet pilot`: measures tokens and seconds, and hears the API's limits",
+        why="`paperfleet pilot`: measures tokens and seconds, and hears the API's limits; up to five times as"
+        " many papers where calls vary much",
     )

@@ -88,6 +88,8 @@ class Progress:
 
     def _left(self, totals: RunTotals, state: BudgetState, finished: int) -> str:
         """The time until all is done, or until the budget ends."""
+        if not totals.counts["pending"]:
+            return "all done"
         rest, settled = self._projection.rest, self._projection.settled
         left = None if state.budget is None else state.budget - totals.calls.taken
         if left is None or left >= rest.cost or not self._projection.known:

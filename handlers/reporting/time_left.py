@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from statistics import stdev
 from typing import Literal
 
@@ -80,6 +81,8 @@ class Forecast:
             return rest.seconds / workers + last
         limited = self._limited()
         pace = _rate(looks, limited)
+        if not busy and pace <= 0:
+            return None  # workers that only start: one after the other they would take for ever
         at_pace = getattr(rest, limited) / pace if pace > 0 else 0.0
         return max(at_pace, rest.seconds / max(1.0, busy * workers)) + last
 
@@ -97,12 +100,13 @@ class Forecast:
 
     def _lately(self) -> Sequence[Look]:
         """Of the last quarter of the time, within bounds: what an API lets through at once at the start is no
-        pace."""
+        pace, and workers before their first call are not idle."""
         if not self._seen:
             return []
         now = self._seen[-1].at
         since = now - min(_WINDOW, max(_LEAST, (now - self._began) / 4))
         at_work = [look for look in self._seen if look.workers]
+        at_work = list(dropwhile(lambda look: not look.in_flight, at_work)) or at_work
         recent = [look for look in at_work if look.at >= since]
         return recent if len(recent) >= _FEW else at_work[-_FEW:]
 

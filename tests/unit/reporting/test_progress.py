@@ -146,6 +146,16 @@ def test_papers_that_need_no_call_take_no_time() -> None:
     assert forecast.left(rest(0), 100) == (0.0, 0.0)
 
 
+def test_workers_that_only_start_tell_no_time_however_much_is_known_of_the_papers() -> None:
+    forecast = Forecast()
+    forecast.add(Look(0.0, 200, 200, 0, 10))
+    assert forecast.left(rest(300), 200) is None, "not the time of one worker"
+    for second in (5, 10):  # as often as lines are told
+        forecast.add(Look(float(second), 150 + 10 * second, 150 + 10 * second, 10, 10))
+    low, high = forecast.left(rest(250), 250) or (0, 0)
+    assert low < 25.05 < high < 30, "and that they started is not that they were idle"
+
+
 def test_an_end_that_moves_from_look_to_look_is_less_sure() -> None:
     steady, moving = Forecast(), Forecast()
     for second in range(20):
