@@ -143,9 +143,9 @@ def test_a_server_error_is_free_and_given_up_after_some_tries(
     if others == "are answered":
         complete = bench.model.complete
 
-        def beside_others(*given: Any) -> Any:
+        def beside_others(*given: Any, **named: Any) -> Any:
             bench.context.breaker.succeeded()
-            return complete(*given)
+            return complete(*given, **named)
 
         monkeypatch.setattr(bench.model, "complete", beside_others)
     with pytest.raises(TransientError):
