@@ -21,6 +21,7 @@ from handlers.pipeline.result_names import MADE_UP
 logger = logging.getLogger(__name__)
 
 NOTICE = "Machine translation; not reviewed by the authors."
+_NO_TRANSLATION = "Made up by the built-in model server; not a translation."
 
 _CLASS = 80
 """Characters of a reason to skip a paper that the ledger keeps."""
@@ -73,8 +74,7 @@ class _Attempt:
     def line(self, status: PaperStatus, *, error: str | None = None, reason: str | None = None) -> PartLine:
         spec, paper, message = self.context.record.spec, self.pending.paper, self.message
         name = self.pending.name_of_result(self.context) if status == "done" else self.pending.names[0]
-        if any(call.made_up for call in (*self.calls.records, *self.calls.carried)):
-            name = MADE_UP + name
+        made_up = any(call.made_up for call in (*self.calls.records, *self.calls.carried))
         return PartLine(
             id=paper.id,
             run_id=message.run_id,
@@ -87,11 +87,11 @@ class _Attempt:
             carried=self.calls.carried,
             model=spec.model,
             prompt_version=spec.prompt_version,
-            fingerprint=name,
+            fingerprint=MADE_UP * made_up + name,
             at=self.context.job.backend.clock.now(),
             url=paper.url,
             license=paper.license,
-            notice=NOTICE,
+            notice=_NO_TRANSLATION if made_up else NOTICE,
         )
 
     def outcome(self) -> PartLine:

@@ -65,6 +65,10 @@ def test_a_result_is_named_by_who_answered(tmp_path: Path, made_up: bool) -> Non
     line = run_paper(bench.context, values.batch(ids=("p1",)), pending)
     assert line is not None
     assert (line.status, line.fingerprint) == ("done", MADE_UP * made_up + pending.names[0])
+    assert ("not a translation" in line.notice, "Machine translation" in line.notice) == (
+        made_up,
+        not made_up,
+    )
     assert [call.made_up for call in line.calls] == [made_up]
     again = PaperCalls(bench.context, line.calls)
     assert bool(again._replay) != made_up  # of an attempt that was broken off, at another endpoint
