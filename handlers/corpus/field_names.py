@@ -43,10 +43,10 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\dA-Za-z_]+|\d+")
 """Of a name, in whatever way its words are put together: ``abstract_cn``, ``titleZh``, ``摘要（中文）``."""
 _LANGUAGES = frozenset(
     _split(
-        "zh cn chs cht chi chn zho tw hk hans hant chinese 中文 中 汉语 漢語 简体 繁體 英文 英语 英語 en eng english"
-        " us gb ja jp jpn japanese 日文 日语 日本語 ko kr kor korean 韩文 de ger deu german fr fre fra french"
-        " es spa spanish ru rus russian pt por portuguese it ita italian pl pol polish tr tur turkish"
-        " ar ara fa fas per uk ukr vi vie nl cs cze"
+        "zh cn chs cht chi chn zho tw hk hans hant chinese 中文 中 汉语 漢語 简体 繁體 英文 英语 英語 en eng"
+        " english us gb ja jp jpn japanese 日文 日语 日本語 ko kr kor korean 韩文 de ger deu german fr fre"
+        " fra french es spa spanish ru rus russian pt por portuguese it ita italian pl pol polish tr tur"
+        " turkish ar ara fa fas per uk ukr vi vie nl cs cze"
     )
 )
 """Words of a name that say in which language its values are."""
