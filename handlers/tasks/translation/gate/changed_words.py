@@ -80,8 +80,8 @@ def changed_shares(source: str, answer: str) -> list[str]:
     if not mine:
         return []
     theirs = _shares(answer) | {Fraction(found[1]) / 100: found[0] for found in _PERCENT.finditer(answer)}
-    lost = [share for share in mine if share not in theirs and not _is_said(share, answer)]
-    new = [share for share in theirs if share not in mine and not _is_said(share, source)] if lost else []
+    lost = [share for share in mine if share not in theirs and not _has_share(share, answer)]
+    new = [share for share in theirs if share not in mine and not _has_share(share, source)] if lost else []
     return [f"{theirs[new[0]]} seems to stand for {mine[lost[0]]}"] if new else []
 
 
@@ -100,7 +100,7 @@ def _shares(text: str) -> dict[Fraction, str]:
     return found
 
 
-def _is_said(share: Fraction, text: str) -> bool:
+def _has_share(share: Fraction, text: str) -> bool:
     """In digits, or in a word of its own."""
     numbers = set(_DIGITS.findall(text))
     percent = 100 * float(share)
