@@ -34,7 +34,22 @@ _SHAPES = 100
 """Different records whose names are kept in mind, and names that are."""
 _PROSE = ("title", "abstract", "body", "keywords")
 """What stands in two languages in some tables; the English one is rarely what is to be translated."""
-_IN_ENGLISH = re.compile(r"\[en\b|\[en_", re.IGNORECASE)
+_IN_ENGLISH = re.compile(
+    r"\[en\b|\[en_|(?:^|[^a-z]|(?<=[a-z])(?=E))(?:en|eng|english|en_(?:us|gb))(?:$|[^a-z])|英[文语語]",
+    re.IGNORECASE,
+)
+_split = str.split
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\dA-Za-z_]+|\d+")
+"""Of a name, in whatever way its words are put together: ``abstract_cn``, ``titleZh``, ``摘要（中文）``."""
+_LANGUAGES = frozenset(
+    _split(
+        "zh cn chs cht chi chn zho tw hk hans hant chinese 中文 中 汉语 漢語 简体 繁體 英文 英语 英語 en eng"
+        " english us gb ja jp jpn japanese 日文 日语 日本語 ko kr kor korean 韩文 de ger deu german fr fre"
+        " fra french es spa spanish ru rus russian pt por portuguese it ita italian pl pol polish tr tur"
+        " turkish ar ara fa fas per uk ukr vi vie nl cs cze"
+    )
+)
+"""Words of a name that say in which language its values are."""
 
 
 class _Naming(NamedTuple):
@@ -153,6 +168,10 @@ def _found(fields: Collection[str], names: Sequence[str]) -> dict[str, tuple[str
             english = name.isascii() + bool(_IN_ENGLISH.search(name)) if field in _PROSE else 0
             ranked.setdefault(field, []).append((english, rank, name))
     best = {field: [name for _, _, name in sorted(found)] for field, found in ranked.items()}
+    prose = [field for field in _PROSE if field not in fields or field in best]
+    if not all(field in best and _IN_ENGLISH.search(best[field][0]) for field in prose):
+        # A lone English column beside texts in another language is none of theirs.
+        best = {f: each for f, each in best.items() if f not in prose or not _IN_ENGLISH.search(each[0])}
     return {
         field: tuple(best[field] if field == "id" else best[field][:1]) for field in FIELDS if field in best
     }
@@ -163,6 +182,10 @@ def _field_of(name: str, known: Mapping[str, tuple[str, int]], *, tagged: bool) 
     key = _key(name)
     if found := known.get(key):
         return ("", 0) if key in _TAGS and not tagged else found
+    words = _WORD.findall(name[:_LONGEST])
+    rest = [word for word in words if word.casefold() not in _LANGUAGES]
+    if rest and rest != words and (found := known.get(_key("".join(rest)))):
+        return found
     parts = {known.get(_key(part), ("", 0)) for part in _BETWEEN.split(name[:_LONGEST]) if part}
     of_one = {field for field, _ in parts}
     return min(parts) if len(of_one) == 1 else ("", 0)

@@ -53,8 +53,8 @@ def is_nothing(text: str) -> bool:
 
 def title_of(value: object, language: str | None, *, marked_up: bool = False) -> str:
     """One line. Of several titles the first that says anything. ``marked_up``: tags are read, not kept."""
-    if isinstance(value, str) and value[:1] in "[(":
-        value = quoted_items(value) or value
+    if isinstance(value, str) and value[:1] in "[({":
+        value = _unpacked(value, language) if value[0] == "{" else quoted_items(value) or value
     if not isinstance(value, str):
         value = next((text for text in _texts("title", value, language) if text), "")
     text = clean_prose(html_as_text(value) if marked_up else entities_as_characters(value))
@@ -65,7 +65,7 @@ def abstract_of(value: object, language: str | None, *, marked_up: bool = False)
     """A line a paragraph. ``marked_up``: tags are read, not kept."""
     if isinstance(value, str):
         if value[:1] in "{[":
-            value = _unpacked(value)
+            value = _unpacked(value, language)
         elif is_nothing(value):
             return ""
     if not isinstance(value, str):
@@ -163,8 +163,9 @@ def _texts_of_object(field: str, value: dict[str, Any], language: str | None, de
     yield from texts
 
 
-def _unpacked(text: str) -> object:
-    """JSON in a text, as a table's cell has it; the text itself if it is none that is known."""
+def _unpacked(text: str, language: str | None) -> object:
+    """JSON in a text, as a table's cell has it: a list, an inverted index, a text a language; the text itself
+    if it is none that is known."""
     if text[:1] == "[":
         return quoted_items(text) or text
     if text[:2] != '{"':
@@ -173,7 +174,9 @@ def _unpacked(text: str) -> object:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return value if isinstance(value, dict) and is_inverted_index(value) else text
+    if not isinstance(value, dict):
+        return text
+    return value if is_inverted_index(value) or chosen(value, language) is not value else text
 
 
 def _on_one_line(text: str) -> str:

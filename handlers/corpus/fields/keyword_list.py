@@ -28,7 +28,7 @@ _NAMES = (
 _HEADING = re.compile(
     r"(?:关键[词字]|關鍵[詞字]|主题词|主題詞|key\s?words?|index\s?terms)\s*[:：—]\s*", re.IGNORECASE
 )
-_BULLET = re.compile(r"[-*•·▪]\s+")
+_BULLET = re.compile(r"\A[-*•·▪]\s+")
 _LOCANT = r"(?:\d{1,3}[a-z]?|[NOSPCHDLREZα-ω])['′’]{0,3}"
 _KEPT = re.compile(
     r"\$[^$\n]{1,400}\$|[(（][^()（）\n]{0,400}[)）]|\[[^\[\]\n]{0,400}\]|\{[^{}\n]{0,400}\}"

@@ -40,6 +40,21 @@ TABLES = {
         "id dc.title[zh_CN] dc.description.abstract[zh_CN] dc.subject[zh_CN]",
     ),
     "in two languages": ("DOI Title 题名 Abstract 摘要 关键词", "DOI 题名 摘要 关键词"),
+    "of two languages, by tags": (
+        "id title_en title_cn abstract_en abstract_cn keywords_zh-CN",
+        "id title_cn abstract_cn keywords_zh-CN",
+    ),
+    "of two languages, in camel case": (
+        "ID titleEN titleZh abstractEn abstractZh",
+        "ID titleZh abstractZh -",
+    ),
+    "of two languages, in words": (
+        "编号|标题(中文)|标题(英文)|Abstract (Chinese)|摘要（英文）|关键词(中)",
+        "编号|标题(中文)|Abstract (Chinese)|关键词(中)",
+    ),
+    "of one language, by tags": ("id title_en abstract_en", "id title_en abstract_en -"),
+    "with an English column beside others": ("id 题名 abstract_en keywords_cn", "id 题名 - keywords_cn"),
+    "of what only sounds like it": ("id source_title title_id abstract_length", "id - - -"),
     "of nothing that is known": ("Kopje Inhalt de la ut", "- - - -"),
 }
 

@@ -29,7 +29,20 @@ _ENGLISH_SCALES = {
     "lakh": 5,
     "crore": 7,
 }
-_LETTER_SCALES = {"k": 3, "m": 6, "mn": 6, "b": 9, "bn": 9, "t": 12, "tn": 12, "M": 6, "K": 3, "B": 9, "G": 9}
+_LETTER_SCALES = {
+    "k": 3,
+    "m": 6,
+    "mn": 6,
+    "b": 9,
+    "bn": 9,
+    "t": 12,
+    "tn": 12,
+    "M": 6,
+    "K": 3,
+    "B": 9,
+    "G": 9,
+    "T": 12,
+}
 _HAN = "\u4e00-\u9fff"
 _SCALES = "|".join(_ENGLISH_SCALES)
 _DIGITS = re.compile(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 
 from handlers.tasks.translation.gate.chinese_numerals import values_of
 from handlers.tasks.translation.gate.english_numerals import numeral
@@ -58,6 +59,57 @@ _BEFORE = re.compile(r"(?<![A-Za-z0-9^.])[A-Za-z]{1,12}[-‐‑]?$")
 _ELEMENTS = re.compile(
     r"(?:(?:H|B|C|N|O|F|P|S|K|I|Na|Mg|Al|Si|Cl|Ca|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|As|Br|Ag|Ba|Pb|Hg|Li)[0-9]{0,2}){2,8}"
 )
+
+_MARKS = "[一二两三四五六七八九十百千万]{1,3}"
+_CHINESE_SHARE = re.compile(rf"({_MARKS})分之({_MARKS})(?![点又])")
+_TENTHS = re.compile(r"成(?<=(?<![一二三四五六七八九十第])[一二三四五六七八九].)(?=[以的多为左、，。；]|$)")
+_NAMED = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7}
+_NAMED |= {"eighth": 8, "ninth": 9, "tenth": 10, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
+_ENGLISH_SHARE = re.compile(
+    rf"\b(an?|one|two|three|four|five|seven|nine)[- ]({'|'.join(_NAMED)})s?\b(?! (?:of a|order|time|party))"
+)
+_DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_HALF = Fraction(1, 2)
+_PERCENT = re.compile(r"(?<![0-9.])([0-9]{1,3}(?:\.[0-9]{1,2})?) ?(?:%|per ?cent)")
+
+
+def changed_shares(source: str, answer: str) -> list[str]:
+    """A doubt about shares in words, of lower-case texts: one that the other text does not have in any way
+    stands for another."""
+    mine = _shares(source)
+    if not mine:
+        return []
+    theirs = _shares(answer) | {Fraction(found[1]) / 100: found[0] for found in _PERCENT.finditer(answer)}
+    lost = [share for share in mine if share not in theirs and not _has_share(share, answer)]
+    new = [share for share in theirs if share not in mine and not _has_share(share, source)] if lost else []
+    return [f"{theirs[new[0]]} seems to stand for {mine[lost[0]]}"] if new else []
+
+
+def _shares(text: str) -> dict[Fraction, str]:
+    """Those in words, as they are written, by value."""
+    found: dict[Fraction, str] = {}
+    for match in _CHINESE_SHARE.finditer(text) if "分之" in text else ():
+        for part in values_of(match[2]):
+            found |= {Fraction(part, whole): match[0] for whole in values_of(match[1]) if whole}
+    for match in _TENTHS.finditer(text) if "成" in text else ():
+        said = text[match.start() - 1 : match.end()]
+        found |= {Fraction(part, 10): said for part in values_of(said[0])}
+    if "th" in text or "hal" in text or "quarter" in text:
+        for match in _ENGLISH_SHARE.finditer(text):
+            found[Fraction(numeral(match[1]) or 1, _NAMED[match[2]])] = match[0]
+    return found
+
+
+def _has_share(share: Fraction, text: str) -> bool:
+    """In digits, or in a word of its own."""
+    numbers = set(_DIGITS.findall(text))
+    percent = 100 * float(share)
+    return (
+        not numbers.isdisjoint(f"{percent:.{places}f}" for places in (0, 1, 2))
+        or f"{float(share):g}" in numbers
+        or {str(share.numerator), str(share.denominator)} <= numbers
+        or (share == _HALF and any(map(text.__contains__, ("半", "half", "halv"))))
+    )
 
 
 def words_to_explain(source: str, answer: str) -> tuple[list[str], list[str]]:

@@ -19,9 +19,23 @@ _FALLING = re.compile(
     r"decreas|declin|reduc|drop|fell|fall|lower|loss|lost|negativ|minus|below|down|cool|deficit|shr[iau]nk|less"
     r"|zero|降|减|负|零下|低|跌|缩|亏|below"
 )
+_TO = re.compile(r"(?:\bto|至|到)\s?$")
+"""What falls *to* a number does not say its sign; in ``3 to 5`` it joins."""
 _PER_MILLE = re.compile("‰|千分|per ?mil|per thousand", re.IGNORECASE)
 _NEAR = 48
+_SIGNS = "-−–﹣－⁻"
+_POWER = re.compile(
+    rf"10(?<![0-9]..)(?:\^|\*\*|\x00|(?=⁻))[{{(]?(?P<sign>[{_SIGNS}]?)\+?\^?(?P<power>[0-9]{{1,3}})(?![0-9.])"
+    rf"|(?P<loose>[×*·⋅] ?10[{_SIGNS}])(?P<after>[0-9]{{1,2}})(?![0-9.])"
+    rf"|[0-9]e(?P<minus>[{_SIGNS}]?)\+?(?P<short>[0-9]{{1,3}})(?![0-9a-z.])"
+)
+"""``10^-5``, ``10⁻⁵`` as it is once flat, with a masked tag, with a lost superscript, and ``3e-5``."""
+_SOME = ("0^", "0⁻", "0\x00", "0**", "×10", "× 10", "·10", "e-", "e−", "e+")
+"""One of these stands in a text with a power that is told, but for ``3e5``."""
+_SHARE = ("/", " in", "per", "每", "分之")
+"""With one of these before it a power is a divisor."""
 _YEAR = re.compile("1[5-9][0-9]{2}|20[0-9]{2}")
+_BETWEEN = re.compile(r"(?:to|and|or|per)\b")
 _JOINING = frozenset(("", *"和与及或至到"))
 _TIME = frozenset({"s", "month"})
 _COMPARED = re.compile(r"\b(?:from|than|versus|vs|compared|against|relative|respectively)\b|由|从|比|较")
@@ -76,6 +90,8 @@ def _signs(one: _Claims, other: _Claims, source: str, answer: str) -> Iterator[C
 def _is_falling(text: str, claim: Claim) -> bool:
     """``下降了3.2%`` for -3.2%; not so where the number is what a symbol equals."""
     before = text[max(0, claim.start - _NEAR) : claim.start]
+    if (joint := _TO.search(before)) and not re.search("[0-9]", before[max(0, joint.start() - 8) :]):
+        return False
     return not before.rstrip().endswith(("=", "＝")) and bool(
         _FALLING.search(before.lower())
         or _FALLING.search(text[claim.start : claim.start + _NEAR // 2].lower())
@@ -146,6 +162,31 @@ def _are_alike(first: Claim, second: Claim, text: str) -> bool:
 
 
 def _counted(text: str, claim: Claim) -> str:
-    """The letter after a number: ``例`` of ``30例``."""
+    """The letter after a number: ``例`` of ``30例``; "" for ``20 to``."""
     after = text[claim.start : claim.start + 40].lstrip("0123456789., ")
-    return after[:1] if after[:1].isalpha() else ""
+    return after[:1] if after[:1].isalpha() and not _BETWEEN.match(after) else ""
+
+
+def turned_powers(source: str, answer: str) -> list[str]:
+    """Sentences about powers of ten of two flat, lower-case texts whose sign is another. Linear in them."""
+    some = ("10" in source or "e" in source) and any(map(source.__contains__, _SOME))
+    mine = _powers(source) if some else set()
+    theirs = _powers(answer) if mine else set()
+    return [
+        f"10 to the power of {'' if negative else '-'}{power} stands for {'-' if negative else ''}{power}"
+        for negative, power in sorted(mine - theirs)
+        if (not negative, power) in theirs - mine
+    ]
+
+
+def _powers(text: str) -> set[tuple[bool, str]]:
+    """Whether each is negative, and the power."""
+    return set(_powers_in(text))
+
+
+def _powers_in(text: str) -> Iterator[tuple[bool, str]]:
+    for match in _POWER.finditer(text):
+        negative = bool(match["sign"] or match["loose"] or match["minus"])
+        power = (match["power"] or match["after"] or match["short"]).lstrip("0")
+        if power and not text[max(0, match.start() - 4) : match.start()].rstrip().endswith(_SHARE):
+            yield negative, power

@@ -37,9 +37,9 @@ _ENGLISH = _words(
     "| or less| or fewer| or younger",
 ) | _words(
     "changed",
-    "increas| rose | rise| rising| grew | grow| rais|up by| higher| taller| longer| heavier| faster| climb"
+    "increas| rose | rise| rising| grew | grow| rais| up | higher| taller| longer| heavier| faster| climb"
     "| surg| soar",
-    "decreas|declin|reduc|drop| fell | fall|lowered|down by| cut|shorten| shr| lower | shorter"
+    "decreas|declin|reduc|drop| fell | fall|lowered| down | cut|shorten| shr| lower | shorter"
     "| smaller| lighter| slower| slump| plung|plummet",
 )
 _OPPOSITE = {

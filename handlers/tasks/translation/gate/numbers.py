@@ -18,11 +18,12 @@ from handlers.tasks.translation.gate.amounts import tokens_in, tokens_of
 from handlers.tasks.translation.gate.changed_words import (
     changed_names,
     changed_romans,
+    changed_shares,
     value_of,
     words_to_explain,
 )
 from handlers.tasks.translation.gate.chinese_numerals import implied_in, in_chinese
-from handlers.tasks.translation.gate.contradictions import contradictions
+from handlers.tasks.translation.gate.contradictions import contradictions, turned_powers
 from handlers.tasks.translation.gate.directions import turned_directions
 from handlers.tasks.translation.gate.english_numerals import in_english, numeral
 from handlers.tasks.translation.gate.first_look import first_look
@@ -32,6 +33,10 @@ from handlers.tasks.translation.gate.written_digits import flat, with_origin
 
 _LINE_NUMBER = re.compile(r"\n\s?[0-9]{1,3}號? +")
 """A manuscript's numbers of lines, that text recognition took along: never demanded."""
+_INVERSE = re.compile(r"(?:⁻\^|(?:(?<=[·•][a-zμµ])|(?<=[·•][a-z]{2}))[-−–])1(?![0-9.])")
+"""The exponent of a unit, ``mg·L⁻¹``: not demanded where the answer says ``/`` or ``per``."""
+_SHORT_POWER = re.compile(r"[0-9]e[-−][0-9]{1,3}(?![0-9a-z])")
+"""``3e-5``, which implies a 10."""
 # The context is looked up behind the first digit, not before it: so the search runs from digit to digit.
 _WHOLE_DIGITS = re.compile(
     r"[0-9](?<![0-9.,].)(?:[0-9]{1,14}|[0-9]{0,14}\.[0-9]{1,15})(?![0-9.,]*[0-9])", re.DOTALL
@@ -91,7 +96,7 @@ def compare(source: str, answer: str) -> Comparison:
     if not in_source and not in_answer:
         unsaid = _unsaid(texts, in_source) if len(source) > _SHORT else []
         return Comparison((), (), (), (), tuple(unsaid)) if unsaid else _SAME
-    demanded = mentions(_LINE_NUMBER.sub("\n", texts.source)) if "\n" in source else in_source
+    demanded = _demanded(texts, in_source)
     in_source |= demanded
     lost, new = demanded - in_answer, in_answer - in_source
     missing = _unaccounted(lost, in_answer, texts.cased_source, texts.cased_answer) if lost else []
@@ -103,14 +108,24 @@ def compare(source: str, answer: str) -> Comparison:
         changed += _unsaid(texts, in_source)
     if look and not against:
         changed += turned_directions(texts.source, texts.answer)
-    if not missing and not unexplained and not against and not changed:
+    turned = turned_powers(texts.source, texts.answer) if look else []
+    if not missing and not unexplained and not against and not changed and not turned:
         return _SAME
     known = _known(texts.source, in_source) if unexplained else set()
     invented = [mention for mention in unexplained if not _holds(mention.rest, known)]
     doubtful = [mention for mention in unexplained if mention not in invented]
-    certain = tuple(sorted(found.sentence for found in against if found.certain))
+    certain = (*sorted(found.sentence for found in against if found.certain), *turned)
     uncertain = (*sorted(found.sentence for found in against if not found.certain), *changed)
     return Comparison(_texts(missing), _texts(invented), _texts(doubtful), certain, uncertain)
+
+
+def _demanded(texts: _Texts, in_source: set[Mention]) -> set[Mention]:
+    """The mentions of the source that the answer must account for."""
+    text = _LINE_NUMBER.sub("\n", texts.source) if "\n" in texts.source else texts.source
+    inverse = "⁻" in text or "·" in text or "•" in text
+    if inverse and ("/" in texts.answer or "per" in texts.answer):
+        text = _INVERSE.sub("", text)
+    return in_source if text == texts.source else mentions(text)
 
 
 def _renamed(texts: _Texts) -> list[str]:
@@ -122,6 +137,8 @@ def _renamed(texts: _Texts) -> list[str]:
 def _unsaid(texts: _Texts, in_source: set[Mention]) -> list[str]:
     """A doubt about numbers in words."""
     changed = [f"{new} seems to stand for {old}" for old, new in changed_romans(texts.source, texts.answer)]
+    if shares := changed_shares(texts.source, texts.answer):
+        return [*changed, *shares]
     unsaid, new = words_to_explain(texts.source, texts.answer)
     if not unsaid or not new:
         return changed
@@ -166,6 +183,8 @@ def _spelled(text: str) -> set[str]:
 
 def _implied(text: str) -> set[str]:
     values = implied_in_english(text, numeral)
+    if ("e-" in text or "e−" in text) and _SHORT_POWER.search(text):
+        values.add("10")
     return values if text.isascii() else values | implied_in(text) | _dates(text)
 
 

@@ -28,6 +28,7 @@ from tests.builders.growth import assert_linear, repeated
         ('{土壤,"2,4-D"}', ["土壤", "2,4-D"]),
         ("[土壤, 水分]", ["土壤", "水分"]),
         ("- a\n- b", ["a", "b"]),
+        ("Bose - Einstein condensate; b", ["Bose - Einstein condensate", "b"]),
         ("a|b||c", ["a", "b", "c"]),
         ("深度学习　图像", ["深度学习", "图像"]),
         ("关键词：深度\n学习；b", ["深度学习", "b"]),

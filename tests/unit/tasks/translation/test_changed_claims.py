@@ -9,7 +9,9 @@ import pytest
 from handlers.tasks.translation.gate.directions import turned_directions
 from handlers.tasks.translation.gate.gate import GateInput, Verdict, check
 from handlers.tasks.translation.gate.length import fewer_sentences
+from handlers.tasks.translation.gate.numbers import compare
 from handlers.tasks.translation.gate.strings import changed_strings
+from handlers.tasks.translation.masking.masking import mask
 from tests.builders.growth import assert_linear, repeated
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
@@ -109,8 +111,50 @@ def test_a_sentence_that_is_missing_is_asked_about() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "good", "bad"),
+    [
+        ("速率为3.2×10⁻⁵ mol/L", "a rate of 3.2 × 10^-5 mol/L", "a rate of 3.2 × 10⁵ mol/L"),
+        ("误差小于10^-6", "an error below 10⁻⁶", "an error below 10^6"),
+        ("误差为2×10<sup>-3</sup>", "an error of 2×10<sup>−3</sup>", "an error of 2×10<sup>3</sup>"),
+        ("步长为3e-5", "a step of 3 × 10⁻⁵", "a step of 3e5"),
+        ("共有4×10⁸个细胞", "4×10^8 cells", "4×10^-8 cells"),
+        ("浓度为2×10-4 mol", "2 × 10⁻⁴ mol", "2 × 10⁴ mol"),
+        ("温度降至-20℃", "the temperature fell to −20 °C", "the temperature fell to 20 °C"),
+    ],
+)
+def test_a_lost_sign_is_refused(source: str, good: str, bad: str) -> None:
+    def verdict(answer: str) -> Verdict:
+        masked, tags = mask(source), mask(answer)
+        assert len(masked.spans) == len(tags.spans)
+        return judged(masked.text, tags.text)
+
+    assert verdict(good).ok, verdict(good).problems
+    assert not verdict(bad).ok
+
+
+@pytest.mark.parametrize(
+    ("source", "good", "bad"),
+    [
+        ("延迟减少了三分之二", "cut by two thirds", "cut by one third"),
+        ("降到原来的十分之一", "cut to a tenth", "cut to one hundredth"),
+        ("其中女性占三成。", "30% were women.", "3% were women."),
+        ("一半以上，即五分之三", "over half, namely 60%", "over half, namely two fifths"),
+        ("nearly three quarters agreed", "近四分之三同意", "近四分之一同意"),
+        ("同比增长6.1%", "up 6.1% on the year", "down 6.1% on the year"),
+        ("油价从20美元升至30美元", "from $20 to $30", "from $30 to $20"),
+    ],
+)
+def test_a_share_a_way_or_an_order_that_is_another_is_asked_about(source: str, good: str, bad: str) -> None:
+    assert not compare(source, good).uncertain
+    assert compare(source, bad).uncertain
+
+
+@pytest.mark.parametrize(
     ("source", "answer"),
     [
+        ("浓度为5 mg·L⁻¹，速度为2 m·s-1。", "The concentration is 5 mg/L and the speed is 2 m per second."),
+        ("训练使用了1.4万亿个词元。", "It was trained on 1.4T tokens."),
+        ("由-3%降到-5%。", "It fell from −3% to −5%."),
         ("以“把”“被”“让”“叫”四字为例，分析其语法。", "We analyse the grammar of 把, 被, 让 and 叫."),
         ("&#945;粒子的能量为5.3 MeV，且&lt;6 MeV。", "The α particles have 5.3 MeV, which is <6 MeV."),
         ("该基因定位于第7号染色体长臂3区1带。", "The gene maps to 7q31."),
