@@ -53,7 +53,7 @@ def is_nothing(text: str) -> bool:
 
 def title_of(value: object, language: str | None, *, marked_up: bool = False) -> str:
     """One line. Of several titles the first that says anything. ``marked_up``: tags are read, not kept."""
-    if isinstance(value, str) and value[:1] in "[({":
+    if isinstance(value, str) and value.startswith(("[", "(", "{")):
         value = _unpacked(value, language) if value[0] == "{" else quoted_items(value) or value
     if not isinstance(value, str):
         value = next((text for text in _texts("title", value, language) if text), "")
