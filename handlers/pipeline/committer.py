@@ -54,6 +54,8 @@ class Committer:
         self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
         self._paid = 0
         """Papers that were paid for and are not booked yet."""
+        self._at_the_door = 0
+        """Papers that wait for room: closing waits for them too."""
         self._waiting: list[FinishedPaper] = []
         self._closing = False
         self._parts = 0
@@ -65,7 +67,9 @@ class Committer:
         """Waits for room if calls were made for the paper."""
         with self._changed:
             if finished.line.calls:
+                self._at_the_door += 1
                 self._room.wait_for(lambda: self._paid < self._papers)
+                self._at_the_door -= 1
                 self._paid += 1
             self._waiting.append(finished)
             if len(self._waiting) == 1 or len(self._waiting) >= self._papers:
@@ -81,7 +85,7 @@ class Committer:
     def _loop(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and not self._closing:
+                while not self._waiting and (self._at_the_door or not self._closing):
                     self._changed.wait()
                 if not self._waiting:
                     return

@@ -99,3 +99,23 @@ def test_a_ledger_that_fails_holds_nobody_up(slow: SlowLedger) -> None:
     committer.close()
     assert len(said) == 1
     assert "No space left" in said[0]
+
+
+def test_closing_waits_for_the_papers_at_the_door(slow: SlowLedger, committer: Committer) -> None:
+    for number in range(GROUP):
+        committer.add(finished(number))
+    assert slow.begun.wait(60)
+    late = [
+        threading.Thread(target=committer.add, args=(finished(GROUP + n),), daemon=True) for n in range(3)
+    ]
+    for thread in late:
+        thread.start()
+    while committer._at_the_door < len(late):
+        threading.Event().wait(0.001)
+    closing = threading.Thread(target=committer.close, daemon=True)
+    closing.start()
+    slow.goes_on.set()
+    for thread in (*late, closing):
+        thread.join(60)
+        assert not thread.is_alive()
+    assert len(slow.booked) == GROUP + 3
