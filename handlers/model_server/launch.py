@@ -87,7 +87,7 @@ def start(settings: ServerSettings) -> RunningServer:
     The settings go through a pipe, for arguments show in process listings and one of them is a key; the
     pipe stays open as a lifeline. The session is its own, so that Ctrl-C lets the client drain first.
     """
-    process = subprocess.Popen(  # noqa: S603 - this package's own
+    process = subprocess.Popen(  # noqa: S603 - no shell: this interpreter and this package's own file
         [sys.executable, "-P", _STARTER, "handlers.model_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -27,15 +27,15 @@ def begins(text: str) -> set[tuple[str, int]]:
 
 
 def _seen(text: str, starts: list[int], token: object) -> Iterator[tuple[str, int]]:
-    first, last = token.map  # type: ignore[attr-defined]
+    first, last = token.map
     start, end = starts[first], starts[min(last, len(starts) - 1)]
-    kind = _KINDS.get(token.type)  # type: ignore[attr-defined]
+    kind = _KINDS.get(token.type)
     start += len(text[start:end]) - len(text[start:end].lstrip())
     if kind is not None:
         yield kind, start
-    elif token.type == "table_open":  # type: ignore[attr-defined]
+    elif token.type == "table_open":
         yield "table", start
-    elif token.type == "html_block":  # type: ignore[attr-defined]
+    elif token.type == "html_block":
         yield from (("table", place) for place in _outermost(text, start, end))
 
 

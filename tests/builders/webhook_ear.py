@@ -36,7 +36,7 @@ def listening() -> Iterator[Ear]:
             self.send_response(ear.status)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        def log_message(self, *_: object) -> None:
             """Nothing on stderr."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -33,7 +33,8 @@ def rows_as_json_lines(path: Path, lines: Path) -> None:
     database = duckdb.connect(":memory:", config=_CONFIG)
     try:
         columns = database.execute("DESCRIBE SELECT * FROM read_parquet(?)", file).fetchall()
-        rows = f"SELECT {', '.join(_read(*column[:2]) for column in columns)} FROM read_parquet(?)"  # noqa: S608 - quoted
+        # A column's name, which may be hostile, stands in double quotes with its own doubled.
+        rows = f"SELECT {', '.join(_read(*column[:2]) for column in columns)} FROM read_parquet(?)"  # noqa: S608 - see above
         database.execute(f"COPY ({rows}) TO '{target}' (FORMAT json)", file)
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]

@@ -256,7 +256,7 @@ def test_an_endpoint_that_nobody_reached_is_told_within_seconds(tmp_path: Path) 
 
 def test_an_endpoint_that_answered_the_run_before_may_be_restarting(tmp_path: Path) -> None:
     bench = Bench(tmp_path, TransientError("could not connect to X", code="connect", reached=False))
-    bench.context.is_unanswered = lambda: False  # type: ignore[method-assign]  # as the ledger would say
+    bench.context.is_unanswered = lambda: False  # as the ledger would say
     assert parked_after(bench) > 25
 
 

@@ -47,7 +47,7 @@ def slow() -> Iterator[SlowLedger]:
 @pytest.fixture
 def committer(slow: SlowLedger) -> Committer:
     unused: Any = None
-    backend: Any = Backend(slow, unused, slow, FakeClock())  # type: ignore[arg-type]
+    backend: Any = Backend(slow, unused, slow, FakeClock())
     return Committer(backend, "job-a", on_failure=pytest.fail)
 
 
@@ -92,7 +92,7 @@ def test_a_ledger_that_fails_holds_nobody_up(slow: SlowLedger) -> None:
             raise OSError(28, "No space left on device")
 
     said: list[str] = []
-    backend: Any = Backend(Broken(), slow, slow, FakeClock())  # type: ignore[arg-type]
+    backend: Any = Backend(Broken(), slow, slow, FakeClock())
     committer = Committer(backend, "job-a", on_failure=said.append)
     for number in range(3 * GROUP):
         committer.add(finished(number))

@@ -15,7 +15,7 @@ ROWS, COLUMNS = 10, 40
 
 def terminal(**changes: object) -> Console:
     settings = {"width": COLUMNS, "force_terminal": True, "legacy_windows": False, "_environ": {}}
-    return Console(file=io.StringIO(), **settings | changes)  # type: ignore[arg-type]
+    return Console(file=io.StringIO(), **settings | changes)
 
 
 def screen_of(console: Console, columns: int = COLUMNS) -> list[str]:

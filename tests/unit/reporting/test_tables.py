@@ -35,7 +35,7 @@ KEY_FIGURES = (
 
 @pytest.mark.parametrize("show", [terminal, to_markdown])
 def test_the_key_metrics_are_all_there(show: object) -> None:
-    text = show(report())  # type: ignore[operator]
+    text = show(report())
     for figure in (*KEY_FIGURES, "numbers", "dead letters"):
         assert figure in text, figure
 
@@ -50,7 +50,7 @@ def test_a_terminal_of_24_rows_ends_with_how_the_run_stands() -> None:
     for is_terminal, place in ((True, slice(-4, None)), (False, slice(4))):
         console = Console(file=io.StringIO(), width=80, force_terminal=is_terminal, legacy_windows=False)
         render(shown, console)
-        lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        lines = console.file.getvalue().splitlines()
         assert "4 of 4 papers (2 flagged, 1 skipped)" in re.sub(r"\x1b\[[0-9;]*m", "", "".join(lines[place]))
 
 

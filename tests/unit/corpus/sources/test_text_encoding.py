@@ -65,5 +65,5 @@ def test_what_is_not_read_is_refused_by_its_name(name: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf_16", "utf_32"])
 @pytest.mark.parametrize("order", ["", "_le", "_be"])
 def test_a_family_that_is_said_is_read_in_its_own_order(encoding: str, order: str) -> None:
-    stream = as_utf8(BytesIO(CHINESE.encode(encoding + order)), SourceNotes(), encoding)  # type: ignore[arg-type]
+    stream = as_utf8(BytesIO(CHINESE.encode(encoding + order)), SourceNotes(), encoding)
     assert stream.read().decode().removeprefix("\ufeff") == CHINESE

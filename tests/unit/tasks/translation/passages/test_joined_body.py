@@ -66,5 +66,5 @@ def test_pieces_of_a_long_text_do_not_run_together() -> None:
 )
 def test_the_checker_sees_damage(damage: object, complaint: str) -> None:
     text, _ = samples()["river"]
-    damaged = damage(text)  # type: ignore[operator]
+    damaged = damage(text)
     assert [found.split(":")[0] for found in complaints(text, damaged)] == [complaint]
