@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import BatchFigures, BudgetState, Commit, PaperRow, Reusable, StoredAnswer
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import Paper, PaperStatus
-from handlers.domain.result import Part, PartPointer, TaskResult
+from handlers.domain.result import Part, PartPointer, PassageResult, TaskResult
 from handlers.domain.run import Control, RunRecord, RunTotals, SessionRecord
 
 
@@ -66,6 +66,44 @@ class Task(Protocol):
 
     def requests(self, paper: Paper) -> Iterator[ChatRequest]:
         """All that ``run`` asks if every answer passes at once (for plans)."""
+
+
+class PassageWork(Protocol):
+    """One passage of a paper: what one worker does for it."""
+
+    @property
+    def key(self) -> str:
+        """``head``, ``terms``, ``body/0`` ..."""
+
+    @property
+    def weight(self) -> int:
+        """Its size in tokens, roughly."""
+
+    def run(self, ask: Ask) -> PassageResult:
+        """Make its calls until the gate is content or every repair is tried. Raises what ``ask`` raises and
+        is not the task's to mend."""
+
+
+class WholePaperTask(Task, Protocol):
+    """A task that cuts some papers into passages which are asked side by side, in two stages. The same paper
+    and the same answers give the same passages, frame and result."""
+
+    def is_whole(self, paper: Paper) -> bool:
+        """Whether the paper is worked on by passages; else ``run`` does it."""
+
+    def first(self, paper: Paper) -> Sequence[PassageWork]:
+        """The first stage: ``head`` and ``terms``."""
+
+    def frame(self, paper: Paper, results: Mapping[str, PassageResult]) -> dict[str, str]:
+        """The paper's terms, by what the first stage's passages came to."""
+
+    def rest(self, paper: Paper, frame: Mapping[str, str]) -> Sequence[PassageWork]:
+        """The second stage: the body's passages."""
+
+    def result(
+        self, paper: Paper, results: Mapping[str, PassageResult], frame: Mapping[str, str]
+    ) -> TaskResult:
+        """The paper put together and judged as a whole, by what all its passages came to."""
 
 
 class BatchQueue(Protocol):

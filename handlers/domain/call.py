@@ -141,13 +141,16 @@ class CallTotals(Frozen):
     """Sums over the calls of one part; parts of a run add up to its spend."""
 
     sent: int = 0
+    """Calls."""
     ok: int = 0
+    """Of them answered."""
     throttled: int = 0
     transient: int = 0
     fatal: int = 0
     refused: int = 0
     repairs: int = 0
     cost: NanoUsd = NanoUsd(0)
+    """Nano-USD that are booked for them."""
     indeterminate: NanoUsd = NanoUsd(0)
     """Part of ``cost``."""
     held: NanoUsd = NanoUsd(0)

@@ -8,11 +8,15 @@ from handlers.domain.value import Frozen
 
 
 class Coverage(Frozen):
-    """``translated``: segments that are sent. ``kept``: blocks passed through byte for byte, by the rule's
-    name. ``flagged``, ``failed``: keys of segments. ``notes``: what was odd in the source, and how often."""
+    """What became of each part of a body. Nothing of it is padded, dropped or left out of these counts."""
 
     translated: int = 0
+    """Segments that are sent."""
     kept: dict[str, int] = Field(default_factory=dict)
+    """Blocks passed through byte for byte, by the rule's name."""
     flagged: tuple[str, ...] = ()
+    """Keys of segments that the gate refused."""
     failed: tuple[str, ...] = ()
+    """Keys of segments whose calls failed."""
     notes: dict[str, int] = Field(default_factory=dict)
+    """What was odd in the source, and how often."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pydantic import Field
+
 from handlers.domain.call import CallTotals
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import PaperStatus
@@ -34,6 +36,8 @@ class LedgerEntry(Frozen):
     """Milliseconds that its calls took."""
     flags: tuple[str, ...] = ()
     """Names of failed checks, for reports."""
+    segments: dict[str, int] = Field(default_factory=dict)
+    """Of a whole paper's body, for reports: ``translated kept flagged failed`` and ``note.<name>``."""
 
 
 @dataclass(frozen=True)

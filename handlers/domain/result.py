@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers.domain.call import CallRecord
+from handlers.domain.call import CallRecord, CallTotals
+from handlers.domain.coverage import Coverage
 from handlers.domain.paper import PaperStatus
 from handlers.domain.value import Frozen
 
@@ -31,6 +32,27 @@ class TaskResult(Frozen):
     """Class of the refusal when flagged: a failed check's name, ``content_filter``, ``too_long``."""
     faults: tuple[Check, ...] = ()
     """What the calls of a flagged paper did wrong besides."""
+    coverage: Coverage | None = None
+    """Of its body, where that was sent."""
+    ends: tuple[int, ...] = ()
+    """Where each block of the source ends in ``fields["body"]``."""
+    blamed: tuple[str, ...] = ()
+    """Keys of the passages that a check of the whole paper refuses, though their own checks passed them."""
+
+
+class PassageResult(Frozen):
+    """What became of one passage of a paper."""
+
+    key: str
+    """``head``, ``terms``, ``body/0`` ..."""
+    status: Literal["done", "flagged", "failed"]
+    texts: dict[str, str]
+    """Translated and unmasked, by their segments' keys; refused ones too, where there is a text."""
+    flagged: tuple[str, ...] = ()
+    """Keys of the segments that were refused or have no text."""
+    checks: tuple[Check, ...] = ()
+    error: str | None = None
+    faults: tuple[Check, ...] = ()
 
 
 class PartPointer(Frozen):
@@ -39,6 +61,11 @@ class PartPointer(Frozen):
     key: str
     offset: int
     length: int
+
+
+def _is_empty(value: object) -> bool:
+    """Left out of a line: those of papers without a body keep the bytes that they have always had."""
+    return not value
 
 
 class PartLine(BaseModel):
@@ -70,6 +97,20 @@ class PartLine(BaseModel):
     url: str | None = None
     license: str | None = None
     notice: str = ""
+    passage: str = Field(default="", exclude_if=_is_empty)
+    """Of an interim line (``pending``) of a whole paper: ``head``, ``terms``, ``body/3``, or ``frame``."""
+    passed: bool = Field(default=False, exclude_if=_is_empty)
+    """Of an interim line: whether the gate let the passage through. A passage's last line counts."""
+    frame: dict[str, str] | None = Field(default=None, exclude_if=_is_empty)
+    """Of the ``frame`` line: the paper's terms and their translations, frozen before its body is asked."""
+    behind: CallTotals | None = Field(default=None, exclude_if=_is_empty)
+    """Of the last line of a whole paper: sums over its interim lines of this generation."""
+    coverage: Coverage | None = Field(default=None, exclude_if=_is_empty)
+    """Of a body: what was translated, what was kept and by which rule."""
+    ends: tuple[int, ...] = Field(default=(), exclude_if=_is_empty)
+    """Where each block of the source's body ends in ``fields["body"]``."""
+    gate: str = Field(default="", exclude_if=_is_empty)
+    """Version of the gate that judged."""
 
 
 @dataclass(frozen=True)
