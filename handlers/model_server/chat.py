@@ -15,6 +15,7 @@ from handlers.model_server.faults import pick
 from handlers.model_server.habits.habit_table import HabitMix
 from handlers.model_server.habits.turn import Turn
 from handlers.model_server.limits import Limits
+from handlers.model_server.prompt_cache import PromptCache
 from handlers.model_server.reply import Ending, HttpRequest, ServerReply, encoded, error_reply
 from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import Fault, ServerSettings
@@ -55,7 +56,7 @@ class Chat:
         self._monotonic = monotonic
         self._now = now
         self._seen: dict[bytes, int] = {}
-        self._system_prompts: set[int] = set()
+        self._cache = PromptCache()
         self._number = 0
         self.configure(settings)
 
@@ -182,14 +183,10 @@ class Chat:
         return content, Tokens(body.prompt_tokens, completion, self._cached(body), reasoning)
 
     def _cached(self, body: ChatBody) -> int:
-        role, system = body.messages[0]
-        if not self.settings.prompt_cache or role != "system":
+        if not self.settings.prompt_cache:
             return 0
-        key = hash(system)
-        if key in self._system_prompts:
-            return tokens.PER_MESSAGE + tokens.count(system)
-        self._system_prompts.add(key)
-        return 0
+        seen = self._cache.seen(body.model, body.messages)
+        return seen if seen >= self.settings.cache_from else 0
 
     def _reply(self, content: Content, turn: Turn, draw: Draw) -> ServerReply:
         fault = content.fault

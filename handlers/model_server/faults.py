@@ -36,6 +36,10 @@ def damage(fault: Fault, source: Segments, answer: Segments, chance: float) -> S
         return _changed(answer, _NUMBER, chance, lambda number: str(int(number[-9:]) + 3))
     if fault == "source_left":
         return _left(source, answer)
+    if fault == "dropped_segment":
+        return _without_one(answer, chance)
+    if fault == "added_structure":
+        return _structured(answer, chance)
     return None
 
 
@@ -61,3 +65,20 @@ def _left(source: Segments, answer: Segments) -> Segments | None:
     han = {key: len(_HAN.findall(text)) for key, text in source.items()}
     key = max(han, key=han.__getitem__, default=None)
     return {**answer, key: source[key]} if key is not None and han[key] else None
+
+
+def _without_one(answer: Segments, chance: float) -> Segments | None:
+    dropped = list(answer)[int(chance * len(answer))] if answer else None
+    return None if dropped is None else {key: text for key, text in answer.items() if key != dropped}
+
+
+def _structured(answer: Segments, chance: float) -> Segments | None:
+    """A text of a body as a heading, or with a blank line after a word before it. An abstract's is left: it
+    may have paragraphs of its own."""
+    keys = [key for key in answer if key.startswith("body/")]
+    if not keys:
+        return None
+    place = chance * len(keys)
+    key = keys[int(place)]
+    before = "## " if place % 1 < 0.5 else "Translation\n\n"
+    return {**answer, key: before + answer[key]}

@@ -24,6 +24,8 @@ Fault = Literal[
     "refusal",
     "length_cut",
     "no_usage",
+    "dropped_segment",
+    "added_structure",
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 FIXED = frozenset({"host", "port", "mode", "seed", "tls_certificate", "tls_key"})
@@ -80,6 +82,10 @@ class ServerSettings(BaseModel):
     refusal: float | None = _rate("rate of answers that decline")
     length_cut: float | None = _rate("rate of answers cut in half with finish_reason length")
     no_usage: float | None = _rate("rate of good answers without usage")
+    dropped_segment: float | None = _rate("rate of answers that lack a segment")
+    added_structure: float | None = _rate(
+        "rate of answers with a heading or a blank line put before a body's text"
+    )
     stall_seconds: float = Field(default=600.0, gt=0, description="seconds a stalled connection is held open")
 
     habit: tuple[str, ...] = Field(
@@ -100,7 +106,10 @@ class ServerSettings(BaseModel):
         default=None, ge=0, description="USD per million cached prompt tokens; none: as price_in"
     )
     prompt_cache: bool = Field(
-        default=False, description="report a system prompt seen before as cached tokens"
+        default=False, description="report the prompt's longest beginning seen before as cached tokens"
+    )
+    cache_from: int = Field(
+        default=1024, ge=64, description="tokens from which a beginning is cached, in steps of 64"
     )
     reasoning_tokens: int = Field(default=0, ge=0, description="reasoning tokens added to every answer")
     max_request_bytes: int = Field(default=8 << 20, ge=1024, description="largest request body")

@@ -65,7 +65,7 @@ class SimSetup(Frozen):
         default=0.0,
         ge=0,
         le=0.07,
-        description="rate of each of the model server's 13 faults, as its --faults",
+        description="rate of each of the model server's 15 faults, as its --faults",
     )
     read_timeout: float = Field(default=120.0, gt=0, description="seconds after which such a call is cut")
     repair: float = Field(default=0.0, ge=0, le=0.9, description="share of answers that the gate sends back")
@@ -135,8 +135,8 @@ class SimSetup(Frozen):
 
     @property
     def repair_rate(self) -> float:
-        """Of the answers: six of the faults spoil one."""
-        return self.repair + 6 * self.faults / (1 - 6 * self.faults)
+        """Of the answers: seven of the faults spoil one, and an eighth those of bodies alone."""
+        return self.repair + 7 * self.faults / (1 - 7 * self.faults)
 
     def starts_at(self, number: int) -> float:
         """Seconds until job ``number`` (from 0) is there: all at once, or as a platform ramps up."""

@@ -65,16 +65,18 @@ def test_canned_answers_keep_keys_placeholders_and_numbers(canned: RunningServer
 
 def test_the_bill_is_the_sum_of_what_each_answer_s_usage_costs(canned: RunningServer) -> None:
     canned.control(
-        price_in="0.15", price_out="0.60", price_cached="0.075", prompt_cache=True, reasoning_tokens=7
-    )
+        price_in="0.15", price_out="0.60", price_cached="0.075", prompt_cache=True, cache_from=128,
+        reasoning_tokens=7,
+    )  # fmt: skip
     before = canned.stats()
-    usages = [chat(canned, text).body["usage"] for text in ("研究一", "研究二", "方法" * 50)]
+    texts = ("研究" * 70, "研究" * 70 + "二", "研究" * 40)
+    usages = [chat(canned, text).body["usage"] for text in texts]
     expected = 0
     for usage in usages:
         cached = usage["prompt_tokens_details"]["cached_tokens"]
         pico = (usage["prompt_tokens"] - cached) * 150_000 + cached * 75_000
         expected += -(-(pico + usage["completion_tokens"] * 600_000) // 1000)
-    assert [usage["prompt_tokens_details"]["cached_tokens"] for usage in usages][1:] == [7, 7]
+    assert [usage["prompt_tokens_details"]["cached_tokens"] for usage in usages] == [0, 128, 0]
     assert all(usage["completion_tokens_details"]["reasoning_tokens"] == 7 for usage in usages)
     assert grown(canned, before, "bill_nano_usd") == expected
     assert grown(canned, before, "charged") == 3

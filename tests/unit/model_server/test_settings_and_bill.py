@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from handlers.model_server import chance, tokens
-from handlers.model_server.faults import pick
+from handlers.model_server.faults import damage, pick
 from handlers.model_server.limits import Bucket, Limits, duration
+from handlers.model_server.prompt_cache import PromptCache
 from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import FAULTS, ServerSettings
 from handlers.model_server.tokens import Tokens
@@ -27,7 +28,7 @@ def test_a_rate_for_every_fault_gives_way_to_a_fault_s_own() -> None:
 
 
 def test_fault_rates_over_one_are_refused() -> None:
-    with pytest.raises(ValidationError, match=r"add up to 1\.3, over 1"):
+    with pytest.raises(ValidationError, match=r"add up to 1\.5, over 1"):
         ServerSettings(faults=0.1)
 
 
@@ -132,3 +133,27 @@ def test_lognormal_latency_has_its_median() -> None:
     ]
     assert sorted(values)[1000] == pytest.approx(2.0, rel=0.05)
     assert chance.lognormal(0.9, median=2.0, sigma=0) == 2.0
+
+
+def test_a_dropped_segment_is_one_key_of_the_answer() -> None:
+    answer = {"body/17/4": "one", "body/18": "two", "terms/0": "three"}
+    kept = [damage("dropped_segment", answer, answer, chance / 3) for chance in range(3)]
+    assert [set(answer) - set(each or {}) for each in kept] == [{key} for key in answer]
+    assert damage("dropped_segment", {}, {}, 0.5) is None
+
+
+@pytest.mark.parametrize(("chance", "text"), [(0.1, "## two"), (0.9, "Translation\n\ntwo")])
+def test_added_structure_is_put_before_a_body_s_text(chance: float, text: str) -> None:
+    answer = {"title": "one", "body/18": "two"}
+    assert damage("added_structure", answer, answer, chance) == {"title": "one", "body/18": text}
+    assert damage("added_structure", {"title": "one"}, {"title": "one"}, chance) is None
+
+
+def test_of_a_prompt_the_longest_beginning_seen_before_is_cached() -> None:
+    cache, fixed = PromptCache(), "rule " * 100
+    assert cache.seen("m", [("system", fixed), ("user", "研" * 100 + "甲" * 100)]) == 0
+    assert cache.seen("m", [("system", fixed), ("user", "研" * 100 + "乙" * 100)]) == 192  # 4 + 125 + 4 + 64
+    assert cache.seen("m", [("system", fixed), ("user", "研" * 100 + "甲" * 100)]) == 320
+    assert cache.seen("m", [("system", fixed + "!"), ("user", "研" * 100)]) == 64
+    assert cache.seen("other", [("system", fixed), ("user", "研" * 100)]) == 0
+    assert cache.seen("m", [("user", "\ud800")]) == 0

@@ -76,7 +76,7 @@ def test_an_undeclared_limit_is_found_with_few_refusals_and_mostly_used() -> Non
 def test_the_model_servers_faults_are_met_at_their_rates() -> None:
     found = simulated(papers=4_000, jobs=2, workers=50, faults=0.03, read_timeout=2.0)
     assert found.transient / found.calls == pytest.approx(6 * 0.03, rel=0.15)
-    assert found.repairs / (found.calls - found.transient) == pytest.approx(0.18 / 0.82, rel=0.15)
+    assert found.repairs / (found.calls - found.transient) == pytest.approx(0.21 / 0.79, rel=0.15)
 
 
 def test_processors_that_all_jobs_share_bind_when_calls_are_short() -> None:
