@@ -15,11 +15,10 @@ from handlers.model_server.faults import pick
 from handlers.model_server.habits.habit_table import HabitMix
 from handlers.model_server.habits.turn import Turn
 from handlers.model_server.limits import Limits
-from handlers.model_server.prompt_cache import PromptCache
 from handlers.model_server.reply import Ending, HttpRequest, ServerReply, encoded, error_reply
 from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import Fault, ServerSettings
-from handlers.model_server.tokens import Tokens
+from handlers.model_server.tokens import PromptCache, Tokens
 
 _ERRORS: dict[Fault, tuple[int, str]] = {
     "http_500": (500, "The server had an error while processing your request"),

@@ -12,10 +12,9 @@ from pydantic import ValidationError
 from handlers.model_server import chance, tokens
 from handlers.model_server.faults import damage, pick
 from handlers.model_server.limits import Bucket, Limits, duration
-from handlers.model_server.prompt_cache import PromptCache
 from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import FAULTS, ServerSettings
-from handlers.model_server.tokens import Tokens
+from handlers.model_server.tokens import PromptCache, Tokens
 
 
 def test_every_setting_has_a_description_for_its_flag() -> None:
