@@ -18,7 +18,7 @@ from handlers.domain.result import PartLine, PartPointer
 _SCHEMA = """
 CREATE TABLE line (paper TEXT, batch TEXT, generation INTEGER, terminal INTEGER, at REAL, cost INTEGER,
     status TEXT, error TEXT, fingerprint TEXT, reused INTEGER, flags TEXT, key TEXT, offset INTEGER,
-    length INTEGER, calls INTEGER, busy_ms INTEGER,
+    length INTEGER, calls INTEGER, busy_ms INTEGER, segments TEXT,
     PRIMARY KEY (paper, generation DESC, terminal DESC, at, key, offset)) WITHOUT ROWID;
 CREATE TABLE batch (batch TEXT PRIMARY KEY, generation INTEGER) WITHOUT ROWID
 """
@@ -61,8 +61,9 @@ class PartIndex:
             *(line.status, line.error, line.fingerprint, line.reused_from is not None, flags),
             *(where.key, where.offset, where.length, len(line.calls)),
             round(1000 * sum(call.latency for call in line.calls)),
+            json.dumps(line.coverage.counts() if line.coverage is not None else {}),
         )
-        self._db.execute("INSERT OR IGNORE INTO line VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
+        self._db.execute("INSERT OR IGNORE INTO line VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
         self._db.execute(
             "INSERT INTO batch VALUES (?, ?) ON CONFLICT DO UPDATE SET generation ="
             " MAX(generation, excluded.generation)",
@@ -78,7 +79,7 @@ class PartIndex:
         """What its lines say of a paper: of its latest generation the first outcome, else the last
         interrupted attempt; with what all of them cost. None if it has no line."""
         row = self._db.execute(
-            "SELECT generation, status, error, fingerprint, reused, flags, key, offset, length,"
+            "SELECT generation, status, error, fingerprint, reused, flags, segments, key, offset, length,"
             " total.cost, total.calls, total.busy_ms FROM line,"
             " (SELECT SUM(cost) AS cost, SUM(calls) AS calls, SUM(busy_ms) AS busy_ms FROM line"
             " WHERE paper = :paper) AS total"
@@ -87,7 +88,7 @@ class PartIndex:
         ).fetchone()
         if row is None:
             return None
-        generation, status, error, fingerprint, reused, flags, key, offset, length, cost, calls, busy_ms = row
+        generation, status, error, fingerprint, reused, flags, segments, *place, cost, calls, busy_ms = row
         return LedgerEntry(
             paper_id=paper_id,
             generation=generation,
@@ -96,11 +97,12 @@ class PartIndex:
             error=error,
             fingerprint=fingerprint,
             reused=bool(reused),
-            pointer=PartPointer(key=key, offset=offset, length=length),
+            pointer=_pointer(*place),
             cost=cost,
             calls=calls,
             busy_ms=busy_ms,
             flags=tuple(json.loads(flags)),
+            segments=json.loads(segments),
         )
 
     def entries(self, message: BatchMessage) -> Iterator[LedgerEntry]:
@@ -123,23 +125,29 @@ class PartIndex:
     def _interrupted(self, outcome: LedgerEntry) -> Iterator[LedgerEntry]:
         """A paper's lines that say pending, at no cost: its outcome has the cost of all."""
         rows = self._db.execute(
-            "SELECT generation, key, offset, length FROM line WHERE paper = ? AND terminal = 0"
+            "SELECT generation, error, flags, key, offset, length FROM line WHERE paper = ? AND terminal = 0"
             " ORDER BY generation, key, offset",
             (outcome.paper_id,),
         )
-        for generation, key, offset, length in rows.fetchall():
+        for generation, error, flags, *place in rows.fetchall():
             yield LedgerEntry(
                 paper_id=outcome.paper_id,
                 generation=generation,
                 status="pending",
                 weight=outcome.weight,
-                pointer=PartPointer(key=key, offset=offset, length=length),
+                error=error,
+                pointer=_pointer(*place),
+                flags=tuple(json.loads(flags)),
             )
 
     def papers(self) -> Iterator[str]:
         """Ids of the papers that have a line, in order."""
         for (paper_id,) in self._db.execute("SELECT DISTINCT paper FROM line ORDER BY paper"):
             yield paper_id
+
+
+def _pointer(key: str, offset: int, length: int) -> PartPointer:
+    return PartPointer(key=key, offset=offset, length=length)
 
 
 @contextmanager

@@ -20,3 +20,16 @@ class Coverage(Frozen):
     """Keys of segments whose calls failed."""
     notes: dict[str, int] = Field(default_factory=dict)
     """What was odd in the source, and how often."""
+
+    def counts(self) -> dict[str, int]:
+        """For a ledger's row: ``translated kept flagged failed``, ``kept.<rule>`` and ``note.<name>``; without
+        zeros."""
+        sums = {
+            "translated": self.translated,
+            "kept": sum(self.kept.values()),
+            "flagged": len(self.flagged),
+            "failed": len(self.failed),
+            **{f"kept.{rule}": count for rule, count in sorted(self.kept.items())},
+            **{f"note.{name}": count for name, count in sorted(self.notes.items())},
+        }
+        return {name: count for name, count in sums.items() if count}

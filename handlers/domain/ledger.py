@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pydantic import Field
@@ -37,7 +39,7 @@ class LedgerEntry(Frozen):
     flags: tuple[str, ...] = ()
     """Names of failed checks, for reports."""
     segments: dict[str, int] = Field(default_factory=dict)
-    """Of a whole paper's body, for reports: ``translated kept flagged failed`` and ``note.<name>``."""
+    """Of a whole paper's body, for reports: ``Coverage.counts``; of an abstract empty."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class PaperRow(NamedTuple):
     reused: bool
     cost: NanoUsd
     flags: tuple[str, ...]
+    segments: Mapping[str, int] = MappingProxyType({})
+    """What became of the body's segments: ``Coverage.counts``; empty of an abstract, and while pending."""
 
 
 class BatchFigures(NamedTuple):

@@ -163,4 +163,5 @@ def _entry(finished: FinishedPaper, pointer: PartPointer) -> LedgerEntry:
         calls=len(line.calls),
         busy_ms=round(1000 * sum(call.latency for call in line.calls)),
         flags=tuple(check.name for check in line.checks if check.verdict == "fail"),
+        segments=line.coverage.counts() if line.coverage is not None else {},
     )

@@ -233,3 +233,14 @@ def check_that_counts_add_up(
     assert totals.calls.cost == sum(costs.values()) == ledger.budget_state(run_id).spend
     for status in ("done", "failed"):
         assert totals.counts[status] == sum(row.status == status for row in rows)
+
+
+def test_what_became_of_a_body_stays_in_its_row_until_it_is_opened_again(ledger: Ledger) -> None:
+    body = {"translated": 91, "kept": 11, "kept.reference": 11, "flagged": 1, "note.odd_dollars": 2}
+    ledger.commit([commit(entry("p1", "pending"), entry("p2"), part="1")])
+    ledger.commit([commit(entry("p1", "flagged", segments=body), part="2")])
+    rows = {row.paper_id: row for row in ledger.entries(RUN)}
+    assert (rows["p1"].segments, rows["p2"].segments) == (body, {})
+    assert ledger.paper_rows(RUN, ["p1"])["p1"].segments == body
+    ledger.reopen(RUN, statuses=["flagged"], error=None)
+    assert ledger.paper_rows(RUN, ["p1"])["p1"].segments == {}

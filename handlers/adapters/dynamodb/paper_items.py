@@ -71,6 +71,7 @@ class PaperItems(BatchItems, AnswerItems):
             "weight": entry.weight,
             "reused": entry.reused,
             "flags": entry.flags,
+            "segments": entry.segments or None,
             "part": part,
         }
         sums = {"cost": entry.cost, "calls": entry.calls, "busy_ms": entry.busy_ms}
@@ -177,7 +178,7 @@ class PaperItems(BatchItems, AnswerItems):
             item["pk"],
             item["sk"],
             values={"status": "pending", "generation": generation, "flags": ()},
-            remove=("error", "key", "offset", "length", "part"),
+            remove=("error", "key", "offset", "length", "part", "segments"),
             condition="#status = :status AND #generation = :before",
             arguments={"status": item["status"], "before": item["generation"]},
         )
@@ -217,4 +218,5 @@ def _row(item: Item) -> PaperRow:
         item["reused"],
         item["cost"],
         tuple(item["flags"]),
+        item.get("segments", {}),
     )

@@ -65,7 +65,7 @@ TAKE_PAPERS = (
     " excluded.generation, status = excluded.status, error = excluded.error, key = excluded.key,"
     " offset = excluded.offset, length = excluded.length, weight = excluded.weight,"
     " reused = excluded.reused, cost = excluded.cost, flags = excluded.flags, calls = excluded.calls,"
-    " busy_ms = excluded.busy_ms"
+    " busy_ms = excluded.busy_ms, segments = excluded.segments"
     f" WHERE {_ORDER.format('excluded')} > {_ORDER.format('paper')}"
 )
 """A later generation goes before an earlier one, then an end before none, then the better end, then the

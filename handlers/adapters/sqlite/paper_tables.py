@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from handlers.adapters.sqlite.answer_tables import put_answers
 from handlers.adapters.sqlite.database import Database
@@ -14,21 +15,22 @@ from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.result import PartPointer
 
 _CHUNK = 500
-_COLUMNS = "paper_id, generation, status, error, key, weight, reused, cost, flags, offset, length"
+_COLUMNS = "paper_id, generation, status, error, key, weight, reused, cost, flags, offset, length, segments"
 """Of a ``PaperRow``, in the order in which ``_paper`` takes them: by position a row costs half."""
 _UPSERT = (
     "INSERT INTO paper (run_id, paper_id, batch_id, generation, status, error, key, offset, length,"
-    " weight, reused, cost, flags, calls, busy_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " weight, reused, cost, flags, calls, busy_ms, segments) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
     " ON CONFLICT (run_id, paper_id) DO UPDATE SET generation = excluded.generation, status ="
     " excluded.status,"
     " error = excluded.error, key = excluded.key, offset = excluded.offset, length = excluded.length,"
     " reused = excluded.reused, cost = paper.cost + excluded.cost, flags = excluded.flags,"
-    " calls = paper.calls + excluded.calls, busy_ms = paper.busy_ms + excluded.busy_ms"
-    " WHERE paper.status = 'pending' AND excluded.generation >= paper.generation"
+    " calls = paper.calls + excluded.calls, busy_ms = paper.busy_ms + excluded.busy_ms,"
+    " segments = excluded.segments WHERE paper.status = 'pending' AND excluded.generation >= paper.generation"
     " RETURNING cost, calls, busy_ms"
 )
 _NOT_ENDED = _UPSERT.replace("generation = excluded.generation, ", "")
 """A pending paper's generation stays the one in which it was opened: its answers count from there."""
+_NO_BODY: Mapping[str, int] = MappingProxyType({})
 _Sums = tuple[int, int, int]
 """Cost, calls and milliseconds of a paper by now."""
 
@@ -114,7 +116,8 @@ class PaperTables:
                     (row["n"], *row[3:], run_id, row["batch_id"]),
                 )
             db.execute(
-                "UPDATE paper SET status = 'pending', error = NULL, key = NULL, flags = '[]', generation ="
+                "UPDATE paper SET status = 'pending', error = NULL, key = NULL, flags = '[]', segments ="
+                " NULL, generation ="
                 " (SELECT b.generation FROM batch b WHERE b.run_id = paper.run_id AND b.batch_id ="
                 " paper.batch_id)"
                 f" WHERE {chosen}",
@@ -215,6 +218,7 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> _Sums |
             json.dumps(entry.flags),
             entry.calls,
             entry.busy_ms,
+            json.dumps(entry.segments) if entry.segments else None,
         ),
     ).fetchone()
     if row is None:
@@ -255,15 +259,16 @@ def _pointer(row: sqlite3.Row) -> PartPointer:
 
 
 def _paper(row: sqlite3.Row) -> PaperRow:
-    paper_id, generation, status, error, key, weight, reused, cost, flags = row[:9]
+    paper_id, generation, status, error, key, weight, reused, cost, flags, offset, length, segments = row
     return PaperRow(
         paper_id,
         generation,
         status,
         error,
-        None if key is None else PartPointer(key=key, offset=row[9], length=row[10]),
+        None if key is None else PartPointer(key=key, offset=offset, length=length),
         weight,
         bool(reused),
         cost,
         () if flags == "[]" else tuple(json.loads(flags)),
+        _NO_BODY if segments is None else json.loads(segments),
     )

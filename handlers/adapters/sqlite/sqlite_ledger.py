@@ -26,6 +26,8 @@ HELD = ("held INTEGER NOT NULL DEFAULT 0", "released INTEGER NOT NULL DEFAULT 0"
 """Of each part: what its calls may be billed for beyond what is booked, and how much of that was let go. Both
 only grow, so that merged ledgers take the larger. (``held`` of a run or a job, an older name, is what is
 drawn and not given back; a job's ``spent`` is what its parts take of it: cost and held.)"""
+SEGMENTS = "segments TEXT"
+"""Of a paper: what became of its body, as JSON. Always the last column, so that ledgers copy rows whole."""
 _SCHEMA = """
 CREATE TABLE run (
     run_id TEXT PRIMARY KEY,
@@ -149,6 +151,7 @@ class SqliteLedger(RunTables, BatchTables, PaperTables, AnswerTables, JobTables,
         for column in HELD:
             self._db.add_column("part", column)
         add_figures(self._db)
+        self._db.add_column("paper", SEGMENTS)
 
     def close(self) -> None:
         self._db.close()

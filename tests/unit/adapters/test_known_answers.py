@@ -80,3 +80,22 @@ def test_answers_whose_object_is_missing_or_short_are_left_out_and_counted(tmp_p
     merged = merge_ledger(tmp_path / "into.sqlite3", source, RUN, size=lambda _: 250)
     assert [each.pointer for each in answers(tmp_path / "into.sqlite3")["p1"]] == [place(1)]
     assert merged.lost_results >= 1
+
+
+def test_what_became_of_a_body_goes_into_slices_and_merges_and_into_files_of_earlier_releases(
+    tmp_path: Path,
+) -> None:
+    body = {"translated": 9, "note.odd_dollars": 1}
+    earlier, source, into = (tmp_path / f"{name}.sqlite3" for name in ("earlier", "source", "into"))
+    for path in (answered(earlier, 1), answered(into, 1)):
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("ALTER TABLE paper DROP COLUMN segments")
+    with closing(SqliteLedger(answered(source, 1))) as ledger:
+        ledger.commit([commit(entry("p1", segments=body), part="end")])
+    sliced = tmp_path / "sliced.sqlite3"
+    slice_ledger(source, sliced, RUN, ["b1"], budget=None, session="s1", limit=None, carried="none")
+    merge_ledger(into, earlier, RUN, size=lambda _: 10_000)
+    merge_ledger(into, sliced, RUN, size=lambda _: 10_000)
+    for path in (sliced, into):
+        with closing(SqliteLedger(path)) as ledger:
+            assert ledger.paper_rows(RUN, ["p1"])["p1"].segments == body
