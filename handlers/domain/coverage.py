@@ -22,8 +22,7 @@ class Coverage(Frozen):
     """What was odd in the source, and how often."""
 
     def counts(self) -> dict[str, int]:
-        """For a ledger's row: ``translated kept flagged failed``, ``kept.<rule>``, ``note.<name>``; without
-        zeros."""
+        """For a row: ``translated kept flagged failed``, ``kept.<rule>``, ``note.<name>``; without zeros."""
         sums = {
             "translated": self.translated,
             "kept": sum(self.kept.values()),
