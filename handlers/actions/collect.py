@@ -49,6 +49,8 @@ class CollectedSession:
     """Papers that came to an end in it."""
     remaining: int
     """Papers still to be done, as far as ``total_papers`` asks for them."""
+    answered: int = 0
+    """Calls that were answered in it; those of papers that are pending are kept too."""
 
     @property
     def parked(self) -> bool:
@@ -57,7 +59,8 @@ class CollectedSession:
     @property
     def go_on(self) -> bool:
         """Whether another session would make progress."""
-        return not self.parked and not self.wrong and self.remaining > 0 and self.progress > 0
+        got_further = self.progress > 0 or self.answered > 0
+        return not self.parked and not self.wrong and self.remaining > 0 and got_further
 
     @property
     def verdict(self) -> str:
@@ -70,6 +73,9 @@ class CollectedSession:
                 "Nothing is pending." if not self.report.counts["pending"] else "As far as total_papers asks."
             )
         pending = f"{counted(self.remaining, 'paper is', 'papers are')} pending"
+        if not self.progress and self.answered:
+            kept = counted(self.answered, "call was", "calls were")
+            return f"{pending}, and {kept} answered: the next session goes on from there."
         if not self.progress:
             return f"{pending}, and this session ended none: look at its jobs."
         return f"{pending}: the next session goes on with them."
@@ -96,7 +102,8 @@ def collect(
         )
         wrong = tuple(inconsistencies(adapters, plan.run_id, report))
         progress = plan.pending - report.counts["pending"]
-        collected = CollectedSession(plan, report, queue, wrong, progress, _remaining(plan, report))
+        answered = 0 if plan.answered is None else report.calls.ok - plan.answered
+        collected = CollectedSession(plan, report, queue, wrong, progress, _remaining(plan, report), answered)
         _write(adapters, plan.run_id, report, output)
     tell_end(settings, plan, "inconsistent" if wrong else report.state)
     return collected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
@@ -9,12 +10,13 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 
 from handlers.actions.session_plan import PLAN_FILE, SessionPlan
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger_slice import (
+    UnfinishedAnswer,
     endpoint_notes,
     other_runs_results,
     point_at,
@@ -77,7 +79,8 @@ def _carry(plan: SessionPlan, adapters: State, output: Path) -> None:
     the same texts. Copies of single lines spare the plan every session's segments."""
     store = FileStore(output)
     copier = _Copier(plan, adapters, store)
-    answers = list(unfinished_answers(output / LEDGER, plan.run_id))
+    full_text = adapters.ledger.run(plan.run_id).spec.full_text
+    answers = list(unfinished_answers(output / LEDGER, plan.run_id, earlier=full_text))
     point_at(output / LEDGER, plan.run_id, copier.answers(answers))
     if other_runs_results(output / LEDGER, plan.run_id):
         for batch in adapters.ledger.unfinished_batches(plan.run_id):
@@ -100,23 +103,28 @@ class _Copier:
         ((pointer,),) = self._store.write_parts(_carrier(self._plan), [part])
         return pointer
 
-    def answers(self, places: Iterable[tuple[str, PartPointer]]) -> dict[PartPointer, PartPointer]:
+    def answers(self, answers: Iterable[UnfinishedAnswer]) -> dict[PartPointer, PartPointer]:
         """Line → its copy, paper by paper."""
         copies: dict[PartPointer, PartPointer] = {}
-        for paper_id, of_paper in groupby(places, key=itemgetter(0)):
-            calls = {where: self._calls(paper_id, where) for _, where in of_paper}
-            for number, where in enumerate(without_repeats(calls)):
+        for paper_id, of_paper in groupby(answers, key=attrgetter("paper_id")):
+            said = {answer.where: self._said(answer) for answer in of_paper}
+            for number, where in enumerate(without_repeats(said)):
                 copies[where] = self.copy(f"{paper_id}/{number}", where)
         return copies
 
-    def _calls(self, paper_id: str, where: PartPointer) -> set[str]:
-        """Ids of the calls in a line; none if it cannot be read."""
+    def _said(self, answer: UnfinishedAnswer) -> set[str]:
+        """Ids of the calls in a line; of a passage's, which may have none and count all the same, the digest
+        of the line. Nothing if it cannot be read, or does not count any more."""
+        where = answer.where
         try:
-            line = decode(self._adapters.store.read(where.key, where.offset, where.length), where)
+            data = self._adapters.store.read(where.key, where.offset, where.length)
+            line = decode(data, where)
         except DamagedObjectError as error:
-            logger.warning("answers to %s do not travel with the plan: %s", paper_id, error)
+            logger.warning("answers to %s do not travel with the plan: %s", answer.paper_id, error)
             return set()
-        return {call.id for call in (*line.carried, *line.calls)}
+        if line.passage:
+            return {hashlib.sha256(data).hexdigest()}
+        return set() if answer.earlier else {call.id for call in (*line.carried, *line.calls)}
 
     def results(self, batch: BatchMessage) -> dict[str, tuple[Reusable, PartPointer]]:
         """Fingerprint → an earlier run's result for it, and the copy. All go by the name of the requests as
@@ -145,14 +153,14 @@ class _Copier:
         return True
 
 
-def without_repeats(calls: Mapping[PartPointer, set[str]]) -> list[PartPointer]:
-    """The lines that it takes to have each call once, by the ids of the calls in each: those with most go
-    first, and one that adds none, as the copy that an earlier plan carried, is left out."""
+def without_repeats(said: Mapping[PartPointer, set[str]]) -> list[PartPointer]:
+    """The lines that it takes to have each thing said once, by what each line says: those that say most go
+    first, and one that adds nothing, as the copy that an earlier plan carried, is left out."""
     known: set[str] = set()
     needed = []
-    for where in sorted(calls, key=lambda each: -len(calls[each])):
-        if not calls[where] <= known:
-            known |= calls[where]
+    for where in sorted(said, key=lambda each: -len(said[each])):
+        if not said[where] <= known:
+            known |= said[where]
             needed.append(where)
     return needed
 

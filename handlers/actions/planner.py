@@ -12,9 +12,11 @@ from handlers.actions.inputs import SessionInputs
 from handlers.actions.session_plan import JobShare, SessionPlan
 from handlers.actions.shares import BatchWeight, assign_batches, proportional_shares
 from handlers.actions.tiers import AUTO, SessionResult, forecast, forecasts, next_tier, shape_of
+from handlers.adapters.file_merge import object_size
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper
+from handlers.domain.call import ChatRequest
 from handlers.domain.money import NanoUsd, Price, budget_words, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunRecord, SessionRecord
@@ -130,7 +132,14 @@ class Planner:
             table=tuple(forecasts(basis, account)),
             last=self._last,
             self_hosted=account.self_hosted,
+            answered=self._totals.calls.ok,
+            corpus_bytes=self._corpus_bytes(),
         )
+
+    def _corpus_bytes(self) -> int:
+        if self._settings.backend != "embedded":
+            return 0
+        return object_size(self._adapters.directory, self._record.spec.corpus)
 
     def _expected(self) -> PlanBasis:
         """Of the papers that need a call, at the pace that the run's last session showed. Those that ended
@@ -176,8 +185,8 @@ class Planner:
 
 
 def reservation(adapters: State, record: RunRecord, price: Price) -> NanoUsd:
-    """What the next call may cost: that of the first pending paper of the heaviest batch; 0 if no paper is
-    pending."""
+    """What the next call may cost: the dearest one of the first pending paper of the heaviest batch; 0 if no
+    paper is pending."""
     heaviest = max(
         adapters.ledger.unfinished_batches(record.run_id), key=lambda batch: batch.tokens, default=None
     )
@@ -187,10 +196,14 @@ def reservation(adapters: State, record: RunRecord, price: Price) -> NanoUsd:
     for (offset, length), paper_id in zip(heaviest.ranges, heaviest.ids, strict=True):
         if paper_id not in rows or rows[paper_id].status not in TERMINAL:
             paper = read_paper(adapters.store.read(heaviest.corpus, offset, length), paper_id)
-            request = wiring.task_of(record.spec).first_request(paper)
-            size = sum(len(each.content.encode("utf-8", "surrogatepass")) for each in request.messages)
-            return worst_cost(size, request.max_tokens, price)
+            task = wiring.task_of(record.spec)
+            asked = task.requests(paper) if record.spec.full_text else [task.first_request(paper)]
+            return max((_worst(request, price) for request in asked), default=NanoUsd(0))
     return NanoUsd(0)
+
+
+def _worst(request: ChatRequest, price: Price) -> NanoUsd:
+    return worst_cost(sum(size for _, size in request.sizes), request.max_tokens, price)
 
 
 def budget_shortfall(adapters: State, run_id: str, call: NanoUsd) -> str:

@@ -14,6 +14,8 @@ JOB_FILE = "job.json"
 _CALLS_AHEAD = 2
 _REPAIRS = 1.5
 """Calls a paper that are reckoned with, repairs and repeated ones included."""
+_TOKENS_A_CALL = 700
+"""Of a whole paper: a passage has about 1,000, and some are asked again."""
 MIN_STEP = 1.0
 """Seconds below which another step is not worth its start."""
 
@@ -59,11 +61,16 @@ class SessionPlan(Frozen):
     table: tuple[TierForecast, ...]
     last: SessionResult | None
     self_hosted: bool
+    answered: int | None = None
+    """Calls that were answered before this session."""
+    corpus_bytes: int = 0
+    """Of the corpus, where it travels with the plan."""
 
     def first_allowance(self, share: JobShare) -> NanoUsd:
         """What a job may spend before its first checkpoint with results: so many calls that every
         worker has its hands full, and no more than its papers can ask for."""
-        calls = min(_CALLS_AHEAD * self.workers, math.ceil(_REPAIRS * share.papers))
+        wanted = max(math.ceil(_REPAIRS * share.papers), math.ceil(share.tokens / _TOKENS_A_CALL))
+        calls = min(_CALLS_AHEAD * self.workers, wanted)
         return NanoUsd(max(1, calls) * self.call)
 
     def share(self, job: int) -> JobShare:

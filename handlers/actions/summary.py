@@ -25,6 +25,8 @@ TERMS = (
 )
 _STATUSES: tuple[PaperStatus, ...] = ("done", "flagged", "failed", "skipped", "pending")
 _BARS = 40
+_MUCH = 300_000_000
+"""Bytes of a corpus that are too many to travel with each session."""
 
 
 def plan_summary(plan: SessionPlan, parked: str) -> str:
@@ -59,6 +61,11 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
         else "Forecast as `paperfleet plan` makes it: by a pilot if one was made, else by assumptions, until"
         " a session has shown its pace."
     )
+    if plan.corpus_bytes > _MUCH:
+        yield (
+            f"\n**The corpus has {plan.corpus_bytes / 1e6:,.0f} MB**, and its results come to about as much:"
+            " each session's artifacts carry both. With `backend: aws` they stay in a bucket."
+        )
     if not plan.self_hosted:
         yield f"\n{TERMS}"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.domain.money import Price
+from handlers.actions.session_plan import SessionPlan
+from handlers.actions.tiers import TierForecast
+from handlers.domain.money import NanoUsd, Price
 from handlers.domain.plan import Plan, PlanRow
 from handlers.planning.assumptions import AssumptionsBuilder
 from handlers.planning.make_plan import make_plan
@@ -45,3 +47,19 @@ def tier(plan: Plan, name: str) -> PlanRow:
     found = plan.row(name)
     assert found is not None
     return found
+
+
+def session_plan(**changes: Any) -> SessionPlan:
+    """Of a session on Actions, of the run ``r``."""
+    row = TierForecast(
+        tier="parallel", jobs=1, workers=5, at_once=1, papers_per_hour=100.0, hours=1.0, sessions=1,
+        minutes=60, minutes_per_session=60, cost_usd=40.0, cost_low_usd=30.0, cost_high_usd=50.0,
+        binding="5 workers",
+    )  # fmt: skip
+    plan = SessionPlan(
+        session="actions-1-1", run_id="r", tier="parallel", why="as asked for", jobs=(), workers=5,
+        at_once=1, started_at=0.0, job_seconds=60.0, checkpoint_seconds=60.0, call=NanoUsd(1),
+        budget=None, total_papers=None, papers=100, pending=100, spent=NanoUsd(0), verdict=row, table=(),
+        last=None, self_hosted=True,
+    )  # fmt: skip
+    return plan.model_copy(update=changes)

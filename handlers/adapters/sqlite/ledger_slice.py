@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.ledger import Reusable
@@ -69,18 +70,27 @@ def slice_ledger(
         db.execute("COMMIT")
 
 
-def unfinished_answers(ledger: Path, run_id: str) -> Iterator[tuple[str, PartPointer]]:
-    """(paper id, pointer) of what pending papers were answered since they were opened, paper by paper."""
+class UnfinishedAnswer(NamedTuple):
+    """What a pending paper was answered."""
+
+    paper_id: str
+    where: PartPointer
+    earlier: bool
+    """Before it was opened again: only answers to passages of whole papers still count."""
+
+
+def unfinished_answers(ledger: Path, run_id: str, *, earlier: bool) -> Iterator[UnfinishedAnswer]:
+    """Those of a run, paper by paper; with ``earlier`` those from before a paper was opened again too."""
     SqliteLedger(ledger).close()  # brought up to date
     with closing(sqlite3.connect(ledger)) as db:
         rows = db.execute(
-            "SELECT a.paper_id, a.key, a.offset, a.length FROM answer a JOIN paper p USING (run_id, paper_id)"
-            " WHERE a.run_id = ? AND p.status = 'pending' AND a.generation >= p.generation"
-            " ORDER BY a.paper_id, a.generation, a.key, a.offset",
-            (run_id,),
+            "SELECT a.paper_id, a.key, a.offset, a.length, a.generation < p.generation FROM answer a"
+            " JOIN paper p USING (run_id, paper_id) WHERE a.run_id = ? AND p.status = 'pending'"
+            " AND (? OR a.generation >= p.generation) ORDER BY a.paper_id, a.generation, a.key, a.offset",
+            (run_id, earlier),
         )
-        for paper_id, key, offset, length in rows:
-            yield paper_id, PartPointer(key=key, offset=offset, length=length)
+        for paper_id, key, offset, length, before in rows:
+            yield UnfinishedAnswer(paper_id, PartPointer(key=key, offset=offset, length=length), bool(before))
 
 
 def point_at(ledger: Path, run_id: str, copies: Mapping[PartPointer, PartPointer]) -> None:

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from handlers.actions.plan_folder import without_repeats
-from handlers.domain.result import PartPointer
+from pathlib import Path
+
+from handlers.actions.plan_folder import without_repeats, write_folder
+from handlers.adapters.file_store import FileStore
+from handlers.adapters.sqlite.ledger_slice import slice_ledger
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.audit.scan_parts import CARRIED
+from handlers.bootstrap.state import State, connect
+from handlers.domain.part_lines import decode, encode
+from handlers.domain.result import Part, PartLine, PartPointer
+from handlers.settings import Settings
+from handlers.state_paths import LEDGER, index_key
+from handlers.tasks.translation.masking.masking import MASKING_VERSION
+from handlers.tasks.translation.prompt import PROMPT_VERSION
+from tests.builders.plans import session_plan
+from tests.builders.values import RUN, batch, call, commit, entry, part_line, run_record, session
 
 
 def place(number: int) -> PartPointer:
@@ -20,3 +34,89 @@ def test_each_call_travels_once_however_often_it_was_copied() -> None:
     }
     assert without_repeats(lines) == [place(2), place(4)]
     assert without_repeats({}) == []
+
+
+def passage(name: str, *calls: str, **changes: object) -> PartLine:
+    made = {"status": "pending", "passage": name, "calls": tuple(map(call, calls)), "fingerprint": ""}
+    return part_line("p1", **made | {"fields": {}, **changes})
+
+
+FIRST = [
+    passage("head", "a", passed=True, at=1.0),
+    passage("frame", frame={"肺癌": "lung cancer"}, at=2.0),
+    passage("body/0", "b", passed=True, at=3.0),
+    passage("body/1", "c", at=4.0),
+    passage("body/0", at=5.0),
+]
+"""Of the first generation: the frame, and a check of the whole paper that takes a pass back, have no call."""
+AGAIN = [passage("body/1", "d", passed=True, generation=2, at=7.0)]
+
+
+class Answered:
+    """A state in which the whole paper ``p1`` was answered, flagged, opened again and answered again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state: State = connect(Settings(state=folder, run_id=RUN), RUN)
+        made = {"prompt_version": PROMPT_VERSION, "masking_version": MASKING_VERSION}
+        record = run_record(papers=2, full_text=True, **made)
+        for name in (record.spec.corpus, index_key(record.spec.corpus)):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).touch()
+        self.state.ledger.add_batches([batch()])
+        self.state.ledger.create_run(record)
+        self.state.ledger.open_session(session())
+        self.commit("1", *FIRST)
+        self.commit("2", part_line("p1", "flagged", calls=()))
+        assert self.state.ledger.reopen(RUN, statuses=["flagged"], error=None) == 1
+        self.commit("3", *AGAIN)
+
+    def commit(self, part: str, *lines: PartLine) -> None:
+        name = f"b1/1-job-a-{part}"
+        (places,) = self.state.store.write_parts("job-a", [Part(RUN, name, tuple(map(encode, lines)))])
+        entries = [
+            entry("p1", line.status, generation=line.generation, pointer=where)
+            for line, where in zip(lines, places, strict=True)
+        ]
+        self.state.ledger.commit([commit(*entries, part=part)])
+
+
+def travelled(folder: Path) -> list[PartLine]:
+    """The lines that a job of this plan is given, in their order."""
+    slice_ledger(
+        folder / LEDGER,
+        folder / "job.sqlite3",
+        RUN,
+        ["b1"],
+        budget=None,
+        session="s1",
+        limit=None,
+        carried="",
+    )
+    ledger, store = SqliteLedger(folder / "job.sqlite3"), FileStore(folder)
+    answers = [answer.pointer for answer in ledger.answers(RUN, "b1")["p1"]]
+    assert all(CARRIED in where.key for where in answers)
+    lines = [decode(store.read(where.key, where.offset, where.length), where) for where in answers]
+    ledger.close()
+    store.close()
+    return sorted(lines, key=lambda line: line.at)
+
+
+def test_every_line_of_a_whole_paper_s_passages_travels_once_also_those_without_a_call(
+    tmp_path: Path,
+) -> None:
+    answered = Answered(tmp_path / "state")
+    answered.commit("4", passage("body/2", "e", passed=True, generation=2, at=8.0))
+    answered.commit("5", *AGAIN)  # as a merge brings an earlier plan's copy
+    write_folder(session_plan(), answered.state, tmp_path / "plan")
+    found = travelled(tmp_path / "plan")
+    assert found[:-1] == [*FIRST, *AGAIN]
+    assert found[-1].passage == "body/2"
+    answered.state.close()
+
+
+def test_an_abstract_s_answers_from_before_a_retry_do_not_travel(tmp_path: Path) -> None:
+    answered = Answered(tmp_path / "state")
+    answered.commit("4", passage("", "e", at=8.0), passage("", "f", generation=2, at=9.0))
+    write_folder(session_plan(), answered.state, tmp_path / "plan")
+    assert [call.id for line in travelled(tmp_path / "plan") for call in line.calls][-2:] == ["d", "f"]
+    answered.state.close()

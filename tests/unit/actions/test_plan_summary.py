@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.actions.session_plan import SessionPlan
+from handlers.actions.collect import CollectedSession
+from handlers.actions.session_plan import JobShare
 from handlers.actions.summary import plan_summary
-from handlers.actions.tiers import TierForecast
 from handlers.domain.money import NANO, NanoUsd
-
-ROW = TierForecast(
-    tier="parallel", jobs=1, workers=5, at_once=1, papers_per_hour=100.0, hours=1.0, sessions=1, minutes=60,
-    minutes_per_session=60, cost_usd=40.0, cost_low_usd=30.0, cost_high_usd=50.0, binding="5 workers",
-)  # fmt: skip
+from tests.builders.plans import session_plan
+from tests.builders.reports import report
 
 
 def summary(budget: int | None, spent: int = 0) -> str:
-    plan = SessionPlan(
-        session="actions-1-1", run_id="june", tier="parallel", why="as asked for", jobs=(), workers=5,
-        at_once=1, started_at=0.0, job_seconds=60.0, checkpoint_seconds=60.0, call=NanoUsd(1),
-        budget=None if budget is None else NanoUsd(budget * NANO), total_papers=None, papers=100,
-        pending=100, spent=NanoUsd(spent * NANO), verdict=ROW, table=(), last=None, self_hosted=True,
-    )  # fmt: skip
-    return plan_summary(plan, "")
+    return plan_summary(
+        session_plan(budget=None if budget is None else budget * NANO, spent=NanoUsd(spent * NANO)), ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,3 +34,41 @@ def test_a_plan_says_where_a_budget_ends_that_ends_before_the_papers(
     told = summary(budget, spent)
     assert ("The budget ends first" in told) == bool(said)
     assert said in told
+
+
+@pytest.mark.parametrize(("size", "warns"), [(0, False), (300_000_000, False), (1_250_000_000, True)])
+def test_a_corpus_that_is_too_large_to_travel_is_told_where_it_need_not(size: int, warns: bool) -> None:
+    said = plan_summary(session_plan(corpus_bytes=size), "")
+    assert ("The corpus has 1,250 MB" in said) == warns
+    assert ("`backend: aws`" in said) == warns
+
+
+@pytest.mark.parametrize(
+    ("papers", "tokens", "calls"),
+    [(1, 400, 2), (1, 3_500, 5), (1, 640_000, 10), (40, 16_000, 10), (3, 900, 5), (1, 1, 2)],
+)
+def test_a_job_s_first_step_has_the_money_for_what_its_papers_ask_for(
+    papers: int, tokens: int, calls: int
+) -> None:
+    """Two calls ahead for each of five workers, if so much is asked: a whole paper alone keeps all busy."""
+    share = JobShare(
+        job=1, batches=("b1",), papers=papers, tokens=tokens, budget=None, rpm=None, tpm=None, limit=None
+    )
+    assert session_plan(call=NanoUsd(100)).first_allowance(share) == 100 * calls
+
+
+@pytest.mark.parametrize(
+    ("progress", "answered", "goes_on", "said"),
+    [
+        (0, 0, False, "this session ended none"),
+        (0, 7, True, "1 paper is pending, and 7 calls were answered: the next session goes on from there"),
+        (3, 7, True, "the next session goes on with them"),
+    ],
+)
+def test_a_session_that_ended_no_paper_is_followed_by_another_if_it_was_answered(
+    progress: int, answered: int, goes_on: bool, said: str
+) -> None:
+    """A whole paper may take more than one session."""
+    session = CollectedSession(session_plan(), report(state="active"), None, (), progress, 1, answered)
+    assert session.go_on == goes_on
+    assert said in session.verdict
