@@ -66,7 +66,7 @@ def test_an_sdk_error_names_thing_and_fix(aws: LocalAws, code: str, says: str) -
 
 def test_what_was_there_before_is_away_for_a_while_and_says_the_same(aws: LocalAws) -> None:
     error = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem")
-    with pytest.raises(UnavailableError, match="no permission for dynamodb:UpdateItem.*policy"):
+    with pytest.raises(UnavailableError, match=r"no permission for dynamodb:UpdateItem.*policy"):
         raise explained(error, aws.client("dynamodb"), "table 't'", served=True)
 
 

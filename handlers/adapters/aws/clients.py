@@ -62,8 +62,8 @@ def code_of(error: ClientError) -> str:
 def explained(
     error: BotoCoreError | ClientError, client: Any, thing: str, *, served: bool | None = None
 ) -> PaperfleetError:
-    """What to raise in place of an SDK error that no retry can mend: UsageError for a setting, UnavailableError
-    for what passes (see ``outages``).
+    """What to raise in place of an SDK error that no retry can mend: UsageError for a setting,
+    UnavailableError for what passes (see ``outages``).
 
     ``thing`` names what was asked for, e.g. ``table 'fleet'``. ``served``: see ``ServiceReach``; by default
     what this process knows of the client's service.

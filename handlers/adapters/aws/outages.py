@@ -170,7 +170,7 @@ class ServiceReach:
 
 
 @cache
-def service_reach(service: str) -> ServiceReach:
+def service_reach(_service: str) -> ServiceReach:
     """Of this process."""
     return ServiceReach()
 
