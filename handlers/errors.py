@@ -13,6 +13,7 @@
     │       └── BadLineError       one line of it is not the paper expected: fails that paper
     ├── StoppedError               the job was told to stop: the paper stays pending
     ├── BudgetSpentError           nothing can be reserved and nothing is outstanding: parks the run
+    ├── UnavailableError           the ledger, the queue or the store is out of reach for a while
     └── domain.call_errors.ModelCallError   one call to the API did not give an answer: a tree of its own
 """
 
@@ -84,6 +85,13 @@ class StoppedError(PaperfleetError):
 
 class BudgetSpentError(PaperfleetError):
     """The budget's remainder is smaller than one call and nothing is outstanding."""
+
+
+class UnavailableError(PaperfleetError):
+    """The environment's doing, and it passes: a network, a throttle, a permission that somebody took away.
+
+    No message's fault and no paper's: the work is done again later.
+    """
 
 
 def first_problem(error: ValidationError) -> str:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.session_plan import JOB_FILE, JobState
-from handlers.adapters.github_api import Artifact, GitHubApi, UnavailableError, WorkflowRun
+from handlers.adapters.github_api import Artifact, GitHubApi, GitHubAwayError, WorkflowRun
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobRecord, JobStats
 from handlers.errors import PaperfleetError, UsageError
@@ -195,12 +195,12 @@ class _Merger:
 
     def merge_newest(self, candidates: list[Artifact], *, files: bool = False) -> bool:
         """Merge the newest candidate that can be read; False if none can. A damaged checkpoint leaves the one
-        before it, and the rest of the job's share is booked as indeterminate. UnavailableError, which says
+        before it, and the rest of the job's share is booked as indeterminate. GitHubAwayError, which says
         that GitHub does not hand one out now, is raised: such a checkpoint is not lost."""
         for number, artifact in enumerate(candidates):
             try:
                 self._merge(artifact, files=files, lost=number > 0)
-            except UnavailableError:
+            except GitHubAwayError:
                 raise
             except PaperfleetError as error:
                 self._say(f"{artifact.name} cannot be used ({error}); trying the one before it")

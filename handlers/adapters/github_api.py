@@ -33,7 +33,7 @@ _MAX_UNPACKED = 64 << 30
 """Bytes of an archive's content: past it something is wrong with it."""
 
 
-class UnavailableError(UsageError):
+class GitHubAwayError(UsageError):
     """GitHub did not give what it has: asked again, or with other permissions, it may."""
 
 
@@ -183,7 +183,7 @@ class GitHubApi:
                 return
             except httpx.HTTPError as error:
                 if attempt == _TRIES - 1:
-                    raise UnavailableError(f"{path}: its content cannot be fetched: {error}") from error
+                    raise GitHubAwayError(f"{path}: its content cannot be fetched: {error}") from error
                 self._clock.sleep(2.0**attempt)
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -192,7 +192,7 @@ class GitHubApi:
                 answer = self._client.request(method, path, **options)
             except httpx.TransportError as error:
                 if attempt == _TRIES - 1:
-                    raise UnavailableError(f"GitHub's API cannot be reached: {error}") from error
+                    raise GitHubAwayError(f"GitHub's API cannot be reached: {error}") from error
                 self._clock.sleep(2.0**attempt)
                 continue
             if answer.status_code < 400:
@@ -219,7 +219,7 @@ class GitHubApi:
         else:
             return None
         if wait > _PATIENCE:
-            raise UnavailableError(
+            raise GitHubAwayError(
                 f"GitHub's rate limit is used up; it is lifted in {math.ceil(wait / 60)} minutes"
             )
         return wait
@@ -238,7 +238,7 @@ def _refused(answer: httpx.Response, path: str) -> UsageError:
         said = ""
     hint = hints.get(answer.status_code, "")
     gone = answer.status_code in (404, 410, 422)
-    return (UsageError if gone else UnavailableError)(
+    return (UsageError if gone else GitHubAwayError)(
         f"GitHub answers {answer.status_code} for {path}: {said}. {hint}".rstrip(" .")
     )
 

@@ -13,7 +13,7 @@ from handlers.adapters.aws.s3_store import S3Store
 from handlers.adapters.aws.sqs_queue import SqsQueue
 from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 from handlers.domain.result import Part
-from handlers.errors import DamagedObjectError, PaperfleetError, UsageError
+from handlers.errors import DamagedObjectError, PaperfleetError, UnavailableError, UsageError
 from tests.builders.command import until
 from tests.builders.fakes import FakeClock
 from tests.builders.local_aws import LocalAws, name_of
@@ -61,7 +61,13 @@ def test_a_missing_secret_is_named_with_its_setting(secret: str) -> None:
 def test_an_sdk_error_names_thing_and_fix(aws: LocalAws, code: str, says: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "no"}}, "UpdateItem")
     with pytest.raises(UsageError, match=says):
-        raise explained(error, aws.client("dynamodb"), "table 't'")
+        raise explained(error, aws.client("dynamodb"), "table 't'", served=False)
+
+
+def test_what_was_there_before_is_away_for_a_while_and_says_the_same(aws: LocalAws) -> None:
+    error = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem")
+    with pytest.raises(UnavailableError, match=r"no permission for dynamodb:UpdateItem.*policy"):
+        raise explained(error, aws.client("dynamodb"), "table 't'", served=True)
 
 
 def test_an_error_that_nobody_foresaw_is_no_usage_error(aws: LocalAws) -> None:
@@ -72,7 +78,7 @@ def test_an_error_that_nobody_foresaw_is_no_usage_error(aws: LocalAws) -> None:
 
 def test_missing_credentials_say_how_to_log_in(aws: LocalAws) -> None:
     with pytest.raises(UsageError, match="AWS_PROFILE"):
-        raise explained(NoCredentialsError(), aws.client("s3"), "bucket 'b'")
+        raise explained(NoCredentialsError(), aws.client("s3"), "bucket 'b'", served=False)
 
 
 def test_a_missing_region_is_named(aws: LocalAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

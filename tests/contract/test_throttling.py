@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from handlers.adapters.aws.clients import aws_client
+from handlers.adapters.aws.outages import ServiceReach
 from handlers.adapters.aws.retries import PATIENCE, Retries
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from tests.builders import values
@@ -58,7 +59,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.policy = Retries(now=self.clock.monotonic, chance=lambda: 1.0)
+        self.policy = Retries(ServiceReach(), now=self.clock.monotonic, chance=lambda: 1.0)
         self.request: dict[str, Any] = {"context": {}}
 
     def ask(self, attempts: int, response: Any = None, error: Exception | None = None) -> float | None:

@@ -10,36 +10,23 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
+    PartialCredentialsError,
 )
 
+from handlers.adapters.aws.outages import (
+    AWAY,
+    CREDENTIALS,
+    DENIED,
+    ELSEWHERE,
+    MISSING,
+    service_reach,
+    verdict,
+)
 from handlers.adapters.aws.retries import Retries
-from handlers.errors import PaperfleetError, UsageError
+from handlers.errors import PaperfleetError, UnavailableError, UsageError
 
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
-_CREDENTIALS = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-_MISSING = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "NoSuchBucket",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-    }
-)
-_ELSEWHERE = frozenset(
-    {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
-)
 _SETTINGS = {"sqs": "PAPERFLEET_QUEUE_URL", "dynamodb": "PAPERFLEET_TABLE", "s3": "PAPERFLEET_BUCKET"}
 _CONNECTIONS = 32
 
@@ -64,7 +51,7 @@ def aws_client(service: str, *, path_style: bool = False, read_timeout: float = 
         client = boto3.session.Session().client(service, config=config)
     except NoRegionError as error:
         raise UsageError("no AWS region: set AWS_REGION (or AWS_DEFAULT_REGION) to the stack's") from error
-    client.meta.events.register_first("needs-retry", Retries())
+    client.meta.events.register_first("needs-retry", Retries(service_reach(service)))
     return client
 
 
@@ -72,37 +59,48 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def explained(error: BotoCoreError | ClientError, client: Any, thing: str) -> PaperfleetError:
-    """What to raise in place of an SDK error that no retry can mend.
+def explained(
+    error: BotoCoreError | ClientError, client: Any, thing: str, *, served: bool | None = None
+) -> PaperfleetError:
+    """What to raise in place of an SDK error that no retry can mend: UsageError for a setting,
+    UnavailableError for what passes (see ``outages``).
 
-    ``thing`` names what was asked for, e.g. ``table 'fleet'``.
+    ``thing`` names what was asked for, e.g. ``table 'fleet'``. ``served``: see ``ServiceReach``; by default
+    what this process knows of the client's service.
     """
+    service = client.meta.service_model.service_name
+    if served is None:
+        served = service_reach(service).served
+    kind = verdict(error, served=served)
+    words = _words(error, client, thing)
+    if kind == "setting":
+        return UsageError(words)
+    return UnavailableError(words) if kind == "outage" else PaperfleetError(words)
+
+
+def _words(error: BotoCoreError | ClientError, client: Any, thing: str) -> str:
     meta = client.meta
-    if isinstance(error, NoCredentialsError):
-        return UsageError(f"no AWS credentials for {thing}: set AWS_PROFILE, or log in with `aws sso login`")
-    if isinstance(error, EndpointConnectionError):
-        return UsageError(
-            f"{thing}: {meta.endpoint_url} does not answer: check AWS_REGION and AWS_ENDPOINT_URL"
-        )
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return f"no AWS credentials for {thing}: set AWS_PROFILE, or log in with `aws sso login` ({error})"
+    if isinstance(error, AWAY):
+        return f"{thing}: {meta.endpoint_url} does not answer: check AWS_REGION and AWS_ENDPOINT_URL"
     if not isinstance(error, ClientError):
-        return PaperfleetError(f"{thing}: {error}")
+        return f"{thing}: {error}"
     service, code = meta.service_model.service_name, code_of(error)
     action = f"{service}:{error.operation_name}"
-    if code in _DENIED:
-        return UsageError(f"{thing}: no permission for {action}: add it to the role's policy ({error})")
-    if code in _CREDENTIALS:
-        return UsageError(
-            f"{thing}: AWS refuses the credentials ({code}): log in again, or check AWS_PROFILE"
-        )
-    if code in _ELSEWHERE:
-        return UsageError(f"{thing} is not in region {meta.region_name}: set AWS_REGION to its own ({code})")
-    if code in _MISSING:
+    if code in DENIED:
+        return f"{thing}: no permission for {action}: add it to the role's policy ({error})"
+    if code in CREDENTIALS:
+        return f"{thing}: AWS refuses the credentials ({code}): log in again, or check AWS_PROFILE"
+    if code in ELSEWHERE:
+        return f"{thing} is not in region {meta.region_name}: set AWS_REGION to its own ({code})"
+    if code in MISSING:
         setting = _SETTINGS.get(service, "the setting")
-        return UsageError(
+        return (
             f"{thing} does not exist in region {meta.region_name}: deploy the stack, or correct "
             f"{setting} or AWS_REGION"
         )
-    return PaperfleetError(f"{thing}: {action} failed: {error}")
+    return f"{thing}: {action} failed: {error}"
 
 
 def read_secret(secret: str, setting: Literal["api_key", "webhook"] = "api_key") -> str:

@@ -15,36 +15,17 @@ from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ConnectionError as BrokenConnectionError
-from botocore.exceptions import EndpointConnectionError, HTTPClientError
+from botocore.exceptions import HTTPClientError, SSLError
+
+from handlers.adapters.aws.outages import AWAY, REFUSALS, ServiceReach, may_pass
 
 _BASE, _CAP = 0.05, 5.0
 PATIENCE = 90.0
 """Seconds from a request's first failure after which it is not sent again."""
 _AWAY = 20.0
-"""The same, if nobody listens at the endpoint: most likely a wrong setting."""
-_STATUSES = frozenset({500, 502, 503, 504})
-_CODES = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "InternalError",
-        "InternalServerError",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-    }
-)
+"""The same, if nobody has ever answered at the endpoint: most likely a wrong setting."""
+_WRITES = frozenset({"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"})
+"""DynamoDB's: a ledger that takes none of them is away, whatever it lets read."""
 _SINCE = "paperfleet_since"
 
 
@@ -53,12 +34,18 @@ def _chance() -> float:
 
 
 class Retries:
-    """Handler of botocore's event ``needs-retry``: seconds to wait, or None to give up."""
+    """Handler of botocore's event ``needs-retry``: seconds to wait, or None to give up. It hears of every
+    answer and every failure, and notes both in the service's ``reach``."""
 
     def __init__(
-        self, *, now: Callable[[], float] = time.monotonic, chance: Callable[[], float] = _chance
+        self,
+        reach: ServiceReach,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = _chance,
     ) -> None:
         """``chance`` is uniform in [0, 1)."""
+        self._reach = reach
         self._now = now
         self._chance = chance
 
@@ -69,20 +56,36 @@ class Retries:
         attempts: int,
         caught_exception: Exception | None,
         request_dict: dict[str, Any],
+        operation: Any = None,
         **_: Any,
     ) -> float | None:
-        if not _may_pass(response, caught_exception):
+        self._note(response, writes=getattr(operation, "name", "") in _WRITES)
+        if not self._may_pass(response, caught_exception):
             return None
         context = request_dict.setdefault("context", {})
         age = self._now() - context.setdefault(_SINCE, self._now())
-        if age > (_AWAY if isinstance(caught_exception, EndpointConnectionError) else PATIENCE):
+        unknown = isinstance(caught_exception, AWAY) and not self._reach.served
+        if age > (_AWAY if unknown else PATIENCE):
             return None
         return self._chance() * min(_CAP, _BASE * 2.0 ** min(attempts - 1, 20))
 
+    def _note(self, response: tuple[Any, dict[str, Any]] | None, *, writes: bool) -> None:
+        refused = response is not None and _code(response) in REFUSALS
+        passing = response is None or may_pass(response[0].status_code, _code(response))
+        self._reach.refused += refused and self._reach.served
+        self._reach.served = self._reach.served or not (refused or passing)
+        if writes and (refused or passing):
+            self._reach.failed()
+        elif writes:
+            self._reach.succeeded()
 
-def _may_pass(response: tuple[Any, dict[str, Any]] | None, error: Exception | None) -> bool:
-    """Whether the same request may succeed the next time."""
-    if response is None:
+    def _may_pass(self, response: tuple[Any, dict[str, Any]] | None, error: Exception | None) -> bool:
+        if response is not None:
+            return may_pass(response[0].status_code, _code(response))
+        if isinstance(error, SSLError) and not self._reach.served:
+            return False  # another certificate does not come by itself
         return isinstance(error, BrokenConnectionError | HTTPClientError)
-    http, parsed = response
-    return http.status_code in _STATUSES or str(parsed.get("Error", {}).get("Code")) in _CODES
+
+
+def _code(response: tuple[Any, dict[str, Any]]) -> str:
+    return str(response[1].get("Error", {}).get("Code"))

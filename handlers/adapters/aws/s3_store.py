@@ -135,23 +135,24 @@ class S3Store:
     def _put_once(self, key: str, content: bytes) -> None:
         packed = gzip.compress(content, 6, mtime=0)
         request = {"Bucket": self._bucket, "Key": key, "Body": packed, "ContentType": "application/gzip"}
-        for _ in range(_TRIES):
-            try:
-                self._client.put_object(**request, IfNoneMatch="*")
-            except ClientError as error:
-                code = code_of(error)
-                if code == "ConditionalRequestConflict":
-                    continue  # two requests of ours at once: the other may have failed
-                if code in ("PreconditionFailed", "412") and self._part(key) == content:
-                    return  # a repeated request found its own work done
-                if code not in ("NotImplemented", "501"):
-                    raise self._explained(error, key) from error
-                # A store without conditional writes: names of parts are unique all the same.
-                self._client.put_object(**request)
-            except BotoCoreError as error:
+        try:
+            self._client.put_object(**request, IfNoneMatch="*")
+        except ClientError as error:
+            code = code_of(error)
+            if code in ("PreconditionFailed", "412") and self._part(key) == content:
+                return  # a repeated request found its own work done
+            if code not in ("NotImplemented", "501"):
                 raise self._explained(error, key) from error
-            return
-        raise PaperfleetError(f"s3://{self._bucket}/{key}: conflicting writes do not end")
+            self._put_plainly(request)
+        except BotoCoreError as error:
+            raise self._explained(error, key) from error
+
+    def _put_plainly(self, request: dict[str, Any]) -> None:
+        """To a store without conditional writes: names of parts are unique all the same."""
+        try:
+            self._client.put_object(**request)
+        except (BotoCoreError, ClientError) as error:
+            raise self._explained(error, request["Key"]) from error
 
     def _part(self, key: str) -> bytes:
         with self._lock:

@@ -15,20 +15,20 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws.clients import code_of, explained
+from handlers.adapters.aws.outages import service_reach
 from handlers.adapters.dynamodb.values import Expression, Item, Key, key_of, plain, tagged, tagged_item
-from handlers.errors import PaperfleetError
+from handlers.errors import UnavailableError
 from handlers.ports import Clock
 
 BUCKETS = 32
 """Partitions that the many items of a run are spread over."""
 _READ = 100
 """Items that one BatchGetItem may ask for."""
-_WRITE = 25
-"""Items that one BatchWriteItem may carry."""
 _PATIENCE = 12
 """Tries with nothing processed before a batch call is given up; about a minute."""
 _REQUESTS = 16
 """At a time."""
+_WRITES = frozenset({"delete_item", "put_item", "update_item"})
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -76,22 +76,15 @@ class Table:
             if not request:
                 return items
             self._back_off(tried)
-        raise PaperfleetError(f"table {self.name!r}: BatchGetItem stays throttled; raise its read capacity")
+        raise UnavailableError(f"table {self.name!r}: BatchGetItem stays throttled; raise its read capacity")
 
     def put_many(self, items: Sequence[Item]) -> None:
-        """Put items that are the same whoever puts them: what is there already is written over."""
-        self.map(self._put_chunk, list(_chunks(items, _WRITE)))
+        """Put items that are the same whoever puts them: what is there already is written over. One by one:
+        who may write a batch of items may delete items, too."""
+        self.map(self._put, items)
 
-    def _put_chunk(self, items: Sequence[Item]) -> None:
-        request: dict[str, Any] = {self.name: [{"PutRequest": {"Item": tagged_item(item)}} for item in items]}
-        for tried in range(_PATIENCE):
-            request = self._call("batch_write_item", RequestItems=request).get("UnprocessedItems") or {}
-            if not request:
-                return
-            self._back_off(tried)
-        raise PaperfleetError(
-            f"table {self.name!r}: BatchWriteItem stays throttled; raise its write capacity"
-        )
+    def _put(self, item: Item) -> None:
+        self._call("put_item", TableName=self.name, Item=tagged_item(item))
 
     def put_new(self, item: Item) -> bool:
         """Put if absent; False if an item of that key is there."""
@@ -211,7 +204,10 @@ class Table:
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and code_of(error) == "ConditionalCheckFailedException":
                 raise _ConditionFailedError from error
-            raise explained(error, self._client, f"table {self.name!r}") from error
+            found = explained(error, self._client, f"table {self.name!r}")
+            if isinstance(found, UnavailableError) and operation in _WRITES:
+                service_reach("dynamodb").failed()  # also where no request came to be, as without credentials
+            raise found from error
 
 
 class _ConditionFailedError(Exception):

@@ -1,0 +1,71 @@
+"""What the pipeline needs of a task: the half of ``ports`` that is about papers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.paper import Paper
+from handlers.domain.result import PassageResult, TaskResult
+
+Ask = Callable[[ChatRequest], ChatAnswer]
+"""How a task calls the model: retried, limited, paid for and booked. Raises RejectedError's classes
+for the task to mend (split, flag); whatever else it raises is not the task's business."""
+
+
+class Task(Protocol):
+    """What is done with each paper. Pure but for ``ask``; the same paper and answers give the same result."""
+
+    def skip_reason(self, paper: Paper) -> str | None:
+        """Why the paper needs no call, or None."""
+
+    def fingerprint(self, paper: Paper) -> str:
+        """Equal for papers and settings for which ``run`` asks the same and judges alike."""
+
+    def run(self, paper: Paper, ask: Ask) -> TaskResult:
+        """Make calls until the gate is content or every repair is tried."""
+
+    def first_request(self, paper: Paper) -> ChatRequest:
+        """The request that ``run`` asks first (for ``paperfleet try`` and for estimates)."""
+
+    def requests(self, paper: Paper) -> Iterator[ChatRequest]:
+        """All that ``run`` asks if every answer passes at once (for plans)."""
+
+
+class PassageWork(Protocol):
+    """One passage of a paper: what one worker does for it."""
+
+    @property
+    def key(self) -> str:
+        """``head``, ``terms``, ``body/0`` ..."""
+
+    @property
+    def weight(self) -> int:
+        """Its size in tokens, roughly."""
+
+    def run(self, ask: Ask) -> PassageResult:
+        """Make its calls until the gate is content or every repair is tried. Raises what ``ask`` raises and
+        is not the task's to mend."""
+
+
+class WholePaperTask(Task, Protocol):
+    """A task that cuts some papers into passages which are asked side by side, in two stages. The same paper
+    and the same answers give the same passages, frame and result."""
+
+    def is_whole(self, paper: Paper) -> bool:
+        """Whether the paper is worked on by passages; else ``run`` does it."""
+
+    def first(self, paper: Paper) -> Sequence[PassageWork]:
+        """The first stage: ``head`` and ``terms``."""
+
+    def frame(self, paper: Paper, results: Mapping[str, PassageResult]) -> dict[str, str]:
+        """The paper's terms, by what the first stage's passages came to."""
+
+    def rest(self, paper: Paper, frame: Mapping[str, str]) -> Sequence[PassageWork]:
+        """The second stage: the body's passages."""
+
+    def result(
+        self, paper: Paper, results: Mapping[str, PassageResult], frame: Mapping[str, str]
+    ) -> TaskResult:
+        """The paper put together and judged as a whole, by what all its passages came to."""
