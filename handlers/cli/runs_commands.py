@@ -15,11 +15,13 @@ from handlers.cli.existing.status_command import report_of
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.review_command import PageSources, write_page
+from handlers.counted import counted
 from handlers.errors import UsageError
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.terminal import render
 from handlers.results.export import Counts, export, export_jsonl
 from handlers.results.export_shape import ExportShape, Format, columns_of, format_of
+from handlers.results.markdown_writer import export_markdown
 from handlers.results.parquet_writer import export_parquet
 from handlers.results.xlsx_writer import export_xlsx
 
@@ -87,7 +89,8 @@ def export_results(
         Format | None,
         typer.Option(
             "--format",
-            help="[default: by the ending of --output, else jsonl] parquet and xlsx need their extras.",
+            help="[default: by the ending of --output, else jsonl] parquet and xlsx need their extras;"
+            " markdown: a file a paper into the folder --output.",
         ),
     ] = None,
     output: Output = None,
@@ -110,6 +113,8 @@ def export_results(
     written = format_of(target, form)
     if bom and written not in ("csv", "tsv"):
         raise UsageError(f"--bom: is for csv and tsv, and this writes {written}")
+    if columns and written == "markdown":
+        raise UsageError("--columns: markdown has the same fields in every file")
     shape = ExportShape(columns_of(columns), drafts, bom)
     with opened_run(flags) as (adapters, run):
         counts = _export(adapters, run, target, written, shape)
@@ -129,6 +134,10 @@ def _export(
             _say(f"more rows than a sheet of Excel holds: {fit.sheets} sheets")
         if fit.cut:
             _say(f"{fit.cut:,} texts are longer than a cell of Excel holds and are cut: csv has them whole")
+        return counts
+    if form == "markdown" and target != "-":
+        counts, files = export_markdown(adapters, run, target, drafts=shape.drafts)
+        _say(f"{counted(files, 'file')}: a paper without a text has none")
         return counts
     return export(adapters, run, target, form, shape)
 

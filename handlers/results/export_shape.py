@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,7 +13,7 @@ from handlers.results.records import COLUMNS, MORE
 
 Output = Path | Literal["-"]
 """A file, or standard output."""
-Format = Literal["jsonl", "csv", "tsv", "parquet", "xlsx"]
+Format = Literal["jsonl", "csv", "tsv", "parquet", "xlsx", "markdown"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _ENDINGS: dict[str, Format] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv",
@@ -37,7 +39,7 @@ def in_folder(output: Path) -> Path:
     """The file that is meant, which may be there or not. UsageError without a folder for it."""
     target = output.resolve()
     if target.is_dir():
-        raise UsageError(f"--output {output}: is a folder; give a file in it")
+        raise UsageError(f"--output {output}: is a folder; give a file in it, or --format markdown")
     if not target.parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {target.parent}")
     return target
@@ -58,11 +60,38 @@ def format_of(output: Output, wanted: Format | None) -> Format:
             f" (the first five also with {PACKED}), or --format {'|'.join(FORMATS)}"
         )
     found = meant or wanted or "jsonl"
+    if found == "markdown" and output == "-":
+        raise UsageError("--format markdown: give --output FOLDER; a file is written for each paper")
     if found in _WHOLE and output == "-":
         raise UsageError(f"--format {found}: give --output FILE; it cannot be streamed")
     if found in _WHOLE and packed:
         raise UsageError(f"--output {output}: {found} is packed already: leave out {PACKED}")
     return found
+
+
+def folder_of(output: Path, marker: str) -> Path:
+    """The folder that is meant, which is replaced whole. UsageError unless it is new, empty, or holds what
+    was written there before and nothing else: ``marker`` says how many files that are."""
+    target = output.resolve()
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"--output {output}: is a file; give a folder")
+    if target.is_dir() and _has_strangers(target, marker):
+        raise UsageError(
+            f"--output {output}: the folder has other files in it, which would be lost; give a new one"
+        )
+    return target
+
+
+def _has_strangers(folder: Path, marker: str) -> bool:
+    count = 0
+    with suppress(OSError, ValueError, IndexError):
+        count = int((folder / marker).read_text(encoding="ascii").split()[0])
+    with os.scandir(folder) as entries:
+        return any(
+            seen > count
+            or not (entry.is_file(follow_symlinks=False) and entry.name.endswith((".md", marker)))
+            for seen, entry in enumerate(entries, start=1)
+        )
 
 
 def _is_device(output: Output) -> bool:

@@ -20,6 +20,7 @@ _TYPES = {
     "source_keywords": "VARCHAR[]",
     "checks": "JSON",
     "usage": "JSON",
+    "segments": "JSON",
     "cost_usd": "DOUBLE",
 }
 

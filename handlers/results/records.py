@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, core_schema, from_json
@@ -16,12 +16,13 @@ from handlers.domain.part_lines import decode_unvalidated
 from handlers.domain.run import RunSpec
 from handlers.errors import CorpusChangedError, DamagedObjectError, damage_error
 from handlers.ports import Backend, ObjectStore
+from handlers.results.unfinished_usage import UnfinishedUsage
 from handlers.tasks.translation.policy import source_language
 
 COLUMNS = (
     "id", "status", "title", "abstract", "body", "keywords", "checks", "usage", "error", "reason", "language",
     "source_language", "source_title", "license", "url", "same_as", "reused_from", "model", "prompt_version",
-    "fingerprint", "cost_usd", "notice",
+    "fingerprint", "cost_usd", "notice", "segments",
 )  # fmt: skip
 MORE = ("source_abstract", "source_keywords", "source_body")
 """Columns that are written where they are asked for."""
@@ -41,6 +42,8 @@ class Result(NamedTuple):
     """"" if it has no line yet."""
     offset: int
     length: int
+    behind: dict[str, int] | None = None
+    """Sums over its passages' calls, of a whole paper that has not ended."""
 
 
 SourceRow = tuple[bytes, dict[str, Any], Result | None]
@@ -91,21 +94,24 @@ def _source(raw: bytes) -> dict[str, Any]:
 
 def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[SourceRow]]:
     """Memory holds few chunks of papers, however many there are."""
+    unfinished = UnfinishedUsage(backend.ledger, backend.store, run_id)
     for papers in _papers(backend.store.lines(spec.corpus)):
         leaders = [paper.get("same_as") or paper["id"] for paper, _ in papers]
         rows = backend.ledger.paper_rows(run_id, list(dict.fromkeys(leaders)))
         yield [
-            (raw, paper, _result(rows.get(leader)))
+            (raw, paper, _result(rows.get(leader), unfinished))
             for (paper, raw), leader in zip(papers, leaders, strict=True)
         ]
 
 
-def _result(row: PaperRow | None) -> Result | None:
+def _result(row: PaperRow | None, unfinished: UnfinishedUsage) -> Result | None:
     if row is None:
         return None
+    calls = unfinished.calls(row)
+    behind = None if calls is None else {name: getattr(calls, name) for name in _SUMS}
     where = row.pointer
     place = ("", 0, 0) if where is None else (where.key, where.offset, where.length)
-    return Result(row.paper_id, row.status, row.error, row.cost, *place)
+    return Result(row.paper_id, row.status, row.error, row.cost, *place, behind)
 
 
 def _papers(lines: Iterator[bytes]) -> Iterator[list[tuple[dict[str, Any], bytes]]]:
@@ -185,7 +191,7 @@ def _record(row: SourceRow, line: dict[str, Any] | None, spec: RunSpec, *, draft
         "body": texts.get("body"),
         "keywords": texts.get("keywords"),
         "checks": terminal.get("checks", []),
-        "usage": _usage(line if same_as is None else None),
+        "usage": _usage(line, result.behind if result else None) if same_as is None else _usage(None, None),
         "error": result.error if result and status != "skipped" else None,
         "reason": withheld or terminal.get("reason"),
         "language": spec.target_language if translated else language if untouched else None,
@@ -200,17 +206,26 @@ def _record(row: SourceRow, line: dict[str, Any] | None, spec: RunSpec, *, draft
         "fingerprint": terminal.get("fingerprint"),
         "cost_usd": usd(result.cost) if result and same_as is None else 0,
         "notice": published.get("notice"),
+        "segments": terminal.get("coverage"),
     }
 
 
 _TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+_SUMS = ("sent", "prompt", "completion", "cached", "reasoning")
 
 
-def _usage(line: dict[str, Any] | None) -> dict[str, int]:
-    """Tokens over all calls that led to the line, those of interrupted attempts included."""
-    calls = [] if line is None else [*line.get("carried", ()), *line.get("calls", ())]
+def _usage(line: dict[str, Any] | None, unfinished: Mapping[str, int] | None) -> dict[str, int]:
+    """Tokens over all calls that led to the line: those of interrupted attempts and of a whole paper's
+    passages included."""
+    calls, behind = [], unfinished or {}
+    if line is not None and unfinished is None:
+        calls, behind = [*line.get("carried", ()), *line.get("calls", ())], line.get("behind") or {}
     usages = [usage for call in calls if (usage := call.get("usage")) is not None]
-    if len(usages) == 1:  # nearly always
+    if len(usages) == 1 and not behind:  # nearly always
         get = usages[0].get
         return {"calls": len(calls), **{name: get(name, 0) for name in _TOKENS}}
-    return {"calls": len(calls), **{name: sum(usage.get(name, 0) for usage in usages) for name in _TOKENS}}
+    sums = {
+        name: sum(usage.get(name, 0) for usage in usages) + behind.get(name.removesuffix("_tokens"), 0)
+        for name in _TOKENS
+    }
+    return {"calls": len(calls) + behind.get("sent", 0), **sums}

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from handlers.ports import Backend
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.runs.summarise import summarise
 from tests.builders.fakes import FakeClock
+from tests.builders.whole_bodies import WholeBody
 
 RUN = "backfill"
 START = 1_700_000_000.0
@@ -43,6 +45,9 @@ class Outcome:
     reason: str | None = None
     cost: int = 1_300_000
     latency: float = 1.0
+    whole: WholeBody | None = None
+    """Of a paper that was asked passage by passage; its body is put into the fields. A ``pending`` one has
+    the lines of its passages alone."""
 
 
 Decide = Callable[[Paper, int], Outcome]
@@ -113,6 +118,7 @@ class _Fleet:
         self._calls = {name: CallTotals() for name in self._names}
         self._chance = random.Random(1)
         self._count = 0
+        self._numbers = count(1)
 
     def work(self, batches: int | None = None) -> float:
         """Unix seconds at the end."""
@@ -143,11 +149,13 @@ class _Fleet:
 
     def _batch(self, message: BatchMessage) -> None:
         name = min(self._names, key=lambda each: min(self._free[each]))
-        lines, weights = [], []
+        lines: list[PartLine] = []
+        weights: list[int] = []
         for position, (offset, length) in enumerate(message.ranges):
             paper = Paper.model_validate_json(self._store.read(message.corpus, offset, length))
-            lines.append(self._line(name, message, paper))
-            weights.append(message.weight(position))
+            made = self._lines(name, message, paper)
+            lines += made
+            weights += [message.weight(position)] * len(made)
         part = Part(RUN, f"{message.batch_id}/1-{name}-1", tuple(_encoded(line) for line in lines))
         (pointers,) = self._store.write_parts(name, [part])
         entries = tuple(
@@ -169,44 +177,57 @@ class _Fleet:
         self._ledger.commit([Commit(RUN, message.batch_id, part.name, name, entries, calls, at)])
         self._ledger.finish_batch(RUN, message.batch_id, now=at)
 
-    def _line(self, job: str, message: BatchMessage, paper: Paper) -> PartLine:
+    def _lines(self, job: str, message: BatchMessage, paper: Paper) -> list[PartLine]:
+        """The paper's last line, behind those of its passages if it is a whole one."""
         outcome = self._decide(paper, self._count)
         self._count += 1
-        calls: tuple[CallRecord, ...] = ()
-        at = min(self._free[job])
-        if outcome.status != "skipped":
-            call = self._call(paper, outcome, at)
-            worker = self._free[job].index(at)
-            at += call.latency
-            self._free[job][worker] = at
-            self._busy[job] += call.latency
-            calls = (call,)
+        base = PartLine(
+            id=paper.id, run_id=RUN, batch_id=message.batch_id, generation=1, status="pending",
+            model="model-a", prompt_version="p", at=min(self._free[job]),
+        )  # fmt: skip
         self._papers[job] += 1
-        return PartLine(
-            id=paper.id,
-            run_id=RUN,
-            batch_id=message.batch_id,
-            generation=1,
-            status=outcome.status,
-            error=outcome.error,
-            reason=outcome.reason,
-            fields=outcome.fields or {},
-            checks=outcome.checks if outcome.status in ("done", "flagged") else (),
-            calls=calls,
-            model="model-a",
-            prompt_version="p",
-            latency=sum(call.latency for call in calls),
-            at=at,
-            url=paper.url,
-            license=paper.license,
-            notice="Machine translation; not reviewed by the authors.",
-        )
+        if outcome.whole is None:
+            calls = () if outcome.status == "skipped" else (self._booked(job, paper, outcome),)
+            return [base.model_copy(update=self._last(paper, outcome, calls))]
+        passages = [
+            base.model_copy(update={"passage": key, "calls": (self._booked(job, paper, outcome),)})
+            for key in outcome.whole.passages
+        ]
+        if outcome.status == "pending":
+            return passages
+        calls = tuple(call for line in passages for call in line.calls)
+        last = self._last(paper, outcome, calls) | outcome.whole.of_last_line()
+        last |= {"calls": (), "behind": CallTotals.of(calls)}
+        last["fields"] = {**last["fields"], "body": outcome.whole.body}
+        return [*passages, base.model_copy(update=last)]
+
+    def _booked(self, job: str, paper: Paper, outcome: Outcome) -> CallRecord:
+        at = min(self._free[job])
+        call = self._call(paper, outcome, at)
+        self._free[job][self._free[job].index(at)] = at + call.latency
+        self._busy[job] += call.latency
+        return call
+
+    @staticmethod
+    def _last(paper: Paper, outcome: Outcome, calls: tuple[CallRecord, ...]) -> dict[str, Any]:
+        return {
+            "status": outcome.status,
+            "error": outcome.error,
+            "reason": outcome.reason,
+            "fields": outcome.fields or {},
+            "checks": outcome.checks if outcome.status in ("done", "flagged") else (),
+            "calls": calls,
+            "latency": sum(call.latency for call in calls),
+            "url": paper.url,
+            "license": paper.license,
+            "notice": "Machine translation; not reviewed by the authors.",
+        } | ({"at": max(call.started_at + call.latency for call in calls)} if calls else {})
 
     def _call(self, paper: Paper, outcome: Outcome, at: float) -> CallRecord:
         latency = outcome.latency * self._chance.lognormvariate(0, 0.4)
         failed = outcome.status == "failed"
         return CallRecord(
-            id=f"call-{self._count}",
+            id=f"call-{next(self._numbers)}",
             kind="translate",
             attempt=1,
             outcome="transient" if failed else "ok",

@@ -116,3 +116,14 @@ def test_without_an_extra_the_command_names_it_and_leaves_nothing(
     assert ended.value.code == 2
     assert f"pip install 'paperfleet[{extra}]'" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_markdown_is_a_folder_with_a_file_a_paper(state: Path, tmp_path: Path) -> None:
+    ran = paperfleet("export", *flags(state), "--format", "markdown", "--output", tmp_path / "papers")
+    assert ran.code == 0, ran.err
+    assert "30 files" in ran.err
+    assert len(list((tmp_path / "papers").glob("*.md"))) == 30
+    for words, more in (("--columns", ["--columns", "id"]), ("--bom", ["--bom"]), ("would be lost", [])):
+        ran = paperfleet("export", *flags(state), "--format", "markdown", "--output", tmp_path, *more)
+        assert ran.code == 2
+        assert words in ran.err

@@ -5,7 +5,6 @@ Pages and index are written while the papers stream by, so memory does not grow 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from handlers.atomic_file import replacing_folder
 from handlers.errors import UsageError
 from handlers.extras import load
 from handlers.reporting.page.html import environment, page_style
@@ -54,14 +54,8 @@ def write_site(
     page how many papers are written.
     """
     _refuse_strangers(output)
-    scratch = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        site = _Writer(selection, scratch, per_page, on_page).write()
-        _replace(scratch, output)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return site
+    with replacing_folder(output) as scratch:
+        return _Writer(selection, scratch, per_page, on_page).write()
 
 
 def _refuse_strangers(output: Path) -> None:
@@ -71,15 +65,6 @@ def _refuse_strangers(output: Path) -> None:
         raise UsageError(
             f"--output {output}: the folder has other files in it, which would be lost; give a new one"
         )
-
-
-def _replace(scratch: Path, output: Path) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    old = scratch.with_suffix(".old")
-    if output.exists():
-        output.rename(old)
-    scratch.rename(output)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 class _Writer:
