@@ -69,6 +69,7 @@ def ledger(aws: LocalAws, table: str) -> Iterator[DynamoDbLedger]:
     ledger = DynamoDbLedger(shared_client("dynamodb", aws), table, FakeClock())
     ledger.add_batches([values.batch("b1", ["p1", "p2"])])
     ledger.create_run(values.run_record(papers=2))
+    ledger.start_job(values.job("job-a"))
     return ledger
 
 
@@ -89,6 +90,7 @@ def test_whoever_takes_over_a_cut_commit_ends_with_all_papers_and_all_money(
         ledger.commit([commit(entry("p2", pointer=place(9)), job="job-b", calls=[call("b", cost=5)])])
     ledger.commit([commit(entry("p1", pointer=place(8), cost=1), job="job-b", part="2", calls=[call("c")])])
     assert ledger.finish_batch(RUN, "b1", now=1)
+    ledger.end_job(RUN, "job-a", at=9.0, outcome="killed", stats=None)
     totals = ledger.totals(RUN)
     assert (totals.counts["done"], totals.calls.sent) == (2, 2 if "p2" in rows else 3)
     assert [each.pointer for each in ledger.answers(RUN, "b1").get("p1", [])] == there
