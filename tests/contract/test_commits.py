@@ -220,12 +220,16 @@ def check_that_counts_add_up(
     ledger.add_batches([values.batch("b1", ["p1", "p2", "p3"], run_id=run_id)])
     ledger.create_run(values.run_record(run_id, papers=3))
     costs: dict[str, int] = {}
-    for paper_id, status, part, cost in steps:
+    told: dict[str, list[PartPointer]] = {}
+    for number, (paper_id, status, part, cost) in enumerate(steps):
         if cost == 4:
             ledger.reopen(run_id, statuses=["failed"], error=None)
-        made = commit(entry(paper_id, status, cost=cost), part=str(part), run_id=run_id,
+        where = PartPointer(key="runs/r/segments/job-a.jsonl", offset=number, length=1)
+        made = commit(entry(paper_id, status, cost=cost, pointer=where), part=str(part), run_id=run_id,
                       calls=[call("c", cost=cost)])  # type: ignore[arg-type]  # fmt: skip
         ledger.commit([made])
+        if made.part_id not in costs and status == "pending":
+            told.setdefault(paper_id, []).append(where)
         costs.setdefault(made.part_id, cost)
     totals = ledger.totals(run_id)
     rows = list(ledger.entries(run_id))
@@ -233,6 +237,8 @@ def check_that_counts_add_up(
     assert totals.calls.cost == sum(costs.values()) == ledger.budget_state(run_id).spend
     for status in ("done", "failed"):
         assert totals.counts[status] == sum(row.status == status for row in rows)
+    answers = ledger.answers(run_id, "b1")
+    assert {name: [each.pointer for each in found] for name, found in answers.items()} == told
 
 
 def test_what_became_of_a_body_stays_in_its_row_until_it_is_opened_again(ledger: Ledger) -> None:
