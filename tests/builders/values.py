@@ -127,6 +127,19 @@ def part_line(paper_id: str = "p1", status: PaperStatus = "done", **changes: Any
     return PartLine(**fields | changes)
 
 
+def passage_line(passage: str, *calls: str, **changes: Any) -> PartLine:
+    """An interim line of the whole paper ``p1``, with calls of these ids."""
+    fields: dict[str, Any] = {
+        "status": "pending",
+        "passage": passage,
+        "calls": tuple(map(call, calls)),
+        "fields": {},
+        "checks": (),
+        "fingerprint": "",
+    }
+    return part_line("p1", **fields | changes)
+
+
 def job(job_id: str = "job-a", *, session: str = "s1", started: float = 0.0, **changes: Any) -> JobRecord:
     fields: dict[str, Any] = {
         "run_id": RUN,

@@ -17,7 +17,7 @@ from handlers.state_paths import LEDGER, index_key
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from tests.builders.plans import session_plan
-from tests.builders.values import RUN, batch, call, commit, entry, part_line, run_record, session
+from tests.builders.values import RUN, batch, commit, entry, part_line, passage_line, run_record, session
 
 
 def place(number: int) -> PartPointer:
@@ -36,20 +36,15 @@ def test_each_call_travels_once_however_often_it_was_copied() -> None:
     assert without_repeats({}) == []
 
 
-def passage(name: str, *calls: str, **changes: object) -> PartLine:
-    made = {"status": "pending", "passage": name, "calls": tuple(map(call, calls)), "fingerprint": ""}
-    return part_line("p1", **made | {"fields": {}, **changes})
-
-
 FIRST = [
-    passage("head", "a", passed=True, at=1.0),
-    passage("frame", frame={"肺癌": "lung cancer"}, at=2.0),
-    passage("body/0", "b", passed=True, at=3.0),
-    passage("body/1", "c", at=4.0),
-    passage("body/0", at=5.0),
+    passage_line("head", "a", passed=True, at=1.0),
+    passage_line("frame", frame={"肺癌": "lung cancer"}, at=2.0),
+    passage_line("body/0", "b", passed=True, at=3.0),
+    passage_line("body/1", "c", at=4.0),
+    passage_line("body/0", at=5.0),
 ]
 """Of the first generation: the frame, and a check of the whole paper that takes a pass back, have no call."""
-AGAIN = [passage("body/1", "d", passed=True, generation=2, at=7.0)]
+AGAIN = [passage_line("body/1", "d", passed=True, generation=2, at=7.0)]
 
 
 class Answered:
@@ -105,7 +100,7 @@ def test_every_line_of_a_whole_paper_s_passages_travels_once_also_those_without_
     tmp_path: Path,
 ) -> None:
     answered = Answered(tmp_path / "state")
-    answered.commit("4", passage("body/2", "e", passed=True, generation=2, at=8.0))
+    answered.commit("4", passage_line("body/2", "e", passed=True, generation=2, at=8.0))
     answered.commit("5", *AGAIN)  # as a merge brings an earlier plan's copy
     write_folder(session_plan(), answered.state, tmp_path / "plan")
     found = travelled(tmp_path / "plan")
@@ -116,7 +111,7 @@ def test_every_line_of_a_whole_paper_s_passages_travels_once_also_those_without_
 
 def test_an_abstract_s_answers_from_before_a_retry_do_not_travel(tmp_path: Path) -> None:
     answered = Answered(tmp_path / "state")
-    answered.commit("4", passage("", "e", at=8.0), passage("", "f", generation=2, at=9.0))
+    answered.commit("4", passage_line("", "e", at=8.0), passage_line("", "f", generation=2, at=9.0))
     write_folder(session_plan(), answered.state, tmp_path / "plan")
     assert [call.id for line in travelled(tmp_path / "plan") for call in line.calls][-2:] == ["d", "f"]
     answered.state.close()
