@@ -150,7 +150,7 @@ class Forecast:
         return recent if len(recent) >= _FEW else at_work[-_FEW:]
 
     def _wandering(self, seconds: float) -> float:
-        """By how many seconds the end has moved from look to look in a minute, or in the time that is left."""
+        """By how many seconds the end has moved from look to look in a minute, or the time that is left."""
         now = self._seen[-1].at
         self._ends.append((now, now + seconds))
         while now - self._ends[0][0] > _WINDOW:

@@ -6,7 +6,7 @@
 Runs the corpus through the built-in model server, then goes through the finished run again second by second
 and asks for cost and time in all from 10, 30 and 60% of the papers on: by the mean of the papers so far and
 by sizes. In brackets the worst until the next line. ``--state``: a run that is there already. Exit code 1 if
-what sizes say is off by more than 10, 4 and 2%. The last column: how often the end lay in the span that was said.
+what sizes say is off by more than 10, 4 and 2%. The last column: how often it lay in what was said.
 """
 
 from __future__ import annotations
