@@ -75,7 +75,9 @@ class Progress:
         pending = totals.counts["pending"]
         finished = sum(totals.counts[status] for status in TERMINAL)
         busy, workers = sum(job.stats.in_flight for job in live), sum(job.workers for job in live)
-        self._forecast.add(Look(now, finished, totals.calls.ok, busy, workers, totals.calls.cost))
+        limits = {name: limit for job in live for name, limit in job.stats.limits.items()}
+        calls, tokens = totals.calls, totals.calls.prompt + totals.calls.completion
+        self._forecast.add(Look(now, finished, calls.ok, busy, workers, calls.cost, tokens, limits))
         pace = f"{self._forecast.rate * 3600:,.0f} papers/h, {self._left(totals, budget, finished)}"
         parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
         parts += [_outcomes(totals), _thoughts(live), self._lately(totals, now)]
@@ -90,13 +92,13 @@ class Progress:
         """The time until all is done, or until the budget ends."""
         if not totals.counts["pending"]:
             return "all done"
-        rest, settled = self._projection.rest, self._projection.settled
+        rest = self._projection.rest
         left = None if state.budget is None else state.budget - totals.calls.taken
         if left is None or left >= rest.cost or not self._projection.known:
-            return span(self._forecast.left(rest, settled))
+            return span(self._forecast.left(self._projection))
         paid = self._projection.within(left)
-        share = (finished + paid.papers) / max(1, finished + totals.counts["pending"])
-        words = span(self._forecast.left(paid, settled))
+        share = (finished + paid.rest.papers) / max(1, finished + totals.counts["pending"])
+        words = span(self._forecast.left(paid))
         return f"{words} until the budget ends at about {share:.0%} of the papers"
 
     def _lately(self, totals: RunTotals, now: float) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import dropwhile
 from statistics import stdev
 from typing import Literal
 
-from handlers.reporting.projection import Rest
+from handlers.reporting.projection import Projection, Rest
 
 _WINDOW, _LEAST = 60.0, 5.0
 """Seconds."""
@@ -19,6 +19,8 @@ _FEW = 3
 _SIGMAS = 2.0
 _INSTANT = 1e-6
 """Seconds: two looks closer than this tell no rate."""
+_STATED = {"calls": "requests", "tokens": "tokens"}
+_BEYOND = 1.5
 _BUSY = 0.8
 """Share of the workers in a call from which on it is the workers that set the pace."""
 
@@ -36,6 +38,10 @@ class Look:
     workers: int = 0
     cost: int = 0
     """Nano-USD of those calls: what stands for their tokens."""
+    tokens: int = 0
+    """Of those calls, prompt and completion."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """What the API's headers state: ``requests_per_minute``, ``tokens_per_minute`` ... → the limit."""
 
 
 class Forecast:
@@ -45,6 +51,7 @@ class Forecast:
         self._seen: deque[Look] = deque()
         self._began = math.inf
         self._ends: deque[tuple[float, float]] = deque()
+        self._end: float | None = None
 
     def add(self, look: Look) -> None:
         self._seen.append(look)
@@ -57,46 +64,78 @@ class Forecast:
         """Papers a second over the last minute; 0 while nothing is known."""
         return _rate(self._seen, "finished")
 
-    def left(self, rest: Rest, settled: int) -> tuple[float, float] | None:
-        """Seconds, from and to (two standard errors either way; infinite if it may be for ever); None while
-        nothing is known. ``rest``: what is to be done; ``settled``: papers that its figures are of."""
-        if rest.papers <= 0:
+    def left(self, projection: Projection) -> tuple[float, float] | None:
+        """Seconds, from and to (two standard errors either way; infinite if it may be for ever) for what the
+        projection holds; None while nothing is known."""
+        if projection.rest.papers <= 0:
             return 0.0, 0.0
-        seconds = self._seconds(rest)
-        if seconds is None or not settled:
+        seconds, unsteady = self._seconds(projection)
+        if not seconds or not projection.settled:
             return None
-        off = min(1.0, _SIGMAS * math.hypot(1 / math.sqrt(settled), self._wandering(seconds)))
-        return seconds / (1 + off), seconds / (1 - off) if off < 1 else math.inf
+        seconds = max(seconds, self._stated(projection.rest))
+        workers = self._lately()[-1].workers
+        known, luck = seconds / math.sqrt(projection.settled), projection.luck(workers)
+        off = _SIGMAS * math.hypot(known, luck, self._wandering(seconds), unsteady * seconds)
+        least = min(seconds / 2, projection.wall(workers))
+        if _SIGMAS * unsteady >= 1:
+            return least, math.inf
+        return max(least, seconds - off), seconds + off
 
-    def _seconds(self, rest: Rest) -> float | None:
+    def _seconds(self, projection: Projection) -> tuple[float | None, float]:
         """Where the workers are busy, the calls' seconds shared by them; else calls or tokens by their pace,
-        for then it is a limit that sets it. The last worker ends half a paper after the others."""
+        for then it is a limit that sets it. And how unsteady that pace is, as a share of it: while the jobs
+        search for a limit that nobody declared, or the API lets through what was saved up, it is no pace."""
         looks = self._lately()
-        if not looks:
-            return None
-        workers = looks[-1].workers
+        if not looks or not looks[-1].workers:
+            return None, 0.0
+        workers, rest = looks[-1].workers, projection.rest
         busy = sum(look.in_flight / look.workers for look in looks) / len(looks)
-        last = rest.seconds / rest.papers / 2
-        if busy >= _BUSY or rest.papers <= workers:
-            return rest.seconds / workers + last
-        limited = self._limited()
+        at_work = workers if busy >= _BUSY else max(1.0, busy * workers)
+        if rest.papers <= workers:
+            return self._of_the_last(projection, at_work), 0.0
+        if busy >= _BUSY:
+            return projection.wall(workers), 0.0
+        limited, unsteady = self._limited()
         pace = _rate(looks, limited)
         if not busy and pace <= 0:
-            return None  # workers that only start: one after the other they would take for ever
+            return None, 0.0  # workers that only start: one after the other they would take for ever
         at_pace = getattr(rest, limited) / pace if pace > 0 else 0.0
-        return max(at_pace, rest.seconds / max(1.0, busy * workers)) + last
+        return max(at_pace + rest.seconds / rest.papers / 2, projection.wall(at_work)), unsteady
 
-    def _limited(self) -> Literal["calls", "cost"]:
+    def _stated(self, rest: Rest) -> float:
+        """Seconds by the limits that the API states; it lets through what was saved up before it holds the
+        calls to them. One that a minute's calls have gone far beyond is none."""
+        look = self._seen[-1]
+        tokens = look.tokens / look.cost * rest.cost if look.cost else 0.0
+        least = 0.0
+        for name, left in (("calls", rest.calls), ("tokens", tokens)):
+            limit = look.limits.get(f"{_STATED[name]}_per_minute", 0)
+            beyond = look.at - self._began > _WINDOW and _rate(self._seen, name) * 60 > _BEYOND * limit
+            if limit > 0 and not beyond:
+                least = max(least, 60 * left / limit)
+        return least
+
+    def _of_the_last(self, projection: Projection, workers: float) -> float:
+        """Once no paper waits for a worker the end stands as it was known then: those that are still there
+        are the long ones of their size, and no less near to their end."""
+        now, rest = self._seen[-1].at, projection.rest
+        if self._end is None:
+            self._end = now + projection.wall(workers)
+        return max(self._end - now, rest.seconds / rest.papers / 4)
+
+    def _limited(self) -> tuple[Literal["calls", "cost"], float]:
         """Papers grow lighter: calls whose number a limit bounds come at one rate and cost less and less;
-        where it bounds their tokens, they come faster and their cost at one rate."""
+        where it bounds their tokens, they come faster and their cost at one rate. And by how much of it that
+        rate has changed."""
         now = self._seen[-1].at
         looks = [look for look in self._seen if look.at - self._began >= (now - self._began) / 4]
         early, late = looks[: len(looks) // 2 + 1], looks[len(looks) // 2 :]
-        change = {name: abs(_rate(late, name) - _rate(early, name)) for name in ("calls", "cost")}
-        whole = {name: _rate(looks, name) for name in change}
-        if not all(whole.values()):
-            return "calls"
-        return "cost" if change["cost"] / whole["cost"] < change["calls"] / whole["calls"] else "calls"
+        change = {}
+        for name in ("calls", "cost"):
+            whole = _rate(looks, name)
+            change[name] = abs(_rate(late, name) - _rate(early, name)) / whole if whole else math.inf
+        limited: Literal["calls", "cost"] = "cost" if change["cost"] < change["calls"] else "calls"
+        return limited, change[limited] if len(looks) > _FEW else 1.0
 
     def _lately(self) -> Sequence[Look]:
         """Of the last quarter of the time, within bounds: what an API lets through at once at the start is no
@@ -111,13 +150,13 @@ class Forecast:
         return recent if len(recent) >= _FEW else at_work[-_FEW:]
 
     def _wandering(self, seconds: float) -> float:
-        """How far the end has moved from look to look in the last minute, as a share of what is left."""
+        """By how many seconds the end has moved from look to look in a minute, or the time that is left."""
         now = self._seen[-1].at
         self._ends.append((now, now + seconds))
         while now - self._ends[0][0] > _WINDOW:
             self._ends.popleft()
-        ends = [end for _, end in self._ends]
-        return stdev(ends) / seconds if len(ends) > 2 and seconds > 0 else 0.0
+        ends = [end for at, end in self._ends if now - at <= max(_LEAST, seconds)]
+        return stdev(ends) if len(ends) > 2 else 0.0
 
 
 def span(left: tuple[float, float] | None) -> str:

@@ -9,7 +9,7 @@ from handlers.domain.job import JobRecord
 from handlers.domain.money import NANO, budget_words, usd
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import RunExpectation
-from handlers.reporting.projection import Projection, Rest
+from handlers.reporting.projection import Projection
 
 _SPARE, _SPARE_PAPERS = 0.05, 5
 """Of what is left, or so many of its dearest papers: the next call must fit in at its dearest."""
@@ -27,7 +27,7 @@ def expectation(
         cost_usd=usd(totals.calls.cost + round(rest.cost)),
         papers=round(rest.papers),
         calls=round(rest.calls),
-        wall_s=seconds_left(rest, live),
+        wall_s=seconds_left(projection, live),
         worked=_share(projection.seconds, rest.seconds),
         covered=None if record.budget is None else covered(record, totals, projection, record.budget),
         enough_usd=enough(taken, projection),
@@ -40,7 +40,7 @@ def covered(record: RunRecord, totals: RunTotals, projection: Projection, budget
     if rest.cost <= left:
         return 1.0
     ended = record.papers - totals.counts["pending"]
-    paid = projection.within(left).papers
+    paid = projection.within(left).rest.papers
     return round(min(1.0, (ended + paid) / max(1, record.papers)), 4)
 
 
@@ -54,13 +54,12 @@ def enough(taken: int, projection: Projection) -> float:
     return round(math.ceil(amount / step) * step, 4)
 
 
-def seconds_left(rest: Rest, live: Sequence[JobRecord]) -> float | None:
-    """With the calls in flight at the jobs' last heartbeat, half a paper longer for the last of them; None if
-    there are none."""
+def seconds_left(projection: Projection, live: Sequence[JobRecord]) -> float | None:
+    """With the calls in flight at the jobs' last heartbeat; None if there are none."""
     in_flight = sum(job.stats.in_flight for job in live)
-    if not rest.papers:
+    if not projection.rest.papers:
         return 0.0
-    return round(rest.seconds / in_flight + rest.seconds / rest.papers / 2, 1) if in_flight else None
+    return round(projection.wall(in_flight), 1) if in_flight else None
 
 
 def _share(part: float, other: float) -> float:

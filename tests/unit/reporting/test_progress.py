@@ -16,7 +16,7 @@ from rich.console import Console
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobStats
 from handlers.reporting.progress import Progress
-from handlers.reporting.projection import Rest
+from handlers.reporting.projection import Projection, Rest
 from handlers.reporting.time_left import Forecast, Look, span
 from tests.builders import values
 
@@ -96,27 +96,28 @@ def test_a_terminal_gets_a_bar_and_nothing_is_read_as_markup(ledger: SqliteLedge
     assert "[bold]x[/] x1" in plain
 
 
-def rest(papers: int, *, seconds: float = 1.0) -> Rest:
-    """Of papers of one call each."""
-    return Rest(papers, 100.0 * papers, 1000.0 * papers, papers, seconds * papers)
+def rest(papers: int, settled: int, *, seconds: float = 1.0) -> Projection:
+    """Of papers of one call each that take what their size says."""
+    left = Rest(papers, 100.0 * papers, 1000.0 * papers, papers, seconds * papers)
+    return Projection((left,), known=True, settled=settled, seconds=settled * seconds, spread=0.0)
 
 
 def test_busy_workers_share_the_seconds_of_the_calls_that_are_left() -> None:
     forecast = Forecast()
-    assert forecast.left(rest(10), 0) is None
+    assert forecast.left(rest(10, 0)) is None
     for second in range(61):
         forecast.add(Look(1000.0 + second, 20 * second, 20 * second, 19, 20))
-    low, high = forecast.left(rest(2000), 4000) or (0, 0)
+    low, high = forecast.left(rest(2000, 4000)) or (0, 0)
     assert forecast.rate == pytest.approx(20)
     assert 95 < low < 100.5 < high < 105
-    assert forecast.left(rest(2000, seconds=0.5), 4000) == pytest.approx((low / 2, high / 2), rel=0.05)
+    assert forecast.left(rest(2000, 4000, seconds=0.5)) == pytest.approx((low / 2, high / 2), rel=0.05)
 
 
 def test_where_a_limit_sets_the_pace_calls_go_by_that_pace() -> None:
     forecast = Forecast()
     for second in range(61):
         forecast.add(Look(1000.0 + second, 5 * second, 5 * second, 5, 100))
-    low, high = forecast.left(rest(1000, seconds=0.1), 10**6) or (0, 0)
+    low, high = forecast.left(rest(1000, 10**6, seconds=0.1)) or (0, 0)
     assert low < 200.05 < high
     assert high - low < 3
 
@@ -126,9 +127,35 @@ def test_where_a_limit_bounds_tokens_they_go_by_their_pace() -> None:
     for second in range(61):
         calls += 5 + second // 4
         forecast.add(Look(1000.0 + second, calls, calls, 5, 100, 10_000 * second))
-    low, high = forecast.left(rest(1000, seconds=0.1), 10**6) or (0, 0)
+    low, high = forecast.left(rest(1000, 10**6, seconds=0.1)) or (0, 0)
     assert low < 1000 * 1000 / 10_000 + 0.05 < high
     assert high - low < 3
+
+
+def test_what_an_api_saved_up_is_no_pace_where_it_states_its_limit() -> None:
+    """A hundred workers are busy with what the API lets through at once; it states forty calls a second."""
+    forecast, stated = Forecast(), {"requests_per_minute": 2400, "tokens_per_minute": 10**9}
+    for second in range(11):
+        forecast.add(
+            Look(1000.0 + second, 80 * second, 80 * second, 100, 100, 800 * second, 10**5 * second, stated)
+        )
+    low, high = forecast.left(rest(2000, 800, seconds=1.2)) or (0, 0)
+    assert low < 2000 / 40 < high < 60
+    for second in range(11, 90):
+        forecast.add(
+            Look(1000.0 + second, 80 * second, 80 * second, 100, 100, 800 * second, 10**5 * second, stated)
+        )
+    _, high = forecast.left(rest(2000, 800, seconds=1.2)) or (0, 0)
+    assert high < 40, "a limit that calls go beyond for a minute is none"
+
+
+def test_a_pace_that_is_still_searched_for_says_from_when_on_and_not_until_when() -> None:
+    forecast, calls = Forecast(), 0
+    for second in range(12):
+        calls += 80 if second < 6 else 5
+        forecast.add(Look(1000.0 + second, calls, calls, 20, 100, 1000 * calls))
+    low, high = forecast.left(rest(2000, 500)) or (0, 0)
+    assert (low > 5, high) == (True, math.inf)
 
 
 def test_looks_that_are_few_and_jobs_that_have_just_ended_tell_the_time_all_the_same() -> None:
@@ -136,23 +163,23 @@ def test_looks_that_are_few_and_jobs_that_have_just_ended_tell_the_time_all_the_
     for second in range(0, 40, 5):
         forecast.add(Look(1000.0 + second, 20 * second, 20 * second, 20, 20))
     forecast.add(Look(1040.0, 790, 790, 0, 0))
-    low, high = forecast.left(rest(10), 10**6) or (0, 0)
-    assert low < 1.0 < high < 1.1
+    low, high = forecast.left(rest(10, 10**6)) or (0, 0)
+    assert 0.3 < low < 0.8 < high < 1.1
 
 
 def test_papers_that_need_no_call_take_no_time() -> None:
     forecast = Forecast()
     forecast.add(Look(0.0, 0, 0, 4, 4))
-    assert forecast.left(rest(0), 100) == (0.0, 0.0)
+    assert forecast.left(rest(0, 100)) == (0.0, 0.0)
 
 
 def test_workers_that_only_start_tell_no_time_however_much_is_known_of_the_papers() -> None:
     forecast = Forecast()
     forecast.add(Look(0.0, 200, 200, 0, 10))
-    assert forecast.left(rest(300), 200) is None, "not the time of one worker"
+    assert forecast.left(rest(300, 200)) is None, "not the time of one worker"
     for second in (5, 10):  # as often as lines are told
         forecast.add(Look(float(second), 150 + 10 * second, 150 + 10 * second, 10, 10))
-    low, high = forecast.left(rest(250), 250) or (0, 0)
+    low, high = forecast.left(rest(250, 250)) or (0, 0)
     assert low < 25.05 < high < 30, "and that they started is not that they were idle"
 
 
@@ -161,8 +188,8 @@ def test_an_end_that_moves_from_look_to_look_is_less_sure() -> None:
     for second in range(20):
         for each in (steady, moving):
             each.add(Look(float(second), second, second, 10, 10))
-        still = steady.left(rest(1000 - 10 * second), 10**6)
-        moved = moving.left(rest(1000 - 10 * second, seconds=1 + second % 2), 10**6)
+        still = steady.left(rest(1000 - 10 * second, 10**6))
+        moved = moving.left(rest(1000 - 10 * second, 10**6, seconds=1 + second % 2))
     assert still is not None
     assert moved is not None
     assert still[1] / still[0] < 1.02
@@ -181,7 +208,7 @@ def test_a_forecast_is_a_span_whatever_was_seen(
     for passed, papers, answered, in_flight, workers in steps:
         now, finished, calls = now + passed, finished + papers, calls + answered
         forecast.add(Look(now, finished, calls, in_flight, workers))
-        left = forecast.left(rest(pending, seconds=seconds), settled)
+        left = forecast.left(rest(pending, settled, seconds=seconds))
     assert left is None or 0 <= left[0] <= left[1]
     assert "left" in span(left)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 from collections.abc import Iterator
+from statistics import mean
 
 import pytest
 from hypothesis import given
@@ -70,17 +72,52 @@ def test_results_that_are_taken_over_at_once_say_nothing_of_the_papers_that_wait
 
 def test_a_budget_covers_the_heaviest_papers_first() -> None:
     projection = project(half_done(0.2))
-    paid = projection.within(projection.rest.cost / 2)
+    paid = projection.within(projection.rest.cost / 2).rest
     assert paid.cost == pytest.approx(projection.rest.cost / 2)
     assert 0.2 * projection.rest.papers < paid.papers < 0.45 * projection.rest.papers
-    assert projection.within(2 * projection.rest.cost) == projection.rest
-    assert projection.within(-5).papers == 0
+    assert projection.within(2 * projection.rest.cost) == projection
+    assert projection.within(-5).rest.papers == 0
 
 
 def test_papers_of_one_size_cost_what_they_have_cost() -> None:
     one = BatchFigures(2000, 20, 10, NanoUsd(1000), 10, 500)
     rest = project([one, one]).rest
     assert (rest.papers, round(rest.cost), round(rest.seconds, 6)) == (20, 2000, 1.0)
+
+
+def test_seconds_go_with_the_answers_length_and_bend_with_the_papers_as_it_does() -> None:
+    batches = list(half_done(0.2, bend=0.8))
+    timed = [batch._replace(busy_ms=batch.settled * 300 + batch.cost // 1000) for batch in batches]
+    truth = sum(20 * (300 + cost_of(size**0.8) / 1000) for size in SIZES[math.ceil(0.2 * len(SIZES)) :])
+    assert project(timed).rest.seconds == pytest.approx(truth / 1000, rel=0.06)
+    free = project([batch._replace(cost=NanoUsd(0)) for batch in timed]).rest
+    assert free.seconds > project(timed).rest.seconds, "by the tokens, where nothing has a price"
+
+
+@pytest.mark.parametrize(("workers", "papers"), [(20, 240), (40, 200), (80, 400)])
+def test_the_end_is_that_of_workers_who_end_one_by_one(workers: int, papers: int) -> None:
+    """List schedules of papers that come heaviest first: seconds left from a third of the papers on."""
+    errors = []
+    for seed in range(6):
+        chance = random.Random(seed)
+        ends, busy, order = [0.0] * workers, {}, []
+        for n in range(papers):
+            size = 20_000 * 0.3 ** (n / papers)
+            seconds = size / 1000 * math.exp(chance.gauss(-0.02, 0.2))
+            began = heapq.heappop(ends)
+            heapq.heappush(ends, began + seconds)
+            order.append((began + seconds, n))
+            busy[n] = (size, seconds)
+        now = sorted(order)[papers // 3][0]
+        done = {n for end, n in order if end <= now}
+        projection = project(
+            BatchFigures(round(size), 1, 1, NanoUsd(round(900 * size)), 1, round(1000 * seconds))
+            if n in done
+            else BatchFigures(round(size), 1, 0, NanoUsd(0), 0, 0)
+            for n, (size, seconds) in busy.items()
+        )
+        errors.append((now + projection.wall(workers)) / max(ends) - 1)
+    assert abs(mean(errors)) < 0.05
 
 
 def test_sizes_are_few_however_many_batches_there_are() -> None:
@@ -111,5 +148,7 @@ def test_whatever_the_batches_say_the_rest_is_a_number_and_no_less_than_nothing(
     batches: list[BatchFigures], budget: float
 ) -> None:
     projection = project(batches)
-    for rest in (projection.rest, projection.within(budget)):
-        assert all(0 <= value < math.inf for value in vars(rest).values())
+    for each in (projection, projection.within(budget)):
+        assert all(0 <= value < math.inf for value in vars(each.rest).values())
+        assert 0 <= each.wall(100) < math.inf
+        assert 0 <= each.luck(100) < math.inf
