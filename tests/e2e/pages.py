@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, expect
 
+from handlers.domain.coverage import Coverage
 from handlers.domain.paper import Paper
 from handlers.domain.result import Check
 from handlers.domain.run_report import RunReport
@@ -20,7 +21,10 @@ from handlers.reporting.page.html import to_html
 from handlers.reporting.page.survey import survey
 from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import write_site
+from handlers.tasks.translation.passages.blocks import blocks as blocks_of
 from tests.builders.finished_run import RUN, Outcome, finished_run
+from tests.builders.whole_bodies import BODY as WHOLE_BODY
+from tests.builders.whole_bodies import WholeBody, whole_body
 
 Theme = Literal["light", "dark"]
 PER_PAGE = 10
@@ -49,6 +53,8 @@ BODY = (
     "<html><body><table><tr><td>" + "</td><td>".join(map(str, range(60))) + "</td></tr></table></body></html>"
 )
 """A whole paper, with a table wider than any window."""
+WHOLE = WHOLE_BODY + "\n\n" + BODY.format("附录")
+"""One that is asked passage by passage."""
 
 
 def corpus() -> list[dict[str, Any]]:
@@ -64,7 +70,7 @@ def corpus() -> list[dict[str, Any]]:
             "url": f"https://example.org/{number}",
             "subject": "optics" if number % 2 else "soil",
             "date": f"2024-01-{number:02d}",
-            "body": BODY.format("引言") if number == 1 else None,
+            "body": {1: BODY.format("引言"), 2: WHOLE}.get(number),
         }
         for number in range(1, 31)
     ]
@@ -79,7 +85,7 @@ def corpus() -> list[dict[str, Any]]:
             "url": f"javascript:window.hacked='url'//{payload}"
             if number % 2
             else f"https://example.org/{payload}",
-            "body": f"中文 {payload}",
+            "body": f"中文 {payload}\n\n<table><tr><td {payload}>中文 {payload}</td></tr></table>",
             "date": payload,
             "source": payload,
             "subject": payload,
@@ -101,7 +107,8 @@ def decide(paper: Paper, _number: int) -> Outcome:
             "body": payload,
             payload: payload,
         }
-        return Outcome("flagged", fields, (echo,), "echo", payload, cost=5_000_000)
+        whole = _hostile_body(paper.body or "", payload) if place % 2 else None
+        return Outcome("flagged", fields, (echo,), "echo", payload, cost=5_000_000, whole=whole)
     fields = {
         "title": f"Optical method {place}" if place % 2 else f"Soil survey {place}",
         "abstract": f"At $T = {place} . 5 \\pm 0 . 1$ samples{' in spectrometers' * (place == 7)}. "
@@ -109,6 +116,8 @@ def decide(paper: Paper, _number: int) -> Outcome:
         "keywords": ["method"],
         "body": BODY.format("Introduction") if place == 1 else None,
     }
+    if place == 2:
+        return Outcome("done", fields, cost=400_000, whole=whole_body(WHOLE))
     if place == 12:
         return Outcome("failed", error=f"http_503 {PAYLOADS[0]} {PAYLOADS[2]}", cost=0)
     missing = Check(
@@ -121,6 +130,15 @@ def decide(paper: Paper, _number: int) -> Outcome:
         seen = (missing, short) if place == 23 else (missing,)
         return Outcome("flagged", fields, seen, "numbers", "12 is missing", cost=2_000_000)
     return Outcome("done", fields, cost=1_000_000)
+
+
+def _hostile_body(source: str, payload: str) -> WholeBody:
+    """What no task would write: everything in it is the payload, and each block ends anywhere."""
+    answer = f"{payload}\n\n<table><tr><td {payload}>{payload}</td></tr></table>{payload}"
+    blocks = len(blocks_of(source))
+    ends = tuple(len(answer) * (number + 1) // (blocks + 1) for number in range(blocks))
+    told = Coverage(translated=1, kept={payload: 1}, flagged=("body/0", payload), notes={payload: 1})
+    return WholeBody(answer, told, ends, ("head",))
 
 
 @dataclass(frozen=True)

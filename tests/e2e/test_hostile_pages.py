@@ -15,7 +15,9 @@ def test_hostile_papers_run_nothing_load_nothing_and_stay_text(
     browser: Browser, made: Made, without_policy: bool
 ) -> None:
     """With the content security policy and, so that escaping is tested by itself, without it."""
-    pages = [f"site/pages/{path.name}" for path in sorted((made.folder / "site" / "pages").iterdir())]
+    site = made.folder / "site"
+    pages = [f"site/{room}/{path.name}" for room in ("pages", "bodies") for path in (site / room).iterdir()]
+    assert len(pages) > 5 + len(PAYLOADS) // 2
     with opened(browser, without_policy=without_policy) as watched:
         page = watched.page
         for name in ("report.html", *pages, "site/index.html#q=hostile"):

@@ -73,6 +73,31 @@ def test_a_whole_paper_is_drawn_and_can_be_read(
         assert body.locator("h3").first.is_visible()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 400])
+def test_a_body_s_own_page_pairs_its_blocks_and_greys_what_was_kept(
+    browser: Browser, made: Made, width: int, theme: Theme
+) -> None:
+    with opened(browser, width=width, theme=theme) as watched:
+        page = watched.page
+        page.goto(site(made, "pages/0001.html"))
+        page.click("#p2 .whole-paper a")
+        page.wait_for_url("**/bodies/2.html")
+        assert page.locator("section.pair").count() == 18
+        assert page.locator(".rule").first.text_content() == "kept: mathematics"
+        source, result = page.locator("#b8 td[rowspan='2']").all()
+        assert (source.text_content(), result.text_content()) == ("组别", "words")
+        top = [each.bounding_box() for each in page.locator("#b1 .side").all()]
+        assert all(top)
+        assert (top[0]["y"] == top[1]["y"]) == (width == 1440)
+        assert overflow(page) <= 0
+        assert page.evaluate(UNREADABLE) == []
+        page.click("text=Back to the paper >> nth=0")
+        page.wait_for_url("**/pages/0001.html#p2")
+        assert watched.messages == []
+        assert watched.strangers(site(made, "")) == []
+
+
 def test_without_script_the_front_page_still_leads_to_papers(browser: Browser, made: Made) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -13,7 +13,7 @@ from handlers.tasks.translation.policy import has_words, source_language
 from handlers.tasks.translation.segment import segments
 
 _SENTENCE = re.compile(
-    r'In "([a-z]{1,20})(?:/[0-9]{1,6})?" ((?:(?! In "[a-z/0-9]{1,27}" ).){1,2000})', re.DOTALL
+    r'In "([a-z]{1,20}(?:/[0-9]{1,6}){0,2})" ((?:(?! In "[a-z/0-9]{1,34}" ).){1,2000})', re.DOTALL
 )
 _NUMBERS = re.compile(
     r"(missing or changed|that the source has not): ([^:]{1,700}?)(?: and \d{1,6} more)?\.?$"
@@ -54,19 +54,39 @@ def findings(
     by_field: dict[str, _FieldFindings] = {}
     everywhere: list[Mark] = []
     for check in checks:
-        if check.verdict == "pass":
-            continue
-        if check.name in ("placeholders", "placeholder_order"):
+        if check.name in ("placeholders", "placeholder_order") and check.verdict != "pass":
             numbers = set(_PLACEHOLDER.findall(check.detail))
             everywhere += (Mark(span, check.name) for span in _spans(paper, numbers, full_text, masking))
-        elif check.name == "mathematics":
-            everywhere += (Mark(span, check.name) for span in _SPAN.findall(check.detail))
-        else:
-            for name, sentence in _SENTENCE.findall(check.detail):
-                by_field.setdefault(name, _FieldFindings()).add(check.name, sentence)
+        for key, name, sentence in _said(check):
+            by_field.setdefault(key.partition("/")[0], _FieldFindings()).add(name, sentence)
+        everywhere += _changed(check)
     spans = tuple(everywhere[:_MOST])
     names = ("title", "abstract", "keywords", "body")
     return {name: by_field.get(name, _FieldFindings()).findings(spans) for name in names}
+
+
+def segment_findings(checks: Iterable[Check]) -> dict[str, Findings]:
+    """By key of a body's segment, of all checks that did not pass."""
+    by_key: dict[str, _FieldFindings] = {}
+    everywhere: list[Mark] = []
+    for check in checks:
+        for key, name, sentence in _said(check):
+            by_key.setdefault(key, _FieldFindings()).add(name, sentence)
+        everywhere += _changed(check)
+    return {key: found.findings(tuple(everywhere[:_MOST])) for key, found in by_key.items()}
+
+
+def _said(check: Check) -> Iterator[tuple[str, str, str]]:
+    """(key of the segment, check, what it says of it)."""
+    if check.verdict != "pass" and check.name not in ("placeholders", "placeholder_order", "mathematics"):
+        for key, sentence in _SENTENCE.findall(check.detail):
+            yield key, check.name, sentence
+
+
+def _changed(check: Check) -> Iterator[Mark]:
+    """Formulas that an answer changed, which are marked on both sides."""
+    if check.name == "mathematics" and check.verdict != "pass":
+        yield from (Mark(span, check.name) for span in _SPAN.findall(check.detail))
 
 
 class _FieldFindings:

@@ -39,6 +39,11 @@ def page_name(number: int) -> str:
     return f"{number:04d}.html"
 
 
+def body_name(paper: int, page: int) -> str:
+    """File name of a page of a whole paper's body; papers and pages are counted from 1."""
+    return f"{paper}.html" if page == 1 else f"{paper}-{page}.html"
+
+
 def _places(site: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
     """Reads the search's rows, no further than needed."""
     for path in sorted((site / "search").glob("[0-9]*.js")):

@@ -19,6 +19,7 @@ from handlers.domain.run import RunSpec
 from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.html import web_address
 from handlers.reporting.page.survey import read_line
+from handlers.reporting.review.body_rows import WholePaper
 from handlers.reporting.review.findings import findings
 from handlers.reporting.review.highlighting import Highlighter
 from handlers.reporting.review.mathml import is_formula
@@ -72,6 +73,8 @@ class ReviewPaper:
     reason: str
     """What the calls of a flagged paper did wrong, beside what its checks say."""
     pairs: tuple[Pair, ...]
+    whole: WholePaper | None
+    """Its body, if that was translated passage by passage: it has pages of its own."""
     searched: tuple[str, ...]
     """What the search looks into: titles, abstracts and keywords of both sides, and the id."""
 
@@ -124,8 +127,16 @@ def _leader(paper: Paper) -> str:
     return paper.same_as or paper.id
 
 
+def _whole(paper: Paper, line: PartLine) -> WholePaper | None:
+    body, result = paper.body, line.fields.get("body")
+    if line.coverage is None or not body or not isinstance(result, str):
+        return None
+    return WholePaper(body, result, line.ends, line.coverage, line.checks, source_language(paper))
+
+
 def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> ReviewPaper:
     extra = paper.model_extra or {}
+    whole = _whole(paper, line)
     return ReviewPaper(
         id=paper.id,
         status=row.status,
@@ -145,7 +156,8 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
         checks=tuple(check for check in line.checks if check.verdict != "pass"),
         passed=tuple(check.name for check in line.checks if check.verdict == "pass"),
         reason=_beside_the_checks(line) if row.status == "flagged" else "",
-        pairs=_pairs(paper, line, spec),
+        pairs=_pairs(paper, line, spec, _TEXTS if whole is None else _SEARCHED),
+        whole=whole,
         searched=_searched(paper, line),
     )
 
@@ -164,10 +176,10 @@ def _words_of(text: str) -> Iterator[str]:
             yield _TEX.sub("", span[:_LONGEST_FORMULA])
 
 
-def _pairs(paper: Paper, line: PartLine, spec: RunSpec) -> tuple[Pair, ...]:
+def _pairs(paper: Paper, line: PartLine, spec: RunSpec, names: tuple[str, ...]) -> tuple[Pair, ...]:
     by_field = findings(line.checks, paper, full_text=spec.full_text, masking=spec.masking_version)
     pairs = []
-    for name in _TEXTS:
+    for name in names:
         source, result, found = _text(getattr(paper, name)), _text(line.fields.get(name)), by_field[name]
         if result or (source and name != "body"):
             left = source, Highlighter((), found.spans, found.source)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from handlers.atomic_file import replacing_folder
 from handlers.errors import UsageError
 from handlers.extras import load
 from handlers.reporting.page.html import environment, page_style
+from handlers.reporting.review.body_rows import BLOCKS_PER_PAGE, body_pages
 from handlers.reporting.review.front import Front, chosen_pages
-from handlers.reporting.review.links import MARKER, marker, page_name
+from handlers.reporting.review.links import MARKER, body_name, marker, page_name
 from handlers.reporting.review.search_index import SearchIndex
 from handlers.reporting.review.selection import ReviewPaper, Selection
 
@@ -91,7 +92,7 @@ class _Writer:
             if len(page) == self._per_page:
                 self._page(page, more=True)
                 page = []
-            page.append((number, paper))
+            page.append((number, self._with_body(number, paper)))
             self._papers = number
             self._front_page.add(self._pages + 1, number, paper)
             self._index.add(self._pages + 1, number, paper)
@@ -121,6 +122,28 @@ class _Writer:
             after=page_name(self._pages + 1) if more else None,
         )
         self._on_page(papers[-1][0])
+
+    def _with_body(self, number: int, paper: ReviewPaper) -> ReviewPaper:
+        """Write the pages of its body, if it has some; the paper comes back without their texts."""
+        if paper.whole is None:
+            return paper
+        (self._folder / "bodies").mkdir(exist_ok=True)
+        for page in body_pages(paper.whole):
+            at, last = page.number, page.last
+            self._render(
+                "review_body.html",
+                self._folder / "bodies" / body_name(number, at),
+                paper=paper,
+                back=f"{page_name(self._pages + 1)}#p{number}",
+                body=page,
+                before=body_name(number, at - 1) if at > 1 else None,
+                after=body_name(number, at + 1) if at < last else None,
+                jumps=[
+                    (block, f"{body_name(number, block // BLOCKS_PER_PAGE + 1)}#b{block}")
+                    for block in page.refused
+                ],
+            )
+        return replace(paper, whole=paper.whole.told())
 
     def _tell_total(self) -> None:
         """Each page was written before their number was known: it is put into its place."""
@@ -155,6 +178,7 @@ class _Writer:
             model=spec.model,
             drafts=self._selection.drafts,
             policy=POLICY,
+            body_name=body_name,
             **values,
         )
         with path.open("w", encoding="utf-8") as file:
