@@ -116,6 +116,23 @@ class RunExpectation(Frozen):
     """A budget that finishes the run."""
 
 
+class SegmentCounts(Frozen):
+    """What became of the bodies of whole papers that have ended. A block is kept byte for byte."""
+
+    translated: int = 0
+    """Segments: headings, paragraphs, captions, items of lists, cells of tables."""
+    kept: int = 0
+    """Blocks."""
+    flagged: int = 0
+    """Segments that the gate refused."""
+    failed: int = 0
+    """Segments whose calls failed."""
+    rules: dict[str, int] = Field(default_factory=dict)
+    """Part of ``kept``: rule → blocks."""
+    notes: dict[str, int] = Field(default_factory=dict)
+    """What was odd in the sources → how often."""
+
+
 class RunReport(Frozen):
     """A run in figures. Times are ISO 8601 in UTC, durations seconds, money USD exact to the nano."""
 
@@ -162,6 +179,8 @@ class RunReport(Frozen):
     """Sum of the sessions' times."""
     skip_reasons: dict[str, int] | None = None
     """Why papers were skipped → papers, most frequent first; None if nobody asked."""
+    segments: SegmentCounts | None = None
+    """None: no whole paper has ended, or nobody asked for it in detail."""
     forecast: RunForecast | None = None
     """Predicted beside actual; None for a run that was started without a plan file."""
 

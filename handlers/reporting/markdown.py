@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import markdown
-from handlers.reporting.tables import ReportTable, left_out, tables
+from handlers.reporting.tables import ReportTable, left_out, segments_told, tables
 
 
 def to_markdown(report: RunReport) -> str:
@@ -22,6 +22,8 @@ def _lines(report: RunReport) -> Iterator[str]:
     yield f"Model: {markdown(report.model)}. Started: {report.started_at or '-'}."
     if report.finished_at:
         yield f"Finished: {report.finished_at}."
+    if told := segments_told(report):
+        yield f"{told}."
     if report.reason:
         yield f"\nWhy it is {report.state}: {markdown(report.reason)}"
     for warning in report.warnings:

@@ -31,6 +31,7 @@ def tables(report: RunReport) -> list[ReportTable]:
         ),
         ReportTable("Papers", ("status", "papers", "share"), _papers(report)),
         ReportTable("Skipped papers", ("why", "papers"), _ranked(report.skip_reasons)),
+        ReportTable("Whole papers", ("segments and kept blocks", "count"), _bodies(report)),
         ReportTable("Calls", ("outcome", "calls", "share"), _calls(report)),
         ReportTable("Jobs", _JOB_COLUMNS, [_job(each) for each in report.jobs[-_MOST_JOBS:]]),
         ReportTable("Call errors", ("class", "calls"), _ranked(report.errors)),
@@ -38,6 +39,34 @@ def tables(report: RunReport) -> list[ReportTable]:
         ReportTable("Failed checks", ("check", "papers"), _ranked(report.failed_checks)),
     ]
     return [table for table in every if table.rows]
+
+
+def segments_told(report: RunReport) -> str:
+    """What became of bodies, in a sentence; "" without any."""
+    found = report.segments
+    if found is None:
+        return ""
+    lost = f", {found.flagged:,} refused" if found.flagged else ""
+    lost += f", {found.failed:,} failed" if found.failed else ""
+    kept = counted(found.kept, "block")
+    return f"{counted(found.translated, 'segment')} of bodies translated, {kept} kept{lost}"
+
+
+def _bodies(report: RunReport) -> list[Row]:
+    found = report.segments
+    if found is None:
+        return []
+    return [
+        ("translated", f"{found.translated:,}"),
+        *((f"kept: {_spaced(rule)}", f"{count:,}") for rule, count in found.rules.items()),
+        ("refused by the gate", f"{found.flagged:,}"),
+        ("failed", f"{found.failed:,}"),
+        *((f"odd in the source: {_spaced(name)}", f"{count:,}") for name, count in found.notes.items()),
+    ]
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def key_metrics(report: RunReport) -> list[Row]:

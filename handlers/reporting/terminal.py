@@ -13,7 +13,7 @@ from handlers.domain.paper import TERMINAL
 from handlers.domain.run import READY
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import plain
-from handlers.reporting.tables import ReportTable, left_out, tables
+from handlers.reporting.tables import ReportTable, left_out, segments_told, tables
 
 _COLOURS = {
     "finished": "green",
@@ -53,6 +53,8 @@ def _head(report: RunReport) -> Panel:
         f": {report.finished:,} of {counted(report.papers, 'paper')}{_less(report)},"
         f" ${report.spend_usd:,.4f}{held}, model {plain(report.model)}",
     )
+    if told := segments_told(report):
+        head.append(f"\n{told}")
     if report.reason:
         head.append(f"\n{plain(report.reason.removeprefix(READY))}")
     return Panel(head, title=Text(f"run {plain(report.run_id)}"), border_style=colour)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, core_schema, from_json
 
+from handlers.domain.call import CallTotals
 from handlers.domain.language_names import primary_subtag
 from handlers.domain.ledger import PaperRow
 from handlers.domain.licenses import refusal_to_derive
@@ -16,7 +17,8 @@ from handlers.domain.part_lines import decode_unvalidated
 from handlers.domain.run import RunSpec
 from handlers.errors import CorpusChangedError, DamagedObjectError, damage_error
 from handlers.ports import Backend, ObjectStore
-from handlers.results.unfinished_usage import UnfinishedUsage
+from handlers.reporting.page.survey import read_line
+from handlers.reporting.passage_lines import PassageLines
 from handlers.tasks.translation.policy import source_language
 
 COLUMNS = (
@@ -94,21 +96,23 @@ def _source(raw: bytes) -> dict[str, Any]:
 
 def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[SourceRow]]:
     """Memory holds few chunks of papers, however many there are."""
-    unfinished = UnfinishedUsage(backend.ledger, backend.store, run_id)
+    passages = PassageLines(backend.ledger, backend.store, run_id)
     for papers in _papers(backend.store.lines(spec.corpus)):
         leaders = [paper.get("same_as") or paper["id"] for paper, _ in papers]
         rows = backend.ledger.paper_rows(run_id, list(dict.fromkeys(leaders)))
         yield [
-            (raw, paper, _result(rows.get(leader), unfinished))
+            (raw, paper, _result(rows.get(leader), backend.store, passages))
             for (paper, raw), leader in zip(papers, leaders, strict=True)
         ]
 
 
-def _result(row: PaperRow | None, unfinished: UnfinishedUsage) -> Result | None:
+def _result(row: PaperRow | None, store: ObjectStore, passages: PassageLines) -> Result | None:
     if row is None:
         return None
-    calls = unfinished.calls(row)
-    behind = None if calls is None else {name: getattr(calls, name) for name in _SUMS}
+    behind = None
+    if row.status == "pending" and (line := read_line(store, row)) is not None and line.passage:
+        sums = CallTotals.of(passages.calls(line, since=row.generation))
+        behind = {name: getattr(sums, name) for name in _SUMS}
     where = row.pointer
     place = ("", 0, 0) if where is None else (where.key, where.offset, where.length)
     return Result(row.paper_id, row.status, row.error, row.cost, *place, behind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,15 @@ from handlers.domain.job import JobRecord
 from handlers.domain.money import usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import RunRecord, RunTotals
-from handlers.domain.run_report import CallCounts, JobReport, Latency, QueueReport, RunReport, TokenCounts
+from handlers.domain.run_report import (
+    CallCounts,
+    JobReport,
+    Latency,
+    QueueReport,
+    RunReport,
+    SegmentCounts,
+    TokenCounts,
+)
 from handlers.ports import Backend, Ledger
 from handlers.reporting.projection import project
 from handlers.runs.expectation import expectation, with_number
@@ -54,7 +62,7 @@ def summarise(
         expected = expectation(
             record, totals, project(ledger.batch_figures(run_id)), list(filter(alive, jobs))
         )
-    errors, checks = _papers_by_class(ledger, run_id) if detail else (None, None)
+    errors, checks, segments = _papers_by_class(ledger, run_id) if detail else (None, None, None)
     return RunReport(
         run_id=run_id,
         state=state,
@@ -67,6 +75,7 @@ def summarise(
         lost_jobs=tuple(job.job_id for job in jobs if job.lost),
         failed_checks=checks,
         paper_errors=errors,
+        segments=segments,
         expected=expected,
         skip_reasons=_skips(ledger, run_id, totals) if detail or with_skips else None,
         warnings=(*over_budget(record, totals.calls), *_warnings(totals, waiting, jobs)),
@@ -187,16 +196,35 @@ def _about_papers(totals: RunTotals, waiting: QueueCounts | None) -> Iterator[st
         yield f"{flagged:,} of {answered:,} answered papers are flagged: see the failed checks"
 
 
-def _papers_by_class(ledger: Ledger, run_id: str) -> tuple[dict[str, int], dict[str, int]]:
-    """(error class → papers, failed check → papers); followers are counted with their leader."""
+def _papers_by_class(
+    ledger: Ledger, run_id: str
+) -> tuple[dict[str, int], dict[str, int], SegmentCounts | None]:
+    """(error class → papers, failed check → papers, segments of bodies); followers are counted with their
+    leader."""
     errors: Counter[str] = Counter()
     checks: Counter[str] = Counter()
+    segments: Counter[str] = Counter()
     for row in ledger.entries(run_id):
         if row.error is not None and row.status in ("failed", "flagged"):
             errors[row.error] += row.weight
         for name in row.flags:
             checks[name] += row.weight
-    return _ranked(errors), _ranked(checks)
+        for name, count in row.segments.items() if row.status != "pending" else ():
+            segments[name] += count * row.weight
+    return _ranked(errors), _ranked(checks), _segments(segments)
+
+
+def _segments(counts: Mapping[str, int]) -> SegmentCounts | None:
+    """``counts``: sums of ``Coverage.counts``."""
+    if not counts:
+        return None
+    inner: dict[str, dict[str, int]] = {"kept": {}, "note": {}}
+    for name, count in counts.items():
+        group, dot, rest = name.partition(".")
+        if dot and group in inner:
+            inner[group][rest] = count
+    sums = {name: counts.get(name, 0) for name in ("translated", "kept", "flagged", "failed")}
+    return SegmentCounts(**sums, rules=_ranked(inner["kept"]), notes=_ranked(inner["note"]))
 
 
 def _skips(ledger: Ledger, run_id: str, totals: RunTotals) -> dict[str, int]:

@@ -168,6 +168,7 @@ class _Fleet:
                 pointer=pointer,
                 cost=sum(call.cost for call in line.calls),
                 flags=tuple(check.name for check in line.checks if check.verdict == "fail"),
+                segments=line.coverage.counts() if line.coverage is not None else {},
             )
             for line, weight, pointer in zip(lines, weights, pointers, strict=True)
         )

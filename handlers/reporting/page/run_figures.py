@@ -14,6 +14,7 @@ from handlers.reporting.page.figure import Figure, percent, seconds, usd
 from handlers.reporting.page.figures_over_time import slots, spend, throughput, time_axis
 from handlers.reporting.page.palette import LIGHT
 from handlers.reporting.page.survey import Survey, cost_bucket_usd
+from handlers.reporting.tables import segments_told
 
 _STATUSES: tuple[PaperStatus, ...] = ("done", "flagged", "failed", "skipped", "pending")
 _MOST_JOBS = 60
@@ -26,6 +27,7 @@ def figures(report: RunReport, survey: Survey) -> list[Figure]:
     """In the order of the page; those that have nothing to show are left out."""
     candidates = (
         _counts(report),
+        _bodies(report),
         throughput(report, survey),
         slots(report, survey),
         _latency(report, survey),
@@ -46,6 +48,26 @@ def _counts(report: RunReport) -> Figure:
     cells = tuple(_counted(name, counts[name], report.papers) for name in _STATUSES)
     cells = (*cells, ("all", f"{report.papers:,}", "100%"))
     return Figure("states", "Papers by state", says, chart, ("state", "papers", "share"), cells)
+
+
+def _bodies(report: RunReport) -> Figure | None:
+    found = report.segments
+    if found is None:
+        return None
+    kept = {f"kept: {rule.replace('_', ' ')}": count for rule, count in found.rules.items()}
+    counts = {"translated": found.translated, **kept, "refused": found.flagged, "failed": found.failed}
+    colours = {
+        "translated": LIGHT["done"],
+        **dict.fromkeys(kept, LIGHT["skipped"]),
+        "refused": LIGHT["flagged"],
+        "failed": LIGHT["failed"],
+    }
+    rows = [_bar(name, count, sum(counts.values())) for name, count in counts.items()]
+    says = f"{segments_told(report)}. A kept block is passed through byte for byte, by its rule."
+    chart = in_html(lambda pen: pen.bars(rows, colours=colours, title="segments and blocks"), says)
+    notes = {f"odd in the source: {name.replace('_', ' ')}": count for name, count in found.notes.items()}
+    cells = tuple((name, f"{count:,}") for name, count in (counts | notes).items())
+    return Figure("bodies", "Whole papers", says, chart, ("what", "count"), cells)
 
 
 def _bar(name: str, count: int, whole: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from handlers.domain.result import PartLine
 from handlers.errors import DamagedObjectError
 from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.timeline import Moment, Timeline
+from handlers.reporting.passage_lines import PassageLines
 
 NOTABLE = 10
 """Papers in each list: slowest, dearest, and flagged by one check."""
@@ -65,9 +66,10 @@ class Survey:
 
 
 def survey(run_id: str, *, ledger: Ledger, store: ObjectStore) -> Survey:
-    """Reads each row and its line once, streamed. Seconds for tens of thousands of papers."""
+    """Reads each row and its line once, streamed, and those of whole papers' passages. Seconds for tens of
+    thousands of papers."""
     calls = ledger.totals(run_id).calls
-    gathered = _Gathered(Timeline(ledger.jobs(run_id)))
+    gathered = _Gathered(Timeline(ledger.jobs(run_id)), PassageLines(ledger, store, run_id))
     for row in ledger.entries(run_id):
         gathered.row(row, store)
     unplaced = max(0, calls.cost - gathered.timeline.spend)
@@ -107,6 +109,7 @@ class _Top:
 @dataclass
 class _Gathered:
     timeline: Timeline
+    passages: PassageLines
     costs: Counter[int] = field(default_factory=Counter)
     flagged: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Notable]] = field(default_factory=dict)
@@ -121,14 +124,15 @@ class _Gathered:
         if line is None:
             self.unreadable += row.pointer is not None
             return
-        for call in (*line.calls, *line.carried):
+        is_whole = bool(line.passage or line.behind)
+        for call in self.passages.calls(line) if is_whole else (*line.calls, *line.carried):
             self.timeline.call(call)
         if row.status == "pending":
             return
         if row.status != "skipped":  # no call is made for them: they pass in bursts
             self.timeline.paper(line.at, row.weight)
         paper = _notable(row, line)
-        if line.calls:
+        if line.calls or line.behind:
             self.slowest.offer(line.latency, paper)
         if row.cost:
             self.dearest.offer(row.cost, paper)
@@ -177,7 +181,7 @@ def _notable(row: PaperRow, line: PartLine) -> Notable:
         status=row.status,
         seconds=line.latency,
         cost_usd=usd(row.cost),
-        calls=len(line.calls) + len(line.carried),
+        calls=len(line.calls) + len(line.carried) + (line.behind.sent if line.behind else 0),
         url=line.url,
         detail=(line.reason or "")[:400],
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from handlers.domain.money import NanoUsd
+from handlers.domain.paper import Paper
 from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import ForecastFigure, RunForecast, RunReport
 from handlers.errors import UsageError
@@ -24,8 +25,9 @@ from handlers.reporting.page.html import Beside, to_html, verdict
 from handlers.reporting.page.run_settings import run_settings
 from handlers.reporting.page.survey import survey
 from handlers.runs.summarise import over_budget
-from tests.builders.finished_run import RUN, FinishedRun, finished_run
+from tests.builders.finished_run import RUN, FinishedRun, Outcome, finished_run
 from tests.builders.reviewed_run import HOSTILE, decide, papers
+from tests.builders.whole_bodies import BODY, whole_body
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,26 @@ def test_the_page_has_the_numbers_of_the_report(report: RunReport, page: str) ->
     assert sum(int(row[2].replace(",", "")) for row in cells(page, "latency")[1:]) == report.calls.ok
     finished = sum(float(row[1].replace(",", "")) for row in cells(page, "throughput")[1:])
     assert finished == report.papers - report.counts["pending"] - report.counts["skipped"]
+
+
+def test_whole_papers_are_counted_by_their_last_lines_and_their_calls_by_their_passages(
+    tmp_path: Path,
+) -> None:
+    source = [{**paper, "body": BODY} for paper in papers(3)[:3]]
+
+    def whole(paper: Paper, number: int) -> Outcome:
+        status = "pending" if number == 2 else "done"
+        return Outcome(status, {"title": "T"}, cost=1_000_000, whole=whole_body())
+
+    with finished_run(tmp_path / "state", source, whole) as made:
+        found, told = survey(RUN, ledger=made.ledger, store=made.store), made.report()
+    assert [(paper.calls, paper.cost_usd) for paper in found.slowest] == [(3, 0.003)] * 2
+    assert found.moments[-1].spend_usd == pytest.approx(told.spend_usd) == 0.009
+    assert (found.unplaced_usd, found.unreadable) == (0, 0)
+    assert sum(moment.papers for moment in found.moments) == 2
+    page = to_html(told, found, Beside())
+    assert cells(page, "bodies")[1:3] == [["translated", "18"], ["kept: image", "2"]]
+    assert "18 segments of bodies translated, 8 blocks kept." in page
 
 
 def test_spend_over_time_ends_at_the_spend_of_the_report(run: FinishedRun) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from handlers.domain.run_report import CallCounts, QueueReport, RunExpectation, RunReport
+from handlers.domain.run_report import CallCounts, QueueReport, RunExpectation, RunReport, SegmentCounts
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import markdown, plain
 from handlers.reporting.tables import duration, key_metrics, tables
@@ -43,6 +43,18 @@ def test_the_key_metrics_are_all_there(show: object) -> None:
 @pytest.mark.parametrize("show", [terminal, to_markdown])
 def test_why_papers_were_skipped_is_shown(show: Callable[[RunReport], str]) -> None:
     assert "already in en" in show(report(skip_reasons={"already in en": 1_294}))
+
+
+@pytest.mark.parametrize("show", [terminal, to_markdown])
+def test_what_became_of_bodies_is_a_sentence_and_a_table(show: Callable[[RunReport], str]) -> None:
+    counts = SegmentCounts(
+        translated=20_705, kept=5, flagged=3, rules={"other_language": 5}, notes={"x_y": 2}
+    )
+    text = " ".join(show(report(segments=counts)).split())
+    assert "20,705 segments of bodies translated, 5 blocks kept, 3 refused" in text.replace(" │ │ ", " ")
+    for words in ("kept: other language", "odd in the source: x y"):
+        assert words in text
+    assert "bodies" not in show(report())
 
 
 def test_a_terminal_of_24_rows_ends_with_how_the_run_stands() -> None:

@@ -15,11 +15,12 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.batch import QueueCounts
 from handlers.domain.call import CallTotals, Usage
+from handlers.domain.coverage import Coverage
 from handlers.domain.job import JobStats
 from handlers.domain.ledger import Commit
 from handlers.domain.money import usd
 from handlers.domain.run import Control
-from handlers.domain.run_report import RunReport
+from handlers.domain.run_report import RunReport, SegmentCounts
 from handlers.errors import UnknownRunError
 from handlers.runs.summarise import summarise
 from tests.builders import values
@@ -96,6 +97,26 @@ def test_the_json_has_the_keys_of_the_contract(ledger: SqliteLedger, summary: Su
     assert set(report["jobs"][0]) >= {
         "id", "started_at", "ended_at", "papers", "utilization", "latency_s", "errors",
     }  # fmt: skip
+
+
+def test_what_became_of_bodies_is_summed_over_papers_that_have_ended(
+    ledger: SqliteLedger, summary: Summary
+) -> None:
+    assert summary(detail=True).segments is None
+    first = Coverage(translated=9, kept={"reference": 2, "table": 1}, notes={"odd_dollars": 1}).counts()
+    second = Coverage(translated=4, kept={"reference": 1}, flagged=("body/1",), failed=("body/2",)).counts()
+    ledger.commit([commit(entry("p1", segments=first), entry("p2", "pending"))])
+    ledger.commit([commit(entry("p4", "flagged", weight=2, segments=second), batch_id="b2")])
+    assert summary().segments is None
+    found = summary(detail=True).segments
+    assert found == SegmentCounts(
+        translated=17,
+        kept=5,
+        flagged=2,
+        failed=2,
+        rules={"reference": 4, "table": 1},
+        notes={"odd_dollars": 1},
+    )
 
 
 @given(st.integers(0, 10**15))
