@@ -80,7 +80,7 @@ def _carry(plan: SessionPlan, adapters: State, output: Path) -> None:
     store = FileStore(output)
     copier = _Copier(plan, adapters, store)
     full_text = adapters.ledger.run(plan.run_id).spec.full_text
-    answers = list(unfinished_answers(output / LEDGER, plan.run_id, earlier=full_text))
+    answers = unfinished_answers(output / LEDGER, plan.run_id, earlier=full_text)
     point_at(output / LEDGER, plan.run_id, copier.answers(answers))
     if other_runs_results(output / LEDGER, plan.run_id):
         for batch in adapters.ledger.unfinished_batches(plan.run_id):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -31,6 +31,7 @@ IN_MEMORY = 50_000
 _CUT_VERSION = 1
 _FRAME_BYTES = 512
 _CACHE_KIB = 8 * 1024
+_SORTED = "SELECT twin, tokens, offset, length, weight, id FROM papers ORDER BY rank DESC, twin, seq"
 _quoted = json.JSONEncoder().encode
 
 
@@ -46,7 +47,7 @@ def cut(
     full_text: bool = False,
     costs_nothing: Callable[[IndexEntry], bool] | None = None,
     in_memory: int = IN_MEMORY,
-) -> Iterator[BatchMessage]:
+) -> Generator[BatchMessage, None, None]:
     """Batches of generation 1, heaviest papers first, followers left out and counted in their leaders.
 
     A batch closes at ``max_papers`` ranges, ``max_tokens`` estimated tokens (a heavier paper travels
@@ -60,7 +61,8 @@ def cut(
         )
     settings = [_CUT_VERSION, run_id, corpus_sha256, max_papers, max_tokens, max_bytes, full_text]
     mark = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:6]
-    with closing(sqlite3.connect("", isolation_level=None)) as db:
+    # Where nobody reads on, the collector of garbage closes it: in any thread.
+    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as db:
         rows = _rows(entries, full_text=full_text, costs_nothing=costs_nothing or _is_empty)
         left, ordered = _heaviest_first(rows, db, in_memory)
         frame = _FRAME_BYTES + len(json.dumps([run_id, corpus_key, corpus_sha256]))
@@ -129,7 +131,7 @@ def _heaviest_first(
     """How many, and all of them by their twins' greatest weight, twins side by side, else as they came."""
     head = list(islice(rows, in_memory))
     if len(head) == in_memory:
-        return _fill(db, chain(head, rows)), _sorted_rows(db)
+        return _fill(db, chain(head, rows)), db.execute(_SORTED)
     ranks: dict[int, int] = {}
     for twin, tokens, *_ in head:
         if twin > 0 and tokens > ranks.get(twin, -1):
@@ -160,12 +162,6 @@ def _fill(db: sqlite3.Connection, rows: Iterable[_Row]) -> int:
     db.execute("UPDATE papers SET rank = (SELECT rank FROM ranks WHERE twin = papers.twin) WHERE twin > 0")
     db.execute("COMMIT")
     return max(0, cursor.rowcount)
-
-
-def _sorted_rows(db: sqlite3.Connection) -> Iterator[_Row]:
-    yield from db.execute(
-        "SELECT twin, tokens, offset, length, weight, id FROM papers ORDER BY rank DESC, twin, seq"
-    )
 
 
 def _grouped(

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -87,8 +87,9 @@ def ingest(
         _sweep(folder, Path(name).stat().st_mtime)
         items, columns = _with_columns(items, source)
         normaliser.reader = FieldReader(mapping or {}, columns)
-        for chunk, results in prepared(items, normaliser, processes=processes, alongside=alongside):
-            intake.take(chunk, results)
+        with closing(prepared(items, normaliser, processes=processes, alongside=alongside)) as chunks:
+            for chunk, results in chunks:
+                intake.take(chunk, results)
         if not intake.papers:
             raise SourceError(_nothing_good(source.name, intake))
         profile = intake.profile()

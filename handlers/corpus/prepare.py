@@ -6,7 +6,7 @@ needs nothing of the records before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -42,7 +42,7 @@ def prepared(
     *,
     processes: int = 1,
     alongside: Callable[[], None] | None = None,
-) -> Iterator[tuple[Chunk, list[Prepared | Refused]]]:
+) -> Generator[tuple[Chunk, list[Prepared | Refused]], None, None]:
     """Each chunk with what came of its items, whoever prepared it. ``processes``: as many more than this
     one at most; 1 and fewer stands for none. ``alongside`` is called in a thread once they are started."""
     chunks = _chunks(items)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry, parse_index
@@ -107,14 +108,15 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
         raise UsageError("a new run needs its settings")
     if not backend.store.exists(spec.corpus):
         raise CorpusChangedError(f"corpus {spec.corpus} is not in the store: ingest the source first")
-    backend.ledger.add_batches(cut_batches(request.run_id, spec, backend.store))
+    with closing(cut_batches(request.run_id, spec, backend.store)) as batches:
+        backend.ledger.add_batches(batches)
     now = backend.clock.now()
     return backend.ledger.create_run(
         RunRecord(request.run_id, spec, request.papers, request.same_as, now, request.budget)
     )
 
 
-def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Iterator[BatchMessage]:
+def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Generator[BatchMessage, None, None]:
     """A run's batches: the same ones whenever they are cut."""
     index = store.lines(index_key(spec.corpus))
     entries = parse_index(index, corpus_sha256=spec.corpus_sha256)

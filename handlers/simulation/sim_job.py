@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry
@@ -126,7 +127,7 @@ def _bucket(per_minute: float | None) -> TokenBucket | None:
     return TokenBucket(rate=rate, burst=max(1.0, rate))
 
 
-def batches(setup: SimSetup) -> Iterator[Batch]:
+def batches(setup: SimSetup) -> Generator[Batch, None, None]:
     """The papers as ``shard`` cuts them, heaviest first; made one by one."""
     messages = cut(
         _entries(setup.sizes, setup.papers),
@@ -136,9 +137,10 @@ def batches(setup: SimSetup) -> Iterator[Batch]:
         max_papers=setup.batch_papers,
         max_tokens=200_000,
     )
-    for message in messages:
-        size = message.tokens / len(message.ids)
-        yield Batch(message.batch_id, iter([size] * len(message.ids)))
+    with closing(messages):
+        for message in messages:
+            size = message.tokens / len(message.ids)
+            yield Batch(message.batch_id, iter([size] * len(message.ids)))
 
 
 def _entries(sizes: tuple[float, ...], papers: int) -> Iterator[IndexEntry]:

@@ -12,6 +12,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 
 from handlers.errors import UsageError
@@ -64,9 +65,10 @@ class Simulation:
             self._at(self._setup.starts_at(number), partial(self._born, number))
         self._at(0.0, self._sample)
         events = self._events
-        while self._figures.ended < self._setup.papers and events:
-            self._now, _, action = heapq.heappop(events)
-            action()
+        with closing(self._batches):  # the last ones need not be fetched
+            while self._figures.ended < self._setup.papers and events:
+                self._now, _, action = heapq.heappop(events)
+                action()
         self._figures.look(self._jobs, self._now)
         return self._figures.result(self._now, self._seq)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +79,7 @@ class UnfinishedAnswer(NamedTuple):
     """Before it was opened again: only answers to passages of whole papers still count."""
 
 
-def unfinished_answers(ledger: Path, run_id: str, *, earlier: bool) -> Iterator[UnfinishedAnswer]:
+def unfinished_answers(ledger: Path, run_id: str, *, earlier: bool) -> list[UnfinishedAnswer]:
     """Those of a run, paper by paper; with ``earlier`` those from before a paper was opened again too."""
     SqliteLedger(ledger).close()  # brought up to date
     with closing(sqlite3.connect(ledger)) as db:
@@ -89,8 +89,10 @@ def unfinished_answers(ledger: Path, run_id: str, *, earlier: bool) -> Iterator[
             " AND (? OR a.generation >= p.generation) ORDER BY a.paper_id, a.generation, a.key, a.offset",
             (run_id, earlier),
         )
-        for paper_id, key, offset, length, before in rows:
-            yield UnfinishedAnswer(paper_id, PartPointer(key=key, offset=offset, length=length), bool(before))
+        return [
+            UnfinishedAnswer(paper_id, PartPointer(key=key, offset=offset, length=length), bool(before))
+            for paper_id, key, offset, length, before in rows
+        ]
 
 
 def point_at(ledger: Path, run_id: str, copies: Mapping[PartPointer, PartPointer]) -> None:

@@ -50,7 +50,7 @@ def test_the_answer_that_an_earlier_release_kept_in_a_row_is_known(tmp_path: Pat
 
 def test_a_slice_has_the_answers_of_its_batches_at_their_copies(tmp_path: Path) -> None:
     path = answered(tmp_path / "ledger.sqlite3", 1, 2, 3)
-    assert list(unfinished_answers(path, RUN, earlier=False)) == [
+    assert unfinished_answers(path, RUN, earlier=False) == [
         ("p1", place(number), False) for number in (1, 2, 3)
     ]
     copy = "runs/r/segments/carried-s1.jsonl"
