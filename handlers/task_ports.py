@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.paper import Paper
@@ -49,6 +49,7 @@ class PassageWork(Protocol):
         is not the task's to mend."""
 
 
+@runtime_checkable
 class WholePaperTask(Task, Protocol):
     """A task that cuts some papers into passages which are asked side by side, in two stages. The same paper
     and the same answers give the same passages, frame and result."""
@@ -68,4 +69,5 @@ class WholePaperTask(Task, Protocol):
     def result(
         self, paper: Paper, results: Mapping[str, PassageResult], frame: Mapping[str, str]
     ) -> TaskResult:
-        """The paper put together and judged as a whole, by what all its passages came to."""
+        """The paper put together and judged as a whole, by what all its passages came to: failed ones too.
+        Of a paper whose frame was known ``terms`` is not among them."""

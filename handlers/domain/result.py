@@ -12,6 +12,12 @@ from handlers.domain.coverage import Coverage
 from handlers.domain.paper import PaperStatus
 from handlers.domain.value import Frozen
 
+TERMS = "terms"
+"""Key of the passage that asks for a paper's terms. No paper is flagged or fails by it, and one whose frame
+is known does not ask it again."""
+FRAME = "frame"
+"""Stands for a passage in the line that holds a paper's frame."""
+
 
 class Check(Frozen):
     """One gate check's verdict. ``warn`` is seen by reviewers and stops nothing."""
@@ -100,7 +106,8 @@ class PartLine(BaseModel):
     passage: str = Field(default="", exclude_if=_is_empty)
     """Of an interim line (``pending``) of a whole paper: ``head``, ``terms``, ``body/3``, or ``frame``."""
     passed: bool = Field(default=False, exclude_if=_is_empty)
-    """Of an interim line: whether the gate let the passage through. A passage's last line counts."""
+    """Of an interim line: whether the gate let the passage through. One that did not pass says why
+    (``reason``), one that was broken off says neither. A passage's last verdict counts."""
     frame: dict[str, str] | None = Field(default=None, exclude_if=_is_empty)
     """Of the ``frame`` line: the paper's terms and their translations, frozen before its body is asked."""
     behind: CallTotals | None = Field(default=None, exclude_if=_is_empty)

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
-from handlers.domain.call import CallRecord
 from handlers.domain.job import LEASE_TTL
 from handlers.domain.ledger import PaperRow
 from handlers.domain.paper import TERMINAL, Paper
@@ -25,13 +24,16 @@ from handlers.errors import (
     UsageError,
     first_problem,
 )
-from handlers.pipeline.committer import Committer, FinishedPaper
+from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import BatchLease, Heartbeat
 from handlers.pipeline.paper_times import text_size
+from handlers.pipeline.papers.known_heads import known_heads
+from handlers.pipeline.papers.open_batch import OpenBatch
+from handlers.pipeline.papers.open_paper import OpenPaper
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import PendingPaper, failed_unread, reuse_results, run_paper
-from handlers.pipeline.stored_answers import stored_calls
+from handlers.pipeline.stored_answers import NOTHING, StoredCalls, stored_calls
 from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
@@ -48,34 +50,6 @@ class Delivery:
     receipt: str
     body: str
     receives: int
-
-
-class OpenBatch:
-    """A leased batch while its papers are with workers and committer."""
-
-    def __init__(self, context: RunContext, message: BatchMessage, lease: BatchLease) -> None:
-        self.context = context
-        self.message = message
-        self.lease = lease
-        self._papers = 0
-        self._changed = threading.Condition()
-
-    def add(self, papers: int) -> None:
-        """So many papers go to workers or committer."""
-        self._papers = papers
-
-    def paper_done(self) -> None:
-        """A paper is committed, or stays pending: nobody works on it any more."""
-        with self._changed:
-            self._papers -= 1
-            if self._papers <= 0:
-                self._changed.notify_all()
-
-    def wait(self) -> None:
-        """Until every paper is done."""
-        with self._changed:
-            while self._papers > 0:
-                self._changed.wait()
 
 
 class BatchRunner:
@@ -155,7 +129,7 @@ class BatchRunner:
         try:
             lease = BatchLease(message.run_id, message.batch_id, epoch, delivery.receipt)
             with self._heartbeat.extending(lease):
-                batch = OpenBatch(context, message, lease)
+                batch = OpenBatch(context, message, lease, self._committer)
                 self._hand_out(batch)
                 self._has_arrived(delivery)
                 batch.wait()
@@ -192,14 +166,19 @@ class BatchRunner:
         """Unreadable papers and results of earlier runs go to the committer, the others to the pool."""
         context, message = batch.context, batch.message
         papers, unreadable = self._read_pending(context, message)
-        batch.add(len(papers) + len(unreadable))
+        batch.more(len(papers) + len(unreadable))
         for position, line in unreadable:
-            self._finish(batch, line, message.weight(position))
+            batch.finish(line, message.weight(position))
         reused = reuse_results(context, message, papers)
+        new = [pending for pending in papers if pending.paper.id not in reused]
+        heads = known_heads(context, [pending for pending in new if pending.whole])
         self._pool.reorder()
         for pending in papers:
-            if pending.paper.id in reused:
-                self._finish(batch, reused[pending.paper.id], pending.weight)
+            paper_id = pending.paper.id
+            if paper_id in reused:
+                batch.finish(reused[paper_id], pending.weight)
+            elif context.whole is not None and pending.whole:
+                OpenPaper(context.whole, batch, pending, self._pool, heads.get(paper_id, ())).begin()
             else:
                 task = partial(self._run_paper, batch, pending)
                 self._pool.submit(task, seconds=_forecast(context, pending.paper))
@@ -215,10 +194,7 @@ class BatchRunner:
             if line is None:
                 batch.paper_done()
             else:
-                self._finish(batch, line, pending.weight)
-
-    def _finish(self, batch: OpenBatch, line: PartLine, weight: int) -> None:
-        self._committer.add(FinishedPaper(line, batch.lease.epoch, weight, batch.paper_done))
+                batch.finish(line, pending.weight)
 
     def _read_pending(
         self, context: RunContext, message: BatchMessage
@@ -246,13 +222,11 @@ class BatchRunner:
                 logger.error("batch %s: %s", message.batch_id, error)
                 unreadable.append((position, failed_unread(context, message, paper_id, error)))
             else:
-                weight, carried = message.weight(position), paid.get(paper_id, ())
-                papers.append(PendingPaper.of(context, paper, weight, carried))
+                weight, stored = message.weight(position), paid.get(paper_id, NOTHING)
+                papers.append(PendingPaper.of(context, paper, weight, stored))
         return papers, unreadable
 
-    def _paid(
-        self, message: BatchMessage, papers: dict[str, PaperRow | None]
-    ) -> dict[str, tuple[CallRecord, ...]]:
+    def _paid(self, message: BatchMessage, papers: dict[str, PaperRow | None]) -> dict[str, StoredCalls]:
         """Calls of interrupted attempts, whose answers need not be paid for again, by paper."""
         found = stored_calls(self._ledger, self._store, message, papers)
         for paper_id, stored in found.items():
@@ -260,7 +234,7 @@ class BatchRunner:
                 logger.warning(
                     "answers to %s of an interrupted attempt are asked for again: %s", paper_id, problem
                 )
-        return {paper_id: stored.calls for paper_id, stored in found.items()}
+        return found
 
 
 def _forecast(context: RunContext, paper: Paper) -> Callable[[], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from handlers.domain.job import JobStats
 from handlers.domain.result import PartLine
@@ -24,7 +25,7 @@ from handlers.pipeline.paper_times import LatencyForecast
 from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.single_flight import SingleFlight
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Ask, Backend, ChatModel, Task
+from handlers.ports import Ask, Backend, ChatModel, Task, WholePaperTask
 
 logger = logging.getLogger(__name__)
 
@@ -82,12 +83,19 @@ class RunContext:
     """True once a paper was put back because its next call could not be reserved."""
 
     def __post_init__(self) -> None:
+        self.whole = self.task if isinstance(self.task, WholePaperTask) else None
+        """The task, where it works on some papers by their passages."""
         self.control = Control("active", "", 0.0)
         self.budget = BudgetLease(self.job.backend.ledger, self.run_id, self.job.id)
 
     @property
     def run_id(self) -> str:
         return self.record.run_id
+
+    @cached_property
+    def names_of_heads(self) -> ResultNames:
+        """Under which results of papers without their bodies may stand."""
+        return self.names.without_bodies()
 
     @property
     def sent(self) -> RunSpec:

@@ -34,7 +34,7 @@ class FailureRate:
         """Count a paper's end. Returns why the run had better be parked, once; None otherwise."""
         if line.generation > 1 or line.status not in ("done", "flagged", "failed"):
             return None
-        if line.status == "done" and not line.calls:
+        if line.status == "done" and not line.calls and line.behind is None:
             return None
         error = None if line.status == "done" else line.error or line.status
         with self._lock:

@@ -39,12 +39,18 @@ class WorkerPool:
         self._numbers, self._names = itertools.count(), itertools.count()
         self._threads: list[threading.Thread] = []
         self._warned = False
+        self._expected = 0
         self._lock = threading.Lock()
 
     @property
     def backlog(self) -> int:
-        """Papers that wait for a worker."""
-        return self._tasks.qsize()
+        """Tasks that wait for a worker, and those that are sure to follow."""
+        return self._tasks.qsize() + self._expected
+
+    def expect(self, tasks: int) -> None:
+        """So many more will follow from those at hand; fewer, if it is negative."""
+        with self._lock:
+            self._expected += tasks
 
     def submit(self, task: Callable[[], None], *, seconds: Callable[[], float] = _no_forecast) -> None:
         """``task`` must not raise. ``seconds`` forecasts how long it will take; equal tasks start in the

@@ -44,16 +44,17 @@ class ResultNames:
 
     def __init__(self, task: Task, spec: RunSpec, task_of: TaskOf, others: Sequence[RunSpec] = ()) -> None:
         self._task = task
-        self._spec = spec
+        self.spec = spec
         self._task_of = task_of
         self._earlier = spec.fingerprints()
+        self._other_specs = others
         self._others = [(task_of(other), other.fingerprints()) for other in others]
         self._sent = spec, task
 
     def name(self, paper: Paper, sent: RunSpec) -> str:
         """The name of a result that comes of these requests. ``sent``: the settings without what the endpoint
         does not take. Raises what the task raises."""
-        if sent == self._spec:
+        if sent == self.spec:
             return self._task.fingerprint(paper)
         if self._sent[0] != sent:
             self._sent = sent, self._task_of(sent)
@@ -66,11 +67,19 @@ class ResultNames:
     def all(self, paper: Paper, sent: RunSpec) -> list[str]:
         """Every name to look for, the one that a new result gets first. Raises what the task raises."""
         asked = self._task.fingerprint(paper)
-        names = [asked if sent == self._spec else self.name(paper, sent), asked, self.earlier(paper)]
+        names = [asked if sent == self.spec else self.name(paper, sent), asked, self.earlier(paper)]
         if self._others:
             digest = paper.text_digest()
             names += [name(digest) for _, name in self._others]
         return list(dict.fromkeys(names))
+
+    def without_bodies(self) -> ResultNames:
+        """The names that runs which send no bodies give to the same papers."""
+        bare: list[RunSpec] = []
+        for spec in map(_without_body, (self.spec, *self._other_specs)):
+            if spec not in bare:
+                bare.append(spec)
+        return ResultNames(self._task_of(bare[0]), bare[0], self._task_of, bare[1:])
 
     def is_same(self, paper: Paper, name: str) -> bool:
         """Whether a result that was found under a name of ``all`` is one of this paper's requests: other
@@ -79,6 +88,10 @@ class ResultNames:
         named = [task for task, other in self._others if other(digest) == name]
         asked = self._task.fingerprint(paper) if named else ""
         return not named or any(task.fingerprint(paper) == asked for task in named)
+
+
+def _without_body(spec: RunSpec) -> RunSpec:
+    return spec.model_copy(update={"full_text": False})
 
 
 def kindred(spec: RunSpec, ledger: Ledger) -> list[RunSpec]:

@@ -6,23 +6,25 @@ import logging
 from dataclasses import dataclass
 
 from handlers.domain.batch import BatchMessage
-from handlers.domain.call import CallRecord
 from handlers.domain.call_errors import ModelCallError
 from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import decode
-from handlers.domain.result import PartLine
+from handlers.domain.result import PartLine, PassageResult, TaskResult
 from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.paper_times import text_size
 from handlers.pipeline.result_names import MADE_UP
+from handlers.pipeline.stored_answers import NOTHING, StoredCalls
 
 logger = logging.getLogger(__name__)
 
 NOTICE = "Machine translation; not reviewed by the authors."
 _NO_TRANSLATION = "Made up by the built-in model server; not a translation."
 
+_RESULT = ("fields", "checks", "coverage", "ends", "gate")
+"""What a line says of the translation itself."""
 _CLASS = 80
 """Characters of a reason to skip a paper that the ledger keeps."""
 
@@ -33,27 +35,31 @@ class PendingPaper:
 
     paper: Paper
     weight: int = 1
-    carried: tuple[CallRecord, ...] = ()
-    """Calls of an interrupted attempt."""
+    stored: StoredCalls = NOTHING
+    """What interrupted attempts were answered."""
     names: tuple[str, ...] = ("",)
     """Under which its result may stand; the first is that of a new one."""
     sent: RunSpec | None = None
     """The settings that the first is of."""
     skip: str | None = None
     """Why it is not to be translated."""
+    whole: bool = False
+    """Whether it is worked on by passages."""
 
     @classmethod
     def of(
-        cls, context: RunContext, paper: Paper, weight: int, carried: tuple[CallRecord, ...]
+        cls, context: RunContext, paper: Paper, weight: int, stored: StoredCalls = NOTHING
     ) -> PendingPaper:
         """With the fingerprint and the skip reason, which both its reuse and its own run need."""
         skip, sent = context.task.skip_reason(paper), context.sent
+        whole = False
         try:
+            whole = skip is None and context.whole is not None and context.whole.is_whole(paper)
             names = context.names.all(paper, sent)
         except Exception:  # it fails when its turn comes, and alone
             logger.warning("paper %s has no fingerprint", paper.id, exc_info=True)
             names = [context.names.earlier(paper)]
-        return cls(paper, weight, carried, tuple(names), sent, skip)
+        return cls(paper, weight, stored, tuple(names), sent, skip, whole)
 
     def name_of_result(self, context: RunContext) -> str:
         """The fingerprint by the requests as they were sent: the endpoint may have refused a parameter
@@ -63,7 +69,7 @@ class PendingPaper:
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class PaperAttempt:
     """A paper of a batch and the calls that are made for it."""
 
     context: RunContext
@@ -74,7 +80,7 @@ class _Attempt:
     def line(self, status: PaperStatus, *, error: str | None = None, reason: str | None = None) -> PartLine:
         spec, paper, message = self.context.record.spec, self.pending.paper, self.message
         name = self.pending.name_of_result(self.context) if status == "done" else self.pending.names[0]
-        made_up = any(call.made_up for call in (*self.calls.records, *self.calls.carried))
+        made_up = self.calls.made_up or any(call.made_up for call in self.calls.carried)
         return PartLine(
             id=paper.id,
             run_id=message.run_id,
@@ -99,13 +105,24 @@ class _Attempt:
         if self.pending.skip is not None:
             return self.line("skipped", error=self.pending.skip[:_CLASS], reason=self.pending.skip)
         result = self.context.task.run(self.pending.paper, self.calls.ask)
-        failed = [f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail"]
-        if result.faults:
-            failed.append(
-                "in its calls: " + " ".join(f"{each.name}: {each.detail}" for each in result.faults)
-            )
-        line = self.line(result.status, error=result.error, reason="; ".join(failed) or None)
+        line = self.line(result.status, error=result.error, reason=said_of(result) or None)
         return line.model_copy(update={"fields": result.fields, "checks": result.checks})
+
+
+def said_of(result: TaskResult | PassageResult) -> str:
+    """What is wrong with it, for people; "" if nothing is."""
+    failed = [f"{check.name}: {check.detail}" for check in result.checks if check.verdict == "fail"]
+    if result.faults:
+        failed.append("in its calls: " + " ".join(f"{each.name}: {each.detail}" for each in result.faults))
+    return "; ".join(failed)
+
+
+def told(error: Exception) -> tuple[str, str]:
+    """(class, sentence) of an error that ends a paper or a passage."""
+    if isinstance(error, ModelCallError):
+        return error.code, str(error)
+    name = type(error).__name__
+    return name, f"{name}: {error}"[:500]
 
 
 def run_paper(context: RunContext, message: BatchMessage, pending: PendingPaper) -> PartLine | None:
@@ -115,9 +132,9 @@ def run_paper(context: RunContext, message: BatchMessage, pending: PendingPaper)
     """
     paper, clock = pending.paper, context.job.backend.clock
     calls = PaperCalls(
-        context, pending.carried, generation=message.generation, batch=message.batch_id, paper=paper.id
+        context, pending.stored.calls, generation=message.generation, batch=message.batch_id, paper=paper.id
     )
-    attempt = _Attempt(context, message, pending, calls)
+    attempt = PaperAttempt(context, message, pending, calls)
     start = clock.monotonic()
     line: PartLine | None = None
     try:
@@ -125,12 +142,11 @@ def run_paper(context: RunContext, message: BatchMessage, pending: PendingPaper)
     except StoppedError:
         if calls.records:
             line = attempt.line("pending")
-    except ModelCallError as error:
-        line = attempt.line("failed", error=error.code, reason=str(error))
     except Exception as error:
-        logger.exception("paper failed", extra={**calls.labels, "attempt": len(calls.records)})
-        name = type(error).__name__
-        line = attempt.line("failed", error=name, reason=f"{name}: {error}"[:500])
+        if not isinstance(error, ModelCallError):
+            logger.exception("paper failed", extra={**calls.labels, "attempt": len(calls.records)})
+        code, reason = told(error)
+        line = attempt.line("failed", error=code, reason=reason)
     seconds = clock.monotonic() - start
     if line is not None and line.calls and not line.carried:
         size = text_size(paper, full_text=context.record.spec.full_text)
@@ -143,7 +159,7 @@ def run_paper(context: RunContext, message: BatchMessage, pending: PendingPaper)
 def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, error: BadLineError) -> PartLine:
     """The line of a paper that could not be read: no call was made, and a retry reads it again."""
     cure = "put the corpus back as it was ingested, then `paperfleet retry --class corpus_changed`"
-    attempt = _Attempt(context, message, PendingPaper(Paper(id=paper_id)), PaperCalls(context))
+    attempt = PaperAttempt(context, message, PendingPaper(Paper(id=paper_id)), PaperCalls(context))
     return attempt.line("failed", error="corpus_changed", reason=f"{error}; {cure}")
 
 
@@ -173,11 +189,11 @@ def reuse_results(
             backend.ledger.forget_result(fingerprint, where)
             continue
         origin = f"{result.run_id}/{result.paper_id}"
-        reused = {"fields": old.fields, "checks": old.checks, "reused_from": origin}
+        reused = {name: getattr(old, name) for name in _RESULT} | {"reused_from": origin}
         for pending in by_fingerprint[fingerprint]:
             if not context.names.is_same(pending.paper, fingerprint):
                 continue
-            line = _Attempt(context, message, pending, PaperCalls(context)).line("done")
+            line = PaperAttempt(context, message, pending, PaperCalls(context)).line("done")
             if made_up:
                 if pending.paper.id in lines:
                     continue

@@ -22,18 +22,21 @@ from handlers.model_server.content import compose
 from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.pool import WorkerPool
 from tests.builders.fakes import FakeClock
+from tests.builders.paragraph_task import BLAMED
 
 PRICE = Price(prompt=1_000_000, completion=2_000_000, cached=1_000_000)
 USAGE = Usage(prompt_tokens=40, completion_tokens=20)
 ALMOST = Usage(prompt_tokens=1, completion_tokens=0)
 """What the API charges for a call that it cut off, if it charges at all."""
-Answer = Literal["ok", "refused", "flawed", "throttled", "reset", "charged", "hidden", "broken", "no_key"]
+Answer = Literal[
+    "ok", "refused", "flawed", "throttled", "reset", "charged", "hidden", "broken", "no_key", "blamed"
+]
 
 
 class Inline(WorkerPool):
     """Does a paper when it is given one."""
 
-    def submit(self, task: Callable[[], None], *, seconds: float = 0.0) -> None:
+    def submit(self, task: Callable[[], None], *, seconds: object = None) -> None:
         task()
 
 
@@ -89,6 +92,9 @@ class Api:
                 raise FatalError("HTTP 401", code="unauthorized")
             case "flawed":
                 return self._answer(request, "refusal")
+            case "blamed":
+                good = self._answer(request, None)
+                return good.model_copy(update={"content": good.content.replace('."', f'. {BLAMED}."')})
         return self._answer(request, None)
 
     def _answer(self, request: ChatRequest, fault: Any) -> ChatAnswer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ from handlers.runs.submit import RunRequest, queue_entry, submit_run
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.command import chinese_paper
 from tests.builders.fakes import FakeClock
+from tests.builders.paragraph_task import ParagraphTask
 from tests.faults.crashing import CrashError, Point, Process
 from tests.faults.one_thread import PRICE, Answer, Api, AtOnce, Inline, Unheld
 from tests.faults.oracle import Oracle, Recording, Watched
@@ -55,8 +57,12 @@ class SmallFleet:
         queue_of: Callable[[str], BatchQueue],
         clock: FakeClock,
         papers: int = 7,
+        paragraphs: int = 0,
     ) -> None:
+        """``paragraphs``: of each body; without any, papers are their abstracts."""
         self.clock = clock
+        self._task_of = ParagraphTask if paragraphs else TranslateTask
+        self._full_text = bool(paragraphs)
         self.oracle = Oracle()
         self.raw, self.store = ledger, Recording(store, self.oracle)
         self.ledger: Any = Watched(ledger, self.oracle)
@@ -66,18 +72,24 @@ class SmallFleet:
         self.frozen: list[Callable[[], Any]] = []
         self.seen: list[tuple[str, Delivery]] = []
         self.api = Api(clock, self.look_for_answer)
-        self.found = self._ingest(folder, papers)
+        self.found = self._ingest(folder, papers, paragraphs)
         self.sources = {
             paper["id"]: paper for paper in map(json.loads, self.found.corpus.read_bytes().splitlines())
         }
+        self.deadline = math.inf
         self._jobs = 0
         self._open: list[tuple[Committer, Heartbeat]] = []
 
-    def _ingest(self, folder: Path, papers: int) -> IngestResult:
+    def _ingest(self, folder: Path, papers: int, paragraphs: int) -> IngestResult:
         import random
 
         chance = random.Random(3)
         made = [chinese_paper(number, chance) for number in range(papers)]
+        for paper in made if paragraphs else ():
+            number = _NUMBER.search(paper["abstract"])
+            paper["keywords"] = [number and number[0]]
+            texts = [chinese_paper(1000 * n, chance)["abstract"] for n in range(1, paragraphs + 1)]
+            paper["body"] = "\n\n".join(_NUMBER.sub(number[0], text) for text in texts)
         made.append({**made[0], "id": "twin"})
         made.append({"id": "english", "title": "An English title", "abstract": "Done.", "language": "en"})
         source = folder / "papers.jsonl"
@@ -102,7 +114,7 @@ class SmallFleet:
     ):
         spec = RunSpec(
             corpus_sha256=self.found.sha256, corpus=self.found.key, prompt_version="p", masking_version="1",
-            model="model-a", batch_papers=15, **changes,
+            model="model-a", batch_papers=15, full_text=self._full_text, **changes,
         )  # fmt: skip
         see = (process or Process()).sees
         if run_id not in self.runs:
@@ -115,12 +127,21 @@ class SmallFleet:
             ledger, queue, store = map(see, (self.ledger, self.queue(run_id), self.store))
             submit_run(Backend(ledger, queue, store, self.clock), request)
 
-    def work(self, run_id: str, answers: Sequence[Answer] = (), point: Point | None = None) -> None:
-        """Receive one message and work on it, as a process that perhaps dies on the way."""
+    def work(
+        self,
+        run_id: str,
+        answers: Sequence[Answer] = (),
+        point: Point | None = None,
+        seconds: float = math.inf,
+    ) -> None:
+        """Receive one message and work on it, as a process that perhaps dies on the way, or has so many
+        ``seconds`` (a call takes one)."""
         for message in self.queue(run_id).receive(limit=1, visibility=120):
             delivery = Delivery(message.id, message.receipt, message.body, message.receives)
             self.seen.append((run_id, delivery))
+            self.deadline = self.clock.monotonic() + seconds
             self.deliver(run_id, delivery, answers, point)
+            self.deadline = math.inf
 
     def deliver(
         self, run_id: str, delivery: Delivery, answers: Sequence[Answer] = (), point: Point | None = None
@@ -139,6 +160,7 @@ class SmallFleet:
             limiter=Unheld(AimdLimit(ceiling=1, start=1), self.clock), stop=stop, deadline=Deadline(),
             call_timeout=60,
         )  # fmt: skip
+        job.deadline.use(lambda: self.deadline - self.clock.monotonic())
 
         def context(name: str) -> RunContext:
             if name not in contexts:
@@ -169,8 +191,8 @@ class SmallFleet:
         ledger, now = job.backend.ledger, self.clock.now()
         record = ledger.run(run_id)
         ledger.start_job(JobRecord(job.id, run_id, "s", job.owner, 1, now, now, None, "", JobStats()))
-        task, breaker = TranslateTask(record.spec), CircuitBreaker(self.clock)
-        names = ResultNames(task, record.spec, TranslateTask)
+        task, breaker = self._task_of(record.spec), CircuitBreaker(self.clock)
+        names = ResultNames(task, record.spec, self._task_of)
         made = RunContext(
             job=job,
             record=record,
@@ -208,23 +230,35 @@ class SmallFleet:
         ]
         self.oracle.must(2, len(asked) == 1, "every text has its number")
         paper = Paper.model_validate(self.sources[asked[0]])
-        known = self.raw.reusable([TranslateTask(self.runs[run_id]).fingerprint(paper)])
+        known = self.raw.reusable([self._task_of(self.runs[run_id]).fingerprint(paper)])
         self.oracle.must(2, not known, f"{asked[0]} is done in another run and was sent again")
         row = self.raw.paper_rows(run_id, asked).get(asked[0])
         if row is None:
             return
         self.oracle.must(2, row.status not in TERMINAL, f"{row.paper_id} is {row.status} and was sent again")
-        for line in self._answers(run_id, row):
-            paid = {call.request for call in line.carried + line.calls if call.outcome == "ok"}
-            self.oracle.must(2, request.digest not in paid, "a paid answer is asked for again")
+        paid = self._paid(
+            row, sorted(self._answers(run_id, row), key=lambda line: (line.generation, line.at))
+        )
+        self.oracle.must(2, request.digest not in paid, "a paid answer is asked for again")
+
+    def _paid(self, row: PaperRow, lines: Sequence[PartLine]) -> set[str]:
+        """Digests that were answered since the paper was opened, or before for a passage that passed."""
+        said = {line.passage: line for line in lines if line.passed or line.reason is not None}
+        return {
+            call.request
+            for line in lines
+            for call in line.carried + line.calls
+            if call.outcome == "ok"
+            if line.generation >= row.generation
+            or ((last := said.get(line.passage)) and last.passed and last.generation == line.generation)
+        }
 
     def _answers(self, run_id: str, row: PaperRow) -> Iterator[PartLine]:
-        """What the paper was answered since it was opened."""
+        """What the paper was ever answered without ending."""
         for message in self.raw.unfinished_batches(run_id):
             for answer in self.raw.answers(run_id, message.batch_id).get(row.paper_id, ()):
                 where = answer.pointer
-                if answer.generation >= row.generation:
-                    yield decode(self.store.read(where.key, where.offset, where.length), where)
+                yield decode(self.store.read(where.key, where.offset, where.length), where)
 
     def standings(self) -> list[Standing]:
         """Every run as it stands."""

@@ -36,10 +36,11 @@ from tests.faults.stories import EVERYWHERE, MEMORY
 
 ANSWERS: list[Answer] = [
     "ok", "ok", "ok", "flawed", "refused", "throttled", "reset", "charged", "hidden", "broken", "no_key",
+    "blamed",
 ]  # fmt: skip
 SCRIPT = st.lists(st.sampled_from(ANSWERS), max_size=6)
 WAYS = st.sampled_from(["frozen", "before", "after"])
-DEATHS = st.builds(Point, st.sampled_from(WORKING), st.integers(1, 3), WAYS)
+DEATHS = st.builds(Point, st.sampled_from(WORKING), st.integers(1, 3) | st.integers(4, 12), WAYS)
 FALSE_STARTS = st.builds(Point, st.sampled_from(SUBMITTING), st.just(1), WAYS)
 RUNS = st.sampled_from(["first", "first", "first", "same-again", "other-settings"])
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -55,6 +56,7 @@ class Promises(RuleBasedStateMachine):
     """One thread plays all processes; they meet in ledger, queue and store."""
 
     fleet: SmallFleet
+    corpus: ClassVar[dict[str, int]] = {}
     state: Path | None = None
     """The state folder, where there is one."""
     checkpoint: Path | None = None
@@ -85,7 +87,7 @@ class Promises(RuleBasedStateMachine):
         folder = Path(tempfile.mkdtemp(prefix="promises-", dir=MEMORY if MEMORY.is_dir() else None))
         self._closing.callback(shutil.rmtree, folder, ignore_errors=True)
         clock = FakeClock()
-        self.fleet = SmallFleet(folder, clock=clock, **self.adapters(folder, clock))
+        self.fleet = SmallFleet(folder, clock=clock, **self.adapters(folder, clock), **self.corpus)
         self._closing.callback(self.fleet.close)
         self.budgets = {name: CENTS if tight and name == "first" else None for name in SETTINGS}
         self.fleet.submit("first", budget=self.budgets["first"])
@@ -97,6 +99,12 @@ class Promises(RuleBasedStateMachine):
         self._may_wait_for_nobody(run)
         if run in self.fleet.runs:
             self.fleet.work(run, answers)
+
+    @rule(run=RUNS, answers=SCRIPT, seconds=st.integers(6, 20))
+    def work_until_the_deadline(self, run: str, answers: list[Answer], seconds: float) -> None:
+        self._may_wait_for_nobody(run)
+        if run in self.fleet.runs:
+            self.fleet.work(run, answers, seconds=seconds)
 
     @rule(first=st.sampled_from(["flawed", "refused", "ok"]), answers=SCRIPT)
     def the_first_run_is_interrupted_after_a_call(self, first: Answer, answers: list[Answer]) -> None:
@@ -310,8 +318,18 @@ class PromisesOnAws(Promises):
         return {"ledger": ledger, "store": S3Store(s3, self.aws.bucket(name)), "queue_of": queue_of}
 
 
+class PromisesOfPassages(Promises):
+    """The same with whole papers, which are worked on by their passages."""
+
+    corpus: ClassVar[dict[str, int]] = {"papers": 3, "paragraphs": 3}
+
+
 TestPromises = Promises.TestCase
 TestPromises.settings = settings(EVERYWHERE, max_examples=40, stateful_step_count=30)
+
+
+TestPromisesOfPassages = PromisesOfPassages.TestCase
+TestPromisesOfPassages.settings = settings(EVERYWHERE, max_examples=15, stateful_step_count=20)
 
 
 @pytest.mark.slow

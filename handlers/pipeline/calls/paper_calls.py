@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import NoReturn
 
 from handlers.domain.call import CallRecord, ChatAnswer, ChatRequest
@@ -25,6 +25,7 @@ from handlers.llm.limits.backoff import delay
 from handlers.llm.limits.congestion import UNANSWERED
 from handlers.llm.prices.tariff import FLEX
 from handlers.pipeline.calls.call_outcomes import Quote, Sent, outcome_fields
+from handlers.pipeline.calls.paper_start import PaperStart, pending_without_ledger
 from handlers.pipeline.calls.thinking import cut_off, is_whole
 from handlers.pipeline.context import RunContext
 
@@ -43,7 +44,8 @@ _NOT_SERVED = (
 
 
 class PaperCalls:
-    """``ask`` for one paper. Answers that an interrupted attempt paid for are returned again at no cost."""
+    """``ask`` for one paper, or one of its passages. Answers that an interrupted attempt paid for are
+    returned again at no cost."""
 
     def __init__(
         self,
@@ -65,21 +67,34 @@ class PaperCalls:
         self._sent_at = 0.0
         self.waited = 0.0
         """Seconds spent waiting for slots, budget and backoff."""
+        self.replayed = False
+        """Whether an answer was given again."""
+        self.made_up = False
+        """Whether an answer is the built-in model server's."""
         whole = [call for call in self.carried if is_whole(call)]
         self._replay = {call.request: call for call in whole if not call.made_up or context.is_built_in()}
-        self._started = bool(self.carried)
+        self.start = PaperStart(context, made=bool(self.carried))
+
+    def of_passage(self, key: str) -> PaperCalls:
+        """Those of one passage, with records of their own: what is known and the paper's start are shared."""
+        made = copy.copy(self)
+        made.labels = self.labels | {"passage": key}
+        made.records = []
+        return made
 
     def ask(self, request: ChatRequest) -> ChatAnswer:
         """ports.Ask. StoppedError: the job drains or the run is parked, and the paper stays pending."""
         digest = request.digest
         if (known := self._replay.get(digest)) is not None:
+            self.replayed, self.made_up = True, self.made_up or known.made_up
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
         before = self._clock.monotonic()
         with self._context.flights.join(f"{digest}/{self._generation}", self._cannot_wait) as flight:
             if flight.answer is not None:
                 self.waited += self._clock.monotonic() - before
-                return flight.answer
-            flight.answer = self._context.roomy(lambda sent: self._persist(sent, digest))(request)
+            else:
+                flight.answer = self._context.roomy(lambda sent: self._persist(sent, digest))(request)
+            self.made_up = self.made_up or flight.answer.made_up
             return flight.answer
 
     def _cannot_wait(self) -> bool:
@@ -136,7 +151,7 @@ class PaperCalls:
         self._wait(max(seconds, grown))
 
     def _park(self, reason: str) -> NoReturn:
-        with _pending_without_ledger():
+        with pending_without_ledger():
             self._context.park(reason)
         raise StoppedError(reason)
 
@@ -144,7 +159,7 @@ class PaperCalls:
         """Reserve, wait for a slot, send and settle."""
         context = self._context
         context.call_seconds()
-        self._start()
+        self.start.make()
         quote = self._quote(request)
         before = self._clock.monotonic()
         self._reserve(quote)
@@ -173,29 +188,13 @@ class PaperCalls:
     def _reserve(self, quote: Quote) -> None:
         context = self._context
         try:
-            with _pending_without_ledger():
+            with pending_without_ledger():
                 context.budget.reserve(quote.worst, context.give_up, patient=not self.records)
         except StoppedError:
             context.short_of_money = context.short_of_money or bool(self.records)
             raise
         except BudgetSpentError as error:
             self._park(f"budget_spent: {error}; run again with a larger --budget to go on")
-
-    def _start(self) -> None:
-        """Before the paper's first call, count it against the session's limit."""
-        context, job = self._context, self._context.job
-        if context.give_up():
-            raise StoppedError(context.why())
-        if self._started:
-            return
-        if job.stop.closed:
-            raise StoppedError(context.why())
-        with _pending_without_ledger():
-            may_start = not job.limited or job.backend.ledger.take_start(job.session_id)
-        if not may_start:
-            job.stop.close("limit")
-            raise StoppedError("limit")
-        self._started = True
 
     def _quote(self, request: ChatRequest) -> Quote:
         """At worst, what the request costs in the dearest tier that may answer it, as one that is asked for
@@ -265,15 +264,3 @@ class PaperCalls:
             self._context.pause(seconds)
         finally:
             self.waited += self._clock.monotonic() - before
-
-
-@contextmanager
-def _pending_without_ledger() -> Iterator[None]:
-    """An error of the ledger is not the paper's: StoppedError, and it stays pending."""
-    try:
-        yield
-    except (BudgetSpentError, StoppedError):
-        raise
-    except Exception as error:
-        logger.warning("the ledger cannot be used", exc_info=True)
-        raise StoppedError(f"the ledger cannot be used: {error}") from error

@@ -38,7 +38,7 @@ def done_before(bench: Bench, fingerprint: str) -> None:
 @pytest.mark.parametrize("release", ["earlier", "this"])
 def test_a_result_is_found_under_the_name_of_its_release(tmp_path: Path, release: str) -> None:
     bench = Bench(tmp_path)
-    pending = PendingPaper.of(bench.context, PAPER, 1, ())
+    pending = PendingPaper.of(bench.context, PAPER, 1)
     assert pending.names[1:] == (GOLDEN,)
     done_before(bench, GOLDEN if release == "earlier" else pending.names[0])
     lines = reuse_results(bench.context, values.batch(ids=("p1",)), [pending])
@@ -51,7 +51,7 @@ def test_a_result_is_found_under_the_name_of_its_release(tmp_path: Path, release
 def test_what_the_built_in_server_made_up_is_taken_over_there_alone(tmp_path: Path, here: bool) -> None:
     bench = Bench(tmp_path)
     bench.context.is_built_in = lambda: here
-    pending = PendingPaper.of(bench.context, PAPER, 1, ())
+    pending = PendingPaper.of(bench.context, PAPER, 1)
     done_before(bench, MADE_UP + pending.names[0])
     lines = reuse_results(bench.context, values.batch(ids=("p1",)), [pending])
     assert [line.fingerprint for line in lines.values()] == [MADE_UP + pending.names[0]] * here
@@ -61,7 +61,7 @@ def test_what_the_built_in_server_made_up_is_taken_over_there_alone(tmp_path: Pa
 def test_a_result_is_named_by_who_answered(tmp_path: Path, made_up: bool) -> None:
     segments = json.dumps({"title": "Thermal conductivity of the sample", "abstract": "We study the sample."})
     bench = Bench(tmp_path, GOOD.model_copy(update={"content": segments, "made_up": made_up}))
-    pending = PendingPaper.of(bench.context, PAPER, 1, ())
+    pending = PendingPaper.of(bench.context, PAPER, 1)
     line = run_paper(bench.context, values.batch(ids=("p1",)), pending)
     assert line is not None
     assert (line.status, line.fingerprint) == ("done", MADE_UP * made_up + pending.names[0])
@@ -78,7 +78,7 @@ def test_a_result_of_other_requests_is_not_taken(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     other = values.spec(target_language="de")
     done_before(bench, TranslateTask(other).fingerprint(PAPER))
-    pending = PendingPaper.of(bench.context, PAPER, 1, ())
+    pending = PendingPaper.of(bench.context, PAPER, 1)
     assert reuse_results(bench.context, values.batch(ids=("p1",)), [pending]) == {}
 
 
@@ -89,7 +89,7 @@ def test_a_paper_that_cannot_be_asked_for_does_not_keep_the_others_of_its_batch_
 
     bench = Bench(tmp_path)
     bench.context.names = ResultNames(Broken(values.spec()), values.spec(), Broken)
-    assert PendingPaper.of(bench.context, PAPER, 1, ()).names == (GOLDEN,)
+    assert PendingPaper.of(bench.context, PAPER, 1).names == (GOLDEN,)
 
 
 def done_with(bench: Bench, **settings: Any) -> RunSpec:
@@ -124,7 +124,7 @@ def test_an_earlier_releases_result_is_found_where_its_settings_asked_the_same(
     bench = Bench(tmp_path)
     other, spec = done_with(bench, **before), values.spec(**now)
     bench.context.names = ResultNames(TranslateTask(spec), spec, TranslateTask, [other])
-    pending = PendingPaper.of(bench.context, PAPER, 1, ())
+    pending = PendingPaper.of(bench.context, PAPER, 1)
     assert bool(reuse_results(bench.context, values.batch(ids=("p1",)), [pending])) is found
 
 
@@ -175,7 +175,7 @@ def test_other_settings_are_asked_for_papers_with_a_result_alone(tmp_path: Path)
     others = [values.spec(max_tokens=cap) for cap in (7_000, 8_000, 9_000)]
     bench.context.names = ResultNames(TranslateTask(values.spec()), values.spec(), Counting, others)
     papers = [PAPER.model_copy(update={"id": f"p{number}", "title": f"样本{number}"}) for number in range(9)]
-    pending = [PendingPaper.of(bench.context, each, 1, ()) for each in papers]
+    pending = [PendingPaper.of(bench.context, each, 1) for each in papers]
     assert reuse_results(bench.context, values.batch(ids=tuple(each.id for each in papers)), pending) == {}
     assert Counting.asked == 0
 
@@ -183,9 +183,9 @@ def test_other_settings_are_asked_for_papers_with_a_result_alone(tmp_path: Path)
 def test_a_result_goes_by_the_request_as_it_was_sent(tmp_path: Path) -> None:
     """The endpoint refuses JSON mode after the paper was taken up."""
     bench = Bench(tmp_path, GOOD)
-    pending = PendingPaper.of(bench.context, PAPER, 1, ())
+    pending = PendingPaper.of(bench.context, PAPER, 1)
     bare = values.spec(json_mode="off")
     bench.context.as_sent = lambda _spec: bare
     assert pending.name_of_result(bench.context) == TranslateTask(bare).fingerprint(PAPER)
-    later = PendingPaper.of(bench.context, PAPER, 1, ())
+    later = PendingPaper.of(bench.context, PAPER, 1)
     assert later.names == (TranslateTask(bare).fingerprint(PAPER), pending.names[0], GOLDEN)
