@@ -19,11 +19,11 @@ from handlers.tasks.translation.passages.body_segments import BodyPlan, plan_bod
 BLOCKS_PER_PAGE = 200
 _QUOTED = 60
 _MOST_QUOTED, _MOST_JUMPS = 6, 50
-_KEY = re.compile(r'"(body/[0-9]{1,6}(?:/[0-9]{1,6})?)"')
+_KEY = re.compile(r"\bbody/([0-9]{1,6})(?:/[0-9]{1,6})?(?![0-9/])")
 
 
 @dataclass(frozen=True)
-class WholePaper:
+class ReviewBody:
     """A body and what was made of it. All of it is text to be escaped."""
 
     source: str
@@ -47,7 +47,7 @@ class WholePaper:
         parts += [f"{len(coverage.failed):,} failed"] if coverage.failed else []
         return ", ".join(parts)
 
-    def told(self) -> WholePaper:
+    def told(self) -> ReviewBody:
         """Without its texts, once its pages are written."""
         return replace(self, source="", result="", ends=(), checks=())
 
@@ -77,7 +77,7 @@ class BodyPage:
     """Numbers of the body's blocks of which something is refused or failed, the first of them."""
 
 
-def body_pages(whole: WholePaper) -> Iterator[BodyPage]:
+def body_pages(whole: ReviewBody) -> Iterator[BodyPage]:
     """Every block of the source in its order. Where the ends are not those of its blocks (another version cut
     them otherwise), section beside section, on one page."""
     plan = plan_body(whole.source, whole.language)
@@ -95,7 +95,7 @@ def body_pages(whole: WholePaper) -> Iterator[BodyPage]:
 
 
 def _rows(
-    whole: WholePaper, plan: BodyPlan, results: list[str], refused: dict[int, tuple[str, ...]]
+    whole: ReviewBody, plan: BodyPlan, results: list[str], refused: dict[int, tuple[str, ...]]
 ) -> Iterator[BodyRow]:
     found, keys = segment_findings(whole.checks), _keys(plan)
     for number, (block, result) in enumerate(zip(plan.blocks, results, strict=False)):
@@ -109,7 +109,7 @@ def _rows(
         yield BodyRow(len(plan.blocks), "", to_whole_html(rest, Highlighter()))
 
 
-def _results(whole: WholePaper, blocks: int) -> list[str] | None:
+def _results(whole: ReviewBody, blocks: int) -> list[str] | None:
     """The translation of each block, and what stands behind the last, if anything."""
     edges = (0, *whole.ends)
     if len(whole.ends) != blocks or any(low > high for low, high in pairwise(edges)):
@@ -125,15 +125,14 @@ def _keys(plan: BodyPlan) -> dict[int, list[str]]:
     return keys
 
 
-def _refused(whole: WholePaper, plan: BodyPlan) -> dict[int, tuple[str, ...]]:
+def _refused(whole: ReviewBody, plan: BodyPlan) -> dict[int, tuple[str, ...]]:
     """Block → what is to be said of it: of a part of it, how that begins in the source."""
     speakers = _speakers(whole.checks)
     lost = dict.fromkeys(whole.coverage.failed, "failed") | dict.fromkeys(whole.coverage.flagged, "refused")
     labels: dict[int, list[str]] = {}
     for number, segment in plan.segments:
         key = segment.same_as or segment.key
-        word = lost.get(key)
-        if word is None:
+        if (word := lost.get(segment.key) or lost.get(key)) is None:
             continue
         block = plan.blocks[number]
         by = f" by {', '.join(speakers[key])}" if key in speakers and word == "refused" else ""
@@ -141,7 +140,17 @@ def _refused(whole: WholePaper, plan: BodyPlan) -> dict[int, tuple[str, ...]]:
         cut = text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
         is_part = segment.end - segment.start < block.inner_end - block.inner
         labels.setdefault(number, []).append(f"{word}{by}: “{cut}”" if is_part else f"{word}{by}")
-    return {number: _shortened(told) for number, told in labels.items()}
+    for number in _restructured(whole.checks):
+        if number < len(plan.blocks):
+            labels.setdefault(number, []).append("refused by structure")
+    return {block: _shortened(told) for block, told in sorted(labels.items())}
+
+
+def _restructured(checks: Sequence[Check]) -> Iterator[int]:
+    """Blocks that the check of the whole paper names: they became something else."""
+    for check in checks:
+        if check.name == "structure" and check.verdict == "fail" and "joined" in check.detail:
+            yield from dict.fromkeys(int(found[1]) for found in _KEY.finditer(check.detail))
 
 
 def _shortened(told: Sequence[str]) -> tuple[str, ...]:
@@ -153,9 +162,13 @@ def _speakers(checks: Sequence[Check]) -> dict[str, list[str]]:
     """Segment → checks that refuse it by its name."""
     speakers: dict[str, list[str]] = {}
     for check in checks:
-        for key in dict.fromkeys(_KEY.findall(check.detail)) if check.verdict == "fail" else ():
+        for key in dict.fromkeys(_named(check)) if check.verdict == "fail" else ():
             speakers.setdefault(key, []).append(check.name)
     return speakers
+
+
+def _named(check: Check) -> Iterator[str]:
+    return (found[0] for found in _KEY.finditer(check.detail))
 
 
 def _marks(findings: Sequence[Findings], side: Literal["source", "result", "spans", "numbers"]) -> list[Mark]:

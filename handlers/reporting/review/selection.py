@@ -19,7 +19,7 @@ from handlers.domain.run import RunSpec
 from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.html import web_address
 from handlers.reporting.page.survey import read_line
-from handlers.reporting.review.body_rows import WholePaper
+from handlers.reporting.review.body_rows import ReviewBody
 from handlers.reporting.review.findings import findings
 from handlers.reporting.review.highlighting import Highlighter
 from handlers.reporting.review.mathml import is_formula
@@ -73,7 +73,7 @@ class ReviewPaper:
     reason: str
     """What the calls of a flagged paper did wrong, beside what its checks say."""
     pairs: tuple[Pair, ...]
-    whole: WholePaper | None
+    whole: ReviewBody | None
     """Its body, if that was translated passage by passage: it has pages of its own."""
     searched: tuple[str, ...]
     """What the search looks into: titles, abstracts and keywords of both sides, and the id."""
@@ -127,11 +127,11 @@ def _leader(paper: Paper) -> str:
     return paper.same_as or paper.id
 
 
-def _whole(paper: Paper, line: PartLine) -> WholePaper | None:
+def _whole(paper: Paper, line: PartLine) -> ReviewBody | None:
     body, result = paper.body, line.fields.get("body")
     if line.coverage is None or not body or not isinstance(result, str):
         return None
-    return WholePaper(body, result, line.ends, line.coverage, line.checks, source_language(paper))
+    return ReviewBody(body, result, line.ends, line.coverage, line.checks, source_language(paper))
 
 
 def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> ReviewPaper:

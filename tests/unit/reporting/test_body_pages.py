@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from handlers.domain.coverage import Coverage
 from handlers.domain.paper import Paper
 from handlers.domain.result import Check
-from handlers.reporting.review.body_rows import BLOCKS_PER_PAGE, BodyRow, WholePaper, body_pages
+from handlers.reporting.review.body_rows import BLOCKS_PER_PAGE, BodyRow, ReviewBody, body_pages
 from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import write_site
 from tests.builders.finished_run import RUN, Outcome, finished_run
@@ -28,12 +28,12 @@ NUMBERS = Check(
 )
 
 
-def whole(body: str = BODY, *, refused: tuple[str, ...] = (), checks: tuple[Check, ...] = ()) -> WholePaper:
+def whole(body: str = BODY, *, refused: tuple[str, ...] = (), checks: tuple[Check, ...] = ()) -> ReviewBody:
     made = whole_body(body, refused=refused)
-    return WholePaper(body, made.body, made.ends, made.coverage, checks, "zh")
+    return ReviewBody(body, made.body, made.ends, made.coverage, checks, "zh")
 
 
-def rows(paper: WholePaper) -> list[BodyRow]:
+def rows(paper: ReviewBody) -> list[BodyRow]:
     return [row for page in body_pages(paper) for row in page.rows]
 
 
@@ -63,16 +63,22 @@ def test_what_failed_says_so_and_many_cells_are_not_all_listed() -> None:
     cells = "".join(f"<tr><td>组别{chr(0x4E00 + n)}</td></tr>" for n in range(30))
     made = whole(f"<table>{cells}</table>")
     keys = tuple(f"body/0/{n}" for n in range(30))
-    failed = WholePaper(made.source, made.result, made.ends, Coverage(failed=keys), (), "zh")
+    failed = ReviewBody(made.source, made.result, made.ends, Coverage(failed=keys), (), "zh")
     (row,) = rows(failed)
     assert row.refused[0] == "failed: “组别一”"
     assert row.refused[-1] == "and 24 more"
 
 
+def test_a_block_that_became_another_is_named_by_the_check_of_the_whole_paper() -> None:
+    detail = "The joined body has another structure than its source at body/3, body/5, body/900."
+    found = rows(whole(checks=(Check(name="structure", verdict="fail", detail=detail),)))
+    assert [row.number for row in found if row.refused == ("refused by structure",)] == [3, 5]
+
+
 def test_ends_of_another_version_are_read_section_beside_section() -> None:
     made = whole()
     for ends in ((), made.ends[:-1], made.ends[::-1]):
-        other = WholePaper(made.source, made.result, ends, made.coverage, (), "zh")
+        other = ReviewBody(made.source, made.result, ends, made.coverage, (), "zh")
         shown = "".join(row.source for row in rows(other))
         assert "<h3>1 引言</h3>" in shown
         assert "张三" in shown
@@ -80,7 +86,7 @@ def test_ends_of_another_version_are_read_section_beside_section() -> None:
 
 def test_what_stands_behind_the_last_block_is_not_out_of_sight() -> None:
     made = whole()
-    more = WholePaper(made.source, made.result + "\n\nmore", made.ends, made.coverage, (), "zh")
+    more = ReviewBody(made.source, made.result + "\n\nmore", made.ends, made.coverage, (), "zh")
     assert (rows(more)[-1].source, rows(more)[-1].result) == ("", "<p>more</p>")
 
 
@@ -108,7 +114,7 @@ def test_any_body_answer_and_verdict_are_only_text(
     body: str, result: str, ends: list[int], keys: list[str]
 ) -> None:
     checks = (Check(name="x", verdict="fail", detail=f'In "body/0" {result}'),)
-    made = WholePaper(body, result, tuple(ends), Coverage(flagged=tuple(keys)), checks, "zh")
+    made = ReviewBody(body, result, tuple(ends), Coverage(flagged=tuple(keys)), checks, "zh")
     for row in rows(made):
         for side in (row.source, row.result):
             assert not STRANGE.search(side)
@@ -118,7 +124,7 @@ def test_any_body_answer_and_verdict_are_only_text(
 def test_hostile_bodies_take_time_that_grows_with_their_length(piece: str) -> None:
     def seconds(size: int) -> float:
         body = piece * (size // len(piece))
-        made = WholePaper(body, body, (), Coverage(), (), "zh")
+        made = ReviewBody(body, body, (), Coverage(), (), "zh")
         start = time.process_time()
         for _ in body_pages(made):
             pass
