@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from handlers.bootstrap.state import SystemClock
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.provider_hint import tell_of_provider
 from handlers.corpus.ingest import IngestResult
-from handlers.domain.call import ChatAnswer, ChatRequest
-from handlers.domain.call_errors import AdaptedError, ModelCallError, RejectedError
-from handlers.domain.money import usd
 from handlers.domain.paper import Paper
 from handlers.errors import UsageError
 from handlers.local import ingesting
 from handlers.local.endpoint import check_endpoint, endpoint
 from handlers.local.ingesting import SourceSpec
-from handlers.runs.specification import specification
-from handlers.settings import Settings, load_settings
+from handlers.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -80,10 +74,17 @@ def try_paper(
     mapping: shared_options.Mapping = None,
     source_format: shared_options.SourceFormat = None,
     encoding: shared_options.Encoding = None,
+    passage: Annotated[
+        str | None,
+        typer.Option(
+            "--passage", help="With --full-text: the passage to send, `head`, `terms`, `body/0` ..."
+        ),
+    ] = None,
     **flags: Any,
 ) -> None:
-    """Send one paper and show the exact request, the raw answer, the gate's verdicts and the cost.
-    Stores nothing: a later `run` sends the paper again.
+    """Send one paper and show the exact request, the raw answer, the gate's verdicts and the cost. With
+    --full-text show each segment of its body, whether it is sent or kept and by which rule, and send one
+    passage. Stores nothing: a later `run` sends the paper again.
     """
     settings = load_settings(**flags)
     check_endpoint(settings)
@@ -93,8 +94,10 @@ def try_paper(
         SourceSpec(source, mapping or (), source_format, encoding), settings, console
     )
     paper = _find(result, paper_id)
+    from handlers.local.trial import Trial  # most of the package
+
     with endpoint(settings, console) as ready:
-        _Trial(ready, result).show(paper)
+        Trial(ready, result).show(paper, passage)
 
 
 def _find(corpus: IngestResult, paper_id: str) -> Paper:
@@ -104,54 +107,3 @@ def _find(corpus: IngestResult, paper_id: str) -> Paper:
             if paper.id == paper_id:
                 return paper
     raise UsageError(f"no paper {paper_id!r} in the corpus; ids are in {corpus.index}")
-
-
-class _Trial:
-    """One paper's calls, printed as they happen."""
-
-    def __init__(self, settings: Settings, corpus: IngestResult) -> None:
-        from handlers.bootstrap import wiring  # most of the package
-        from handlers.llm.reasoning_room import ReasoningRoom
-        from handlers.pipeline.calls.thinking import RoomyAsk
-
-        spec = specification(settings, corpus)
-        self._price = wiring.price(settings, spec.model)
-        self._model = wiring.chat_model(settings, spec, SystemClock())
-        self._task = wiring.task_of(spec)
-        self._timeout = settings.call_timeout
-        self._roomy_ask = RoomyAsk(ReasoningRoom(settings.reasoning_room), spec.max_tokens, self._ask)
-        self._cost = 0
-
-    def show(self, paper: Paper) -> None:
-        if (reason := self._task.skip_reason(paper)) is not None:
-            typer.echo(f"skipped: {reason}; no call is made for it")
-            return
-        try:
-            result = self._task.run(paper, self._roomy_ask)
-        except RejectedError as error:
-            raise UsageError(f"the call failed ({error.code}): {error}") from error
-        typer.echo(f"status: {result.status}" + (f" ({result.error})" if result.error else ""))
-        for check in result.checks:
-            typer.echo(f"  {check.verdict:4}  {check.name}  {check.detail}")
-        for fault in result.faults:
-            typer.echo(f"  in its calls: {fault.name}  {fault.detail}")
-        typer.echo(json.dumps(result.fields, ensure_ascii=False, indent=2))
-        typer.echo(f"cost: ${usd(self._cost):.6f}")
-
-    def _ask(self, request: ChatRequest) -> ChatAnswer:
-        body = self._model.body(request)
-        typer.echo(f"request ({request.kind}):")
-        typer.echo(json.dumps(json.loads(body), ensure_ascii=False, indent=2))
-        try:
-            answer = self._model.complete(request, timeout=self._timeout)
-        except AdaptedError as error:
-            typer.echo(f"refused ({error.code}), at no cost: asked again in the form that is taken")
-            return self._ask(request)
-        except ModelCallError as error:
-            raise UsageError(f"the call failed ({error.code}): {error}") from error
-        cost = answer.usage.cost(self._price) if answer.usage else 0
-        self._cost += cost
-        usage = answer.usage.model_dump_json() if answer.usage else "not told"
-        typer.echo(f"answer (finish_reason {answer.finish_reason}, usage {usage}, ${usd(cost):.6f}):")
-        typer.echo(answer.content)
-        return answer
