@@ -14,7 +14,7 @@ from handlers.tasks.translation.masked_fields import MaskedFields
 from handlers.tasks.translation.masking.exactness import exactness, inexact
 from handlers.tasks.translation.passages.weights import weight
 from handlers.tasks.translation.prompt import Prompter
-from handlers.tasks.translation.verdict import NO_TEXT, Verdict, worst
+from handlers.tasks.translation.stored_verdict import NO_TEXT, StoredVerdict, worst
 
 HEAD, TERMS = "head", "terms"
 
@@ -60,9 +60,11 @@ class FieldWork:
         if error is not None or any(reading.judged != frozenset(texts) for reading in readings):
             stored = {key: answers.get(key, "") for key in texts} if answers else {}
             checks = exchange.checks_of(texts, stored) if stored else (NO_TEXT,)
-        return self._result(answers, Verdict(checks, said, error), exchange)
+        return self._result(answers, StoredVerdict(checks, said, error), exchange)
 
-    def _result(self, answers: Mapping[str, str], verdict: Verdict, exchange: Exchange) -> PassageResult:
+    def _result(
+        self, answers: Mapping[str, str], verdict: StoredVerdict, exchange: Exchange
+    ) -> PassageResult:
         parts = self.fields.parts
         texts = {key: part.unmasked(answers[key]) for key, part in parts.items() if key in answers}
         if verdict.checks != (NO_TEXT,):

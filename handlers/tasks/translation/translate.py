@@ -20,9 +20,9 @@ from handlers.tasks.translation.identity import as_asked, identities
 from handlers.tasks.translation.masked_fields import masked_fields
 from handlers.tasks.translation.prompt import Prompter, capped
 from handlers.tasks.translation.segment import join, segments
+from handlers.tasks.translation.whole.cut_paper import CutPaper
 from handlers.tasks.translation.whole.frame import frame_of
 from handlers.tasks.translation.whole.paper_result import paper_result
-from handlers.tasks.translation.whole.whole_paper import WholePaper
 
 _KEPT = 256
 """Papers that are masked for their fingerprints and wait for a worker; beyond them they are masked again."""
@@ -44,7 +44,7 @@ class TranslateTask:
         self._identity = identities(spec)
         self._lock = threading.Lock()
         self._masked: dict[int, tuple[Paper, FieldWork]] = {}
-        self._whole: dict[int, tuple[weakref.ref[Paper], WholePaper]] = {}
+        self._whole: dict[int, tuple[weakref.ref[Paper], CutPaper]] = {}
 
     def skip_reason(self, paper: Paper) -> str | None:
         return policy.skip_reason(paper, self._spec)
@@ -170,14 +170,14 @@ class TranslateTask:
             return ()
         return tuple(capped(request, self._spec.max_tokens) for request in asked)
 
-    def _whole_of(self, paper: Paper) -> WholePaper:
+    def _whole_of(self, paper: Paper) -> CutPaper:
         """Reckoned once while the paper is worked on, and forgotten with it: without a lock, as it may die
         wherever one is held."""
         key = id(paper)
         with self._lock:
             kept = self._whole.get(key)
             if kept is None or kept[0]() is not paper:
-                whole = WholePaper(paper.model_copy(), self._spec, policy.source_language(paper))
+                whole = CutPaper(paper.model_copy(), self._spec, policy.source_language(paper))
                 kept = weakref.ref(paper, lambda _: self._whole.pop(key, None)), whole
                 self._whole[key] = kept
             return kept[1]

@@ -12,17 +12,17 @@ from handlers.tasks.translation.field_work import HEAD
 from handlers.tasks.translation.passages.joined_body import JoinedBody, join_body
 from handlers.tasks.translation.passages.weights import MOST_PASSAGES
 from handlers.tasks.translation.segment import join
-from handlers.tasks.translation.verdict import collected
+from handlers.tasks.translation.stored_verdict import collected
+from handlers.tasks.translation.whole.cut_paper import CutPaper
 from handlers.tasks.translation.whole.joined_check import changed_blocks
 from handlers.tasks.translation.whole.structure import STRUCTURE
-from handlers.tasks.translation.whole.whole_paper import WholePaper
 
 TOO_LONG = "too_long"
 _MOST_NAMED = 12
 Results = Mapping[str, PassageResult]
 
 
-def paper_result(whole: WholePaper, head: Collection[str], results: Results) -> TaskResult:
+def paper_result(whole: CutPaper, head: Collection[str], results: Results) -> TaskResult:
     """Done only if every passage is and the joined body has the source's structure. ``head``: keys of what is
     sent of title, abstract and keywords. A passage without a result has failed."""
     if whole.is_too_long:
@@ -57,7 +57,7 @@ def _has_head(results: Results) -> bool:
     return HEAD in results and bool(results[HEAD].texts)
 
 
-def _fields(whole: WholePaper, head: Collection[str], results: Results, joined: JoinedBody) -> dict[str, Any]:
+def _fields(whole: CutPaper, head: Collection[str], results: Results, joined: JoinedBody) -> dict[str, Any]:
     """Of what is refused or failed and has no text nothing stands in title, abstract and keywords, and the
     source in the body."""
     told = results[HEAD].texts if HEAD in results else {}
@@ -72,7 +72,7 @@ def _structure(changed: list[int]) -> Iterator[Check]:
         yield Check(name=STRUCTURE, verdict="fail", detail=detail)
 
 
-def _coverage(whole: WholePaper, results: Results) -> Coverage:
+def _coverage(whole: CutPaper, results: Results) -> Coverage:
     """Each sent segment is translated, flagged or failed; a cell counts as the equal one that is sent."""
     flagged = {key for result in results.values() for key in result.flagged if result.status != "failed"}
     failed = {
@@ -89,7 +89,7 @@ def _coverage(whole: WholePaper, results: Results) -> Coverage:
     return plan.model_copy(update={"translated": translated, "flagged": refused, "failed": lost})
 
 
-def _blamed(whole: WholePaper, changed: list[int]) -> tuple[str, ...]:
+def _blamed(whole: CutPaper, changed: list[int]) -> tuple[str, ...]:
     """The passages whose texts stand in these blocks; where one holds none, whose stands next before it."""
     asked_in = {segment.key: passage.key for passage in whole.passages for segment in passage.segments}
     segments = whole.plan.segments

@@ -16,7 +16,7 @@ from handlers.tasks.translation.masking.masking import unmask
 from handlers.tasks.translation.passages.body_segments import BodySegment
 from handlers.tasks.translation.passages.passages import Passage
 from handlers.tasks.translation.prompt import Prompter
-from handlers.tasks.translation.verdict import NO_TEXT, Verdict
+from handlers.tasks.translation.stored_verdict import NO_TEXT, StoredVerdict
 from handlers.tasks.translation.whole.structure import STRUCTURE, added_structure, one_line
 from handlers.tasks.translation.whole.term_check import term_check
 
@@ -65,7 +65,9 @@ class PassageOfBody:
         wrong = {key: said for key, said in self._inexact(texts) if key not in bad}
         terms = term_check(self.prompter.glossary, self._masked, answers) if not bad else ()
         checks = (*checks, exactness_check(wrong.values()), *terms) if answers else checks
-        return self._result(texts, Verdict(checks, reading.checks, reading.error), bad | frozenset(wrong))
+        return self._result(
+            texts, StoredVerdict(checks, reading.checks, reading.error), bad | frozenset(wrong)
+        )
 
     def _fits(self, key: str, answer: str) -> bool:
         """Whether a text may be put in its source's place, refused or not."""
@@ -80,7 +82,7 @@ class PassageOfBody:
     def _exact(self, segment: BodySegment, text: str) -> Exact:
         return segment.key, self.sources[segment.key], text, segment.masked
 
-    def _result(self, texts: dict[str, str], verdict: Verdict, bad: frozenset[str]) -> PassageResult:
+    def _result(self, texts: dict[str, str], verdict: StoredVerdict, bad: frozenset[str]) -> PassageResult:
         failed = bool(verdict.failed)
         return PassageResult(
             key=self.key,

@@ -13,7 +13,7 @@ _SEVERITY = {"pass": 0, "warn": 1, "fail": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class StoredVerdict:
     """``checks`` are of the texts as they are stored; ``said`` and ``stop`` are what the calls came to."""
 
     checks: tuple[Check, ...]

@@ -27,7 +27,7 @@ _MOST_MASKED = 20 * _BEFORE
 
 
 @dataclass(frozen=True)
-class WholePaper:
+class CutPaper:
     """What is reckoned once of a paper while it is worked on. ``language``: its own, a BCP 47 tag."""
 
     paper: Paper
