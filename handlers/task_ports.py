@@ -23,6 +23,9 @@ class Task(Protocol):
     def fingerprint(self, paper: Paper) -> str:
         """Equal for papers and settings for which ``run`` asks the same and judges alike."""
 
+    def earlier_fingerprints(self, paper: Paper) -> Sequence[str]:
+        """What earlier releases called the same result."""
+
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
         """Make calls until the gate is content or every repair is tried."""
 
@@ -52,7 +55,13 @@ class PassageWork(Protocol):
 @runtime_checkable
 class WholePaperTask(Task, Protocol):
     """A task that cuts some papers into passages which are asked side by side, in two stages. The same paper
-    and the same answers give the same passages, frame and result."""
+    and the same answers give the same passages, frame and result.
+
+    A paper that makes too many passages is whole as well, has none in either stage, and its ``result`` of no
+    passages is flagged ``too_long``. A stage can be without passages in others too: no ``terms`` where there
+    are no candidates, no ``head`` where title, abstract and keywords have no word to translate. Of ``terms``
+    nothing flags or fails the paper, calls that fail neither: its frame is what passed.
+    """
 
     def is_whole(self, paper: Paper) -> bool:
         """Whether the paper is worked on by passages; else ``run`` does it."""
@@ -69,5 +78,7 @@ class WholePaperTask(Task, Protocol):
     def result(
         self, paper: Paper, results: Mapping[str, PassageResult], frame: Mapping[str, str]
     ) -> TaskResult:
-        """The paper put together and judged as a whole, by what all its passages came to: failed ones too.
-        Of a paper whose frame was known ``terms`` is not among them."""
+        """The paper put together and judged as a whole, by what all its passages came to. One that is not
+        there, or whose status is ``failed``, leaves it flagged with its segments named in
+        ``coverage.failed``; whether the paper is ``failed`` is the caller's to say. Where the frame was
+        known, ``terms`` is not among them."""

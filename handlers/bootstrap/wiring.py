@@ -41,6 +41,7 @@ from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Clock, EndpointNotes, Ledger, Task
 from handlers.settings import Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION, MASKINGS
+from handlers.tasks.translation.passages.body_segments import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 
@@ -76,6 +77,11 @@ def task_of(spec: RunSpec) -> Task:
             f"the run was made for prompt {spec.prompt_version} and masking {spec.masking_version}, this "
             f"version has {PROMPT_VERSION} and {MASKING_VERSION}: use one version everywhere (deploy the "
             "stack again), or give another --run-id"
+        )
+    if spec.full_text and spec.body_version != BODY_VERSION:
+        raise UsageError(
+            f"the run asks for bodies as another version does ({spec.body_version or 'none is noted'}), this "
+            f"one has {BODY_VERSION}: go on with the version that began it, or give another --run-id"
         )
     return TranslateTask(spec)
 

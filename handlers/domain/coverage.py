@@ -11,7 +11,7 @@ class Coverage(Frozen):
     """What became of each part of a body. Nothing of it is padded, dropped or left out of these counts."""
 
     translated: int = 0
-    """Segments that are sent."""
+    """Segments whose translation stands in the body and passed: with the flagged and the failed ones, all."""
     kept: dict[str, int] = Field(default_factory=dict)
     """Blocks passed through byte for byte, by the rule's name."""
     flagged: tuple[str, ...] = ()

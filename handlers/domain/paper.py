@@ -29,7 +29,8 @@ class Paper(BaseModel):
     same_as: str | None = None
     """Id of the paper with equal text that is sent in its place (set by ingest)."""
 
-    def text_digest(self) -> str:
-        """sha256 of what would be translated: equal texts have equal digests."""
-        fields = [self.title, self.abstract, list(self.keywords), self.body or ""]
-        return sha256_of(fields)
+    def text_digest(self, full_text: bool = True) -> str:
+        """sha256 of what would be translated, with ``full_text`` the body too: equal texts have equal
+        digests."""
+        body = self.body if full_text else None
+        return sha256_of([self.title, self.abstract, list(self.keywords), body or ""])

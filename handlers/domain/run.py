@@ -23,6 +23,10 @@ RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,
 """A run's id is part of paths and keys: letters, digits, dot, dash and underscore only."""
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class RunSpec(Frozen):
     """What is fixed for the life of a run."""
 
@@ -43,13 +47,17 @@ class RunSpec(Frozen):
     glossary: dict[str, str] = Field(default_factory=dict)
     skip_no_derivatives: bool = True
     full_text: bool = False
+    body_version: str | None = Field(default=None, exclude_if=_is_none)
+    """With ``full_text``: of how bodies are cut and asked. Left out of JSON and digests where there is none:
+    those of runs without bodies stay as they are."""
     batch_papers: int = Field(default=20, ge=1)
     batch_tokens: int = Field(default=200_000, ge=1)
 
     def diff(self, other: RunSpec) -> dict[str, tuple[object, object]]:
         """Settings that differ: name → (mine, other's)."""
         mine, theirs = self.model_dump(), other.model_dump()
-        return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
+        keys = dict.fromkeys((*mine, *theirs))
+        return {key: (mine.get(key), theirs.get(key)) for key in keys if mine.get(key) != theirs.get(key)}
 
     def fingerprint(self, text_digest: str) -> str:
         """sha256 over a paper's text and all that is fixed but the corpus and the batch cut. Earlier releases

@@ -62,14 +62,15 @@ class ResultNames:
 
     def earlier(self, paper: Paper) -> str:
         """What earlier releases called it, with the same settings."""
-        return self._earlier(paper.text_digest())
+        return self._earlier(paper.text_digest(full_text=True))
 
     def all(self, paper: Paper, sent: RunSpec) -> list[str]:
         """Every name to look for, the one that a new result gets first. Raises what the task raises."""
         asked = self._task.fingerprint(paper)
         names = [asked if sent == self.spec else self.name(paper, sent), asked, self.earlier(paper)]
+        names += self._task.earlier_fingerprints(paper)
         if self._others:
-            digest = paper.text_digest()
+            digest = paper.text_digest(full_text=True)
             names += [name(digest) for _, name in self._others]
         return list(dict.fromkeys(names))
 
@@ -84,7 +85,7 @@ class ResultNames:
     def is_same(self, paper: Paper, name: str) -> bool:
         """Whether a result that was found under a name of ``all`` is one of this paper's requests: other
         settings must have asked the same. They are asked for it here, as few names have a result."""
-        digest = paper.text_digest() if self._others else ""
+        digest = paper.text_digest(full_text=True) if self._others else ""
         named = [task for task, other in self._others if other(digest) == name]
         asked = self._task.fingerprint(paper) if named else ""
         return not named or any(task.fingerprint(paper) == asked for task in named)

@@ -18,6 +18,7 @@ from handlers.errors import UsageError
 from handlers.llm.providers import thinking_off
 from handlers.settings import Settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
+from handlers.tasks.translation.passages.body_segments import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 
 _NO_LANGUAGE = re.compile("(?:und|mul|mis|zxx|x|i|q[a-t][a-z])(?![a-z0-9])")
@@ -44,6 +45,7 @@ def specification(settings: Settings, corpus: IngestResult) -> RunSpec:
         glossary=read_glossary(settings.glossary) if settings.glossary else {},
         skip_no_derivatives=settings.skip_no_derivatives,
         full_text=settings.full_text,
+        body_version=BODY_VERSION if settings.full_text else None,
         batch_papers=settings.batch_papers,
     )
 

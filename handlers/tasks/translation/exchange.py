@@ -1,11 +1,12 @@
-"""The calls for one paper until the gate passes its answers: first call, repair, split; and one question
-about what it only doubts."""
+"""The calls for one paper, or for a passage of one, until the gate passes its answers: first call, repair,
+halves (a passage's alone), pieces; and one question about what it only doubts."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 from handlers.domain.call import CallKind, ChatRequest
 from handlers.domain.call_errors import ContentFilteredError, RejectedError, TooLongError, TransientError
@@ -15,46 +16,37 @@ from handlers.ports import Ask
 from handlers.tasks.translation.gate import gate
 from handlers.tasks.translation.masking.exactness import added_markup, tidy
 from handlers.tasks.translation.pieces import Piece, compose, pieces_of
-from handlers.tasks.translation.prompt import Prompter, Repair, system_prompt
+from handlers.tasks.translation.prompt import Prompter, Repair
+from handlers.tasks.translation.readings import Reading, best, both, refusal, taken
 from handlers.tasks.translation.segment import LONGEST, glue, halves
 
 MARKUP = "added_markup"
 STOPS = ("content_filter", "too_long")
 """What may end a paper's calls before it has a text for everything."""
 
+Look = Callable[[str, str], str]
+"""What a look at source and answer finds: a sentence, or ""."""
+LOOKS: Mapping[str, Look] = {MARKUP: added_markup}
+
 _MOST_SEGMENTS = 60
 _DEEPEST = 5
 """A text that is too long for the model even as a 32nd part is given up."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What the answers say so far. ``fields`` are masked; ``error`` is None when all is well."""
-
-    fields: dict[str, str]
-    bad: frozenset[str] = frozenset()
-    checks: tuple[Check, ...] = ()
-    problems: tuple[str, ...] = ()
-    error: str | None = None
-    raw: str = ""
-    judged: frozenset[str] = frozenset()
-    """Segments that ``checks`` are about."""
-    doubtful: frozenset[str] = frozenset()
-    """Segments that are good enough, and are asked about once."""
-    questions: tuple[str, ...] = ()
-
-    def merged(self, later: Reading) -> Reading:
-        """With a later answer for some of the keys; its verdict is the one that counts."""
-        return replace(later, fields={**self.fields, **later.fields})
+_DEEPEST_AFRESH = 4
+"""Halvings of what was refused: a sixteenth of a passage is a text or two."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """The calls for one paper. ``spans``: masked spans by placeholder number."""
+    """The calls for one paper. ``spans``: masked spans by placeholder number. ``looks``: checks beside the
+    gate's, by name."""
 
     prompter: Prompter
     spans: dict[str, str]
     ask: Ask
+    looks: Mapping[str, Look] = field(default_factory=lambda: LOOKS)
+    asked: set[str] | None = None
+    """Digests of the requests so far, where what is refused is asked afresh in halves; None: it is not. A
+    whole paper needs every passage, so that one may not give up as early as an abstract may."""
 
     def translate(
         self, sources: Mapping[str, str], first: ChatRequest | None = None, depth: int = 0
@@ -66,8 +58,8 @@ class Exchange:
         except TooLongError:
             return self._shorter(sources, depth)
         except ContentFilteredError:
-            return _refusal(sources, "content_filter")
-        for mend in (self._repaired, self._split):
+            reading = refusal(sources, "content_filter")
+        for mend in self._mends(reading):
             if not reading.bad:
                 break
             try:
@@ -80,6 +72,11 @@ class Exchange:
             if not reading.bad:
                 return reading  # a repair was asked for: no second question
         return self._asked_again(sources, reading) if reading.doubtful and not reading.bad else reading
+
+    def _mends(self, reading: Reading) -> tuple[Callable[[Mapping[str, str], Reading], Reading], ...]:
+        if reading.error == "content_filter":
+            return () if self.asked is None else (self._afresh,)
+        return (self._repaired, *(() if self.asked is None else (self._afresh,)), self._split)
 
     def _asked_again(self, sources: Mapping[str, str], good: Reading) -> Reading:
         """One question about what the gate doubts. The answer there is stays unless one with fewer doubts
@@ -102,30 +99,50 @@ class Exchange:
         return self._heard(sources, self.prompter.request(sources, kind, repair))
 
     def _heard(self, sources: Mapping[str, str], request: ChatRequest) -> Reading:
+        if self.asked is not None:
+            self.asked.add(request.digest)
         answer = self.ask(request)
         return self._read(sources, answer.content, answer.finish_reason)
 
     def checks_of(self, sources: Mapping[str, str], fields: Mapping[str, str]) -> tuple[Check, ...]:
         """The gate's checks over masked texts as they are, whatever answers they came in."""
-        added = {key: found for key, text in fields.items() if (found := added_markup(sources[key], text))}
-        return (*gate.check_texts(self._frame(sources), fields).checks, _markup_check(added))
+        return self.verdict_of(sources, fields)[0]
+
+    def verdict_of(
+        self, sources: Mapping[str, str], fields: Mapping[str, str]
+    ) -> tuple[tuple[Check, ...], frozenset[str]]:
+        """The same, and the keys of the texts that fail."""
+        verdict = gate.check_texts(self._frame(sources), fields)
+        seen, bad = self._looked_at(sources, fields)
+        return (*verdict.checks, *seen), verdict.bad_keys | bad
+
+    def _looked_at(
+        self, sources: Mapping[str, str], fields: Mapping[str, str]
+    ) -> tuple[tuple[Check, ...], frozenset[str]]:
+        checks: list[Check] = []
+        bad: set[str] = set()
+        for name, look in self.looks.items():
+            found = {key: said for key, text in fields.items() if (said := look(sources[key], text))}
+            detail = " ".join(f'In "{key}" {said}.' for key, said in list(found.items())[:8])
+            checks.append(Check(name=name, verdict="fail" if found else "pass", detail=detail))
+            bad |= found.keys()
+        return tuple(checks), frozenset(bad)
 
     def _frame(self, sources: Mapping[str, str]) -> gate.GateInput:
         target = self.prompter.spec.target_language
-        return gate.GateInput(dict(sources), self.prompter.language, target, system_prompt(target))
+        return gate.GateInput(dict(sources), self.prompter.language, target, self.prompter.system)
 
     def _read(self, sources: Mapping[str, str], content: str, finish_reason: str | None) -> Reading:
         verdict = gate.check(self._frame(sources), content, finish_reason)
         fields = {key: tidy(sources[key], text, self.spans) for key, text in (verdict.fields or {}).items()}
-        added = {key: found for key, text in fields.items() if (found := added_markup(sources[key], text))}
-        markup = _markup_check(added)
-        bad = verdict.bad_keys | frozenset(added)
+        seen, missed = self._looked_at(sources, fields)
+        bad = verdict.bad_keys | missed
         if not verdict.ok and not verdict.bad_keys:
             bad = frozenset(sources)
-        failed = (*verdict.failed, *((MARKUP,) if added else ()))
-        problems = (*verdict.problems, *((markup.detail,) if added else ()))
-        checks = (*verdict.checks, markup)
-        error = failed[0] if failed else None
+        checks = (*verdict.checks, *seen)
+        failed = [check for check in checks if check.verdict == "fail"]
+        problems = tuple(check.detail for check in failed)
+        error = failed[0].name if failed else None
         judged = frozenset(sources)
         return Reading(
             fields,
@@ -144,6 +161,27 @@ class Exchange:
         repair = Repair(refused.problems, _previous(again, refused))
         return refused.merged(self._call(again, "repair", repair))
 
+    def _afresh(self, sources: Mapping[str, str], refused: Reading, depth: int = 0) -> Reading:
+        """What is refused, asked again in two halves that know nothing of the refused answer, and so on down
+        to single texts."""
+        reading = refused
+        for part in _halves_of({key: text for key, text in sources.items() if key in refused.bad}):
+            answered = self._anew(part)
+            deeper = depth + 1 if len(part) > 1 else max(depth + 1, _DEEPEST_AFRESH - 1)
+            if answered.bad and deeper < _DEEPEST_AFRESH:
+                answered = self._afresh(part, answered, deeper)
+            reading = taken(reading, answered)
+        return self.judge(sources, reading.fields) if not reading.bad else reading
+
+    def _anew(self, texts: Mapping[str, str]) -> Reading:
+        asked = self.asked if self.asked is not None else set()
+        requests = (self.prompter.request(texts, "split", attempt=number) for number in count(1))
+        request = next(each for each in requests if each.digest not in asked)
+        try:
+            return self._heard(texts, request)
+        except ContentFilteredError:
+            return refusal(texts, "content_filter")
+
     def _split(self, sources: Mapping[str, str], refused: Reading) -> Reading:
         """The segments that still fail, in pieces without placeholders, put together and checked again."""
         scripts = scripts_of(self.prompter.language)
@@ -161,29 +199,29 @@ class Exchange:
             if all(piece.key is None or piece.key in answered.fields for piece in pieces)
         }
         judged = self.judge({key: sources[key] for key in whole}, whole)
-        return _best(refused, judged)
+        return best(refused, judged)
 
     def _shorter(self, sources: Mapping[str, str], depth: int) -> Reading:
         """Halves as requests of their own: of the segments, or of the one segment's text."""
         if depth >= _DEEPEST:
-            return _refusal(sources, "too_long")
+            return refusal(sources, "too_long")
         keys = list(sources)
         if len(keys) > 1:
             middle = _middle(sources)
             left = self.translate({key: sources[key] for key in keys[:middle]}, depth=depth + 1)
             if left.error == "too_long":
-                return left.merged(_refusal(sources, "too_long"))
-            return _both(left, self.translate({key: sources[key] for key in keys[middle:]}, depth=depth + 1))
+                return left.merged(refusal(sources, "too_long"))
+            return both(left, self.translate({key: sources[key] for key in keys[middle:]}, depth=depth + 1))
         return self._halved(keys[0], sources[keys[0]], depth)
 
     def _halved(self, key: str, text: str, depth: int) -> Reading:
-        both = halves(text)
-        if both is None:
-            return _refusal({key: text}, "too_long")
-        left = self.translate({f"{key}/0": both[0]}, depth=depth + 1)
+        two = halves(text)
+        if two is None:
+            return refusal({key: text}, "too_long")
+        left = self.translate({f"{key}/0": two[0]}, depth=depth + 1)
         if left.error == "too_long":
-            return _refusal({key: text}, "too_long")
-        reading = _both(left, self.translate({f"{key}/1": both[1]}, depth=depth + 1))
+            return refusal({key: text}, "too_long")
+        reading = both(left, self.translate({f"{key}/1": two[1]}, depth=depth + 1))
         parts = [reading.fields.get(f"{key}/{half}", "") for half in (0, 1)]
         fields = {key: glue(parts)} if any(parts) else {}
         return replace(reading, fields=fields, bad=frozenset({key}) if reading.bad else frozenset())
@@ -203,29 +241,12 @@ def groups(texts: Mapping[str, str]) -> Iterator[dict[str, str]]:
         yield group
 
 
-def _best(refused: Reading, judged: Reading) -> Reading:
-    """What passes is taken from the pieces, the rest stays as it was."""
-    good = {key: text for key, text in judged.fields.items() if key not in judged.bad}
-    fields = {**refused.fields, **good}
-    bad = refused.bad - frozenset(good)
-    if bad:
-        return replace(refused, fields=fields, bad=bad)
-    return replace(judged, fields=fields, bad=bad, error=None, problems=())
-
-
-def _both(left: Reading, right: Reading) -> Reading:
-    first = left if left.error else right
-    fields = {**left.fields, **right.fields}
-    return replace(first, fields=fields, bad=left.bad | right.bad, problems=left.problems + right.problems)
-
-
-def _refusal(sources: Mapping[str, str], error: str) -> Reading:
-    return Reading({}, frozenset(sources), (Check(name=error, verdict="fail"),), error=error)
-
-
-def _markup_check(added: Mapping[str, str]) -> Check:
-    detail = " ".join(f'In "{key}" {sentence}.' for key, sentence in list(added.items())[:8])
-    return Check(name=MARKUP, verdict="fail" if added else "pass", detail=detail)
+def _halves_of(texts: dict[str, str]) -> Iterator[dict[str, str]]:
+    keys = list(texts)
+    middle = _middle(texts) if len(keys) > 1 else 1
+    for half in (keys[:middle], keys[middle:]):
+        if half:
+            yield {key: texts[key] for key in half}
 
 
 def _previous(sources: Mapping[str, str], refused: Reading) -> object:
@@ -245,8 +266,8 @@ def _middle(sources: Mapping[str, str]) -> int:
     """Number of segments that make up the first half of the text, at least one and not all."""
     half = sum(map(len, sources.values())) / 2
     size = 0.0
-    for count, text in enumerate(sources.values()):
+    for number, text in enumerate(sources.values()):
         size += len(text)
         if size >= half:
-            return min(max(1, count), len(sources) - 1)
+            return min(max(1, number), len(sources) - 1)
     return len(sources) - 1

@@ -53,10 +53,21 @@ message again, and without these problems.
 """
 
 
+_BODY_RULES = """\
+9. "paper" is the title of the paper, "section" the heading and "before" the text that stand before the \
+texts. They are context: never translate them, never repeat them.
+10. The texts follow each other in the paper in the order given, and a sentence may run on from one into \
+the next. Translate each text under its own key.
+11. Write each translation in one line: no line breaks, no HTML, no marks of headings or lists.
+"""
+
+
 @lru_cache(maxsize=16)
-def system_prompt(target_language: str) -> str:
-    """The same bytes for every paper of a run, so that providers can cache it."""
-    return _SYSTEM.format(language=_LANGUAGES.get(target_language.split("-")[0].lower(), target_language))
+def system_prompt(target_language: str, *, body: bool = False) -> str:
+    """The same bytes for every paper of a run, so that providers can cache it. That for passages of a body
+    begins with the other and goes on with rules of its own."""
+    language = _LANGUAGES.get(target_language.split("-")[0].lower(), target_language)
+    return _SYSTEM.format(language=language) + (_BODY_RULES if body else "")
 
 
 @dataclass(frozen=True)
@@ -74,21 +85,35 @@ class Prompter:
     spec: RunSpec
     glossary: Glossary
     language: str
+    context: Mapping[str, str] | None = None
+    """Of a body's passage, which has a system prompt of its own: ``paper``, ``section``, ``before``, in this
+    order; empty ones are left out."""
+
+    @property
+    def system(self) -> str:
+        return system_prompt(self.spec.target_language, body=self.context is not None)
 
     def request(
-        self, segments: Mapping[str, str], kind: CallKind = "translate", repair: Repair | None = None
+        self,
+        segments: Mapping[str, str],
+        kind: CallKind = "translate",
+        repair: Repair | None = None,
+        attempt: int = 1,
     ) -> ChatRequest:
-        """One call for masked ``segments``. A repair may have an answer twice as long."""
-        target = self.spec.target_language
-        body: dict[str, object] = {"target_language": target}
+        """One call for masked ``segments``. A repair may have an answer twice as long. A second ``attempt``
+        says so, for the same request again would be given the same answer again."""
+        body: dict[str, object] = {"target_language": self.spec.target_language}
+        body |= {name: text for name, text in (self.context or {}).items() if text}
         if terms := self.glossary.occurring(segments.values()):
             body["glossary"] = terms
         body["segments"] = dict(segments)
+        if attempt > 1:
+            body["attempt"] = attempt
         if repair and repair.problems:
             body["problems"] = list(repair.problems)
             body["previous_answer"] = repair.previous
         messages = (
-            Message(role="system", content=system_prompt(target)),
+            Message(role="system", content=self.system),
             Message(role="user", content=json.dumps(body, ensure_ascii=False)),
         )
         tokens = answer_tokens(segments, self.language) * (2 if repair else 1)

@@ -3,63 +3,36 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.paper import Paper
-from handlers.domain.result import Check, TaskResult
+from handlers.domain.result import PassageResult, TaskResult
 from handlers.domain.run import RunSpec
-from handlers.ports import Ask
+from handlers.domain.value import sha256_of
+from handlers.ports import Ask, PassageWork
 from handlers.tasks.translation import policy
-from handlers.tasks.translation.exchange import STOPS, Exchange, Reading, groups
+from handlers.tasks.translation.field_work import HEAD, TERMS, FieldWork
 from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.identity import as_asked, identities
-from handlers.tasks.translation.masking.exactness import exactness
-from handlers.tasks.translation.masking.masking import Masked, mask, unmask
+from handlers.tasks.translation.masked_fields import masked_fields
 from handlers.tasks.translation.prompt import Prompter, capped
-from handlers.tasks.translation.segment import Segment, join, segments
+from handlers.tasks.translation.segment import join, segments
+from handlers.tasks.translation.whole.cut_paper import CutPaper
+from handlers.tasks.translation.whole.frame import frame_of
+from handlers.tasks.translation.whole.paper_result import paper_result
 
 _KEPT = 256
 """Papers that are masked for their fingerprints and wait for a worker; beyond them they are masked again."""
-
-_NO_TEXT = Check(name="no_text", verdict="fail", detail="No answer had a text that could be read.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A segment that is sent. ``first``: number of its first placeholder."""
-
-    segment: Segment
-    masked: Masked
-    first: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """One paper, masked: its parts by key. Placeholders are numbered on through all of them."""
-
-    language: str
-    parts: dict[str, _Part]
-    asked: tuple[ChatRequest, ...] = ()
-    """Its first requests as ``identity.as_asked`` has them, once they were made."""
-
-    @property
-    def texts(self) -> dict[str, str]:
-        return {key: part.masked.text for key, part in self.parts.items()}
-
-    def spans(self) -> dict[str, str]:
-        """Masked spans by placeholder number."""
-        return {
-            str(number): span
-            for part in self.parts.values()
-            for number, span in enumerate(part.masked.spans, start=part.first)
-        }
+_LARGEST_ANSWER = 8_192
+"""Tokens: a user's cap below this is reached by passages, and so part of what is asked."""
 
 
 class TranslateTask:
-    """``ports.Task``: title, abstract and keywords (with ``full_text`` the body) into the target language.
+    """``ports.WholePaperTask``: title, abstract and keywords, with ``full_text`` the body too, by passages,
+    into the target language.
 
     Pure but for ``ask``: the same paper and the same answers lead to the same requests and result.
     """
@@ -70,120 +43,141 @@ class TranslateTask:
         self._as_asked = as_asked(spec)
         self._identity = identities(spec)
         self._lock = threading.Lock()
-        self._masked: dict[int, tuple[Paper, _Work]] = {}
+        self._masked: dict[int, tuple[Paper, FieldWork]] = {}
+        self._whole: dict[int, tuple[weakref.ref[Paper], CutPaper]] = {}
 
     def skip_reason(self, paper: Paper) -> str | None:
         return policy.skip_reason(paper, self._spec)
 
     def fingerprint(self, paper: Paper) -> str:
-        work = self._work(paper)
-        work = _Work(work.language, work.parts, tuple(self._requests(work, self._as_asked)))
+        work = self._head(paper)
+        asked = tuple(replace(work, prompter=self._prompter(work.fields.language, self._as_asked)).requests())
+        if not (self._spec.full_text and paper.body):
+            self._keep(paper, replace(work, asked=self._as_sent(asked)))
+        digest = paper.text_digest(full_text=self._spec.full_text)
+        return self._identity(self._with_body(paper, digest, work.fields.language), asked)
+
+    def _keep(self, paper: Paper, work: FieldWork) -> None:
         with self._lock:
             while len(self._masked) >= _KEPT:
                 del self._masked[next(iter(self._masked))]
             self._masked[id(paper)] = (paper, work)
-        return self._identity(paper.text_digest(), work.asked)
+
+    def earlier_fingerprints(self, paper: Paper) -> tuple[str, ...]:
+        """What earlier releases called it: they digested a body that nobody sent."""
+        if self._spec.full_text or not paper.body:
+            return ()
+        asked = replace(
+            self._head(paper), prompter=self._prompter(policy.source_language(paper), self._as_asked)
+        )
+        return (self._identity(paper.text_digest(full_text=True), asked.requests()),)
+
+    def _with_body(self, paper: Paper, digest: str, language: str) -> str:
+        """The digest with what else the requests for a body come of: they are not made for it, as cutting a
+        body takes as long as asking for it."""
+        if not self._spec.full_text or not paper.body:
+            return digest
+        cap = self._spec.max_tokens
+        cap = cap if cap is not None and cap < _LARGEST_ANSWER else None
+        terms = self._glossary.occurring([paper.title, paper.abstract, paper.body])
+        return sha256_of([digest, self._spec.body_version, language, list(terms.items()), cap])
 
     def first_request(self, paper: Paper) -> ChatRequest:
         return next(self.requests(paper))
 
     def requests(self, paper: Paper) -> Iterator[ChatRequest]:
-        yield from self._requests(self._work(paper), self._spec)
-
-    def _requests(self, work: _Work, spec: RunSpec) -> Iterator[ChatRequest]:
-        for texts in groups(work.texts) if work.parts else ({},):
-            yield Prompter(spec, self._glossary, work.language).request(texts)
-
-    def _first(self, work: _Work) -> Iterable[ChatRequest]:
-        """The requests as they are sent; those of the fingerprint, where they have the same bytes."""
-        if not work.asked or self._as_asked.target_language != self._spec.target_language:
-            return self._requests(work, self._spec)
-        return [capped(request, self._spec.max_tokens) for request in work.asked]
+        if not self.is_whole(paper):
+            yield from self._head(paper).requests()
+            return
+        for work in self._first(paper).values():
+            yield from work.requests()
+        for passage in self._whole_of(paper).works({}):
+            yield passage.request
 
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
+        """Of a whole paper: its passages one after the other."""
+        if self.is_whole(paper):
+            results = {work.key: work.run(ask) for work in self.first(paper)}
+            frame = self.frame(paper, results)
+            results |= {work.key: work.run(ask) for work in self.rest(paper, frame)}
+            return self.result(paper, results, frame)
         with self._lock:
             kept = self._masked.pop(id(paper), None)
-        work = kept[1] if kept is not None and kept[0] is paper else self._work(paper)
-        exchange = Exchange(Prompter(self._spec, self._glossary, work.language), work.spans(), ask)
-        texts = work.texts
-        readings = [
-            exchange.translate(*group) for group in zip(groups(texts), self._first(work), strict=False)
-        ]
-        fields = {key: text for reading in readings for key, text in reading.fields.items()}
-        error = next((reading.error for reading in readings if reading.error), None)
-        said = checks = _checks(readings)
-        if error is not None or any(reading.judged != frozenset(work.parts) for reading in readings):
-            stored = {key: fields.get(key, "") for key in work.parts} if fields else {}
-            checks = exchange.checks_of(texts, stored) if stored else (_NO_TEXT,)
-        return self._result(paper, work, fields, _Verdict(checks, said, error))
+        work = kept[1] if kept is not None and kept[0] is paper else self._head(paper)
+        return self._unpassaged(paper, work, work.run(ask))
 
-    def _work(self, paper: Paper) -> _Work:
-        language, masking = policy.source_language(paper), self._spec.masking_version
-        work = _Work(language, {})
-        number = 1
-        for segment in segments(paper, self._spec.full_text, masking):
-            masked = mask(segment.text, number, masking)
-            if not policy.has_words(masked.text, language):
-                continue
-            work.parts[segment.key] = _Part(segment, masked, number)
-            number += len(masked.spans)
-        return work
-
-    def _result(self, paper: Paper, work: _Work, fields: Mapping[str, str], verdict: _Verdict) -> TaskResult:
-        texts = {
-            key: unmask(fields[key], part.masked.spans, part.first) if key in fields else ""
-            for key, part in work.parts.items()
-        }
-        exact = exactness(
-            (key, part.segment.text, texts[key], part.masked)
-            for key, part in work.parts.items()
-            if key in fields
-        )
-        if verdict.checks != (_NO_TEXT,):
-            verdict = replace(verdict, checks=(*verdict.checks, exact))
+    def _unpassaged(self, paper: Paper, work: FieldWork, said: PassageResult) -> TaskResult:
+        texts = {key: said.texts.get(key, "") for key in work.fields.parts}
+        fields = join(paper, False, texts, self._spec.masking_version)
+        if self._spec.full_text and paper.body:
+            fields["body"] = paper.body
         return TaskResult(
-            status="flagged" if verdict.failed else "done",
-            fields=self._joined(paper, texts) if fields or not work.parts else {},
-            checks=verdict.checks,
-            error=verdict.error,
-            faults=verdict.faults if verdict.failed else (),
+            status="flagged" if said.status == "flagged" else "done",
+            fields=fields if said.texts or not texts else {},
+            checks=said.checks,
+            error=said.error,
+            faults=said.faults,
         )
 
-    def _joined(self, paper: Paper, texts: Mapping[str, str]) -> dict[str, Any]:
-        return join(paper, self._spec.full_text, texts, self._spec.masking_version)
+    def is_whole(self, paper: Paper) -> bool:
+        if not self._spec.full_text or not paper.body:
+            return False
+        return bool(self._whole_of(paper).passages)
 
+    def first(self, paper: Paper) -> Sequence[PassageWork]:
+        return tuple(self._first(paper).values())
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """``checks`` are of the texts as they are stored; ``said`` and ``stop`` are what the calls came to."""
+    def _first(self, paper: Paper) -> dict[str, FieldWork]:
+        """What has something to ask, by key."""
+        whole = self._whole_of(paper)
+        if whole.is_too_long:
+            return {}
+        head = self._head(paper)
+        terms = masked_fields(whole.terms, whole.language, self._spec.masking_version)
+        works = (head, FieldWork(TERMS, terms, head.prompter))
+        return {work.key: work for work in works if work.fields.parts}
 
-    checks: tuple[Check, ...]
-    said: tuple[Check, ...]
-    stop: str | None
+    def frame(self, paper: Paper, results: Mapping[str, PassageResult]) -> dict[str, str]:
+        works = self._first(paper)
+        return frame_of({key: work.fields for key, work in works.items()}, results, self._spec.glossary)
 
-    @property
-    def failed(self) -> tuple[str, ...]:
-        return tuple(check.name for check in self.checks if check.verdict == "fail")
+    def rest(self, paper: Paper, frame: Mapping[str, str]) -> Sequence[PassageWork]:
+        whole = self._whole_of(paper)
+        return () if whole.is_too_long else tuple(whole.works(frame))
 
-    @property
-    def error(self) -> str | None:
-        """Of a refused text: what ended its calls, where that is one of its faults or left no other text."""
-        failed = self.failed
-        return self.stop if failed and self.stop in (*failed, *STOPS) else next(iter(failed), None)
+    def result(
+        self,
+        paper: Paper,
+        results: Mapping[str, PassageResult],
+        frame: Mapping[str, str],  # noqa: ARG002 - the port's: passages were asked and judged with it
+    ) -> TaskResult:
+        result = paper_result(self._whole_of(paper), tuple(self._head(paper).fields.parts), results)
+        with self._lock:
+            self._whole.pop(id(paper), None)
+        return result
 
-    @property
-    def faults(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.said if check.verdict == "fail" and check not in self.checks)
+    def _head(self, paper: Paper) -> FieldWork:
+        language, masking = policy.source_language(paper), self._spec.masking_version
+        fields = masked_fields(segments(paper, False, masking), language, masking)
+        return FieldWork(HEAD, fields, self._prompter(language, self._spec))
 
+    def _prompter(self, language: str, spec: RunSpec) -> Prompter:
+        return Prompter(spec, self._glossary, language)
 
-def _checks(readings: list[Reading]) -> tuple[Check, ...]:
-    """One verdict a check: the worst of all requests'."""
-    worst: dict[str, Check] = {}
-    for reading in readings:
-        for check in reading.checks:
-            if check.name not in worst or _SEVERITY[check.verdict] > _SEVERITY[worst[check.name].verdict]:
-                worst[check.name] = check
-    return tuple(worst.values())
+    def _as_sent(self, asked: tuple[ChatRequest, ...]) -> tuple[ChatRequest, ...]:
+        """The requests of a fingerprint as they are sent, where those have the same bytes."""
+        if self._as_asked.target_language != self._spec.target_language:
+            return ()
+        return tuple(capped(request, self._spec.max_tokens) for request in asked)
 
-
-_SEVERITY = {"pass": 0, "warn": 1, "fail": 2}
+    def _whole_of(self, paper: Paper) -> CutPaper:
+        """Reckoned once while the paper is worked on, and forgotten with it: without a lock, as it may die
+        wherever one is held."""
+        key = id(paper)
+        with self._lock:
+            kept = self._whole.get(key)
+            if kept is None or kept[0]() is not paper:
+                whole = CutPaper(paper.model_copy(), self._spec, policy.source_language(paper))
+                kept = weakref.ref(paper, lambda _: self._whole.pop(key, None)), whole
+                self._whole[key] = kept
+            return kept[1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from handlers.domain.result import Check
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, Masked
@@ -55,18 +56,30 @@ def added_markup(source: str, answer: str) -> str:
     return f"write no LaTeX or dollar signs that the source text has not: {', '.join(new[:8])}"
 
 
-def exactness(pairs: Iterator[tuple[str, str, str, Masked]]) -> Check:
-    """Verdict over (key, source, result, the source masked): counts of every span in both texts."""
-    wrong: list[str] = []
-    for key, source, result, masked in pairs:
-        for span, least in Counter(masked.spans).items() if masked.spans else ():
-            # A joined span can stand once more in the source by chance, over the edges of others.
-            count, most = result.count(span), max(least, source.count(span))
-            if not least <= count <= most:
-                wrong.append(f"{key}: {span[:60]!r} stands {count} times, {most} in the source")
-    if wrong:
-        return Check(name=CHECK, verdict="fail", detail="; ".join(wrong[:8]))
-    return Check(name=CHECK, verdict="pass")
+Exact = tuple[str, str, str, Masked]
+"""Key, source, result, the source masked."""
+
+
+def exactness(pairs: Iterable[Exact]) -> Check:
+    """Verdict over counts of every span in source and result."""
+    return exactness_check(sentence for each in pairs for sentence in inexact(each))
+
+
+def exactness_check(sentences: Iterable[str]) -> Check:
+    wrong = list(islice(sentences, 8))
+    return Check(name=CHECK, verdict="fail" if wrong else "pass", detail="; ".join(wrong))
+
+
+def inexact(each: Exact, bounded: str = "") -> Iterator[str]:
+    """A sentence for each span that stands more or less often than it may. ``bounded``: what a span begins
+    with that may not stand more often; "" is any. (``【2】`` is well translated as ``[2]``, whether or not
+    a masked ``[2]`` stands beside it.)"""
+    key, source, result, masked = each
+    for span, least in Counter(masked.spans).items() if masked.spans else ():
+        # A joined span can stand once more in the source by chance, over the edges of others.
+        count, most = result.count(span), max(least, source.count(span))
+        if count < least or (count > most and (not bounded or span[0] in bounded)):
+            yield f"{key}: {span[:60]!r} stands {count} times, {most} in the source"
 
 
 def _with_currency_codes(answer: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from handlers.domain.coverage import Coverage
-from handlers.tasks.translation.masking.masking import Masked, mask, unmask
+from handlers.tasks.translation.masking.masking import MASKING_VERSION, Masked, mask, unmask
 from handlers.tasks.translation.passages.blocks import Block, blocks
 from handlers.tasks.translation.passages.reference_rule import is_reference, is_references_heading
 from handlers.tasks.translation.passages.table_cells import cell_texts, is_half
@@ -60,14 +60,15 @@ class BodyPlan:
         return Coverage(translated=len(self.segments), kept=dict(sorted(kept.items())), notes=self.notes)
 
 
-def plan_body(body: str, language: str) -> BodyPlan:
-    """Cut a body in the source ``language`` (a BCP 47 tag) into kept blocks and segments. Linear."""
+def plan_body(body: str, language: str, masking: str = MASKING_VERSION) -> BodyPlan:
+    """Cut a body in the source ``language`` (a BCP 47 tag) into kept blocks and segments. Linear.
+    ``masking``: the run's version of it."""
+    reader = _Reader(body, language, masking)
     found = blocks(body)
     listed = False
     kept: list[str] = []
     segments: list[tuple[int, BodySegment]] = []
     notes: Counter[str] = Counter()
-    cells: dict[str, str] = {}
     for number, block in enumerate(found):
         text = body[block.inner : block.inner_end]
         if block.kind == "heading" or is_references_heading(text):
@@ -75,12 +76,12 @@ def plan_body(body: str, language: str) -> BodyPlan:
         mine: list[BodySegment] = []
         rule = _BY_KIND.get(block.kind, "")
         if not rule and block.kind in _TABLES:
-            mine, rule = list(_cells(body, block, f"body/{number}", language, cells)), "table"
+            mine, rule = list(reader.cells(block, f"body/{number}")), "table"
             notes["half_table"] += is_half(body, block)
         elif not rule and _is_entry(body, block, listed=listed):
             rule = "reference"
         elif not rule:
-            mine, rule = list(_pieces(text, block, f"body/{number}", language)), "other_language"
+            mine, rule = list(reader.pieces(text, block, f"body/{number}")), "other_language"
             notes["odd_dollars"] += bool(mine) and _odd_dollars(text)
         kept.append("" if mine else rule)
         segments += [(number, segment) for segment in mine]
@@ -88,33 +89,45 @@ def plan_body(body: str, language: str) -> BodyPlan:
     return BodyPlan(tuple(found), tuple(kept), tuple(segments), odd)
 
 
-def _pieces(text: str, block: Block, key: str, language: str) -> Iterator[BodySegment]:
-    """The block's text, in pieces where it is too long for one passage."""
-    masked = mask(text)
-    if not has_words(masked.text, language):
-        return
-    parts = pieces_of_weight(masked.text)
-    start = block.inner
-    for number, part in enumerate(parts):
-        end = start + len(unmask(part, masked.spans))
-        name = key if len(parts) == 1 else f"{key}/{number}"
-        piece = masked if len(parts) == 1 else mask(text[start - block.inner : end - block.inner].strip())
-        if has_words(piece.text, language):
-            source = text[start - block.inner : end - block.inner]
+class _Reader:
+    """Finds the segments of one body's blocks."""
+
+    def __init__(self, body: str, language: str, masking: str) -> None:
+        self._body = body
+        self._language = language
+        self._masking = masking
+        self._cells: dict[str, str] = {}
+        """Key of the first cell by its text."""
+
+    def pieces(self, text: str, block: Block, key: str) -> Iterator[BodySegment]:
+        """The block's text, in pieces where it is too long for one passage."""
+        masked = self._masked(text)
+        if not has_words(masked.text, self._language):
+            return
+        parts = pieces_of_weight(masked.text)
+        start = block.inner
+        for number, part in enumerate(parts):
+            end = start + len(unmask(part, masked.spans))
+            source = self._body[start:end]
             left = len(source) - len(source.lstrip())
-            yield BodySegment(name, start + left, start + len(source.rstrip()), piece)
-        start = end
+            piece = masked if len(parts) == 1 else self._masked(source.strip())
+            if has_words(piece.text, self._language):
+                name = key if len(parts) == 1 else f"{key}/{number}"
+                yield BodySegment(name, start + left, start + len(source.rstrip()), piece)
+            start = end
 
+    def cells(self, block: Block, key: str) -> Iterator[BodySegment]:
+        """Cells with words; of equal ones the first alone is sent, in the whole paper."""
+        for number, (start, end) in enumerate(cell_texts(self._body, block)):
+            text = self._body[start:end]
+            masked = self._masked(text)
+            if has_words(masked.text, self._language):
+                name = f"{key}/{number}"
+                first = self._cells.setdefault(text, name)
+                yield BodySegment(name, start, end, masked, "" if first == name else first)
 
-def _cells(body: str, block: Block, key: str, language: str, known: dict[str, str]) -> Iterator[BodySegment]:
-    """Cells with words; of equal ones the first alone is sent, in the whole paper."""
-    for number, (start, end) in enumerate(cell_texts(body, block)):
-        text = body[start:end]
-        masked = mask(text)
-        if has_words(masked.text, language):
-            name = f"{key}/{number}"
-            first = known.setdefault(text, name)
-            yield BodySegment(name, start, end, masked, "" if first == name else first)
+    def _masked(self, text: str) -> Masked:
+        return mask(text, version=self._masking)
 
 
 def _is_entry(body: str, block: Block, *, listed: bool) -> bool:

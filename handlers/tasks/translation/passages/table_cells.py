@@ -29,6 +29,16 @@ def cell_texts(text: str, block: Block) -> Iterator[Span]:
             yield start + left, start + len(cell.rstrip())
 
 
+def cell_marks(text: str, block: Block) -> list[str]:
+    """What makes a table's rows and cells: the tags of one in HTML, attributes and all; the bars of another,
+    a number for each line."""
+    table = text[block.start : block.end]
+    if block.kind == "html_table":
+        return _TAGS.findall(table)
+    lines = table.splitlines()
+    return [str(sum(bar[0] == "|" for bar in _BAR.finditer(line))) for line in lines]
+
+
 def is_half(text: str, block: Block) -> bool:
     """Whether a row or a cell of an HTML table is opened and not closed, or the other way round."""
     if block.kind != "html_table":

@@ -1,0 +1,95 @@
+"""One passage of a body: asked, mended and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+from handlers.domain.call import ChatRequest
+from handlers.domain.result import PassageResult
+from handlers.ports import Ask
+from handlers.tasks.translation.exchange import LOOKS, Exchange, Look
+from handlers.tasks.translation.masking.exactness import Exact, exactness_check, inexact
+from handlers.tasks.translation.masking.masking import unmask
+from handlers.tasks.translation.passages.body_segments import BodySegment
+from handlers.tasks.translation.passages.passages import Passage
+from handlers.tasks.translation.prompt import Prompter
+from handlers.tasks.translation.stored_verdict import NO_TEXT, StoredVerdict
+from handlers.tasks.translation.whole.structure import STRUCTURE, added_structure, one_line
+from handlers.tasks.translation.whole.term_check import term_check
+
+BODY_LOOKS: Mapping[str, Look] = MappingProxyType({**LOOKS, STRUCTURE: added_structure})
+_FORMULAS = "$\\"
+
+
+@dataclass(frozen=True)
+class PassageOfBody:
+    """``ports.PassageWork``. ``sources``: the segments' texts in the body, by key."""
+
+    passage: Passage
+    sources: Mapping[str, str]
+    prompter: Prompter
+
+    @property
+    def key(self) -> str:
+        return self.passage.key
+
+    @property
+    def weight(self) -> int:
+        return self.passage.weight
+
+    @cached_property
+    def request(self) -> ChatRequest:
+        """What it asks first."""
+        return self.prompter.request(self._masked)
+
+    @cached_property
+    def _masked(self) -> dict[str, str]:
+        return self.passage.texts()
+
+    def run(self, ask: Ask) -> PassageResult:
+        spans = self.passage.spans()
+        numbered = {str(number): span for number, span in enumerate(spans, start=1)}
+        exchange = Exchange(self.prompter, numbered, ask, BODY_LOOKS, set())
+        reading = exchange.translate(self._masked, self.request)
+        answers = {key: text for key, text in reading.fields.items() if key in self._masked}
+        checks, bad = reading.checks, reading.bad
+        if not answers:
+            checks, bad = (NO_TEXT,), frozenset(self._masked)
+        elif reading.error is not None or reading.judged != frozenset(self._masked):
+            stored = {key: answers.get(key, "") for key in self._masked}
+            checks, bad = exchange.verdict_of(self._masked, stored)
+        texts = {key: unmask(one_line(text), spans) for key, text in answers.items() if self._fits(key, text)}
+        wrong = {key: said for key, said in self._inexact(texts) if key not in bad}
+        terms = term_check(self.prompter.glossary, self._masked, answers) if not bad else ()
+        checks = (*checks, exactness_check(wrong.values()), *terms) if answers else checks
+        return self._result(
+            texts, StoredVerdict(checks, reading.checks, reading.error), bad | frozenset(wrong)
+        )
+
+    def _fits(self, key: str, answer: str) -> bool:
+        """Whether a text may be put in its source's place, refused or not."""
+        return not added_structure(self._masked[key], answer)
+
+    def _inexact(self, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        for segment in self.passage.segments:
+            if segment.key in texts and segment.masked.spans:
+                for said in inexact(self._exact(segment, texts[segment.key]), _FORMULAS):
+                    yield segment.key, said
+
+    def _exact(self, segment: BodySegment, text: str) -> Exact:
+        return segment.key, self.sources[segment.key], text, segment.masked
+
+    def _result(self, texts: dict[str, str], verdict: StoredVerdict, bad: frozenset[str]) -> PassageResult:
+        failed = bool(verdict.failed)
+        return PassageResult(
+            key=self.key,
+            status="flagged" if failed else "done",
+            texts=texts,
+            flagged=tuple(key for key in self._masked if key in bad or key not in texts) if failed else (),
+            checks=verdict.checks,
+            error=verdict.error,
+            faults=verdict.faults if failed else (),
+        )
