@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def task_for_body(context: RunContext, pending: PendingPaper) -> WholePaperTask | None:
-    """Of a paper that may be whole: the task says whether it is when its turn comes, as that takes a while."""
+    """Of a paper that may be whole: the task says so when its turn comes, as that takes a while."""
     return context.whole if pending.skip is None and pending.paper.body else None
 
 
