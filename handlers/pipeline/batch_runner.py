@@ -28,7 +28,7 @@ from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import Contexts, RunContext
 from handlers.pipeline.heartbeat import BatchLease, Heartbeat
 from handlers.pipeline.paper_times import text_size
-from handlers.pipeline.papers.known_heads import known_heads
+from handlers.pipeline.papers.known_heads import known_heads, task_for_body
 from handlers.pipeline.papers.open_batch import OpenBatch
 from handlers.pipeline.papers.open_paper import OpenPaper
 from handlers.pipeline.pool import WorkerPool
@@ -171,17 +171,16 @@ class BatchRunner:
             batch.finish(line, message.weight(position))
         reused = reuse_results(context, message, papers)
         new = [pending for pending in papers if pending.paper.id not in reused]
-        heads = known_heads(context, [pending for pending in new if pending.whole])
+        heads = known_heads(context, new)
         self._pool.reorder()
         for pending in papers:
-            paper_id = pending.paper.id
-            if paper_id in reused:
-                batch.finish(reused[paper_id], pending.weight)
-            elif context.whole is not None and pending.whole:
-                OpenPaper(context.whole, batch, pending, self._pool, heads.get(paper_id, ())).begin()
+            paper, task = pending.paper, partial(self._run_paper, batch, pending)
+            if paper.id in reused:
+                batch.finish(reused[paper.id], pending.weight)
+            elif (whole := task_for_body(context, pending)) is not None:
+                OpenPaper(whole, batch, pending, self._pool, heads.get(paper.id, ())).begin(or_else=task)
             else:
-                task = partial(self._run_paper, batch, pending)
-                self._pool.submit(task, seconds=_forecast(context, pending.paper))
+                self._pool.submit(task, seconds=_forecast(context, paper))
 
     def _run_paper(self, batch: OpenBatch, pending: PendingPaper) -> None:
         """A worker's task: whatever happens, the batch learns that the paper is done."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import cast
 
 from handlers.domain.job import JobStats
 from handlers.domain.result import PartLine
@@ -83,7 +84,8 @@ class RunContext:
     """True once a paper was put back because its next call could not be reserved."""
 
     def __post_init__(self) -> None:
-        self.whole = self.task if isinstance(self.task, WholePaperTask) else None
+        whole = isinstance(self.task, WholePaperTask) and self.record.spec.full_text
+        self.whole = cast("WholePaperTask", self.task) if whole else None
         """The task, where it works on some papers by their passages."""
         self.control = Control("active", "", 0.0)
         self.budget = BudgetLease(self.job.backend.ledger, self.run_id, self.job.id)

@@ -43,8 +43,6 @@ class PendingPaper:
     """The settings that the first is of."""
     skip: str | None = None
     """Why it is not to be translated."""
-    whole: bool = False
-    """Whether it is worked on by passages."""
 
     @classmethod
     def of(
@@ -52,14 +50,12 @@ class PendingPaper:
     ) -> PendingPaper:
         """With the fingerprint and the skip reason, which both its reuse and its own run need."""
         skip, sent = context.task.skip_reason(paper), context.sent
-        whole = False
         try:
-            whole = skip is None and context.whole is not None and context.whole.is_whole(paper)
             names = context.names.all(paper, sent)
         except Exception:  # it fails when its turn comes, and alone
             logger.warning("paper %s has no fingerprint", paper.id, exc_info=True)
             names = [context.names.earlier(paper)]
-        return cls(paper, weight, stored, tuple(names), sent, skip, whole)
+        return cls(paper, weight, stored, tuple(names), sent, skip)
 
     def name_of_result(self, context: RunContext) -> str:
         """The fingerprint by the requests as they were sent: the endpoint may have refused a parameter

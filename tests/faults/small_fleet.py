@@ -112,10 +112,11 @@ class SmallFleet:
     def submit(
         self, run_id: str, *, budget: int | None = None, process: Process | None = None, **changes: Any
     ):
-        spec = RunSpec(
-            corpus_sha256=self.found.sha256, corpus=self.found.key, prompt_version="p", masking_version="1",
-            model="model-a", batch_papers=15, full_text=self._full_text, **changes,
-        )  # fmt: skip
+        fixed = {
+            "corpus_sha256": self.found.sha256, "corpus": self.found.key, "prompt_version": "p",
+            "model": "model-a", "masking_version": "1", "batch_papers": 15, "full_text": self._full_text,
+        }  # fmt: skip
+        spec = RunSpec.model_validate(fixed | changes)
         see = (process or Process()).sees
         if run_id not in self.runs:
             self.oracle.budgets[run_id] = budget

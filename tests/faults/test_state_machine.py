@@ -115,6 +115,13 @@ class Promises(RuleBasedStateMachine):
             self.fleet.submit("first", budget=self.budgets["first"])
         self.fleet.work("first", answers)
 
+    @rule(good=st.integers(0, 9), bad=st.sampled_from(["flawed", "refused", "blamed"]), answers=SCRIPT)
+    def what_was_refused_is_tried_again(self, good: int, bad: Answer, answers: list[Answer]) -> None:
+        self._may_wait_for_nobody("first")
+        self.fleet.work("first", ["ok"] * good + [bad] * 9)
+        self.steer("first", "retry")
+        self.fleet.work("first", answers)
+
     @rule(run=RUNS, answers=SCRIPT, point=DEATHS)
     def work_and_die(self, run: str, answers: list[Answer], point: Point) -> None:
         self._may_wait_for_nobody(run)

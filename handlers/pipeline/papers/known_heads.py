@@ -11,19 +11,27 @@ from handlers.errors import DamagedObjectError
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.result_names import MADE_UP
 from handlers.pipeline.run_paper import PendingPaper
+from handlers.ports import WholePaperTask
 
 logger = logging.getLogger(__name__)
+
+
+def task_for_body(context: RunContext, pending: PendingPaper) -> WholePaperTask | None:
+    """Of a paper that may be whole: the task says so when its turn comes, as that takes a while."""
+    return context.whole if pending.skip is None and pending.paper.body else None
 
 
 def known_heads(context: RunContext, papers: Sequence[PendingPaper]) -> dict[str, tuple[CallRecord, ...]]:
     """Calls that runs without bodies made for these papers, by paper id. They are given again by their
     requests' digests: whatever is found, nothing is taken that was asked otherwise."""
-    if context.job.force or not papers:
-        return {}
     by_name: dict[str, list[str]] = {}
     for pending in papers:
+        if context.job.force or task_for_body(context, pending) is None:
+            continue
         for name in _names(context, pending):
             by_name.setdefault(name, []).append(pending.paper.id)
+    if not by_name:
+        return {}
     store = context.job.backend.store
     heads: dict[str, tuple[CallRecord, ...]] = {}
     for name, result in context.job.backend.ledger.reusable(list(by_name)).items():

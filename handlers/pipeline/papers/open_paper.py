@@ -66,13 +66,18 @@ class OpenPaper:
         self._lock = threading.Lock()
         self._body = text_size(pending.paper, full_text=True) - text_size(pending.paper, full_text=False)
 
-    def begin(self) -> None:
-        """Hand it to the pool, which comes to hear of the passages that will follow."""
+    def begin(self, or_else: Callable[[], None]) -> None:
+        """Hand it to the pool, which comes to hear of the passages that will follow. ``or_else``: what a
+        worker does with a paper that is not whole."""
         self._expect(1 + round(self._body / _PASSAGE))
-        self._pool.submit(partial(self._guarded, self._first_stage), seconds=self._way)
+        self._pool.submit(partial(self._guarded, partial(self._first_stage, or_else)), seconds=self._way)
 
-    def _first_stage(self) -> None:
+    def _first_stage(self, or_else: Callable[[], None]) -> None:
         paper = self._pending.paper
+        if not self._task.is_whole(paper):
+            self._expect(0)
+            or_else()
+            return
         works = list(self._task.first(paper))
         if self._frame is not None:
             works = [work for work in works if work.key != TERMS]
