@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
 from operator import attrgetter
@@ -97,19 +97,20 @@ class _Copier:
         self._names = wiring.result_names(self._spec, adapters.ledger)
         self._sent = _sent_forms(self._spec, endpoint_notes(adapters.directory / LEDGER))
 
-    def copy(self, name: str, where: PartPointer) -> PartPointer:
-        line = self._adapters.store.read(where.key, where.offset, where.length)
-        part = Part(self._plan.run_id, f"carried/{name}", (line,))
-        ((pointer,),) = self._store.write_parts(_carrier(self._plan), [part])
-        return pointer
+    def copy(self, name: str, places: Sequence[PartPointer]) -> tuple[PartPointer, ...]:
+        """Where the copies of these lines are, written at once."""
+        lines = tuple(self._adapters.store.read(where.key, where.offset, where.length) for where in places)
+        part = Part(self._plan.run_id, f"carried/{name}", lines)
+        (copies,) = self._store.write_parts(_carrier(self._plan), [part])
+        return copies
 
     def answers(self, answers: Iterable[UnfinishedAnswer]) -> dict[PartPointer, PartPointer]:
         """Line → its copy, paper by paper."""
         copies: dict[PartPointer, PartPointer] = {}
         for paper_id, of_paper in groupby(answers, key=attrgetter("paper_id")):
             said = {answer.where: self._said(answer) for answer in of_paper}
-            for number, where in enumerate(without_repeats(said)):
-                copies[where] = self.copy(f"{paper_id}/{number}", where)
+            if needed := without_repeats(said):
+                copies |= zip(needed, self.copy(paper_id, needed), strict=True)
         return copies
 
     def _said(self, answer: UnfinishedAnswer) -> set[str]:
@@ -141,7 +142,8 @@ class _Copier:
             first, paper = asked[name]
             if self._names.is_same(paper, name) and self._readable(result):
                 kept = name if name.startswith(MADE_UP) else first
-                found[kept] = (result, self.copy(name, result.pointer))
+                (copy,) = self.copy(name, [result.pointer])
+                found[kept] = (result, copy)
         return found
 
     def _readable(self, result: Reusable) -> bool:
