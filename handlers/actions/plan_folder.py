@@ -7,11 +7,12 @@ import json
 import logging
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from handlers.actions.session_plan import PLAN_FILE, SessionPlan
 from handlers.adapters.file_store import FileStore
@@ -36,7 +37,7 @@ from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError
 from handlers.llm.dialects.dialect_memory import read_note
 from handlers.llm.dialects.request_form import as_sent, form_of
-from handlers.pipeline.result_names import MADE_UP
+from handlers.pipeline.result_names import MADE_UP, ResultNames
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 logger = logging.getLogger(__name__)
@@ -88,28 +89,40 @@ def _carry(plan: SessionPlan, adapters: State, output: Path) -> None:
     store.close()
 
 
+class _Wanted(NamedTuple):
+    """A result that is looked for: by which names, which of them every job looks for, and of which paper."""
+
+    names: ResultNames
+    first: str
+    paper: Paper
+
+
 class _Copier:
     def __init__(self, plan: SessionPlan, adapters: State, store: FileStore) -> None:
         self._plan = plan
         self._adapters = adapters
         self._store = store
         self._spec = adapters.ledger.run(plan.run_id).spec
-        self._names = wiring.result_names(self._spec, adapters.ledger)
-        self._sent = _sent_forms(self._spec, endpoint_notes(adapters.directory / LEDGER))
+        names = wiring.result_names(self._spec, adapters.ledger)
+        heads = [names.without_bodies()] if self._spec.full_text else []
+        notes = endpoint_notes(adapters.directory / LEDGER)
+        self._sought = [(each, _sent_forms(each.spec, notes)) for each in (names, *heads)]
+        """How earlier results are named, those of heads too, and the settings as they were sent."""
 
-    def copy(self, name: str, where: PartPointer) -> PartPointer:
-        line = self._adapters.store.read(where.key, where.offset, where.length)
-        part = Part(self._plan.run_id, f"carried/{name}", (line,))
-        ((pointer,),) = self._store.write_parts(_carrier(self._plan), [part])
-        return pointer
+    def copy(self, name: str, places: Sequence[PartPointer]) -> tuple[PartPointer, ...]:
+        """Where the copies of these lines are, written at once."""
+        lines = tuple(self._adapters.store.read(where.key, where.offset, where.length) for where in places)
+        part = Part(self._plan.run_id, f"carried/{name}", lines)
+        (copies,) = self._store.write_parts(_carrier(self._plan), [part])
+        return copies
 
     def answers(self, answers: Iterable[UnfinishedAnswer]) -> dict[PartPointer, PartPointer]:
         """Line → its copy, paper by paper."""
         copies: dict[PartPointer, PartPointer] = {}
         for paper_id, of_paper in groupby(answers, key=attrgetter("paper_id")):
             said = {answer.where: self._said(answer) for answer in of_paper}
-            for number, where in enumerate(without_repeats(said)):
-                copies[where] = self.copy(f"{paper_id}/{number}", where)
+            if needed := without_repeats(said):
+                copies |= zip(needed, self.copy(paper_id, needed), strict=True)
         return copies
 
     def _said(self, answer: UnfinishedAnswer) -> set[str]:
@@ -130,18 +143,19 @@ class _Copier:
         """Fingerprint → an earlier run's result for it, and the copy. All go by the name of the requests as
         asked, which every job looks for: its slice knows no other runs' settings, and its endpoint may
         take what the endpoint of an earlier run did not."""
-        asked: dict[str, tuple[str, Paper]] = {}
+        asked: dict[str, _Wanted] = {}
         for (offset, length), paper_id in zip(batch.ranges, batch.ids, strict=True):
             paper = read_paper(self._adapters.store.read(batch.corpus, offset, length), paper_id)
-            first, *others = self._names.all(paper, self._spec)
-            others += [self._names.name(paper, sent) for sent in self._sent] + [MADE_UP + first]
-            asked |= dict.fromkeys([first, *others], (first, paper))
+            for names, sent in self._sought:
+                for each in (paper,) if names.spec == self._spec else (paper, _without_body(paper)):
+                    asked |= _wanted(names, each, sent)
         found = {}
         for name, result in self._adapters.ledger.reusable(list(asked)).items():
-            first, paper = asked[name]
-            if self._names.is_same(paper, name) and self._readable(result):
+            names, first, paper = asked[name]
+            if names.is_same(paper, name) and self._readable(result):
                 kept = name if name.startswith(MADE_UP) else first
-                found[kept] = (result, self.copy(name, result.pointer))
+                (copy,) = self.copy(name, [result.pointer])
+                found[kept] = (result, copy)
         return found
 
     def _readable(self, result: Reusable) -> bool:
@@ -151,6 +165,18 @@ class _Copier:
         except DamagedObjectError:
             return False
         return True
+
+
+def _wanted(names: ResultNames, paper: Paper, sent: Iterable[RunSpec]) -> dict[str, _Wanted]:
+    """Under each name that a result of the paper may have."""
+    first, *others = names.all(paper, names.spec)
+    others += [names.name(paper, each) for each in sent] + [MADE_UP + first]
+    return dict.fromkeys([first, *others], _Wanted(names, first, paper))
+
+
+def _without_body(paper: Paper) -> Paper:
+    """As a corpus without bodies has it."""
+    return paper.model_copy(update={"body": None})
 
 
 def without_repeats(said: Mapping[PartPointer, set[str]]) -> list[PartPointer]:

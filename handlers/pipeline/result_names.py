@@ -92,7 +92,7 @@ class ResultNames:
 
 
 def _without_body(spec: RunSpec) -> RunSpec:
-    return spec.model_copy(update={"full_text": False})
+    return spec.model_copy(update={"full_text": False, "body_version": None})
 
 
 def kindred(spec: RunSpec, ledger: Ledger) -> list[RunSpec]:

@@ -186,6 +186,23 @@ def chinese_paper(number: int, chance: random.Random) -> dict[str, Any]:
     }
 
 
+def whole_papers(path: Path, papers: int, *, paragraphs: int, seed: int = 1) -> Path:
+    """The same with bodies of so many paragraphs, some three of which are a passage."""
+    chance = random.Random(seed)
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(papers):
+            body = "\n\n".join(_section(place, chance) for place in range(1, paragraphs + 1))
+            paper = {**chinese_paper(number, chance), "body": body}
+            file.write(json.dumps(paper, ensure_ascii=False) + "\n")
+    return path
+
+
+def _section(number: int, chance: random.Random) -> str:
+    prose = "，".join("".join(chance.choice(_WORDS) for _ in range(14)) for _ in range(28))
+    heading = f"## {number} 结果\n\n" if number % 4 == 1 else ""
+    return f"{heading}第{number}组样品{prose}，温度为$T_{{{number}}} = {number}.5$。"
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,7 +18,7 @@ import typer
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.cli.main import app_of
 from handlers.model_server import RunningServer, ServerSettings
-from tests.builders.command import Ran, Running, corpus, paperfleet, until
+from tests.builders.command import Ran, Running, corpus, paperfleet, until, whole_papers
 from tests.builders.github_server import REPOSITORY, TOKEN, GitHub, github_server, stamp
 from tests.builders.warm import start
 from tests.builders.webhook_ear import Ear, listening
@@ -443,6 +445,47 @@ def test_language_glossary_and_bodies_are_those_that_the_inputs_say(actions: Act
     spec = ledger.run(actions.planned["run_id"]).spec
     ledger.close()
     assert (spec.target_language, spec.full_text, spec.glossary) == ("de", True, {"模型": "model"})
+
+
+def test_a_whole_paper_goes_on_over_sessions_of_which_one_is_killed(actions: Actions) -> None:
+    """What was answered and saved is never asked again: what was in flight at the kill is."""
+    whole_papers(actions.source, 1, paragraphs=60)
+    actions.server.control(latency=0.6, sigma=0)
+    short = ("--job-minutes", 0.2, "--checkpoint-minutes", 0.15)
+    flags, whole = ("--budget", "1"), {"PAPERFLEET_FULL_TEXT": "true"}
+    assert actions.plan(*flags, *short, jobs=1, **whole).code == 0
+    assert actions.begin(1).code == 0
+    while actions.outputs["more"] == "true":
+        assert actions.work(1).code == 0
+    ran = actions.collect("--continue", "true")
+    assert (ran.report["counts"]["done"], actions.outputs["go_on"]) == (0, "true"), "its answers are kept"
+    saved = actions.server.stats()
+    assert saved["charged"] > 4
+    assert saved["duplicates"] == 0
+
+    actions.next_run()
+    assert actions.plan(*flags, jobs=1, **whole).code == 0
+    assert actions.begin(1).code == 0
+    with Running("actions", "work", "--state", actions.job_folder(1), **actions.environment()) as running:
+        until(lambda: actions.server.stats()["charged"] >= saved["charged"] + 8)
+        os.killpg(running.pid, signal.SIGKILL)
+    actions.save(actions.job_folder(1), "paperfleet-job-1-1-a")
+    until(lambda: actions.server.stats()["in_flight"] == 0)
+    killed = actions.server.stats()
+    assert killed["duplicates"] == 0, "the second session asks nothing that the first was told"
+    assert actions.collect().report["counts"]["pending"] == 1
+
+    actions.next_run()
+    actions.server.control(latency=0.05)
+    assert actions.plan(*flags, jobs=1, **whole).code == 0
+    assert actions.begin(1).code == 0
+    while actions.outputs["more"] == "true":
+        assert actions.work(1).code == 0
+    ran = actions.collect()
+    bill = actions.server.stats()
+    assert ran.report["counts"]["done"] == 1, ran.report
+    assert bill["duplicates"] <= 2 * 2, "in flight with two workers, and not saved yet"
+    assert ran.report["spend_nano_usd"] >= bill["bill_nano_usd"]
 
 
 @pytest.mark.parametrize("name", ["corpus", "glossary"])

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from handlers.actions.plan_folder import without_repeats, write_folder
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.ledger_slice import slice_ledger
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.audit.scan_parts import CARRIED
+from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State, connect
+from handlers.domain.paper import Paper
 from handlers.domain.part_lines import decode, encode
 from handlers.domain.result import Part, PartLine, PartPointer
 from handlers.settings import Settings
 from handlers.state_paths import LEDGER, index_key
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
+from handlers.tasks.translation.passages.body_segments import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from tests.builders.plans import session_plan
 from tests.builders.values import RUN, batch, commit, entry, part_line, passage_line, run_record, session
@@ -47,13 +53,16 @@ FIRST = [
 AGAIN = [passage_line("body/1", "d", passed=True, generation=2, at=7.0)]
 
 
+VERSIONS: dict[str, Any] = {"prompt_version": PROMPT_VERSION, "masking_version": MASKING_VERSION}
+WHOLE: dict[str, Any] = {**VERSIONS, "full_text": True, "body_version": BODY_VERSION}
+
+
 class Answered:
     """A state in which the whole paper ``p1`` was answered, flagged, opened again and answered again."""
 
     def __init__(self, folder: Path) -> None:
         self.state: State = connect(Settings(state=folder, run_id=RUN), RUN)
-        made = {"prompt_version": PROMPT_VERSION, "masking_version": MASKING_VERSION}
-        record = run_record(papers=2, full_text=True, **made)
+        record = run_record(papers=2, **WHOLE)
         for name in (record.spec.corpus, index_key(record.spec.corpus)):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).touch()
@@ -115,3 +124,32 @@ def test_an_abstract_s_answers_from_before_a_retry_do_not_travel(tmp_path: Path)
     write_folder(session_plan(), answered.state, tmp_path / "plan")
     assert [call.id for line in travelled(tmp_path / "plan") for call in line.calls][-2:] == ["d", "f"]
     answered.state.close()
+
+
+@pytest.mark.parametrize("had_body", [True, False])
+def test_a_head_that_another_run_has_paid_for_travels(tmp_path: Path, had_body: bool) -> None:
+    state = connect(Settings(state=tmp_path / "state", run_id=RUN), RUN)
+    paper = Paper(id="p1", title="肺癌的研究", abstract="本文研究肺癌。", language="zh", body="正文很长。")
+    data = paper.model_dump_json().encode()
+    record = run_record(papers=1, **WHOLE)
+    for name, content in ((record.spec.corpus, data), (index_key(record.spec.corpus), b"")):
+        (tmp_path / "state" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "state" / name).write_bytes(content)
+    state.ledger.add_batches([batch("b1", ["p1"], ranges=((0, len(data)),))])
+    state.ledger.create_run(record)
+    state.ledger.open_session(session())
+    bare = run_record("abstracts", papers=1, **VERSIONS)
+    state.ledger.create_run(bare)
+    known = paper if had_body else paper.model_copy(update={"body": None})
+    name = wiring.task_of(bare.spec).fingerprint(known)
+    line = part_line("p1", run_id="abstracts", fingerprint=name)
+    ((where,),) = state.store.write_parts("job-a", [Part("abstracts", "b1/1-job-a-1", (encode(line),))])
+    state.ledger.commit([commit(entry("p1", pointer=where, fingerprint=name), run_id="abstracts")])
+    write_folder(session_plan(), state, tmp_path / "plan")
+    state.close()
+    ledger, store = SqliteLedger(tmp_path / "plan" / LEDGER), FileStore(tmp_path / "plan")
+    carried = ledger.reusable([name])[name].pointer
+    assert CARRIED in carried.key
+    assert decode(store.read(carried.key, carried.offset, carried.length), carried) == line
+    ledger.close()
+    store.close()

@@ -1,0 +1,123 @@
+"""A whole paper on SQS, DynamoDB and S3 (moto) that is larger than one invocation of the function."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.adapters.aws.sqs_queue import SqsQueue
+from handlers.bootstrap import sandbox
+from handlers.bootstrap.state import SystemClock
+from handlers.local.event_source import sqs_event
+from handlers.model_server import RunningServer, ServerSettings
+from tests.builders.command import Ran, lines, paperfleet, whole_papers
+from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
+from tests.builders.warm import start
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 14.0
+"""That Lambda gives an invocation; eleven of them are kept for the last calls and their commit."""
+
+
+class Context:
+    """What Lambda tells a function of its invocation."""
+
+    function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = "process"
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round(1000 * (self._ends - time.monotonic()))
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with moto_server() as local:
+        yield local
+
+
+@pytest.fixture
+def stack(aws: LocalAws, tmp_path: Path) -> Stack:
+    return aws.stack(name_of(tmp_path), max_receives=2)
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    priced = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
+    with start(ServerSettings(mode="canned", latency=0.4, sigma=0, **priced)) as running:
+        yield running
+
+
+@pytest.fixture
+def function(
+    aws: LocalAws, stack: Stack, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Function]:
+    environment = aws.environment | stack.settings() | {
+        "AWS_LAMBDA_FUNCTION_NAME": "process", "POWERTOOLS_METRICS_NAMESPACE": "Paperfleet",
+        "PAPERFLEET_API_KEY": "none", "PAPERFLEET_BASE_URL": server.base_url, "PAPERFLEET_WORKERS": "4",
+        "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
+    }  # fmt: skip
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    sandbox._sandbox.cache_clear()
+    yield Function(aws, stack)
+    sandbox._sandbox.cache_clear()
+
+
+class Function:
+    """The process function of a stack, as its queue invokes it."""
+
+    def __init__(self, aws: LocalAws, stack: Stack) -> None:
+        self._aws, self._stack = aws, stack
+        self._queue = SqsQueue(aws.client("sqs"), stack.queue_url, None, None, SystemClock(), long_poll=0)
+
+    def invoke(self, *, again: bool = False) -> int:
+        """Deliver what waits, one message an invocation; returns how many. ``again``: each twice at once, as
+        SQS may."""
+        from handlers.process import handler
+
+        messages = self._queue.receive(limit=10, visibility=900)
+        for message in messages:
+            event: dict[str, Any] = sqs_event(message)
+            for _ in range(1 + again):
+                failed = handler(event, Context(SECONDS))["batchItemFailures"]
+            if not failed:
+                self._queue.delete(message.receipt)
+        return len(messages)
+
+
+def command(aws: LocalAws, stack: Stack, folder: Path, *arguments: object) -> Ran:
+    return paperfleet(*arguments, "--run-id", "r", "--state", folder, **aws.environment, **stack.settings())
+
+
+def test_a_paper_larger_than_an_invocation_is_paid_once(
+    aws: LocalAws, stack: Stack, function: Function, server: RunningServer, tmp_path: Path
+) -> None:
+    source = whole_papers(tmp_path / "papers.jsonl", 1, paragraphs=120)
+    ran = command(aws, stack, tmp_path, "shard", source, "--full-text", "--model", "paperfleet-canned")
+    assert ran.code == 0, ran.err
+    invocations = 0
+    while function.invoke(again=invocations == 1):
+        invocations += 1
+        assert invocations < 9
+        time.sleep(1.1)  # a message that goes back is a new one, after a second
+    bill = server.stats()
+    report = command(aws, stack, tmp_path, "report", "--json").report
+    assert (report["state"], report["counts"]["done"]) == ("finished", 1), report
+    assert invocations >= 3
+    assert bill["duplicates"] == 0, "no passage is asked twice"
+    assert report["spend_nano_usd"] == bill["bill_nano_usd"]
+    assert report["calls"]["sent"] == bill["requests"]
+    assert report["queue"]["dead"] == 0, "a giant is no poison"
+    assert command(aws, stack, tmp_path, "audit").code == 0
+    output = tmp_path / "results.jsonl"
+    assert command(aws, stack, tmp_path, "export", "--output", output).code == 0
+    (result,) = lines(output)
+    assert result["usage"]["prompt_tokens"] == report["tokens"]["prompt"]
