@@ -137,7 +137,8 @@ def _export(
         return counts
     if form == "markdown" and target != "-":
         counts, files = export_markdown(adapters, run, target, drafts=shape.drafts)
-        _say(f"{counted(files, 'file')}: a paper without a text has none")
+        without = sum(counts.values()) - files
+        _say(counted(files, "file") + (f"; {counted(without, 'paper')} without a text" if without else ""))
         return counts
     return export(adapters, run, target, form, shape)
 

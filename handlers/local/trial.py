@@ -38,6 +38,7 @@ class Trial:
         self._price = wiring.price(settings, spec.model)
         self._model = wiring.chat_model(settings, spec, SystemClock())
         self._task = wiring.task_of(spec)
+        self._masking = spec.masking_version
         self._timeout = settings.call_timeout
         self._roomy_ask = RoomyAsk(ReasoningRoom(settings.reasoning_room), spec.max_tokens, self._ask)
         self._cost = 0
@@ -70,10 +71,14 @@ class Trial:
         """What becomes of each piece of the body, and one passage. The terms that stand in a passage of the
         body are those of its paper, which are asked for first."""
         body = paper.body or ""
-        for line in segment_lines(body, plan_body(body, source_language(paper))):
+        for line in segment_lines(body, plan_body(body, source_language(paper), self._masking)):
             typer.echo(line)
         first = task.first(paper)
         known = [*first, *task.rest(paper, {})]
+        if not known:
+            refused = task.result(paper, {}, {})
+            _tell(refused.status, refused.error, refused.checks, refused.faults)
+            return
         work = _named(key, known)
         if work not in first:
             work = _named(key, task.rest(paper, self._frame(task, paper, first)))

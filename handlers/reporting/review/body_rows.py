@@ -14,6 +14,7 @@ from handlers.domain.result import Check
 from handlers.reporting.review.findings import Findings, Mark, segment_findings
 from handlers.reporting.review.highlighting import Highlighter
 from handlers.reporting.review.whole_text import side_by_side, to_whole_html
+from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.passages.body_segments import BodyPlan, plan_body
 
 BLOCKS_PER_PAGE = 200
@@ -34,6 +35,8 @@ class ReviewBody:
     checks: tuple[Check, ...]
     language: str
     """The source's, as a BCP 47 tag."""
+    masking: str = MASKING_VERSION
+    """The run's version of it."""
 
     @property
     def summary(self) -> str:
@@ -80,7 +83,7 @@ class BodyPage:
 def body_pages(whole: ReviewBody) -> Iterator[BodyPage]:
     """Every block of the source in its order. Where the ends are not those of its blocks (another version cut
     them otherwise), section beside section, on one page."""
-    plan = plan_body(whole.source, whole.language)
+    plan = plan_body(whole.source, whole.language, whole.masking)
     results = _results(whole, len(plan.blocks))
     if results is None:
         plain = Highlighter()

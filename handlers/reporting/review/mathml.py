@@ -48,8 +48,9 @@ _SYMBOL = re.compile(rf"\\({'|'.join(_SYMBOLS)})(?![A-Za-z])")
 _PERCENT = re.compile(r"\\.|%", re.DOTALL)
 _MIDDLE = re.compile(r"\\(left|middle|right)\s{0,4}+([\[\]])")
 _BRACKETS = {"[": r"\lbrack ", "]": r"\rbrack "}
-_ESCAPED = {r"\{": "{", r"\}": "}", r"\|": "‖", r"\Vert": "‖", r"\vert": "|", r"\backslash": "\\"}
-"""What the converter leaves of delimiters after ``\big`` and its like."""
+_ESCAPED = {r"\{": "{", r"\}": "}", r"\|": "‖", r"\Vert": "‖", r"\vert": "|", r"\backslash": "\\",
+            "⧵": "∖"}  # fmt: skip
+"""What the converter leaves of delimiters after ``\big`` and its like, and a sign that few fonts have."""
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _ARITY = {
     "mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "msubsup": 3, "munderover": 3,

@@ -127,16 +127,17 @@ def _leader(paper: Paper) -> str:
     return paper.same_as or paper.id
 
 
-def _whole(paper: Paper, line: PartLine) -> ReviewBody | None:
+def _whole(paper: Paper, line: PartLine, masking: str) -> ReviewBody | None:
     body, result = paper.body, line.fields.get("body")
     if line.coverage is None or not body or not isinstance(result, str):
         return None
-    return ReviewBody(body, result, line.ends, line.coverage, line.checks, source_language(paper))
+    language = source_language(paper)
+    return ReviewBody(body, result, line.ends, line.coverage, line.checks, language, masking)
 
 
 def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> ReviewPaper:
     extra = paper.model_extra or {}
-    whole = _whole(paper, line)
+    whole = _whole(paper, line, spec.masking_version)
     return ReviewPaper(
         id=paper.id,
         status=row.status,
