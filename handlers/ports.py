@@ -10,7 +10,17 @@ from typing import Protocol
 from handlers.domain.batch import BatchMessage, DeadLetter, QueueCounts, QueueMessage
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.job import JobRecord, JobStats
-from handlers.domain.ledger import BatchFigures, BudgetState, Commit, PaperRow, Reusable, StoredAnswer
+from handlers.domain.ledger import (
+    ANY_ATTEMPT,
+    Attempt,
+    BatchFigures,
+    BudgetState,
+    Commit,
+    LeaseState,
+    PaperRow,
+    Reusable,
+    StoredAnswer,
+)
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import PaperStatus
 from handlers.domain.result import Part, PartPointer
@@ -65,8 +75,11 @@ class BatchQueue(Protocol):
     def release(
         self, receipt: str, *, delay: float, reason: str = "", blame: bool = True, body: str = ""
     ) -> None:
-        """Make it visible after ``delay``. Without ``blame`` the receive is not counted. ``body`` is the
-        message's, for queues that keep no reasons and cannot take back a receive."""
+        """Make it visible after ``delay``. Without ``blame`` the receive is not counted, where the queue is
+        what counts (see ``Ledger.lease``). ``body`` is the message's, for queues that keep no reasons."""
+
+    def bury(self, message: QueueMessage, reason: str) -> None:
+        """Put a delivered message among the dead letters, with the reason."""
 
     def delete(self, receipt: str) -> None: ...
 
@@ -121,6 +134,9 @@ class EndpointNotes(Protocol):
 class Ledger(EndpointNotes, Protocol):
     """What became of each paper, and what each call cost. Every method is atomic, on every backend."""
 
+    def away_for(self) -> float:
+        """Seconds since a write failed, none having succeeded; 0 if the last one did."""
+
     # runs
     def create_run(self, record: RunRecord) -> RunRecord:
         """Put if absent; returns the run as it stands, which may have other settings."""
@@ -146,13 +162,31 @@ class Ledger(EndpointNotes, Protocol):
     def unfinished_batches(self, run_id: str) -> Iterator[BatchMessage]:
         """In the order of the cut, each with its current generation."""
 
-    def lease(self, run_id: str, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:
-        """Claim a batch and return the lease's epoch; None if it is finished or another lease is live."""
+    def lease(
+        self,
+        run_id: str,
+        batch_id: str,
+        owner: str,
+        *,
+        now: float,
+        ttl: float,
+        attempt: Attempt = ANY_ATTEMPT,
+    ) -> int | None:
+        """Claim a batch and return the lease's epoch; None if it is finished, another lease is live, or
+        ``attempt.most`` attempts failed. It counts as one of them from now on: a holder's death says nothing
+        more."""
+
+    def lease_state(self, run_id: str, batch_id: str) -> LeaseState | None:
+        """None if there is no such batch."""
 
     def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
         """False if the lease has passed to another epoch."""
 
-    def end_lease(self, run_id: str, batch_id: str, epoch: int) -> None: ...
+    def end_lease(self, run_id: str, batch_id: str, epoch: int, *, pardon: bool = False) -> None:
+        """With ``pardon`` the attempt counts as none that failed; once, and only of this epoch."""
+
+    def forgive(self, run_id: str) -> None:
+        """Somebody has mended something: the run's unfinished batches have no failed attempts."""
 
     def finish_batch(self, run_id: str, batch_id: str, *, now: float) -> bool:
         """Mark it finished if all its papers are in a terminal state; False if some are not."""
@@ -169,6 +203,9 @@ class Ledger(EndpointNotes, Protocol):
         state in its generation its outcome. Returns the (run, paper) pairs whose outcome was taken.
 
         An entry that says ``pending`` is put among the batch's answers, whatever the paper's state."""
+
+    def unbooked(self, run_id: str, parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those of the (job, part) pairs whose calls are not booked, in their order."""
 
     def answers(self, run_id: str, batch_id: str) -> dict[str, list[StoredAnswer]]:
         """What the batch's papers were answered before they ended, by paper id, in the order of generation,

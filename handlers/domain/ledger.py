@@ -80,6 +80,30 @@ class PaperRow(NamedTuple):
     """What became of the body's segments: ``Coverage.counts``; empty of an abstract, and while pending."""
 
 
+class Attempt(NamedTuple):
+    """Who asks for a batch's lease: with which delivery, and how many attempts may have failed before."""
+
+    message: str = ""
+    """The message's generation and id."""
+    most: int = 1 << 30
+
+
+ANY_ATTEMPT = Attempt()
+"""Of whom nothing is known, and which nothing refuses."""
+
+
+class LeaseState(NamedTuple):
+    """What a batch's lease says to somebody who did not get it."""
+
+    lease_until: float
+    message: str
+    """Of the last holder's ``Attempt``; "" if it is not known."""
+    attempts: int
+    """Holders, a live one among them, that did not bring the batch forward since somebody last mended it."""
+    pardons: int
+    """Times that a holder gave it back for no fault of its own."""
+
+
 class BatchFigures(NamedTuple):
     """What a batch takes and has taken, whatever the number of its papers; followers are left out."""
 

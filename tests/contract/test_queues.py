@@ -13,6 +13,7 @@ import pytest
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.ports import BatchQueue, QueueCounts, QueueMessage
 from tests.builders.fakes import FakeClock, SetClock
+from tests.builders.local_aws import LocalAws
 from tests.contract.conftest import MAX_RECEIVES
 
 KEYED = pytest.mark.parametrize("open_queue", ["sqlite"], indirect=True)
@@ -101,12 +102,38 @@ def test_a_released_message_comes_back_after_its_delay(queue: BatchQueue, clock:
     assert receive(queue).receives == 2
 
 
+@KEYED
 def test_a_release_without_blame_does_not_count_as_a_receive(queue: BatchQueue) -> None:
     queue.send([("a", "one")])
     for _ in range(3 * MAX_RECEIVES):
         message = receive(queue)
         assert message.receives == 1
         queue.release(message.receipt, delay=0, blame=False)
+
+
+def test_a_message_is_buried_with_its_reason_and_starts_anew_when_it_is_redriven(queue: BatchQueue) -> None:
+    queue.send([("a", "one"), ("b", "two")])
+    queue.release(receive(queue).receipt, delay=0)
+    message = receive(queue)
+    queue.bury(message, "a call does not fit")
+    (letter,) = queue.dead_letters()
+    assert (letter.body, letter.receives, letter.reason) == ("one", message.receives, "a call does not fit")
+    assert receive(queue).body == "two"
+    assert queue.counts() == counts(in_flight=1, dead=1)
+    assert queue.redrive() == 1
+    again = receive(queue)
+    assert (again.body, again.receives) == ("one", 1)
+
+
+@pytest.mark.parametrize("open_queue", ["sqs"], indirect=True)
+def test_a_return_sends_nothing(queue: BatchQueue, aws: LocalAws) -> None:
+    """A platform that counts what a function sends to its own queue stops it at sixteen."""
+    queue.send([("a", "one")])
+    before = aws.wire.operations["SendMessage"]
+    message = receive(queue)
+    queue.release(message.receipt, delay=0, blame=False, body=message.body)
+    queue.release(receive(queue).receipt, delay=5000, reason="stopped")
+    assert aws.wire.operations["SendMessage"] == before
 
 
 def test_a_message_received_too_often_is_dead_with_the_last_reason_given(queue: BatchQueue) -> None:

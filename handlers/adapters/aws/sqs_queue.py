@@ -6,8 +6,9 @@ import logging
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws.clients import code_of, explained
 from handlers.domain.batch import DeadLetter, QueueCounts, QueueMessage
-from handlers.errors import PaperfleetError, UsageError
+from handlers.errors import PaperfleetError, UnavailableError, UsageError
 from handlers.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,9 @@ _TRIES = 8
 _SENDERS = 8
 _LISTED = 30
 """Seconds that dead letters are hidden from others while they are read."""
+_LONGEST_HIDDEN = 900.0
+_RECEIVES = "receives"
+"""Attribute of a message that was buried: how often it had been delivered."""
 _REMEMBERED = 2048
 _VOID = frozenset(
     {
@@ -87,10 +91,13 @@ class SqsQueue:
             if not failed:
                 return len(bodies)
             if all(entry.get("SenderFault") for entry in failed):
-                break
+                raise PaperfleetError(self._refused(failed))
             waiting = {entry["Id"]: waiting[entry["Id"]] for entry in failed}
             self._clock.sleep(min(10.0, 0.1 * 2**tried) * (0.5 + self._clock.random() / 2))
-        raise PaperfleetError(
+        raise UnavailableError(self._refused(failed))
+
+    def _refused(self, failed: Sequence[Mapping[str, Any]]) -> str:
+        return (
             f"queue {self._url}: {len(failed)} messages were refused "
             f"({failed[0].get('Code')}: {failed[0].get('Message', '')}); `paperfleet resume` sends them again"
         )
@@ -126,16 +133,24 @@ class SqsQueue:
     def release(
         self, receipt: str, *, delay: float, reason: str = "", blame: bool = True, body: str = ""
     ) -> None:
-        """Without blame a fresh copy takes the message's place, for SQS cannot take back a receive."""
+        """The same message becomes visible again: SQS counts each receive and takes none back, so that blame
+        is the ledger's to count, and the queue's own maximum the last resort."""
         body = body or self._bodies.get(receipt, "")
-        if body and not blame:
-            wait = min(900, math.ceil(delay))
-            self._call("send_message", QueueUrl=self._url, MessageBody=body, DelaySeconds=wait)
-            self.delete(receipt)
-            return
-        if body and reason:
+        if body and reason and blame:
             self._keep_reason(body, reason)
-        self.extend(receipt, delay)
+        self.extend(receipt, min(delay, _LONGEST_HIDDEN))
+
+    def bury(self, message: QueueMessage, reason: str) -> None:
+        """The reason is kept, the body sent, and then the message deleted: a crash doubles it and loses
+        none."""
+        self._keep_reason(message.body, reason)
+        self._call(
+            "send_message",
+            QueueUrl=self._dead_letters_at(),
+            MessageBody=message.body,
+            MessageAttributes={_RECEIVES: {"DataType": "Number", "StringValue": str(message.receives)}},
+        )
+        self.delete(message.receipt)
 
     def _keep_reason(self, body: str, reason: str) -> None:
         """A table that takes none, which may be the reason itself, must not hold up the message."""
@@ -156,7 +171,7 @@ class SqsQueue:
             self._leave_dead(letter)
         reasons = self._reasons.of({letter.body for letter in letters})
         return [
-            DeadLetter(letter.id, letter.body, letter.receives - 1, reasons.get(letter.body, ""))
+            DeadLetter(letter.id, letter.body, letter.receives, reasons.get(letter.body, ""))
             for letter in letters
         ]
 
@@ -184,23 +199,28 @@ class SqsQueue:
         )
 
     def _read_dead(self) -> Iterator[QueueMessage]:
-        if self._dead_url is None:
-            raise UsageError("no dead-letter queue: set PAPERFLEET_DEAD_LETTER_URL")
+        dead_url = self._dead_letters_at()
         ids: set[str] = set()
         while True:
             answer = self._call(
                 "receive_message",
-                QueueUrl=self._dead_url,
+                QueueUrl=dead_url,
                 MaxNumberOfMessages=10,
                 VisibilityTimeout=_LISTED,
                 WaitTimeSeconds=self._long_poll,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageAttributeNames=[_RECEIVES],
             )
-            fresh = [each for each in map(_message, answer.get("Messages", [])) if each.id not in ids]
+            fresh = [each for each in map(_letter, answer.get("Messages", [])) if each.id not in ids]
             if not fresh:
                 return
             ids.update(each.id for each in fresh)
             yield from fresh
+
+    def _dead_letters_at(self) -> str:
+        if self._dead_url is None:
+            raise UsageError("no dead-letter queue: set PAPERFLEET_DEAD_LETTER_URL")
+        return self._dead_url
 
     def counts(self) -> QueueCounts:
         """Approximate, as SQS counts, and of all runs: it counts no messages by what is in them. Those that
@@ -254,6 +274,13 @@ def _groups(bodies: Iterable[str]) -> Iterator[list[str]]:
         size += length
     if group:
         yield group
+
+
+def _letter(fields: Mapping[str, Any]) -> QueueMessage:
+    """A dead letter: SQS counts this reading of it, too, and one that was buried starts anew there."""
+    letter = _message(fields)
+    noted = fields.get("MessageAttributes", {}).get(_RECEIVES, {}).get("StringValue", "")
+    return replace(letter, receives=int(noted) if noted.isdecimal() else letter.receives - 1)
 
 
 def _message(fields: Mapping[str, Any]) -> QueueMessage:

@@ -16,7 +16,7 @@ from itertools import islice
 from handlers.adapters.dynamodb.table import Table, bucket_key, bucket_keys
 from handlers.adapters.dynamodb.values import Item, Key
 from handlers.domain.batch import BatchMessage
-from handlers.domain.ledger import BatchFigures
+from handlers.domain.ledger import ANY_ATTEMPT, Attempt, BatchFigures, LeaseState
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import TERMINAL
 
@@ -81,15 +81,25 @@ class BatchItems:
                 message = BatchMessage.model_validate_json(messages[key]["message"])
                 yield message.model_copy(update={"generation": item["generation"]})
 
-    def lease(self, run_id: str, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:
+    def lease(
+        self,
+        run_id: str,
+        batch_id: str,
+        owner: str,
+        *,
+        now: float,
+        ttl: float,
+        attempt: Attempt = ANY_ATTEMPT,
+    ) -> int | None:
         claim = secrets.token_hex(8)
         key = batch_key(run_id, batch_id)
         item = self._table.update(
             *key,
-            values={"owner": owner, "lease_until": now + ttl, "claim": claim},
-            plus={"epoch": 1},
-            condition="attribute_exists(pk) AND attribute_not_exists(#finished_at) AND #lease_until <= :now",
-            arguments={"now": now},
+            values={"owner": owner, "lease_until": now + ttl, "claim": claim, "holder": attempt.message},
+            plus={"epoch": 1, "attempts": 1},
+            condition="attribute_exists(pk) AND attribute_not_exists(#finished_at) AND #lease_until <= :now"
+            " AND (attribute_not_exists(#attempts) OR #attempts < :most)",
+            arguments={"now": now, "most": attempt.most},
         )
         item = item or self._table.get(*key)  # a repeated request finds the claim of the one before
         return int(item["epoch"]) if item is not None and item.get("claim") == claim else None
@@ -97,8 +107,43 @@ class BatchItems:
     def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
         return self._set_lease(run_id, batch_id, epoch, now + ttl)
 
-    def end_lease(self, run_id: str, batch_id: str, epoch: int) -> None:
+    def lease_state(self, run_id: str, batch_id: str) -> LeaseState | None:
+        item = self._table.get(*batch_key(run_id, batch_id))
+        if item is None:
+            return None
+        counts = item.get("attempts", 0), item.get("pardons", 0)
+        return LeaseState(float(item["lease_until"]), item.get("holder", ""), *counts)
+
+    def end_lease(self, run_id: str, batch_id: str, epoch: int, *, pardon: bool = False) -> None:
+        """Once: a lease that has ended has no end to come."""
+        if pardon and self._pardon(run_id, batch_id, epoch):
+            return
         self._set_lease(run_id, batch_id, epoch, 0.0)
+
+    def _pardon(self, run_id: str, batch_id: str, epoch: int) -> bool:
+        item = self._table.update(
+            *batch_key(run_id, batch_id),
+            values={"lease_until": 0.0},
+            plus={"attempts": -1, "pardons": 1},
+            condition="#epoch = :epoch AND #lease_until > :nothing AND #attempts > :nothing",
+            arguments={"epoch": epoch, "nothing": 0},
+        )
+        return item is not None
+
+    def forgive(self, run_id: str) -> None:
+        blamed = self._table.query_buckets(
+            run_id,
+            "BATCH#",
+            attributes=["batch_id"],
+            only="#attempts > :nothing AND attribute_not_exists(#finished_at)",
+            arguments={"nothing": 0},
+        )
+        self._table.map(
+            lambda item: self._table.update(
+                *batch_key(run_id, item["batch_id"]), values={"attempts": 0}, condition="attribute_exists(pk)"
+            ),
+            list(blamed),
+        )
 
     def _set_lease(self, run_id: str, batch_id: str, epoch: int, until: float) -> bool:
         item = self._table.update(

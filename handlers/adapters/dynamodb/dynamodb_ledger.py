@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from handlers.adapters.aws.outages import service_reach
 from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.endpoint_items import EndpointItems
 from handlers.adapters.dynamodb.job_items import JobItems
@@ -39,6 +40,9 @@ class DynamoDbLedger(RunItems, PaperItems, JobItems, EndpointItems):
         self._job_totals = JobTotalsItems(self._table)
         self._budgets = Budgets(self._table, self._job_totals)
         self._papers_of: dict[tuple[str, str], list[Key]] = {}
+
+    def away_for(self) -> float:
+        return service_reach("dynamodb").away_for
 
     def close(self) -> None:
         self._table.close()

@@ -15,9 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handlers.adapters.dynamodb.table import Table, bucket_key, run_key
-from handlers.adapters.dynamodb.values import Item
+from handlers.adapters.dynamodb.values import Item, Key
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import Commit
+
+
+def calls_key(run_id: str, job_id: str, part_id: str) -> Key:
+    return bucket_key(run_id, job_id), f"CALLS#{job_id}#{part_id}"
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,18 @@ class JobTotalsItems:
         by (run, job)."""
         fresh = self._table.map(self._put, commits)
         new = [commit for commit, is_new in zip(commits, fresh, strict=True) if is_new]
-        by_job: dict[tuple[str, str], list[CallTotals]] = {}
+        by_job: dict[tuple[str, str], list[CallTotals]] = {(each.run_id, each.job_id): [] for each in commits}
         for commit in new:
-            by_job.setdefault((commit.run_id, commit.job_id), []).append(commit.calls)
+            by_job[commit.run_id, commit.job_id].append(commit.calls)
         with self._lock:
+            if len(new) < len(commits):  # who put the others may have died before he counted them
+                for job in by_job:
+                    self._known.pop(job, None)
             return new, {(run, job): self._add(run, job, parts) for (run, job), parts in by_job.items()}
 
     def _put(self, commit: Commit) -> bool:
         """False if another request, not a repeated one of this, has put the part before."""
-        pk, sk = bucket_key(commit.run_id, commit.job_id), f"CALLS#{commit.job_id}#{commit.part_id}"
+        pk, sk = calls_key(commit.run_id, commit.job_id, commit.part_id)
         mark = secrets.token_hex(8)
         put = self._table.put_new(
             {
@@ -97,6 +104,7 @@ class JobTotalsItems:
         for part in parts:
             calls = calls.plus(part)
         totals = JobTotals(before.parts + len(parts), calls)
+        self._known.pop((run_id, job_id))  # until it is written: an outage may come before
         written = self._write(run_id, job_id, totals, before=before.parts)
         return written or self.rebuild(run_id, job_id)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from handlers.adapters.dynamodb.answer_items import AnswerItems
 from handlers.adapters.dynamodb.batch_items import BatchItems, batch_key, paper_key
 from handlers.adapters.dynamodb.budget_items import Budgets
-from handlers.adapters.dynamodb.job_totals import JobTotalsItems
+from handlers.adapters.dynamodb.job_totals import JobTotalsItems, calls_key
 from handlers.adapters.dynamodb.table import bucket_keys
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.ledger import Commit, LedgerEntry, PaperRow, Reusable
@@ -37,22 +37,33 @@ class PaperItems(BatchItems, AnswerItems):
                 reasons[row.error or ""] += row.weight
         return dict(reasons)
 
+    def unbooked(self, run_id: str, parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        keys = {part: calls_key(run_id, *part) for part in parts}
+        booked = self._table.get_many(list(keys.values()))
+        return [part for part in parts if keys[part] not in booked]
+
     def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
-        """Calls first, answers and papers then, counts last: a crash in between loses no money, and the
-        next holder of the batch counts again."""
+        """Calls first, answers and papers then, counts last: a crash in between loses no money. The same
+        commit once more, by this job or by one that found the part, does what was left undone."""
         new, job_totals = self._job_totals.book(commits)
         for (run_id, job_id), totals in job_totals.items():
             if totals.ended:
                 self._budgets.book_overrun(run_id, job_id)
-        self._put_answers(new)
-        entries = [(commit, entry) for commit in new for entry in _one_a_paper(commit)]
+        parts = list({(each.run_id, each.part_id): each for each in commits}.values())
+        self._put_answers(parts)
+        entries = [(commit, entry) for commit in parts for entry in _one_a_paper(commit)]
         outcomes = self._table.map(lambda pair: self._take(*pair), entries)
         accepted = [pair for pair, was_taken in zip(entries, outcomes, strict=True) if was_taken]
         self._put_fingerprints(accepted)
         ended = (commit for commit, entry in entries if entry.status != "pending")
         for run_id, batch_id in dict.fromkeys((commit.run_id, commit.batch_id) for commit in ended):
             self.count(run_id, batch_id)
-        return {(commit.run_id, entry.paper_id) for commit, entry in accepted}
+        booked_now = {(each.run_id, each.part_id) for each in new}
+        return {
+            (commit.run_id, entry.paper_id)
+            for commit, entry in accepted
+            if (commit.run_id, commit.part_id) in booked_now
+        }
 
     def _take(self, commit: Commit, entry: LedgerEntry) -> bool:
         """The paper's outcome. A pending one's generation stays that in which it was opened: its answers
@@ -164,7 +175,7 @@ class PaperItems(BatchItems, AnswerItems):
         # Should another reopen be faster (or the request be a repeated one), its generation serves.
         self._table.update(
             *key,
-            values={"generation": generation, "finished_at": None, "terminal": -1},
+            values={"generation": generation, "finished_at": None, "terminal": -1, "attempts": 0},
             plus={"version": 1},
             condition="#generation < :generation",
             arguments={"generation": generation},

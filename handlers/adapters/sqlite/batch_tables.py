@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from handlers.adapters.sqlite.database import Database
 from handlers.domain.batch import BatchMessage
-from handlers.domain.ledger import BatchFigures
+from handlers.domain.ledger import ANY_ATTEMPT, Attempt, BatchFigures, LeaseState
 from handlers.domain.money import NanoUsd
 
 _FIGURES = (
@@ -21,6 +21,19 @@ _COUNT_FIGURES = (
     " SUM(cost) AS cost FROM paper WHERE status <> 'pending' GROUP BY run_id, batch_id) p"
     " WHERE p.run_id = batch.run_id AND p.batch_id = batch.batch_id"
 )
+
+
+_ATTEMPTS = (
+    "attempts INTEGER NOT NULL DEFAULT 0", "pardons INTEGER NOT NULL DEFAULT 0",
+    "holder TEXT NOT NULL DEFAULT ''",
+)  # fmt: skip
+"""Of a batch: attempts that failed, those that were pardoned, and the last holder's message."""
+
+
+def add_attempts(db: Database) -> None:
+    """To a file that was made before batches counted them."""
+    for column in _ATTEMPTS:
+        db.add_column("batch", column)
 
 
 def add_figures(db: Database) -> None:
@@ -74,15 +87,31 @@ class BatchTables:
         for tokens, papers, settled, cost, calls, busy_ms in rows:
             yield BatchFigures(tokens, papers, settled, NanoUsd(cost), calls, busy_ms)
 
-    def lease(self, run_id: str, batch_id: str, owner: str, *, now: float, ttl: float) -> int | None:
+    def lease(
+        self,
+        run_id: str,
+        batch_id: str,
+        owner: str,
+        *,
+        now: float,
+        ttl: float,
+        attempt: Attempt = ANY_ATTEMPT,
+    ) -> int | None:
         with self._db.write() as db:
             row = db.execute(
-                "UPDATE batch SET epoch = epoch + 1, owner = ?, lease_until = ?"
-                " WHERE run_id = ? AND batch_id = ? AND finished_at IS NULL AND lease_until <= ?"
-                " RETURNING epoch",
-                (owner, now + ttl, run_id, batch_id, now),
+                "UPDATE batch SET epoch = epoch + 1, owner = ?, lease_until = ?, attempts = attempts + 1,"
+                " holder = ? WHERE run_id = ? AND batch_id = ? AND finished_at IS NULL AND lease_until <= ?"
+                " AND attempts < ? RETURNING epoch",
+                (owner, now + ttl, attempt.message, run_id, batch_id, now, attempt.most),
             ).fetchone()
             return None if row is None else int(row["epoch"])
+
+    def lease_state(self, run_id: str, batch_id: str) -> LeaseState | None:
+        row = self._db.row(
+            "SELECT lease_until, holder, attempts, pardons FROM batch WHERE run_id = ? AND batch_id = ?",
+            (run_id, batch_id),
+        )
+        return None if row is None else LeaseState(*row)
 
     def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
         with self._db.write() as db:
@@ -93,11 +122,19 @@ class BatchTables:
             )
             return update.rowcount == 1
 
-    def end_lease(self, run_id: str, batch_id: str, epoch: int) -> None:
+    def end_lease(self, run_id: str, batch_id: str, epoch: int, *, pardon: bool = False) -> None:
         with self._db.write() as db:
             db.execute(
-                "UPDATE batch SET lease_until = 0 WHERE run_id = ? AND batch_id = ? AND epoch = ?",
-                (run_id, batch_id, epoch),
+                "UPDATE batch SET lease_until = 0, attempts = MAX(0, attempts - ?), pardons = pardons + ?"
+                " WHERE run_id = ? AND batch_id = ? AND epoch = ? AND lease_until > 0",
+                (pardon, pardon, run_id, batch_id, epoch),
+            )
+
+    def forgive(self, run_id: str) -> None:
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE batch SET attempts = 0 WHERE run_id = ? AND attempts > 0 AND finished_at IS NULL",
+                (run_id,),
             )
 
     def free_leases(self, run_id: str, owner: str) -> list[BatchMessage]:

@@ -74,6 +74,10 @@ class PaperTables:
                 _count(db, commit, taken)
         return accepted
 
+    def unbooked(self, run_id: str, parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        known = "SELECT 1 FROM part WHERE run_id = ? AND part_id = ?"
+        return [pair for pair in parts if self._db.row(known, (run_id, pair[1])) is None]
+
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
         rows: dict[str, Reusable] = {}
         for start in range(0, len(fingerprints), _CHUNK):
@@ -104,8 +108,8 @@ class PaperTables:
             ).fetchall()
             for batch_id in {row["batch_id"] for row in rows}:
                 db.execute(
-                    "UPDATE batch SET generation = generation + 1, finished_at = NULL WHERE run_id ="
-                    " ? AND batch_id = ?",
+                    "UPDATE batch SET generation = generation + 1, finished_at = NULL, attempts = 0"
+                    " WHERE run_id = ? AND batch_id = ?",
                     (run_id, batch_id),
                 )
             for row in rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from handlers.adapters.sqlite.answer_tables import ANSWER, KNOWN_ANSWERS, AnswerTables
-from handlers.adapters.sqlite.batch_tables import BatchTables, add_figures
+from handlers.adapters.sqlite.batch_tables import BatchTables, add_attempts, add_figures
 from handlers.adapters.sqlite.database import Database
 from handlers.adapters.sqlite.endpoint_tables import ENDPOINT_NOTE, EndpointTables
 from handlers.adapters.sqlite.job_tables import JobTables
@@ -63,6 +63,9 @@ CREATE TABLE batch (
     cost INTEGER NOT NULL DEFAULT 0,
     calls INTEGER NOT NULL DEFAULT 0,
     busy_ms INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    pardons INTEGER NOT NULL DEFAULT 0,
+    holder TEXT NOT NULL DEFAULT '',
     UNIQUE (run_id, batch_id)
 );
 CREATE TABLE paper (
@@ -151,7 +154,12 @@ class SqliteLedger(RunTables, BatchTables, PaperTables, AnswerTables, JobTables,
         for column in HELD:
             self._db.add_column("part", column)
         add_figures(self._db)
+        add_attempts(self._db)
         self._db.add_column("paper", SEGMENTS)
+
+    def away_for(self) -> float:
+        """A disk that takes no write says so at once, and not only for a while."""
+        return 0.0
 
     def close(self) -> None:
         self._db.close()

@@ -104,6 +104,13 @@ class SqliteQueue:
                 (now + delay, now, 0 if blame else 1, reason, reason, receipt),
             )
 
+    def bury(self, message: QueueMessage, reason: str) -> None:
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE message SET dead = 1, receipt = NULL, reason = ? WHERE receipt = ?",
+                (reason, message.receipt),
+            )
+
     def delete(self, receipt: str) -> None:
         with self._db.write() as db:
             db.execute("DELETE FROM message WHERE receipt = ?", (receipt,))
