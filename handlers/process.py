@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handlers.bootstrap import log, sandbox
-from handlers.pipeline.batch_runner import Delivery
+from handlers.domain.batch import QueueMessage
 
 logger = log.logger()
 
@@ -17,7 +17,7 @@ logger = log.logger()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Partial batch response: ``{"batchItemFailures": [{"itemIdentifier": messageId}, ...]}``."""
     deliveries = [
-        Delivery(
+        QueueMessage(
             id=record.message_id,
             receipt=record.receipt_handle,
             body=record.body,

@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     )
     queue_url: str | None = setting("SQS queue of the batches.")
     dead_letter_url: str | None = setting("SQS queue of the batches that were received too often.")
+    max_receives: int = setting("Attempts at a batch before it is a dead letter.", default=5, ge=2, le=1000)
     bucket: str | None = setting("S3 bucket of corpora and results.")
     api_key_secret: str | None = setting(
         "Name or ARN of the key in Secrets Manager, read once a job and run; `api_key` goes before it."

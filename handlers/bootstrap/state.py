@@ -15,7 +15,7 @@ from typing import Any
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
-from handlers.bootstrap.host import helper_processes
+from handlers.bootstrap.host import helper_processes, on_lambda
 from handlers.errors import UsageError
 from handlers.ports import Backend, Clock
 from handlers.setting_sources import PREFIX
@@ -109,11 +109,14 @@ def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
 def _connect_aws(settings: Settings, clock: Clock) -> State:
     # The SDK takes a third of a second to import: nobody else should wait for it.
     from handlers.adapters.aws.clients import aws_client
+    from handlers.adapters.aws.outages import trust_settings
     from handlers.adapters.aws.s3_store import S3Store
     from handlers.adapters.aws.sqs_queue import SqsQueue
     from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
     from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 
+    if on_lambda():
+        trust_settings("dynamodb", "s3", "sqs", "secretsmanager")
     settings = with_stack_outputs(settings)
     table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")
     queue_url = _needed(settings.queue_url, "queue_url")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from handlers.bootstrap.host import free_memory, new_id, process_owner, share_one_heap
+from handlers.bootstrap.host import free_memory, new_id, on_lambda, process_owner, share_one_heap
 from handlers.bootstrap.state import State, connect
 from handlers.domain.money import Price
 from handlers.domain.run import RunSpec
@@ -221,6 +221,9 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         deadline=Deadline(pace.margin),
         call_timeout=settings.call_timeout,
         limited=settings.limit is not None,
+        in_stack=settings.backend == "aws",
+        on_platform=on_lambda(),
+        max_receives=settings.max_receives,
         force=settings.force,
     )
 

@@ -28,7 +28,7 @@ Two hundred looks a second cost a job with long calls more than its calls do."""
 _IDLE = 0.2
 _AFTER_STEP = 3.0
 """Seconds after a step of the clock until every job's heartbeat has made its messages' hiding good."""
-_AWAY_FOR = 300.0
+_AWAY_FOR = 1800.0
 """Seconds that a queue which was there before may be out of reach, while calls in flight go on."""
 _ASKED_EVERY = 5.0
 """Seconds between two looks at the whole ledger while others hold messages."""

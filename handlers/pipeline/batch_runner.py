@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from pydantic import ValidationError
 
 from handlers.corpus.batching import read_paper
-from handlers.domain.batch import BatchMessage
+from handlers.domain.batch import BatchMessage, QueueMessage
 from handlers.domain.job import LEASE_TTL
 from handlers.domain.ledger import PaperRow
 from handlers.domain.paper import TERMINAL, Paper
@@ -20,12 +19,15 @@ from handlers.errors import (
     BadLineError,
     BadMessageError,
     DamagedObjectError,
-    PaperfleetError,
+    UnavailableError,
+    UnknownRunError,
     UsageError,
     first_problem,
 )
 from handlers.pipeline.committer import Committer
-from handlers.pipeline.context import Contexts, RunContext
+from handlers.pipeline.context import Contexts, JobContext, RunContext
+from handlers.pipeline.deliveries.adopted_parts import adopt_parts
+from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import BatchLease, Heartbeat
 from handlers.pipeline.paper_times import text_size
 from handlers.pipeline.papers.known_heads import known_heads, task_for_body
@@ -34,22 +36,8 @@ from handlers.pipeline.papers.open_paper import OpenPaper
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import PendingPaper, failed_unread, reuse_results, run_paper
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls, stored_calls
-from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
-
-_LONGEST_DELAY = 900.0
-"""Seconds: no queue delays a message for longer."""
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One SQS record: what is needed to work on it and to give it back."""
-
-    id: str
-    receipt: str
-    body: str
-    receives: int
 
 
 class BatchRunner:
@@ -57,17 +45,20 @@ class BatchRunner:
 
     def __init__(
         self,
-        backend: Backend,
+        job: JobContext,
         contexts: Contexts,
         committer: Committer,
         pool: WorkerPool,
         heartbeat: Heartbeat,
+        returns: Returns,
     ) -> None:
+        self._job = job
         self._contexts = contexts
+        self._backend = backend = job.backend
         self._ledger = backend.ledger
-        self._queue = backend.queue
         self._store = backend.store
         self._clock = backend.clock
+        self._returns = returns
         self._committer = committer
         self._pool = pool
         self._heartbeat = heartbeat
@@ -82,62 +73,78 @@ class BatchRunner:
         with self._lock:
             return self._received - len(self._arriving)
 
-    def run(self, deliveries: Sequence[Delivery]) -> list[str]:
+    def run(self, deliveries: Sequence[QueueMessage]) -> list[str]:
         """Work on each batch; returns the ids of messages to be delivered again."""
         return [delivery.id for delivery in deliveries if not self._accept(delivery)]
 
-    def _accept(self, delivery: Delivery) -> bool:
+    def _accept(self, delivery: QueueMessage) -> bool:
         """True if the message has served its purpose and can be deleted."""
         with self._lock:
             self._received += 1
             self._arriving.add(delivery.receipt)
+        epoch = None
         try:
             message = _parse(delivery.body)
-            return self._work_on(self._contexts(message.run_id), message, delivery)
+            context = self._contexts(message.run_id)
+            context.refresh()  # a process may have been frozen since its heartbeat last looked
+            if context.control.state != "active":
+                return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
+            epoch = self._lease(context, message, delivery)
+            if epoch is None:
+                return self._returns.refused(message, delivery)
+            return self._work_on(context, message, delivery, epoch)
+        except UnavailableError as error:
+            logger.warning("message %s: %s", delivery.id, error)
+            return self._returns.unavailable(delivery, error)
         except (BadMessageError, DamagedObjectError, UsageError) as error:
             logger.error("message %s: %s", delivery.id, error)
-            delay = min(30.0, 0.25 * 2**delivery.receives)
-            reason = f"{type(error).__name__}: {error}"
-            self._queue.release(delivery.receipt, delay=delay, reason=reason, body=delivery.body)
-            return False
-        except PaperfleetError as error:
-            # The ledger or the store did not do it: most likely they will, in a while.
+            return self._refused(delivery, error, leased=epoch is not None)
+        except Exception as error:
             logger.exception("message %s", delivery.id)
-            delay = min(_LONGEST_DELAY, 30.0 * 2**delivery.receives)
-            self._queue.release(delivery.receipt, delay=delay, reason=str(error)[:500], body=delivery.body)
-            return False
+            return self._returns.blamed(delivery, error, leased=epoch is not None)
         finally:
             self._has_arrived(delivery)
 
-    def _has_arrived(self, delivery: Delivery) -> None:
+    def _refused(self, delivery: QueueMessage, error: Exception, *, leased: bool) -> bool:
+        """A stack's wrong settings are no message's fault: somebody deploys it again."""
+        ours = not isinstance(error, UnknownRunError) and isinstance(error, UsageError)
+        if not (ours and self._job.in_stack):
+            return self._returns.blamed(delivery, error, leased=leased)
+        if not self._job.on_platform:  # nobody sets it right while this process lives
+            self._job.stop.drain(str(error))
+        return self._returns.unavailable(delivery, error)
+
+    def _has_arrived(self, delivery: QueueMessage) -> None:
         with self._lock:
             self._arriving.discard(delivery.receipt)
 
-    def _work_on(self, context: RunContext, message: BatchMessage, delivery: Delivery) -> bool:
-        context.refresh()  # a process may have been frozen since its heartbeat last looked
-        if context.control.state != "active":
-            return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
-        now = self._clock.now()
-        epoch = self._ledger.lease(message.run_id, message.batch_id, context.job.id, now=now, ttl=LEASE_TTL)
-        if epoch is None:
-            if self._ledger.finish_batch(message.run_id, message.batch_id, now=now):
-                return True
-            self._queue.release(
-                delivery.receipt, delay=10, reason="leased by another job", blame=False, body=delivery.body
-            )
-            return False
+    def _lease(self, context: RunContext, message: BatchMessage, delivery: QueueMessage) -> int | None:
+        now, attempt = self._clock.now(), self._returns.attempt(message, delivery)
+        where = (message.run_id, message.batch_id, context.job.id)
+        return self._ledger.lease(*where, now=now, ttl=LEASE_TTL, attempt=attempt)
+
+    def _work_on(
+        self, context: RunContext, message: BatchMessage, delivery: QueueMessage, epoch: int
+    ) -> bool:
+        lease = BatchLease(message.run_id, message.batch_id, epoch, delivery.receipt)
+        batch = OpenBatch(context, message, lease, self._committer)
+        pardoned = False
         try:
-            lease = BatchLease(message.run_id, message.batch_id, epoch, delivery.receipt)
             with self._heartbeat.extending(lease):
-                batch = OpenBatch(context, message, lease, self._committer)
+                if epoch > 1:
+                    adopt_parts(self._backend, message, epoch)
                 self._hand_out(batch)
                 self._has_arrived(delivery)
                 batch.wait()
+            pardoned = batch.pardoned
+        except UnavailableError:
+            pardoned = True
+            raise
         finally:
-            self._ledger.end_lease(message.run_id, message.batch_id, epoch)
-        return self._settle(batch, delivery)
+            self._ledger.end_lease(message.run_id, message.batch_id, epoch, pardon=pardoned)
+        return self._settle(batch, delivery, pardoned=pardoned)
 
-    def _settle(self, batch: OpenBatch, delivery: Delivery) -> bool:
+    def _settle(self, batch: OpenBatch, delivery: QueueMessage, *, pardoned: bool) -> bool:
         context, message = batch.context, batch.message
         if self._ledger.finish_batch(message.run_id, message.batch_id, now=self._clock.now()):
             return True
@@ -146,14 +153,12 @@ class BatchRunner:
         context.refresh()
         if context.control.state != "active":
             return True
-        stop = context.job.stop
-        stopped = stop.closed or context.out_of_time
-        self._queue.release(
-            delivery.receipt,
-            delay=0 if stopped else 1,
-            reason=stop.reason or ("deadline" if stopped else "some papers are still pending"),
-            blame=not (stopped or context.short_of_money),
-            body=delivery.body,
+        self._returns.unfinished(
+            message,
+            delivery,
+            batch.why_unfinished,
+            pardoned=pardoned,
+            short=batch.short and not batch.progress,
         )
         return False
 

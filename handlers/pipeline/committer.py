@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import Commit, LedgerEntry
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part, PartLine, PartPointer
+from handlers.errors import UnavailableError
 from handlers.pipeline.pace import EMBEDDED, Pace
 from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_OUTAGE = 1800.0
+"""Seconds that what is paid for waits in memory for a store or a ledger."""
+_LONGEST_WAIT = 15.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,9 @@ class Committer:
         *,
         pace: Pace = EMBEDDED,
         on_failure: Callable[[str], None],
+        time_left: Callable[[], float] = lambda: math.inf,
     ) -> None:
+        """``time_left``: seconds for which it may try on while store or ledger are out of reach."""
         self._store = backend.store
         self._ledger = backend.ledger
         self._clock = backend.clock
@@ -50,6 +61,7 @@ class Committer:
         self._delay = pace.commit_delay
         self._papers = pace.commit_papers
         self._on_failure = on_failure
+        self._time_left = time_left
         lock = threading.RLock()
         self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
         self._paid = 0
@@ -119,6 +131,7 @@ class Committer:
             finished.on_commit()
 
     def _commit(self, group: list[FinishedPaper]) -> None:
+        """Through an outage: the same parts and the same commits again, which do nothing twice."""
         batches: dict[tuple[str, str, int], list[FinishedPaper]] = {}
         for finished in group:
             key = (finished.line.run_id, finished.line.batch_id, finished.epoch)
@@ -128,33 +141,50 @@ class Committer:
             self._parts += 1
             lines = tuple(encode(member.line) for member in members)
             parts.append(Part(run_id, f"{batch_id}/{epoch}-{self._job_id}-{self._parts}", lines))
-        pointers = self._store.write_parts(self._job_id, parts)
+        pointers = self._patiently(lambda: self._store.write_parts(self._job_id, parts))
         commits = [
-            Commit(
-                run_id=run_id,
-                batch_id=batch_id,
-                part_id=part.name,
-                job_id=self._job_id,
-                entries=tuple(
-                    _entry(member, pointer) for member, pointer in zip(members, where, strict=True)
-                ),
-                calls=CallTotals.of([call for member in members for call in member.line.calls]),
-                at=self._clock.now(),
-            )
-            for ((run_id, batch_id, _), members), part, where in zip(
-                batches.items(), parts, pointers, strict=True
-            )
+            self._commit_of(part, members, where)
+            for members, part, where in zip(batches.values(), parts, pointers, strict=True)
         ]
-        self._ledger.commit(commits)
+        self._patiently(lambda: self._ledger.commit(commits))
+
+    def _commit_of(self, part: Part, members: list[FinishedPaper], where: Sequence[PartPointer]) -> Commit:
+        return Commit(
+            run_id=part.run_id,
+            batch_id=members[0].line.batch_id,
+            part_id=part.name,
+            job_id=self._job_id,
+            entries=tuple(
+                entry_of(member.line, member.weight, pointer)
+                for member, pointer in zip(members, where, strict=True)
+            ),
+            calls=CallTotals.of([call for member in members for call in member.line.calls]),
+            at=self._clock.now(),
+        )
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Try on for as long as the job may, if what is missing will be there again."""
+        since = self._clock.monotonic()
+        for tried in itertools.count():
+            try:
+                return work()
+            except UnavailableError as error:
+                left = min(_LONGEST_OUTAGE - (self._clock.monotonic() - since), self._time_left())
+                if left <= 0:
+                    raise
+                logger.warning("results wait to be written: %s", error)
+                wait = min(_LONGEST_WAIT, 2.0 ** min(tried, 10)) * (0.5 + self._clock.random() / 2)
+                self._clock.sleep(min(left, wait))
+        raise AssertionError("unreachable")
 
 
-def _entry(finished: FinishedPaper, pointer: PartPointer) -> LedgerEntry:
-    line = finished.line
+def entry_of(line: PartLine, weight: int, pointer: PartPointer) -> LedgerEntry:
+    """What the ledger hears of a paper's line."""
     return LedgerEntry(
         paper_id=line.id,
         generation=line.generation,
         status=line.status,
-        weight=finished.weight,
+        weight=weight,
         error=line.error,
         fingerprint=line.fingerprint,
         reused=line.reused_from is not None,

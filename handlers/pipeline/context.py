@@ -30,6 +30,8 @@ from handlers.ports import Ask, Backend, ChatModel, Task, WholePaperTask
 
 logger = logging.getLogger(__name__)
 
+_AWAY = 10.0
+"""Seconds without a successful write after which the ledger is away."""
 _LOOK_UP = 0.25
 """Seconds after which a pause looks whether to give up."""
 
@@ -49,6 +51,12 @@ class JobContext:
     call_timeout: float
     limited: bool = False
     """True when the session may start only so many papers."""
+    in_stack: bool = False
+    """True where the run's state is a stack's, which others set right and give back."""
+    on_platform: bool = False
+    """True where a platform delivers messages, and again for as long as there are some."""
+    max_receives: int = 5
+    """Attempts at a batch after which it is a dead letter."""
     force: bool = False
     """True to pay again for what an earlier run has translated already."""
 
@@ -120,6 +128,13 @@ class RunContext:
             if self.give_up():
                 raise StoppedError("stopped while waiting")
             self.job.stop.wait(min(left, _LOOK_UP))
+
+    def wait_for_ledger(self) -> None:
+        """While the ledger takes nothing, no call starts whose price it could not book. StoppedError if none
+        fits any more once it is back."""
+        while self.job.backend.ledger.away_for() > _AWAY:
+            self.call_seconds()
+            self.pause(_LOOK_UP)
 
     @property
     def out_of_time(self) -> bool:

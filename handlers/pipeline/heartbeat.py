@@ -145,9 +145,12 @@ class Heartbeat:
     def _extend(self, now: float) -> None:
         with self._lock:
             leases = list(self._leases)
-        for lease in leases:
-            if self._ledger.extend_lease(lease.run_id, lease.batch_id, lease.epoch, now=now, ttl=LEASE_TTL):
+        for lease in leases:  # first: a ledger that is away must not let messages go to others
+            if not lease.lost.is_set():
                 self._queue.extend(lease.receipt, LEASE_TTL)
-            else:
+        for lease in leases:
+            if not self._ledger.extend_lease(
+                lease.run_id, lease.batch_id, lease.epoch, now=now, ttl=LEASE_TTL
+            ):
                 lease.lost.set()
                 logger.warning("lease of batch %s passed to another job", lease.batch_id)

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from handlers.domain.batch import QueueMessage
 from handlers.domain.job import JobRecord
 from handlers.pipeline.auto_workers import AutoWorkers, WorkerLoad
-from handlers.pipeline.batch_runner import BatchRunner, Delivery
+from handlers.pipeline.batch_runner import BatchRunner
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import Contexts, JobContext, RunContext
+from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import Heartbeat
 from handlers.pipeline.pace import EMBEDDED, Pace
 from handlers.pipeline.pool import WorkerPool
@@ -51,7 +53,9 @@ class Job:
         self._make_context = make_context
         self._contexts: dict[str, RunContext] = {}
         self._lock = threading.Lock()
-        self._committer = Committer(backend, self.id, pace=pace, on_failure=self.stop.abandon)
+        self._committer = Committer(
+            backend, self.id, pace=pace, on_failure=self.stop.abandon, time_left=self._time_left
+        )
         self._heartbeat = Heartbeat(
             backend,
             lambda: self.contexts,
@@ -59,7 +63,12 @@ class Job:
             each_time=self._look_at_workers,
             fleet=size.fleet,
         )
-        self._runner = BatchRunner(backend, self.context, self._committer, self.pool, self._heartbeat)
+        returns = Returns(backend, pace, shared.max_receives)
+        self._runner = BatchRunner(shared, self.context, self._committer, self.pool, self._heartbeat, returns)
+
+    def _time_left(self) -> float:
+        """Who asks twice for the end does not wait for a ledger that is away."""
+        return 0.0 if self.stop.abandoned else self._shared.deadline.time_left
 
     @property
     def taken(self) -> int:
@@ -81,12 +90,12 @@ class Job:
         """The runs whose batches it has worked on."""
         return list(self._contexts.values())
 
-    def run(self, deliveries: Sequence[Delivery], remaining: Callable[[], float]) -> list[str]:
+    def run(self, deliveries: Sequence[QueueMessage], remaining: Callable[[], float]) -> list[str]:
         """One invocation; returns the ids of messages to be delivered again.
 
         ``remaining`` gives the seconds that the platform leaves it.
         """
-        self._shared.deadline.use(remaining)
+        self._shared.deadline.use(remaining, fresh=self._shared.on_platform)
         return self._runner.run(deliveries)
 
     def context(self, run_id: str) -> RunContext:

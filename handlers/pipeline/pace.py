@@ -13,9 +13,13 @@ class Pace:
     commit_papers: int
     report_every: float
     """Between two reports to the ledger, at each of which the other jobs' are read."""
+    first_return: float
+    """Before a message that brought nothing forward comes back; doubled each further time."""
+    longest_return: float
+    """The same at most, and while another job holds its batch."""
     margin: float
     """Between the end of the last call and that of the job: its commit, retries of the backend included."""
 
 
-EMBEDDED = Pace(commit_delay=0.25, commit_papers=25, report_every=0.0, margin=1.0)
-AWS = Pace(commit_delay=2.0, commit_papers=50, report_every=5.0, margin=6.0)
+EMBEDDED = Pace(0.25, 25, report_every=0.0, first_return=1.0, longest_return=10.0, margin=1.0)
+AWS = Pace(2.0, 50, report_every=5.0, first_return=5.0, longest_return=900.0, margin=6.0)

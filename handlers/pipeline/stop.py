@@ -60,15 +60,23 @@ class Deadline:
 
     SHORTEST = 5.0
     """Seconds that a call is given at least, before anything is known of the API's latency."""
+    _SHARE = 0.8
+    """Of an invocation: in the rest of it calls start whatever they took before, or none would ever."""
+    _LAST_WORDS = 2.0
+    """Seconds kept for giving a message back."""
 
     def __init__(self, margin: float = 1.0) -> None:
         """``margin`` is the seconds kept for the last commit."""
         self._margin = margin
         self._remaining: Callable[[], float] = lambda: math.inf
+        self.invocation = math.inf
+        """Seconds that the platform gave this invocation, if another follows it."""
 
-    def use(self, remaining: Callable[[], float]) -> None:
-        """``remaining`` gives the seconds that the platform leaves this invocation."""
+    def use(self, remaining: Callable[[], float], *, fresh: bool = False) -> None:
+        """``remaining`` gives the seconds that the platform leaves this invocation. ``fresh``: it begins now,
+        and another one follows; else its end is the session's."""
         self._remaining = remaining
+        self.invocation = remaining() if fresh else math.inf
 
     def timeout(self, call_timeout: float, usual_latency: float) -> float:
         """Seconds for a call that starts now; StoppedError if it would probably be cut off.
@@ -81,5 +89,11 @@ class Deadline:
 
     def is_near(self, call_timeout: float, usual_latency: float) -> bool:
         """True when a call that started now would probably be cut off."""
-        needed = min(call_timeout, max(self.SHORTEST, 1.5 * usual_latency))
+        usual = max(self.SHORTEST, 1.5 * usual_latency)
+        needed = min(call_timeout, usual, self._SHARE * (self.invocation - self._margin))
         return self._remaining() - self._margin < needed
+
+    @property
+    def time_left(self) -> float:
+        """Seconds for trying to keep what is paid for."""
+        return self._remaining() - self._LAST_WORDS

@@ -15,6 +15,7 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
+from handlers.domain.batch import QueueMessage
 from handlers.domain.call import ChatRequest
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import PaperRow
@@ -24,11 +25,13 @@ from handlers.domain.result import PartLine
 from handlers.domain.run import RunSpec
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.prices.tariff import ModelTariff
-from handlers.pipeline.batch_runner import BatchRunner, Delivery
+from handlers.pipeline.batch_runner import BatchRunner
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import JobContext, RunContext
+from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import Heartbeat
+from handlers.pipeline.pace import EMBEDDED
 from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend, BatchQueue, Ledger, ObjectStore
@@ -70,7 +73,7 @@ class SmallFleet:
         self.runs: dict[str, RunSpec] = {}
         self.dead: list[tuple[str, str]] = []
         self.frozen: list[Callable[[], Any]] = []
-        self.seen: list[tuple[str, Delivery]] = []
+        self.seen: list[tuple[str, QueueMessage]] = []
         self.api = Api(clock, self.look_for_answer)
         self.found = self._ingest(folder, papers, paragraphs)
         self.sources = {
@@ -138,14 +141,14 @@ class SmallFleet:
         """Receive one message and work on it, as a process that perhaps dies on the way, or has so many
         ``seconds`` (a call takes one)."""
         for message in self.queue(run_id).receive(limit=1, visibility=120):
-            delivery = Delivery(message.id, message.receipt, message.body, message.receives)
+            delivery = QueueMessage(message.id, message.receipt, message.body, message.receives)
             self.seen.append((run_id, delivery))
             self.deadline = self.clock.monotonic() + seconds
             self.deliver(run_id, delivery, answers, point)
             self.deadline = math.inf
 
     def deliver(
-        self, run_id: str, delivery: Delivery, answers: Sequence[Answer] = (), point: Point | None = None
+        self, run_id: str, delivery: QueueMessage, answers: Sequence[Answer] = (), point: Point | None = None
     ) -> None:
         self.api.script = deque(answers)
         process = Process(point)
@@ -172,7 +175,8 @@ class SmallFleet:
         committer = AtOnce(backend, job_id, on_failure=stop.abandon)
         heartbeat = Heartbeat(backend, lambda: list(contexts.values()))
         heartbeat.close()
-        runner = BatchRunner(backend, context, committer, Inline(1), heartbeat)
+        returns = Returns(backend, EMBEDDED, job.max_receives)
+        runner = BatchRunner(job, context, committer, Inline(1), heartbeat, returns)
         try:
             if not runner.run([delivery]):
                 queue.delete(delivery.receipt)

@@ -158,6 +158,7 @@ class PaperCalls:
     def _one_call(self, request: ChatRequest, digest: str, attempt: int) -> ChatAnswer:
         """Reserve, wait for a slot, send and settle."""
         context = self._context
+        context.wait_for_ledger()
         context.call_seconds()
         self.start.make()
         quote = self._quote(request)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 from handlers.domain.batch import BatchMessage
+from handlers.domain.paper import TERMINAL
 from handlers.domain.result import PartLine
 from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.context import RunContext
@@ -21,6 +23,9 @@ class OpenBatch:
         self.message = message
         self.lease = lease
         self._committer = committer
+        self.progress = False
+        """Whether a paper ended or a call was answered under this lease."""
+        context.short_of_money = False
         self._at_work = 0
         self._changed = threading.Condition()
 
@@ -38,6 +43,8 @@ class OpenBatch:
 
     def finish(self, line: PartLine, weight: int) -> None:
         """A paper's last line: the paper is done once it is committed."""
+        if line.status in TERMINAL or any(call.outcome == "ok" for call in line.calls):
+            self.progress = True
         self._committer.add(FinishedPaper(line, self.lease.epoch, weight, self.paper_done))
 
     def put(self, line: PartLine, weight: int) -> None:
@@ -50,3 +57,27 @@ class OpenBatch:
         with self._changed:
             while self._at_work > 0:
                 self._changed.wait()
+
+    @property
+    def short(self) -> bool:
+        """Whether money was short for one of the run's calls since it was opened."""
+        return self.context.short_of_money
+
+    @property
+    def pardoned(self) -> bool:
+        """Whether its attempt is no failed one: it came forward, or no call was due."""
+        job = self.context.job
+        no_call_due = job.stop.draining or self.context.control.state != "active" or self.short
+        return self.progress or no_call_due or job.backend.ledger.away_for() > 0
+
+    @property
+    def why_unfinished(self) -> str:
+        job = self.context.job
+        if job.stop.reason:
+            return job.stop.reason
+        if not self.context.out_of_time:
+            return "some papers are still pending"
+        seconds, invocation = job.call_timeout, job.deadline.invocation
+        if self.progress or not invocation < math.inf:
+            return "deadline"
+        return f"no call of {seconds:g} s was answered in a function of {invocation:.0f} s"

@@ -12,8 +12,8 @@ import pytest
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
+from handlers.domain.batch import QueueMessage
 from handlers.errors import PaperfleetError
-from handlers.pipeline.batch_runner import Delivery
 from handlers.pipeline.job_runner import Job, JobSize
 from handlers.ports import Backend
 from handlers.runs.submit import queue_entry
@@ -53,7 +53,7 @@ def test_a_ledger_that_refuses_puts_a_message_off_for_longer_each_time(
         closing.callback(job.close, "finished")
         for _ in range(3):
             (message,) = queue.receive(limit=1, visibility=900)
-            delivery = Delivery(message.id, message.receipt, message.body, message.receives)
+            delivery = QueueMessage(message.id, message.receipt, message.body, message.receives)
             assert job.run([delivery], lambda: 900.0) == [message.id]
             since = clock.now()
             while not queue.counts().visible:
