@@ -26,7 +26,13 @@ READ_UNIT = 0.125e-6
 S3_PUT = 0.005 / 1000
 S3_GET = 0.0004 / 1000
 LOG_GB = 0.50
-MONTHLY = {"secret": 0.40, "custom metrics (13)": 13 * 0.30, "alarms (9)": 9 * 0.10, "dashboard": 3.00}
+MONTHLY = {
+    "secret": 0.40,
+    "alarms' key": 1.00,
+    "custom metrics (14)": 14 * 0.30,
+    "alarms (10)": 10 * 0.10,
+    "dashboard": 3.00,
+}
 """USD a month for what stands about, whether papers run or not."""
 
 

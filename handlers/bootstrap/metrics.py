@@ -78,21 +78,27 @@ def publish_invocation(
         _flush(metrics, context.run_id)
 
 
+def publish_refused(count: int) -> None:
+    """AWS refused so many requests after it had served some: somebody took a permission or a thing away."""
+    if count:
+        metrics = EphemeralMetrics()
+        metrics.add_metric("Refused", MetricUnit.Count, count)
+        metrics.flush_metrics()
+
+
 def publish_report(report: RunReport) -> None:
-    """Publish a run's counts and spend against its budget and its gate."""
+    """Publish a run's counts and, while it runs, its spend against its budget and its gate."""
     answered = report.counts["done"] + report.counts["flagged"]
     metrics = EphemeralMetrics()
     metrics.add_metric("PendingPapers", MetricUnit.Count, report.counts["pending"])
     metrics.add_metric("FailedPapers", MetricUnit.Count, report.counts["failed"])
-    metrics.add_metric(
-        "FlaggedShare",
-        MetricUnit.Percent,
-        _percent(report.counts["flagged"], answered if answered >= _ENOUGH else 0),
-    )
     metrics.add_metric("RunSpendUsd", MetricUnit.NoUnit, report.spend_usd)
     metrics.add_metric("RunHeldUsd", MetricUnit.NoUnit, report.held_usd)
-    taken = report.spend_usd + report.held_usd
-    metrics.add_metric("BudgetUsed", MetricUnit.Percent, _percent(taken, report.budget_usd or 0))
+    if report.state == "running":  # one that rests would keep its alarm on for as long as it does
+        flagged = _percent(report.counts["flagged"], answered if answered >= _ENOUGH else 0)
+        metrics.add_metric("FlaggedShare", MetricUnit.Percent, flagged)
+        taken = report.spend_usd + report.held_usd
+        metrics.add_metric("BudgetUsed", MetricUnit.Percent, _percent(taken, report.budget_usd or 0))
     _flush(metrics, report.run_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,8 +12,12 @@ from types import FrameType
 
 from handlers.bootstrap import wiring
 from handlers.bootstrap.host import new_id, on_lambda
-from handlers.bootstrap.metrics import figures, publish_invocation
+from handlers.bootstrap.metrics import figures, publish_invocation, publish_refused
+from handlers.bootstrap.state import take_refused
+from handlers.errors import UnavailableError
 from handlers.pipeline.job_runner import Job
+
+logger = logging.getLogger(__name__)
 
 RESTED = 10.0
 """Seconds without an invocation after which an endpoint may have closed the connections."""
@@ -46,16 +51,17 @@ class Sandbox:
         try:
             yield job
         finally:
-            job.rest()
+            _rest(job)
             self._used = job.clock.now()
             wall = job.clock.monotonic() - since
+            publish_refused(take_refused())
             publish_invocation(job.contexts, before, workers=job.pool.workers, wall=wall)
 
     def _take(self) -> Job:
         job = self._job
         if job is not None and (job.stop.draining or job.clock.now() - self._used > RESTED):
             self._job = None
-            job.close(job.failure or job.stop.reason or "finished")
+            _close(job)
         if self._job is None:
             self._job = wiring.new_job(new_id("job"))
             _cut_off_at_sigterm(self._job)
@@ -65,6 +71,22 @@ class Sandbox:
 @cache
 def _sandbox() -> Sandbox:
     return Sandbox()
+
+
+def _rest(job: Job) -> None:
+    """What is not given back now is given back with the next invocation, or at the job's end."""
+    try:
+        job.rest()
+    except UnavailableError:
+        logger.warning("the ledger does not hear that job %s rests", job.id, exc_info=True)
+
+
+def _close(job: Job) -> None:
+    """A ledger that is away must not keep its successor from its message: others close it by its age."""
+    try:
+        job.close(job.failure or job.stop.reason or "finished")
+    except UnavailableError:
+        logger.warning("job %s is left open", job.id, exc_info=True)
 
 
 def _cut_off(job: Job) -> None:

@@ -39,6 +39,7 @@ class SystemClock:
         return random.random()  # noqa: S311 - jitter, not secrets
 
 
+_SERVICES = ("dynamodb", "s3", "secretsmanager", "sqs")
 DEFAULT_STACK = "paperfleet"
 """The name that the runbook deploys under."""
 
@@ -106,6 +107,13 @@ def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
     return invoke(function, event)
 
 
+def take_refused() -> int:
+    """How often AWS has refused this process what it did before, since the last time that somebody asked."""
+    from handlers.adapters.aws import outages
+
+    return outages.take_refused(*_SERVICES)
+
+
 def _connect_aws(settings: Settings, clock: Clock) -> State:
     # The SDK takes a third of a second to import: nobody else should wait for it.
     from handlers.adapters.aws.clients import aws_client
@@ -116,7 +124,7 @@ def _connect_aws(settings: Settings, clock: Clock) -> State:
     from handlers.adapters.dynamodb.return_reasons import DynamoDbReasons
 
     if on_lambda():
-        trust_settings("dynamodb", "s3", "sqs", "secretsmanager")
+        trust_settings(*_SERVICES)
     settings = with_stack_outputs(settings)
     table, bucket = _needed(settings.table, "table"), _needed(settings.bucket, "bucket")
     queue_url = _needed(settings.queue_url, "queue_url")

@@ -27,7 +27,7 @@ class Throttled:
         self.left = times
 
     def __call__(self, operation: str, body: bytes, forward: Forward) -> bytes:
-        one = {"SendMessageBatch": _send_one, "BatchGetItem": _get_one, "BatchWriteItem": _write_one}
+        one = {"SendMessageBatch": _send_one, "BatchGetItem": _get_one}
         if operation not in one or self.left <= 0:
             return forward(body)
         self.left -= 1
@@ -48,12 +48,6 @@ def _get_one(request: dict[str, Any], forward: Forward) -> bytes:
     answer = json.loads(forward(json.dumps(only).encode()))
     left = {table: wanted | {"Keys": rest}} if rest else {}
     return json.dumps(answer | {"UnprocessedKeys": left}).encode()
-
-
-def _write_one(request: dict[str, Any], forward: Forward) -> bytes:
-    ((table, (first, *rest)),) = request["RequestItems"].items()
-    answer = json.loads(forward(json.dumps(request | {"RequestItems": {table: [first]}}).encode()))
-    return json.dumps(answer | {"UnprocessedItems": {table: rest} if rest else {}}).encode()
 
 
 @pytest.fixture
@@ -88,17 +82,6 @@ def test_rows_that_were_left_unprocessed_are_asked_for_again(
     ledger.commit([commit(*(entry(paper_id) for paper_id in ids))])
     aws.wire.changes = Throttled(4)
     assert set(ledger.paper_rows(RUN, ids)) == set(ids)
-    ledger.close()
-
-
-def test_messages_that_were_left_unwritten_are_written_again(
-    aws: LocalAws, tmp_path: Path, queue: SqsQueue, clock: FakeClock
-) -> None:
-    ledger = DynamoDbLedger(aws.client("dynamodb"), aws.table(name_of(tmp_path)), clock)
-    aws.wire.changes = Throttled(6)
-    batches = [batch(f"b{n:02d}", [f"p{n}"]) for n in range(8)]
-    assert ledger.add_batches(batches) == 8
-    assert list(ledger.unfinished_batches(RUN)) == batches
     ledger.close()
 
 

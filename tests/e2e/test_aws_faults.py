@@ -48,7 +48,6 @@ RULES = [
     _fault("dynamodb", "PutItem", 7, **LOST),
     _fault("dynamodb", "PutItem", 9, **THROTTLED),
     _fault("dynamodb", "BatchGetItem", 6, **RESET),
-    _fault("dynamodb", "BatchWriteItem", 3, **THROTTLED),
     _fault("dynamodb", "GetItem", 20, **RESET),
     _fault("dynamodb", "Query", 20, **THROTTLED),
     _fault("s3", "PutObject", 3, **LOST),

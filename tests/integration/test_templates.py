@@ -13,6 +13,7 @@ import pytest
 from handlers.adapters.dynamodb.job_items import live_key
 from handlers.bootstrap import metrics
 from handlers.domain.fleet_tiers import TIERS
+from handlers.pipeline.pace import AWS
 from handlers.setting_sources import PREFIX
 from handlers.settings import Settings
 from tests.builders.cloudformation import ROOT, as_list, inside, of_type, statements, template
@@ -68,8 +69,10 @@ def test_a_webhook_is_a_secret_that_only_the_report_function_reads() -> None:
 
 @pytest.mark.parametrize("role", [*ROLES.values(), *of_type(GITHUB, "AWS::IAM::Role").values()])
 def test_no_role_may_delete_results_or_rows(role: dict[str, Any]) -> None:
-    """Of the table, the heartbeats of closed jobs alone."""
+    """Of the table, the heartbeats of closed jobs alone, by their partition: a request that writes many items
+    at once may delete some of them, and names none that a policy could look at."""
     for statement in statements(role):
+        assert not {"dynamodb:BatchWriteItem", "dynamodb:PartiQLDelete"} & set(as_list(statement["Action"]))
         actions = {action for action in as_list(statement["Action"]) if "Delete" in action}
         if "dynamodb:DeleteItem" in actions:
             assert as_list(statement["Action"]) == ["dynamodb:DeleteItem"]
@@ -114,11 +117,62 @@ def test_tiers_are_the_documented_ones_but_for_the_smallest() -> None:
 
 
 def test_a_message_stays_hidden_as_long_as_an_invocation_may_take() -> None:
-    assert STACK["Parameters"]["FunctionTimeout"]["MaxValue"] == LONGEST
+    assert max(STACK["Parameters"]["FunctionTimeout"]["AllowedValues"]) == LONGEST
     assert RESOURCES["Queue"]["VisibilityTimeout"] >= LONGEST
-    assert RESOURCES["Queue"]["RedrivePolicy"]["maxReceiveCount"] == {"Ref": "MaxReceives"}
+    assert RESOURCES["Queue"]["RedrivePolicy"]["maxReceiveCount"] == 1000, "attempts are counted in the table"
+    assert _environment(FUNCTIONS["ProcessFunction"])[f"{PREFIX}MAX_RECEIVES"] == {"Ref": "MaxReceives"}
     kept = RESOURCES["DeadLetterQueue"]["MessageRetentionPeriod"]
     assert kept >= RESOURCES["Queue"]["MessageRetentionPeriod"]
+
+
+def test_each_function_holds_a_call_of_each_timeout_that_can_be_chosen() -> None:
+    invocations = STACK["Parameters"]["FunctionTimeout"]["AllowedValues"]
+    calls = STACK["Parameters"]["CallTimeout"]["AllowedValues"]
+    assert min(invocations) - AWS.margin - 10 >= max(calls), "ten seconds to begin in"
+    for name in ("FunctionTimeout", "CallTimeout"):
+        assert STACK["Parameters"][name]["Default"] in STACK["Parameters"][name]["AllowedValues"]
+    assert _environment(FUNCTIONS["ProcessFunction"])[f"{PREFIX}CALL_TIMEOUT"] == {"Ref": "CallTimeout"}
+
+
+def test_the_process_function_can_send_to_the_dead_letters_and_not_to_its_own_queue() -> None:
+    """Lambda stops a function that feeds itself; this one cannot."""
+    targets = [
+        statement["Resource"]
+        for statement in statements(ROLES["ProcessRole"])
+        if "sqs:SendMessage" in as_list(statement["Action"])
+    ]
+    assert targets == [{"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}]
+
+
+@pytest.mark.parametrize("loaded", [STACK, ALARMS, GITHUB], ids=["stack", "observability", "github-role"])
+def test_the_key_of_every_encrypted_topic_admits_who_publishes_to_it(loaded: dict[str, Any]) -> None:
+    """The policy of AWS's own key for topics cannot be edited, and does not admit alarms."""
+    policies = [
+        each["PolicyDocument"]["Statement"] for each in of_type(loaded, "AWS::SNS::TopicPolicy").values()
+    ]
+    publishers = {each["Principal"]["Service"] for policy in policies for each in policy}
+    for topic in of_type(loaded, "AWS::SNS::Topic").values():
+        key = of_type(loaded, "AWS::KMS::Key")[topic["KmsMasterKeyId"]["Ref"]]
+        admitted = {
+            each["Principal"]["Service"]: each
+            for each in key["KeyPolicy"]["Statement"]
+            if "Service" in each["Principal"]
+        }
+        assert publishers and publishers <= set(admitted)
+        for each in admitted.values():
+            assert set(as_list(each["Action"])) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+            assert each["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_alarms_can_be_published_to_their_topic() -> None:
+    if of_type(ALARMS, "AWS::CloudWatch::Alarm"):
+        (policy,) = of_type(ALARMS, "AWS::SNS::TopicPolicy").values()
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert (statement["Principal"], statement["Action"]) == (
+            {"Service": "cloudwatch.amazonaws.com"},
+            "sns:Publish",
+        )
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_the_table_can_be_restored_and_is_kept() -> None:
@@ -220,6 +274,7 @@ def test_there_is_an_alarm_for_each_thing_that_needs_somebody() -> None:
         ("AWS/Lambda", "Throttles"),
         ("AWS/Lambda", "Errors"),
         ("Paperfleet", "Throttles"),
+        ("Paperfleet", "Refused"),
         ("Paperfleet", "BudgetUsed"),
         ("Paperfleet", "FlaggedShare"),
     }

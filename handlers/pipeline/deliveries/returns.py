@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_DELAY = 900.0
 """Seconds: no queue delays a message for longer."""
+_FIRST_DELAY = 30.0
+"""Seconds before an outage is asked after, the first time."""
 _DOUBLINGS = 12
 _JITTER = 10.0
 """Seconds by which messages that wait for the same end come back apart."""
@@ -39,7 +41,7 @@ class Returns:
 
     def unavailable(self, delivery: QueueMessage, error: Exception) -> bool:
         """The ledger, the queue or the store did not do it: most likely they will, in a while."""
-        delay = min(_LONGEST_DELAY, 30.0 * 2 ** min(delivery.receives, _DOUBLINGS))
+        delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(delivery.receives, _DOUBLINGS))
         self._unblamed(delivery, delay, str(error)[:500])
         return False
 
@@ -51,7 +53,7 @@ class Returns:
             self._queue.bury(delivery, reason)
             return True
         slow = isinstance(error, PaperfleetError) and not isinstance(error, _ITS_OWN)
-        first, longest = (30.0, _LONGEST_DELAY) if slow else (0.25, 30.0)
+        first, longest = (_FIRST_DELAY, _LONGEST_DELAY) if slow else (0.25, 30.0)
         delay = min(longest, first * 2 ** min(delivery.receives, _DOUBLINGS))
         self._queue.release(delivery.receipt, delay=delay, reason=reason, body=delivery.body)
         return False

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from handlers.bootstrap.metrics import Figures, publish_report
+from handlers.domain.run import RunState
 from handlers.runs.summarise import summarise
 from tests.builders import values
+from tests.builders.reports import report as run_report
 
 
 def test_figures_of_an_invocation_are_what_came_since_the_last() -> None:
@@ -33,7 +35,8 @@ def test_a_report_is_one_line_with_the_service_as_its_only_dimension(
     ledger.commit([values.commit(*entries, calls=[values.call(cost=1000)])])
     report = summarise(values.backend(ledger=ledger), "r", is_alive=lambda _: True, with_queue=False)
     ledger.close()
-    publish_report(report.model_copy(update={"counts": report.counts | {"done": 15, "flagged": 5}}))
+    running = report.model_copy(update={"state": "running"})
+    publish_report(running.model_copy(update={"counts": report.counts | {"done": 15, "flagged": 5}}))
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert told["service"] == "fleet"
@@ -44,5 +47,17 @@ def test_a_report_is_one_line_with_the_service_as_its_only_dimension(
     assert told["BudgetUsed"] == [25.0]
     assert told["FlaggedShare"] == [25.0]
     assert told["PendingPapers"] == [2]
-    publish_report(report)
+    publish_report(running)
     assert json.loads(capsys.readouterr().out)["FlaggedShare"] == [0.0], "one of two says nothing yet"
+
+
+@pytest.mark.parametrize("state", ["parked", "paused", "finished", "cancelled"])
+def test_a_run_that_rests_keeps_no_alarm_on(
+    state: RunState, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "fleet")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Paperfleet")
+    publish_report(run_report(state=state, budget_usd=1.0, spend_usd=0.95))
+    told = json.loads(capsys.readouterr().out)
+    assert "RunSpendUsd" in told
+    assert not {"BudgetUsed", "FlaggedShare"} & set(told)
