@@ -93,6 +93,7 @@ def redrive(backend: Backend, run_id: str) -> ControlResult:
     """Send the run's dead letters back with a receive count of 0, and those that name no run; other
     runs' stay dead."""
     state = _state_unless_cancelled(backend.ledger, run_id, "redrive")
+    backend.ledger.forgive(run_id)
     redriven = backend.queue.redrive(partial(_concerns, run_id))
     return ControlResult(run_id=run_id, state=state, redriven=redriven)
 

@@ -76,7 +76,8 @@ def _refuse_spent(ledger: Ledger, record: RunRecord, budget: NanoUsd) -> None:
 
 
 def emit(backend: Backend, run_id: str) -> int:
-    """Send a message for every unfinished batch; returns how many."""
+    """Send a message for every unfinished batch, whatever became of earlier ones; returns how many."""
+    backend.ledger.forgive(run_id)
     return backend.queue.send(map(queue_entry, backend.ledger.unfinished_batches(run_id)))
 
 

@@ -63,6 +63,33 @@ def test_a_throttled_call_costs_nothing_and_is_tried_again(tmp_path: Path) -> No
     assert calls.waited >= 0.5
 
 
+def test_no_call_starts_while_the_ledger_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that nobody can book would be paid for twice. What a hiccup takes holds nothing up."""
+    bench = Bench(tmp_path, GOOD)
+    back_at = bench.clock.now() + 600
+    monkeypatch.setattr(bench.ledger, "away_for", lambda: 11.0 if bench.clock.now() < back_at else 0.0)
+    assert PaperCalls(bench.context).ask(REQUEST) == GOOD
+    assert bench.clock.now() >= back_at
+    monkeypatch.setattr(bench.ledger, "away_for", lambda: 9.0)
+    another = ChatRequest(messages=(Message(role="user", content="other"),), max_tokens=50)
+    PaperCalls(bench.context).ask(another)
+    assert len(bench.model.requests) == 2
+
+
+def test_who_waits_for_the_ledger_ends_with_its_invocation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, GOOD)
+    monkeypatch.setattr(bench.ledger, "away_for", lambda: 11.0)
+    ends = bench.clock.now() + 300
+    bench.job.deadline.use(lambda: ends - bench.clock.now())
+    with pytest.raises(StoppedError, match="deadline"):
+        PaperCalls(bench.context).ask(REQUEST)
+    assert (bench.model.requests, bench.settled()) == ([], 0)
+
+
 @pytest.mark.parametrize("chance", [0.0, 0.3, 0.999])
 def test_tries_of_one_request_stand_further_apart_each_time(tmp_path: Path, chance: float) -> None:
     """Also where the draw would have been short, or a slot was waited for in between."""

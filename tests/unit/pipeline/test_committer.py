@@ -11,6 +11,7 @@ import pytest
 
 from handlers.domain.ledger import Commit
 from handlers.domain.result import Part, PartPointer
+from handlers.errors import UnavailableError
 from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.pace import EMBEDDED
 from handlers.ports import Backend
@@ -119,3 +120,54 @@ def test_closing_waits_for_the_papers_at_the_door(slow: SlowLedger, committer: C
         thread.join(60)
         assert not thread.is_alive()
     assert len(slow.booked) == GROUP + 3
+
+
+class Away:
+    """A store and a ledger that are away for so many tries, in the middle of their work."""
+
+    def __init__(self, store: int, ledger: int) -> None:
+        self._store, self._ledger = store, ledger
+        self.parts: list[str] = []
+        self.commits: list[Commit] = []
+
+    def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[list[PartPointer]]:
+        self.parts += [part.name for part in parts]
+        self._store -= 1
+        if self._store >= 0:
+            raise UnavailableError("store")
+        return [[PartPointer(key="k", offset=0, length=1) for _ in part.lines] for part in parts]
+
+    def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
+        self.commits += commits
+        self._ledger -= 1
+        if self._ledger >= 0:
+            raise UnavailableError("ledger")
+        return set()
+
+
+@pytest.mark.parametrize(("store", "ledger"), [(0, 3), (3, 0), (2, 40)])
+def test_what_is_paid_for_waits_in_memory_and_is_the_same_part_each_time(store: int, ledger: int) -> None:
+    away, unused = Away(store, ledger), None
+    backend: Any = Backend(away, unused, away, FakeClock())  # type: ignore[arg-type]
+    committer = Committer(backend, "job-a", on_failure=pytest.fail)
+    committer.add(finished(1))
+    committer.close()
+    assert set(away.parts) == {"b1/1-job-a-1"}
+    assert len(away.commits) == ledger + 1
+    assert all(each == away.commits[0] for each in away.commits)
+
+
+@pytest.mark.parametrize("left", [None, 0.0, 40.0])
+def test_what_cannot_be_kept_in_time_is_given_up_as_ever(left: float | None) -> None:
+    """On a machine after half an hour, on a platform before the function's end."""
+    clock, away, unused = FakeClock(), Away(0, 10**6), None
+    ends, failures = clock.monotonic() + (left or 0), list[str]()
+    backend: Any = Backend(away, unused, away, clock)  # type: ignore[arg-type]
+    named = {} if left is None else {"time_left": lambda: ends - clock.monotonic()}
+    committer = Committer(backend, "job-a", on_failure=failures.append, **named)
+    began = clock.monotonic()
+    committer.add(finished(1))
+    committer.close()
+    assert len(failures) == 1
+    waited = clock.monotonic() - began
+    assert (1800 if left is None else left) <= waited <= (1816 if left is None else left + 1)

@@ -14,6 +14,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.job import JobStats
 from handlers.domain.run import Control, ControlState
+from handlers.errors import UnavailableError
 from handlers.pipeline.heartbeat import LEASE_TTL, BatchLease, Heartbeat
 from handlers.pipeline.job_meter import JobMeter
 from handlers.ports import Backend, BatchQueue, Clock, Ledger
@@ -96,6 +97,34 @@ def test_leases_and_visibility_are_extended_while_the_report_is_held_up(tmp_path
         ledger.may_go.set()
         heartbeat.close()
     queue.close()
+
+
+class Away(SqliteLedger):
+    """A ledger that is away for whoever would extend a lease."""
+
+    def extend_lease(self, *_: object, **__: object) -> bool:
+        raise UnavailableError("away")
+
+
+def test_messages_stay_hidden_while_the_ledger_is_away(tmp_path: Path) -> None:
+    """The queue is there: to others they would only go to fail, too."""
+    ledger, clock = Away(tmp_path / "ledger.sqlite3"), FakeClock()
+    queue = SqliteQueue(tmp_path / "q", RUN, clock)
+    queue.send([("b1", "one"), ("b2", "two")])
+    first, second = queue.receive(limit=2, visibility=LEASE_TTL)
+    heartbeat = Heartbeat(backend(ledger, queue, clock), list)
+    heartbeat.close()
+    with (
+        heartbeat.extending(BatchLease(RUN, "b1", 1, first.receipt)),
+        heartbeat.extending(BatchLease(RUN, "b2", 1, second.receipt)),
+    ):
+        for _ in range(3):
+            clock.advance(LEASE_TTL - 1)
+            with pytest.raises(UnavailableError):
+                heartbeat.keep()
+        assert queue.receive(limit=2, visibility=900) == []
+    queue.close()
+    ledger.close()
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])

@@ -8,6 +8,7 @@ import pytest
 
 from handlers.errors import StoppedError
 from handlers.pipeline.circuit_breaker import CircuitBreaker
+from handlers.pipeline.pace import AWS
 from handlers.pipeline.stop import Deadline, StopSignal
 from tests.builders.fakes import FakeClock
 
@@ -127,3 +128,60 @@ def test_an_api_that_takes_connections_and_lets_every_call_starve_is_hopeless() 
             breaker.failed()
         clock.advance(31)
         assert breaker.hopeless
+
+
+class Function:
+    """Invocations of so many seconds, one after the other, of a batch whose calls take so long."""
+
+    def __init__(self, timeout: float, latency: float, papers: int = 20) -> None:
+        self._timeout, self._latency, self._left = timeout, latency, papers
+        self._clock, self._usual = FakeClock(), 0.0
+        self._deadline = Deadline(AWS.margin)
+        self.invocations = 0
+        self.attempts = 0
+
+    def ends(self) -> bool:
+        """Whether it comes to an end, good or bad."""
+        while self._left and self.attempts < 5 and self.invocations < 100:
+            self._invoke()
+        return self._left == 0 or self.attempts == 5
+
+    def _invoke(self) -> None:
+        self.invocations += 1
+        until, before = self._clock.monotonic() + self._timeout, self._left
+        self._deadline.use(lambda: until - self._clock.monotonic(), fresh=True)
+        self._clock.advance(1)  # its start
+        try:
+            while self._left:
+                given = self._deadline.timeout(180, self._usual)
+                self._clock.advance(min(self._latency, given))
+                if self._latency <= given:
+                    self._left, self._usual = self._left - 1, self._latency
+        except StoppedError:
+            pass
+        self.attempts += self._left == before
+
+    @property
+    def left(self) -> int:
+        return self._left
+
+
+@pytest.mark.parametrize("timeout", [20, 30, 60, 120, 300, 900])
+@pytest.mark.parametrize("latency", [0.5, 1, 2, 5, 10, 20, 40, 60, 90, 120, 170])
+def test_no_pair_of_function_and_latency_returns_its_messages_for_ever(
+    timeout: float, latency: float
+) -> None:
+    function = Function(timeout, latency)
+    assert function.ends()
+    fits = latency <= timeout - AWS.margin - 1
+    assert (function.left == 0) == fits
+    assert function.invocations <= (23 if fits else 12)
+
+
+def test_a_sessions_end_is_no_fresh_invocations() -> None:
+    """What is cut off there is paid for, and nothing goes on."""
+    deadline = Deadline(margin=1)
+    deadline.use(lambda: 20.0)
+    assert deadline.is_near(60, 30)
+    deadline.use(lambda: 20.0, fresh=True)
+    assert not deadline.is_near(60, 30)
