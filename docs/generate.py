@@ -46,8 +46,9 @@ PART = re.compile(r"(<!-- made of the code: ([a-z-]+) -->\n).*?(<!-- end -->)", 
 OWN_FIELDS = {"simulate", "model-server"}
 """Commands whose flags are fields of models of their own, settings of the same name or not."""
 _NAMES: dict[Any, str] = {
-    str: "text", Path: "path", int: "whole number", WholeNumber: "whole number", float: "number", Decimal: "number", Number: "number",
-    bool: "true or false", SecretStr: "text", Any: "anything", object: "anything", type(None): "null",
+    str: "text", Path: "path", int: "whole number", float: "number", Decimal: "number", Number: "number",
+    WholeNumber: "whole number", bool: "true or false", SecretStr: "text", Any: "anything",
+    object: "anything", type(None): "null",
     NanoUsd: "nano-USD",
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws.clients import code_of, explained
+from handlers.counted import counted
 from handlers.domain.batch import DeadLetter, QueueCounts, QueueMessage
 from handlers.errors import PaperfleetError, UsageError
 from handlers.ports import Clock
@@ -91,7 +92,7 @@ class SqsQueue:
             waiting = {entry["Id"]: waiting[entry["Id"]] for entry in failed}
             self._clock.sleep(min(10.0, 0.1 * 2**tried) * (0.5 + self._clock.random() / 2))
         raise PaperfleetError(
-            f"queue {self._url}: {len(failed)} messages were refused "
+            f"queue {self._url}: {counted(len(failed), 'message was', 'messages were')} refused "
             f"({failed[0].get('Code')}: {failed[0].get('Message', '')}); `paperfleet resume` sends them again"
         )
 
