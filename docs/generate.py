@@ -31,7 +31,7 @@ from docs.outputs import (
     OUTPUTS,
 )
 from docs.provider_page import provider_tables
-from handlers.cli.flags.help_words import Number
+from handlers.cli.flags.help_words import Number, WholeNumber
 from handlers.cli.main import app_of
 from handlers.domain.fleet_tiers import TIERS
 from handlers.domain.money import NanoUsd
@@ -47,7 +47,8 @@ OWN_FIELDS = {"simulate", "model-server"}
 """Commands whose flags are fields of models of their own, settings of the same name or not."""
 _NAMES: dict[Any, str] = {
     str: "text", Path: "path", int: "whole number", float: "number", Decimal: "number", Number: "number",
-    bool: "true or false", SecretStr: "text", Any: "anything", object: "anything", type(None): "null",
+    WholeNumber: "whole number", bool: "true or false", SecretStr: "text", Any: "anything",
+    object: "anything", type(None): "null",
     NanoUsd: "nano-USD",
 }  # fmt: skip
 

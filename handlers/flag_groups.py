@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
@@ -13,6 +15,8 @@ class Flag(NamedTuple):
     panel: str | None
     commands: tuple[str, ...]
 
+
+_DOLLARS = re.compile(r"^(?:US|U\.S\.)?\s?\$\s?|^USD\s?|\s?(?:USD|\$)$", re.IGNORECASE)
 
 INSPECT = ("status", "report", "export", "retry", "redrive", "pause", "resume", "cancel", "review", "audit")
 SPECIFY = ("run", "plan", "pilot", "shard", "try")
@@ -63,5 +67,14 @@ def share_of(value: Any) -> Any:
     return share
 
 
+def usd_of(value: Any) -> Any:
+    """An amount as people write it: ``$45``, ``45 USD``."""
+    if not isinstance(value, str):
+        return value
+    return _DOLLARS.sub("", value.strip())
+
+
+Usd = Annotated[Decimal, BeforeValidator(usd_of)]
+"""An amount of money."""
 Share = Annotated[float, BeforeValidator(share_of)]
 """A share of the papers, as a number or as a percentage."""

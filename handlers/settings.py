@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from handlers.domain.fleet_tiers import MOST_AUTO, TIERS, Tier
 from handlers.domain.money import NANO, NanoUsd
 from handlers.domain.run import RunId
-from handlers.errors import UsageError, problem_of
+from handlers.errors import UsageError
 from handlers.flag_groups import (
     ADDRESS,
     BATCHES,
@@ -40,9 +35,11 @@ from handlers.flag_groups import (
     WHERE,
     WORKERS,
     Share,
+    Usd,
     setting,
 )
 from handlers.setting_sources import PREFIX, SECRETS, TomlFile, check_environment
+from handlers.wrong_value import wrong_value
 
 FLEX_SECONDS = 900.0
 """Of a call in the flex tier, and of its silence, where none is given."""
@@ -104,11 +101,11 @@ class Settings(BaseSettings):
         repr=False,
     )
     model: str | None = setting("Model's name at the endpoint.", MODEL)
-    price_in: Decimal | None = setting(
+    price_in: Usd | None = setting(
         "USD per million prompt tokens, if the price table lacks the model.", ADDRESS, **_PRICE
     )
-    price_out: Decimal | None = setting("USD per million completion tokens.", ADDRESS, **_PRICE)
-    price_cached: Decimal | None = setting(
+    price_out: Usd | None = setting("USD per million completion tokens.", ADDRESS, **_PRICE)
+    price_cached: Usd | None = setting(
         "USD per million cached prompt tokens; --price-in if it is not given.", ADDRESS, **_PRICE
     )
     flex: bool | None = setting(
@@ -121,13 +118,13 @@ class Settings(BaseSettings):
         " 600 if it is not given.",
         FLEX,
     )
-    price_flex_in: Decimal | None = setting(
+    price_flex_in: Usd | None = setting(
         "USD per million prompt tokens in the flex tier, if the price table lacks them.", FLEX, **_PRICE
     )
-    price_flex_out: Decimal | None = setting(
+    price_flex_out: Usd | None = setting(
         "USD per million completion tokens in the flex tier.", FLEX, **_PRICE
     )
-    price_flex_cached: Decimal | None = setting(
+    price_flex_cached: Usd | None = setting(
         "USD per million cached prompt tokens in the flex tier; --price-flex-in if it is not given.",
         FLEX,
         **_PRICE,
@@ -175,7 +172,7 @@ class Settings(BaseSettings):
     )
     rpm: float | None = setting("Declared limit: requests a minute, all jobs.", LIMIT, **_RATE)
     tpm: float | None = setting("Declared limit: tokens a minute, all jobs.", LIMIT, **_RATE)
-    budget: Decimal | None = setting(
+    budget: Usd | None = setting(
         "USD that the run may cost in all, over all sessions.", BUDGET, ge=0, le=10**6
     )
     limit: int | None = setting("Start at most this many papers this time.", SESSION, ge=0)
@@ -237,7 +234,8 @@ class Settings(BaseSettings):
     def _http(cls, address: str | SecretStr | None) -> str | SecretStr | None:
         url = address.get_secret_value() if isinstance(address, SecretStr) else address
         if url is not None and not url.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
+            seen = url is address and "@" not in url
+            raise ValueError(f"{url!r} " * seen + "must begin with http:// or https://")
         return address
 
     @property
@@ -282,7 +280,7 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        place, reason = problem_of(error)
+        place, reason = wrong_value(error, Settings)
         name = place.partition(".")[0] or "settings"
         flag, variable = "--" + name.replace("_", "-"), PREFIX + name.upper()
         places = variable if name in SECRETS else f"flag {flag}, {variable} or paperfleet.toml"

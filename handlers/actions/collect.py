@@ -77,7 +77,7 @@ class CollectedSession:
             kept = counted(self.answered, "call was", "calls were")
             return f"{pending}, and {kept} answered: the next session goes on from there."
         if not self.progress:
-            return f"{pending}, and this session ended none: look at its jobs."
+            return f"{pending}, and this session ended none: their jobs' logs say why."
         return f"{pending}: the next session goes on with them."
 
 
@@ -118,9 +118,13 @@ def inconsistencies(adapters: State, run_id: str, report: RunReport) -> Sequence
             rows[row.status] += row.weight
     for status, count in rows.items():
         if report.counts[status] != count:
-            problems.append(f"{report.counts[status]} papers {status} by batches, {count} by papers")
+            problems.append(
+                f"{counted(report.counts[status], 'paper')} {status} by batches, {count:,} by papers"
+            )
     if sum(report.counts.values()) != report.papers:
-        problems.append(f"{sum(report.counts.values())} papers in all states, {report.papers} in the corpus")
+        problems.append(
+            f"{counted(sum(report.counts.values()), 'paper')} in all states, {report.papers:,} in the corpus"
+        )
     state = adapters.ledger.budget_state(run_id)
     if state.drawn != state.spend + state.held:
         problems.append(

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from handlers.actions.tiers import GitHubAccount
 from handlers.domain.paper import PaperStatus
-from handlers.errors import UsageError, first_problem
+from handlers.errors import UsageError
+from handlers.wrong_value import wrong_value
 
 _WEEK = 7 * 24 * 60
 _RETRIED: dict[str, tuple[PaperStatus, ...]] = {
@@ -93,4 +94,4 @@ def session_inputs(**values: object) -> SessionInputs:
     try:
         return SessionInputs.model_validate(values)
     except ValidationError as error:
-        raise UsageError(first_problem(error)) from error
+        raise UsageError(": ".join(wrong_value(error, SessionInputs))) from error

@@ -22,8 +22,8 @@ from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunRecord, SessionRecord
 from handlers.llm.prices.pricing import worst_cost
 from handlers.planning.plan_request import PlanBasis
+from handlers.reporting.budget_number import enough
 from handlers.reporting.projection import project
-from handlers.runs.expectation import enough
 from handlers.settings import Settings
 from handlers.state_paths import SESSIONS, run_folder
 

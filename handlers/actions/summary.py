@@ -36,7 +36,7 @@ def plan_summary(plan: SessionPlan, parked: str) -> str:
 def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
     yield f"# Plan: {markdown(plan.run_id)}, tier {markdown(plan.tier)} ({markdown(plan.why)})\n"
     yield (
-        f"{plan.pending:,} of {plan.papers:,} papers are pending; ${usd(plan.spent):,.4f} spent so far"
+        f"{plan.pending:,} of {counted(plan.papers, 'paper')} pending; ${usd(plan.spent):,.4f} spent so far"
         + (f" of ${budget_words(usd(plan.budget))}." if plan.budget is not None else "; no budget is set.")
     )
     if parked:
@@ -44,9 +44,9 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
     elif plan.jobs:
         yield (
             f"\n{concurrency_text(len(plan.jobs), plan.workers)}"
-            + (f", {plan.at_once} jobs of them at a time" if plan.at_once < len(plan.jobs) else "")
-            + f". A checkpoint every {plan.checkpoint_seconds / 60:g} minutes."
-            + f" About {plan.verdict.minutes_per_session:,} runner minutes a session."
+            + (f", {counted(plan.at_once, 'job')} of them at a time" if plan.at_once < len(plan.jobs) else "")
+            + f". A checkpoint every {plan.checkpoint_seconds / 60:g} min."
+            + f" About {counted(plan.verdict.minutes_per_session, 'runner minute')} a session."
         )
     if plan.pending:
         low, high = money(plan.verdict.cost_low_usd), money(plan.verdict.cost_high_usd)
@@ -83,13 +83,13 @@ def _budget_reach(plan: SessionPlan) -> Iterator[str]:
 def _last_session(last: SessionResult) -> str:
     """What the pace in the table comes from, and how the queue was."""
     queue = (
-        f"; GitHub ran {last.slots} jobs at once, one waited {last.waited_s or 0:,.0f} s"
+        f"; GitHub ran {counted(last.slots, 'job')} at once, one waited {last.waited_s or 0:,.0f} s"
         if last.slots is not None
         else ""
     )
     return (
         f"Pace: {last.papers_per_worker_hour:,.1f} papers a worker and hour, as the last session showed: tier"
-        f" {markdown(last.tier)}, {last.papers:,} papers, workers busy {last.busy:.0%} of the time,"
+        f" {markdown(last.tier)}, {counted(last.papers, 'paper')}, workers busy {last.busy:.0%} of the time,"
         f" {last.throttled:.1%} of its calls throttled{queue}."
     )
 
@@ -153,8 +153,9 @@ def _bars(plan: SessionPlan, report: RunReport) -> Iterator[str]:
 def queue_lines(queue: QueueStatus) -> Iterator[str]:
     """Waiting and running of a workflow run's jobs, as a table and a Gantt chart."""
     yield (
-        f"{queue.slots} jobs at once, longest wait {queue.longest_wait_s:,.0f} s, {queue.runner_minutes:,}"
-        f" runner minutes; {queue.queued} queued, {queue.running} running, {queue.ended} ended.\n"
+        f"{counted(queue.slots, 'job')} at once, longest wait {queue.longest_wait_s:,.0f} s,"
+        f" {counted(queue.runner_minutes, 'runner minute')}; {queue.queued} queued,"
+        f" {queue.running} running, {queue.ended} ended.\n"
     )
     timed = [job for job in queue.jobs if job.queued_at is not None]
     if not timed:

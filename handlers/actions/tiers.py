@@ -144,12 +144,14 @@ def _binding(tier: TierForecast, account: GitHubAccount, rate: str) -> Iterator[
     if rate:
         yield rate
     if tier.at_once < tier.jobs:
-        yield f"{account.plan} accounts run {tier.at_once} jobs at once: {tier.jobs - tier.at_once} queue up"
+        at_once = counted(tier.at_once, "job")
+        yield f"{account.plan} accounts run {at_once} at once: {tier.jobs - tier.at_once} queue up"
     if tier.sessions > 1:
         yield f"a job ends after {account.limits.job_hours:g} h: {tier.sessions} sessions"
     included = account.limits.plan(account.plan).minutes
     if account.pays and tier.minutes > included:
-        yield f"{tier.minutes:,} runner minutes, {included:,} a month are included on private repositories"
+        minutes = counted(tier.minutes, "runner minute")
+        yield f"{minutes}, {included:,} a month are included on private repositories"
 
 
 def concurrency_text(jobs: int, workers: int) -> str:
@@ -166,7 +168,7 @@ def next_tier(last: SessionResult | None, pending: int) -> tuple[str, str]:
         tier, why = _moved(last)
     needed = next((name for name in _LADDER if TIERS[name][0] * TIERS[name][1] * 2 >= pending), tier)
     if _LADDER.index(needed) < _LADDER.index(tier):
-        return needed, f"{pending:,} papers are left, which need no more"
+        return needed, f"{counted(pending, 'paper is', 'papers are')} left: no more is needed"
     return tier, why
 
 
@@ -175,7 +177,7 @@ def _moved(last: SessionResult) -> tuple[str, str]:
     if last.throttled > _THROTTLED:
         return _LADDER[max(0, rung - 1)], f"the API refused {last.throttled:.0%} of the last session's calls"
     if last.slots is not None and last.slots < last.jobs // 2:
-        return _LADDER[max(0, rung - 1)], f"GitHub ran {last.slots} of {last.jobs} jobs at once"
+        return _LADDER[max(0, rung - 1)], f"GitHub ran {last.slots} of {counted(last.jobs, 'job')} at once"
     if last.throttled <= _CALM and last.busy >= _BUSY and last.slots in (None, last.jobs):
         return _LADDER[min(len(_LADDER) - 1, rung + 1)], f"workers were busy {last.busy:.0%} of the time"
     return last.tier, "the last session ran well"

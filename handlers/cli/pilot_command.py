@@ -121,7 +121,8 @@ def _sampled(
             return report, measured, runs
         needed = math.ceil(sample_size * (measured.time_error / _GOOD_ENOUGH) ** 2 * 1.1)
         console.print(
-            f"{sample_size} papers tell the time to {measured.time_error:.0%} only:"
+            f"{counted(sample_size, 'paper tells', 'papers tell')} the time to"
+            f" {measured.time_error:.0%} only:"
             f" going on to {min(needed, reachable)} (--papers {sample_size} would stop here)"
         )
         sample_size = min(needed, reachable)

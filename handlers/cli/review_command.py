@@ -74,7 +74,7 @@ class _SiteProgress:
     def __call__(self, papers: int) -> None:
         if self._clock.monotonic() - self._at >= _SHOW_EVERY:
             self._at = self._clock.monotonic()
-            self._console.print(f"{papers:,} papers written", soft_wrap=True)
+            self._console.print(f"{counted(papers, 'paper')} written", soft_wrap=True)
 
 
 def _remember(adapters: State, run_id: str, site: Path) -> None:

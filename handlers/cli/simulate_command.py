@@ -13,6 +13,7 @@ from rich.console import Console
 from handlers.bootstrap import host
 from handlers.bootstrap.state import SystemClock
 from handlers.cli.flags.setting_flags import add_command, parsed
+from handlers.counted import counted
 from handlers.domain.fleet_tiers import TIERS
 from handlers.domain.plan import PlanFile
 from handlers.errors import UsageError
@@ -186,13 +187,16 @@ def _limits(setup: SimSetup) -> ApiLimits | None:
 
 
 def _words(setup: SimSetup, result: SimResult) -> str:
+    fleet = f"{counted(setup.jobs, 'job')} x {counted(setup.workers, 'worker')}"
     lines = (
-        f"{result.papers:,} papers, {setup.jobs} jobs x {setup.workers} workers: {duration(result.wall_s)},"
+        f"{counted(result.papers, 'paper')}, {fleet}: {duration(result.wall_s)},"
         f" {result.papers_per_hour:,.0f} papers an hour, bound by {result.binding}",
         f"calls {result.calls:,}: {result.throttled:,} throttled ({result.throttle_rate:.2%}),"
-        f" {result.transient:,} transient, {result.repairs:,} repairs; {result.failed:,} papers failed",
-        f"utilization {result.worker_utilization:.1%}; {result.jobs_died:,} jobs died,"
-        f" {result.repeated:,} papers repeated for it, {result.jobs_ended:,} reached their time limit",
+        f" {result.transient:,} transient, {counted(result.repairs, 'repair')};"
+        f" {counted(result.failed, 'paper')} failed",
+        f"utilization {result.worker_utilization:.1%}; {counted(result.jobs_died, 'job')} died,"
+        f" {counted(result.repeated, 'paper')} repeated for it,"
+        f" {result.jobs_ended:,} reached their time limit",
         *([f"cost {money(result.cost_usd)}"] if setup.usd_per_paper else []),
         f"simulated in {result.cpu_s:.1f} s of processor time, {result.peak_mb:.0f} MB",
     )

@@ -32,6 +32,8 @@ def usd(nano: float) -> float:
 
 def budget_words(amount: float) -> str:
     """USD in cents, or with four figures after the point where cents say little, or all nine."""
+    if not amount:
+        return "0"
     return f"{amount:.2f}" if amount >= 1 else f"{amount:.4f}" if amount >= 0.0001 else f"{amount:.9f}"
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, PositiveInt
 
+from handlers.counted import counted
 from handlers.domain.paper import PaperStatus
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
@@ -97,7 +98,7 @@ class CorpusCounts(Frozen):
             reasons = sorted(self.skipped.items(), key=lambda each: (-each[1], each[0]))
             why = ", ".join(f"{papers:,} {reason}" for reason, papers in reasons)
             parts.append(f"{sum(self.skipped.values()):,} skipped ({why})")
-        return f"{self.papers:,} papers: {', '.join(parts)}"
+        return f"{counted(self.papers, 'paper')}: {', '.join(parts)}"
 
 
 class PlanCorpus(CorpusCounts):

@@ -13,8 +13,9 @@ from handlers.errors import UsageError
 from handlers.planning import plan_file
 from handlers.planning.assumptions import Assumptions
 from handlers.ports import Backend, Ledger
+from handlers.reporting.budget_number import enough, wants_budget, with_number
 from handlers.reporting.projection import Line, Projection, Rest, project
-from handlers.runs.expectation import covered, enough
+from handlers.runs.expectation import covered
 from handlers.settings import Settings
 from handlers.state_paths import RUN_PLAN, run_folder
 
@@ -43,6 +44,15 @@ def budget_outlook(state: Backend, settings: Settings) -> str:
         f" take about ${whole}, so the run parks there; --budget {number} finishes it"
         f"{'' if plan is not None and plan.corpus.done else _less(state.ledger, record, settings)}"
     )
+
+
+def with_guessed_number(reason: str, state: Backend, settings: Settings) -> str:
+    """Why a run is parked, with the budget that finishes it where nothing was spent that could tell it."""
+    if not wants_budget(reason):
+        return reason
+    record, calls = state.ledger.run(settings.run_id), state.ledger.totals(settings.run_id).calls
+    projection = project(state.ledger.batch_figures(settings.run_id), _guess(record, settings))
+    return with_number(reason, calls.cost, calls.taken, projection)
 
 
 def _less(ledger: Ledger, record: RunRecord, settings: Settings) -> str:

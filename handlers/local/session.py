@@ -24,7 +24,7 @@ from handlers.counted import counted
 from handlers.domain.run import DEAR_HOURS, Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
-from handlers.local.budget_outlook import budget_outlook
+from handlers.local.budget_outlook import budget_outlook, with_guessed_number
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.preflight import refuse_forgotten, refuse_made_up
@@ -142,6 +142,8 @@ def final_report(settings: Settings, state: State, failure: str) -> RunReport:
         with suppress(sqlite3.Error):  # on a full disk the report alone must say it
             state.ledger.park(settings.run_id, Control("parked", failure, state.clock.now()))
     report = summarise(state, settings.run_id, is_alive=is_alive, detail=True)
+    reason = with_guessed_number(report.reason, state, settings)
+    report = report.model_copy(update={"reason": reason})
     from handlers.planning import plan_against_run as forecast  # with it comes all of planning
 
     report = forecast.with_forecast(report, run_folder(settings.state, settings.run_id))

@@ -15,8 +15,9 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from handlers.domain.fleet_tiers import CUSTOM, TIERS
 from handlers.domain.plan import PilotFigures
 from handlers.domain.value import Frozen
-from handlers.errors import UsageError, first_problem
+from handlers.errors import UsageError
 from handlers.planning.platform_limits import platform_limits
+from handlers.wrong_value import wrong_value
 
 Origin = str
 """Where a figure comes from: ``default``, ``corpus``, ``limits``, ``price``, ``pilot``, ``the API's headers,
@@ -166,7 +167,7 @@ class AssumptionsBuilder:
         try:
             assumptions = Assumptions(**self._values)
         except ValidationError as error:
-            raise UsageError(first_problem(error)) from None
+            raise UsageError(": ".join(wrong_value(error, Assumptions))) from None
         rates = assumptions.papers_per_worker_hour
         if rates == {}:
             raise UsageError("papers_per_worker_hour: no tier in it; give a number or tier → number")

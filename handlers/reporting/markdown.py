@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from handlers.counted import counted
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import markdown
 from handlers.reporting.tables import ReportTable, left_out, segments_told, tables
@@ -18,7 +19,8 @@ def _lines(report: RunReport) -> Iterator[str]:
     yield f"# Run {markdown(report.run_id)}: {report.state}"
     yield ""
     held = f", ${report.held_usd:,.4f} held" if report.held_usd else ""
-    yield f"{report.finished:,} of {report.papers:,} papers finished, ${report.spend_usd:,.4f} spent{held}."
+    papers = counted(report.papers, "paper")
+    yield f"{report.finished:,} of {papers} finished, ${report.spend_usd:,.4f} spent{held}."
     yield f"Model: {markdown(report.model)}. Started: {report.started_at or '-'}."
     if report.finished_at:
         yield f"Finished: {report.finished_at}."

@@ -82,7 +82,7 @@ class Progress:
         parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
         parts += [_outcomes(totals), _thoughts(live), self._lately(totals, now)]
         details = ", ".join(filter(None, parts))
-        count = f"{finished:,}/{finished + pending:,} papers"
+        count = f"{finished:,}/{counted(finished + pending, 'paper')}"
         if self._live is not None:
             self._live.draw([f"{bar(finished, finished + pending)} {count}", pace, details])
         else:

@@ -83,7 +83,7 @@ def key_metrics(report: RunReport) -> list[Row]:
         ("cost per finished paper", _per_paper(report)),
         *_expected(report),
         ("tokens", f"{tokens.prompt:,} prompt ({tokens.cached:,} cached), {tokens.completion:,} completion"),
-        ("reused / equal texts", f"{report.reused:,} / {report.same_as:,} papers without a call"),
+        ("reused / equal texts", f"{report.reused:,} / {counted(report.same_as, 'paper')} without a call"),
         ("queue", _queue(report)),
     ]
 
@@ -144,7 +144,7 @@ def latency(quantiles: Latency) -> str:
 def left_out(report: RunReport) -> str:
     """What the tables do not show, "" if nothing."""
     jobs = len(report.jobs) - _MOST_JOBS
-    return f"{jobs:,} earlier jobs are in the JSON report." if jobs > 0 else ""
+    return f"{counted(jobs, 'earlier job is', 'earlier jobs are')} in the JSON report." if jobs > 0 else ""
 
 
 def _spread(walls: list[float]) -> str:
@@ -153,7 +153,8 @@ def _spread(walls: list[float]) -> str:
     if len(walls) == 1:
         return f"{duration(walls[0])}, 1 job"
     middle = sorted(walls)[len(walls) // 2]
-    return f"{duration(min(walls))} to {duration(max(walls))}, median {duration(middle)}, {len(walls):,} jobs"
+    jobs = counted(len(walls), "job")
+    return f"{duration(min(walls))} to {duration(max(walls))}, median {duration(middle)}, {jobs}"
 
 
 def _cost(report: RunReport) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import SecretStr
 
+from handlers.counted import counted
 from handlers.domain.money import budget_words, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunTotals
 from handlers.errors import UsageError
 from handlers.ports import Ledger
+from handlers.reporting.budget_number import wants_budget, with_number
+from handlers.reporting.projection import project
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +157,11 @@ class Notifier:
             text = f"Run {run_id}: {share} is spent. {_progress(totals)}"
             yield Event("budget", f"budget-{budget}-{step}", run_id, text)
         if control.state == "parked":
-            yield _parked(run_id, control, totals)
+            reason = control.reason
+            if wants_budget(reason):
+                projection = project(ledger.batch_figures(run_id))
+                reason = with_number(reason, totals.calls.cost, totals.calls.taken, projection)
+            yield _parked(run_id, replace(control, reason=reason), totals)
 
 
 def _parked(run_id: str, control: Control, totals: RunTotals) -> Event:
@@ -173,7 +180,8 @@ def _progress(totals: RunTotals) -> str:
     counts = totals.counts
     finished = sum(counts[status] for status in TERMINAL)
     held = f", ${usd(totals.calls.held):.4f} held" if totals.calls.held else ""
+    papers = counted(finished + counts["pending"], "paper")
     return (
-        f"{finished:,} of {finished + counts['pending']:,} papers finished, {counts['flagged']:,} flagged, "
+        f"{finished:,} of {papers} finished, {counts['flagged']:,} flagged, "
         f"{counts['failed']:,} failed, ${usd(totals.calls.cost):.4f} spent{held}."
     )

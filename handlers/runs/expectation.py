@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from handlers.domain.job import JobRecord
-from handlers.domain.money import NANO, budget_words, usd
+from handlers.domain.money import usd
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.domain.run_report import RunExpectation
+from handlers.reporting.budget_number import enough
 from handlers.reporting.projection import Projection
-
-_SPARE, _SPARE_PAPERS = 0.05, 5
-"""Of what is left, or so many of its dearest papers: the next call must fit in at its dearest."""
-_LARGER = "run again with a larger --budget to go on"
 
 
 def expectation(
@@ -44,16 +40,6 @@ def covered(record: RunRecord, totals: RunTotals, projection: Projection, budget
     return round(min(1.0, (ended + paid) / max(1, record.papers)), 4)
 
 
-def enough(taken: int, projection: Projection) -> float:
-    """USD of a budget that finishes a run which took ``taken`` nano-USD so far: in cents, or four figures of
-    less than a dollar."""
-    rest = projection.rest
-    dearest = next((each.cost / each.papers for each in projection.sizes if each.papers), 0.0)
-    amount = (taken + rest.cost + max(_SPARE * rest.cost, _SPARE_PAPERS * dearest)) / NANO
-    step = 0.01 if amount >= 1 else 0.0001
-    return round(math.ceil(amount / step) * step, 4)
-
-
 def seconds_left(projection: Projection, live: Sequence[JobRecord]) -> float | None:
     """With the calls in flight at the jobs' last heartbeat; None if there are none."""
     in_flight = sum(job.stats.in_flight for job in live)
@@ -64,12 +50,3 @@ def seconds_left(projection: Projection, live: Sequence[JobRecord]) -> float | N
 
 def _share(part: float, other: float) -> float:
     return round(part / (part + other), 6) if part + other > 0 else 0.0
-
-
-def with_number(reason: str, expected: RunExpectation | None) -> str:
-    """Why a run is parked; where its budget is spent, with the one that finishes it."""
-    if expected is None or _LARGER not in reason:
-        return reason
-    number, whole = budget_words(expected.enough_usd), budget_words(expected.cost_usd)
-    said = f"run again with --budget {number} to finish it (all papers take about ${whole})"
-    return reason.replace(_LARGER, said)

@@ -107,4 +107,5 @@ def _stalled(activity: Activity) -> str:
 def _messages(queue: QueueCounts | None) -> str:
     if queue is None:
         return ""
-    return f"{queue.visible:,} messages wait and {queue.in_flight:,} are out in the queue; "
+    waits = counted(queue.visible, "message waits", "messages wait")
+    return f"{waits} and {queue.in_flight:,} out in the queue; "

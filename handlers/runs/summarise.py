@@ -24,8 +24,9 @@ from handlers.domain.run_report import (
     TokenCounts,
 )
 from handlers.ports import Backend, Ledger
+from handlers.reporting.budget_number import with_number
 from handlers.reporting.projection import project
-from handlers.runs.expectation import expectation, with_number
+from handlers.runs.expectation import expectation
 from handlers.runs.run_state import Activity, run_state
 from handlers.runs.sessions import IsAlive, WorkPeriod, job_end, work_periods
 
@@ -59,14 +60,14 @@ def summarise(
     state, reason = run_state(ledger.control(run_id), totals, activity)
     expected = None
     if totals.counts["pending"]:
-        expected = expectation(
-            record, totals, project(ledger.batch_figures(run_id)), list(filter(alive, jobs))
-        )
+        projection = project(ledger.batch_figures(run_id))
+        expected = expectation(record, totals, projection, list(filter(alive, jobs)))
+        reason = with_number(reason, totals.calls.cost, totals.calls.taken, projection)
     errors, checks, segments = _papers_by_class(ledger, run_id) if detail else (None, None, None)
     return RunReport(
         run_id=run_id,
         state=state,
-        reason=with_number(reason, expected),
+        reason=reason,
         outcome=sessions[-1].outcome if sessions else "",
         model=record.spec.model,
         reused=totals.reused,

@@ -89,7 +89,7 @@ def test_a_rate_as_one_number_holds_for_all_tiers(source: Path, tmp_path: Path) 
     ("text", "said"),
     [
         ('{"paper": 1}', "no assumption 'paper'"),
-        ('{"papers": 0}', "papers: Input should be greater than 0"),
+        ('{"papers": 0}', "papers: '0' is not allowed: give a number above 0"),
         ('{"papers_per_worker_hour": 0}', "papers_per_worker_hour: 0"),
         ("[1]", "an object wanted"),
         ("{", "cannot be read"),
@@ -109,7 +109,10 @@ def test_assumptions_that_cannot_be_are_refused_by_name(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--workers", 0], "workers: Input should be greater than or equal to 1 (flag --workers, "),
+        (
+            ["--workers", 0],
+            "from 1 to 1,000 or `auto` (flag --workers, ",
+        ),
         (["--workers", "some"], "(flag --workers, "),
         (["--budget", "0.002"], "no plan file is written, for no fleet is recommended"),
         (["--budget", "0.00001"], "give --budget 0.000"),

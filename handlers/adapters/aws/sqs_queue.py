@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws.clients import code_of, explained
+from handlers.counted import counted
 from handlers.domain.batch import DeadLetter, QueueCounts, QueueMessage
 from handlers.errors import PaperfleetError, UnavailableError, UsageError
 from handlers.ports import Clock
@@ -98,7 +99,7 @@ class SqsQueue:
 
     def _refused(self, failed: Sequence[Mapping[str, Any]]) -> str:
         return (
-            f"queue {self._url}: {len(failed)} messages were refused "
+            f"queue {self._url}: {counted(len(failed), 'message was', 'messages were')} refused "
             f"({failed[0].get('Code')}: {failed[0].get('Message', '')}); `paperfleet resume` sends them again"
         )
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 
 class Number(str):
-    """A number as it was typed: as text it keeps its digits."""
+    """A number as it was typed: as text it keeps its digits, and what is wrong with it has our words."""
+
+
+class WholeNumber(Number):
+    """One without a fraction."""
 
 
 _TAKES: dict[Any, str | None] = {
@@ -17,6 +22,7 @@ _TAKES: dict[Any, str | None] = {
     int: "<number>",
     float: "<number>",
     Number: "<number>",
+    WholeNumber: "<number>",
     str: "<text>",
 }
 """Type of a flag → what the help says that it takes."""
@@ -25,6 +31,19 @@ _TAKES: dict[Any, str | None] = {
 class WordedCommand(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return _worded(super().get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except BadParameter as error:
+            if type(error.__cause__).__name__ == "ValidationError":
+                from pydantic import ValidationError
+
+                from handlers.wrong_value import wrong_value
+
+                if isinstance(error.__cause__, ValidationError):
+                    error.message = wrong_value(error.__cause__)[1]
+            raise
 
 
 class WordedGroup(TyperGroup):

@@ -13,9 +13,10 @@ import typer
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 
-from handlers.cli.flags.help_words import Number, WordedCommand
-from handlers.errors import UsageError, problem_of
+from handlers.cli.flags.help_words import Number, WholeNumber, WordedCommand
+from handlers.errors import UsageError
 from handlers.settings import settings_of
+from handlers.wrong_value import wrong_value
 
 Command = Callable[..., None]
 Model = TypeVar("Model", bound=BaseModel)
@@ -44,7 +45,7 @@ def flag_of(name: str, field: FieldInfo, kind: Any) -> inspect.Parameter:
     panel = extra.get("panel")
     option = typer.Option(
         switch or long,
-        parser=Number if kind is Number else None,
+        parser=kind if kind in (Number, WholeNumber) else None,
         help=f"{field.description}{_default(field.get_default(), switch)}",
         rich_help_panel=str(panel) if panel else None,
     )
@@ -61,7 +62,7 @@ def parsed(model: type[Model], values: Mapping[str, Any]) -> Model:
     try:
         return model(**{name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
-        place, reason = problem_of(error)
+        place, reason = wrong_value(error, model)
         flag = "--" + place.partition(".")[0].replace("_", "-") if place else "flags"
         raise UsageError(f"{flag}: {reason}") from error
 
@@ -87,12 +88,16 @@ def _signed(command: Command, flags: list[inspect.Parameter]) -> Command:
 
 
 def _kind(setting: FieldInfo) -> Any:
-    """int, float or Path where a setting takes nothing else besides None; a number that keeps its digits for
-    amounts of money and for what reads text in its own way (``5%``); text otherwise."""
+    """Path where a setting takes nothing else besides None; a number as it was typed, which the setting reads
+    and refuses in its own words, for numbers and for what reads text in its own way (``5%``); text otherwise.
+    """
     kinds = [each for each in get_args(setting.annotation) or (setting.annotation,) if each is not type(None)]
-    if kinds[0] is Decimal or any(isinstance(each, BeforeValidator) for each in setting.metadata):
+    read = [*setting.metadata, *getattr(kinds[0], "__metadata__", ())]
+    if len(kinds) == 1 and any(isinstance(each, BeforeValidator) for each in read):
         return Number
-    return kinds[0] if kinds[0] in (int, float, Path) and len(kinds) == 1 else str
+    if len(kinds) > 1:
+        return str
+    return {int: WholeNumber, float: Number, Decimal: Number, Path: Path}.get(kinds[0], str)
 
 
 def _text_kind(field: FieldInfo) -> Any:

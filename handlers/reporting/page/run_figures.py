@@ -164,7 +164,7 @@ def _errors(report: RunReport) -> Figure | None:
 def _checks(report: RunReport, survey: Survey) -> Figure | None:
     says = (
         "Flagged papers by the check that refused them; one paper may have failed several. "
-        f"Shares are of the run's {report.papers:,} papers."
+        f"Shares are of the run's {counted(report.papers, 'paper')}."
     )
     chart = _ranking(survey.flagged, ("papers", report.papers), LIGHT["flagged"], says)
     return Figure("checks", "Flagged papers by failed check", says, *chart) if chart else None

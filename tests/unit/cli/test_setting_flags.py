@@ -81,7 +81,7 @@ def test_a_command_whose_settings_have_no_place_in_it_is_seen_when_it_is_made() 
 
 def test_a_wrong_value_is_told_by_the_name_of_its_flag() -> None:
     assert parsed(_Fields, {"speed": "3", "loud": None}).speed == 3
-    with pytest.raises(UsageError, match=r"^--speed: Input should be greater than 0$"):
+    with pytest.raises(UsageError, match=r"^--speed: '0' is not allowed: give a number above 0$"):
         parsed(_Fields, {"speed": "0"})
 
 

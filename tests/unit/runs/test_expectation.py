@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -15,13 +16,14 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.job import JobStats
-from handlers.domain.money import NanoUsd
+from handlers.domain.money import NanoUsd, budget_words
 from handlers.domain.run import Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError
-from handlers.local.budget_outlook import budget_outlook
+from handlers.local.budget_outlook import budget_outlook, with_guessed_number
 from handlers.planning import plan_file
 from handlers.reporting.progress import Progress
+from handlers.reporting.webhook import Event, Notifier, SentEventsFolder
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.runs.summarise import summarise
 from handlers.settings import load_settings
@@ -73,6 +75,33 @@ def test_heavy_papers_that_went_first_say_what_the_lighter_ones_will_cost(ledger
     assert expected.cost_usd == pytest.approx(0.60)
     assert (expected.papers, expected.covered, expected.wall_s) == (15, None, None)
     assert expected.worked == pytest.approx(45 / 60)
+
+
+def test_a_parked_run_names_the_budget_that_finishes_it_to_whoever_is_told(
+    ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    settle(ledger, "a", 10, 4)
+    settle(ledger, "b", 5, 1)
+    reason = "budget_spent: too little is left; run again with a larger --budget to go on"
+    ledger.set_control(RUN, Control("parked", reason, 1.0))
+    heard: list[Event] = []
+    Notifier(heard.append, SentEventsFolder(tmp_path / "told"), session_id="s1").update(ledger, RUN)
+    assert "run again with --budget 0.6500 to finish it" in told(ledger).reason
+    assert "run again with --budget 0.6500 to finish it" in heard[-1].text
+    ledger.set_control(RUN, Control("parked", "http_402: no credit", 2.0))
+    assert told(ledger).reason == "http_402: no credit"
+
+
+def test_a_run_that_spent_nothing_is_told_a_budget_by_its_prices(
+    ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    reason = "budget_spent: too little is left; run again with a larger --budget to go on"
+    settings = load_settings(state=tmp_path, run_id=RUN, price_in="1", price_out="2")
+    backend = values.backend(ledger=ledger, clock=FakeClock(1000.0))
+    assert re.search(r"with --budget \d+\.\d+ to finish it", with_guessed_number(reason, backend, settings))
+    free = load_settings(state=tmp_path, run_id=RUN)
+    assert with_guessed_number(reason, backend, free) == reason, "nobody knows what the model costs"
+    assert budget_words(0) == "0"
 
 
 def test_the_time_left_is_that_of_papers_that_need_a_call(ledger: SqliteLedger) -> None:
