@@ -90,8 +90,10 @@ class OpenPaper:
         elif self._frame is None:
             paper = self._pending.paper
             self._frame = dict(self._task.frame(paper, self._results))
-            self._put(FRAME, frame=self._frame)
-            self._ask_all(self._task.rest(paper, self._frame))
+            works = self._task.rest(paper, self._frame)
+            if works:
+                self._put(FRAME, frame=self._frame)
+            self._ask_all(works)
         else:
             self._end(self._joined())
 
