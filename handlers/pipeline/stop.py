@@ -65,10 +65,13 @@ class Deadline:
         """``margin`` is the seconds kept for the last commit."""
         self._margin = margin
         self._remaining: Callable[[], float] = lambda: math.inf
+        self.reached = False
+        """Whether a call was put off for it."""
 
     def use(self, remaining: Callable[[], float]) -> None:
         """``remaining`` gives the seconds that the platform leaves this invocation."""
         self._remaining = remaining
+        self.reached = False
 
     def timeout(self, call_timeout: float, usual_latency: float) -> float:
         """Seconds for a call that starts now; StoppedError if it would probably be cut off.
@@ -76,6 +79,7 @@ class Deadline:
         ``usual_latency`` is a high quantile of the calls seen so far (0 before the first).
         """
         if self.is_near(call_timeout, usual_latency):
+            self.reached = True
             raise StoppedError("deadline")
         return min(call_timeout, self._remaining() - self._margin)
 
