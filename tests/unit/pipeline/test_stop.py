@@ -127,3 +127,15 @@ def test_an_api_that_takes_connections_and_lets_every_call_starve_is_hopeless() 
             breaker.failed()
         clock.advance(31)
         assert breaker.hopeless
+
+
+def test_a_deadline_that_put_off_one_call_is_remembered_until_the_next_invocation() -> None:
+    deadline = Deadline()
+    deadline.use(lambda: 10.0)
+    assert deadline.timeout(60, usual_latency=1) == 9
+    assert not deadline.reached
+    with pytest.raises(StoppedError):
+        deadline.timeout(60, usual_latency=20)
+    assert deadline.reached
+    deadline.use(lambda: 900.0)
+    assert not deadline.reached
