@@ -34,8 +34,9 @@ from handlers.pipeline.heartbeat import Heartbeat
 from handlers.pipeline.pace import EMBEDDED
 from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Backend, BatchQueue, Ledger, ObjectStore
+from handlers.ports import Backend, BatchQueue, Ledger, ObjectStore, Task
 from handlers.runs.submit import RunRequest, queue_entry, submit_run
+from handlers.tasks.translation.passages.body_segments import BODY_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.command import chinese_paper
 from tests.builders.fakes import FakeClock
@@ -45,6 +46,8 @@ from tests.faults.one_thread import PRICE, Answer, Api, AtOnce, Inline, Unheld
 from tests.faults.oracle import Oracle, Recording, Watched
 from tests.faults.seven_promises import Standing, standing_of
 
+_PASSAGE = 10
+"""Abstracts that make one."""
 _NUMBER = re.compile(r"第(\d+)组样品")
 
 
@@ -61,10 +64,11 @@ class SmallFleet:
         clock: FakeClock,
         papers: int = 7,
         paragraphs: int = 0,
+        task_of: Callable[[RunSpec], Task] = TranslateTask,
     ) -> None:
-        """``paragraphs``: of each body; without any, papers are their abstracts."""
+        """``paragraphs``: of each body, each a passage; without any, papers are their abstracts."""
         self.clock = clock
-        self._task_of = ParagraphTask if paragraphs else TranslateTask
+        self._task_of = task_of
         self._full_text = bool(paragraphs)
         self.oracle = Oracle()
         self.raw, self.store = ledger, Recording(store, self.oracle)
@@ -91,7 +95,8 @@ class SmallFleet:
         for paper in made if paragraphs else ():
             number = _NUMBER.search(paper["abstract"])
             paper["keywords"] = [number and number[0]]
-            texts = [chinese_paper(1000 * n, chance)["abstract"] for n in range(1, paragraphs + 1)]
+            length = 1 if self._task_of is ParagraphTask else _PASSAGE
+            texts = [chinese_paper(1000 * n, chance)["abstract"] * length for n in range(1, paragraphs + 1)]
             paper["body"] = "\n\n".join(_NUMBER.sub(number[0], text) for text in texts)
         made.append({**made[0], "id": "twin"})
         made.append({"id": "english", "title": "An English title", "abstract": "Done.", "language": "en"})
@@ -118,6 +123,7 @@ class SmallFleet:
         fixed = {
             "corpus_sha256": self.found.sha256, "corpus": self.found.key, "prompt_version": "p",
             "model": "model-a", "masking_version": "1", "batch_papers": 15, "full_text": self._full_text,
+            "body_version": BODY_VERSION if self._full_text else None,
         }  # fmt: skip
         spec = RunSpec.model_validate(fixed | changes)
         see = (process or Process()).sees

@@ -27,6 +27,7 @@ from handlers.local.merge import merge_state, runs_of
 from handlers.runs import control
 from tests.builders.fakes import FakeClock
 from tests.builders.local_aws import LocalAws, moto_server, name_of
+from tests.builders.paragraph_task import ParagraphTask
 from tests.faults import seven_promises
 from tests.faults.crashing import SUBMITTING, WORKING, Point, Process
 from tests.faults.one_thread import Answer
@@ -56,7 +57,7 @@ class Promises(RuleBasedStateMachine):
     """One thread plays all processes; they meet in ledger, queue and store."""
 
     fleet: SmallFleet
-    corpus: ClassVar[dict[str, int]] = {}
+    corpus: ClassVar[dict[str, Any]] = {}
     state: Path | None = None
     """The state folder, where there is one."""
     checkpoint: Path | None = None
@@ -328,7 +329,13 @@ class PromisesOnAws(Promises):
 class PromisesOfPassages(Promises):
     """The same with whole papers, which are worked on by their passages."""
 
-    corpus: ClassVar[dict[str, int]] = {"papers": 3, "paragraphs": 3}
+    corpus: ClassVar[dict[str, Any]] = {"papers": 3, "paragraphs": 3, "task_of": ParagraphTask}
+
+
+class PromisesOfBodies(Promises):
+    """With what translates them."""
+
+    corpus: ClassVar[dict[str, Any]] = {"papers": 2, "paragraphs": 3}
 
 
 TestPromises = Promises.TestCase
@@ -337,6 +344,16 @@ TestPromises.settings = settings(EVERYWHERE, max_examples=40, stateful_step_coun
 
 TestPromisesOfPassages = PromisesOfPassages.TestCase
 TestPromisesOfPassages.settings = settings(EVERYWHERE, max_examples=15, stateful_step_count=20)
+
+
+@pytest.mark.slow
+class TestManyStoriesOfPassages(PromisesOfPassages.TestCase):  # type: ignore[name-defined, misc]
+    settings = settings(EVERYWHERE, max_examples=60, stateful_step_count=40)
+
+
+@pytest.mark.slow
+class TestManyStoriesOfBodies(PromisesOfBodies.TestCase):  # type: ignore[name-defined, misc]
+    settings = settings(EVERYWHERE, max_examples=20, stateful_step_count=30)
 
 
 @pytest.mark.slow

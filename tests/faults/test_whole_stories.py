@@ -14,6 +14,7 @@ from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.runs import control
+from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.fakes import FakeClock
 from tests.builders.paragraph_task import ParagraphTask
 from tests.faults.crashing import Point
@@ -29,12 +30,15 @@ Fleets = Callable[..., SmallFleet]
 def fleets(tmp_path: Path) -> Iterator[Fleets]:
     made: list[SmallFleet] = []
 
-    def make(papers: int = 1, paragraphs: int = 3, **submitted: Any) -> SmallFleet:
+    def make(
+        papers: int = 1, paragraphs: int = 3, task_of: Any = ParagraphTask, **submitted: Any
+    ) -> SmallFleet:
         """A paper is asked by its head, its terms, and each paragraph, in this order."""
         clock = FakeClock()
         ledger, store = SqliteLedger(tmp_path / "ledger.sqlite3"), FileStore(tmp_path)
         fleet = SmallFleet(
             tmp_path, ledger=ledger, store=store, clock=clock, papers=papers, paragraphs=paragraphs,
+            task_of=task_of,
             queue_of=lambda name: SqliteQueue(tmp_path / "queue.sqlite3", name, clock, max_receives=3),
         )  # fmt: skip
         fleet.submit("first", **submitted)
@@ -246,7 +250,7 @@ def test_a_budget_stops_a_paper_between_two_passages(fleets: Fleets) -> None:
 
 def test_a_head_that_was_paid_without_its_body_is_taken_over(fleets: Fleets) -> None:
     fleet = fleets()
-    fleet.submit("bare", full_text=False)
+    fleet.submit("bare", full_text=False, body_version=None)
     fleet.work("bare")
     assert (line(fleet, "bare").status, fleet.api.calls) == ("done", 1)
     finish(fleet)
@@ -267,3 +271,12 @@ def test_a_whole_paper_is_taken_over_by_a_later_run(fleets: Fleets) -> None:
         line(fleet).coverage,
         line(fleet).ends,
     )
+
+
+@pytest.mark.parametrize("answered", range(5))
+def test_a_translated_body_goes_on_after_any_of_its_calls(fleets: Fleets, answered: int) -> None:
+    fleet = fleets(task_of=TranslateTask)
+    fleet.work("first", ["ok"] * answered + ["no_key"])
+    finish(fleet)
+    assert (line(fleet).status, fleet.api.calls) == ("done", 5 + 1)
+    assert line(fleet).behind.ok == 5

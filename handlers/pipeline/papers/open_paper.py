@@ -22,8 +22,8 @@ from handlers.ports import PassageWork, WholePaperTask
 
 logger = logging.getLogger(__name__)
 
-_PASSAGE = 1000.0
-"""Tokens of a passage of the body, about."""
+_PASSAGE, _PER_PASSAGE = 1000.0, 1500.0
+"""Tokens of a passage, about, and of the body for each of them: a third of it and more is kept."""
 
 
 class OpenPaper:
@@ -69,7 +69,7 @@ class OpenPaper:
     def begin(self, or_else: Callable[[], None]) -> None:
         """Hand it to the pool, which comes to hear of the passages that will follow. ``or_else``: what a
         worker does with a paper that is not whole."""
-        self._expect(1 + round(self._body / _PASSAGE))
+        self._expect(1 + round(self._body / _PER_PASSAGE))
         self._pool.submit(partial(self._guarded, partial(self._first_stage, or_else)), seconds=self._way)
 
     def _first_stage(self, or_else: Callable[[], None]) -> None:
@@ -90,8 +90,10 @@ class OpenPaper:
         elif self._frame is None:
             paper = self._pending.paper
             self._frame = dict(self._task.frame(paper, self._results))
-            self._put(FRAME, frame=self._frame)
-            self._ask_all(self._task.rest(paper, self._frame))
+            works = self._task.rest(paper, self._frame)
+            if works:
+                self._put(FRAME, frame=self._frame)
+            self._ask_all(works)
         else:
             self._end(self._joined())
 

@@ -48,3 +48,22 @@ def test_without_any_thread_nothing_is_taken(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(RuntimeError, match="thread"):
         pool.submit(lambda: None)
     assert pool.backlog == 0
+
+
+def test_enough_is_a_quarter_of_the_workers_or_two_rounds_of_them_where_more_will_follow() -> None:
+    pool, go = WorkerPool(4), threading.Event()
+    for _ in range(4):
+        pool.submit(lambda: go.wait(10) and None)
+    while pool.backlog:
+        threading.Event().wait(0.001)
+    assert not pool.has_enough
+    pool.submit(lambda: None)
+    assert pool.has_enough
+    pool.expect(6)
+    assert (pool.backlog, pool.has_enough) == (7, False)
+    pool.expect(1)
+    assert pool.has_enough
+    pool.expect(-7)
+    assert (pool.backlog, pool.has_enough) == (1, False)
+    go.set()
+    pool.close()
