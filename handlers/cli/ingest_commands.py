@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
@@ -96,8 +97,8 @@ def try_paper(
     paper = _find(result, paper_id)
     from handlers.local.trial import Trial  # most of the package
 
-    with endpoint(settings, console) as ready:
-        Trial(ready, result).show(paper, passage)
+    with endpoint(settings, console) as ready, closing(Trial(ready, result)) as trial:
+        trial.show(paper, passage)
 
 
 def _find(corpus: IngestResult, paper_id: str) -> Paper:

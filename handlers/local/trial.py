@@ -44,6 +44,9 @@ class Trial:
         self._cost = 0
         self._is_silent = False
 
+    def close(self) -> None:
+        self._model.close()
+
     def show(self, paper: Paper, passage: str | None = None) -> None:
         """``passage``: key of the one to ask for, of a whole paper. UsageError if it has none such."""
         if (reason := self._task.skip_reason(paper)) is not None:
