@@ -14,6 +14,7 @@ from handlers.reporting.page.figure import Figure, percent, seconds, usd
 from handlers.reporting.page.figures_over_time import slots, spend, throughput, time_axis
 from handlers.reporting.page.palette import LIGHT
 from handlers.reporting.page.survey import Survey, cost_bucket_usd
+from handlers.reporting.plain import plain
 from handlers.reporting.tables import segments_told
 
 _STATUSES: tuple[PaperStatus, ...] = ("done", "flagged", "failed", "skipped", "pending")
@@ -54,7 +55,7 @@ def _bodies(report: RunReport) -> Figure | None:
     found = report.segments
     if found is None:
         return None
-    kept = {f"kept: {rule.replace('_', ' ')}": count for rule, count in found.rules.items()}
+    kept = {f"kept: {plain(rule).replace('_', ' ')}": count for rule, count in found.rules.items()}
     counts = {"translated": found.translated, **kept, "refused": found.flagged, "failed": found.failed}
     colours = {
         "translated": LIGHT["done"],
@@ -65,7 +66,9 @@ def _bodies(report: RunReport) -> Figure | None:
     rows = [_bar(name, count, sum(counts.values())) for name, count in counts.items()]
     says = f"{segments_told(report)}. A kept block is passed through byte for byte, by its rule."
     chart = in_html(lambda pen: pen.bars(rows, colours=colours, title="segments and blocks"), says)
-    notes = {f"odd in the source: {name.replace('_', ' ')}": count for name, count in found.notes.items()}
+    notes = {
+        f"odd in the source: {plain(name).replace('_', ' ')}": count for name, count in found.notes.items()
+    }
     cells = tuple((name, f"{count:,}") for name, count in (counts | notes).items())
     return Figure("bodies", "Whole papers", says, chart, ("what", "count"), cells)
 
@@ -178,6 +181,7 @@ def _ranking(
     if not counts:
         return None
     what, whole = of
+    counts = {plain(name): count for name, count in counts.items()}  # a chart takes no line separator
     rows = [_bar(name, count, whole) for name, count in list(counts.items())[:_MOST_BARS]]
     chart = in_html(lambda pen: pen.bars(rows, colours=dict.fromkeys(counts, colour), title=what), says)
     return chart, ("class", what, "share"), tuple(_counted(name, n, whole) for name, n in counts.items())
