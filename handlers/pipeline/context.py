@@ -138,9 +138,8 @@ class RunContext:
 
     @property
     def out_of_time(self) -> bool:
-        """True when no call fits any more before the deadline of this invocation, or one did not fit."""
-        deadline = self.job.deadline
-        return deadline.reached or deadline.is_near(self.job.call_timeout, self.meter.usual_latency)
+        """True when no call fits any more before the deadline of this invocation."""
+        return self.job.deadline.is_near(self.job.call_timeout, self.meter.usual_latency)
 
     def call_seconds(self) -> float:
         """Seconds that a call may take which starts now; StoppedError if none fits."""

@@ -71,15 +71,12 @@ class Deadline:
         self._remaining: Callable[[], float] = lambda: math.inf
         self.invocation = math.inf
         """Seconds that the platform gave this invocation, if another follows it."""
-        self.reached = False
-        """Whether a call was put off for it."""
 
     def use(self, remaining: Callable[[], float], *, fresh: bool = False) -> None:
         """``remaining`` gives the seconds that the platform leaves this invocation. ``fresh``: it begins now,
         and another one follows; else its end is the session's."""
         self._remaining = remaining
         self.invocation = remaining() if fresh else math.inf
-        self.reached = False
 
     def timeout(self, call_timeout: float, usual_latency: float) -> float:
         """Seconds for a call that starts now; StoppedError if it would probably be cut off.
@@ -87,7 +84,6 @@ class Deadline:
         ``usual_latency`` is a high quantile of the calls seen so far (0 before the first).
         """
         if self.is_near(call_timeout, usual_latency):
-            self.reached = True
             raise StoppedError("deadline")
         return min(call_timeout, self._remaining() - self._margin)
 

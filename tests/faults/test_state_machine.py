@@ -343,7 +343,7 @@ TestPromises.settings = settings(EVERYWHERE, max_examples=40, stateful_step_coun
 
 
 TestPromisesOfPassages = PromisesOfPassages.TestCase
-TestPromisesOfPassages.settings = settings(EVERYWHERE, max_examples=15, stateful_step_count=20)
+TestPromisesOfPassages.settings = settings(EVERYWHERE, max_examples=8, stateful_step_count=20)
 
 
 @pytest.mark.slow

@@ -21,7 +21,6 @@ from handlers.llm.limits.limiter import Limiter
 from handlers.llm.prices.tariff import ModelTariff
 from handlers.model_server.canned import Filler
 from handlers.model_server.content import compose
-from handlers.pipeline.batch_runner import Delivery
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.job_runner import Job, JobSize
@@ -90,7 +89,7 @@ class Threads:
 
         job = Job(shared, context, JobSize(workers))
         for message in self.backend.queue.receive(limit=1, visibility=600):
-            job.run([Delivery(message.id, message.receipt, message.body, message.receives)], lambda: 900.0)
+            job.run([message], lambda: 900.0)
         job.close("finished")
         return job
 

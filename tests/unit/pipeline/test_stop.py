@@ -185,15 +185,3 @@ def test_a_sessions_end_is_no_fresh_invocations() -> None:
     assert deadline.is_near(60, 30)
     deadline.use(lambda: 20.0, fresh=True)
     assert not deadline.is_near(60, 30)
-
-
-def test_a_deadline_that_put_off_one_call_is_remembered_until_the_next_invocation() -> None:
-    deadline = Deadline()
-    deadline.use(lambda: 10.0)
-    assert deadline.timeout(60, usual_latency=1) == 9
-    assert not deadline.reached
-    with pytest.raises(StoppedError):
-        deadline.timeout(60, usual_latency=20)
-    assert deadline.reached
-    deadline.use(lambda: 900.0)
-    assert not deadline.reached
