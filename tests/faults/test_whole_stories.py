@@ -242,7 +242,7 @@ def test_a_paper_of_many_jobs_is_never_blamed_for_their_deadlines(fleets: Fleets
 
 def test_a_budget_stops_a_paper_between_two_passages(fleets: Fleets) -> None:
     fleet = fleets(budget=1)
-    for budget in range(8 * CALL, 48 * CALL, 8 * CALL):
+    for budget in (8 * CALL, 40 * CALL, 48 * CALL, 90 * CALL):
         fleet.submit("first", budget=budget)
         fleet.work("first")
         fleet.clock.advance(200)
