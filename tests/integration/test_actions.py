@@ -488,6 +488,31 @@ def test_a_whole_paper_goes_on_over_sessions_of_which_one_is_killed(actions: Act
     assert ran.report["spend_nano_usd"] >= bill["bill_nano_usd"]
 
 
+def test_a_flagged_paper_s_refused_passages_alone_are_asked_again_in_a_later_session(
+    actions: Actions,
+) -> None:
+    whole_papers(actions.source, 1, paragraphs=40)
+    actions.server.control(source_left=0.6)
+    said = {"PAPERFLEET_FULL_TEXT": "true", "PAPERFLEET_MAX_FAILED": "100%"}
+    for session, flags in enumerate(((), ("--retry", "flagged"))):
+        before = actions.server.stats()["requests"]
+        assert actions.plan("--budget", "1", *flags, jobs=1, **said).code == 0
+        assert actions.begin(1).code == 0
+        while actions.outputs["more"] == "true":
+            actions.work(1, **said)
+        report = actions.collect().report
+        asked = actions.server.stats()["requests"] - before
+        if session == 0:
+            assert report["counts"]["flagged"] == 1
+            refused = report["segments"]["flagged"]
+            assert 0 < refused < 12
+        actions.server.control(source_left=0.0)
+        actions.next_run()
+    assert report["counts"]["done"] == 1
+    assert 0 < asked <= 2 * refused
+    assert report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"]
+
+
 @pytest.mark.parametrize("name", ["corpus", "glossary"])
 @pytest.mark.parametrize("hostile", ["/proc/self/environ", "../secret.csv", "link.csv"])
 def test_no_input_names_a_file_of_the_runner(actions: Actions, name: str, hostile: str) -> None:
