@@ -95,6 +95,11 @@ class Actions:
         self.save(self.job_folder(job), f"paperfleet-job-{self.attempt}-{job}-{slot}")
         return ran
 
+    def audit(self) -> Ran:
+        """Of the newest collected state."""
+        states = [folder for folder in self.folder.glob("state-*") if not folder.name.endswith("-plan")]
+        return paperfleet("audit", "--state", max(states, key=lambda folder: folder.name))
+
     def collect(self, *flags: object, **changes: str) -> Ran:
         state = self.folder / f"state-{self.run_id}-{self.attempt}"
         results = self.folder / f"results-{self.run_id}-{self.attempt}"
@@ -485,6 +490,7 @@ def test_a_whole_paper_goes_on_over_sessions_of_which_one_is_killed(actions: Act
     bill = actions.server.stats()
     assert ran.report["counts"]["done"] == 1, ran.report
     assert bill["duplicates"] <= 2 * 2, "in flight with two workers, and not saved yet"
+    assert actions.audit().code == 0
     assert ran.report["spend_nano_usd"] >= bill["bill_nano_usd"]
 
 
@@ -510,6 +516,7 @@ def test_a_flagged_paper_s_refused_passages_alone_are_asked_again_in_a_later_ses
         actions.next_run()
     assert report["counts"]["done"] == 1
     assert 0 < asked <= 2 * refused
+    assert actions.audit().code == 0
     assert report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"]
 
 
