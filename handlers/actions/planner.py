@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from handlers.actions.environment import GitHubEnvironment
@@ -18,7 +19,7 @@ from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper
 from handlers.domain.call import ChatRequest
 from handlers.domain.money import NanoUsd, Price, budget_words, usd
-from handlers.domain.paper import TERMINAL
+from handlers.domain.paper import TERMINAL, Paper
 from handlers.domain.run import Control, RunRecord, SessionRecord
 from handlers.llm.prices.pricing import worst_cost
 from handlers.planning.plan_request import PlanBasis
@@ -28,6 +29,8 @@ from handlers.settings import Settings
 from handlers.state_paths import SESSIONS, run_folder
 
 RESULT_SUFFIX = ".result.json"
+_LOOKED_AT = 20
+"""Papers at most whose calls are reckoned: one that is skipped or too long asks nothing."""
 
 
 @dataclass(frozen=True)
@@ -185,21 +188,25 @@ class Planner:
 
 
 def reservation(adapters: State, record: RunRecord, price: Price) -> NanoUsd:
-    """What the next call may cost: the dearest one of the first pending paper of the heaviest batch; 0 if no
-    paper is pending."""
-    heaviest = max(
-        adapters.ledger.unfinished_batches(record.run_id), key=lambda batch: batch.tokens, default=None
-    )
-    if heaviest is None:
-        return NanoUsd(0)
-    rows = adapters.ledger.paper_rows(record.run_id, heaviest.ids)
-    for (offset, length), paper_id in zip(heaviest.ranges, heaviest.ids, strict=True):
-        if paper_id not in rows or rows[paper_id].status not in TERMINAL:
-            paper = read_paper(adapters.store.read(heaviest.corpus, offset, length), paper_id)
-            task = wiring.task_of(record.spec)
-            asked = task.requests(paper) if record.spec.full_text else [task.first_request(paper)]
-            return max((_worst(request, price) for request in asked), default=NanoUsd(0))
+    """What the next call may cost: the dearest one of the heaviest pending paper that asks anything. 0 if
+    none of the first few does."""
+    task, full_text = wiring.task_of(record.spec), record.spec.full_text
+    for paper in islice(_pending(adapters, record.run_id), _LOOKED_AT):
+        if full_text and task.skip_reason(paper):
+            continue
+        asked = task.requests(paper) if full_text else [task.first_request(paper)]
+        if dearest := max((_worst(request, price) for request in asked), default=0):
+            return NanoUsd(dearest)
     return NanoUsd(0)
+
+
+def _pending(adapters: State, run_id: str) -> Iterator[Paper]:
+    """The heaviest first."""
+    for batch in adapters.ledger.unfinished_batches(run_id):
+        rows = adapters.ledger.paper_rows(run_id, batch.ids)
+        for (offset, length), paper_id in zip(batch.ranges, batch.ids, strict=True):
+            if paper_id not in rows or rows[paper_id].status not in TERMINAL:
+                yield read_paper(adapters.store.read(batch.corpus, offset, length), paper_id)
 
 
 def _worst(request: ChatRequest, price: Price) -> NanoUsd:

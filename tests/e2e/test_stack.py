@@ -11,7 +11,7 @@ import pytest
 
 from handlers.model_server import RunningServer, ServerSettings, start
 from tests.builders.cloudformation import as_list
-from tests.builders.command import corpus, lines, until
+from tests.builders.command import corpus, lines, until, whole_papers
 from tests.e2e.environments import ROOT
 from tests.e2e.stack import NAME, Stack, deploy, deploy_beside, ministack
 
@@ -109,6 +109,28 @@ def test_three_hundred_papers_end_once_and_the_ledger_equals_the_bill(
     _exported(stack, tmp_path, 300)
     listed = stack.command("redrive", "--run-id", "main", "--list")
     assert "no batch message of version 1" in listed.out + listed.err
+
+
+def test_a_whole_paper_goes_on_in_the_next_invocation_and_is_paid_once(
+    stack: Stack, server: RunningServer, tmp_path: Path
+) -> None:
+    """A call takes so long that an invocation has time for two or three of each worker."""
+    before = server.stats()
+    server.control(latency=3)
+    source = whole_papers(tmp_path / "whole.jsonl", 1, paragraphs=120)
+    ran = stack.command(
+        "shard", source, "--full-text", "--run-id", "whole", "--model", MODEL, "--state", tmp_path / "state"
+    )
+    assert ran.code == 0, ran.err
+    report = stack.finished("whole", seconds=8 * FUNCTION_SECONDS)
+    bill = server.stats()
+    assert report["counts"]["done"] == 1
+    assert report["wall_s"] > FUNCTION_SECONDS
+    assert bill["duplicates"] == before["duplicates"], "no passage is paid twice"
+    assert report["spend_nano_usd"] == bill["bill_nano_usd"] - before["bill_nano_usd"]
+    assert report["calls"]["sent"] == bill["requests"] - before["requests"] > 60
+    assert stack.dead() == 0
+    assert stack.command("audit", "--run-id", "whole").code == 0
 
 
 def _quiet(server: RunningServer) -> bool:

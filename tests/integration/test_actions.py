@@ -95,6 +95,11 @@ class Actions:
         self.save(self.job_folder(job), f"paperfleet-job-{self.attempt}-{job}-{slot}")
         return ran
 
+    def audit(self) -> Ran:
+        """Of the newest collected state."""
+        states = [folder for folder in self.folder.glob("state-*") if not folder.name.endswith("-plan")]
+        return paperfleet("audit", "--state", max(states, key=lambda folder: folder.name))
+
     def collect(self, *flags: object, **changes: str) -> Ran:
         state = self.folder / f"state-{self.run_id}-{self.attempt}"
         results = self.folder / f"results-{self.run_id}-{self.attempt}"
@@ -485,7 +490,34 @@ def test_a_whole_paper_goes_on_over_sessions_of_which_one_is_killed(actions: Act
     bill = actions.server.stats()
     assert ran.report["counts"]["done"] == 1, ran.report
     assert bill["duplicates"] <= 2 * 2, "in flight with two workers, and not saved yet"
+    assert actions.audit().code == 0
     assert ran.report["spend_nano_usd"] >= bill["bill_nano_usd"]
+
+
+def test_a_flagged_paper_s_refused_passages_alone_are_asked_again_in_a_later_session(
+    actions: Actions,
+) -> None:
+    whole_papers(actions.source, 1, paragraphs=40)
+    actions.server.control(source_left=0.6)
+    said = {"PAPERFLEET_FULL_TEXT": "true", "PAPERFLEET_MAX_FAILED": "100%"}
+    for session, flags in enumerate(((), ("--retry", "flagged"))):
+        before = actions.server.stats()["requests"]
+        assert actions.plan("--budget", "1", *flags, jobs=1, **said).code == 0
+        assert actions.begin(1).code == 0
+        while actions.outputs["more"] == "true":
+            actions.work(1, **said)
+        report = actions.collect().report
+        asked = actions.server.stats()["requests"] - before
+        if session == 0:
+            assert report["counts"]["flagged"] == 1
+            refused = report["segments"]["flagged"]
+            assert 0 < refused < 12
+        actions.server.control(source_left=0.0)
+        actions.next_run()
+    assert report["counts"]["done"] == 1
+    assert 0 < asked <= 2 * refused
+    assert actions.audit().code == 0
+    assert report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"]
 
 
 @pytest.mark.parametrize("name", ["corpus", "glossary"])
