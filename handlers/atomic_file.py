@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import secrets
@@ -56,6 +55,8 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
 def _exchanged(one: Path, other: Path) -> bool:
     """Both names at once, so that there is a folder at every moment: Linux alone can do it (renameat2(2))."""
+    import ctypes  # which no job needs
+
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     try:
         rename = ctypes.CDLL(None).renameat2

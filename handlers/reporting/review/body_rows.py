@@ -106,7 +106,9 @@ def _rows(
         seen = [found[key] for key in keys.get(number, ()) if key in found]
         source_marks = Highlighter((), _marks(seen, "spans"), _marks(seen, "source"))
         result_marks = Highlighter(_marks(seen, "result"), _marks(seen, "spans"), _marks(seen, "numbers"))
-        sides = to_whole_html(text, source_marks), to_whole_html(result, result_marks)
+        source = to_whole_html(text, source_marks)
+        is_same = result == text and not seen
+        sides = source, source if is_same else to_whole_html(result, result_marks)
         yield BodyRow(number, *sides, plan.kept[number], refused.get(number, ()))
     for rest in results[len(plan.blocks) :]:
         yield BodyRow(len(plan.blocks), "", to_whole_html(rest, Highlighter()))
