@@ -145,9 +145,7 @@ class EventSource:
         """A batch on its way to the pool counts as enough: a job must not hoard what others could do."""
         on_the_way = self._invoked - self._job.taken - self._written_off
         workers = self._job.pool.workers
-        return (
-            on_the_way > 0 or self._job.pool.backlog >= max(1, workers // 4) or len(self._open) >= workers + 2
-        )
+        return on_the_way > 0 or self._job.pool.has_enough or len(self._open) >= workers + 2
 
     def _remaining(self) -> float:
         return self._ends_at - self._clock.now()

@@ -40,6 +40,7 @@ class WorkerPool:
         self._threads: list[threading.Thread] = []
         self._warned = False
         self._expected = 0
+        self._in_stages = False
         self._lock = threading.Lock()
 
     @property
@@ -47,10 +48,17 @@ class WorkerPool:
         """Tasks that wait for a worker, and those that are sure to follow."""
         return self._tasks.qsize() + self._expected
 
+    @property
+    def has_enough(self) -> bool:
+        """Whether it needs no other paper yet. Of papers whose first stage opens a second one, enough is two
+        rounds of all workers: the next papers' first stages run while these papers' second ones do."""
+        return self.backlog >= (2 * self.workers if self._in_stages else max(1, self.workers // 4))
+
     def expect(self, tasks: int) -> None:
         """So many more will follow from those at hand; fewer, if it is negative."""
         with self._lock:
             self._expected += tasks
+            self._in_stages = self._in_stages or tasks > 0
 
     def submit(self, task: Callable[[], None], *, seconds: Callable[[], float] = _no_forecast) -> None:
         """``task`` must not raise. ``seconds`` forecasts how long it will take; equal tasks start in the

@@ -83,7 +83,7 @@ class FedJob:
         cut_off: Callable[[], None] = lambda: None,
     ) -> None:
         self.queue, self.stop, self.clock = queue, stop, clock or FakeClock()
-        self.pool = SimpleNamespace(backlog=0, workers=workers)
+        self.pool = SimpleNamespace(has_enough=False, workers=workers)
         self.out_of_time = False
         self.cut_off = cut_off
         self._taken = taken

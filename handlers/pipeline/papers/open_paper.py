@@ -22,6 +22,8 @@ from handlers.ports import PassageWork, WholePaperTask
 
 logger = logging.getLogger(__name__)
 
+_BODY_PER_PASSAGE = 1500.0
+"""Tokens of a body for each of its passages, about: a third of it and more is kept."""
 _PASSAGE = 1000.0
 """Tokens of a passage of the body, about."""
 
@@ -69,7 +71,7 @@ class OpenPaper:
     def begin(self, or_else: Callable[[], None]) -> None:
         """Hand it to the pool, which comes to hear of the passages that will follow. ``or_else``: what a
         worker does with a paper that is not whole."""
-        self._expect(1 + round(self._body / _PASSAGE))
+        self._expect(1 + round(self._body / _BODY_PER_PASSAGE))
         self._pool.submit(partial(self._guarded, partial(self._first_stage, or_else)), seconds=self._way)
 
     def _first_stage(self, or_else: Callable[[], None]) -> None:

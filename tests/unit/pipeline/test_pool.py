@@ -48,3 +48,14 @@ def test_without_any_thread_nothing_is_taken(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(RuntimeError, match="thread"):
         pool.submit(lambda: None)
     assert pool.backlog == 0
+
+
+def test_while_papers_open_a_second_stage_a_job_looks_two_rounds_ahead() -> None:
+    pool = WorkerPool(8)
+    assert not pool.has_enough
+    pool.expect(2)
+    assert not pool.has_enough, "of papers in one stage two that wait were enough"
+    pool.expect(14)
+    assert pool.has_enough
+    pool.expect(-16)
+    assert not pool.has_enough
