@@ -71,7 +71,8 @@ class PilotFigures(Frozen):
     time_error: float
     """Half of the 90% interval of the corpus's time, as a share of it."""
     worker_s_per_paper: float
-    """A worker's own seconds beyond a paper's calls: the lower quartile of papers that never waited."""
+    """A worker's own seconds beyond the calls of a paper (of a whole one's passage): the lower quartile of
+    those that never waited."""
     limits: dict[str, PositiveInt] = Field(default_factory=dict)
     """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
     limits_on: str = ""
@@ -88,10 +89,12 @@ class CorpusCounts(Frozen):
     """Papers whose results are there already, of a pilot or a run before: they cost nothing more."""
     skipped: dict[str, int] = Field(default_factory=dict)
     """Why no call is made → papers."""
+    passages: int = Field(default=0, exclude_if=lambda passages: not passages)
+    """Of whole papers that are sent: the pieces in which they are asked; left out of other plans."""
 
     def __str__(self) -> str:
         """``100 to send, 30,502 with a result already``."""
-        parts = [f"{self.sent:,} to send"]
+        parts = [f"{self.sent:,} to send" + (f" in {self.passages:,} passages" if self.passages else "")]
         parts += [f"{self.done:,} with a result already"] if self.done else []
         parts += [f"{self.same_as:,} of equal text"] if self.same_as else []
         if self.skipped:
@@ -110,6 +113,8 @@ class PlanCorpus(CorpusCounts):
     sha256: str = ""
     sizes: tuple[float, ...] = ()
     """Quantiles of a paper's size in tokens."""
+    passage_sizes: tuple[float, ...] = Field(default=(), exclude_if=lambda sizes: not sizes)
+    """Of whole papers: the same of a passage's."""
 
 
 class PlanRow(Frozen):

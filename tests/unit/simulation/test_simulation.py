@@ -67,6 +67,27 @@ def test_a_declared_rate_is_kept_to_by_all_jobs_together() -> None:
     assert found.throttled == 0
 
 
+def test_the_passages_of_a_paper_are_asked_side_by_side_once_its_head_is_in() -> None:
+    def seconds(workers: int) -> float:
+        found = simulated(
+            papers=1, jobs=1, workers=workers, sigma=0.0, worker_s=0.0, start_s=0.0, sizes=(40_450.0,),
+            passage_tokens=1_000.0,
+        )  # fmt: skip
+        assert found.calls == 42
+        return found.wall_s
+
+    assert seconds(60) == pytest.approx(2.0, rel=0.05)
+    assert seconds(1) == pytest.approx(42.0, rel=0.01)
+
+
+def test_whole_papers_end_once_each_whatever_dies() -> None:
+    whole = {"papers": 300, "jobs": 3, "workers": 20, "sizes": (2_000.0, 9_000.0), "passage_tokens": 800.0}
+    calm, dying = simulated(**whole), simulated(**whole, deaths=900.0, lease_s=20.0)
+    assert dying.jobs_died > 3
+    assert dying.samples[-1].done == calm.samples[-1].done == 300
+    assert 0 < dying.repeated == dying.calls - calm.calls
+
+
 def test_an_undeclared_limit_is_found_with_few_refusals_and_mostly_used() -> None:
     found = simulated(papers=3_000, jobs=4, workers=50, api_rpm=3_000, latency=0.5)
     assert 0 < found.throttle_rate < 0.1
