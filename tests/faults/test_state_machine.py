@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
@@ -361,22 +361,34 @@ class TestManyStories(Promises.TestCase):  # type: ignore[name-defined, misc]
     settings = settings(EVERYWHERE, max_examples=120, stateful_step_count=50)
 
 
+class PassagesOnAws(PromisesOnAws):
+    corpus = PromisesOfPassages.corpus
+
+
+@pytest.fixture(scope="class")
+def emulator() -> Iterator[None]:
+    """Whose time is the test's."""
+    ticks = itertools.count()
+    patch = pytest.MonkeyPatch()
+    with moto_server() as aws:
+        PromisesOnAws.aws = aws
+
+        def now() -> float:
+            return PromisesOnAws.clocks[0]() if PromisesOnAws.clocks else 0.0
+
+        patch.setattr("moto.sqs.models.unix_time", now)
+        patch.setattr("moto.sqs.models.unix_time_millis", lambda: 1000 * now() + next(ticks) / 1000)
+        yield
+        patch.undo()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("emulator")
 class TestPromisesOnAws(PromisesOnAws.TestCase):  # type: ignore[name-defined, misc]
     settings = settings(EVERYWHERE, max_examples=6, stateful_step_count=15)
 
-    @pytest.fixture(autouse=True, scope="class")
-    @classmethod
-    def _emulator(cls, request: pytest.FixtureRequest) -> Any:
-        ticks = itertools.count()
-        patch = pytest.MonkeyPatch()
-        with moto_server() as aws:
-            PromisesOnAws.aws = aws
 
-            def now() -> float:
-                return PromisesOnAws.clocks[0]() if PromisesOnAws.clocks else 0.0
-
-            patch.setattr("moto.sqs.models.unix_time", now)
-            patch.setattr("moto.sqs.models.unix_time_millis", lambda: 1000 * now() + next(ticks) / 1000)
-            yield
-            patch.undo()
+@pytest.mark.slow
+@pytest.mark.usefixtures("emulator")
+class TestPassagesOnAws(PassagesOnAws.TestCase):  # type: ignore[name-defined, misc]
+    settings = settings(EVERYWHERE, max_examples=4, stateful_step_count=15)
