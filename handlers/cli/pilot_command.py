@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,9 +19,10 @@ from handlers.cli.flags.setting_flags import add_command
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.counted import counted
+from handlers.domain.ledger import StoredAnswer
 from handlers.domain.money import NANO
 from handlers.domain.plan import CorpusCounts, PilotFigures
-from handlers.domain.result import PartLine
+from handlers.domain.result import PartLine, PartPointer
 from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
 from handlers.errors import DamagedObjectError, UsageError
@@ -32,10 +33,10 @@ from handlers.local.preflight import refuse_damaged
 from handlers.local.session import exit_code, run_corpus
 from handlers.local.state_lock import only_parent
 from handlers.planning.make_plan import PILOT_PAPERS
-from handlers.planning.pilot_figures import PilotPaper, pilot_figures
+from handlers.planning.pilot_figures import PilotPaper, PilotWork, pilot_figures
 from handlers.planning.pilot_limits import limits_text
 from handlers.planning.plan_rows import PILOT_WORKERS
-from handlers.planning.workload import stratified
+from handlers.planning.sample import stratified
 from handlers.settings import load_settings
 from handlers.state_paths import PILOT
 
@@ -175,16 +176,32 @@ def _measured(corpus: MeasuredCorpus) -> tuple[PilotFigures | None, list[str]]:
 
 
 def _papers(adapters: State, run_id: str) -> Iterator[PilotPaper]:
-    """The papers of a run that were sent in it."""
+    """The papers of a run that were sent in it, with all that was noted of their calls."""
+    answers: dict[str, dict[str, list[StoredAnswer]]] = {}
     for row in adapters.ledger.entries(run_id):
-        if row.pointer is None or row.reused:
+        if row.pointer is None or row.reused or (last := _line(adapters, row.pointer)) is None:
             continue
-        where = row.pointer
-        try:
-            line = PartLine.model_validate_json(adapters.store.read(where.key, where.offset, where.length))
-        except (DamagedObjectError, ValueError):
-            continue
-        yield PilotPaper(row.paper_id, row.status, (*line.carried, *line.calls), line.latency)
+        if last.batch_id not in answers:
+            answers[last.batch_id] = adapters.ledger.answers(run_id, last.batch_id)
+        stored = [_line(adapters, each.pointer) for each in answers[last.batch_id].get(row.paper_id, ())]
+        yield PilotPaper(row.paper_id, row.status, tuple(_work([*stored, last])))
+
+
+def _line(adapters: State, where: PartPointer) -> PartLine | None:
+    try:
+        return PartLine.model_validate_json(adapters.store.read(where.key, where.offset, where.length))
+    except (DamagedObjectError, ValueError):
+        return None
+
+
+def _work(lines: Iterable[PartLine | None]) -> Iterator[PilotWork]:
+    """Each call once: the last line of a paper may carry those of lines before it."""
+    seen: set[str] = set()
+    for line in lines:
+        calls = [call for call in (*line.carried, *line.calls) if call.id not in seen] if line else []
+        if line and calls:
+            seen.update(call.id for call in calls)
+            yield PilotWork(tuple(calls), line.latency, line.passage)
 
 
 def _write(path: Path, measured: PilotFigures) -> None:

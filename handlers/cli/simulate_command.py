@@ -28,6 +28,7 @@ from handlers.reporting.plan_table import money
 from handlers.reporting.sim_charts import check_charts, write_charts
 from handlers.reporting.tables import duration
 from handlers.simulation.sim_api import ApiLimits
+from handlers.simulation.sim_job import body_passage
 from handlers.simulation.sim_setup import SimResult, SimSetup
 from handlers.simulation.simulation import Simulation
 
@@ -118,13 +119,14 @@ def _fields_of(plan: PlanFile) -> dict[str, Any]:
         "jobs": row.jobs,
         "workers": row.workers,
         "sizes": corpus.sizes or None,
+        "passage_tokens": body_passage(corpus.sizes, corpus.passages / max(1, corpus.sent)),
         "latency": max(0.0, assumed["latency_s_per_request"]) * to_median,
         "latency_per_token": assumed["latency_s_per_token"] * to_median,
         "sigma": sigma,
         "worker_s": assumed["worker_s_per_paper"],
         "prompt_tokens": max(0.0, assumed["prompt_tokens_per_request"]),
         "completion_share": assumed["completion_tokens_per_token"],
-        "usd_per_paper": row.cost_usd / max(1, corpus.sent),
+        "usd_per_paper": row.cost_usd / max(1, corpus.passages or corpus.sent),
         **_limits_of(plan),
         "batch_papers": plan.run.get("batch_papers"),
         **_of_platform(plan),
@@ -168,7 +170,8 @@ def _of_platform(plan: PlanFile) -> dict[str, Any]:
             "lease_s": 120.0,
             "heartbeat_s": 0.0,  # each runner has a ledger of its own
         }
-    size = sum(plan.corpus.sizes) / len(plan.corpus.sizes) if plan.corpus.sizes else 400.0
+    sizes = plan.corpus.passage_sizes or plan.corpus.sizes
+    size = sum(sizes) / len(sizes) if sizes else 400.0
     cpu = work_of_call(size) / assumed["calls_per_core_second"]
     return {"start_s": assumed["laptop_start_s"], "cores": float(assumed["cores"]), "cpu_s": cpu}
 

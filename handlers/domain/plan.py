@@ -88,10 +88,12 @@ class CorpusCounts(Frozen):
     """Papers whose results are there already, of a pilot or a run before: they cost nothing more."""
     skipped: dict[str, int] = Field(default_factory=dict)
     """Why no call is made → papers."""
+    passages: int = Field(default=0, exclude_if=lambda passages: not passages)
+    """Of whole papers that are sent: the pieces in which they are asked; left out of other plans."""
 
     def __str__(self) -> str:
         """``100 to send, 30,502 with a result already``."""
-        parts = [f"{self.sent:,} to send"]
+        parts = [f"{self.sent:,} to send" + (f" in {self.passages:,} passages" if self.passages else "")]
         parts += [f"{self.done:,} with a result already"] if self.done else []
         parts += [f"{self.same_as:,} of equal text"] if self.same_as else []
         if self.skipped:
@@ -110,6 +112,8 @@ class PlanCorpus(CorpusCounts):
     sha256: str = ""
     sizes: tuple[float, ...] = ()
     """Quantiles of a paper's size in tokens."""
+    passage_sizes: tuple[float, ...] = Field(default=(), exclude_if=lambda sizes: not sizes)
+    """Of whole papers: the same of a passage's."""
 
 
 class PlanRow(Frozen):

@@ -22,7 +22,8 @@ from handlers.llm.built_in import is_built_in
 from handlers.local.endpoint import GLOSS
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.pipeline.result_names import MADE_UP
-from handlers.planning.workload import HasResults, SizedPaper, Workload, measure_workload
+from handlers.planning.sample import EVERY_PAPER, SampleBounds, SizedPaper
+from handlers.planning.workload import HasResults, Workload, measure_workload
 from handlers.runs.specification import specification
 from handlers.runs.submit import why_nothing
 from handlers.settings import Settings
@@ -121,8 +122,12 @@ def measure_ingested(result: IngestResult, settings: Settings, *, again: bool = 
         entries = parse_index(index, corpus_sha256=result.sha256)
         but_for = pilot_prefix(pilot_key(spec, named.base_url)) if again else None
         with _results(named, spec, but_for) as has_results:
-            skips = partial(why_nothing, spec)
-            workload, sized = measure_workload(entries, read, task, skips=skips, has_results=has_results)
+            workload, sized = measure_workload(
+                entries, read, task,
+                skips=partial(why_nothing, spec),
+                has_results=has_results,
+                bounds=SampleBounds.of_bodies(result.papers) if spec.full_text else EVERY_PAPER,
+            )  # fmt: skip
     return MeasuredCorpus(named, result, spec, workload, sized)
 
 

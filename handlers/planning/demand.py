@@ -11,8 +11,8 @@ from handlers.planning.assumptions import Assumptions
 from handlers.planning.service_times import ServiceTime
 from handlers.planning.workload import Workload
 
-_MANY_CALLS = 1.5
-"""Calls a paper above which texts are split into pieces of about equal size."""
+_LAST_PAPERS, _LAST_PASSAGES = 0.05, 0.5
+"""Share of papers, and of whole papers' passages, that are no larger than those that come last."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Demand:
     papers: int
     """All of the run, those without a call too."""
     sent: int
+    units: int
+    """What workers take one at a time: papers to send, or the passages of whole ones."""
     calls: float
     prompt_tokens: float
     completion_tokens: float
@@ -29,8 +31,11 @@ class Demand:
     cost_error: float
     """Half of the 90% interval, in USD."""
     service_time: ServiceTime
+    """Of one unit."""
     last_service_time: ServiceTime
-    """Of the smallest papers, which come last."""
+    """Of the smallest ones, which come last."""
+    first_stage: float
+    """Seconds that a whole paper's head takes, before its body is asked; 0: nothing waits for anything."""
     longest_call: float
     size_per_call: float
     """Tokens that a call translates."""
@@ -42,12 +47,16 @@ class Demand:
         return self.calls / self.sent if self.sent else 0.0
 
     @property
+    def calls_per_unit(self) -> float:
+        return self.calls / self.units if self.units else 0.0
+
+    @property
     def tokens_per_paper(self) -> float:
         return (self.prompt_tokens + self.completion_tokens) / self.sent if self.sent else 0.0
 
     @property
     def worker_seconds(self) -> float:
-        return self.sent * self.service_time.mean
+        return self.units * self.service_time.mean
 
     def part(self, papers: int) -> Demand:
         """Of the first so many papers of the same mixture."""
@@ -56,6 +65,7 @@ class Demand:
             self,
             papers=min(papers, self.papers),
             sent=round(self.sent * share),
+            units=round(self.units * share),
             calls=self.calls * share,
             prompt_tokens=self.prompt_tokens * share,
             completion_tokens=self.completion_tokens * share,
@@ -74,18 +84,20 @@ def demand_of(workload: Workload, assumptions: Assumptions, price: Price | None)
         _line(workload, assumptions.completion_tokens_per_request, assumptions.completion_tokens_per_token),
     )
     cost = _cost(workload, assumptions, price, prompt, completion)
+    last = _LAST_PASSAGES if workload.passages else _LAST_PAPERS
+    sigma = assumptions.latency_sigma
     return Demand(
         papers=workload.papers,
         sent=workload.sent,
+        units=round(workload.units),
         calls=workload.requests * (1 + assumptions.repair_share + assumptions.retry_share),
         prompt_tokens=prompt,
         completion_tokens=completion,
         cost=cost,
         cost_error=0.0 if assumptions.usd_per_paper is not None else cost * assumptions.cost_error,
         service_time=_service_time(workload, assumptions),
-        last_service_time=ServiceTime(
-            _seconds(workload, assumptions, _size_at(workload, 0.05)), assumptions.latency_sigma
-        ),
+        last_service_time=ServiceTime(_seconds(workload, assumptions, _size_at(workload, last)), sigma),
+        first_stage=_seconds(workload, assumptions, workload.head_size) if workload.passages else 0.0,
         longest_call=assumptions.longest_call_s or _longest(workload, assumptions),
         size_per_call=workload.size / workload.requests if workload.requests else 0.0,
         cheapest_paper=_cheapest(workload, assumptions, price),
@@ -109,11 +121,13 @@ def _cost(
 
 
 def _service_time(workload: Workload, assumptions: Assumptions) -> ServiceTime:
-    """The spread is that of one call around its mean, and that of the papers' sizes."""
-    if not workload.sent:
+    """The spread is that of one call around its mean, and that of the units' sizes."""
+    if not workload.units:
         return ServiceTime(0.0, 0.0)
-    mean = _line(workload, assumptions.latency_s_per_request, assumptions.latency_s_per_token) / workload.sent
-    times = [max(1e-3, _seconds(workload, assumptions, size)) for size in workload.sizes]
+    mean = (
+        _line(workload, assumptions.latency_s_per_request, assumptions.latency_s_per_token) / workload.units
+    )
+    times = [max(1e-3, _seconds(workload, assumptions, size)) for size in workload.unit_sizes]
     logs = [math.log(each) for each in times]
     middle = sum(logs) / len(logs) if logs else 0.0
     spread = sum((each - middle) ** 2 for each in logs) / len(logs) if logs else 0.0
@@ -122,26 +136,24 @@ def _service_time(workload: Workload, assumptions: Assumptions) -> ServiceTime:
 
 
 def _longest(workload: Workload, assumptions: Assumptions) -> float:
-    """Seconds that hardly any call of the largest paper exceeds."""
+    """Seconds that hardly any call of the largest unit exceeds."""
     rate = assumptions.papers_per_worker_hour
     if rate is not None:
         return 3600 / (min(rate.values()) if isinstance(rate, dict) else rate)
-    size = _size_at(workload, 1.0)
-    if workload.requests > _MANY_CALLS * workload.sent:  # bodies: a paper's calls are of about one size
-        size = min(size, _MANY_CALLS * workload.size / workload.requests)
-    one = max(1e-4, assumptions.latency_s_per_request + assumptions.latency_s_per_token * size)
+    seconds = assumptions.latency_s_per_token * _size_at(workload, 1.0)
+    one = max(1e-4, assumptions.latency_s_per_request + seconds)
     return ServiceTime(one, assumptions.latency_sigma).longest
 
 
 def _seconds(workload: Workload, assumptions: Assumptions, size: float) -> float:
-    """A worker's seconds for a paper of that size."""
-    requests = workload.requests / workload.sent if workload.sent else 1.0
+    """A worker's seconds for a unit of that size."""
+    requests = workload.requests / workload.units if workload.units else 1.0
     calls = assumptions.latency_s_per_request * requests + assumptions.latency_s_per_token * size
     return max(1e-4, calls) + assumptions.worker_s_per_paper
 
 
 def _size_at(workload: Workload, share: float) -> float:
-    sizes = workload.sizes
+    sizes = workload.unit_sizes
     return sizes[round(share * (len(sizes) - 1))] if sizes else 0.0
 
 

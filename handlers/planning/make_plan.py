@@ -48,6 +48,7 @@ def make_plan(basis: PlanBasis, request: PlanRequest) -> Plan:
             tokens_completion=round(demand.completion_tokens),
             sha256=basis.sha256,
             sizes=rest.sizes,
+            passage_sizes=rest.passage_sizes,
         ),
         model=basis.model,
         platform=request.platform,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from handlers.domain.call import CallRecord
@@ -13,7 +13,8 @@ from handlers.domain.money import usd
 from handlers.domain.paper import PaperStatus
 from handlers.domain.plan import LinearFit, PilotFigures
 from handlers.planning.pilot_limits import pilot_limits
-from handlers.planning.workload import SizedPaper, Workload
+from handlers.planning.sample import SizedPaper
+from handlers.planning.workload import Workload
 
 _NINETY = 1.645
 _T_EXTRA = 1.7
@@ -25,21 +26,39 @@ _FEW = 3
 
 
 @dataclass(frozen=True)
-class PilotPaper:
-    """One paper of a pilot, as its line in the ledger's parts says."""
+class PilotWork:
+    """What a worker did at a time: a paper, or (``key``) a whole paper's passage."""
 
-    id: str
-    status: PaperStatus
     calls: tuple[CallRecord, ...]
     worker_s: float = 0.0
     """What a worker took for it."""
+    key: str = ""
 
 
 @dataclass(frozen=True)
-class _Point:
+class PilotPaper:
+    """One paper of a pilot, as its lines in the ledger's parts say."""
+
+    id: str
+    status: PaperStatus
+    work: tuple[PilotWork, ...]
+
+    @property
+    def calls(self) -> tuple[CallRecord, ...]:
+        return tuple(call for each in self.work for call in each.calls)
+
+
+@dataclass(frozen=True)
+class _Sized:
+    """Work with its size: that of a paper, or of one passage."""
+
     requests: float
     size: float
-    value: float
+    work: PilotWork
+
+
+_Point = tuple[float, float, float]
+"""Requests, size, value."""
 
 
 def pilot_figures(
@@ -51,12 +70,12 @@ def pilot_figures(
     """None if no call was answered. Papers that are not in ``sized`` count only in sums; ``jobs`` are those
     that did the papers."""
     calls = sorted((call for each in papers for call in each.calls), key=lambda call: call.started_at)
-    fitted = [each for each in papers if each.id in sized and any(call.usage for call in each.calls)]
-    if not fitted:
+    whole = [_whole(each, sized[each.id]) for each in papers if each.id in sized and _answered(each.calls)]
+    if not whole:
         return None
-    prompt = _fit((_tokens(each, "prompt_tokens"), sized[each.id]) for each in fitted)
-    completion = _fit((_tokens(each, "completion_tokens"), sized[each.id]) for each in fitted)
-    seconds = _fit((_seconds(each), sized[each.id]) for each in fitted)
+    fitted = [one for each in papers if each.id in sized for one in _parts(each, sized[each.id])]
+    prompt, completion = _fit(_tokens(fitted, "prompt_tokens")), _fit(_tokens(fitted, "completion_tokens"))
+    seconds = _fit(_times(fitted))
     done = [sized[each.id] for each in papers if each.calls and each.status == "done" and each.id in sized]
     limits, limits_on = pilot_limits(jobs, calls)
     return PilotFigures(
@@ -70,16 +89,16 @@ def pilot_figures(
         prompt=prompt,
         completion=completion,
         seconds=seconds,
-        latency_sigma=_sigma(fitted, sized, seconds),
+        latency_sigma=_sigma(fitted, seconds),
         longest_call_s=max(call.latency for call in calls),
         seconds_per_paper=seconds.total(workload.requests, workload.size) / max(1, workload.sent),
         flag_share=_per(len(papers), sum(each.status == "flagged" for each in papers)),
-        cost_error=_cost_error(fitted, sized, workload),
-        time_error=_error(seconds, len(fitted), workload),
+        cost_error=_error(_fit(_costs(whole)), len(whole), workload),
+        time_error=_error(_fit(_times(whole)), len(whole), workload),
         worker_s_per_paper=_own_work(fitted),
         limits=limits,
         limits_on=limits_on,
-        **_shares(calls, sum(sized[each.id].requests for each in fitted)),
+        **_shares(calls, round(sum(each.requests for each in whole))),
     )
 
 
@@ -98,43 +117,76 @@ def _shares(calls: Sequence[CallRecord], planned: int) -> dict[str, float]:
     }
 
 
-def _tokens(paper: PilotPaper, name: str) -> float:
-    return float(sum(getattr(call.usage, name) for call in paper.calls if call.usage is not None))
+def _answered(calls: Iterable[CallRecord]) -> bool:
+    return any(call.usage for call in calls)
 
 
-def _seconds(paper: PilotPaper) -> float:
+def _whole(paper: PilotPaper, size: SizedPaper) -> _Sized:
+    work = PilotWork(paper.calls, sum(each.worker_s for each in paper.work))
+    return _Sized(size.requests, size.size, work)
+
+
+def _parts(paper: PilotPaper, size: SizedPaper) -> Iterator[_Sized]:
+    """The paper, or its passages that were answered, each with all its lines."""
+    if not size.passages:
+        yield from [_whole(paper, size)] if _answered(paper.calls) else []
+        return
+    for key, tokens in size.passages.items():
+        lines = [each for each in paper.work if each.key == key]
+        calls = tuple(call for each in lines for call in each.calls)
+        if _answered(calls):
+            yield _Sized(1, tokens, PilotWork(calls, sum(each.worker_s for each in lines), key))
+
+
+def _tokens(fitted: Iterable[_Sized], name: str) -> Iterator[_Point]:
+    for each in fitted:
+        usages = [call.usage for call in each.work.calls if call.usage is not None]
+        yield each.requests, each.size, float(sum(getattr(usage, name) for usage in usages))
+
+
+def _costs(fitted: Iterable[_Sized]) -> Iterator[_Point]:
+    for each in fitted:
+        yield each.requests, each.size, usd(sum(call.cost for call in each.work.calls))
+
+
+def _times(fitted: Iterable[_Sized]) -> Iterator[_Point]:
+    for each in fitted:
+        yield each.requests, each.size, _seconds(each.work.calls)
+
+
+def _seconds(calls: Sequence[CallRecord]) -> float:
     """With the backoff after transient errors. Refusals for the rate are no work of a worker's: how many
     there are depends on the fleet."""
-    waited = sum(_BACKOFF for call in paper.calls if call.outcome == "transient")
-    return waited + sum(call.latency for call in paper.calls if call.outcome != "throttled")
+    waited = sum(_BACKOFF for call in calls if call.outcome == "transient")
+    return waited + sum(call.latency for call in calls if call.outcome != "throttled")
 
 
-def _own_work(fitted: Sequence[PilotPaper]) -> float:
-    """Lower quartile of a worker's seconds beyond the paper's calls, over papers that never waited."""
+def _own_work(fitted: Sequence[_Sized]) -> float:
+    """Lower quartile of a worker's seconds beyond the calls, over work that never waited."""
     spare = sorted(
-        each.worker_s - sum(call.latency for call in each.calls)
+        each.work.worker_s - sum(call.latency for call in each.work.calls)
         for each in fitted
-        if each.worker_s and all(call.outcome == "ok" and call.attempt == 1 for call in each.calls)
+        if each.work.worker_s and all(call.outcome == "ok" and call.attempt == 1 for call in each.work.calls)
     )
     return min(0.05, max(0.0, spare[len(spare) // 4])) if spare else 0.01
 
 
-def _fit(pairs: Iterable[tuple[float, SizedPaper]]) -> LinearFit:
-    """Least squares on (requests, size); with too few or too equal papers, in proportion to the size."""
-    points = [_Point(each.requests, each.size, value) for value, each in pairs]
-    rr = sum(p.requests**2 for p in points)
-    rs = sum(p.requests * p.size for p in points)
-    ss = sum(p.size**2 for p in points)
-    rv = sum(p.requests * p.value for p in points)
-    sv = sum(p.size * p.value for p in points)
+def _fit(found: Iterable[_Point]) -> LinearFit:
+    """Least squares on (requests, size); with too few or too equal ones, in proportion to the size."""
+    points = list(found)
+    rr = sum(requests**2 for requests, _, _ in points)
+    rs = sum(requests * size for requests, size, _ in points)
+    ss = sum(size**2 for _, size, _ in points)
+    rv = sum(requests * value for requests, _, value in points)
+    sv = sum(size * value for _, size, value in points)
     determinant = rr * ss - rs * rs
     if len(points) < _FEW or determinant <= 1e-6 * rr * ss:
-        fit = (0.0, sum(p.value for p in points) / max(1e-9, sum(p.size for p in points)))
+        fit = (0.0, sum(value for _, _, value in points) / max(1e-9, sum(size for _, size, _ in points)))
     else:
         fit = ((rv * ss - sv * rs) / determinant, (rr * sv - rs * rv) / determinant)
-        if fit[1] < 0:  # chance: a larger paper takes no less
+        if fit[1] < 0:  # chance: a larger one takes no less
             fit = (rv / rr, 0.0)
-    squares = sum((p.value - fit[0] * p.requests - fit[1] * p.size) ** 2 for p in points)
+    squares = sum((value - fit[0] * requests - fit[1] * size) ** 2 for requests, size, value in points)
     residual = math.sqrt(squares / max(1, len(points) - 2))
     return LinearFit(per_request=fit[0], per_token=fit[1], residual=residual)
 
@@ -150,17 +202,12 @@ def _error(fit: LinearFit, papers: int, workload: Workload) -> float:
     return t * fit.residual / math.sqrt(papers) / mean if mean > 0 else 1.0
 
 
-def _cost_error(fitted: Sequence[PilotPaper], sized: Mapping[str, SizedPaper], workload: Workload) -> float:
-    cost = _fit((usd(sum(call.cost for call in each.calls)), sized[each.id]) for each in fitted)
-    return _error(cost, len(fitted), workload)
-
-
-def _sigma(fitted: Sequence[PilotPaper], sized: Mapping[str, SizedPaper], fit: LinearFit) -> float:
-    """Spread of the logarithm of a paper's seconds around what its size says."""
+def _sigma(fitted: Sequence[_Sized], fit: LinearFit) -> float:
+    """Spread of the logarithm of a unit's seconds around what its size says."""
     logs = []
     for each in fitted:
-        expected = fit.total(sized[each.id].requests, sized[each.id].size)
-        if expected > 0 and (seconds := _seconds(each)) > 0:
+        expected = fit.total(each.requests, each.size)
+        if expected > 0 and (seconds := _seconds(each.work.calls)) > 0:
             logs.append(math.log(seconds / expected))
     mean = sum(logs) / len(logs) if logs else 0.0
     return min(3.0, math.sqrt(sum((x - mean) ** 2 for x in logs) / max(1, len(logs) - 1))) if logs else 0.4

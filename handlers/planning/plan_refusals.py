@@ -57,6 +57,6 @@ def refuse_negative(workload: Workload, assumptions: Assumptions, origins: Mappi
 
 def _shortest_deadline(demand: Demand, platform: Platform) -> float:
     """Seconds of a session in which one call of any paper still fits."""
-    a_call = demand.service_time.mean / max(1.0, demand.calls_per_paper)
+    a_call = demand.service_time.mean / max(1.0, demand.calls_per_unit)
     needed = max(demand.longest_call, Deadline.SHORTEST, _USUAL * a_call)
     return platform.start + needed + _MARGIN

@@ -22,8 +22,10 @@ _RAMP_BINDS = 0.25
 """Share of the time from which on a ramp counts as what binds."""
 _MANY_CALLS, _TOO_MANY_CALLS = 500, 3000
 """Calls a minute that entry-level accounts of providers refuse, and most others too."""
-_FEW_PAPERS = 3
-"""Papers a worker below which the end of the run is most of it."""
+_FEW_UNITS = 3
+"""Papers or passages a worker below which the end of the run is most of it."""
+_FIRST_STAGE = 2
+"""Passages of a whole paper that can be asked at its beginning: its head and its terms."""
 _SPARE = 1.25
 """Workers that ``--workers auto`` keeps for each that the API's limit lets call (see
 pipeline/auto_workers.py)."""
@@ -102,10 +104,10 @@ def auto_shape(jobs: int, scenario: Scenario) -> FleetShape:
     busy = min(float(MOST_AUTO), _Fleet(FleetShape(CUSTOM, jobs, MOST_AUTO), scenario).busy_workers)
     most = min(MOST_AUTO, max(START, math.ceil(busy * (_SPARE if busy < MOST_AUTO else 1.0))))
     seconds = demand.service_time.mean + _LOOK
-    papers = seconds / demand.service_time.mean if demand.service_time.mean else 1.0
-    left, workers, steps = demand.sent / scenario.platform.jobs(jobs), START, [START]
-    while workers < most and left > workers * papers:
-        left -= workers * papers
+    units = seconds / demand.service_time.mean if demand.service_time.mean else 1.0
+    left, workers, steps = demand.units / scenario.platform.jobs(jobs), START, [START]
+    while workers < most and left > workers * units:
+        left -= workers * units
         workers = min(most, math.ceil(workers * GROWTH))
         steps.append(workers)
     needed = min(float(workers), busy)
@@ -155,7 +157,8 @@ class _Fleet:
             self.scenario.platform,
         )
         per_sent = demand.papers / demand.sent if demand.sent else 1.0
-        one = 3600 * per_sent / max(1e-9, demand.service_time.mean) if self.rate is None else self.rate
+        per_unit = demand.papers / demand.units if demand.units else 1.0
+        one = 3600 * per_unit / max(1e-9, demand.service_time.mean) if self.rate is None else self.rate
         ceilings: dict[Binding, float] = {"workers": self.workers * one}
         if demand.sent and assumptions.rpm is not None:
             ceilings["rpm"] = assumptions.rpm * 60 * per_sent / demand.calls_per_paper
@@ -195,13 +198,15 @@ class _Fleet:
         if not demand.sent:
             return 0.0, 0.0
         steady = 3600 * demand.papers / self.ceilings[self.tightest]
-        busy, mean = min(self.workers, demand.sent), demand.service_time.mean
+        busy, mean = min(self.workers, demand.units), demand.service_time.mean
         if self.tightest == "workers":
             opening = min(_SLOW_START, mean)
-            work = opening + steady + demand.last_service_time.tail(busy)
-            work = max(work, opening + demand.service_time.longest_of(demand.sent))
+            idle = max(0.0, 1 - _FIRST_STAGE * demand.sent / self.workers) * demand.first_stage
+            work = opening + idle + steady + demand.last_service_time.tail(busy)
+            longest = demand.first_stage + demand.service_time.longest_of(demand.units)
+            work = max(work, opening + longest)
             return work + ramp, work
-        in_flight = max(1, round(demand.sent / max(1e-9, steady) * mean))
+        in_flight = max(1, round(demand.units / max(1e-9, steady) * mean))
         end = demand.last_service_time.tail(min(busy, in_flight)) + demand.last_service_time.residual
         return steady + end + ramp, end
 
@@ -275,5 +280,9 @@ class _Fleet:
                 level,
                 f"{per_minute:,.0f} calls a minute: an account that allows fewer slows the fleet to its pace",
             )
-        if self.rate is None and demand.sent and self.workers * _FEW_PAPERS > demand.sent:
-            yield "medium", f"{demand.sent / self.workers:.1f} papers a worker: the slowest calls set the end"
+        if self.rate is None and demand.sent and self.workers * _FEW_UNITS > demand.units:
+            what = "passages" if demand.first_stage else "papers"
+            yield (
+                "medium",
+                f"{demand.units / self.workers:.1f} {what} a worker: the slowest calls set the end",
+            )

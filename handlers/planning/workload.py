@@ -1,16 +1,15 @@
 """The requests that a run over a corpus would send, sized without sending one.
 
-Every paper's requests are made as ``run`` makes them (masked, with the prompt around them) and sized by
-their characters. Past 40,000 papers a random half, quarter ... of them stands for all, so that memory and
-time stay flat; which papers those are depends on their ids alone.
+The requests of every paper, or of a sample, are made as ``run`` makes them (masked, with the prompt around
+them) and sized by their characters. A paper that is translated whole is sized by its passages.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice
+from typing import Any
 
 from pydantic import Field
 
@@ -19,35 +18,13 @@ from handlers.corpus.index import IndexEntry
 from handlers.domain.paper import Paper
 from handlers.domain.plan import CorpusCounts
 from handlers.domain.value import Frozen
-from handlers.ports import Task
+from handlers.planning.sample import EVERY_PAPER, SampleBounds, Sieve, SizedPaper, draw_of
+from handlers.ports import WholePaperTask
 
-_MOST_SIZED = 40_000
 _QUANTILES = 40
-_STRATA = 10
-_CHUNK = 500
-"""Papers of which is asked at a time whether they have results."""
 _REASONS = 20
 """Reasons for leaving a paper out that are told apart."""
 HasResults = Callable[[Sequence[Paper]], Sequence[bool]]
-
-
-@dataclass(frozen=True)
-class SizedPaper:
-    """One paper that would be sent. ``size``: estimated tokens of what is translated, over its requests."""
-
-    id: str
-    offset: int
-    length: int
-    requests: int
-    size: float
-    prompt: float
-    """Estimated tokens of its prompts, the fixed text included."""
-    bytes: int
-    """UTF-8 length of its first prompt."""
-    max_tokens: int
-    """Most tokens that the first answer may have."""
-    draw: float
-    """Uniform in [0, 1), by its id: samples are the papers that drew least."""
 
 
 class Workload(Frozen):
@@ -73,11 +50,27 @@ class Workload(Frozen):
     """Why no call is made → papers."""
     sizes: tuple[float, ...] = ()
     """Quantiles of a paper's size, evenly spaced from the least to the largest."""
+    passages: float = 0.0
+    """Of whole papers: what workers take one at a time. 0: that is a paper."""
+    passage_sizes: tuple[float, ...] = ()
+    """Quantiles of a passage's size."""
+    head_size: float = 0.0
+    """Mean tokens of the passage that a whole paper begins with."""
+
+    @property
+    def units(self) -> float:
+        """What workers take one at a time: papers, or passages."""
+        return self.passages or self.sent
+
+    @property
+    def unit_sizes(self) -> tuple[float, ...]:
+        return self.passage_sizes or self.sizes
 
     @property
     def counts(self) -> CorpusCounts:
         return CorpusCounts(
             papers=self.papers,
+            passages=round(self.passages),
             same_as=self.same_as,
             sent=self.sent,
             done=self.reused,
@@ -95,25 +88,11 @@ class Workload(Frozen):
                 "skipped": {},
                 "sent": papers,
                 "requests": self.requests * factor if self.sent else float(papers),
+                "passages": self.passages * factor,
                 "size": self.size * factor,
                 "prompt": self.prompt * factor,
             }
         )
-
-
-@dataclass
-class _Sieve:
-    """Keeps the papers that drew least, at most ``_MOST_SIZED``."""
-
-    most: int
-    share: float = 1.0
-    kept: list[SizedPaper] = field(default_factory=list)
-
-    def add(self, paper: SizedPaper) -> None:
-        self.kept.append(paper)
-        while len(self.kept) > self.most:
-            self.share /= 2
-            self.kept = [each for each in self.kept if each.draw < self.share]
 
 
 Found = tuple[IndexEntry, float, Paper]
@@ -138,20 +117,20 @@ class _Tally:
 def measure_workload(
     entries: Iterable[IndexEntry],
     read: Callable[[int, int], bytes],
-    task: Task,
+    task: WholePaperTask,
     *,
     skips: Callable[[IndexEntry], str | bool | None],
     has_results: HasResults = lambda papers: [False] * len(papers),
-    most: int = _MOST_SIZED,
+    bounds: SampleBounds = EVERY_PAPER,
 ) -> tuple[Workload, Sequence[SizedPaper]]:
     """The workload, and the papers that it was measured on.
 
     ``read`` gives the corpus's bytes at (offset, length); ``skips`` tells from the index alone that a
     paper costs no call, and why; ``has_results`` which papers have a result already.
     """
-    sieve, tally = _Sieve(most), _Tally()
+    sieve, tally = Sieve(bounds), _Tally()
     found = _to_send(entries, read, task, skips, (sieve, tally))
-    while chunk := list(islice(found, _CHUNK)):
+    while chunk := list(islice(found, bounds.chunk)):
         there = has_results([paper for _, _, paper in chunk])
         for (entry, draw, paper), has_result in zip(chunk, there, strict=True):
             if has_result:
@@ -164,9 +143,9 @@ def measure_workload(
 def _to_send(
     entries: Iterable[IndexEntry],
     read: Callable[[int, int], bytes],
-    task: Task,
+    task: WholePaperTask,
     skips: Callable[[IndexEntry], str | bool | None],
-    counted: tuple[_Sieve, _Tally],
+    counted: tuple[Sieve, _Tally],
 ) -> Iterator[Found]:
     """The papers that need a result, as far as they are drawn; the others are counted."""
     sieve, tally = counted
@@ -178,7 +157,7 @@ def _to_send(
         if why := skips(entry):
             tally.skip(why if isinstance(why, str) else "no call is needed")
             continue
-        draw = _draw(entry.id)
+        draw = draw_of(entry.id)
         if draw < sieve.share:
             paper = read_paper(read(entry.offset, entry.length), entry.id)
             if (reason := task.skip_reason(paper)) is not None:
@@ -187,52 +166,29 @@ def _to_send(
                 yield entry, draw, paper
 
 
-def _draw(paper_id: str) -> float:
-    """Uniform in [0, 1), the same for the same id."""
-    digest = hashlib.blake2b(paper_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
-
-
-def stratified(sized: Sequence[SizedPaper], papers: int) -> list[SizedPaper]:
-    """``papers`` of them, evenly from the smallest to the largest; more papers hold those of fewer.
-
-    By size into ten strata of equal number; from each, those that drew least.
-    """
-    ordered = sorted(sized, key=lambda each: (each.size, each.draw))
-    count = min(papers, len(ordered))
-    bins = max(1, min(_STRATA, count))
-    cut = [len(ordered) * each // bins for each in range(bins + 1)]
-    ranked = [sorted(ordered[a:b], key=lambda each: each.draw) for a, b in pairwise(cut)]
-    chosen: list[SizedPaper] = []
-    depth = 0
-    while len(chosen) < count:
-        layer = [stratum[depth] for stratum in ranked if depth < len(stratum)]
-        chosen += layer[: count - len(chosen)]
-        depth += 1
-    return chosen
-
-
-def _sized(entry: IndexEntry, draw: float, paper: Paper, task: Task) -> SizedPaper:
+def _sized(entry: IndexEntry, draw: float, paper: Paper, task: WholePaperTask) -> SizedPaper:
     requests = list(task.requests(paper))
     guesses = [request.expected_tokens for request in requests]
+    passages: dict[str, float] = {}
+    if task.is_whole(paper):
+        passages = {each.key: each.weight for each in (*task.first(paper), *task.rest(paper, {}))}
     return SizedPaper(
         id=entry.id,
         offset=entry.offset,
         length=entry.length,
         requests=len(requests),
-        size=sum(size for _, size in guesses),
+        size=sum(passages.values()) if passages else sum(size for _, size in guesses),
         prompt=sum(prompt for prompt, _ in guesses),
         bytes=sum(len(each.content.encode("utf-8", "surrogatepass")) for each in requests[0].messages),
         max_tokens=requests[0].max_tokens,
         draw=draw,
+        passages=passages,
     )
 
 
-def _sums(tally: _Tally, sieve: _Sieve) -> Workload:
+def _sums(tally: _Tally, sieve: Sieve) -> Workload:
     kept = sieve.kept
     up = 1 / sieve.share
-    sizes = sorted(each.size for each in kept)
-    steps = [sizes[round(q * (len(sizes) - 1) / _QUANTILES)] for q in range(_QUANTILES + 1)] if sizes else []
     least = min(kept, key=lambda each: each.bytes, default=None)
     return Workload(
         papers=tally.papers,
@@ -245,5 +201,26 @@ def _sums(tally: _Tally, sieve: _Sieve) -> Workload:
         requests=sum(each.requests for each in kept) * up,
         size=sum(each.size for each in kept) * up,
         prompt=sum(each.prompt for each in kept) * up,
-        sizes=tuple(round(step, 1) for step in steps),
+        sizes=_quantiles(each.size for each in kept),
+        **_of_passages(kept, up),
     )
+
+
+def _of_passages(kept: Sequence[SizedPaper], up: float) -> dict[str, Any]:
+    """Nothing where no paper is cut. One that is not, among others that are, is a passage of its own."""
+    whole = [each.passages for each in kept if each.passages]
+    if not whole:
+        return {}
+    sizes = [size for each in kept for size in (each.passages.values() or (each.size,))]
+    return {
+        "passages": len(sizes) * up,
+        "passage_sizes": _quantiles(sizes),
+        "head_size": sum(next(iter(each.values())) for each in whole) / len(whole),
+    }
+
+
+def _quantiles(values: Iterable[float]) -> tuple[float, ...]:
+    """41 of them, from the least to the largest; none of nothing."""
+    ordered = sorted(values)
+    steps = range(_QUANTILES + 1) if ordered else ()
+    return tuple(round(ordered[round(q * (len(ordered) - 1) / _QUANTILES)], 1) for q in steps)

@@ -18,28 +18,80 @@ _COMMIT = 0.25
 """Seconds of results that a death takes along (see pipeline/committer.py)."""
 
 
+_HEAD, _TERMS = 350.0, 100.0
+"""Tokens of a whole paper's first stage, at most a third and a sixth of it."""
+
+
 class Batch:
-    """A message's papers. ``left``: those without an end. ``leased_until``: 0 if it was given back."""
+    """A message's papers. ``left``: units without an end. ``leased_until``: 0 if it was given back."""
 
     __slots__ = ("id", "leased_until", "left", "units")
 
-    def __init__(self, batch_id: str, sizes: Iterator[float]) -> None:
+    def __init__(self, batch_id: str, sizes: Iterator[float], passage: float = 0.0) -> None:
         self.id = batch_id
-        self.units = [Unit(size, self) for size in sizes]
+        papers = [SimPaper(size, passage, self) for size in sizes]
+        self.units = [unit for paper in papers for unit in paper.units]
         self.left = len(self.units)
         self.leased_until = 0.0
 
+    def ready(self) -> list[Unit]:
+        """What may be asked now and has no end."""
+        return [unit for unit in self.units if not unit.done and (unit.first or not unit.paper.waiting)]
+
+
+class SimPaper:
+    """A paper, of one call or (``passage``: tokens of one) of passages in two stages. ``waiting``: passages
+    of the first stage without an end; ``left``: of both."""
+
+    __slots__ = ("failed", "left", "units", "waiting")
+
+    def __init__(self, size: float, passage: float, batch: Batch) -> None:
+        first, rest = [size], 0
+        if passage:
+            first = [min(_HEAD, size / 3), min(_TERMS, size / 6)]
+            rest = max(1, round((size - sum(first)) / passage))
+        self.units = [Unit(each, batch, self, first=True) for each in first]
+        self.units += [Unit((size - sum(first)) / rest, batch, self, first=False) for _ in range(rest)]
+        self.waiting = len(first)
+        self.left = len(self.units)
+        self.failed = False
+
+    def fail(self) -> bool:
+        """Whether it had not failed before."""
+        before, self.failed = self.failed, True
+        return not before
+
 
 class Unit:
-    """A paper in a worker's hands."""
+    """What a worker holds: a paper, or a passage of one."""
 
-    __slots__ = ("attempt", "batch", "done", "size", "started_at", "tries")
+    __slots__ = ("attempt", "batch", "done", "first", "paper", "size", "started_at", "tries")
 
-    def __init__(self, size: float, batch: Batch) -> None:
+    def __init__(self, size: float, batch: Batch, paper: SimPaper, *, first: bool) -> None:
         self.size = size
         self.batch = batch
+        self.paper = paper
+        self.first = first
         self.done = False
         self.fresh()
+
+    def end(self) -> list[Unit]:
+        """It is done; returns the units that waited for it."""
+        self.done = True
+        self.batch.left -= 1
+        self.paper.left -= 1
+        self.paper.waiting -= self.first
+        opened = self.first and not self.paper.waiting
+        return [unit for unit in self.paper.units if not unit.first and not unit.done] if opened else []
+
+    def undo(self) -> bool:
+        """It is not done after all; returns whether its paper was."""
+        was_whole = not self.paper.left
+        self.done = False
+        self.batch.left += 1
+        self.paper.left += 1
+        self.paper.waiting += self.first
+        return was_whole
 
     def fresh(self) -> None:
         """As it is before any call."""
@@ -93,15 +145,14 @@ class SimJob:
         while self.recent[0][0] < now - _COMMIT:
             self.recent.popleft()
 
-    def lost(self, now: float) -> int:
-        """Take back what was not committed when it died; returns how many papers."""
-        count = 0
+    def lost(self, now: float) -> tuple[int, int]:
+        """Take back what was not committed when it died; returns how many units, and ended papers."""
+        units = papers = 0
         for at, unit in self.recent:
             if at >= now - _COMMIT and unit.batch.id in self.held:
-                unit.done = False
-                unit.batch.left += 1
-                count += 1
-        return count
+                units += 1
+                papers += unit.undo()
+        return units, papers
 
 
 class Heartbeats:
@@ -140,7 +191,7 @@ def batches(setup: SimSetup) -> Generator[Batch, None, None]:
     with closing(messages):
         for message in messages:
             size = message.tokens / len(message.ids)
-            yield Batch(message.batch_id, iter([size] * len(message.ids)))
+            yield Batch(message.batch_id, iter([size] * len(message.ids)), setup.passage_tokens)
 
 
 def _entries(sizes: tuple[float, ...], papers: int) -> Iterator[IndexEntry]:
@@ -152,3 +203,11 @@ def _entries(sizes: tuple[float, ...], papers: int) -> Iterator[IndexEntry]:
         high = min(low + 1, last)
         size = sizes[low] + (sizes[high] - sizes[low]) * (place - low)
         yield IndexEntry(number * 1000, 999, max(1, round(size)), 0, 1, 0, None, f"p{number}")
+
+
+def body_passage(sizes: tuple[float, ...], passages: float) -> float | None:
+    """Tokens of a passage of the body, by quantiles of a paper's and the mean number of passages of one."""
+    if not sizes or not passages:
+        return None
+    size = sum(sizes) / len(sizes)
+    return max(1.0, size - min(_HEAD, size / 3) - min(_TERMS, size / 6)) / max(1.0, passages - 2)

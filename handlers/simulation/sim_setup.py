@@ -37,6 +37,9 @@ class SimSetup(Frozen):
     sizes: tuple[float, ...] = Field(
         default=DEFAULT_SIZES, description="quantiles of a paper's size in tokens, evenly spaced"
     )
+    passage_tokens: float = Field(
+        default=0.0, ge=0, description="tokens of a passage of whole papers; 0: a paper is one call"
+    )
 
     latency: float = Field(default=1.0, ge=0, description="median seconds of a call, apart from its size")
     latency_per_token: float = Field(default=0.0, ge=0, description="more of them for each token of size")
@@ -190,7 +193,7 @@ class SimResult(Frozen):
     transient: int
     repairs: int
     repeated: int
-    """Papers done twice, since the job that did them died before its commit."""
+    """Papers (of whole ones, passages) done twice, since the job that did them died before its commit."""
     throttle_rate: float
     """Throttled calls for each call sent."""
     cost_usd: float

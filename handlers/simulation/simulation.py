@@ -97,9 +97,9 @@ class Simulation:
         self._jobs.remove(job)
         self._figures.died += died
         self._figures.expired += not died
-        lost = job.lost(self._now) if died else 0
-        self._figures.ended -= lost
-        self._figures.repeated += lost
+        units, papers = job.lost(self._now) if died else (0, 0)
+        self._figures.ended -= papers
+        self._figures.repeated += units
         if job in self._starved:
             self._starved.remove(job)
         for batch in job.held.values():
@@ -155,12 +155,12 @@ class Simulation:
             return
         batch.leased_until = self._now + (self._setup.lease_s or math.inf)
         job.held[batch.id] = batch
-        job.backlog.extend(unit for unit in batch.units if not unit.done)
+        job.backlog.extend(batch.ready())
         self._hand_out(job)
         self._fetch(job)
 
     def _hand_out(self, job: SimJob) -> None:
-        """Papers to idle workers."""
+        """Papers, or passages, to idle workers."""
         while job.idle and job.backlog:
             unit = job.backlog.popleft()
             job.idle -= 1
@@ -244,7 +244,7 @@ class Simulation:
     def _failed_once(self, job: SimJob, unit: Unit) -> None:
         unit.tries += 1
         if unit.tries >= MAX_TRIES:
-            self._figures.failed += 1
+            self._figures.failed += unit.paper.fail()
             self._done(job, unit)
         else:
             backoff = delay(unit.tries + 1, BACKOFF_BASE, BACKOFF_CAP, self._chance.random)
@@ -268,9 +268,8 @@ class Simulation:
             self._done(job, unit)
 
     def _done(self, job: SimJob, unit: Unit) -> None:
-        unit.done = True
-        self._figures.ended += 1
-        unit.batch.left -= 1
+        job.backlog.extend(unit.end())
+        self._figures.ended += not unit.paper.left
         if self._setup.deaths:
             job.finished(unit, self._now)
         if not unit.batch.left:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 
 from handlers.domain.call import CallRecord, Usage
+from handlers.domain.paper import PaperStatus
 from handlers.domain.plan import PilotFigures
-from handlers.planning.pilot_figures import PilotPaper, pilot_figures
-from handlers.planning.workload import SizedPaper, Workload, stratified
+from handlers.planning.pilot_figures import PilotPaper, PilotWork, pilot_figures
+from handlers.planning.sample import SizedPaper, stratified
+from handlers.planning.workload import Workload
 
 
 def sized(number: int, size: float, requests: int = 1) -> SizedPaper:
@@ -38,6 +40,10 @@ def call(
     )
 
 
+def pilot_paper(of: SizedPaper, *calls: CallRecord, status: PaperStatus = "done") -> PilotPaper:
+    return PilotPaper(of.id, status, (PilotWork(calls),))
+
+
 def workload(papers: list[SizedPaper]) -> Workload:
     return Workload(
         papers=len(papers),
@@ -55,15 +61,12 @@ CORPUS = [sized(number, 20.0 + number) for number in range(500)]
 def piloted(count: int = 20, *, sigma: float = 0.0, seed: int = 1) -> PilotFigures:
     chance = random.Random(seed)
     found = [
-        PilotPaper(
-            each.id,
-            "done",
-            (
-                call(
-                    each,
-                    latency=(1 + 0.01 * each.size) * chance.lognormvariate(-(sigma**2) / 2, sigma),
-                    at=float(n),
-                ),
+        pilot_paper(
+            each,
+            call(
+                each,
+                latency=(1 + 0.01 * each.size) * chance.lognormvariate(-(sigma**2) / 2, sigma),
+                at=float(n),
             ),
         )
         for n, each in enumerate(stratified(CORPUS, count))

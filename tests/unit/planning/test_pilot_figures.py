@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -16,11 +18,12 @@ from handlers.domain.paper import Paper
 from handlers.domain.plan import PilotFigures
 from handlers.domain.run import RunSpec
 from handlers.planning.assumptions import AssumptionsBuilder
-from handlers.planning.pilot_figures import PilotPaper, pilot_figures
-from handlers.planning.workload import Workload, measure_workload, stratified
+from handlers.planning.pilot_figures import PilotPaper, PilotWork, pilot_figures
+from handlers.planning.sample import SampleBounds, stratified
+from handlers.planning.workload import Workload, measure_workload
 from handlers.runs.submit import costs_nothing, why_nothing
 from handlers.tasks.translation.translate import TranslateTask
-from tests.builders.pilots import CORPUS, call, piloted, workload
+from tests.builders.pilots import CORPUS, call, pilot_paper, piloted, sized, workload
 
 SPEC = RunSpec(corpus_sha256="0" * 64, corpus="c", prompt_version="1", masking_version="1", model="m")
 
@@ -63,7 +66,7 @@ def test_repairs_retries_and_throttles_are_told_apart() -> None:
         call(paper, latency=1.0, at=3.0),
         call(paper, latency=1.0, kind="repair", at=4.0),
     )
-    found = pilot_figures([PilotPaper(paper.id, "flagged", calls)], {paper.id: paper}, workload(CORPUS))
+    found = pilot_figures([pilot_paper(paper, *calls, status="flagged")], {paper.id: paper}, workload(CORPUS))
     assert found is not None
     assert (found.repair_share, found.retry_share, found.throttled_share, found.flag_share) == (1, 1, 0.25, 1)
     assert found.seconds.total(1, paper.size) == pytest.approx(4.5), "a refusal for the rate is no work"
@@ -77,10 +80,31 @@ def test_one_paper_or_two_know_nothing_of_the_others(papers: int) -> None:
     assert piloted(20).cost_error < 0.01, "calls without any spread"
 
 
+def test_of_whole_papers_a_passage_s_tokens_and_seconds_are_found() -> None:
+    keys = {"head": 400.0, "terms": 100.0, **{f"body/{number}": 900.0 - number for number in range(8)}}
+    corpus = [replace(sized(number, sum(keys.values()), 10), passages=keys) for number in range(20)]
+    chance = random.Random(1)
+    papers = []
+    for each in corpus:
+        parts = [(key, replace(each, size=size)) for key, size in each.passages.items()]
+        work = [
+            PilotWork((call(part, latency=(1 + 0.01 * part.size) * chance.lognormvariate(0, 0.3)),), 0, key)
+            for key, part in parts
+        ]
+        frame = PilotWork((), 0, "frame")
+        papers.append(PilotPaper(each.id, "done", (*work, frame)))
+    found = pilot_figures(papers, {each.id: each for each in corpus}, workload(corpus))
+    assert found is not None
+    assert (found.prompt.per_request, found.prompt.per_token) == pytest.approx((400, 1.5), rel=0.01)
+    assert found.latency_sigma == pytest.approx(0.3, abs=0.05), "of a passage, not of a sum of ten"
+    assert found.seconds_per_paper == pytest.approx(10 + 0.01 * sum(keys.values()), rel=0.1)
+    assert found.calls == 200
+
+
 def test_a_pilot_of_the_whole_corpus_knows_it() -> None:
     paper = CORPUS[0]
     found = pilot_figures(
-        [PilotPaper(paper.id, "done", (call(paper, latency=1.0),))], {paper.id: paper}, workload([paper])
+        [pilot_paper(paper, call(paper, latency=1.0))], {paper.id: paper}, workload([paper])
     )
     assert found is not None
     assert (found.cost_error, found.time_error) == (0.0, 0.0)
@@ -92,7 +116,7 @@ def test_the_cached_share_is_that_of_a_warm_cache() -> None:
 
 def test_a_pilot_without_an_answer_says_nothing() -> None:
     paper = CORPUS[0]
-    refused = PilotPaper(paper.id, "pending", (call(paper, latency=0.1, outcome="throttled"),))
+    refused = pilot_paper(paper, call(paper, latency=0.1, outcome="throttled"), status="pending")
     assert pilot_figures([refused], {paper.id: paper}, workload(CORPUS)) is None
 
 
@@ -110,9 +134,7 @@ def job(at: float = 1_000.0, *, answered: int = 20, **limits: int) -> JobRecord:
 
 def with_limits(*jobs: JobRecord, apart: float = 3.0) -> PilotFigures:
     papers = CORPUS[:20]
-    found = [
-        PilotPaper(each.id, "done", (call(each, latency=1.0, at=n * apart),)) for n, each in enumerate(papers)
-    ]
+    found = [pilot_paper(each, call(each, latency=1.0, at=n * apart)) for n, each in enumerate(papers)]
     made = pilot_figures(found, {each.id: each for each in CORPUS}, workload(CORPUS), jobs)
     assert made is not None
     return made
@@ -196,7 +218,7 @@ def measured(papers: int, most: int) -> tuple[Workload, int]:
     entries, text = corpus(papers)
     work, kept = measure_workload(
         entries, lambda offset, length: text[offset : offset + length], TranslateTask(SPEC),
-        skips=costs_nothing(SPEC), most=most,
+        skips=costs_nothing(SPEC), bounds=SampleBounds(most),
     )  # fmt: skip
     assert len(kept) <= most
     return work, len(kept)
@@ -231,7 +253,7 @@ def test_papers_with_a_result_and_those_left_out_are_counted_with_why() -> None:
 
     work, kept = measure_workload(
         changed, lambda offset, length: text[offset : offset + length], TranslateTask(SPEC),
-        skips=partial(why_nothing, SPEC), has_results=has_results, most=100,
+        skips=partial(why_nothing, SPEC), has_results=has_results, bounds=SampleBounds(100),
     )  # fmt: skip
     assert (work.sent, len(kept), work.reused) == (59, 59, 531), "few are to be sent: none is left out"
     assert work.skipped == {"already in en": 10}

@@ -67,6 +67,23 @@ def test_a_declared_rate_is_kept_to_by_all_jobs_together() -> None:
     assert found.throttled == 0
 
 
+def test_a_whole_paper_takes_two_calls_one_after_the_other_however_many_it_is_cut_into() -> None:
+    one = {"papers": 1, "jobs": 1, "workers": 60, "sigma": 0.0, "worker_s": 0.0}
+    found = simulated(**one, sizes=(40_450.0,), passage_tokens=1_000.0)
+    assert found.calls == 42
+    assert found.wall_s == pytest.approx(2.0, abs=0.1)
+    alone = simulated(**one | {"workers": 1}, sizes=(40_450.0,), passage_tokens=1_000.0)
+    assert alone.wall_s == pytest.approx(42.0, rel=0.01)
+
+
+def test_whole_papers_end_once_each_whatever_dies() -> None:
+    whole = {"papers": 300, "jobs": 3, "workers": 20, "sizes": (2_000.0, 9_000.0), "passage_tokens": 800.0}
+    calm, dying = simulated(**whole), simulated(**whole, deaths=900.0, lease_s=20.0)
+    assert dying.jobs_died > 3
+    assert dying.samples[-1].done == calm.samples[-1].done == 300
+    assert 0 < dying.repeated == dying.calls - calm.calls
+
+
 def test_an_undeclared_limit_is_found_with_few_refusals_and_mostly_used() -> None:
     found = simulated(papers=3_000, jobs=4, workers=50, api_rpm=3_000, latency=0.5)
     assert 0 < found.throttle_rate < 0.1
