@@ -21,6 +21,12 @@ _LINK = re.compile(r"https?://[\w./?&=%#~+-]*[\w/]", re.ASCII)
 _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _PIPES = re.compile(r"^[^\n]*\|[^\n]*\n[ \t|:-]*\|[ \t|:-]*(?:\n[^\n]*\|[^\n]*)*", re.MULTILINE)
+_ENTRY = re.compile(r"\s*[\[［【]\s*\d{1,4}\s*[\]］】]")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_PUBLISHED = re.compile(r"[\[［]\s*(?:[JMDCNPSRBZGKA]|EB|DB|OL|CP)\s*(?:/\s*\w+)?\s*[\]］]")
+_NUMBERED = re.compile(r"\s*(?:[\[［【]?\s*\d{1,4}\s*[\]］】]|\d{1,4}(?:[.．、)]|\s))")
+_PAGES = re.compile(r"\d\s?[)）]\s?[:：.]\s?\d|[:：,，.]\s?[A-Z]?\d+\s?[-–—－~～+]\s?\d+")
+_YEAR_ALONE = re.compile(r"(?:19|20)\d\d(?!\s?[年~～至到-])")
 _FIGURES = re.compile(r"[\d.,%±+-]+")
 
 
@@ -41,6 +47,8 @@ def complaints(source: str, result: str) -> list[str]:
         lost = before - after
         if lost:
             found.append(f"{name}: {sum(lost.values())} lost, as {next(iter(lost))!r}")
+    if entries(source) != entries(result):
+        found.append("reference: an entry of the bibliography is changed, lost or moved")
     return found + _tables(source, result) + _breaks(source, result)
 
 
@@ -56,12 +64,29 @@ def formulas(text: str) -> Counter[str]:
     return found
 
 
-def untranslated(source: str, result: str, kept: Sequence[str]) -> list[str]:
-    """Stanzas of the result with Han in prose, where the source's is not one of those that are ``kept``."""
-    known = {line.strip() for text in kept for line in text.splitlines()}
+def entries(text: str) -> list[str]:
+    """Lines that surely are entries of a bibliography: number, mark of the publication's kind, and year."""
+    return [
+        line.strip()
+        for line in text.splitlines()
+        if _ENTRY.match(line) and _PUBLISHED.search(line) and _YEAR.search(line)
+    ]
+
+
+def untranslated(source: str, result: str, kept: Sequence[str] = ()) -> list[str]:
+    """Lines of the result with Han in prose. Those of a bibliography may stand if they are the source's, and
+    those of texts that are ``kept``."""
+    known = {line.strip() for line in source.splitlines() if _may_stay(line)}
+    known |= {line.strip() for text in kept for line in text.splitlines()}
     mathematics = re.compile(f"{_DISPLAY.pattern}|{_INLINE.pattern}|{_IMAGE.pattern}|`[^`]*`|{_TAG.pattern}")
     lines = [line.strip() for line in result.splitlines()]
     return [line for line in lines if line not in known and _HAN.search(mathematics.sub("", line))]
+
+
+def _may_stay(line: str) -> bool:
+    if _PUBLISHED.search(line) or _PAGES.search(line):
+        return True
+    return bool(_YEAR_ALONE.search(line) and (_NUMBERED.match(line) or line.count("。") == 0))
 
 
 def _all(pattern: re.Pattern[str], text: str) -> list[str]:

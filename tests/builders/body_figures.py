@@ -68,7 +68,7 @@ def body_figures(corpus: Path) -> BodyFigures:
         figures.characters += len(body)
         if language == "zh":
             _count_chinese(figures, body, plan, [passage.weight for passage in asked])
-            figures.untranslated += untranslated(body, joined, _kept_texts(body, plan))
+            figures.untranslated += untranslated(body, joined)
     return figures
 
 
@@ -77,10 +77,6 @@ def _bodies(corpus: Path) -> Iterator[tuple[str, str, str]]:
         for line in lines:
             paper = json.loads(line)
             yield paper["id"], paper["language"], paper["body"]
-
-
-def _kept_texts(body: str, plan: BodyPlan) -> list[str]:
-    return [body[block.start : block.end] for block, rule in zip(plan.blocks, plan.kept, strict=True) if rule]
 
 
 def _count_chinese(figures: BodyFigures, body: str, plan: BodyPlan, weights: list[int]) -> None:

@@ -62,9 +62,21 @@ def test_pieces_of_a_long_text_do_not_run_together() -> None:
         (lambda text: text.replace("[1-3]", "[1-4]"), "citation"),
         (lambda text: text.replace("/data/river", "/data/rivers"), "link"),
         (lambda text: text.replace("\n\n式中", "\n式中"), "paragraphs"),
+        (lambda text: text.replace("[J]", "[J].", 1), "reference"),
     ],
 )
 def test_the_checker_sees_damage(damage: object, complaint: str) -> None:
     text, _ = samples()["river"]
     damaged = damage(text)
     assert [found.split(":")[0] for found in complaints(text, damaged)] == [complaint]
+
+
+def test_the_checker_sees_what_was_left_in_chinese_and_lets_a_bibliography_stand() -> None:
+    text = "# 引言\n\n2015年夏季的水温。\n\n[1] 王三. 水温[J]. 水科学, 2010, 21(3): 300-306.\n"
+    half = text.replace("引言", "Introduction")
+    assert untranslated(text, half) == ["2015年夏季的水温。"]
+    assert untranslated(text, half.replace("2015年夏季的水温。", "$T_{水}$ of 2015.")) == []
+    assert untranslated(text, half.replace("水温[J]", "气温[J]")) == [
+        "2015年夏季的水温。",
+        "[1] 王三. 气温[J]. 水科学, 2010, 21(3): 300-306.",
+    ]
