@@ -64,6 +64,10 @@ def formulas(text: str) -> Counter[str]:
     return found
 
 
+def links(text: str) -> list[str]:
+    return _all(_LINK, text)
+
+
 def entries(text: str) -> list[str]:
     """Lines that surely are entries of a bibliography: number, mark of the publication's kind, and year."""
     return [

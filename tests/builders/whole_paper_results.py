@@ -1,0 +1,114 @@
+"""Runs over papers with bodies, and what their results have and lack, told by the checker's own code."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from handlers.adapters.file_store import FileStore
+from tests.builders.body_checker import complaints, formulas, links, untranslated
+
+Paper = dict[str, Any]
+
+
+def papers(path: Path) -> Iterator[Paper]:
+    """Of a corpus in JSON Lines, packed by gzip or not."""
+    with (
+        gzip.open(path, "rt", encoding="utf-8")
+        if path.suffix == ".gz"
+        else path.open(encoding="utf-8") as lines
+    ):
+        yield from map(json.loads, lines)
+
+
+def write(path: Path, chosen: Iterator[Paper] | list[Paper]) -> Path:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(each, ensure_ascii=False) + "\n" for each in chosen)
+    return path
+
+
+def giant(bodies: Path, size: int) -> Paper:
+    """A paper whose body takes ``size`` bytes at least: those of others, one after the other."""
+    first: Paper = {}
+    text: list[str] = []
+    taken = 0
+    for paper in papers(bodies):
+        if paper["language"] == "zh" and taken < size:
+            first = first or paper
+            text.append(paper["body"])
+            taken += len(paper["body"].encode()) + 2
+    return {**first, "id": "giant", "body": "\n\n".join(text)}
+
+
+@dataclass
+class Checked:
+    """Of the papers that are ``done``. ``papers`` has by the kind of complaint those with one."""
+
+    done: int = 0
+    formulas: int = 0
+    """Formulas and links of their sources."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    said: list[str] = field(default_factory=list)
+    flagged: list[str] = field(default_factory=list)
+    """Why each of the others is not done."""
+
+    def of(self, *kinds: str) -> int:
+        return sum(self.kinds[kind] for kind in kinds)
+
+
+def checked(source: Path, results: Path) -> Checked:
+    """Each accepted body against its source."""
+    sources = {paper["id"]: paper for paper in papers(source)}
+    found = Checked()
+    for line in papers(results):
+        if line["status"] in ("flagged", "failed"):
+            found.flagged.append(f"{line['id']}: {line['status']} {line['error']}: {line['reason']}")
+        if line["status"] != "done":
+            continue
+        before, after = sources[line["id"]]["body"], line["body"] or ""
+        found.done += 1
+        found.formulas += formulas(before).total() + len(links(before))
+        wrong = complaints(before, after)
+        wrong += [f"Chinese: {each[:80]}" for each in untranslated(before, after)]
+        found.kinds.update({each.split(":")[0] for each in wrong})
+        found.said += [f"{line['id']}: {each}" for each in wrong]
+    return found
+
+
+def part_lines(state: Path, run_id: str = "r") -> Iterator[dict[str, Any]]:
+    """All lines of a run's parts."""
+    store = FileStore(state)
+    for key in store.keys(f"runs/{run_id}/segments/"):
+        yield from map(json.loads, store.lines(key))
+
+
+def refused_passages(state: Path) -> int:
+    """Passages whose last line says that the gate refused them, of papers that are flagged."""
+    passed: dict[tuple[str, str], bool] = {}
+    flagged: set[str] = set()
+    for line in sorted(part_lines(state), key=lambda line: line["at"]):
+        if line["status"] == "flagged":
+            flagged.add(line["id"])
+        elif line.get("passage", "frame") != "frame":
+            passed[line["id"], line["passage"]] = line.get("passed", False)
+    return sum(paper in flagged and not good for (paper, _), good in passed.items())
+
+
+def two_stages(state: Path, workers: int) -> tuple[float, float]:
+    """(bound, span) in seconds of the one paper of a run: what its calls take at least in two stages side by
+    side, and from the first call's start to the last one's end."""
+    stages: dict[bool, list[float]] = {True: [], False: []}
+    starts: list[float] = []
+    ends: list[float] = []
+    for line in part_lines(state):
+        for call in line["calls"]:
+            stages[line["passage"] in ("head", "terms")].append(call["latency"])
+            starts.append(call["started_at"])
+            ends.append(call["started_at"] + call["latency"])
+    bound = sum(max(max(each), sum(each) / workers) for each in stages.values() if each)
+    return bound, max(ends) - min(starts)
