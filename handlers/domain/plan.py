@@ -71,7 +71,8 @@ class PilotFigures(Frozen):
     time_error: float
     """Half of the 90% interval of the corpus's time, as a share of it."""
     worker_s_per_paper: float
-    """A worker's own seconds beyond a paper's calls: the lower quartile of papers that never waited."""
+    """A worker's own seconds beyond the calls of a paper (of a whole one's passage): the lower quartile of
+    those that never waited."""
     limits: dict[str, PositiveInt] = Field(default_factory=dict)
     """What the API's headers state: ``requests_per_minute``, ``tokens_per_day`` ... → the limit."""
     limits_on: str = ""

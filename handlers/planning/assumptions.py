@@ -71,7 +71,8 @@ class Assumptions(Frozen):
     longest_call_s: float | None = Field(default=None, gt=0)
     """None: 2.6 standard deviations over the largest paper's."""
     worker_s_per_paper: float = Field(default=0.01, ge=0)
-    """A worker's own work on a paper: masking, checks, waiting for the interpreter."""
+    """A worker's own work on a paper (on each passage of a whole one): masking, checks, waiting for the
+    interpreter."""
 
     rpm: float | None = Field(default=None, ge=_LEAST)
     tpm: float | None = Field(default=None, ge=_LEAST)
