@@ -38,7 +38,7 @@ from handlers.pipeline.job_runner import Job, JobSize
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Clock, EndpointNotes, Ledger, Task
+from handlers.ports import Clock, EndpointNotes, Ledger, Task, WholePaperTask
 from handlers.settings import Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION, MASKINGS
 from handlers.tasks.translation.passages.body_segments import BODY_VERSION
@@ -68,7 +68,7 @@ def webhook(settings: Settings) -> SecretStr | None:
     return settings.webhook
 
 
-def task_of(spec: RunSpec) -> Task:
+def task_of(spec: RunSpec) -> WholePaperTask:
     """The task that a run is about."""
     if spec.task != "translate":
         raise UsageError(f"unknown task {spec.task!r}: this version knows translate")
