@@ -19,9 +19,10 @@ from handlers.domain.plan import PilotFigures
 from handlers.domain.run import RunSpec
 from handlers.planning.assumptions import AssumptionsBuilder
 from handlers.planning.pilot_figures import PilotPaper, PilotWork, pilot_figures
-from handlers.planning.sample import SampleBounds, stratified
+from handlers.planning.sample import SampleBounds, Sieve, stratified
 from handlers.planning.workload import Workload, measure_workload
 from handlers.runs.submit import costs_nothing, why_nothing
+from handlers.tasks.translation.passages.body_segments import BODY_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.pilots import CORPUS, call, pilot_paper, piloted, sized, workload
 
@@ -230,6 +231,44 @@ def test_a_large_corpus_is_sized_by_a_part_of_it_at_flat_memory() -> None:
     assert some_sized <= 600
     assert part.sent == pytest.approx(2_000, rel=0.1)
     assert part.size / part.sent == pytest.approx(whole.size / whole.sent, rel=0.05)
+
+
+def test_whole_papers_are_sized_by_their_passages_and_one_without_a_body_is_one() -> None:
+    spec = SPEC.model_copy(update={"full_text": True, "body_version": BODY_VERSION})
+    task, body = TranslateTask(spec), "## 方法\n\n" + "河流的水温随着季节变化。" * 400 + "\n\n$$\nx\n$$\n"
+    papers = [
+        Paper(id=f"p{number}", title="关于模型的研究", abstract="实验结果", body=text, language="zh")
+        for number, text in enumerate((body, body + body, None))
+    ]
+    lines = [each.model_dump_json().encode() for each in papers]
+    starts = [sum(map(len, lines[:number])) for number in range(3)]
+    entries = [
+        IndexEntry(start, len(line), 10, 0, 1, 0, "zh", f"p{number}")
+        for number, (start, line) in enumerate(zip(starts, lines, strict=True))
+    ]
+    text = b"".join(lines)
+    work, sized = measure_workload(
+        entries, lambda offset, length: text[offset : offset + length], task,
+        skips=costs_nothing(spec), bounds=SampleBounds.of_bodies(3),
+    )  # fmt: skip
+    cut = [[*task.first(each), *task.rest(each, {})] for each in papers[:2]]
+    assert work.passages == len(cut[0]) + len(cut[1]) + 1
+    assert [sum(each.passages.values()) for each in sized] == [
+        sum(w.weight for w in each) for each in cut
+    ] + [0]
+    assert work.counts.passages == work.scaled(3).passages
+    assert work.scaled(30).passages == 10 * work.passages
+    assert work.size < work.prompt
+    assert len(work.passage_sizes) == 41
+
+
+def test_bodies_are_sized_within_bounds_of_papers_and_bytes() -> None:
+    bounds = SampleBounds.of_bodies(34_237)
+    assert bounds.share == pytest.approx(2_000 / 34_237)
+    sieve = Sieve(replace(bounds, share=1.0))
+    for number in range(3_000):
+        sieve.add(replace(sized(number, 9_000.0), length=500_000))
+    assert 100 <= len(sieve.kept) <= bounds.bytes / 500_000
 
 
 def test_papers_that_cost_no_call_are_not_counted_as_sent() -> None:
