@@ -50,7 +50,6 @@ def test_without_any_thread_nothing_is_taken(monkeypatch: pytest.MonkeyPatch) ->
     assert pool.backlog == 0
 
 
-<<<<<<< HEAD
 def test_enough_is_a_quarter_of_the_workers_or_two_rounds_of_them_where_more_will_follow() -> None:
     pool, go = WorkerPool(4), threading.Event()
     for _ in range(4):
@@ -68,14 +67,3 @@ def test_enough_is_a_quarter_of_the_workers_or_two_rounds_of_them_where_more_wil
     assert (pool.backlog, pool.has_enough) == (1, False)
     go.set()
     pool.close()
-=======
-def test_while_papers_open_a_second_stage_a_job_looks_two_rounds_ahead() -> None:
-    pool = WorkerPool(8)
-    assert not pool.has_enough
-    pool.expect(2)
-    assert not pool.has_enough, "of papers in one stage two that wait were enough"
-    pool.expect(14)
-    assert pool.has_enough
-    pool.expect(-16)
-    assert not pool.has_enough
->>>>>>> a795398 (A job looks two rounds of its workers ahead while papers open a second stage)
