@@ -8,7 +8,6 @@ this file too: ``python -P paperfleet.py``, where ``-P`` keeps out what lies in 
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -32,8 +31,8 @@ def main() -> None:
 
 def _forget_working_directory() -> None:
     """``-m`` looks there first: a project's own ``httpx.py`` would be taken for the library."""
-    here = os.getcwd()
-    if sys.path and sys.path[0] in ("", here) and not Path(__file__).parent.samefile(here):
+    here = Path.cwd()
+    if sys.path and sys.path[0] in ("", str(here)) and not Path(__file__).parent.samefile(here):
         del sys.path[0]
 
 
