@@ -17,6 +17,7 @@ _SERVER = "handlers.model_server"
 
 def main() -> None:
     """The command line; ``handlers.model_server`` alone is the model server of a run."""
+    _forget_working_directory()
     _load_own_handlers()
     if sys.argv[1:] == [_SERVER]:
         from runpy import run_module
@@ -26,6 +27,13 @@ def main() -> None:
     from handlers.cli.__main__ import main as command
 
     command()
+
+
+def _forget_working_directory() -> None:
+    """``-m`` looks there first: a project's own ``httpx.py`` would be taken for the library."""
+    here = Path.cwd()
+    if sys.path and sys.path[0] in ("", str(here)) and not Path(__file__).parent.samefile(here):
+        del sys.path[0]
 
 
 def _load_own_handlers() -> None:

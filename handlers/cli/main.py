@@ -121,6 +121,8 @@ def main() -> None:
             (app_of(word) if word in _MODULES or _COMPLETES in os.environ else outline())(
                 prog_name="paperfleet"
             )
+    except KeyboardInterrupt:  # before a command was at work
+        sys.exit(130)
     except PaperfleetError as error:
         _exit_with(str(error))
     except sqlite3.DatabaseError as error:

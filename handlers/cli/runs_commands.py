@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ from handlers.results.export import Counts, export, export_jsonl
 from handlers.results.export_shape import ExportShape, Format, columns_of, format_of
 from handlers.results.markdown_writer import export_markdown
 from handlers.results.parquet_writer import export_parquet
+from handlers.results.records import with_own
 from handlers.results.xlsx_writer import export_xlsx
 
 Output = Annotated[Path | None, typer.Option(help="File to write; `-` or none: standard output.")]
@@ -97,7 +99,8 @@ def export_results(
     columns: Annotated[
         str | None,
         typer.Option(
-            help="Columns between commas, in their order; also source_abstract, source_keywords, source_body."
+            help="Columns between commas, in their order; also source_abstract, source_keywords, source_body,"
+            " the source's own columns by their names, and `own`: all of those."
         ),
     ] = None,
     bom: Annotated[
@@ -117,6 +120,8 @@ def export_results(
         raise UsageError("--columns: markdown has the same fields in every file")
     shape = ExportShape(columns_of(columns), drafts, bom)
     with opened_run(flags) as (adapters, run):
+        corpus = adapters.ledger.run(run).spec.corpus
+        shape = replace(shape, columns=with_own(shape.columns, adapters.store.lines(corpus)))
         counts = _export(adapters, run, target, written, shape)
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
 

@@ -60,7 +60,11 @@ def ingest_source(
     if result is None:
         place = place_of(*identity)
         opened = _open(source, settings, console)
-        result = ingest(opened, settings.state, mapping=mapping, processes=processes, alongside=alongside)
+        try:
+            result = ingest(opened, settings.state, mapping=mapping, processes=processes, alongside=alongside)
+        except KeyboardInterrupt:
+            console.print(_stopped(source.location), markup=False, soft_wrap=True)
+            raise
         notes = opened.notes if isinstance(opened, NotingSource) else SourceNotes()
         refuse_empty(source.location, result.profile, mapping, notes.columns)
         remember(result, place)
@@ -75,6 +79,14 @@ def ingest_source(
         with open_state(settings.run_id, settings) as adapters:
             store_corpus(result, adapters.store)
     return result
+
+
+def _stopped(location: str) -> str:
+    kept = "what was harvested is kept and not asked for again" if location.startswith("oai+") else ""
+    return (
+        f"stopped while {location} was read: {kept or 'nothing of it is kept'}, no call was made; the same"
+        " command begins again"
+    )
 
 
 def refuse_empty(name: str, profile: Profile, mapping: Mapping[str, str], columns: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from handlers.parallel import may_fork, ordered_map
 from handlers.ports import Backend
 from handlers.results.csv_lines import CsvLines
 from handlers.results.export_shape import PACKED, ExportShape, Format, Output, in_folder
-from handlers.results.records import MORE, PackedRow, SourceRow, chunks_of, pack, records, unpack
+from handlers.results.records import PackedRow, SourceRow, chunks_of, needs_papers, pack, records, unpack
 
 Counts = dict[PaperStatus, int]
 _AS_EVER = ExportShape()
@@ -64,7 +64,7 @@ def export_jsonl(
     result; only for a store whose objects are files."""
     make, chunks = _begin(backend, run_id, shape)
     counts = _no_counts()
-    whole = any(name in MORE for name in shape.columns)
+    whole = needs_papers(shape.columns)
     with _output_file(output) as file:
         try:
             for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, core_schema, from_json
@@ -15,7 +16,7 @@ from handlers.domain.money import usd
 from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import decode_unvalidated
 from handlers.domain.run import RunSpec
-from handlers.errors import CorpusChangedError, DamagedObjectError, damage_error
+from handlers.errors import CorpusChangedError, DamagedObjectError, UsageError, damage_error
 from handlers.ports import Backend, ObjectStore
 from handlers.reporting.page.survey import read_line
 from handlers.reporting.passage_lines import PassageLines
@@ -28,6 +29,11 @@ COLUMNS = (
 )  # fmt: skip
 MORE = ("source_abstract", "source_keywords", "source_body")
 """Columns that are written where they are asked for."""
+OWN = "own"
+"""Stands for all columns of the source that Paperfleet does not read."""
+_LOOKED_AT = 1_000
+"""Papers whose fields are looked at for a source's own columns."""
+_NAMED = 40
 _CHUNK = 500
 _CHUNK_BYTES = 2 << 20
 """Of the corpus; a chunk is closed by the first that is reached, and one of them is in memory."""
@@ -84,14 +90,41 @@ def records(
         record = _record(row, _line(row[2], store), spec, drafts=drafts)
         status: PaperStatus = record["status"]
         if not as_ever:
-            record |= _source(row[0]) if any(name in MORE for name in columns) else {}
-            record = {name: record[name] for name in columns}
+            paper = from_json(row[0]) if needs_papers(columns) else {}
+            record = {name: record[name] if name in record else _source(name, paper) for name in columns}
         yield status, record
 
 
-def _source(raw: bytes) -> dict[str, Any]:
-    paper = from_json(raw)
-    return {name: paper.get(name.removeprefix("source_")) for name in MORE}
+def needs_papers(columns: Sequence[str]) -> bool:
+    """Whether a record has what only the corpus holds."""
+    return not set(columns) <= set(COLUMNS)
+
+
+def _source(name: str, paper: Mapping[str, Any]) -> Any:
+    return paper.get(name.removeprefix("source_") if name in MORE else name)
+
+
+def with_own(columns: Sequence[str], lines: Iterable[bytes]) -> tuple[str, ...]:
+    """The columns with ``own`` as the names that it stands for, by the first thousand lines of the corpus.
+    UsageError for a column that no line has, with those there are."""
+    known = {*COLUMNS, *MORE, "date"}
+    missing = set(columns) - known - {OWN}
+    if not missing and OWN not in columns:
+        return tuple(columns)
+    there: dict[str, None] = {}
+    for number, line in enumerate(lines):
+        if number >= _LOOKED_AT and not missing:
+            break
+        fields = from_json(line)
+        there |= dict.fromkeys(fields) if number < _LOOKED_AT else {}
+        missing.difference_update(fields)
+    own = [name for name in there if name not in known]
+    if missing:
+        names = ", ".join((*COLUMNS, *MORE, *own[:_NAMED]))
+        wrong = next(name for name in columns if name in missing)
+        raise UsageError(f"--columns: there is no column {wrong!r}; there are {names}, and {OWN}: all others")
+    found = [own if name == OWN and OWN not in there else [name] for name in columns]
+    return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
 def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[SourceRow]]:

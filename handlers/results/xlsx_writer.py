@@ -26,6 +26,10 @@ _OPTIONS = {
     "strings_to_urls": False,
     "strings_to_numbers": False,
 }
+_EXACT = 10**15
+"""The largest number of which a cell keeps every digit."""
+_DEEPEST = 3
+"""Levels of objects that are read as words; what is below them is JSON."""
 _AS_EVER = ExportShape()
 
 
@@ -103,7 +107,9 @@ def _write(sheet: Any, row: int, values: Iterable[Any]) -> int:
     """How many of the texts are cut."""
     cut = 0
     for column, value in enumerate(values):
-        cell = plain(value)
+        cell = plain(value) if isinstance(value, int | float | str | None) else readable(value)
+        if isinstance(cell, int) and abs(cell) > _EXACT:
+            cell = str(cell)
         if isinstance(cell, int | float):
             sheet.write_number(row, column, cell)
         elif cell:
@@ -111,6 +117,29 @@ def _write(sheet: Any, row: int, values: Iterable[Any]) -> int:
             cut += text != cell
             sheet.write_string(row, column, text)
     return cut
+
+
+def readable(value: Any, depth: int = 0) -> str:
+    """Lists and objects as people read them: an object's ``name: value`` between semicolons, a list's objects
+    a line each, a check as ``numbers: fail (two missing)``."""
+    if isinstance(value, Mapping):
+        if {"name", "verdict"} <= value.keys():
+            detail = f" ({readable(value['detail'])})" if value.get("detail") else ""
+            return f"{value['name']}: {value['verdict']}{detail}"
+        if depth >= _DEEPEST:
+            return str(plain(value))
+        pairs = (
+            (name, readable(each, depth + 1))
+            for name, each in value.items()
+            if each not in (None, "", [], {})
+        )
+        return "; ".join(f"{name}: {text}" for name, text in pairs)
+    if isinstance(value, list | tuple):
+        if depth >= _DEEPEST:
+            return str(plain(value))
+        between = "\n" if any(isinstance(each, Mapping) for each in value) and not depth else "; "
+        return between.join(readable(each, depth + 1) for each in value)
+    return "" if value is None else str(value)
 
 
 def _fitting(text: str) -> str:

@@ -27,8 +27,8 @@ from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.results.csv_lines import CsvLines
 from handlers.results.export import export, export_jsonl
 from handlers.results.export_shape import ExportShape, columns_of, format_of
-from handlers.results.records import COLUMNS, MORE
-from handlers.results.xlsx_writer import SheetCounts, export_xlsx, to_xlsx
+from handlers.results.records import COLUMNS, MORE, with_own
+from handlers.results.xlsx_writer import SheetCounts, export_xlsx, readable, to_xlsx
 from tests.builders import values
 from tests.builders.values import RUN, call, part_line
 
@@ -280,9 +280,54 @@ def test_an_ending_that_nothing_is_written_under_is_refused(name: str, wanted: A
 def test_columns_are_named_or_refused() -> None:
     assert columns_of(None) == COLUMNS
     assert columns_of(" id, source_abstract ,id") == ("id", "source_abstract")
-    for names in ("id,nonsense", "", ","):
+    for names in ("", ","):
         with pytest.raises(UsageError, match=f"there are id, .*{MORE[-1]}"):
             columns_of(names)
+    with pytest.raises(UsageError, match=f"no column 'nonsense'; there are id, .*{MORE[-1]}, 馆藏, and own"):
+        with_own(("id", "nonsense"), ['{"id":"a","馆藏":1}'.encode()])
+
+
+def test_a_sources_own_columns_go_along_by_their_names(
+    ledger: SqliteLedger, store: FileStore, tmp_path: Path
+) -> None:
+    """A list stays a list in JSON Lines and is read as text in a table; own columns are not translated."""
+    own: dict[str, dict[str, Any]] = {
+        "zeta": {"馆藏": "A-1", "分类": ["TP", "O1"]},
+        "failed": {"馆藏": "=1+1", "more": {"册": 2, "所在": {"架": 3}}},
+    }
+    source = tmp_path / "source.jsonl"
+    source.write_text("".join(json.dumps(paper | own.get(paper["id"], {})) + "\n" for paper in PAPERS))
+    (tmp_path / "state" / values.CORPUS).write_bytes(source.read_bytes())
+    columns = with_own(("id", "own", "date"), source.read_bytes().splitlines())
+    assert columns == ("id", "馆藏", "分类", "more", "date")
+    shape, backend = ExportShape(columns), values.backend(ledger=ledger, store=store)
+    export_jsonl(backend, RUN, tmp_path / "o.jsonl", shape=shape)
+    first = json.loads((tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert first == {"id": "zeta", "馆藏": "A-1", "分类": ["TP", "O1"], "more": None, "date": None}
+    export(backend, RUN, tmp_path / "o.csv", "csv", shape)
+    with (tmp_path / "o.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert (rows["zeta"]["馆藏"], rows["zeta"]["分类"]) == ("A-1", "TP; O1")
+    assert (rows["failed"]["馆藏"], rows["failed"]["more"]) == ("'=1+1", '{"册":2,"所在":{"架":3}}')
+    export_xlsx(backend, RUN, tmp_path / "o.xlsx", shape=shape)
+    (sheet,) = sheets_of(tmp_path / "o.xlsx")
+    assert sheet[3] == ["failed", "=1+1", "册: 2; 所在: 架: 3"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([{"name": "numbers", "verdict": "fail", "detail": "3 lost"},
+          {"name": "terms", "verdict": "pass", "detail": ""}], "numbers: fail (3 lost)\nterms: pass"),
+        ({"prompt_tokens": 7, "cached_tokens": 3, "none": None}, "prompt_tokens: 7; cached_tokens: 3"),
+        (["a", "b"], "a; b"),
+        ([1, None, [2]], "1; ; 2"),
+        ({"a": {"b": {"c": {"d": 1}}}}, 'a: b: c: {"d":1}'),
+        ([], ""), (None, ""), ({}, ""),
+    ],
+)  # fmt: skip
+def test_a_workbook_has_words_in_place_of_json(value: object, text: str) -> None:
+    assert readable(value) == text
 
 
 def sheets_of(path: Path) -> list[list[list[str]]]:

@@ -9,7 +9,7 @@ from handlers.counted import counted
 
 HANDLERS = Path(__file__).parents[2] / "handlers"
 NOUNS = "job|paper|line|batch|call|worker|session|file|result|row|message|runner minute"
-BARE = re.compile(rf"\{{(?!result.papers_per_hour)[^{{}}]*\}} (?:{NOUNS})(?:s|es)\b")
+BARE = re.compile(rf"\{{(?![a-z.]*papers_per_)[^{{}}]*\}} (?:{NOUNS})(?:s|es)\b")
 
 
 def test_a_count_and_its_noun_agree() -> None:

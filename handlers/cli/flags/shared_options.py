@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 _SOURCE = (
-    "JSONL, CSV, TSV (or .gz of them) or Parquet file, a folder of Markdown files, "
+    "JSONL, CSV, TSV (or .gz of them), Excel or Parquet file, a folder of Markdown files, "
     "oai+https://host/path?set=..&from=.., or `-` for standard input."
 )
 Source = Annotated[str, Argument(help=_SOURCE)]
@@ -24,7 +24,7 @@ SourceFormat = Annotated[
     str | None,
     Option(
         "--format",
-        help="jsonl, csv, parquet or markdown, if the name does not say it.",
+        help="jsonl, csv, xlsx, parquet or markdown, if the name does not say it.",
         rich_help_panel="Text",
     ),
 ]

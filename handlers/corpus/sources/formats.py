@@ -14,6 +14,7 @@ from handlers.corpus.sources.parquet_rows import ParquetRows
 from handlers.corpus.sources.reader import MAX_LINE_BYTES, BadLine, Record, open_bytes, unpacked
 from handlers.corpus.sources.source_notes import SourceNotes
 from handlers.corpus.sources.tables.csv_rows import CsvSource
+from handlers.corpus.sources.tables.xlsx_rows import XlsxRows
 from handlers.corpus.sources.text_encoding import encoding_named
 from handlers.corpus.sources.utf8_stream import as_utf8
 from handlers.errors import SourceError
@@ -26,11 +27,11 @@ _SUFFIXES = {
     ".tsv": "csv",
     ".txt": "csv",
 }
-_PLACE_SUFFIXES = {".parquet": "parquet"}
+_PLACE_SUFFIXES = {".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx"}
 _SAVE = "is not read; save its sheet as CSV (UTF-8) and give that file"
 _EXPORT = "is not read; export the records as CSV from where it comes from, and give that file"
 _INSTEAD = {
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls"), f"a workbook of Excel {_SAVE}"),
+    **dict.fromkeys((".xlsb", ".xls"), f"an older workbook of Excel {_SAVE}"),
     **dict.fromkeys((".ods", ".numbers"), f"a workbook {_SAVE}"),
     **dict.fromkeys((".bib", ".ris", ".nbib", ".enw", ".xml", ".rdf"), f"a list of references {_EXPORT}"),
     **dict.fromkeys((".md", ".markdown"), "one Markdown file is no source; give the folder that it lies in"),
@@ -98,7 +99,11 @@ class _PlaceFactory(Protocol):
 
 FORMATS: dict[str, _Factory] = {"jsonl": JsonlSource, "csv": CsvSource}
 """Formats that are read as a stream."""
-PLACES: dict[str, _PlaceFactory] = {"parquet": ParquetRows, "markdown": MarkdownFolder}
+PLACES: dict[str, _PlaceFactory] = {
+    "parquet": ParquetRows,
+    "xlsx": XlsxRows,
+    "markdown": MarkdownFolder,
+}
 """Formats that need a file or folder to go about in."""
 
 

@@ -194,7 +194,7 @@ def test_a_csv_field_may_be_longer_than_the_modules_default(tmp_path: Path) -> N
     [
         ("a.pdf", b"x", ["a.pdf", ".pdf", "--format"]),
         ("a.jsonl.gz", b"plain", ["a.jsonl.gz", "not gzip", "rename"]),
-        ("lib.xlsx", b"PK", ["lib.xlsx", "workbook", "save its sheet as CSV"]),
+        ("lib.xls", b"PK", ["lib.xls", "older workbook", "save its sheet as CSV"]),
         ("lib.RIS", b"TY", ["lib.RIS", "references", "export the records as CSV"]),
         ("a.md", b"#", ["give the folder"]),
         ("a.zip", b"PK", ["unpack it"]),

@@ -56,3 +56,17 @@ def test_bodies_that_are_not_sent_are_said(tmp_path: Path) -> None:
         "3 papers; 2 papers have bodies, which are not sent: `--full-text`\n" in ingested(tmp_path, papers)[1]
     )
     assert "bodies" not in ingested(tmp_path, papers, full_text=True)[1]
+
+
+def test_whoever_stops_the_reading_of_a_source_is_told_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> IngestResult:
+        raise KeyboardInterrupt
+
+    source = table(tmp_path / "in.csv", "id,title", "1,题")
+    monkeypatch.setattr("handlers.local.ingesting.ingest", stopped)
+    said = StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        ingest_source(SourceSpec(str(source)), Settings(state=tmp_path / "state"), Console(file=said))
+    assert "nothing of it is kept, no call was made; the same command begins again" in said.getvalue()
