@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handlers.bootstrap import log, sandbox
@@ -15,15 +14,18 @@ logger = log.logger()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Partial batch response: ``{"batchItemFailures": [{"itemIdentifier": messageId}, ...]}``."""
+    """Partial batch response: ``{"batchItemFailures": [{"itemIdentifier": messageId}, ...]}``.
+
+    The event is read as it comes: Powertools' model of it brings those of all other events with it.
+    """
     deliveries = [
         QueueMessage(
-            id=record.message_id,
-            receipt=record.receipt_handle,
-            body=record.body,
-            receives=int(record.attributes.approximate_receive_count or 1),
+            id=record["messageId"],
+            receipt=record["receiptHandle"],
+            body=record["body"],
+            receives=int(record["attributes"]["ApproximateReceiveCount"] or 1),
         )
-        for record in SQSEvent(event).records
+        for record in event["Records"]
     ]
     with sandbox.invocation() as job:
         failed = job.run(deliveries, lambda: context.get_remaining_time_in_millis() / 1000)

@@ -158,8 +158,8 @@ MUTATIONS = (
     _in(
         "pipeline/run_paper.py",
         "promise 7: an error of one paper ends its job",
-        '    except Exception as error:\n        logger.exception("paper failed"',
-        '    except KeyboardInterrupt as error:\n        logger.exception("paper failed"',
+        "    except Exception as error:\n        if not isinstance(error, ModelCallError):",
+        "    except ModelCallError as error:\n        if not isinstance(error, ModelCallError):",
         _TOLD,
     ),
     _in(

@@ -14,6 +14,7 @@ from handlers.corpus.fields.inverted_index import INDEX_FIELDS
 from handlers.corpus.sources.reader import Record
 from handlers.corpus.sources.source_notes import SourceNotes, named, shown
 from handlers.errors import UsageError
+from handlers.rare_pattern import rare_pattern
 
 FIELDS = ("id", "title", "abstract", "body", "keywords", "language", "license", "url", "date")
 """Fields of a paper that a source may fill, in the order of the canonical line."""
@@ -34,7 +35,7 @@ _SHAPES = 100
 """Different records whose names are kept in mind, and names that are."""
 _PROSE = ("title", "abstract", "body", "keywords")
 """What stands in two languages in some tables; the English one is rarely what is to be translated."""
-_IN_ENGLISH = re.compile(
+_IN_ENGLISH = rare_pattern(
     r"\[en\b|\[en_|(?:^|[^a-z]|(?<=[a-z])(?=E))(?:en|eng|english|en_(?:us|gb))(?:$|[^a-z])|英[文语語]",
     re.IGNORECASE,
 )

@@ -10,21 +10,22 @@ import re
 from collections import Counter
 
 from handlers.domain.writing_systems import LETTERS, scripts_of
+from handlers.rare_pattern import rare_pattern
 
 SAMPLE_CHARACTERS = 4000
 
-_HAN = re.compile(f"[{LETTERS['han']}]+")
+_HAN = rare_pattern(f"[{LETTERS['han']}]+")
 _KANA = re.compile(f"[{LETTERS['kana']}]+")
 _SCRIPTS = {
     language: re.compile(f"[{LETTERS[scripts_of(language)[0]]}]+")
     for language in ("ko", "ru", "ar", "he", "el", "hi", "th")
 }
 # One scan tells that a text has none of these, as nearly all have.
-_ANY_OF_THEM = re.compile(f"[{''.join(letters for script, letters in LETTERS.items() if script != 'han')}]")
+_ANY_OF_THEM = rare_pattern(f"[{''.join(letters for script, letters in LETTERS.items() if script != 'han')}]")
 _LATIN_WORD = re.compile("[a-z\u00df-\u00ff]+")
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
 # Commands and formulas are Latin whatever the language around them.
-_MARKUP = re.compile(r"\$[^$\n]{0,400}\$|\\[A-Za-z]+|<[^<>]{0,200}>|https?://\S{1,300}")
+_MARKUP = rare_pattern(r"\$[^$\n]{0,400}\$|\\[A-Za-z]+|<[^<>]{0,200}>|https?://\S{1,300}")
 _FUNCTION_WORDS = {
     "en": "the of and in is are to for with that by this we from was were as on at which",
     "de": "der die das und ist von mit den für eine auf dem nicht werden wird zur im ein",

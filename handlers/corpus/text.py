@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from handlers.rare_pattern import rare_pattern
+
 # NUL and the other controls but tab and newline, C1, direction marks and isolates, BOM, interlinear
 # and tag characters (invisible, yet a model reads them), non-characters, lone surrogates.
-_UNWANTED = re.compile(
+_UNWANTED = rare_pattern(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f\ud800-\udfff]"
 )
 _CARRIAGE_RETURN = re.compile("\r\n?")
 _MAX_MARKS = 30
 # Scripts in which no character has a combining class are left out, so that a long run is rare.
-_MAYBE_MARKS = re.compile(
+_MAYBE_MARKS = rare_pattern(
     "[^\x00-\u02ff\u2e00-\u3029\u3030-\u3098\u309b-\ua66e\uac00-\ufb1d\uff00-\uffff]{31,}"
 )
 
@@ -26,18 +28,18 @@ _AS_IT_IS = re.compile(
     "\uff01-\uffee]*"
 )
 
-_BREAK = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_BREAK = rare_pattern("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _JOINED = (
     "\x00-\u02af\u0370-\u052f\u2000-\u200b\u2010-\u206f\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef"
 )
 """Of scripts whose letters stand beside each other whatever is between them."""
-_UNSEEN = re.compile(
+_UNSEEN = rare_pattern(
     "(?<![0-9,.])[\xad\u180e\u200b\u2060-\u2064]|[\xad\u180e\u200b\u2060-\u2064](?![0-9,.])"
     f"|(?<=[{_JOINED}])[\u200c\u200d]{{1,9}}|[\u200c\u200d]{{1,9}}(?=[{_JOINED}])"
 )
 """Places where a word may be broken or not; joiners too, but those that make one emoji or word of several.
 Those inside of a number stay, for whoever checks numbers reads across them."""
-_DISGUISED = re.compile("[\x0b\x0c\x1c-\x1e\x85\xad\u180e\u200b-\u200d\u2028\u2029\u2060-\u2064]")
+_DISGUISED = rare_pattern("[\x0b\x0c\x1c-\x1e\x85\xad\u180e\u200b-\u200d\u2028\u2029\u2060-\u2064]")
 
 
 def clean_text(text: str) -> str:

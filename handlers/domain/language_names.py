@@ -52,6 +52,11 @@ def normalise_language(given: str) -> str | None:
     return _NAMES.get(match[1], match[1])
 
 
+def has_name(subtag: str) -> bool:
+    """True of a primary subtag that a language's names stand for."""
+    return subtag in _NAMES.values()
+
+
 @lru_cache(maxsize=256)
 def primary_subtag(language: str) -> str:
     """``zh`` of ``zh-Hans-CN``, of ``chi`` and of ``中文``: two that are equal are one language."""

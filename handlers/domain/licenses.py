@@ -11,6 +11,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from handlers.rare_pattern import rare_pattern
+
 MAX_CHARACTERS = 200
 """Of an unknown licence that are kept."""
 _READ = 4_000
@@ -47,7 +49,7 @@ _FORBIDDING = re.compile(
         )
     ),
 )
-_WORDS = re.compile(r"creative\s?commons|attribution|知识共享|署名")
+_WORDS = rare_pattern(r"creative\s?commons|attribution|知识共享|署名")
 _ORDER = ("NC", "ND", "SA")
 _OTHERS = {
     "mit": "MIT", "mit license": "MIT", "apache 2.0": "Apache-2.0", "apache-2.0": "Apache-2.0",

@@ -4,7 +4,7 @@ key, a firewall before the API, an outage behind it. In lower case, as in ``refu
 
 from __future__ import annotations
 
-import re
+from handlers.rare_pattern import rare_pattern
 
 NO_MODEL = frozenset(
     (
@@ -102,7 +102,7 @@ _GONE = (
     r"not (?:yet )?(?:deployed|loaded|enabled|activated|open)|"
     r"(?:been|is|was) (?:deprecated|retired|removed|decommissioned|discontinued))"
 )
-_NO_MODEL_TEXT = re.compile(
+_NO_MODEL_TEXT = rare_pattern(
     r"\b(?:no|unknown|invalid|unrecogni[sz]ed|unsupported|nonexistent|wrong|incorrect|such)(?: \w{1,12})?"
     r" models?\b(?! (?:param|output|response|request|setting|option))"
     rf"|\bmodels?\b[^.;\n]{{0,80}}?\b{_GONE}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from handlers.domain.call import Usage
 from handlers.domain.call_errors import (
@@ -22,6 +23,7 @@ from handlers.llm import refusal_words as words
 from handlers.llm.error_body import ErrorBody
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import retry_after
+from handlers.llm.setting_advice import setting_advice
 
 _FATAL = {
     401: "unauthorized",
@@ -54,6 +56,8 @@ class Circumstances:
     """True once a call of this process was answered."""
     silent: float = math.inf
     """Seconds since the first of the refusals after the last answer."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """What the user's settings add to each request."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,19 @@ def _refused(refusal: Refusal, when: Circumstances, message: str, wait: float | 
     elif status in (400, 403, 404, 422) and _is_unknown_model(status, error):
         return FatalError(message, code="model_not_found")
     if status not in _FATAL:
-        return RejectedError(message, code=f"http_{status}")
+        return _rejected(refusal, when, message)
     if refusal.inside and status != 401 and (when.answered or when.silent < _MOMENT):
         return TransientError(message, code=_FATAL[status])
     return FatalError(message, code=_FATAL[status])
+
+
+def _rejected(refusal: Refusal, when: Circumstances, message: str) -> ModelCallError:
+    """One request's fault, unless nothing was answered yet and a setting is what is refused."""
+    unheard = not when.answered and refusal.usage is None
+    advice = setting_advice(refusal.error, when.extra_body) if unheard else None
+    if advice is not None:
+        return FatalError(f"{message}; {advice.cure}", code=advice.code)
+    return RejectedError(message, code=f"http_{refusal.effective}")
 
 
 def _lacks_key(status: int, error: ErrorBody, when: Circumstances) -> bool:

@@ -225,7 +225,8 @@ class HttpChatModel:
         return self._classified(refusal, silent=self._answering.refused())
 
     def _classified(self, refusal: Refusal, *, silent: float) -> ModelCallError:
-        when = Circumstances(self._clock.now(), self._key, self._answering.ever, silent)
+        extra_body = self._settings.extra_body
+        when = Circumstances(self._clock.now(), self._key, self._answering.ever, silent, extra_body)
         return classify_refusal(refusal, when)
 
     def _no_api(self, error: TransientError, body: bytes) -> ModelCallError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from handlers.rare_pattern import rare_pattern
+
 _MAX_CHARACTERS = 200
 _MAX_READ = 65_536
-_CONTROLS = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_CONTROLS = rare_pattern(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_SURROGATE = rare_pattern(r"[\ud800-\udfff]")
 """Half a pair, of a text that an API cut in the middle of a character: no file can hold it."""
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|xai|AIza|Bearer )[-_A-Za-z0-9*.]{8,}")
 _SHORTEST_KEY = 4

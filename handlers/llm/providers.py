@@ -84,6 +84,8 @@ def provider_of(base_url: str | None) -> Provider | None:
         host = (urlsplit(base_url or "").hostname or "").lower()
     except ValueError:
         return None
+    if "." not in host or host[-1].isdigit():  # an address, or a machine nearby: the table need not be read
+        return None
     return next((each for each in providers() if each.serves(host)), None)
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.call_errors import RejectedError
 from handlers.errors import StoppedError
+from handlers.rare_pattern import rare_pattern
 
 CUT_WHILE_THINKING = "cut_while_thinking"
 """Class of such an answer in reports."""
@@ -47,7 +48,7 @@ _NOISE = 32
 _CUT = frozenset({"length", "max_tokens", "model_length", "max_output_tokens", "truncated", "incomplete"})
 _TAG = r"(?:seed:|ant)?(?:think(?:ing)?|thoughts?|reason(?:ing)?)"
 _OPEN = re.compile(rf"\s{{0,100}}<{_TAG}>", re.IGNORECASE)
-_CLOSE = re.compile(rf"</{_TAG}>", re.IGNORECASE)
+_CLOSE = rare_pattern(rf"</{_TAG}>", re.IGNORECASE)
 
 
 def thoughts(answer: ChatAnswer) -> int:

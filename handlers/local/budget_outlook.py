@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handlers.bootstrap import wiring
 from handlers.domain.money import NANO, PICO_A_NANO, budget_words, usd
-from handlers.domain.plan import PlanFile
 from handlers.domain.run import RunRecord
 from handlers.errors import UsageError
-from handlers.planning import plan_file
-from handlers.planning.assumptions import Assumptions
 from handlers.ports import Backend, Ledger
 from handlers.reporting.budget_number import enough, wants_budget, with_number
 from handlers.reporting.projection import Line, Projection, Rest, project
 from handlers.runs.expectation import covered
 from handlers.settings import Settings
 from handlers.state_paths import RUN_PLAN, run_folder
+
+if TYPE_CHECKING:  # a run without a budget needs none of planning
+    from handlers.domain.plan import PlanFile
 
 _PLANS = 20
 """Plan files looked at, the latest first."""
@@ -75,6 +76,8 @@ def _guess(record: RunRecord, settings: Settings) -> Line | None:
         price = wiring.price(settings, record.spec.model)
     except UsageError:
         return None
+    from handlers.planning.assumptions import Assumptions
+
     assumed = Assumptions()
     once = assumed.prompt_tokens_per_request * price.prompt
     once += assumed.completion_tokens_per_request * price.completion
@@ -93,6 +96,8 @@ def _scaled(projection: Projection, plan: PlanFile) -> Projection:
 
 def _plan_of(record: RunRecord, settings: Settings) -> PlanFile | None:
     """The plan that the run executes, else the latest of its corpus and model in the state."""
+    from handlers.planning import plan_file
+
     for path in _plans(settings):
         try:
             plan = plan_file.read(path)

@@ -28,6 +28,7 @@ from handlers.local.budget_outlook import budget_outlook, with_guessed_number
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.preflight import refuse_forgotten, refuse_made_up
+from handlers.planning import plan_against_run
 from handlers.ports import Clock
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
@@ -54,11 +55,10 @@ def run_planned(
     """A session over an ingested corpus; of a plan's own if one is given. ``wait``: where it stops for dear
     hours, sleep until they are over and go on."""
     if planned is not None:
-        from handlers.planning import plan_against_run as forecast
         from handlers.planning import plan_file
 
         plan_file.check_corpus(planned, corpus.sha256)
-        forecast.keep(planned, run_folder(settings.state, settings.run_id))
+        plan_against_run.keep(planned, run_folder(settings.state, settings.run_id))
     with endpoint(settings, console) as ready:
         report = run_corpus(ready, corpus, console)
         while wait and in_dear_hours(report) and wait_for_cheap_hours(ready, console, SystemClock()):
@@ -144,9 +144,7 @@ def final_report(settings: Settings, state: State, failure: str) -> RunReport:
     report = summarise(state, settings.run_id, is_alive=is_alive, detail=True)
     reason = with_guessed_number(report.reason, state, settings)
     report = report.model_copy(update={"reason": reason})
-    from handlers.planning import plan_against_run as forecast  # with it comes all of planning
-
-    report = forecast.with_forecast(report, run_folder(settings.state, settings.run_id))
+    report = plan_against_run.with_forecast(report, run_folder(settings.state, settings.run_id))
     return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report
 
 

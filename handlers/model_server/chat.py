@@ -137,10 +137,8 @@ class Chat:
         if draw.fault in _ERRORS:
             status, message = _ERRORS[draw.fault]
             self._bill.note(draw.fault, status, now=self._now())
-            reply = error_reply(
-                status, message, kind="server_error", headers=self._headers(), delay=self._delay(draw, 0)
-            )
-            return self._tracked(reply, digest, billed=False)
+            reply = error_reply(status, message, kind="server_error", headers=self._headers())
+            return self._tracked(replace(reply, delay=self._delay(draw, 0)), digest, billed=False)
         turn = self._habits.turn(body.asked, body.max_tokens, (digest, repeats), now=self._monotonic())
         turn.pass_moment("request")
         if turn.reply is not None:

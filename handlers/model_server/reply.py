@@ -43,8 +43,8 @@ def json_reply(status: int, value: object, *, headers: str = "", delay: float = 
 
 
 def error_reply(
-    status: int, message: str, *, kind: str, code: str | None = None, headers: str = "", delay: float = 0.0
+    status: int, message: str, *, kind: str, code: str | None = None, headers: str = ""
 ) -> ServerReply:
     """An error in the form that OpenAI's API gives it."""
     error = {"message": message, "type": kind, "param": None, "code": code}
-    return json_reply(status, {"error": error}, headers=headers, delay=delay)
+    return json_reply(status, {"error": error}, headers=headers)

@@ -61,7 +61,9 @@ class PendingPaper:
         """The fingerprint by the requests as they were sent: the endpoint may have refused a parameter
         since the paper was taken up."""
         sent = context.sent
-        return self.names[0] if sent == self.sent else context.names.name(self.paper, sent)
+        return (
+            self.names[0] if sent is self.sent or sent == self.sent else context.names.name(self.paper, sent)
+        )
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from handlers.domain.plan import PlanFile
 from handlers.domain.run_report import ForecastFigure, RunForecast, RunReport
 from handlers.errors import UsageError
-from handlers.planning import plan_file
 from handlers.state_paths import RUN_PLAN
+
+if TYPE_CHECKING:  # a run without a plan needs none of them
+    from handlers.domain.plan import PlanFile
 
 
 def keep(plan: PlanFile, folder: Path) -> None:
     """Let the run's reports know of the plan."""
+    from handlers.planning import plan_file
+
     plan_file.write(plan, folder / RUN_PLAN)
 
 
@@ -22,6 +26,8 @@ def with_forecast(report: RunReport, folder: Path) -> RunReport:
     path = folder / RUN_PLAN
     if not path.is_file():
         return report
+    from handlers.planning import plan_file
+
     try:
         plan = plan_file.read(path)
     except UsageError as error:

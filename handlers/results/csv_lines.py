@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
+from handlers.rare_pattern import rare_pattern
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """A cell that begins so may be run as a formula (OWASP, "CSV Injection")."""
-_NUMBER = re.compile(r"[+-](?:[0-9][0-9.,]{0,30}(?:[eE][+-]?[0-9]{1,3})?%?)?")
+_NUMBER = rare_pattern(r"[+-](?:[0-9][0-9.,]{0,30}(?:[eE][+-]?[0-9]{1,3})?%?)?")
 """Nothing that could be run, and what others join by: an id -5 stays -5."""
 
 

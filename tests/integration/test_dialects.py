@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from handlers.domain.call_errors import AdaptedError, ModelCallError, RejectedError
+from handlers.domain.call import Message
+from handlers.domain.call_errors import AdaptedError, FatalError, ModelCallError, RejectedError
 from tests.builders.llm_calls import REQUEST, failure, model
 from tests.builders.wire import Conversation, WireRequest, WireServer, completion, error, response
 
@@ -112,4 +113,32 @@ def test_an_answer_that_came_whole_before_the_connection_broke_is_used() -> None
     with WireServer(cut) as server:
         client = model(server)
         assert client.complete(REQUEST, timeout=5).content == "ok"
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "extra_body", "code"),
+    [
+        ("enable_thinking has to be false without a stream", {}, "thinking_refused"),
+        ("`reasoning_effort` does not take `none`", {"reasoning_effort": "none"}, "extra_body_refused"),
+        ("called in streaming mode only", {}, "stream_only"),
+    ],
+)
+def test_what_only_a_setting_mends_ends_the_run_at_the_first_refusal(
+    message: str, extra_body: dict[str, Any], code: str
+) -> None:
+    def answer(request: WireRequest, conversation: Conversation) -> None:
+        good = b"rare" not in request.body
+        conversation.send(response(200, completion("ok")) if good else response(400, error(message)))
+
+    with WireServer(answer) as server:
+        client = model(server, extra_body=extra_body)
+        rare = REQUEST.model_copy(update={"messages": (Message(role="user", content="rare"),)})
+        with pytest.raises(FatalError, match=message) as caught:
+            client.complete(rare, timeout=5)
+        assert caught.value.code == code
+        assert len(server.requests) == 1
+        client.complete(REQUEST, timeout=5)
+        with pytest.raises(RejectedError):  # others are answered: it is this request's fault alone
+            client.complete(rare, timeout=5)
         client.close()

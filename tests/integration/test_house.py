@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.mutations import MUTATIONS
+
 PACKAGE = Path(__file__).parents[2] / "handlers"
 
 
@@ -60,3 +62,15 @@ def test_a_room_has_at_most_twenty_modules_and_a_file_three_hundred_lines() -> N
     lines = {path: path.read_text(encoding="utf-8").count("\n") for path in PACKAGE.rglob("*.py")}
     assert {str(room): count for room, count in rooms.items() if count > 20} == {}
     assert {str(path): count for path, count in lines.items() if count > 300} == {}
+
+
+def test_every_fault_that_is_put_in_on_purpose_names_a_line_and_tests_that_are_there() -> None:
+    """So that whoever moves the line moves its mutation too."""
+    root = PACKAGE.parent
+    places = {
+        each.breaks: (root / each.file).read_text(encoding="utf-8").count(each.old) for each in MUTATIONS
+    }
+    assert {breaks: count for breaks, count in places.items() if count != 1} == {}
+    assert [
+        name for each in MUTATIONS for name in each.tests if not (root / name.split("::")[0]).exists()
+    ] == []

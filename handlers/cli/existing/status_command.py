@@ -13,9 +13,10 @@ from handlers.cli.existing.opened_run import opened_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.domain.run_report import RunReport
+from handlers.planning.plan_against_run import with_forecast
 from handlers.reporting.terminal import render
 from handlers.runs.summarise import summarise
-from handlers.state_paths import RUN_PLAN, run_folder
+from handlers.state_paths import run_folder
 
 _WATCH_EVERY = 2.0
 
@@ -48,12 +49,7 @@ def report_of(adapters: State, run_id: str, *, detail: bool = False) -> RunRepor
     # On AWS every row of the run would be read for it.
     skips = not adapters.by_itself
     summary = summarise(adapters, run_id, is_alive=is_alive, detail=detail, with_skips=skips)
-    folder = run_folder(adapters.directory, run_id)
-    if not (folder / RUN_PLAN).is_file():
-        return summary
-    from handlers.planning.plan_against_run import with_forecast  # with it comes all of planning
-
-    return with_forecast(summary, folder)
+    return with_forecast(summary, run_folder(adapters.directory, run_id))
 
 
 def _watch(adapters: State, run_id: str, first: RunReport) -> None:

@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterator
 from html.entities import html5
 
+from handlers.rare_pattern import rare_pattern
+
 _ENTITY = re.compile(r"&(?:#(?:[xX]([0-9A-Fa-f]{1,6})|([0-9]{1,7}))|([A-Za-z][A-Za-z0-9]{1,31}));")
 _ATTRIBUTES = (
     r"(?:\s{1,9}[A-Za-z_:][\w:.-]{0,40}\s{0,9}=\s{0,9}"
     r"(?:\"[^\"<>]{0,1000}\"|'[^'<>]{0,1000}'|[^\s\"'<>=]{1,200})){0,20}\s{0,9}/?"
 )
 _PREFIX = r"(?:(?:jats|ce|sa|o):)?"
-_TAG = re.compile(rf"<(/?){_PREFIX}([a-z][a-z0-9-]{{0,16}}){_ATTRIBUTES}>", re.IGNORECASE)
+_TAG = rare_pattern(rf"<(/?){_PREFIX}([a-z][a-z0-9-]{{0,16}}){_ATTRIBUTES}>", re.IGNORECASE)
 _split = str.split
 _BLOCKS = frozenset(
     _split(
@@ -31,19 +33,19 @@ _FONTS = frozenset(
 )
 _PICTURES = frozenset(("inline-graphic", "graphic"))
 _BEGIN = re.compile("<[/!?A-Za-z]")
-_ENDS = re.compile(r"</(?:[a-z]{1,9}:)?([a-z-]{1,16})", re.IGNORECASE)
-_COMMENT = re.compile(r"<!--[^<>]{0,1000}-->|<\?xml[^<>]{0,200}\?>|<!DOCTYPE[^<>]{0,200}>", re.IGNORECASE)
+_ENDS = rare_pattern(r"</(?:[a-z]{1,9}:)?([a-z-]{1,16})", re.IGNORECASE)
+_COMMENT = rare_pattern(r"<!--[^<>]{0,1000}-->|<\?xml[^<>]{0,200}\?>|<!DOCTYPE[^<>]{0,200}>", re.IGNORECASE)
 _CDATA = re.compile(r"<!\[CDATA\[|\]\]>")
-_HEADING = re.compile(
+_HEADING = rare_pattern(
     rf"^\s{{0,99}}(?:<{_PREFIX}(?:abstract|sec){_ATTRIBUTES}>\s{{0,99}})?<({_PREFIX}title){_ATTRIBUTES}>"
     r"\s{0,99}(?:abstract|summary|résumé|resumen|resumo|zusammenfassung|摘\s{0,3}要|要旨)\s{0,9}[.:：]?\s{0,99}</\1>",
     re.IGNORECASE,
 )
 """It says what the field is, and is no part of the text."""
-_INDEX = re.compile(
+_INDEX = rare_pattern(
     rf"<({_PREFIX})(su[bp]|inf){_ATTRIBUTES}>\s{{0,9}}([^<>]{{1,200}}?)\s{{0,9}}</\1\2>", re.IGNORECASE
 )
-_MATH_TAG = re.compile(
+_MATH_TAG = rare_pattern(
     r"<(/?)((?:[A-Za-z][A-Za-z0-9]{0,15}:)?(?:math|tex-math|inline-formula|disp-formula|formula))(?:\s[^<>]{0,1000})?>",
     re.IGNORECASE,
 )

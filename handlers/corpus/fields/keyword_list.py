@@ -10,6 +10,7 @@ from handlers.corpus.fields.field_text import RecordError, chosen, is_nothing, p
 from handlers.corpus.fields.html_text import html_as_text
 from handlers.corpus.fields.listed_text import in_brackets, objects_in, quoted_items
 from handlers.corpus.text import clean_prose
+from handlers.rare_pattern import rare_pattern
 
 _NAMES = (
     "display_name",
@@ -25,12 +26,12 @@ _NAMES = (
     "title",
 )
 """Where an object that is a keyword has its words."""
-_HEADING = re.compile(
+_HEADING = rare_pattern(
     r"(?:关键[词字]|關鍵[詞字]|主题词|主題詞|key\s?words?|index\s?terms)\s*[:：—]\s*", re.IGNORECASE
 )
 _BULLET = re.compile(r"\A[-*•·▪]\s+")
 _LOCANT = r"(?:\d{1,3}[a-z]?|[NOSPCHDLREZα-ω])['′’]{0,3}"
-_KEPT = re.compile(
+_KEPT = rare_pattern(
     r"\$[^$\n]{1,400}\$|[(（][^()（）\n]{0,400}[)）]|\[[^\[\]\n]{0,400}\]|\{[^{}\n]{0,400}\}"
     rf"|(?<![A-Za-z0-9_.-]){_LOCANT}(?:[,，]{_LOCANT}){{1,9}}(?=[-‐‑–—])"
     r"|(?<![A-Za-z0-9_.])\d{1,3}(?:[,，]\d{3}){1,5}(?![\d,，])"
@@ -49,7 +50,7 @@ _LEVELS = (
 """From the strongest on: by what a list of it is known, and what separates there. A comma beside semicolons
 does between Chinese words, and not in ``Rats, Wistar; liver``."""
 _KNOWN = [(re.compile(sign), re.compile(separator)) for sign, separator in _LEVELS]
-_WRAPPED = re.compile(rf"(?<=[{_HAN}])\s{{0,9}}\n\s{{0,9}}(?=[{_HAN}])")
+_WRAPPED = rare_pattern(rf"(?<=[{_HAN}])\s{{0,9}}\n\s{{0,9}}(?=[{_HAN}])")
 _HIDDEN = "\ufdd0"
 """Never a character of a text."""
 _DEEPEST = 6

@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from handlers.corpus.sources.reader import Record
+from handlers.rare_pattern import rare_pattern
 
-BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]"]', re.DOTALL)
+BRACKET = rare_pattern(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]"]', re.DOTALL)
 """A whole text, a bracket, or the quote of a text that does not end."""
 _KEY = re.compile(r'[\s,]*"([^"\\]{1,60})"\s*:\s*')
 _PLAIN = re.compile(r"[^\s,{}\[\]\"]+")

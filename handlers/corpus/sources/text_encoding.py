@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from encodings.aliases import aliases
 
 from handlers.errors import SourceError, UsageError
+from handlers.rare_pattern import rare_pattern
 
 SAMPLE_BYTES = 64 * 1024
 """From the first byte on that is not ASCII."""
@@ -55,7 +56,7 @@ _ESCAPED = ((re.compile(rb"\x1b\$[@B]"), "iso2022_jp"), (re.compile(rb"\x1b\$\)C
 _HZ = re.compile(rb"~\{(?:[!-}][!-~]){2,200}~\}")
 _UTF_7 = re.compile(rb"\+([A-Za-z0-9+/]{8,400})(?![A-Za-z0-9+/])")
 _CHINESE_ESCAPE = re.compile(rb"\x1b\$\)[AG]")
-_OTHER_ALPHABETS = re.compile("[\u3000-\u9fff\uac00-\ud7a3\uff00-\uffef]+")
+_OTHER_ALPHABETS = rare_pattern("[\u3000-\u9fff\uac00-\ud7a3\uff00-\uffef]+")
 _NO_BYTE_OF_TWO = re.compile(rb"[\n\r\"]")
 """In none of the encodings is one of these the second byte of a character."""
 _FEW = 4
@@ -66,7 +67,7 @@ _LOW = 0.1
 _ENOUGH = 100
 """Bytes of words from which on a rank says something."""
 _HIGH = re.compile("[^\x00-\x7f]")
-_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_PRIVATE = rare_pattern("[\ue000-\uf8ff]")
 """What GB18030 has for bytes that are nothing."""
 _SYMBOLS = "°±µ×÷²³¹·–—…‘’“”€£§©®™«»¿¡•"
 _TWO_ALPHABETS = re.compile("[A-Za-z][\u0370-\u04ff]|[\u0370-\u04ff][A-Za-z]")

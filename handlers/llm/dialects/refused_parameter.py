@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 from handlers.llm.error_body import ErrorBody
+from handlers.rare_pattern import rare_pattern
 
 Parameter = Literal[
     "response_format",
@@ -35,11 +36,11 @@ _NAMES: dict[Parameter, re.Pattern[str]] = {
         r"|\boutput tokens\b|\bcompletion tokens\b|最大输出|输出长度|max_length\b"
     ),
 }
-_TIER = re.compile(
+_TIER = rare_pattern(
     r"service[_ -]?tier|\bflex[\"'`]? (?:tier|processing|service|requests?|mode|inference|pricing)\b"
     r"|\btier[^.\n]{0,20}\bflex\b|服务等级|服务层级"
 )
-_REFUSED = re.compile(
+_REFUSED = rare_pattern(
     r"unsupported|not? (?:longer )?(?:be )?(?:support|permitted|allowed|taken|accepted|recogni|valid)"
     r"|not available|not enabled|n't (?:support|allow|accept)|unrecogni|unknown|unexpected|invalid"
     r"|extra (?:inputs|fields)|deprecated|must be"
@@ -54,12 +55,12 @@ _ELSEWHERE = (
     "model context limit",
 )
 """Of the request as a whole, where names may stand that it is not about."""
-_NUMBER = re.compile(r"\d{1,3}(?:[,_]\d{3})+|\d{2,7}")
+_NUMBER = rare_pattern(r"\d{1,3}(?:[,_]\d{3})+|\d{2,7}")
 _THOUSANDS = re.compile(r"\b(\d{1,3})k\b")
 _LEAST_CAP = 64
-_TOO_MUCH = re.compile(r"exceed|too (?:large|high|big|many)|greater|larger|more than|over the|超")
-_OTHER_NAME = re.compile(r"unsupported parameter|use [\"'`]?max_|it takes|in favou?r of|instead")
-_BOUND = re.compile(
+_TOO_MUCH = rare_pattern(r"exceed|too (?:large|high|big|many)|greater|larger|more than|over the|超")
+_OTHER_NAME = rare_pattern(r"unsupported parameter|use [\"'`]?max_|it takes|in favou?r of|instead")
+_BOUND = rare_pattern(
     r"[\[(]\s*\d+\s*[,，~-]\s*\d[\d,_]*\s*[\])]|[<>≤≥]|at most|up to|less than|below|between|range"
     r"|exceed|maximum|greater|larger|too (?:large|high|big|many)|more than|limit|at least 1\b"
     r"|小于|大于|不超过|超过|超出|范围|最大|不能"

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+from handlers.rare_pattern import rare_pattern
+
 MAX_WAIT = 300.0
 """Seconds that a header makes a call wait at most: a wrong clock must not stop a fleet for a day."""
 _MAX_RESET = 60.0
 """The same for ``x-ratelimit-reset-*``, which is the time of a full bucket and not of the next call."""
 _MAX_CHARACTERS = 64
 _NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|us|µs|ns|s|m|h|d)")
+_DURATION = rare_pattern(r"(\d{1,9}(?:\.\d{1,9})?)(ms|us|µs|ns|s|m|h|d)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _EPOCH, _EPOCH_MS = 1e9, 1e12
 """Numbers as large as these are points in time, in seconds or milliseconds."""

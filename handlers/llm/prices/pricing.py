@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import threading
 import tomllib
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from handlers.domain.call import CallKind, ChatRequest, Usage
 from handlers.domain.money import PICO_A_NANO, NanoUsd, PicoUsd, Price, rounded_up
 from handlers.errors import UsageError
 from handlers.llm.prices.price_hours import PriceHours, read_hours
+from handlers.rare_pattern import rare_pattern
 
 _PICO_PER_TOKEN = 1_000_000
 """pico-USD per token at 1 USD per million tokens."""
@@ -31,7 +31,7 @@ _PRIOR_TOKENS = 200.0
 """Weight of that guess, in estimated tokens: less than one call's."""
 _MEMORY = 0.998
 """Weight that a call loses with each later one: the mean of the last 500 or so counts."""
-_SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$")
+_SNAPSHOT = rare_pattern(r"-(?:\d{4}-\d{2}-\d{2}|20\d{6})$")
 
 
 @dataclass(frozen=True)

@@ -81,4 +81,9 @@ PARAMETERS = (
     _habit("thinking_must_be_off", "enable_thinking must be false, which takes a setting of the client's",
            lambda asked: asked.get("enable_thinking") is False,
            _error("enable_thinking has to be false without a stream")),
+    _habit("stream_alone", "nothing but streams, which the client does not read",
+           lambda asked: asked.get("stream") is True,
+           _error("This model can only be called in streaming mode")),
+    _habit("no_effort", "reasoning_effort is not taken", _lacks("reasoning_effort"),
+           _error("Unknown argument: reasoning_effort")),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.reading.as_meant import DamagedTextError, as_meant
 from handlers.tasks.translation.reading.json_objects import (
     RepeatedKeyError,
@@ -26,7 +27,7 @@ MAX_CHARACTERS = 4_000_000
 """Longer answers are not read at all."""
 
 _SPACE = "\ufeff \t\r\n"
-_RETHINKS = re.compile(
+_RETHINKS = rare_pattern(
     r"\b(?:wait|hmm+|actually|reconsider|double-check|on second thought|let me(?! know)|let's|"
     r"i (?:should|need to|must|will now)|revised?)\b|等等|不对|让我|再检查|重新",
     re.IGNORECASE,

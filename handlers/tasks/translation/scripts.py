@@ -8,9 +8,10 @@ from functools import lru_cache
 from itertools import islice
 
 from handlers.domain.writing_systems import CHARACTERS, scripts_of
+from handlers.rare_pattern import rare_pattern
 
 _OPENING = "(（[\"'“‘「『《〈"
-_QUOTED = re.compile("[“‘「『\"'《]([^\\W\\d_])[”’」』\"'》]")
+_QUOTED = rare_pattern("[“‘「『\"'《]([^\\W\\d_])[”’」』\"'》]")
 """One letter in quotes: a character that a text is about."""
 _MAX_BARE_RUN = 1
 _MAX_BARE = 3

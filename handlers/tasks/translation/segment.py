@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from handlers.domain.paper import Paper
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.masking.masking import MASKING_VERSION, mask, unmask
 
 LONGEST = 6_000
 """Characters of one segment, masked; only bodies and freak abstracts are longer than this and cut."""
 
-_END = re.compile(r"\n\s*+|[。！？；]+|[.!?;]+\s++|[,，、]\s*+|\s++")
+_END = rare_pattern(r"\n\s*+|[。！？；]+|[.!?;]+\s++|[,，、]\s*+|\s++")
 _RANK = {"\n": 5, "。": 4, "！": 4, "？": 4, ".": 3, "!": 3, "?": 3, "；": 2, ";": 2}
 
 

@@ -26,6 +26,7 @@ REFUSED = {
     "credit_in_200": "insufficient_quota",
     "other_model_words": "model_not_found",
     "thinking_must_be_off": "http_400",
+    "stream_alone": "http_400",
 }
 FLAGGED = {
     "sensitive_text": "content_filter",

@@ -13,10 +13,11 @@ from handlers.corpus.sources.source_notes import SourceNotes
 from handlers.corpus.sources.tables.row_lines import RowLines, UnreadableLineError
 from handlers.corpus.sources.tables.row_starts import RowStarts
 from handlers.errors import SourceError
+from handlers.rare_pattern import rare_pattern
 
 DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)
-_PROSE = re.compile(r"\s|[，。；：、！？（）,;]|.{65}", re.DOTALL)
+_PROSE = rare_pattern(r"\s|[，。；：、！？（）,;]|.{65}", re.DOTALL)
 """What a cell of ids does not hold, and the rest of a text that was broken over lines does."""
 
 _BROKEN = "fewer columns than the header has, and no id first: a record broken over lines without quotes?"

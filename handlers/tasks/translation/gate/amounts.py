@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NamedTuple
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.gate.chinese_numerals import MARKS, values_of
 from handlers.tasks.translation.gate.english_numerals import numeral
 from handlers.tasks.translation.gate.numerals import plain
@@ -56,11 +57,11 @@ _NUMERAL = (
     "a|an|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]{3,5}teen|[a-z]{3,5}ty|hundred"
     "|thousand|million|half|quarters?|per|each|every|single|last|past"
 )
-_ENGLISH = re.compile(
+_ENGLISH = rare_pattern(
     rf"\b((?:{_NUMERAL})(?:[ -](?:{_NUMERAL}|and|of)){{0,7}})[ -]([a-z]{{3,13}})\b( and (?:a|one) half)?"
 )
-_ADVERB = re.compile(r"\b(hourly|daily|weekly|monthly|yearly|annual|annually|fortnight|quarterly)\b")
-_CHINESE = re.compile(rf"([{MARKS}]{{1,8}}|半)(个)?(半)?([{_HAN}]{{1,5}})")
+_ADVERB = rare_pattern(r"\b(hourly|daily|weekly|monthly|yearly|annual|annually|fortnight|quarterly)\b")
+_CHINESE = rare_pattern(rf"([{MARKS}]{{1,8}}|半)(个)?(半)?([{_HAN}]{{1,5}})")
 _NO_DIGIT = re.compile("[^0-9.]")
 _MOST = 2_000
 """Amounts in words that are read of one text."""

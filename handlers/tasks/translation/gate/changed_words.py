@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.gate.chinese_numerals import values_of
 from handlers.tasks.translation.gate.english_numerals import numeral
 
@@ -41,7 +42,7 @@ _WORDS = (
     "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 )
 _COPIES = {"in duplicate": 2, "in triplicate": 3, "in quadruplicate": 4}
-_ENGLISH = re.compile(
+_ENGLISH = rare_pattern(
     rf"(?<![a-z0-9.-])({_WORDS}|{'|'.join(_COPIES)})"
     rf"(?![a-z]|-(?:{_WORDS}|one)|(?: and)? (?:hundred|thousand|million))"
 )
@@ -56,12 +57,12 @@ _MAY_BE_ROMAN = re.compile(f"[ivx{_ROMAN_SIGNS}](?:(?<=[{_ROMAN_SIGNS}])|[ivx])"
 _IN_ROMAN = re.compile(rf"[{_ROMAN_SIGNS}]|(?<![a-z0-9-])(?:ii|iii|iv|vi{{1,3}}|ix|xi{{1,2}})(?![a-z0-9-])")
 _IN_NAME = re.compile(r"[0-9](?:(?<=[A-Za-z].)|(?<=[A-Za-z][-‐‑].))[A-Za-z0-9]{0,12}")
 _BEFORE = re.compile(r"(?<![A-Za-z0-9^.])[A-Za-z]{1,12}[-‐‑]?$")
-_ELEMENTS = re.compile(
+_ELEMENTS = rare_pattern(
     r"(?:(?:H|B|C|N|O|F|P|S|K|I|Na|Mg|Al|Si|Cl|Ca|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|As|Br|Ag|Ba|Pb|Hg|Li)[0-9]{0,2}){2,8}"
 )
 
 _MARKS = "[一二两三四五六七八九十百千万]{1,3}"
-_CHINESE_SHARE = re.compile(rf"({_MARKS})分之({_MARKS})(?![点又])")
+_CHINESE_SHARE = rare_pattern(rf"({_MARKS})分之({_MARKS})(?![点又])")
 _TENTHS = re.compile(r"成(?<=(?<![一二三四五六七八九十第])[一二三四五六七八九].)(?=[以的多为左、，。；]|$)")
 _NAMED = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7}
 _NAMED |= {"eighth": 8, "ninth": 9, "tenth": 10, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
@@ -70,7 +71,7 @@ _ENGLISH_SHARE = re.compile(
 )
 _DIGITS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _HALF = Fraction(1, 2)
-_PERCENT = re.compile(r"(?<![0-9.])([0-9]{1,3}(?:\.[0-9]{1,2})?) ?(?:%|per ?cent)")
+_PERCENT = rare_pattern(r"(?<![0-9.])([0-9]{1,3}(?:\.[0-9]{1,2})?) ?(?:%|per ?cent)")
 
 
 def changed_shares(source: str, answer: str) -> list[str]:

@@ -40,7 +40,7 @@ def in_chinese(text: str) -> set[str]:
     values: set[str] = set()
     runs = set(_RUN.findall(text))
     for run in runs if len(runs) <= _MAX_RUNS else list(runs)[:_MAX_RUNS]:
-        values |= _of_chinese_run(*run)
+        values |= _of_chinese_run(run)
     return values
 
 
@@ -66,9 +66,9 @@ def _one(run: str) -> int | None:
 
 
 @lru_cache(maxsize=1024)
-def _of_chinese_run(
-    run: str, joint: str, second: str, decimals: str, tail: str, counted: str
-) -> frozenset[str]:
+def _of_chinese_run(found: tuple[str, ...]) -> frozenset[str]:
+    """``found``: what ``_RUN`` finds of it."""
+    run, joint, second, decimals, tail, counted = found
     plan = run[0] == "十" and run[2:] == "五" and not counted
     values = {str(value) for value in _of_marks(_ABOUT.sub("", run), plan)}
     if joint:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.gate.amounts import Amount, amounts
 
 _HAN = "\u4e00-\u9fff"
 _MINUS = "-−–—‒﹣－⁻"
 _LESS, _MORE = "<＜≤≦⩽", ">＞≥≧⩾"
 _NEGATIVE = ("零下", "负", "minus", "negative")
-_COLD = re.compile(r"[^0-9.,;，。；]{0,12}?\b(?:below (?:zero|freezing)|sub-?zero)")
+_COLD = rare_pattern(r"[^0-9.,;，。；]{0,12}?\b(?:below (?:zero|freezing)|sub-?zero)")
 _UNDER = ("低于", "小于", "少于", "短于", "不足", "不到", "未达", "至多", "最多")
 _OVER = ("高于", "大于", "多于", "长于", "超过", "超", "逾", "至少")
 _TURNING = ("不", "未", "并未", "no", "not", "nor")
@@ -22,7 +23,7 @@ _ENGLISH_WAYS |= dict.fromkeys(
     _split("more greater higher larger above over exceed exceeds exceeded exceeding longer older least"), 1
 )
 _FILLING = frozenset(_split("than or equal to about the a an approximately roughly only just at"))
-_AFTER = re.compile(
+_AFTER = rare_pattern(
     r"[^0-9.,;，。；、（）()]{0,6}?(?:(?P<over>及?以上|(?:or|and) (?:more|above|over|older|greater|higher))"
     r"|(?P<under>及?以下|以内|(?:or|and) (?:less|below|under|fewer|younger|lower)))"
 )

@@ -11,11 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.gate.claims import Claim, claims, sentences
 from handlers.tasks.translation.gate.first_look import FirstLook
 from handlers.tasks.translation.gate.units import AMBIGUOUS
 
-_FALLING = re.compile(
+_FALLING = rare_pattern(
     r"decreas|declin|reduc|drop|fell|fall|lower|loss|lost|negativ|minus|below|down|cool|deficit|shr[iau]nk|less"
     r"|zero|降|减|负|零下|低|跌|缩|亏|below"
 )
@@ -38,7 +39,7 @@ _YEAR = re.compile("1[5-9][0-9]{2}|20[0-9]{2}")
 _BETWEEN = re.compile(r"(?:to|and|or|per)\b")
 _JOINING = frozenset(("", *"和与及或至到"))
 _TIME = frozenset({"s", "month"})
-_COMPARED = re.compile(r"\b(?:from|than|versus|vs|compared|against|relative|respectively)\b|由|从|比|较")
+_COMPARED = rare_pattern(r"\b(?:from|than|versus|vs|compared|against|relative|respectively)\b|由|从|比|较")
 
 
 class Contradiction(NamedTuple):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.gate.numerals import plain
 
 _Said = tuple[str, int]
@@ -67,7 +68,7 @@ _NEXT = re.compile(
 _BEFORE, _RIGHT_BEFORE = (
     re.compile(rf"(?<![0-9.,A-Za-z\n-]){_NUMBER}[^{_BREAK}]{{0,{far}}}\Z") for far in (12, 6)
 )
-_ANY = re.compile(rf"(?<![0-9.,]){_NUMBER}")
+_ANY = rare_pattern(rf"(?<![0-9.,]){_NUMBER}")
 _JOINED = re.compile(r"\b(?:and|but|while|whereas|versus|vs)\b|[和而]")
 _DIGIT = re.compile("[0-9]")
 _FOLLOWING = ("以上", "以下", "以内", " or ")

@@ -5,11 +5,11 @@ They only ever explain a number of the other text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import cache
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.gate.numerals import fraction
 
 IN_FORMULA = "formula"
@@ -102,13 +102,13 @@ _IN_ENGLISH = {
     "great leap": "1958",
     "gaokao": "1977",
 }
-_OF_FORMULAS = re.compile(
+_OF_FORMULAS = rare_pattern(
     "(?:mon|di|tri|tetr|per)?oxid|peroxid|acid|sulph|sulf|nitr|carbon|phosph|chlor|fluor|brom|iod|hydr|ammoni|silic"
     "|alumin|titani|magnetit|hematit|ozon|oxygen|methan|ethan|ethylen|propan|benzen|water|vapou?r|calcium|lime"
 )
 """Parts of the names of substances: with one of them a formula's digits may be gone."""
 _STEMS, _BRANCHES = "甲乙丙丁戊己庚辛壬癸", "子丑寅卯辰巳午未申酉戌亥"
-_YEAR_OF_CYCLE = re.compile(f"[{_STEMS}][{_BRANCHES}]")
+_YEAR_OF_CYCLE = rare_pattern(f"[{_STEMS}][{_BRANCHES}]")
 _REIGNS = {
     "民国": 1911,
     "宣统": 1908,
@@ -131,18 +131,18 @@ _REIGNS = {
     "昭和": 1925,
     "平成": 1988,
 }
-_REIGN_YEAR = re.compile(rf"({'|'.join(_REIGNS)})([0-9]{{1,2}}|[元一二三四五六七八九十廿卅]{{1,4}})年")
-_CHROMOSOME_BAND = re.compile(r"(?<![0-9a-z])([0-9]{1,2}|[xy])[pq]([0-9])([0-9])(?:\.([0-9]{1,2}))?")
+_REIGN_YEAR = rare_pattern(rf"({'|'.join(_REIGNS)})([0-9]{{1,2}}|[元一二三四五六七八九十廿卅]{{1,4}})年")
+_CHROMOSOME_BAND = rare_pattern(r"(?<![0-9a-z])([0-9]{1,2}|[xy])[pq]([0-9])([0-9])(?:\.([0-9]{1,2}))?")
 _SMALL = "one|two|three|four|five|six|seven|eight|nine|ten|twenty|fifty"
-_OUT_OF = re.compile(
+_OUT_OF = rare_pattern(
     r"(?<![0-9.])([0-9]{1,3}) (?:in|out of|of) (?:every )?([0-9]{1,4}|[a-z]{3,9})\b"
     rf"|\b({_SMALL}) (?:in|out of|of) (?:every )?([0-9]{{1,4}}|{_SMALL}|hundred|thousand)\b"
 )
-_FOLD = re.compile(
+_FOLD = rare_pattern(
     r"\b([0-9]{1,6}(?:\.[0-9]{1,3})?|[a-z]{3,9}?)[ -]?fold\b"
     r"|factors? of (?:about |around )?([0-9]{1,6}|[a-z]{3,9})\b"
 )
-_SHARE = re.compile(
+_SHARE = rare_pattern(
     r"每([0-9]{1,4}|[一二三四五六七八九十百千]{1,4})[^0-9，。；]{0,6}?中?(?:就|约)?有"
     r"([0-9]{1,4}|[一二三四五六七八九十]{1,3})"
 )

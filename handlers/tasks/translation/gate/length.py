@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from handlers.domain.language_names import primary_subtag
 from handlers.domain.writing_systems import scripts_of
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.scripts import letters
 
 _PER_IDEA = {"zh": 1.0, "yue": 1.0, "ja": 1.6, "ko": 1.9, "th": 3.6, "he": 3.3, "ar": 3.5, "en": 4.2}
@@ -15,7 +16,7 @@ _PER_IDEA = {"zh": 1.0, "yue": 1.0, "ja": 1.6, "ko": 1.9, "th": 3.6, "he": 3.3, 
 an abstract, spaces included), estimated for the others."""
 _OTHER = 4.6
 _split = str.split
-_BAND = re.compile(r"染色体(?:[长短]臂)?[0-9一二三四]{0,2}区?[0-9一二三四五六七八]{0,2}(?:带|区)?")
+_BAND = rare_pattern(r"染色体(?:[长短]臂)?[0-9一二三四]{0,2}区?[0-9一二三四五六七八]{0,2}(?:带|区)?")
 """``第7号染色体长臂3区1带`` is ``7q31``."""
 _SHORTEST, _LONGEST = 0.6, 2.5
 _SLACK_BELOW, _SLACK_ABOVE = 14.0, 60.0

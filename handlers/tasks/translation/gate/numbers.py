@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.gate.amounts import tokens_in, tokens_of
 from handlers.tasks.translation.gate.changed_words import (
     changed_names,
@@ -33,7 +34,7 @@ from handlers.tasks.translation.gate.written_digits import flat, with_origin
 
 _LINE_NUMBER = re.compile(r"\n\s?[0-9]{1,3}號? +")
 """A manuscript's numbers of lines, that text recognition took along: never demanded."""
-_INVERSE = re.compile(r"(?:⁻\^|(?:(?<=[·•][a-zμµ])|(?<=[·•][a-z]{2}))[-−–])1(?![0-9.])")
+_INVERSE = rare_pattern(r"(?:⁻\^|(?:(?<=[·•][a-zμµ])|(?<=[·•][a-z]{2}))[-−–])1(?![0-9.])")
 """The exponent of a unit, ``mg·L⁻¹``: not demanded where the answer says ``/`` or ``per``."""
 _SHORT_POWER = re.compile(r"[0-9]e[-−][0-9]{1,3}(?![0-9a-z])")
 """``3e-5``, which implies a 10."""
@@ -49,7 +50,7 @@ _SHORT = 6
 """Characters of a source without digits up to which number words are not compared: keywords."""
 _FAR = 24
 """Characters after a number in which its scale and unit stand."""
-_QUOTED_DATE = re.compile(r"[“\"‘'「]\s?(1[0-2]|0?[1-9])[.·・•∙](3[01]|[12][0-9]|0?[1-9])(?![0-9.])")
+_QUOTED_DATE = rare_pattern(r"[“\"‘'「]\s?(1[0-2]|0?[1-9])[.·・•∙](3[01]|[12][0-9]|0?[1-9])(?![0-9.])")
 
 
 @dataclass(frozen=True)

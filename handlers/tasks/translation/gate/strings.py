@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from handlers.rare_pattern import rare_pattern
+
 _STRING = re.compile(r"[A-Za-z0-9_/.:=()\[\]#@+\\%-]{7,400}+")
 _MARK, _DIGIT, _LETTER = re.compile(r"[=#@\[\]\\_]"), re.compile("[0-9]"), re.compile("[A-Za-z]")
-_SURE = re.compile(
+_SURE = rare_pattern(
     r"(?=.{9})(?=(?:[^CcNnOo]*[CcNnOo]){4})(?=.*[=()#\[\]])"
     r"(?:\[[A-Za-z0-9@+-]{1,12}\]|Cl|Br|[BCNOPSFIbcnops0-9=#()+\\/%.@-]){6,400}"
 )

@@ -7,6 +7,8 @@ import unicodedata
 from functools import lru_cache
 from itertools import pairwise
 
+from handlers.rare_pattern import rare_pattern
+
 _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
 _DIGITS = "٠-٩۰-۹०-९০-৯๐-๙０-９𝟎-𝟿"
 _ENCLOSED = "①-⑳⑴-⒇⒈-⒛㈠-㈩㊀-㊉❶-❿➀-➓⓵-⓾⓫-⓴"
@@ -18,7 +20,7 @@ _MIXED = re.compile(
     rf"{_SCALED}(?:[十百千]?[万亿]|[百千])[余多]?(?:{_SCALED}[十百千万亿]{{1,2}}[余多]?){{1,3}}(?![0-9])"
     r"|[0-9]{1,8}万[0-9]{4}(?![0-9.万亿年])"
 )
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)[余多]?([十百千万亿]*)")
+_PART = rare_pattern(r"([0-9]+(?:\.[0-9]+)?)[余多]?([十百千万亿]*)")
 _WORTH = {"十": 1, "百": 2, "千": 3, "万": 4, "亿": 8}
 
 

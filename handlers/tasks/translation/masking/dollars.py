@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.masking.prices import are_two_prices, follow_prices, may_be_money, money
 
 Span = tuple[int, int]
@@ -41,7 +42,7 @@ _MOST_DOLLARS = 50_000
 _LOOKAHEAD = 4
 """Dollars that an opener looks at for its closer: escaped ones, and the first that is not."""
 _LONGEST_GAP = 40
-_QUICK = re.compile(r"\$[^$\n\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,2000}+\$")
+_QUICK = rare_pattern(r"\$[^$\n\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,2000}+\$")
 
 
 class _Money(NamedTuple):

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from handlers.domain.result import Check
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, Masked
 
 CHECK = "mathematics"
 
 _ADDED = re.compile(r"\$|\\[()\[\]]|\\[A-Za-z]{2,}+")
 _CURRENCIES = {"": "USD", "US": "USD", "A": "AUD", "C": "CAD", "HK": "HKD", "NT": "TWD", "S": "SGD"}
-_MONEY = re.compile(r"(?<![A-Za-z$\\])(US|A|C|HK|NT|S)?\$ ?(?=\d)(?![\d.,]++\$)")
+_MONEY = rare_pattern(r"(?<![A-Za-z$\\])(US|A|C|HK|NT|S)?\$ ?(?=\d)(?![\d.,]++\$)")
 
 
 def tidy(source: str, answer: str, spans: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.masking.dollars import PROSE_RUN, Span, is_formula
 from handlers.tasks.translation.masking.tags import LONG_PROSE, elements, first_tags, tags
 
@@ -76,8 +77,8 @@ def _brackets(text: str) -> Iterator[Span]:
             opener = None
 
 
-_ENVIRONMENT = re.compile(r"\\(begin|end)\s{0,3}+\{\s{0,3}+([A-Za-z]{1,30}+\*?)\s{0,3}+\}")
-_WHOLE = re.compile(
+_ENVIRONMENT = rare_pattern(r"\\(begin|end)\s{0,3}+\{\s{0,3}+([A-Za-z]{1,30}+\*?)\s{0,3}+\}")
+_WHOLE = rare_pattern(
     r"(?:equation|eqnarray|align|aligned|alignat|flalign|gather|gathered|multline|split|d?cases|array|"
     r"[pbvVB]?matrix|smallmatrix|subequations|math|displaymath|tikzpicture|verbatim|lstlisting|minted|"
     r"algorithmic|tabularx?|longtable)\*?"

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from handlers.rare_pattern import rare_pattern
+
 _PREFIX = (
     r"(?<![A-Za-z0-9$\\{^_])(?:US|HK|NT|AU|CA|NZ|MX|SG|USD|HKD|AUD|CAD|NZD|SGD|TWD|ARS|MXN|CLP|COP|Can|Mex)"
 )
@@ -14,7 +16,7 @@ _ONE_LETTER = r"(?<![A-Za-z0-9$\\{^_.=<>+-])[ARCSZ]"
 _NAMED = re.compile(rf"{_PREFIX}\Z")
 _MAYBE_NAMED = re.compile(rf"(?:\A|[\s(（,，、。；;:：/\u3400-\u9fff]){_ONE_LETTER}\Z")
 _BRACKET = re.compile(r"[(（]\s?\Z")
-_BRACKETED = re.compile(
+_BRACKETED = rare_pattern(
     r"\s?[)）]|\s?(?:/[A-Za-z]|per |in |million|billion|thousand|[千百万亿])|\s?[bm]n?[)）]"
 )
 _AMOUNT = re.compile(
@@ -30,7 +32,7 @@ _PROSE = re.compile(
     r"(?<![A-Za-z])(?:to|and|or|in|per|for|by|from|at|of|than|vs|versus|with|while|as|on|is|was|were|had|has|the"
     r"|but|a|an|through|until|compared|million|billion)(?![A-Za-z])|[\u3400-\u9fff]{2}|[和与及或至到较比]"
 )
-_JOINED = re.compile(
+_JOINED = rare_pattern(
     r"\s?\d[\d,.]{0,20}(?:万|亿|千|百)?(?:\s?[kKmMbB]n?)?\s?[-–—~～/,，、;；]\s?(?:[A-Z]{1,3}\s?)?"
 )
 _CUT_OFF = re.compile(r"\$\s?\d[\d,.]{0,20}\s*\Z")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.masking.dollars import PROSE_RUN, Span
 
 _FIRST = (
@@ -27,9 +28,9 @@ _NAMES = _FIRST + (
 """Of HTML, MathML and JATS, and any with a prefix."""
 _ATTRIBUTES = r"(?:\s{1,20}+[\w:.-]{1,40}+\s{0,3}+=[^<>]{0,4000}+)?\s{0,20}+/?"
 _OTHERS = r"|!--[^<>]{0,4000}+-->|!DOCTYPE[^<>]{0,200}+>"
-LONG_PROSE = re.compile(rf"(?:{PROSE_RUN.pattern[:-1]}){{7}}")
+LONG_PROSE = rare_pattern(rf"(?:{PROSE_RUN.pattern[:-1]}){{7}}")
 """A clause in a script in which no mathematics is written."""
-_MATH = re.compile(
+_MATH = rare_pattern(
     r"<(/?)((?:[A-Za-z][\w.-]{0,15}+:)?(?:math|tex-math|inline-formula|disp-formula))(?:\s[^<>]{0,4000}+)?>",
     re.IGNORECASE,
 )

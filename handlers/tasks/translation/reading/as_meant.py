@@ -10,6 +10,7 @@ import json
 import re
 from html.entities import html5
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.reading.placeholders import as_placeholders
 from handlers.tasks.translation.reading.symbols import sign_in
 
@@ -38,19 +39,19 @@ _LOST = {
 _TAILS = {letter: frozenset(name[1:] for name in names.split()) for letter, names in _LOST.items()}
 _UNICODE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 _ESCAPED = re.compile(r"\\([%_&#*.!\"'/<>+|`=?:@])|(?:\\[nt](?![A-Za-z])\s*)+")
-_SIGN = re.compile(r"\$\s?(\\[A-Za-z]+)\s?\$|\\\(\s?(\\[A-Za-z]+)\s?\\\)|(?<!\\)(\\[A-Za-z]+)(?![A-Za-z{])")
+_SIGN = rare_pattern(r"\$\s?(\\[A-Za-z]+)\s?\$|\\\(\s?(\\[A-Za-z]+)\s?\\\)|(?<!\\)(\\[A-Za-z]+)(?![A-Za-z{])")
 _ACCENT = re.compile(r"(?<![A-Za-z])[A-Za-z]*[A-Za-z]\\[\"'`~^](?=[A-Za-z])[A-Za-z]*")
-_APOSTROPHE = re.compile(
+_APOSTROPHE = rare_pattern(
     r".*[A-Za-z]\\'(?:s|t|d|m|re|ve|ll|S)|(?:[dlocjmnst]|qu|O|D|L)\\'[A-Za-z]+", re.DOTALL
 )
-_STRAY = re.compile(r"(?<!\\)\\(?=[\u3400-\u9fff])")
+_STRAY = rare_pattern(r"(?<!\\)\\(?=[\u3400-\u9fff])")
 """A backslash between two words of the source's, in place of a slash: before a word of the translation or a
 blank it is the same one."""
 _ADDED = re.compile(r"\\(?:[A-Za-z]{2,}|[()\[\]])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _LINE_BREAK = re.compile(r"[^\S\n]*\n\s*")
-_CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
+_CJK = rare_pattern(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 
 
 class DamagedTextError(ValueError):

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from handlers.rare_pattern import rare_pattern
+
 _ATTEMPTS = 64
 _WORK = 8
 """So many times the text's length may be decoded in vain."""
-_START = re.compile(r'\{(?=\s*+["}])|\[(?=\s*+\{)')
+_START = rare_pattern(r'\{(?=\s*+["}])|\[(?=\s*+\{)')
 _NUMBER = object()
-_STRING_OR_COMMA = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|,(?=\s*+[}\]])', re.DOTALL)
+_STRING_OR_COMMA = rare_pattern(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|,(?=\s*+[}\]])', re.DOTALL)
 _BACKSLASH = re.compile(r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt]|)')
 
 

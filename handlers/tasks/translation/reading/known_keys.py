@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.reading.json_objects import doubled
 
 _QUOTES = {
@@ -28,20 +29,20 @@ _QUOTES = {
 }
 _OPENING = "".join(_QUOTES)
 _CLOSING = "".join({mark for marks in _QUOTES.values() for mark in marks})
-_END = re.compile(rf"([{_CLOSING}])\s*[,，、;；]?\s*([\}}\]｝］\s]*)(?:`{{3,}})?\s*\Z")
-_FRAME = re.compile(
+_END = rare_pattern(rf"([{_CLOSING}])\s*[,，、;；]?\s*([\}}\]｝］\s]*)(?:`{{3,}})?\s*\Z")
+_FRAME = rare_pattern(
     rf"[{_CLOSING}][\s}}\]]*[,，]?[\s{{\[]*[{_OPENING}]?[^\"'“”,，:：]{{1,60}}[{_CLOSING}]\s*[:：]\s*[{_OPENING}]"
     rf"|[\"“”][\s,，]*[{{}}\]:：\"“”]|'\s*[}}\]:：]|'\s*[,，]\s*['\"]"
 )
 """What in a text looks like the end of a member or the beginning of another."""
 _EDGES = frozenset(",，:：{}[]｛｝\\'")
 _COLONS = ":："
-_HEADING = re.compile(rf"\[[^{_OPENING}{_CLOSING}\[\]{{}},:：\\]{{1,60}}\]\s*+[^\s,，:：\]}}]")
+_HEADING = rare_pattern(rf"\[[^{_OPENING}{_CLOSING}\[\]{{}},:：\\]{{1,60}}\]\s*+[^\s,，:：\]}}]")
 """``[Objective] We ...`` at the head of a text is no list of the frame's."""
 _ESCAPE = re.compile(r"\\.", re.DOTALL)
-_INNER = re.compile(r'\\x([0-9a-fA-F]{2})|\\.|"', re.DOTALL)
+_INNER = rare_pattern(r'\\x([0-9a-fA-F]{2})|\\.|"', re.DOTALL)
 _LONGEST_END = 64
-_LINE = re.compile(
+_LINE = rare_pattern(
     r"\s{0,8}(?:[-*#]{1,3}\s{0,3})?([\w/]{1,40})(?:\*\*)?\s?[:：](?:\*\*)?\s{1,3}([^\s\"'{\[].*)"
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
 
 _PAIRS = {
@@ -15,11 +16,11 @@ _PAIRS = {
     "⟪": "⟫", "《": "》", "<": ">", "＜": "＞", "{": "}", "｛": "｝", "「": "」", "『": "』", "((": "))",
 }  # fmt: skip
 _OPEN, _CLOSE = (re.escape("".join(sorted(set("".join(marks))))) for marks in (_PAIRS, _PAIRS.values()))
-_FOREIGN = re.compile(
+_FOREIGN = rare_pattern(
     rf"(?P<tick>`?)\\?(?P<open>(?P<left>[{_OPEN}])(?P=left)?)\s{{0,3}}[#№]?(?P<number>\d{{1,9}})\s{{0,3}}\\?"
     rf"(?P<close>(?P<right>[{_CLOSE}])(?P=right)?)(?P=tick)"
 )
-_COUNTED = re.compile(
+_COUNTED = rare_pattern(
     r"[①-⑳⑴-⒇❶-❿]|[(（\[［]\s?\d{1,2}\s?[)）\]］]|(?<![\d.,=＝<>≤≥A-Za-z])\d{1,2}\s?[)）、]"
 )
 """Items of a list in the source: then a number in plain brackets may be one of them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from handlers.rare_pattern import rare_pattern
 from handlers.tasks.translation.reading.json_objects import RepeatedKeyError, decoded
 
 _NAME = (
@@ -15,7 +16,7 @@ _NAME = (
     r"cot(?:_budget_reflect)?|chain_of_thought|(?:inner_)?monologue|plan(?:ning)?|deliberation|思考|推理)"
     r"(?:_content|_process|过程)?"
 )
-_MARK = re.compile(
+_MARK = rare_pattern(
     r"(?:[<＜\[【◁]|&lt;)\|?\s?(?P<close>/|end_of_)?(?:begin_of_|start_of_)?"
     rf"{_NAME}(?:\s[^<>\[\]]{{0,80}})?\|?\s?(?:[>＞\]】▷]|&gt;)"
     r"|<\|channel\|>\s{0,3}(?P<channel>\w{1,20})[^<]{0,60}<\|message\|>"
@@ -29,7 +30,7 @@ _ANSWER_TAGS = frozenset(
         "translations", "tool_call", "code", "s",
     )
 )  # fmt: skip
-_HEADING = re.compile(
+_HEADING = rare_pattern(
     r"[#*>\s]{0,6}(?:(?:my |the )?(?:thinking|thoughts?|reasoning|analysis)(?: process)?|chain of thought|"
     r"思考过程|思考|推理过程|推理|分析)[*\s]{0,4}[:：\n]|analysis(?=[A-Z])",
     re.IGNORECASE,
