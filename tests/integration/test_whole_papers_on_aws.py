@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from handlers.adapters.aws.sqs_queue import SqsQueue
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.bootstrap import sandbox
 from handlers.bootstrap.state import SystemClock
 from handlers.local.event_source import sqs_event
 from handlers.model_server import RunningServer, ServerSettings
-from tests.builders.command import Ran, lines, paperfleet, whole_papers
+from tests.builders.command import PRICES, Ran, Running, lines, paperfleet, until, whole_papers
 from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
 from tests.builders.warm import start
 
@@ -121,3 +122,32 @@ def test_a_paper_larger_than_an_invocation_is_paid_once(
     assert command(aws, stack, tmp_path, "export", "--output", output).code == 0
     (result,) = lines(output)
     assert result["usage"]["prompt_tokens"] == report["tokens"]["prompt"]
+
+
+def test_a_killed_machine_repeats_only_passages_that_no_ledger_had(
+    aws: LocalAws, stack: Stack, server: RunningServer, tmp_path: Path
+) -> None:
+    source = whole_papers(tmp_path / "papers.jsonl", 4, paragraphs=40)
+    ran = command(aws, stack, tmp_path, "shard", source, "--full-text", "--model", "paperfleet-canned")
+    assert ran.code == 0, ran.err
+    work = ("work", "--base-url", server.base_url, *PRICES, "--jobs", 2, "--workers", 4, "--json")
+    where = ("--run-id", "r", "--state", tmp_path)
+    with Running(*work, *where, **aws.environment, **stack.settings()):
+        until(lambda: server.stats()["charged"] >= 30, seconds=60)
+    until(lambda: server.stats()["in_flight"] == 0)
+    killed = server.stats()["charged"]
+    ledger = DynamoDbLedger(aws.client("dynamodb"), stack.table, SystemClock())
+    known, papers = ledger.totals("r").calls.ok, ledger.totals("r").counts["done"]
+    ledger.close()
+    assert killed - 2 * 4 - 2 * 50 <= known < killed
+    assert 0 < known < killed
+    assert papers < 4
+    assert command(aws, stack, tmp_path, "resume").code == 0
+    finished = command(aws, stack, tmp_path, *work)
+    assert finished.code == 0, finished.err
+    report, bill = finished.report, server.stats()
+    assert report["counts"]["done"] == 4
+    assert bill["duplicates"] <= killed - known, "what was in flight, and the last two seconds of answers"
+    certain = report["spend_nano_usd"] - round(report["indeterminate_usd"] * 1e9)
+    assert certain <= bill["bill_nano_usd"] <= report["spend_nano_usd"]
+    assert command(aws, stack, tmp_path, "audit").code == 0
