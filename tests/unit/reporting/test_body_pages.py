@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from handlers.domain.coverage import Coverage
 from handlers.domain.paper import Paper
 from handlers.domain.result import Check
-from handlers.reporting.review.body_rows import BLOCKS_PER_PAGE, BodyRow, ReviewBody, body_pages
+from handlers.reporting.review import body_rows
+from handlers.reporting.review import site as site_module
+from handlers.reporting.review.body_rows import BodyRow, ReviewBody, body_pages
 from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import write_site
 from tests.builders.finished_run import RUN, Outcome, finished_run
@@ -90,15 +92,13 @@ def test_what_stands_behind_the_last_block_is_not_out_of_sight() -> None:
     assert (rows(more)[-1].source, rows(more)[-1].result) == ("", "<p>more</p>")
 
 
-def test_a_long_body_has_pages_and_says_where_something_was_refused() -> None:
-    body = "\n\n".join(f"第{n}段" for n in range(2 * BLOCKS_PER_PAGE + 1))
-    pages = list(body_pages(whole(body, refused=("body/0", "body/250"))))
-    assert [(page.number, page.last, len(page.rows)) for page in pages] == [
-        (1, 3, 200),
-        (2, 3, 200),
-        (3, 3, 1),
-    ]
-    assert pages[0].refused == (0, 250)
+def test_a_long_body_has_pages_and_says_where_something_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_rows, "BLOCKS_PER_PAGE", 5)
+    body = "\n\n".join(f"第{n}段" for n in range(11))
+    pages = list(body_pages(whole(body, refused=("body/0", "body/7"))))
+    assert [(page.number, page.last) for page in pages] == [(1, 3), (2, 3), (3, 3)]
+    assert [len(page.rows) for page in pages] == [5, 5, 1]
+    assert pages[0].refused == (0, 7)
 
 
 STRANGE = re.compile(
@@ -109,7 +109,7 @@ STRANGE = re.compile(
 
 
 @given(st.text(), st.text(), st.lists(st.integers(-5, 60)), st.lists(st.text(max_size=9), max_size=3))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_any_body_answer_and_verdict_are_only_text(
     body: str, result: str, ends: list[int], keys: list[str]
 ) -> None:
@@ -131,8 +131,9 @@ def test_hostile_bodies_take_time_that_grows_with_their_length(piece: str) -> No
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Of pages of fifteen blocks."""
     folder = tmp_path_factory.mktemp("bodies")
-    long = "\n\n".join(f"第{n}段{HOSTILE * (n % 50 == 0)}" for n in range(BLOCKS_PER_PAGE + 5))
+    long = "\n\n".join(f"第{n}段{HOSTILE}" for n in range(18))
     bodies = {"paper-001": BODY, "paper-002": long}
     source = [{**paper, "body": bodies.get(paper["id"])} for paper in papers(3)[:3]]
 
@@ -140,11 +141,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         fields = {"title": "T", "abstract": "A", "keywords": ["k"]}
         if paper.body is None:
             return Outcome("done", fields)
-        refused = {"body/204"} if paper.body == long else set()
+        refused = {"body/16"} if paper.body == long else set()
         status = "flagged" if refused else "done"
         return Outcome(status, fields, (), "numbers", whole=whole_body(paper.body, refused=refused))
 
-    with finished_run(folder / "state", source, decide) as run:
+    with pytest.MonkeyPatch.context() as patch, finished_run(folder / "state", source, decide) as run:
+        for module in (body_rows, site_module):
+            patch.setattr(module, "BLOCKS_PER_PAGE", 15)
         write_site(Selection(RUN, run.ledger, run.store, drafts=True), folder / "site")
     return folder / "site"
 
@@ -156,7 +159,7 @@ def test_a_paper_leads_to_its_body_and_back(site: Path) -> None:
     assert sorted(path.name for path in (site / "bodies").iterdir()) == ["1.html", "2-2.html", "2.html"]
     assert 'href="../pages/0001.html#p2"' in (site / "bodies" / "2-2.html").read_text()
     first = (site / "bodies" / "2.html").read_text()
-    assert '<a href="2-2.html#b204">block 205</a>' in first
+    assert '<a href="2-2.html#b16">block 17</a>' in first
     assert '<a rel="next" href="2-2.html">' in first
     assert '<p class="rule" lang="en">kept: other language</p>' in (site / "bodies" / "1.html").read_text()
 

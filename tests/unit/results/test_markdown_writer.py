@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.atomic_file import replacing_folder
@@ -130,6 +130,7 @@ def test_no_text_ends_the_front_matter_or_is_anything_but_itself(text: str) -> N
 
 
 @given(st.text(), st.text())
+@settings(max_examples=25)
 def test_title_and_abstract_make_one_heading(title: str, abstract: str) -> None:
     from markdown_it import MarkdownIt
 
