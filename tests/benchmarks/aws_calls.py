@@ -1,6 +1,6 @@
 """AWS requests, messages and DynamoDB units per paper, counted by the SDK's own events while one job works.
 
-    python -m tests.benchmarks.aws_calls [PAPERS] [BATCH]
+    python -m tests.benchmarks.aws_calls [PAPERS] [BATCH] [PARAGRAPHS]
 
 S3 and SQS are moto's server; DynamoDB is dynalite, which counts the units that are billed. They are what
 ``infra/cost.py`` takes for a paper.
@@ -21,14 +21,15 @@ import boto3
 from handlers.bootstrap import wiring
 from handlers.local.job_process import work
 from handlers.model_server import ServerSettings, start
-from tests.builders.command import corpus, paperfleet
+from tests.builders.command import corpus, paperfleet, whole_papers
 from tests.builders.local_aws import dynalite_server, moto_server
 
 _WORKERS = 20
 
 
-def main(papers: int, batch: int) -> None:
-    """A row for each operation, with what it makes a paper."""
+def main(papers: int, batch: int, paragraphs: int = 0) -> None:
+    """A row for each operation, with what it makes a paper. ``paragraphs``: of a paper's body, which is sent
+    then; two are a passage."""
     counts: Counter[str] = Counter()
     units: Counter[str] = Counter()
     settings = ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=1.0)
@@ -45,9 +46,10 @@ def main(papers: int, batch: int) -> None:
             "PAPERFLEET_BASE_URL": model.base_url, "PAPERFLEET_WORKERS": str(_WORKERS),
             "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
         }  # fmt: skip
-        source = corpus(Path(folder) / "papers.jsonl", papers)
+        path = Path(folder) / "papers.jsonl"
+        source = whole_papers(path, papers, paragraphs=paragraphs) if paragraphs else corpus(path, papers)
         surroundings = {name: value for name, value in os.environ.items() if name.startswith("PAPERFLEET_")}
-        flags = ("--model", "paperfleet-canned", "--batch-papers", batch)
+        flags = ("--model", "paperfleet-canned", "--batch-papers", batch, *["--full-text"] * bool(paragraphs))
         sharded = paperfleet("shard", source, *flags, **surroundings)
         assert sharded.code == 0, sharded.err
         _count(counts, units)

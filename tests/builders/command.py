@@ -187,7 +187,7 @@ def chinese_paper(number: int, chance: random.Random) -> dict[str, Any]:
 
 
 def whole_papers(path: Path, papers: int, *, paragraphs: int, seed: int = 1) -> Path:
-    """The same with bodies of so many paragraphs, some three of which are a passage."""
+    """The same with bodies of so many paragraphs, two of which are a passage."""
     chance = random.Random(seed)
     with path.open("w", encoding="utf-8") as file:
         for number in range(papers):

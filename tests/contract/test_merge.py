@@ -129,8 +129,14 @@ class Apart:
         paper, batch = f"p{step.paper}", f"b{(step.paper + 1) // 2}"
         line = f'{{"paper": "{paper}", "job": "{job}", "n": {number}}}\n'.encode()
         (pointers,) = store.write_parts(job, [Part("r", f"{batch}/1-{job}-{number}", (line,))])
+        body = {"translated": number} if step.status in ("done", "flagged") and step.paper > 3 else {}
         entry = values.entry(
-            paper, step.status, pointer=pointers[0], cost=step.cost, fingerprint=f"fp-{paper}"
+            paper,
+            step.status,
+            pointer=pointers[0],
+            cost=step.cost,
+            fingerprint=f"fp-{paper}",
+            segments=body,
         )
         calls = CallTotals.of([values.call(f"{job}-{number}", cost=step.cost, held=step.held)])
         ledger.commit([Commit("r", batch, f"{batch}/1-{job}-{number}", job, (entry,), calls, 2.0 + number)])
