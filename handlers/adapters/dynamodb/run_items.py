@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item
@@ -23,16 +24,19 @@ class RunItems:
     _table: Table
     _job_totals: JobTotalsItems
     _budgets: Budgets
+    _glossaries: GlossaryItems
 
     def create_run(self, record: RunRecord) -> RunRecord:
-        pk = run_key(record.run_id)
+        pk, terms = run_key(record.run_id), record.spec.glossary
+        spec = record.spec.model_copy(update={"glossary": {}})
         self._budgets.create(record.run_id, record.budget)
         self._table.put_new({"pk": pk, "sk": "CONTROL", "state": "active", "reason": "", "at": 0.0})
         meta = {
             "pk": pk,
             "sk": "META",
             "run_id": record.run_id,
-            "spec": record.spec.model_dump_json(),
+            "spec": spec.model_dump_json(),
+            "glossary": self._glossaries.put(terms) if terms else None,
             "papers": record.papers,
             "same_as": record.same_as,
             "created_at": record.created_at,
@@ -52,12 +56,19 @@ class RunItems:
         meta = items[meta_key]
         return RunRecord(
             run_id,
-            RunSpec.model_validate_json(meta["spec"]),
+            self._spec(meta),
             meta["papers"],
             meta["same_as"],
             float(meta["created_at"]),
             items[budget_key].get("budget"),
         )
+
+    def _spec(self, meta: Item) -> RunSpec:
+        """An earlier release kept the terms with the other settings."""
+        spec = RunSpec.model_validate_json(meta["spec"])
+        if "glossary" not in meta:
+            return spec
+        return spec.model_copy(update={"glossary": self._glossaries.get(meta["glossary"])})
 
     def run_ids(self) -> list[str]:
         items = sorted(self._table.query("RUNS", "RUN#"), key=_age)
