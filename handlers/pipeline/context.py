@@ -43,7 +43,7 @@ class JobContext:
     id: str
     session_id: str
     owner: str
-    """``host:pid:process start``, see ``JobRecord``."""
+    """Which process it is, see ``JobRecord``."""
     backend: Backend
     limiter: Limiter
     stop: StopSignal

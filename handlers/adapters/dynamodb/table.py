@@ -47,7 +47,7 @@ def bucket_keys(run_id: str) -> list[str]:
 
 
 class Table:
-    """Thread-safe. Reads are strongly consistent."""
+    """Thread-safe. Reads are strongly consistent, unless somebody asks for less."""
 
     def __init__(self, client: Any, name: str, clock: Clock) -> None:
         self._client = client
@@ -146,8 +146,10 @@ class Table:
         attributes: Sequence[str] = (),
         only: str | None = None,
         arguments: Mapping[str, Any] | None = None,
+        consistent: bool = True,
     ) -> Iterator[Item]:
-        """Items of a partition whose sort key begins so, in the key's order, page by page."""
+        """Items of a partition whose sort key begins so, in the key's order, page by page. What is not
+        ``consistent`` may be a second old, and costs half."""
         parts = Expression({})
         values = {"pk": pk, "prefix": prefix, **(arguments or {})}
         request: dict[str, Any] = {"KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)"}
@@ -159,7 +161,7 @@ class Table:
             request["ExpressionAttributeNames"] = parts.names
         request["ExpressionAttributeValues"] = {f":{name}": tagged(value) for name, value in values.items()}
         while True:
-            page = self._call("query", TableName=self.name, ConsistentRead=True, **request)
+            page = self._call("query", TableName=self.name, ConsistentRead=consistent, **request)
             yield from map(plain, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
