@@ -2,6 +2,7 @@
 
 ====================================  ==========================================================
 ``RUNS | RUN#<run>``                  which runs there are
+``OPEN | RUN#<run>``                  which of them somebody is to look at
 ``RUN#<run> | META``                  what is fixed for the run
 ``RUN#<run> | CONTROL, BUDGET``       its state; its money
 ``RUN#<run> | TALLY#<job>``           a job's calls' sums; once it is closed, its record

@@ -7,6 +7,7 @@ from typing import get_args
 from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
+from handlers.adapters.dynamodb.open_run_items import OpenRunItems
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.paper import TERMINAL, PaperStatus
@@ -20,7 +21,7 @@ def _age(item: Item) -> tuple[float, str]:
     return float(item["created_at"]), str(item["run_id"])
 
 
-class RunItems:
+class RunItems(OpenRunItems):
     _table: Table
     _job_totals: JobTotalsItems
     _budgets: Budgets
@@ -42,6 +43,7 @@ class RunItems:
             "created_at": record.created_at,
         }
         self._table.put_new(meta)
+        self.arm(record.run_id, created_at=record.created_at)
         self._table.put_new(
             {"pk": "RUNS", "sk": pk, "run_id": record.run_id, "created_at": record.created_at}
         )
@@ -81,6 +83,8 @@ class RunItems:
             values={"state": control.state, "reason": control.reason, "at": control.at},
             condition="attribute_exists(pk)",
         )
+        if control.state == "active":
+            self.arm(run_id)
 
     def park(self, run_id: str, control: Control) -> None:
         self._table.update(

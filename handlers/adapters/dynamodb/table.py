@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -135,8 +136,14 @@ class Table:
             return None
         return plain(answer["Attributes"])
 
-    def delete(self, pk: str, sk: str) -> None:
-        self._call("delete_item", TableName=self.name, Key=key_of((pk, sk)))
+    def delete(
+        self, pk: str, sk: str, *, condition: str | None = None, arguments: Mapping[str, Any] | None = None
+    ) -> None:
+        """Nothing happens if the condition fails."""
+        parts = Expression({}).request(condition, arguments or {})
+        parts.pop("UpdateExpression")
+        with suppress(_ConditionFailedError):
+            self._call("delete_item", TableName=self.name, Key=key_of((pk, sk)), **parts)
 
     def query(
         self,
