@@ -25,6 +25,8 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.paper import PaperStatus
 from handlers.domain.result import Part, PartPointer
 from handlers.domain.run import Control, RunRecord, RunTotals, SessionRecord
+from handlers.ledger_ports import EndpointNotes as EndpointNotes
+from handlers.ledger_ports import OpenRuns as OpenRuns
 from handlers.task_ports import Ask as Ask
 from handlers.task_ports import PassageWork as PassageWork
 from handlers.task_ports import Task as Task
@@ -121,17 +123,7 @@ class ObjectStore(Protocol):
         """Durable when it returns; one pointer per line, per part. Each part name is written once."""
 
 
-class EndpointNotes(Protocol):
-    """What is remembered of an endpoint, under a key of the caller's. Every method is atomic."""
-
-    def recall(self, key: str) -> str | None:
-        """What is noted, or None."""
-
-    def note(self, key: str, text: str, *, known: str | None) -> bool:
-        """Note ``text`` in place of what was recalled, ``known``; False if something else stands by now."""
-
-
-class Ledger(EndpointNotes, Protocol):
+class Ledger(EndpointNotes, OpenRuns, Protocol):
     """What became of each paper, and what each call cost. Every method is atomic, on every backend."""
 
     def away_for(self) -> float:

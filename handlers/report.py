@@ -33,17 +33,17 @@ class ReportRequest(Frozen):
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """``ReportRequest`` as JSON in, ``RunReport`` as JSON out. UsageError names what is wrong with it.
 
     EventBridge's schedule in, ``{"reported": [run id, ...]}`` out; the reports lie in the object store.
     """
-    return _watch() if event.get("source") == SCHEDULE else _report(event)
+    return _watch(context) if event.get("source") == SCHEDULE else _report(event)
 
 
-def _watch() -> dict[str, Any]:
+def _watch(context: LambdaContext) -> dict[str, Any]:
     with open_state() as state:
-        reports = watch(state)
+        reports = watch(state, time_left=lambda: context.get_remaining_time_in_millis() / 1000)
         for report in reports:
             publish_report(report)
             _tell(report, state)

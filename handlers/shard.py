@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
 from handlers.bootstrap import log
+from handlers.bootstrap.host import on_lambda
 from handlers.bootstrap.state import open_state
 from handlers.errors import UsageError, first_problem
 from handlers.runs.submit import RunRequest, submit_run
@@ -25,7 +26,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     key = uploaded_key(event)
     if key is not None:
         with open_state() as state:
-            request = request_of_upload(key, store=state.store, settings=load_settings())
+            request = request_of_upload(key, store=state.store, settings=load_settings(), alone=on_lambda())
     else:
         request = _parsed(event)
     with open_state(request.run_id) as state:

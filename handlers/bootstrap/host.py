@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -19,28 +20,45 @@ _M_ARENA_MAX = -8
 
 
 def process_owner(pid: int) -> str:
-    """``host:pid:start``, so that a later process under the same pid is not taken for this one."""
-    return f"{platform.node()}:{pid}:{_started(pid)}"
+    """``boot:namespace:pid:start`` of a process of this machine. A later process under the same pid has
+    another start; a container beside this one another namespace; another machine, whatever it calls itself,
+    another boot (hosted runners, and clones of one image, share their name)."""
+    return f"{_boot()}:{_namespace()}:{pid}:{_started(pid)}"
 
 
-def is_running(owner: str) -> bool:
-    """Whether the process of a ``process_owner`` string runs on this machine (other hosts: assumed to)."""
-    host, pid, started = owner.rsplit(":", 2)
-    if host != platform.node():
+def is_alive(owner: str) -> bool:
+    """Whether the process of a ``process_owner`` string runs. Nobody can tell from here of another boot or
+    namespace, nor of an earlier release's ``host:pid:start``: it is assumed to, and its heartbeat's age
+    decides."""
+    boot, _, rest = owner.partition(":")
+    namespace, _, process = rest.partition(":")
+    pid, _, started = process.partition(":")
+    if (boot, namespace) != (_boot(), _namespace()) or not pid.isdecimal():
         return True
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
     return _started(int(pid)) == started
 
 
-def is_alive(owner: str) -> bool:
-    """Whether the process of a ``process_owner`` string runs; Lambda's sandboxes share a name, and
-    are assumed to."""
-    return on_lambda() or is_running(owner)
+@cache
+def _boot() -> str:
+    """Of the kernel that runs (random(4)); the machine's name where none is told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return platform.node().replace(":", "-")
+
+
+def _namespace() -> str:
+    """Of process ids (pid_namespaces(7)): a number, "" where there are none."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
+    except OSError:
+        return ""
 
 
 def on_lambda() -> bool:

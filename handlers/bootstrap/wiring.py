@@ -172,7 +172,10 @@ def chat_model(
     if notes is not None:
         key = endpoint_key(client.endpoint, client.model, client.extra_body, client.temperature)
         memory = DialectMemory(notes, clock, key, keep_json=client.json_mode == "on")
-    return HttpChatModel(client, api_key(settings), clock, on_headers=on_headers, memory=memory)
+    source = partial(api_key, settings) if settings.api_key is None and settings.api_key_secret else None
+    return HttpChatModel(
+        client, api_key(settings), clock, on_headers=on_headers, memory=memory, key_source=source
+    )
 
 
 def _trusted(environment: Mapping[str, str]) -> tuple[Path, ...]:
@@ -238,6 +241,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             names=result_names(record.spec, adapters.ledger, task),
             model=model,
             as_sent=model.as_sent,
+            on_resumed=model.renew_key,
             tariff=tariff(settings, record.spec.model),
             is_built_in=partial(is_built_in, endpoint(settings)),
             flex_fallback=_flex_fallback(settings),

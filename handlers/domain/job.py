@@ -59,7 +59,7 @@ class JobRecord:
     run_id: str
     session_id: str
     owner: str
-    """``host:pid:process start`` of the process, so that a restart can tell whether it lives."""
+    """Which process it is (``bootstrap.host.process_owner``), so that a restart can tell whether it lives."""
     workers: int
     started_at: float
     heartbeat_at: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
 
@@ -82,6 +82,16 @@ class RunRecord:
     created_at: float
     budget: NanoUsd | None
     """Cumulative over sessions; None is no limit."""
+
+
+class OpenRun(NamedTuple):
+    """A run that the schedule looks at."""
+
+    run_id: str
+    mark: str
+    """Another one each time that the run is re-armed."""
+    looked_at: float
+    """When a look was noted last; Unix seconds, 0 if never since it was armed."""
 
 
 @dataclass(frozen=True)

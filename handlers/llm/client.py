@@ -24,9 +24,9 @@ from handlers.domain.call_errors import (
     TransientError,
 )
 from handlers.domain.run import RunSpec
-from handlers.errors import UsageError
 from handlers.llm.answering import Answering
 from handlers.llm.answers import Expected, is_whole, read_answer, usage_of
+from handlers.llm.api_key import REFUSALS, ApiKey
 from handlers.llm.classify import Circumstances, Refusal, classify_refusal
 from handlers.llm.client_settings import ClientSettings, default_ssl_context
 from handlers.llm.connection import Bounds, Connections
@@ -55,7 +55,8 @@ class HttpChatModel:
     is looked at: what these say is in the settings.
 
     ``on_headers`` hears what each response says of rate limits. ``memory`` knows what the endpoint does not
-    take. ``ssl_context`` replaces the default one (certifi's roots and what the settings name).
+    take. ``key_source`` gives the key anew once the API refuses it. ``ssl_context`` replaces the default one
+    (certifi's roots and what the settings name).
     """
 
     def __init__(
@@ -66,10 +67,11 @@ class HttpChatModel:
         *,
         on_headers: Callable[[RateHint], None] | None = None,
         memory: DialectMemory | None = None,
+        key_source: Callable[[], SecretStr] | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
-        self._key = api_key.get_secret_value().strip()
+        self._api_key = ApiKey(settings, api_key, key_source, clock)
         self._clock = clock
         self._on_headers = on_headers
         form = Form(settings.json_mode != "off", settings.max_tokens_field, settings.temperature)
@@ -78,7 +80,6 @@ class HttpChatModel:
         self._flex_served = False
         url = httpx.URL(settings.endpoint)
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
-        self._headers = _headers(settings, self._key, url)
         self._connections = Connections(httpcore.URL(str(url)), bounds, clock, _way(settings, ssl_context))
 
     def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
@@ -92,9 +93,9 @@ class HttpChatModel:
         sent = self._dialect.body(request)
         if request.tier == "flex" and not sent.flex:
             raise self._no_flex("found by trying")
-        outcome = self._attempt(sent, request, deadline)
+        outcome = self._with_current_key(sent, request, deadline)
         if isinstance(outcome, Refusal) and sent.flex and self._refuses_tier(outcome):
-            raise self._no_flex(outcome.text(self._key)).stating(outcome.usage)
+            raise self._no_flex(outcome.text(self._api_key.current.key)).stating(outcome.usage)
         if isinstance(outcome, Refusal) and self._may_be_probed(outcome):
             outcome = self._probe(sent, request, outcome, deadline)
         if isinstance(outcome, Refusal):
@@ -102,10 +103,27 @@ class HttpChatModel:
         self._answering.answered()
         return outcome
 
+    def _with_current_key(
+        self, sent: RequestBody, request: ChatRequest, deadline: float
+    ) -> ChatAnswer | Refusal:
+        """Once more, if the API refuses the key and there is another one by now: a rotation is nobody's
+        fault, and a refused key is not charged for."""
+        used = self._api_key.current
+        outcome = self._attempt(sent, request, deadline)
+        if isinstance(outcome, Refusal) and outcome.usage is None:
+            refused = self._classified(outcome, silent=0.0).code in REFUSALS
+            if refused and self._api_key.has_another(used):
+                return self._attempt(sent, request, deadline)
+        return outcome
+
+    def renew_key(self) -> None:
+        """Read the key anew: somebody says that what was wrong with it is mended."""
+        self._api_key.renew()
+
     def _attempt(self, sent: RequestBody, request: ChatRequest, deadline: float) -> ChatAnswer | Refusal:
         """Send one form of a request; what the API says in place of an answer is returned, not raised."""
-        started = self._clock.monotonic()
-        reply = self._connections.post(self._headers, sent.content, timeout=max(0.0, deadline - started))
+        started, using = self._clock.monotonic(), self._api_key.current
+        reply = self._connections.post(using.headers, sent.content, timeout=max(0.0, deadline - started))
         if self._on_headers is not None:
             age = self._clock.monotonic() - started
             hint = rate_hint(reply.headers, now=self._clock.now(), age=age)
@@ -117,7 +135,7 @@ class HttpChatModel:
             max_tokens=request.max_tokens,
             status=reply.status,
             content_type=content_type,
-            key=self._key,
+            key=using.key,
         )
         if not 200 <= reply.status < 300:
             error = read_error(reply.body, content_type)
@@ -225,8 +243,8 @@ class HttpChatModel:
         return self._classified(refusal, silent=self._answering.refused())
 
     def _classified(self, refusal: Refusal, *, silent: float) -> ModelCallError:
-        extra_body = self._settings.extra_body
-        when = Circumstances(self._clock.now(), self._key, self._answering.ever, silent, extra_body)
+        key, extra_body = self._api_key.current.key, self._settings.extra_body
+        when = Circumstances(self._clock.now(), key, self._answering.ever, silent, extra_body)
         return classify_refusal(refusal, when)
 
     def _no_api(self, error: TransientError, body: bytes) -> ModelCallError:
@@ -244,7 +262,7 @@ class HttpChatModel:
 
     def _redirect(self, reply: Refusal) -> FatalError:
         """Not followed: the key must not go to a host that the user did not name."""
-        target = error_text(reply.headers.get("location", ""), self._key)
+        target = error_text(reply.headers.get("location", ""), self._api_key.current.key)
         try:
             host = urlsplit(target).netloc.rpartition("@")[2] or "the same host"
         except ValueError:
@@ -263,22 +281,3 @@ def _way(settings: ClientSettings, ssl_context: ssl.SSLContext | None) -> Way:
         ssl_context = default()
     proxy = settings.proxy
     return Way(ssl_context, proxy, default() if proxy is not None and proxy.scheme == "https" else None)
-
-
-def _headers(settings: ClientSettings, key: str, url: httpx.URL) -> list[tuple[bytes, bytes]]:
-    """Headers of every request, made once."""
-    headers = [
-        ("Host", url.netloc.decode("ascii")),
-        ("User-Agent", settings.user_agent),
-        ("Accept", "application/json"),
-        ("Accept-Encoding", "identity"),
-        ("Content-Type", "application/json"),
-    ]
-    if key:
-        name, _, scheme = settings.auth_header.partition(":")
-        headers.append((name.strip(), f"{scheme.strip()} {key}".strip()))
-    for name, value in headers:
-        if not name or not (name + value).isascii() or not (name + value).isprintable() or " " in name:
-            what = "the API key" if key and key in value else f"header {name!r}"
-            raise UsageError(f"{what} has characters that cannot stand in an HTTP header")
-    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]

@@ -34,10 +34,11 @@ _RESTARTS_PER_JOB = 5
 
 def reap_dead_jobs(state: State, run_id: str) -> None:
     """Close the jobs whose process is gone: free their leases, emit their batches again, book as
-    indeterminate what they held."""
+    indeterminate what they held. In a stack by their heartbeats' age alone: they are other machines', and a
+    parent knows by itself of its own."""
     for job in state.ledger.jobs(run_id):
-        silent = state.clock.now() - job.heartbeat_at > DEAD_AFTER  # another host's, or frozen for good
-        if job.ended_at is None and (silent or not is_alive(job.owner)):
+        silent = state.clock.now() - job.heartbeat_at > DEAD_AFTER  # another machine's, or frozen for good
+        if job.ended_at is None and (silent or not (state.by_itself or is_alive(job.owner))):
             _free_dead_job(state, run_id, job.job_id)
 
 

@@ -43,7 +43,7 @@ class JobContext:
     id: str
     session_id: str
     owner: str
-    """``host:pid:process start``, see ``JobRecord``."""
+    """Which process it is, see ``JobRecord``."""
     backend: Backend
     limiter: Limiter
     stop: StopSignal
@@ -74,6 +74,8 @@ class RunContext:
     breaker: CircuitBreaker
     as_sent: Callable[[RunSpec], RunSpec] = lambda spec: spec
     """Settings without what the endpoint does not take."""
+    on_resumed: Callable[[], None] = lambda: None
+    """Called once the run is active again: somebody mended what it was stopped for."""
     failures: FailureRate = field(default_factory=FailureRate)
     estimator: CostEstimator = field(default_factory=CostEstimator)
     room: ReasoningRoom = field(default_factory=ReasoningRoom)
@@ -199,7 +201,9 @@ class RunContext:
         self.room.hear(max((job.room for job in jobs), default=0))
 
     def refresh(self) -> None:
-        self.control = self.job.backend.ledger.control(self.run_id)
+        before, self.control = self.control, self.job.backend.ledger.control(self.run_id)
+        if before.state != "active" and self.control.state == "active":
+            self.on_resumed()
 
 
 Contexts = Callable[[str], RunContext]

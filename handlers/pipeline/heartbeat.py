@@ -1,5 +1,5 @@
-"""A job's heartbeat has three threads: one reads the runs' control items, one extends leases, one reports the
-job's counters. A ledger that is slow with one of them delays neither of the others."""
+"""A job's heartbeat has four threads: one reads the runs' control items, one extends leases, one reports the
+job's counters, one reads the others'. A ledger that is slow with one of them delays none of the others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from handlers.domain.job import LEASE_TTL, JobStats
+from handlers.errors import UnavailableError
 from handlers.llm.limits.gossip import FleetView, LimiterReport
 from handlers.pipeline.clock_jumps import ClockSteps
 from handlers.pipeline.context import RunContext
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 _EXTEND_EVERY = 30.0
 BEAT = 1.0
 """Seconds between two looks of each thread; a report waits for the job's ``report_every``, too."""
+_REMEMBERED = 30.0
+"""Seconds that what other jobs said holds while nobody tells it anew."""
 _GATHERING = 10.0
 """Seconds of a job's life in which the rest of its fleet may not have reported yet."""
 
@@ -62,11 +65,13 @@ class Heartbeat:
         self._each_time = each_time
         self._fleet = fleet
         self._began = clock.monotonic()
-        self._reported_at = -math.inf
+        self._reported_at = self._looked_at = -math.inf
         self._fleet_view = FleetView()
+        self._seen: dict[str, tuple[float, Sequence[JobStats]]] = {}
+        """Of each run: when its jobs were looked at last, and what they said."""
         self._threads = [
             threading.Thread(target=self._every, args=(each,), name=each.__name__, daemon=True)
-            for each in (self.listen, self.keep, self.report)
+            for each in (self.listen, self.keep, self.report, self.look)
         ]
         for thread in self._threads:
             thread.start()
@@ -112,17 +117,34 @@ class Heartbeat:
             self._extended_at = self._clock.monotonic()
 
     def report(self) -> None:
-        """As often as the job's pace says: write the job's counters, read those of the others."""
+        """As often as the job's pace says: write the job's counters. First and alone: whoever is not heard of
+        is taken for dead, and nothing that only helps may come before."""
         if self._clock.monotonic() - self._reported_at >= self._report_every:
             self._report_all(list(self._contexts()))
             self._reported_at = self._clock.monotonic()
 
-    def _report_all(self, contexts: Sequence[RunContext]) -> None:
+    def _report_all(self, contexts: Iterable[RunContext]) -> None:
+        for context in contexts:
+            now, job = self._clock.now(), context.job
+            if not self._ledger.beat(context.run_id, job.id, at=now, stats=context.stats()):
+                job.stop.drain("this job was declared dead")
+
+    def look(self) -> None:
+        """As often: read the counters of the others, and let them have what money is not needed here."""
+        if self._clock.monotonic() - self._looked_at >= self._report_every:
+            self._look_all(list(self._contexts()))
+            self._looked_at = self._clock.monotonic()
+
+    def _look_all(self, contexts: Sequence[RunContext]) -> None:
         """Jobs exchange counters once per heartbeat, one beat late. Runs share the limiter, and a job reports
         all its calls in each of them: the fleet's are observed once, not once a run."""
         reports: list[LimiterReport] = []
         for context in contexts:
-            jobs = self._report(context, self._clock.now())
+            jobs = self._look(context.run_id, self._clock.now())
+            gathering = self._clock.monotonic() - self._began < _GATHERING
+            context.job.limiter.set_share(max(self._fleet if gathering else 1, len(jobs)))
+            context.observe(jobs)
+            context.budget.return_unused()
             reports += [
                 LimiterReport(job.job, job.answered, job.throttled, job.level, job.ceiling) for job in jobs
             ]
@@ -131,15 +153,17 @@ class Heartbeat:
             for limiter in {context.job.limiter for context in contexts}:
                 limiter.observe(fleet)
 
-    def _report(self, context: RunContext, now: float) -> Sequence[JobStats]:
-        """Write this job's counters for a run; returns those of all live jobs."""
-        context.budget.return_unused()
-        live = self._ledger.live_jobs(context.run_id, since=now - LEASE_TTL)
-        gathering = self._clock.monotonic() - self._began < _GATHERING
-        context.job.limiter.set_share(max(self._fleet if gathering else 1, len(live)))
-        context.observe(live)
-        if not self._ledger.beat(context.run_id, context.job.id, at=now, stats=context.stats()):
-            context.job.stop.drain("this job was declared dead")
+    def _look(self, run_id: str, now: float) -> Sequence[JobStats]:
+        """What the other jobs say of themselves; where nobody tells, what they said last, for a while."""
+        try:
+            live = self._ledger.live_jobs(run_id, since=now - LEASE_TTL)
+        except UnavailableError:
+            looked_at, seen = self._seen.get(run_id, (-math.inf, ()))
+            if now - looked_at > _REMEMBERED:
+                raise
+            logger.warning("no look at the other jobs of run %s", run_id, exc_info=True)
+            return seen
+        self._seen[run_id] = (now, live)
         return live
 
     def _extend(self, now: float) -> None:

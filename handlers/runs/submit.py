@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from contextlib import closing
 
@@ -17,6 +18,9 @@ from handlers.ports import Backend, Ledger, ObjectStore
 from handlers.runs.run_record import store_record
 from handlers.state_paths import index_key
 from handlers.tasks.translation.masking.masking import MASKINGS
+
+_MOST_SETTINGS = 64 * 1024
+"""Bytes."""
 
 
 class RunRequest(Frozen):
@@ -107,6 +111,7 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
     spec = request.spec
     if spec is None:
         raise UsageError("a new run needs its settings")
+    _refuse_large(spec)
     if not backend.store.exists(spec.corpus):
         raise CorpusChangedError(f"corpus {spec.corpus} is not in the store: ingest the source first")
     with closing(cut_batches(request.run_id, spec, backend.store)) as batches:
@@ -115,6 +120,19 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
     return backend.ledger.create_run(
         RunRecord(request.run_id, spec, request.papers, request.same_as, now, request.budget)
     )
+
+
+def _refuse_large(spec: RunSpec) -> None:
+    """Settings are read by each job and fit into an item of any ledger; a glossary has a place of its own."""
+    settings = spec.model_dump(mode="json", exclude={"glossary"})
+    sizes = {name: len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+             for name, value in settings.items()}  # fmt: skip
+    if sum(sizes.values()) > _MOST_SETTINGS:
+        name = max(sizes, key=lambda each: sizes[each])
+        raise UsageError(
+            f"{name} has {sizes[name]:,} bytes: the settings of a run may have {_MOST_SETTINGS:,} in all, "
+            "without its glossary"
+        )
 
 
 def cut_batches(run_id: str, spec: RunSpec, store: ObjectStore) -> Generator[BatchMessage, None, None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +20,7 @@ from handlers.settings import Settings
 from handlers.state_paths import index_key
 
 INCOMING = "incoming/"
+_SCRATCH, _DAY = "upload-", 86400.0
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -51,19 +54,32 @@ def uploaded_key(event: dict[str, object]) -> str | None:
     return key
 
 
-def request_of_upload(key: str, *, store: ObjectStore, settings: Settings) -> RunRequest:
+def request_of_upload(key: str, *, store: ObjectStore, settings: Settings, alone: bool = False) -> RunRequest:
     """Ingest the object, store the corpus and its index, and ask for a run named after file and content.
 
     A file that has grown is another corpus and so another run; the same file again re-arms its run.
+    ``alone``: nobody else uses the state folder now.
     """
     settings.state.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="upload-", dir=settings.state) as scratch:
+    _remove_leftovers(settings.state, older_than=0.0 if alone else _DAY)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=settings.state) as scratch:
         source = Path(scratch) / PurePosixPath(key).name
         with source.open("wb") as copy:
             copy.writelines(store.lines(key))
         result = ingest(open_source(str(source)), Path(scratch))
         store_corpus(result, store)
         return run_request(settings.model_copy(update={"run_id": run_id_of(key, result)}), result)
+
+
+def _remove_leftovers(state: Path, *, older_than: float) -> None:
+    """Folders of invocations that were cut off: they would fill the disk of a sandbox that stays warm.
+    ``older_than`` is in seconds, by the clock of the disk."""
+    with tempfile.NamedTemporaryFile(dir=state) as now:
+        newest = Path(now.name).stat().st_mtime - older_than
+    for folder in state.glob(f"{_SCRATCH}*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime <= newest:
+                shutil.rmtree(folder)
 
 
 def store_corpus(result: IngestResult, store: ObjectStore) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from handlers.adapters.dynamodb.job_items import live_key
+from handlers.adapters.dynamodb.open_run_items import OPEN
 from handlers.bootstrap import metrics
 from handlers.domain.fleet_tiers import TIERS
 from handlers.pipeline.pace import AWS
@@ -69,15 +70,17 @@ def test_a_webhook_is_a_secret_that_only_the_report_function_reads() -> None:
 
 @pytest.mark.parametrize("role", [*ROLES.values(), *of_type(GITHUB, "AWS::IAM::Role").values()])
 def test_no_role_may_delete_results_or_rows(role: dict[str, Any]) -> None:
-    """Of the table, the heartbeats of closed jobs alone, by their partition: a request that writes many items
-    at once may delete some of them, and names none that a policy could look at."""
+    """Of the table, the heartbeats of closed jobs alone and notes of runs that ended, by their partition: a
+    request that writes many items at once may delete some, and names none that a policy could look at."""
     for statement in statements(role):
         assert not {"dynamodb:BatchWriteItem", "dynamodb:PartiQLDelete"} & set(as_list(statement["Action"]))
         actions = {action for action in as_list(statement["Action"]) if "Delete" in action}
         if "dynamodb:DeleteItem" in actions:
             assert as_list(statement["Action"]) == ["dynamodb:DeleteItem"]
             assert statement["Condition"] == {
-                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [live_key("*")]},
+                "ForAllValues:StringLike": {
+                    "dynamodb:LeadingKeys": [live_key("*")] + [OPEN] * (role is ROLES.get("ReportRole"))
+                },
                 "Null": {"dynamodb:LeadingKeys": "false"},
             }
         assert actions <= {"sqs:DeleteMessage", "dynamodb:DeleteItem"}

@@ -2,6 +2,7 @@
 
 ====================================  ==========================================================
 ``RUNS | RUN#<run>``                  which runs there are
+``OPEN | RUN#<run>``                  which of them somebody is to look at
 ``RUN#<run> | META``                  what is fixed for the run
 ``RUN#<run> | CONTROL, BUDGET``       its state; its money
 ``RUN#<run> | TALLY#<job>``           a job's calls' sums; once it is closed, its record
@@ -13,6 +14,7 @@
 ``SESSION#<session> | SESSION``       and ``RUN#<run> | SESSION#<session>``, which names it
 ``FP#<fingerprint> | FP``             a result that later runs may take over
 ``ENDPOINT#<key> | NOTE``             what an endpoint does not take
+``GLOSSARY#<sha256> | PART#<n>``      terms of runs, by their content
 ====================================  ==========================================================
 """
 
@@ -23,6 +25,7 @@ from typing import Any
 from handlers.adapters.aws.outages import service_reach
 from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.endpoint_items import EndpointItems
+from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_items import JobItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
 from handlers.adapters.dynamodb.paper_items import PaperItems
@@ -39,6 +42,7 @@ class DynamoDbLedger(RunItems, PaperItems, JobItems, EndpointItems):
         self._table = Table(client, table, clock)
         self._job_totals = JobTotalsItems(self._table)
         self._budgets = Budgets(self._table, self._job_totals)
+        self._glossaries = GlossaryItems(self._table)
         self._papers_of: dict[tuple[str, str], list[Key]] = {}
 
     def away_for(self) -> float:

@@ -118,22 +118,26 @@ class JobItems:
         return job is not None
 
     def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
+        return self._live(run_id, since, consistent=False)
+
+    def _live(self, run_id: str, since: float = 0, *, consistent: bool = True) -> list[JobStats]:
         items = self._table.query(
             live_key(run_id),
             "JOB#",
             attributes=["stats"],
             only="#heartbeat_at > :since",
             arguments={"since": since},
+            consistent=consistent,
         )
         return [JobStats.parse(item["stats"]) for item in items]
 
     def most_overrun(self, run_id: str) -> int:
-        overruns = [job.overrun for job in self.live_jobs(run_id, since=0)]
+        overruns = [job.overrun for job in self._live(run_id)]
         # The budget last: a job that ends between the two reads is in both.
         return max([*overruns, self._budgets.most_overrun(run_id)])
 
     def most_room(self, run_id: str) -> int:
-        rooms = [job.room for job in self.live_jobs(run_id, since=0)]
+        rooms = [job.room for job in self._live(run_id)]
         return max([*rooms, self._budgets.most_room(run_id)])
 
     def end_job(

@@ -10,6 +10,7 @@ from handlers.adapters.dynamodb.answer_items import AnswerItems
 from handlers.adapters.dynamodb.batch_items import BatchItems, batch_key, paper_key
 from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems, calls_key
+from handlers.adapters.dynamodb.open_run_items import OpenRunItems
 from handlers.adapters.dynamodb.table import bucket_keys
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.ledger import Commit, LedgerEntry, PaperRow, Reusable
@@ -17,7 +18,7 @@ from handlers.domain.paper import PaperStatus
 from handlers.domain.result import PartPointer
 
 
-class PaperItems(BatchItems, AnswerItems):
+class PaperItems(BatchItems, AnswerItems, OpenRunItems):
     _job_totals: JobTotalsItems
     _budgets: Budgets
 
@@ -164,7 +165,10 @@ class PaperItems(BatchItems, AnswerItems):
         for item in chosen:
             if error in (None, item.get("error")):
                 batches.setdefault(item["batch"], []).append(item)
-        return sum(self._reopen_batch(run_id, batch_id, papers) for batch_id, papers in batches.items())
+        reopened = sum(self._reopen_batch(run_id, batch_id, papers) for batch_id, papers in batches.items())
+        if reopened:
+            self.arm(run_id)
+        return reopened
 
     def _reopen_batch(self, run_id: str, batch_id: str, papers: Sequence[Item]) -> int:
         key = batch_key(run_id, batch_id)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
+from handlers.adapters.dynamodb.open_run_items import OpenRunItems
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.paper import TERMINAL, PaperStatus
@@ -19,25 +21,29 @@ def _age(item: Item) -> tuple[float, str]:
     return float(item["created_at"]), str(item["run_id"])
 
 
-class RunItems:
+class RunItems(OpenRunItems):
     _table: Table
     _job_totals: JobTotalsItems
     _budgets: Budgets
+    _glossaries: GlossaryItems
 
     def create_run(self, record: RunRecord) -> RunRecord:
-        pk = run_key(record.run_id)
+        pk, terms = run_key(record.run_id), record.spec.glossary
+        spec = record.spec.model_copy(update={"glossary": {}})
         self._budgets.create(record.run_id, record.budget)
         self._table.put_new({"pk": pk, "sk": "CONTROL", "state": "active", "reason": "", "at": 0.0})
         meta = {
             "pk": pk,
             "sk": "META",
             "run_id": record.run_id,
-            "spec": record.spec.model_dump_json(),
+            "spec": spec.model_dump_json(),
+            "glossary": self._glossaries.put(terms) if terms else None,
             "papers": record.papers,
             "same_as": record.same_as,
             "created_at": record.created_at,
         }
         self._table.put_new(meta)
+        self.arm(record.run_id, created_at=record.created_at)
         self._table.put_new(
             {"pk": "RUNS", "sk": pk, "run_id": record.run_id, "created_at": record.created_at}
         )
@@ -52,12 +58,19 @@ class RunItems:
         meta = items[meta_key]
         return RunRecord(
             run_id,
-            RunSpec.model_validate_json(meta["spec"]),
+            self._spec(meta),
             meta["papers"],
             meta["same_as"],
             float(meta["created_at"]),
             items[budget_key].get("budget"),
         )
+
+    def _spec(self, meta: Item) -> RunSpec:
+        """An earlier release kept the terms with the other settings."""
+        spec = RunSpec.model_validate_json(meta["spec"])
+        if "glossary" not in meta:
+            return spec
+        return spec.model_copy(update={"glossary": self._glossaries.get(meta["glossary"])})
 
     def run_ids(self) -> list[str]:
         items = sorted(self._table.query("RUNS", "RUN#"), key=_age)
@@ -70,6 +83,8 @@ class RunItems:
             values={"state": control.state, "reason": control.reason, "at": control.at},
             condition="attribute_exists(pk)",
         )
+        if control.state == "active":
+            self.arm(run_id)
 
     def park(self, run_id: str, control: Control) -> None:
         self._table.update(

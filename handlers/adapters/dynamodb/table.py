@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -47,7 +48,7 @@ def bucket_keys(run_id: str) -> list[str]:
 
 
 class Table:
-    """Thread-safe. Reads are strongly consistent."""
+    """Thread-safe. Reads are strongly consistent, unless somebody asks for less."""
 
     def __init__(self, client: Any, name: str, clock: Clock) -> None:
         self._client = client
@@ -135,8 +136,14 @@ class Table:
             return None
         return plain(answer["Attributes"])
 
-    def delete(self, pk: str, sk: str) -> None:
-        self._call("delete_item", TableName=self.name, Key=key_of((pk, sk)))
+    def delete(
+        self, pk: str, sk: str, *, condition: str | None = None, arguments: Mapping[str, Any] | None = None
+    ) -> None:
+        """Nothing happens if the condition fails."""
+        parts = Expression({}).request(condition, arguments or {})
+        parts.pop("UpdateExpression")
+        with suppress(_ConditionFailedError):
+            self._call("delete_item", TableName=self.name, Key=key_of((pk, sk)), **parts)
 
     def query(
         self,
@@ -146,8 +153,10 @@ class Table:
         attributes: Sequence[str] = (),
         only: str | None = None,
         arguments: Mapping[str, Any] | None = None,
+        consistent: bool = True,
     ) -> Iterator[Item]:
-        """Items of a partition whose sort key begins so, in the key's order, page by page."""
+        """Items of a partition whose sort key begins so, in the key's order, page by page. What is not
+        ``consistent`` may be a second old, and costs half."""
         parts = Expression({})
         values = {"pk": pk, "prefix": prefix, **(arguments or {})}
         request: dict[str, Any] = {"KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)"}
@@ -159,7 +168,7 @@ class Table:
             request["ExpressionAttributeNames"] = parts.names
         request["ExpressionAttributeValues"] = {f":{name}": tagged(value) for name, value in values.items()}
         while True:
-            page = self._call("query", TableName=self.name, ConsistentRead=True, **request)
+            page = self._call("query", TableName=self.name, ConsistentRead=consistent, **request)
             yield from map(plain, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return

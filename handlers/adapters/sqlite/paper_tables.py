@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from handlers.adapters.sqlite.answer_tables import put_answers
 from handlers.adapters.sqlite.database import Database
+from handlers.adapters.sqlite.open_runs import arm
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import Commit, LedgerEntry, PaperRow, Reusable
 from handlers.domain.paper import TERMINAL, PaperStatus
@@ -112,6 +113,8 @@ class PaperTables:
                     " WHERE run_id = ? AND batch_id = ?",
                     (run_id, batch_id),
                 )
+            if rows:
+                arm(db, run_id)
             for row in rows:
                 db.execute(
                     f"UPDATE batch SET {row['status']} = {row['status']} - ?, settled = settled - ?,"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from handlers.adapters.sqlite.database import Database
+from handlers.adapters.sqlite.open_runs import arm
 from handlers.adapters.sqlite.paper_tables import add_to_totals, take_back_lost
 from handlers.domain.call import COUNTED_APART, CallTotals
 from handlers.domain.ledger import BudgetState
@@ -46,6 +47,7 @@ class RunTables:
                 ),
             )
             if insert.rowcount:
+                arm(db, record.run_id)
                 db.execute(_WORD, (record.run_id, record.budget, record.created_at))
         return self.run(record.run_id)
 
@@ -66,6 +68,8 @@ class RunTables:
                 "UPDATE run SET control = ?, reason = ?, control_at = ? WHERE run_id = ?",
                 (control.state, control.reason, control.at, run_id),
             )
+            if control.state == "active":
+                arm(db, run_id)
 
     def park(self, run_id: str, control: Control) -> None:
         with self._db.write(durable=True) as db:

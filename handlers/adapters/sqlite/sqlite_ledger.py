@@ -9,6 +9,7 @@ from handlers.adapters.sqlite.batch_tables import BatchTables, add_attempts, add
 from handlers.adapters.sqlite.database import Database
 from handlers.adapters.sqlite.endpoint_tables import ENDPOINT_NOTE, EndpointTables
 from handlers.adapters.sqlite.job_tables import JobTables
+from handlers.adapters.sqlite.open_runs import KNOWN_RUNS, OPEN_RUN, OpenRunTable
 from handlers.adapters.sqlite.paper_tables import PaperTables
 from handlers.adapters.sqlite.run_tables import BUDGET_WORD, RunTables
 
@@ -141,7 +142,9 @@ CREATE TABLE session (
 """
 
 
-class SqliteLedger(RunTables, BatchTables, PaperTables, AnswerTables, JobTables, EndpointTables):
+class SqliteLedger(
+    RunTables, BatchTables, PaperTables, AnswerTables, JobTables, EndpointTables, OpenRunTable
+):
     """Sums (``tally``, batch counts, ``run.held``) are kept in the transaction that changes them,
     so that status reads a few rows however many papers there are."""
 
@@ -151,6 +154,7 @@ class SqliteLedger(RunTables, BatchTables, PaperTables, AnswerTables, JobTables,
         self._db.ensure(BUDGET_WORD)
         self._db.ensure(ENDPOINT_NOTE)
         self._db.ensure(ANSWER, KNOWN_ANSWERS)
+        self._db.ensure(OPEN_RUN, KNOWN_RUNS)
         for column in HELD:
             self._db.add_column("part", column)
         add_figures(self._db)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+import pytest
+
+from handlers.bootstrap.host import is_alive, process_owner
 
 _RESERVED = """
 import sys, threading
@@ -44,3 +49,46 @@ def _megabytes(heaps: str) -> int:
 
 def test_threads_share_one_heap_once_they_are_told_to() -> None:
     assert _megabytes("one") < 64 < _megabytes("many")
+
+
+def test_a_process_of_this_machine_is_known_by_its_start() -> None:
+    mine = process_owner(os.getpid())
+    assert is_alive(mine)
+    assert not is_alive(f"{mine}1"), "a later process under the same number"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        theirs = process_owner(other.pid)
+        assert is_alive(theirs)
+        other.kill()
+        other.wait()
+        assert not is_alive(theirs)
+
+
+def _changed(position: int, value: str) -> str:
+    parts = process_owner(os.getpid()).split(":")
+    parts[2] = "4194301"  # runs nowhere here
+    parts[position] = value
+    return ":".join(parts)
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        _changed(0, "5f0e5d4c-0000-4000-8000-000000000000"),
+        _changed(1, "4026531999"),
+        f"{os.uname().nodename}:4194301:123",
+        "host:1:1",
+        "",
+        ":::",
+        "a:b:c:d",
+        _changed(2, "x"),
+        _changed(2, "-1"),
+    ],
+)
+def test_of_another_machine_container_or_release_nobody_says_that_it_died(owner: str) -> None:
+    """Whatever it calls itself: its heartbeat's age decides."""
+    assert is_alive(owner)
+
+
+@pytest.mark.parametrize("pid", ["4194301", "9" * 30])
+def test_a_number_that_nothing_runs_under_is_dead(pid: str) -> None:
+    assert not is_alive(_changed(2, pid))

@@ -61,11 +61,11 @@ def test_a_heartbeat_leaves_their_parts_to_jobs_that_are_still_to_come(tmp_path:
             bench.ledger.beat(
                 RUN, "j", at=bench.clock.now(), stats=bench.context.meter.snapshot(bench.job.limiter)
             )
-            heartbeat._report(bench.context, bench.clock.now())
+            heartbeat._look_all([bench.context])
             assert bucket.rate == RATE / share, seconds
         for number in range(6):
             bench.ledger.start_job(job(f"late-{number}", heartbeat_at=bench.clock.now()))
-        heartbeat._report(bench.context, bench.clock.now())
+        heartbeat._look_all([bench.context])
         assert bucket.rate == RATE / 8
     finally:
         heartbeat.close()

@@ -99,6 +99,42 @@ def test_leases_and_visibility_are_extended_while_the_report_is_held_up(tmp_path
     queue.close()
 
 
+class Unseen(SqliteLedger):
+    """A ledger that tells nobody of the others, and counts beats."""
+
+    beats, looks = 0, 0
+
+    def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
+        self.looks += 1
+        if self.looks > 1:
+            raise UnavailableError("throttled")
+        return super().live_jobs(run_id, since=since)
+
+    def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
+        self.beats += 1
+        return super().beat(run_id, job_id, at=at, stats=stats)
+
+
+def test_a_look_that_is_refused_costs_no_beat_and_holds_what_was_seen_for_a_while(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, GOOD)
+    ledger, clock, context = Unseen(tmp_path / "ledger.sqlite3"), bench.clock, bench.context
+    for name in ("a", "b"):
+        ledger.start_job(job(name, heartbeat_at=clock.now()))
+    heartbeat = Heartbeat(backend(ledger, SqliteQueue(tmp_path / "q", RUN, clock), clock), list)
+    heartbeat.close()
+    heartbeat._look_all([context])
+    for _ in range(3):
+        clock.advance(9)
+        heartbeat._report_all([context])
+        assert len(heartbeat._look(RUN, clock.now())) == 2
+    clock.advance(9)
+    with pytest.raises(UnavailableError):
+        heartbeat._look_all([context])
+    heartbeat._report_all([context])
+    assert ledger.beats == 4
+    ledger.close()
+
+
 class Away(SqliteLedger):
     """A ledger that is away for whoever would extend a lease."""
 
@@ -170,6 +206,7 @@ def test_a_job_hears_at_its_heartbeat_that_others_were_refused(tmp_path: Path, r
                 slot.succeeded()
             words = replace(other, job="other", answered=9 * second, throttled=second // 3, ceiling=4)
             ledger.beat(RUN, "other", at=clock.now(), stats=words)
+            heartbeat._look_all(contexts)
             heartbeat._report_all(contexts)
             assert limit._calm == (10 if second in (2, 4) else 0), second
     finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,25 @@ def test_a_file_without_papers_or_of_no_known_format_is_refused(tmp_path: Path) 
         (tmp_path / "incoming" / name).write_bytes(b"\x00\xff\n")
         with pytest.raises(SourceError):
             _request(tmp_path, f"incoming/{name}")
+
+
+@pytest.mark.parametrize(("alone", "left"), [(True, set()), (False, {"upload-new"})])
+def test_what_an_invocation_that_was_cut_off_left_is_removed(
+    tmp_path: Path, alone: bool, left: set[str]
+) -> None:
+    """At once where nobody else can be at work; of a folder that several use, what is older than a day."""
+    state = tmp_path / "scratch"
+    for name, age in (("upload-old", 90_000), ("upload-new", 60)):
+        (state / name).mkdir(parents=True)
+        (state / name / "june.jsonl").write_bytes(b"x" * 1000)
+        then = time.time() - age
+        os.utime(state / name, (then, then))
+    (state / "corpora").mkdir()
+    (tmp_path / "incoming").mkdir()
+    corpus(tmp_path / "incoming" / "june.jsonl", 2)
+    settings = Settings(state=state, model="m")
+    store = FileStore(tmp_path)
+    request_of_upload("incoming/june.jsonl", store=store, settings=settings, alone=alone)
+    store.close()
+    assert {each.name for each in state.glob("upload-*")} == left
+    assert (state / "corpora").is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
-from handlers.domain.run import Control
+from handlers.domain.run import Control, ControlState
 from handlers.domain.run_report import RunReport
 from handlers.ports import Backend
 from handlers.runs.submit import queue_entry
@@ -101,3 +102,47 @@ def test_a_job_that_died_is_closed_and_what_it_held_is_booked(fleet: Fleet) -> N
     (report,) = fleet.watch()
     assert report.lost_jobs == ("job-a",)
     assert report.spend_nano_usd == 5000
+
+
+def test_runs_that_ended_cost_one_look_more(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet.finish()
+    assert [report.state for report in fleet.watch()] == ["finished"]
+    assert fleet.watch() == []
+    assert fleet.ledger.open_runs() == []
+    monkeypatch.setattr(fleet.ledger, "control", pytest.fail)
+    assert fleet.watch() == []
+
+
+def test_a_run_whose_job_could_still_book_something_is_not_closed(fleet: Fleet) -> None:
+    fleet.finish()
+    fleet.ledger.start_job(values.job("job-a", started=fleet.clock.now()))
+    for _ in range(3):
+        fleet.watch()
+    assert len(fleet.ledger.open_runs()) == 1
+    fleet.clock.advance(DEAD_AFTER + 1)
+    fleet.watch()
+    assert fleet.ledger.open_runs() == []
+
+
+@pytest.mark.parametrize("state", ["parked", "paused"])
+def test_a_stopped_run_is_looked_at_each_hour_and_written_of_when_something_is_new(
+    fleet: Fleet, state: ControlState
+) -> None:
+    fleet.ledger.set_control(values.RUN, Control(state, "by hand", fleet.clock.now()))
+    told = []
+    for _ in range(24 * 12):
+        told += fleet.watch()
+        fleet.clock.advance(300)
+    assert [report.state for report in told] == [state]
+    fleet.ledger.commit([values.commit(values.entry("p1"), calls=[values.call()])])  # a late one
+    fleet.clock.advance(3600)
+    assert len(fleet.watch()) == 1
+    fleet.ledger.set_control(values.RUN, Control("active", "", fleet.clock.now()))
+    assert len(fleet.watch()) == 1
+
+
+def test_a_look_ends_in_time_and_begins_with_the_newest(fleet: Fleet) -> None:
+    for number in range(1, 4):
+        fleet.ledger.create_run(replace(values.run_record(f"r{number}"), created_at=float(number)))
+    left = iter([300.0, 31.0, 29.0])
+    assert [report.run_id for report in watch(fleet, time_left=lambda: next(left))] == ["r3", "r2"]

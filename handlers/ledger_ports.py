@@ -1,0 +1,31 @@
+"""Notes that a ledger keeps beside its runs' papers and money."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from handlers.domain.run import OpenRun
+
+
+class EndpointNotes(Protocol):
+    """What is remembered of an endpoint, under a key of the caller's. Every method is atomic."""
+
+    def recall(self, key: str) -> str | None:
+        """What is noted, or None."""
+
+    def note(self, key: str, text: str, *, known: str | None) -> bool:
+        """Note ``text`` in place of what was recalled, ``known``; False if something else stands by now."""
+
+
+class OpenRuns(Protocol):
+    """Runs that somebody is to look at: from their making, and again from whatever re-arms them (an active
+    control item, a retry), until they are closed."""
+
+    def open_runs(self) -> list[OpenRun]:
+        """The newest first."""
+
+    def looked_at(self, run: OpenRun, *, at: float) -> None:
+        """Note a look, in Unix seconds."""
+
+    def close_run(self, run: OpenRun) -> None:
+        """Nothing happens if it was re-armed since it was read."""

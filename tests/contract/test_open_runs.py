@@ -1,0 +1,71 @@
+"""``Ledger``: which runs somebody is to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
+from handlers.domain.run import Control
+from handlers.ports import Ledger
+from tests.builders import values
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import LocalAws, name_of
+from tests.builders.values import RUN, commit, entry
+
+
+def ids(ledger: Ledger) -> list[str]:
+    return [run.run_id for run in ledger.open_runs()]
+
+
+def test_runs_are_open_from_their_making_the_newest_first(
+    ledger: Ledger, open_ledger: Callable[[], Ledger]
+) -> None:
+    from dataclasses import replace
+
+    for number, name in enumerate(("b", "a"), start=1):
+        ledger.create_run(replace(values.run_record(name), created_at=float(number)))
+    assert ids(open_ledger()) == ["a", "b", RUN]
+    ledger.create_run(values.run_record())
+    assert len(ids(ledger)) == 3
+
+
+def test_a_closed_run_is_open_again_once_somebody_arms_it(ledger: Ledger) -> None:
+    def close() -> None:
+        (run,) = ledger.open_runs()
+        ledger.close_run(run)
+        assert ids(ledger) == []
+
+    close()
+    ledger.set_control(RUN, Control("paused", "", 1.0))
+    assert ids(ledger) == []
+    ledger.set_control(RUN, Control("active", "", 2.0))
+    assert ids(ledger) == [RUN]
+    close()
+    ledger.commit([commit(entry("p1", "failed"))])
+    ledger.reopen(RUN, statuses=["flagged"], error=None)
+    assert ids(ledger) == []
+    ledger.reopen(RUN, statuses=["failed"], error=None)
+    assert ids(ledger) == [RUN]
+
+
+def test_a_run_that_was_armed_since_it_was_read_stays_open(ledger: Ledger) -> None:
+    (run,) = ledger.open_runs()
+    ledger.set_control(RUN, Control("active", "", 2.0))
+    ledger.looked_at(run, at=5.0)
+    ledger.close_run(run)
+    (run,) = ledger.open_runs()
+    assert run.looked_at == 0
+    ledger.looked_at(run, at=7.0)
+    assert [each.looked_at for each in ledger.open_runs()] == [7.0]
+
+
+def test_runs_of_an_earlier_release_are_open_until_somebody_has_looked(aws: LocalAws, tmp_path: Path) -> None:
+    table, client = aws.table(name_of(tmp_path)), aws.client("dynamodb")
+    ledger = DynamoDbLedger(client, table, FakeClock())
+    ledger.create_run(values.run_record())
+    client.delete_item(TableName=table, Key={"pk": {"S": "OPEN"}, "sk": {"S": f"RUN#{RUN}"}})
+    assert ids(ledger) == [RUN]
+    (run,) = ledger.open_runs()
+    ledger.close_run(run)
+    assert ids(ledger) == []
