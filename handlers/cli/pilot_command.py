@@ -25,7 +25,7 @@ from handlers.domain.plan import CorpusCounts, PilotFigures
 from handlers.domain.result import PartLine, PartPointer
 from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
-from handlers.errors import DamagedObjectError, UsageError
+from handlers.errors import DamagedObjectError
 from handlers.local.endpoint import endpoint
 from handlers.local.ingesting import SourceSpec
 from handlers.local.measured_corpus import MeasuredCorpus, measure_corpus, pilot_prefix
@@ -94,7 +94,10 @@ def pilot(
         spec = SourceSpec(source, mapping or (), source_format, encoding)
         corpus = measure_corpus(spec, ready, console, again=True)
         if not corpus.sized:
-            raise UsageError(f"there is nothing to pilot: {corpus.workload.counts}")
+            counts = corpus.workload.counts
+            none = PilotReport(state="finished", corpus=counts, runs=(), figures=None, kept="")
+            typer.echo(none.model_dump_json() if as_json else f"{counts}: nothing is left to pilot")
+            return
         wiring.tariff(ready, corpus.spec.model)
         report, figures, runs = _sampled(corpus, papers, console)
     kept = str(corpus.figures_path) if figures else ""

@@ -96,6 +96,8 @@ def plan(
     file = plan_file.seal(make_plan(plan_basis(corpus, assume), request), corpus.settings)
     if file.chosen is not None:
         path = output or settings.state / "plans" / f"{settings.run_id}.json"
+        if output is None and (kept := plan_file.set_apart(path, file)):
+            console.print(f"the plan of another corpus is kept: {kept}", markup=False, soft_wrap=True)
         plan_file.write(file, path)
         console.print(f"plan file: {path}", markup=False, soft_wrap=True)
     _print(file, as_json=as_json, markdown=markdown)

@@ -57,17 +57,28 @@ def _figures(plan: PlanFile, report: RunReport) -> Iterator[ForecastFigure]:
     up = cost / spend if spend else 1.0
     hours = report.wall_s / 3600 * report.whole_over_so_far
     spread = (row.cost_high_usd - row.cost_low_usd) / 2 / row.cost_usd if row.cost_usd else 0.0
-    slow, quick = (corpus.papers / each if each else None for each in (row.hours_high, row.hours_low))
+    to_do = max(0, corpus.papers - corpus.done)
+    slow, quick = (to_do / each if each else None for each in (row.hours_high, row.hours_low))
+    made = max(0, report.finished - report.reused) / max(1, report.finished)
     yield _figure("hours", row.hours, row.hours_low, row.hours_high, hours)
-    yield _figure("papers_per_hour", row.papers_per_hour, slow, quick, report.papers_per_hour)
+    yield _figure("papers_per_hour", row.papers_per_hour, slow, quick, report.papers_per_hour * made)
     yield _figure("cost_usd", row.cost_usd, row.cost_low_usd, row.cost_high_usd, cost)
+    calls_up = 1.0 if expected is None else 1 + expected.calls / max(1, report.calls.sent)
+    fixed = min(tokens.prompt, report.calls.sent * _fixed(plan))
     for name, planned, actual in (
-        ("tokens_prompt", corpus.tokens_prompt, tokens.prompt),
-        ("tokens_completion", corpus.tokens_completion, tokens.completion),
+        # What each prompt begins with goes with the calls, which grow cheaper; the rest goes with the cost.
+        ("tokens_prompt", corpus.tokens_prompt, fixed * calls_up + (tokens.prompt - fixed) * up),
+        ("tokens_completion", corpus.tokens_completion, tokens.completion * up),
     ):
-        yield _figure(name, planned, planned * (1 - spread), planned * (1 + spread), actual * up)
+        yield _figure(name, planned, planned * (1 - spread), planned * (1 + spread), actual)
     calls = report.calls.sent + (0 if expected is None else expected.calls)
     yield _figure("calls", corpus.calls, None, None, calls)
+
+
+def _fixed(plan: PlanFile) -> float:
+    """Tokens that every prompt begins with."""
+    told = plan.assumptions.get("prompt_tokens_per_request")
+    return float(told) if isinstance(told, int | float) else 0.0
 
 
 def _figure(

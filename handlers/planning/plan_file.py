@@ -45,6 +45,19 @@ def write(plan: PlanFile, path: Path) -> None:
         raise UsageError(f"plan {path}: cannot be written ({error.strerror})") from error
 
 
+def set_apart(path: Path, plan: PlanFile) -> Path | None:
+    """Where the plan of another corpus that is at the place of this one is kept; None if there is none."""
+    try:
+        other = read(path).corpus.sha256
+    except UsageError:
+        return None
+    if other == plan.corpus.sha256:
+        return None
+    kept = path.with_name(f"{path.stem}-{other[:8]}.json")
+    path.replace(kept)
+    return kept
+
+
 def read(path: Path) -> PlanFile:
     """UsageError if it is no plan, or was changed since it was made."""
     try:

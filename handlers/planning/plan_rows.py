@@ -79,7 +79,7 @@ def plan_row(shape: FleetShape, scenario: Scenario) -> PlanRow:
         tier=shape.tier,
         jobs=shape.jobs,
         workers=shape.workers,
-        papers_per_hour=round(demand.papers / fleet.wall * 3600, 2),
+        papers_per_hour=round(demand.to_do / fleet.wall * 3600, 2) if demand.sent else 0.0,
         hours=round(fleet.wall / 3600, 6),
         hours_low=round(max(0.0, fleet.wall - fleet.spread) / 3600, 6),
         hours_high=round((fleet.wall + fleet.spread) / 3600, 6),

@@ -142,7 +142,7 @@ def _row(row: PlanRow, plan: Plan) -> tuple[str, ...]:
 
 def _pace(row: PlanRow | Elsewhere) -> tuple[str, ...]:
     return (
-        f"{row.papers_per_hour:,.0f}",
+        f"{row.papers_per_hour:,.0f}" if row.papers_per_hour else "-",
         duration(row.hours * 3600),
         money(row.cost_usd),
         row.binding,

@@ -36,6 +36,7 @@ class Progress:
         self._forecast = Forecast()
         self._projection = project(())
         self._projected_at = 0.0
+        self._whole_papers: bool | None = None
         self._errors: deque[tuple[float, dict[str, int]]] = deque()
         self._said_at = 0.0
         self._under_way = False
@@ -69,6 +70,10 @@ class Progress:
         totals = ledger.totals(run_id)
         if now - self._projected_at >= max(_PROJECTED_EVERY, totals.batches / _BATCHES_A_SECOND):
             self._projection, self._projected_at = project(ledger.batch_figures(run_id)), now
+            if self._whole_papers is None:
+                self._whole_papers = ledger.run(run_id).spec.full_text
+            if self._whole_papers:
+                self._projection = self._projection.less_told(totals.calls.cost)
         self._show(totals, live, ledger.budget_state(run_id), now)
 
     def _show(self, totals: RunTotals, live: Sequence[JobRecord], budget: BudgetState, now: float) -> None:

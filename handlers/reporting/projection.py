@@ -112,6 +112,8 @@ class Projection:
     """Worker-seconds of their calls."""
     spread: float = _USUAL
     """Of a paper's seconds about what its size says, as a share of them."""
+    cost: int = 0
+    """Nano-USD of the settled papers' calls."""
 
     @property
     def rest(self) -> Rest:
@@ -132,34 +134,54 @@ class Projection:
             left -= each.cost
         return replace(self, sizes=tuple(sizes))
 
+    def less_told(self, cost: int) -> Projection:
+        """Without what papers that wait have cost already, passage by passage: the heaviest, which were
+        begun first. ``cost``: nano-USD of all calls of the run."""
+        told, sizes = max(0.0, float(cost - self.cost)), []
+        for each in self.sizes:
+            paid = min(told, each.cost)
+            told -= paid
+            left = 1 - paid / each.cost if each.cost else 1.0
+            sizes.append(
+                replace(each, cost=each.cost - paid, calls=left * each.calls, seconds=left * each.seconds)
+            )
+        return replace(self, sizes=tuple(sizes))
+
     def wall(self, workers: float) -> float:
-        """Seconds until so many workers, all of them at work, have done the rest. They have the heaviest of
-        the papers in hand and, as those began at any moment, half of them behind them."""
-        workers = min(workers, self.rest.papers)
+        """Seconds until so many workers, all of them at work, have done the rest. They have calls of the
+        heaviest papers in hand and, as those began at any moment, half of them behind them."""
+        rest = self.rest
+        workers = min(workers, max(rest.papers, rest.calls))
         if workers <= 0:
             return 0.0
         begun = _first(self.sizes, workers).seconds / 2
-        last = self._last(workers) * (_TOGETHER + _APART * self.spread**2)
-        return max(0.0, self.rest.seconds - begun) / workers + last
+        last, spread = self._last(workers)
+        return max(0.0, rest.seconds - begun) / workers + last * (_TOGETHER + _APART * spread**2)
 
     def luck(self, workers: float) -> float:
         """Seconds by which the end spreads, whatever is known of the papers: half of what the longest of the
         last take longer."""
-        return self._last(workers) * _APART * self.spread**2 / 2
+        last, spread = self._last(workers)
+        return last * _APART * spread**2 / 2
 
-    def _last(self, workers: float) -> float:
-        """Mean seconds of the papers with which so many workers end, the lightest."""
+    def _last(self, workers: float) -> tuple[float, float]:
+        """Mean seconds of what so many workers end with, the lightest papers or their passages, each a call;
+        and its spread."""
         last = _first(self.sizes[::-1], workers)
-        return last.seconds / last.papers if last.papers else 0.0
+        each = max(last.papers, last.calls)
+        if not each:
+            return 0.0, 0.0
+        return last.seconds / each, min(_WIDEST, self.spread * math.sqrt(each / last.papers))
 
 
-def _first(sizes: Sequence[Rest], papers: float) -> Rest:
-    """The first so many papers."""
+def _first(sizes: Sequence[Rest], units: float) -> Rest:
+    """The first so many papers, or calls of papers that take more than one: whole papers' passages are
+    asked side by side."""
     total = Rest()
     for each in sizes:
-        left = papers - total.papers
-        if each.papers > left:
-            return total.plus(each, left / each.papers)
+        left, there = units - max(total.papers, total.calls), max(each.papers, each.calls)
+        if there > left:
+            return total.plus(each, max(0.0, left) / there)
         total = total.plus(each)
     return total
 
@@ -222,7 +244,7 @@ def project(batches: Iterable[BatchFigures], guess: Line | None = None) -> Proje
     paid = sums.ended_paid / sums.ended if sums.ended else 1.0
     sizes = tuple(_rest(sums.waiting[key], lines, paid) for key in sorted(sums.waiting, reverse=True))
     known, spread = lines["cost"] is not None, sums.seconds.spread()
-    return Projection(sizes, known, sums.settled, sums.busy_ms / 1000, spread)
+    return Projection(sizes, known, sums.settled, sums.busy_ms / 1000, spread, round(sums.cost.amount))
 
 
 def _lines(sums: _Sums, guess: Line | None) -> dict[str, Line | None]:

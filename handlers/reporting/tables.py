@@ -178,7 +178,8 @@ def _expected(report: RunReport) -> list[Row]:
     budget = f"; the budget ends at about {expected.covered:.0%} of the papers" if covered else ""
     rows: list[Row] = [("expected in all", f"${expected.cost_usd:,.4f}{budget}")]
     if expected.wall_s is not None:
-        need = counted(expected.papers, "paper needs", "papers need")
+        up_to = "up to " if report.reused else ""  # results that are there are known as each paper is read
+        need = up_to + counted(expected.papers, "paper needs", "papers need")
         rows.append(("time left", f"{duration(expected.wall_s)}, {need} a call"))
     return rows
 

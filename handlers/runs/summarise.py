@@ -61,6 +61,8 @@ def summarise(
     expected = None
     if totals.counts["pending"]:
         projection = project(ledger.batch_figures(run_id))
+        if record.spec.full_text:
+            projection = projection.less_told(totals.calls.cost)
         expected = expectation(record, totals, projection, list(filter(alive, jobs)))
         reason = with_number(reason, totals.calls.cost, totals.calls.taken, projection)
     errors, checks, segments = _papers_by_class(ledger, run_id) if detail else (None, None, None)

@@ -24,6 +24,7 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
+from handlers.domain.call import CallRecord
 from handlers.domain.job import JobStats
 from handlers.domain.ledger import BatchFigures
 from handlers.domain.money import NanoUsd
@@ -60,6 +61,7 @@ class Recorded:
 
     batches: dict[str, Batch]
     lines: list[PartLine]
+    """Those of ends, and of passages of papers that go on."""
     weights: dict[str, int]
     started_at: float
     workers: int
@@ -88,6 +90,8 @@ class Replay:
     spent: int = 0
     tokens: int = 0
     seen: list[tuple[float, int]] = field(default_factory=list)
+    told: dict[str, list[CallRecord]] = field(default_factory=dict)
+    """Calls of papers that go on."""
 
     def until(self, share: float) -> None:
         """Go on until so much of the papers is done."""
@@ -101,13 +105,17 @@ class Replay:
             self._end(line)
 
     def _end(self, line: PartLine) -> None:
-        batch = self.run.batches[line.batch_id]
-        batch.settled += 1
-        batch.cost += sum(call.cost for call in line.calls)
-        batch.calls += len(line.calls)
-        batch.busy_ms += round(1000 * sum(call.latency for call in line.calls))
+        told = self.told.setdefault(line.id, [])
+        told += line.calls
+        if line.status != "pending":
+            batch = self.run.batches[line.batch_id]
+            batch.settled += 1
+            batch.cost += sum(call.cost for call in told)
+            batch.calls += len(told)
+            batch.busy_ms += round(1000 * sum(call.latency for call in told))
+            self.finished += self.run.weights[line.id]
+            del self.told[line.id]
         self.done += 1
-        self.finished += self.run.weights[line.id]
         self.calls += len(line.calls)
         self.spent += sum(call.cost for call in line.calls)
         self.tokens += sum(
@@ -134,7 +142,8 @@ class Replay:
         self.seen.append((now, self.finished))
 
     def _projection(self) -> Projection:
-        return project(batch.figures for batch in self.run.batches.values())
+        found = project(batch.figures for batch in self.run.batches.values())
+        return found.less_told(self.spent) if any(self.told.values()) else found
 
     def said(self) -> tuple[float, float, float, float, bool]:
         """Errors of cost, by the mean so far and by sizes, and of time; whether the time was between those
@@ -176,7 +185,7 @@ def _lines(state: Path, run_id: str) -> Iterator[PartLine]:
         with path.open("rb") as file:
             for text in file:
                 line = PartLine.model_validate_json(text)
-                if line.status != "pending":
+                if line.status != "pending" or line.passage:
                     yield line.model_copy(update={"fields": {}, "checks": ()})
 
 

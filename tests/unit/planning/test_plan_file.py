@@ -17,7 +17,7 @@ from handlers.planning.plan_request import PlanRequest
 from handlers.reporting.markdown import to_markdown
 from handlers.settings import load_settings
 from handlers.state_paths import RUN_PLAN
-from tests.builders.plans import planned
+from tests.builders.plans import TEN_THOUSAND, planned
 from tests.builders.reports import report, terminal
 
 
@@ -31,6 +31,48 @@ def test_a_plan_survives_the_file(sealed: PlanFile, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "plan.json"
     plan_file.write(sealed, path)
     assert plan_file.read(path) == sealed
+
+
+def test_a_plan_of_another_corpus_is_kept_beside_the_new_one(sealed: PlanFile, tmp_path: Path) -> None:
+    path = tmp_path / "default.json"
+    of_other = {"corpus": sealed.corpus.model_copy(update={"sha256": "ab" * 32})}
+    settings = load_settings(model="m", base_url="http://127.0.0.1:1/v1", rpm=600, budget="45")
+    other = plan_file.seal(
+        planned(PlanRequest(shape=(4, 25), budget=45.0), rpm=600).model_copy(update=of_other), settings
+    )
+    assert plan_file.set_apart(path, sealed) is None, "there is none"
+    plan_file.write(other, path)
+    kept = plan_file.set_apart(path, sealed)
+    assert (kept, kept and plan_file.read(kept)) == (tmp_path / "default-abababab.json", other)
+    plan_file.write(sealed, path)
+    assert plan_file.set_apart(path, sealed) is None, "one of this corpus is made anew"
+
+
+def test_papers_that_have_a_result_are_no_pace() -> None:
+    some = TEN_THOUSAND.model_copy(update={"papers": 12_000, "reused": 2_000})
+    none = TEN_THOUSAND.model_copy(
+        update={"sent": 0, "requests": 0.0, "size": 0.0, "prompt": 0.0, "reused": 10_000, "sizes": ()}
+    )
+    all_new = planned(PlanRequest()).rows
+    assert [row.papers_per_hour for row in planned(PlanRequest(), some).rows] == pytest.approx(
+        [row.papers_per_hour for row in all_new], rel=0.01
+    )
+    assert {row.papers_per_hour for row in planned(PlanRequest(), none).rows} == {0.0}
+
+
+def test_prompts_begin_alike_so_lighter_papers_take_more_of_it(sealed: PlanFile) -> None:
+    """A hundred calls of 500 tokens and 1,000 more each; a hundred are left, at a quarter of the cost."""
+    half = {"done": 100, "flagged": 0, "failed": 0, "skipped": 0, "pending": 100}
+    rest = RunExpectation(
+        cost_usd=1.25, papers=100, calls=100, wall_s=None, worked=0.8, covered=None, enough_usd=9.0
+    )
+    calls = report().calls.model_copy(update={"sent": 100})
+    tokens = report().tokens.model_copy(update={"prompt": 150_000, "completion": 50_000})
+    run = report(counts=half, expected=rest, spend_usd=1.0, calls=calls, tokens=tokens)
+    figures = sealed.model_copy(update={"assumptions": {"prompt_tokens_per_request": 500}})
+    actual = {each.name: each.actual for each in forecast.compare(figures, run).figures}
+    assert actual["tokens_prompt"] == pytest.approx(100_000 + 1.25 * 100_000)
+    assert actual["tokens_completion"] == pytest.approx(1.25 * 50_000)
 
 
 def test_a_plan_changed_by_hand_is_refused(sealed: PlanFile, tmp_path: Path) -> None:

@@ -120,6 +120,18 @@ def test_the_end_is_that_of_workers_who_end_one_by_one(workers: int, papers: int
     assert abs(mean(errors)) < 0.05
 
 
+def test_what_whole_papers_in_hand_have_cost_already_is_not_projected_again() -> None:
+    """A paper of ten passages costs ten; of the three that wait, one has eight of them behind it."""
+    ended, waits = BatchFigures(8000, 4, 4, NanoUsd(40), 40, 4000), BatchFigures(6000, 3, 0, NanoUsd(0), 0, 0)
+    whole = project([ended, waits])
+    rest = whole.less_told(48).rest
+    assert (whole.rest.cost, rest.cost, rest.calls) == (30, 22, pytest.approx(22))
+    assert (rest.papers, rest.seconds) == (3, pytest.approx(2.2))
+    assert whole.less_told(0) == whole
+    assert whole.less_told(10**9).rest.cost == 0
+    assert whole.wall(4) < whole.wall(2) < whole.wall(1), "passages are what workers take"
+
+
 def test_sizes_are_few_however_many_batches_there_are() -> None:
     chance = random.Random(1)
     batches = (
