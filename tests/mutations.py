@@ -24,6 +24,7 @@ _COPIED = (
 )
 _STORIES = "tests/faults/test_state_machine.py"
 _TOLD = "tests/faults/test_small_stories.py"
+_WHOLE = "tests/faults/test_whole_stories.py"
 _PIPELINE = "tests/unit/pipeline"
 
 
@@ -70,6 +71,48 @@ MUTATIONS = (
         "if (known := self._replay.get(digest)) is not None:",
         "if (known := self._replay.get(digest + '!')) is not None:",
         _STORIES,
+    ),
+    _in(
+        "pipeline/stored_answers.py",
+        "promise 2: a retry pays again for the passages that passed",
+        "if not let_through:",
+        "if let_through:",
+        _WHOLE,
+    ),
+    _in(
+        "pipeline/stored_answers.py",
+        "promise 2: a passage that its paper blamed is not asked again",
+        "last[line.passage] = line.passed if",
+        "last[line.passage] = True if",
+        _WHOLE,
+    ),
+    _in(
+        "pipeline/papers/open_paper.py",
+        "promise 2: a paper's terms are translated anew when it goes on",
+        "self._frame = stored.frame",
+        "self._frame = None",
+        _WHOLE,
+    ),
+    _in(
+        "pipeline/papers/open_paper.py",
+        "promise 2: passages start though the lease is lost",
+        "if not self._batch.lease.lost.is_set():",
+        "if True:",
+        _WHOLE,
+    ),
+    _in(
+        "pipeline/papers/open_paper.py",
+        "promise 1: a paper ends though one of its passages was broken off",
+        "if self._stopped:",
+        "if False:",
+        _WHOLE,
+    ),
+    _in(
+        "pipeline/calls/paper_start.py",
+        "a paper counts against the limit as often as it has workers",
+        "self._made = self._made or self._count()",
+        "self._made = self._count()",
+        f"{_PIPELINE}/test_paper_start.py",
     ),
     _in(
         "adapters/sqlite/batch_tables.py",

@@ -30,7 +30,7 @@ from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.deliveries.returns import Returns
-from handlers.pipeline.heartbeat import Heartbeat
+from handlers.pipeline.heartbeat import BatchLease, Heartbeat
 from handlers.pipeline.pace import EMBEDDED
 from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.stop import Deadline, StopSignal
@@ -181,6 +181,7 @@ class SmallFleet:
         committer = AtOnce(backend, job_id, on_failure=stop.abandon)
         heartbeat = Heartbeat(backend, lambda: list(contexts.values()))
         heartbeat.close()
+        self._heartbeat = heartbeat
         returns = Returns(backend, EMBEDDED, job.max_receives)
         runner = BatchRunner(job, context, committer, Inline(1), heartbeat, returns)
         try:
@@ -197,6 +198,10 @@ class SmallFleet:
         self.frozen += process.kept
         if process.dead:
             self.dead += [(name, job_id) for name in contexts or (run_id,)]
+
+    def leases(self) -> list[BatchLease]:
+        """Of the process that works."""
+        return list(self._heartbeat._leases)
 
     def _context(self, run_id: str, job: JobContext) -> RunContext:
         ledger, now = job.backend.ledger, self.clock.now()

@@ -226,6 +226,45 @@ def test_answers_of_two_jobs_are_united(fleets: Fleets) -> None:
     assert [each.frame for each in interim(fleet) if each.passage == "frame"] == [None]
 
 
+def during_call(fleet: SmallFleet, nth: int, act: Callable[[], None]) -> None:
+    """``act`` while the ``nth`` call from now is under way, as others would."""
+    look, wanted = fleet.api._look, fleet.api.calls + nth
+
+    def looking(run_id: str, request: Any) -> None:
+        look(run_id, request)
+        if fleet.api.calls == wanted:
+            script, fleet.api.script = fleet.api.script, type(fleet.api.script)()
+            act()
+            fleet.api.script = script
+
+    fleet.api._look = looking
+
+
+def test_no_passage_starts_once_the_lease_is_lost(fleets: Fleets) -> None:
+    fleet = fleets()
+    during_call(fleet, 3, lambda: [lease.lost.set() for lease in fleet.leases()])
+    fleet.work("first")
+    assert (fleet.api.calls, fleet.raw.totals("first").counts["done"]) == (3, 0)
+    finish(fleet)
+    assert (line(fleet).status, fleet.api.calls) == ("done", 5)
+
+
+def test_of_two_frames_the_earlier_counts(fleets: Fleets) -> None:
+    """A second job was let in while the first one waited for its terms, and was told none."""
+    fleet = fleets()
+
+    def another() -> None:
+        fleet.clock.advance(200)
+        fleet.work("first", ["refused", "ok", "no_key"])
+
+    during_call(fleet, 2, another)
+    fleet.work("first", ["ok", "ok", "ok", "no_key"])
+    frames = [each.frame or {} for each in interim(fleet) if each.passage == "frame"]
+    assert (len(frames), {} in frames, fleet.api.calls) == (2, True, 7)
+    finish(fleet)
+    assert (line(fleet).status, fleet.api.calls) == ("done", 7 + 2), "but for the two that neither had asked"
+
+
 def test_a_paper_of_many_jobs_is_never_blamed_for_their_deadlines(fleets: Fleets) -> None:
     """Three deliveries make a dead letter; this one takes more."""
     fleet = fleets(paragraphs=12)
