@@ -30,8 +30,6 @@ CHECKS = (
     "json", "finish", "placeholders", "placeholder_order", "source_script", "numbers", "length", "repetition",
     "refusal", "echo",
 )  # fmt: skip
-GATE_VERSION = "1"
-"""Of all that judges answers: of another one a text that was refused may pass, and the other way round."""
 _CUT = frozenset({"length", "max_tokens", "model_length", "truncated", "incomplete"})
 _BETWEEN = "\x00"
 """Stands for a placeholder where only the text counts: it joins no numbers and no words: no space."""

@@ -61,7 +61,8 @@ class PassageOfBody:
         elif reading.error is not None or reading.judged != frozenset(self._masked):
             stored = {key: answers.get(key, "") for key in self._masked}
             checks, bad = exchange.verdict_of(self._masked, stored)
-        texts = {key: unmask(one_line(text), spans) for key, text in answers.items() if self._fits(key, text)}
+        fit = {key: text for key, text in answers.items() if key not in bad or self._fits(key, text)}
+        texts = {key: unmask(one_line(text), spans) for key, text in fit.items()}
         wrong = {key: said for key, said in self._inexact(texts) if key not in bad}
         terms = term_check(self.prompter.glossary, self._masked, answers) if not bad else ()
         checks = (*checks, exactness_check(wrong.values()), *terms) if answers else checks
