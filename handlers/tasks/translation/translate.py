@@ -90,7 +90,7 @@ class TranslateTask:
         return sha256_of([digest, self._spec.body_version, language, list(terms.items()), cap])
 
     def first_request(self, paper: Paper) -> ChatRequest:
-        return next(self.requests(paper))
+        return next(self._head(paper).requests())
 
     def requests(self, paper: Paper) -> Iterator[ChatRequest]:
         if not self.is_whole(paper):
@@ -98,8 +98,9 @@ class TranslateTask:
             return
         for work in self._first(paper).values():
             yield from work.requests()
-        for passage in self._whole_of(paper).works({}):
-            yield passage.request
+        if not self._whole_of(paper).is_too_long:
+            for passage in self._whole_of(paper).works({}):
+                yield passage.request
 
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
         """Of a whole paper: its passages one after the other."""

@@ -13,8 +13,11 @@ MOST_TERMS = 20
 _SHORTEST, _LONGEST = 3, 8
 _LEAST_COUNT, _LEAST_NEIGHBOURS = 4, 3
 _PART_PERCENT = 60
-_FUNCTION = re.compile("[的了在是和与及或对为以从由于其这那被把而但则也都又所之此各等并就将着若且虽均仅该即]")
-"""Characters that seldom stand within a term."""
+_FUNCTION = re.compile(
+    "植被|饱和|均[值匀衡一]|平均|自由|等离子|等[温压位]|行为|规则|对[流数称比照]|[存潜]在|合并|并[行联]|都市|研究所|参与|各向"
+    "|[的了在是和与及或对为以从由于其这那被把而但则也都又所之此各等并就将着若且虽均仅该即]"
+)
+"""Characters that seldom stand within a term, and words that have one of them."""
 _NEVER_FIRST, _NEVER_LAST = frozenset("个本当"), frozenset("中下上得")
 _RUN = re.compile(f"[{HAN_LETTERS}]{{{_SHORTEST},}}")
 
@@ -23,7 +26,7 @@ def candidate_terms(text: str, known: Collection[str] = ()) -> list[str]:
     """Up to 20 runs of three to eight ideographs that occur often and between different neighbours, the
     weightiest first: by count times one less than the length, then by the text. None that is ``known``, and
     none that hardly stands but within one chosen before. Linear in the text."""
-    cut = _FUNCTION.sub("\n", text)
+    cut = _FUNCTION.sub(lambda found: found[0] if len(found[0]) > 1 else "\n", text)
     places, counts = _often(text, [match.span() for match in _RUN.finditer(cut)])
     free = _free(text, places)
     chosen: list[str] = []
