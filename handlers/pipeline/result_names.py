@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from pydantic import ValidationError
 
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
-from handlers.errors import PaperfleetError
+from handlers.errors import PaperfleetError, UsageError
 from handlers.ports import Ledger, Task
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ _MOVES = frozenset(
         "glossary",
         "skip_no_derivatives",
         "full_text",
+        "body_version",
         "target_language",
         "json_mode",
     )
@@ -48,17 +50,26 @@ class ResultNames:
         self._task_of = task_of
         self._earlier = spec.fingerprints()
         self._other_specs = others
-        self._others = [(task_of(other), other.fingerprints()) for other in others]
+        self._others = list(self._known(others))
         self._sent = spec, task
+
+    def _known(self, others: Sequence[RunSpec]) -> Iterator[tuple[Task, Callable[[str], str]]]:
+        """Those of a version that this one knows."""
+        for other in others:
+            with suppress(UsageError):
+                yield self._task_of(other), other.fingerprints()
 
     def name(self, paper: Paper, sent: RunSpec) -> str:
         """The name of a result that comes of these requests. ``sent``: the settings without what the endpoint
         does not take. Raises what the task raises."""
+        return self._as_sent(sent).fingerprint(paper)
+
+    def _as_sent(self, sent: RunSpec) -> Task:
         if self._is_own(sent):
-            return self._task.fingerprint(paper)
+            return self._task
         if self._sent[0] != sent:
             self._sent = sent, self._task_of(sent)
-        return self._sent[1].fingerprint(paper)
+        return self._sent[1]
 
     def earlier(self, paper: Paper) -> str:
         """What earlier releases called it, with the same settings."""
@@ -66,10 +77,10 @@ class ResultNames:
 
     def all(self, paper: Paper, sent: RunSpec) -> list[str]:
         """Every name to look for, the one that a new result gets first. Raises what the task raises."""
-        asked = self._task.fingerprint(paper)
+        tasks = (self._task,) if self._is_own(sent) else (self._as_sent(sent), self._task)
         digest = paper.text_digest(full_text=True)
-        names = [asked if self._is_own(sent) else self.name(paper, sent), asked, self._earlier(digest)]
-        names += self._task.earlier_fingerprints(paper)
+        names = [*(task.fingerprint(paper) for task in tasks), self._earlier(digest)]
+        names += [name for task in tasks for name in task.earlier_fingerprints(paper)]
         names += [name(digest) for _, name in self._others]
         return list(dict.fromkeys(names))
 

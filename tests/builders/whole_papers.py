@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 
 from handlers.domain.call import ChatAnswer, ChatRequest
-from handlers.domain.call_errors import ModelCallError
+from handlers.domain.call_errors import ModelCallError, TransientError
 from handlers.domain.paper import Paper
 from handlers.domain.result import PassageResult, TaskResult
 from handlers.domain.run import RunSpec
@@ -20,6 +21,8 @@ from handlers.ports import Ask, PassageWork, WholePaperTask
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.passages.body_segments import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
+from handlers.tasks.translation.translate import TranslateTask
+from tests.builders.bodies import samples
 
 
 def whole_spec(**settings: object) -> RunSpec:
@@ -80,3 +83,38 @@ def passage_result(work: PassageWork, ask: Ask) -> PassageResult:
         return work.run(ask)
     except ModelCallError as error:
         return PassageResult(key=work.key, status="failed", texts={}, error=error.code)
+
+
+def sample_papers() -> list[Paper]:
+    """A paper for each sample body."""
+    heads = {
+        "zh": {"title": "河岸植被与水温 $T$", "abstract": "本文研究水温。", "keywords": ("水温", "郁闭度")},
+        "en": {"title": "Films $d$", "abstract": "We measured films.", "keywords": ("films", "heat")},
+    }
+    return [
+        Paper.model_validate({"id": name, "body": text, "language": language, **heads[language]})
+        for name, (text, language) in samples().items()
+    ]
+
+
+def request_digests() -> list[str]:
+    """Of all that the samples ask, under a glossary and a frame."""
+    found = []
+    for paper in sample_papers():
+        task = TranslateTask(whole_spec(glossary={"水温": "water temperature"}, target_language="de"))
+        works = [*task.first(paper), *task.rest(paper, {"郁闭度": "canopy density", "水": "never"})]
+        found += [request.digest for work in works for request in first_requests(work)]
+    return found
+
+
+def first_requests(work: PassageWork) -> list[ChatRequest]:
+    """What it asks if no answer comes."""
+    asked: list[ChatRequest] = []
+
+    def ask(request: ChatRequest) -> ChatAnswer:
+        asked.append(request)
+        raise TransientError("none", code="read_timeout")
+
+    with suppress(TransientError):
+        work.run(ask)
+    return asked

@@ -67,6 +67,8 @@ class Exchange:
             except TooLongError:
                 continue
             except ContentFilteredError:
+                if mend == self._repaired and self.asked is not None:
+                    continue
                 refused = Check(name="content_filter", verdict="fail")
                 return replace(reading, error=refused.name, checks=(*reading.checks, refused))
             if not reading.bad:
@@ -75,7 +77,7 @@ class Exchange:
 
     def _mends(self, reading: Reading) -> tuple[Callable[[Mapping[str, str], Reading], Reading], ...]:
         if reading.error == "content_filter":
-            return () if self.asked is None else (self._afresh,)
+            return () if self.asked is None else (self._afresh, self._split)
         return (self._repaired, *(() if self.asked is None else (self._afresh,)), self._split)
 
     def _asked_again(self, sources: Mapping[str, str], good: Reading) -> Reading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 
@@ -14,6 +15,7 @@ class Glossary:
         for term in self._terms:
             lengths.setdefault(term[0], set()).add(len(term))
         self._lengths = {first: sorted(sizes, reverse=True) for first, sizes in lengths.items()}
+        self._first = re.compile("|".join(map(re.escape, self._lengths)))
 
     def occurring(self, texts: Iterable[str]) -> dict[str, str]:
         """The terms in these texts, in the glossary's order; inside a longer term none counts.
@@ -29,14 +31,15 @@ class Glossary:
 
     def _collect(self, text: str, terms: set[str]) -> None:
         at = 0
-        while at < len(text):
+        while (found := self._first.search(text, at)) is not None:
+            at = found.start()
             term = self._longest_at(text, at)
             if term:
                 terms.add(term)
             at += len(term) or 1
 
     def _longest_at(self, text: str, at: int) -> str:
-        for length in self._lengths.get(text[at], ()):
+        for length in self._lengths[text[at]]:
             term = text[at : at + length]
             if term in self._terms and _stands_alone(text, at, at + length):
                 return term

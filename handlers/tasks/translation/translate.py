@@ -12,6 +12,7 @@ from handlers.domain.paper import Paper
 from handlers.domain.result import PassageResult, TaskResult
 from handlers.domain.run import RunSpec
 from handlers.domain.value import sha256_of
+from handlers.domain.writing_systems import scripts_of
 from handlers.ports import Ask, PassageWork
 from handlers.tasks.translation import policy
 from handlers.tasks.translation.field_work import HEAD, TERMS, FieldWork
@@ -19,6 +20,7 @@ from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.identity import as_asked, identities
 from handlers.tasks.translation.masked_fields import masked_fields
 from handlers.tasks.translation.prompt import Prompter, capped
+from handlers.tasks.translation.scripts import has_letters
 from handlers.tasks.translation.segment import join, segments
 from handlers.tasks.translation.whole.cut_paper import CutPaper
 from handlers.tasks.translation.whole.frame import frame_of
@@ -50,27 +52,32 @@ class TranslateTask:
         return policy.skip_reason(paper, self._spec)
 
     def fingerprint(self, paper: Paper) -> str:
-        work = self._head(paper)
-        asked = tuple(replace(work, prompter=self._prompter(work.fields.language, self._as_asked)).requests())
-        if not (self._spec.full_text and paper.body):
-            self._keep(paper, replace(work, asked=self._as_sent(asked)))
+        work = self._named(paper)
         digest = paper.text_digest(full_text=self._spec.full_text)
-        return self._identity(self._with_body(paper, digest, work.fields.language), asked)
-
-    def _keep(self, paper: Paper, work: FieldWork) -> None:
-        with self._lock:
-            while len(self._masked) >= _KEPT:
-                del self._masked[next(iter(self._masked))]
-            self._masked[id(paper)] = (paper, work)
+        return self._identity(self._with_body(paper, digest, work.fields.language), work.asked)
 
     def earlier_fingerprints(self, paper: Paper) -> tuple[str, ...]:
         """What earlier releases called it: they digested a body that nobody sent."""
         if self._spec.full_text or not paper.body:
             return ()
-        asked = replace(
-            self._head(paper), prompter=self._prompter(policy.source_language(paper), self._as_asked)
-        )
-        return (self._identity(paper.text_digest(full_text=True), asked.requests()),)
+        return (self._identity(paper.text_digest(), self._named(paper).asked),)
+
+    def _named(self, paper: Paper) -> FieldWork:
+        """The head with its requests as a fingerprint digests them; kept for a worker, unless it keeps a body
+        in memory."""
+        with self._lock:
+            kept = self._masked.get(id(paper))
+        if kept is not None and kept[0] is paper:
+            return kept[1]
+        work = self._head(paper)
+        named = replace(work, prompter=self._prompter(work.fields.language, self._as_asked))
+        work = replace(work, asked=tuple(named.requests()))
+        if not (self._spec.full_text and paper.body):
+            with self._lock:
+                while len(self._masked) >= _KEPT:
+                    del self._masked[next(iter(self._masked))]
+                self._masked[id(paper)] = (paper, work)
+        return work
 
     def _with_body(self, paper: Paper, digest: str, language: str) -> str:
         """The digest with what else the requests for a body come of: they are not made for it, as cutting a
@@ -83,7 +90,7 @@ class TranslateTask:
         return sha256_of([digest, self._spec.body_version, language, list(terms.items()), cap])
 
     def first_request(self, paper: Paper) -> ChatRequest:
-        return next(self.requests(paper))
+        return next(self._head(paper).requests())
 
     def requests(self, paper: Paper) -> Iterator[ChatRequest]:
         if not self.is_whole(paper):
@@ -91,8 +98,9 @@ class TranslateTask:
             return
         for work in self._first(paper).values():
             yield from work.requests()
-        for passage in self._whole_of(paper).works({}):
-            yield passage.request
+        if not self._whole_of(paper).is_too_long:
+            for passage in self._whole_of(paper).works({}):
+                yield passage.request
 
     def run(self, paper: Paper, ask: Ask) -> TaskResult:
         """Of a whole paper: its passages one after the other."""
@@ -104,7 +112,7 @@ class TranslateTask:
         with self._lock:
             kept = self._masked.pop(id(paper), None)
         work = kept[1] if kept is not None and kept[0] is paper else self._head(paper)
-        return self._unpassaged(paper, work, work.run(ask))
+        return self._unpassaged(paper, work, replace(work, asked=self._as_sent(work.asked)).run(ask))
 
     def _unpassaged(self, paper: Paper, work: FieldWork, said: PassageResult) -> TaskResult:
         texts = {key: said.texts.get(key, "") for key in work.fields.parts}
@@ -120,9 +128,11 @@ class TranslateTask:
         )
 
     def is_whole(self, paper: Paper) -> bool:
+        """Whether its body has a letter of its language. One that turns out to have none outside of what is
+        kept is whole too, and has no passages in its second stage."""
         if not self._spec.full_text or not paper.body:
             return False
-        return bool(self._whole_of(paper).passages)
+        return has_letters(paper.body, scripts_of(policy.source_language(paper)))
 
     def first(self, paper: Paper) -> Sequence[PassageWork]:
         return tuple(self._first(paper).values())
@@ -165,7 +175,7 @@ class TranslateTask:
         return Prompter(spec, self._glossary, language)
 
     def _as_sent(self, asked: tuple[ChatRequest, ...]) -> tuple[ChatRequest, ...]:
-        """The requests of a fingerprint as they are sent, where those have the same bytes."""
+        """The requests of a fingerprint as they are sent; none where those have other bytes."""
         if self._as_asked.target_language != self._spec.target_language:
             return ()
         return tuple(capped(request, self._spec.max_tokens) for request in asked)

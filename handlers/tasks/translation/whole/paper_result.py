@@ -37,7 +37,7 @@ def paper_result(whole: CutPaper, head: Collection[str], results: Results) -> Ta
     refused += ["failed"] if len(mine) < len(whole.passages) + bool(head) else []
     return TaskResult(
         status="flagged" if refused else "done",
-        fields=_fields(whole, head, results, joined) if texts or _has_head(results) else {},
+        fields=_fields(whole, head, results, joined) if texts or _has_head(results) or not refused else {},
         checks=collected(checks),
         error=next(iter(refused), None),
         faults=tuple(fault for result in mine for fault in result.faults)[:_MOST_NAMED],

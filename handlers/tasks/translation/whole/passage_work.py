@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from handlers.domain.result import PassageResult
 from handlers.ports import Ask
 from handlers.tasks.translation.exchange import LOOKS, Exchange, Look
 from handlers.tasks.translation.masking.exactness import Exact, exactness_check, inexact
-from handlers.tasks.translation.masking.masking import unmask
+from handlers.tasks.translation.masking.masking import PLACEHOLDER, unmask
 from handlers.tasks.translation.passages.body_segments import BodySegment
 from handlers.tasks.translation.passages.passages import Passage
 from handlers.tasks.translation.prompt import Prompter
@@ -61,7 +62,8 @@ class PassageOfBody:
         elif reading.error is not None or reading.judged != frozenset(self._masked):
             stored = {key: answers.get(key, "") for key in self._masked}
             checks, bad = exchange.verdict_of(self._masked, stored)
-        texts = {key: unmask(one_line(text), spans) for key, text in answers.items() if self._fits(key, text)}
+        fit = {key: text for key, text in answers.items() if key not in bad or self._fits(key, text)}
+        texts = {key: unmask(one_line(text), spans) for key, text in fit.items()}
         wrong = {key: said for key, said in self._inexact(texts) if key not in bad}
         terms = term_check(self.prompter.glossary, self._masked, answers) if not bad else ()
         checks = (*checks, exactness_check(wrong.values()), *terms) if answers else checks
@@ -70,8 +72,12 @@ class PassageOfBody:
         )
 
     def _fits(self, key: str, answer: str) -> bool:
-        """Whether a text may be put in its source's place, refused or not."""
-        return not added_structure(self._masked[key], answer)
+        """Whether a text may be put in its source's place, refused or not: it brings nothing along."""
+        source = self._masked[key]
+        if any(look(source, answer) for look in BODY_LOOKS.values()):
+            return False
+        strays = _strays(answer) > _strays(source)
+        return not strays and not Counter(PLACEHOLDER.findall(answer)) - Counter(PLACEHOLDER.findall(source))
 
     def _inexact(self, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         for segment in self.passage.segments:
@@ -93,3 +99,8 @@ class PassageOfBody:
             error=verdict.error,
             faults=verdict.faults if failed else (),
         )
+
+
+def _strays(masked: str) -> int:
+    """Brackets that belong to no placeholder."""
+    return masked.count("⟦") + masked.count("⟧") - 2 * len(PLACEHOLDER.findall(masked))

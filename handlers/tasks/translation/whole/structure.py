@@ -12,7 +12,7 @@ _BLANK_LINE = re.compile(r"(?:\r\n?|[\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029])[ \t\u
                          r"(?:\r\n?|[\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029])")  # fmt: skip
 _LEADING = re.compile(r"\s*+(?:#|>|```|~~~|\$\$|\\\[|!\[|<)")
 _TAG = re.compile(
-    r"</?[A-Za-z][\w:.-]{0,60}(?:\s{0,20}/?>|[\s/]{1,20}[\w:.-]{1,60}\s{0,20}=)|<[!?]|"
+    r"</?[^\W\d_][\w:.-]{0,60}(?:\s{0,20}/?>|[\s/]{1,20}[\w:.-]{1,60}\s{0,20}=)|<[!?]|"
     r"</?(?:table|thead|tbody|tfoot|tr|td|th|caption|col|colgroup)\b",
     re.IGNORECASE,
 )

@@ -19,9 +19,10 @@ def term_check(
     glossary: Glossary, sources: Mapping[str, str], answers: Mapping[str, str]
 ) -> tuple[Check, ...]:
     """One check, or none where no term occurs."""
-    if not any(map(glossary.occurring, ([text] for text in sources.values()))):
+    terms = glossary.occurring(sources.values())
+    if not terms:
         return ()
-    missing = list(_missing(glossary, sources, answers))
+    missing = list(_missing(Glossary(terms), sources, answers))
     detail = " ".join(missing[:_MOST])
     return (Check(name=TERMS_CHECK, verdict="warn" if missing else "pass", detail=detail),)
 

@@ -1,0 +1,61 @@
+"""An answer brings no structure along that its source has not."""
+
+from __future__ import annotations
+
+import pytest
+
+from handlers.tasks.translation.whole.structure import added_structure, one_line
+from tests.builders.growth import assert_linear, repeated
+
+SMUGGLED = (
+    *(
+        "# Title",
+        "## ",
+        "#1 unit",
+        " # x",
+        "> said",
+        "```",
+        "~~~\nx",
+        "$$ x $$",
+        "\\[x\\]",
+        "![](http://a/b.png)",
+    ),
+    *("a\n\nb", "\n\na", "a\n \t\u3000\nb", "a\r\n\r\nb", "a\r\rb", "a\u2028\u2029b", "a\x85\x85b"),
+    *("a</td><td>b", "a</TD >b", "<tr>", "a <td colspan=2", "a</table", "<caption\n>"),
+    *("<b>a</b>", "a<br/>", "a<img src=x onerror=alert(1)>", "a<svg/onload=alert(1)>", "a<!-- b", "a<?php"),
+    *("a<script>b", "a<my-tag>", "a <a\nhref=x", "<x:y z=1>"),
+    *("a ![b](c)", "[a](http://b.c)", "[a](javascript:b)", "a | b", "|", "a\\", "a\\\\\\ "),
+)
+HONEST = (
+    *(("样品#1", "sample #1"), ("#1机组", "#1 unit"), ("＃1机组", "#1 unit"), ("＞0.5者", "> 0.5")),
+    *(("p＜0.05 且 q>2", "p<0.05 and q>2"), ("a<b", "a < b"), ("1<V≤2", "1<V≤2"), ("甲＜V＞乙", "A <V> B")),
+    *(("甲|乙", "A|B"), ("甲｜乙", "A | B"), ("见[3](文献)", "see [3](literature)"), ("甲\n乙", "A B")),
+    *(("甲。", "A.\n"), ("甲。", "A line\nbroken"), ("甲\\", "A\\"), ("甲", "A # B > C ~~~ ``` D")),
+    *(
+        ("⟦1⟧为", "⟦1⟧ is"),
+        ("甲", "1. A"),
+        ("甲", "- A"),
+        ("<温度>", "<temperature>"),
+        ("x<sub>2</sub>", "x<sub>2</sub>"),
+    ),
+)
+
+
+@pytest.mark.parametrize("answer", SMUGGLED)
+def test_added_structure_is_refused(answer: str) -> None:
+    assert added_structure("河流的水温", answer)
+    assert not added_structure(one_line(answer), one_line(answer))
+
+
+@pytest.mark.parametrize(("source", "answer"), HONEST)
+def test_what_the_source_has_may_stand_and_so_may_prose(source: str, answer: str) -> None:
+    assert not added_structure(source, answer)
+
+
+def test_a_translation_is_put_back_in_one_line() -> None:
+    assert one_line(" A\r\nB\n C\u2028D\t ") == "A B  C D"
+
+
+@pytest.mark.parametrize("unit", ["\n", "\n ", "<", "<a ", "<a/", "\\", "![", "](", "|", "#", " ", "<a:b ="])
+def test_answers_of_anything_are_looked_at_in_linear_time(unit: str) -> None:
+    assert_linear(repeated(unit), lambda answer: added_structure("水", f"a{answer}a"))
