@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.whole_paper_plans BODIES.jsonl.gz [--papers 28531]
 
-First the cost of ``--papers`` like the Chinese ones of BODIES, before anything is measured, at the list prices
-of two models, beside an estimate that counted tokens with a vocabulary of today (o200k). Then `pilot`, `plan` and
-`run` over BODIES against the model server, whose answers take as long as they are: calls, tokens, dollars and
-seconds as planned and as they were.
+First the cost of ``--papers`` like the Chinese ones of BODIES, before anything is measured, at the list
+prices of two models, beside an estimate that counted tokens with a vocabulary of today (o200k). Then `pilot`,
+`plan` and `run` over BODIES against the model server, whose answers take as long as they are: calls, tokens,
+dollars and seconds as planned and as they were.
 """
 
 from __future__ import annotations
