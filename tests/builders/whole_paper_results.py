@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import heapq
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,16 +100,31 @@ def refused_passages(state: Path) -> int:
     return sum(paper in flagged and not good for (paper, _), good in passed.items())
 
 
-def two_stages(state: Path, workers: int) -> tuple[float, float]:
-    """(bound, span) in seconds of the one paper of a run: what its calls take at least in two stages side by
-    side, and from the first call's start to the last one's end."""
-    stages: dict[bool, list[float]] = {True: [], False: []}
-    starts: list[float] = []
-    ends: list[float] = []
-    for line in part_lines(state):
-        for call in line["calls"]:
-            stages[line["passage"] in ("head", "terms")].append(call["latency"])
-            starts.append(call["started_at"])
-            ends.append(call["started_at"] + call["latency"])
-    bound = sum(max(max(each), sum(each) / workers) for each in stages.values() if each)
-    return bound, max(ends) - min(starts)
+def calls(state: Path) -> list[tuple[float, float, str]]:
+    """(start, latency, passage) of a run's calls, in the order of their start."""
+    return sorted(
+        (call["started_at"], call["latency"], line.get("passage", ""))
+        for line in part_lines(state)
+        for call in line["calls"]
+    )
+
+
+def list_schedule(latencies: Iterable[float], workers: int) -> float:
+    """Seconds that the calls take in this order if each begins as soon as one of the workers is free: what a
+    single queue without any work of its own comes to (Graham, 1969)."""
+    free = [0.0] * workers
+    for each in latencies:
+        heapq.heapreplace(free, free[0] + each)
+    return max(free)
+
+
+def two_stages(state: Path, workers: int) -> tuple[float, float, float]:
+    """Of a run's one paper, in seconds: what its calls take at least in two stages side by side, what a list
+    schedule of each stage takes, and from the first call's start to the last one's end."""
+    found = calls(state)
+    stages = [
+        [each[1] for each in found if (each[2] in ("head", "terms")) is first] for first in (True, False)
+    ]
+    bound = sum(max(max(each), sum(each) / workers) for each in stages if each)
+    ideal = sum(list_schedule(each, workers) for each in stages)
+    return bound, ideal, max(start + latency for start, latency, _ in found) - found[0][0]
