@@ -76,22 +76,20 @@ class Function:
     """The process function of a stack, as its queue invokes it."""
 
     def __init__(self, aws: LocalAws, stack: Stack) -> None:
-        self._aws, self._stack = aws, stack
+        self.invocations = 0
         self._queue = SqsQueue(aws.client("sqs"), stack.queue_url, None, None, SystemClock(), long_poll=0)
 
-    def invoke(self, *, again: bool = False) -> int:
-        """Deliver what waits, one message an invocation; returns how many. ``again``: each twice at once, as
-        SQS may."""
+    def invoke(self) -> None:
+        """Deliver what waits, one message an invocation; the second one twice, as SQS may."""
         from handlers.process import handler
 
-        messages = self._queue.receive(limit=10, visibility=900)
-        for message in messages:
+        for message in self._queue.receive(limit=10, visibility=900):
             event: dict[str, Any] = sqs_event(message)
-            for _ in range(1 + again):
+            for _ in range(2 if self.invocations == 1 else 1):
+                self.invocations += 1
                 failed = handler(event, Context(SECONDS))["batchItemFailures"]
             if not failed:
                 self._queue.delete(message.receipt)
-        return len(messages)
 
 
 def command(aws: LocalAws, stack: Stack, folder: Path, *arguments: object) -> Ran:
@@ -104,15 +102,15 @@ def test_a_paper_larger_than_an_invocation_is_paid_once(
     source = whole_papers(tmp_path / "papers.jsonl", 1, paragraphs=120)
     ran = command(aws, stack, tmp_path, "shard", source, "--full-text", "--model", "paperfleet-canned")
     assert ran.code == 0, ran.err
-    invocations = 0
-    while function.invoke(again=invocations == 1):
-        invocations += 1
-        assert invocations < 9
+    report = {"state": "running"}
+    while report["state"] == "running":
+        assert function.invocations < 9
         time.sleep(1.1)  # a message that goes back is a new one, after a second
+        function.invoke()
+        report = command(aws, stack, tmp_path, "report", "--json").report
     bill = server.stats()
-    report = command(aws, stack, tmp_path, "report", "--json").report
     assert (report["state"], report["counts"]["done"]) == ("finished", 1), report
-    assert invocations >= 3
+    assert function.invocations >= 3
     assert bill["duplicates"] == 0, "no passage is asked twice"
     assert report["spend_nano_usd"] == bill["bill_nano_usd"]
     assert report["calls"]["sent"] == bill["requests"]
@@ -150,4 +148,27 @@ def test_a_killed_machine_repeats_only_passages_that_no_ledger_had(
     assert bill["duplicates"] <= killed - known, "what was in flight, and the last two seconds of answers"
     certain = report["spend_nano_usd"] - round(report["indeterminate_usd"] * 1e9)
     assert certain <= bill["bill_nano_usd"] <= report["spend_nano_usd"]
+    assert command(aws, stack, tmp_path, "audit").code == 0
+
+
+def test_a_retry_by_class_asks_the_refused_passages_alone(
+    aws: LocalAws, stack: Stack, server: RunningServer, tmp_path: Path
+) -> None:
+    source = whole_papers(tmp_path / "papers.jsonl", 3, paragraphs=20)
+    server.control(latency=0.05, source_left=0.6)
+    ran = command(aws, stack, tmp_path, "shard", source, "--full-text", "--model", "paperfleet-canned")
+    assert ran.code == 0, ran.err
+    work = ("work", "--base-url", server.base_url, *PRICES, "--jobs", 1, "--workers", 4, "--json")
+    assert command(aws, stack, tmp_path, *work, "--max-failed", "100%").code == 3
+    report = command(aws, stack, tmp_path, "report", "--json").report
+    refused, asked = report["segments"]["flagged"], server.stats()["requests"]
+    assert report["counts"]["flagged"] > 0
+    assert 0 < refused < 15
+    server.control(source_left=0.0)
+    for error in report["paper_errors"]:
+        assert command(aws, stack, tmp_path, "retry", "--class", error).code == 0
+    finished = command(aws, stack, tmp_path, *work).report
+    assert finished["counts"]["done"] == 3
+    assert server.stats()["requests"] - asked <= 2 * refused
+    assert finished["spend_nano_usd"] == server.stats()["bill_nano_usd"]
     assert command(aws, stack, tmp_path, "audit").code == 0
