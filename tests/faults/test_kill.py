@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.builders.command import Running, corpus, job_processes, paperfleet, run_flags, until
+from tests.builders.command import Running, corpus, job_processes, paperfleet, run_flags, until, whole_papers
 from tests.builders.warm import start
 
 PAPERS = 300
@@ -91,6 +92,31 @@ def test_parent_and_jobs_killed_at_one_blow_leave_a_state_that_resumes(
     stats = server.stats()
     assert_whole(ran.report, stats, in_flight=JOBS * WORKERS + JOBS * FLUSH_PAPERS)
     assert ran.report["indeterminate_usd"] > 0
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_whole_papers_go_on_where_their_passages_were(
+    tmp_path: Path, server: RunningServer, end: signal.Signals
+) -> None:
+    """Of three papers of about a hundred passages, all are half done."""
+    source = whole_papers(tmp_path / "papers.jsonl", 3, paragraphs=200)
+    flags = (*run_flags(source, tmp_path, server), *FLEET, "--full-text")
+    with Running(*flags) as running:
+        until(lambda: half_way(server))
+        if end == signal.SIGKILL:
+            os.killpg(running.pid, end)
+        else:
+            os.kill(running.pid, end)
+        running.end()
+    ran = paperfleet(*flags)
+    assert ran.code == 0, ran.err
+    stats = server.stats()
+    assert ran.report["counts"]["done"] == 3
+    lost = JOBS * (WORKERS + FLUSH_PAPERS) if end == signal.SIGKILL else 0
+    assert stats["duplicates"] <= lost
+    assert stats["bill_nano_usd"] <= ran.report["spend_nano_usd"]
+    audited = paperfleet("audit", "--run-id", "r", "--state", tmp_path, "--json")
+    assert (audited.code, json.loads(audited.out)["differences"]) == (0, [])
 
 
 def _lives(pid: int) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.domain.call import CallTotals
 from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.pipeline.failure_rate import FailureRate, lower_bound
@@ -94,3 +95,14 @@ def test_the_setting_is_a_percentage_and_survives_the_way_to_a_job(given_text: s
 def test_what_is_no_share_is_refused_with_an_example(given_text: str) -> None:
     with pytest.raises(UsageError, match="such as 5%"):
         load_settings(max_failed=given_text)
+
+
+def test_a_whole_paper_counts_by_the_calls_behind_it() -> None:
+    """Its own line has none; nor has that of a paper that was taken over, which says nothing of the model."""
+    for behind, papers in ((CallTotals(sent=9), 15 + 20), (None, 20)):
+        rate = FailureRate(0.5)
+        for number in range(15):
+            assert rate.ended(part_line(f"p{number}", calls=(), behind=behind)) is None
+        flagged = (rate.ended(part_line(f"f{n}", "flagged", error="numbers", calls=())) for n in range(50))
+        reason = next(filter(None, flagged))
+        assert int(reason.split(" of the last ")[1].split()[0]) >= papers

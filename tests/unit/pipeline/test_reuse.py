@@ -74,6 +74,16 @@ def test_a_result_is_named_by_who_answered(tmp_path: Path, made_up: bool) -> Non
     assert bool(again._replay) != made_up  # of an attempt that was broken off, at another endpoint
 
 
+def test_what_was_made_up_for_another_paper_of_equal_requests_is_made_up_here_too(tmp_path: Path) -> None:
+    segments = json.dumps({"title": "Thermal conductivity of the sample", "abstract": "We study the sample."})
+    bench = Bench(tmp_path, GOOD.model_copy(update={"content": segments, "made_up": True}))
+    for paper in (PAPER, PAPER.model_copy(update={"id": "p2"})):
+        line = run_paper(bench.context, values.batch(), PendingPaper.of(bench.context, paper, 1))
+        assert line is not None
+        assert (line.status, line.fingerprint.startswith(MADE_UP)) == ("done", True)
+    assert len(bench.model.requests) == 1
+
+
 def test_a_result_of_other_requests_is_not_taken(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     other = values.spec(target_language="de")
