@@ -149,7 +149,8 @@ def _stopped(adapters: State, job: JobState, before: _Before, spent: int, *, out
     if next(ledger.unfinished_batches(job.run_id), None) is None:
         return "finished"
     mine = [each for each in ledger.jobs(job.run_id) if each.session_id == job.session]
-    if job.limit is not None and any(each.outcome == "limit" for each in mine):
+    reached = job.limit is not None and any(each.outcome == "limit" for each in mine)
+    if reached and not _has_begun(adapters, job.run_id):
         return "limit"
     if job.ends_at - adapters.clock.now() < 2 * MIN_STEP:
         return "deadline"
@@ -158,3 +159,12 @@ def _stopped(adapters: State, job: JobState, before: _Before, spent: int, *, out
     if out_of_money:
         return "share_spent"
     return "" if mine and mine[-1].outcome == "deadline" else "no_progress"
+
+
+def _has_begun(adapters: State, run_id: str) -> bool:
+    """Whether a paper that has answers is pending: a whole one may take more than a step."""
+    for batch in adapters.ledger.unfinished_batches(run_id):
+        rows = adapters.ledger.paper_rows(run_id, batch.ids).values()
+        if any(row.status == "pending" and row.pointer is not None for row in rows):
+            return True
+    return False

@@ -494,6 +494,23 @@ def test_a_whole_paper_goes_on_over_sessions_of_which_one_is_killed(actions: Act
     assert ran.report["spend_nano_usd"] >= bill["bill_nano_usd"]
 
 
+def test_a_job_at_its_limit_ends_the_paper_that_it_has_begun(actions: Actions) -> None:
+    """A step ends before the paper does, and the limit lets no other begin."""
+    whole_papers(actions.source, 2, paragraphs=40)
+    actions.server.control(latency=0.6, sigma=0)
+    flags = ("--budget", "1", "--total-papers", 1, "--checkpoint-minutes", 0.15)
+    assert actions.plan(*flags, jobs=1, PAPERFLEET_FULL_TEXT="true").code == 0
+    assert actions.begin(1).code == 0
+    steps = 0
+    while actions.outputs["more"] == "true" and steps < 9:
+        assert actions.work(1).code == 0
+        steps += 1
+    report = actions.collect().report
+    assert report["counts"]["done"] == 1, (steps, report["counts"])
+    assert 1 < steps < 9
+    assert actions.server.stats()["duplicates"] == 0
+
+
 def test_a_flagged_paper_s_refused_passages_alone_are_asked_again_in_a_later_session(
     actions: Actions,
 ) -> None:

@@ -81,4 +81,6 @@ def plain(item: Mapping[str, Any]) -> Item:
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
     return value
