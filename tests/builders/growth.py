@@ -52,7 +52,7 @@ def assert_linear(make: Callable[[int], Input], act: Callable[[Input], object], 
 
 
 def _is_told_by(part: int, make: Callable[[int], Input], act: Callable[[Input], object]) -> bool:
-    """True if a part of the size takes no more than in proportion to a quarter of it, which can be measured."""
+    """True if a part of the size takes no more than in proportion to its quarter, which can be measured."""
     small = min(_spent(act, make(part // 4)) for _ in range(2))
     return small > _FLOOR and _spent(act, make(part)) <= small * 4 * _QUARTER_SLACK
 
