@@ -1,8 +1,8 @@
 """Time in proportion to the size: CPU seconds of one thread, as a ratio, so that a busy machine, a slow one
 or tracing changes nothing.
 
-The quick profile takes a quarter's word where a quarter tells it closely; the others, which the slow suite
-and every night try, hold the whole size too, for something may begin beyond the quarter.
+The quick profile takes an eighth's or a quarter's word where that tells it closely; the others, which the
+slow suite and every night try, hold the whole size too, for something may begin beyond the quarter.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def repeated(piece: str) -> Callable[[int], str]:
 def assert_linear(make: Callable[[int], Input], act: Callable[[Input], object], *, size: int = FLOOD) -> None:
     """``act`` on ``make(size)`` takes no more than in proportion to what it takes on a sixteenth; or, for
     short texts may go a shorter way, to what it takes on a quarter."""
-    small = max(_FLOOR, min(_spent(act, make(size // _SMALLER)) for _ in range(2)))
-    if _quick() and small > _FLOOR and _spent(act, make(size // 4)) <= small * 4 * _QUARTER_SLACK:
+    if _quick() and any(_is_told_by(part, make, act) for part in (size // 8, size // 4)):
         return
+    small = max(_FLOOR, min(_spent(act, make(size // _SMALLER)) for _ in range(2)))
     large = make(size)
     allowed = small * _SMALLER * _SLACK
     for _ in range(_TRIES):  # a cold cache may have struck the one, not both
@@ -49,6 +49,12 @@ def assert_linear(make: Callable[[int], Input], act: Callable[[Input], object], 
             return
         allowed = max(allowed, _spent(act, make(size // 4)) * 4 * _LAST_SLACK)
     raise AssertionError(f"{spent:.3f} s for {size}, {small:.3f} s for a sixteenth, {allowed:.3f} s allowed")
+
+
+def _is_told_by(part: int, make: Callable[[int], Input], act: Callable[[Input], object]) -> bool:
+    """True if a part of the size takes no more than in proportion to its quarter, which can be measured."""
+    small = min(_spent(act, make(part // 4)) for _ in range(2))
+    return small > _FLOOR and _spent(act, make(part)) <= small * 4 * _QUARTER_SLACK
 
 
 def _quick() -> bool:

@@ -339,7 +339,7 @@ class PromisesOfBodies(Promises):
 
 
 TestPromises = Promises.TestCase
-TestPromises.settings = settings(EVERYWHERE, max_examples=40, stateful_step_count=30)
+TestPromises.settings = settings(EVERYWHERE, max_examples=28, stateful_step_count=30)
 
 
 TestPromisesOfPassages = PromisesOfPassages.TestCase

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import duckdb
 import pytest
+import xlsxwriter
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.database import Database
@@ -23,6 +24,7 @@ from handlers.corpus.sources.json_lines import JsonlSource
 from handlers.corpus.sources.oai_pmh import OaiPmhSource
 from handlers.corpus.sources.parquet_rows import ParquetRows
 from handlers.corpus.sources.tables.csv_rows import CsvSource
+from handlers.corpus.sources.tables.xlsx_rows import XlsxRows
 from handlers.simulation.sim_job import batches
 from handlers.simulation.sim_setup import SimSetup
 from tests.builders.fakes import FakeClock
@@ -69,6 +71,15 @@ def table(folder: Path) -> Iterator[Any]:
     return CsvSource("in.csv", lambda: path.open("rb")).records()
 
 
+def workbook(folder: Path) -> Iterator[Any]:
+    path = folder / "in.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for number in range(9):
+            sheet.write_row(number, 0, ["id" if number == 0 else f"p{number}", "title"])
+    return XlsxRows(path).records()
+
+
 def json_lines(folder: Path) -> Iterator[Any]:
     path = folder / "in.jsonl"
     path.write_text('{"id":1}\n')
@@ -97,6 +108,7 @@ MADE: dict[str, list[Callable[[Path], Iterator[Any]]]] = {
     "corpus/sources/oai_pmh.py _pages": [harvest],
     "corpus/sources/parquet_rows.py blocks": [parquet],
     "corpus/sources/tables/csv_rows.py records": [table],
+    "corpus/sources/tables/xlsx_rows.py records": [workbook],
     "simulation/sim_job.py batches": [lambda _: batches(SimSetup(papers=200))],
 }
 CLOSED_BY_READERS = {"parallel.py ordered_map"}
@@ -119,8 +131,12 @@ def holds_something(function: ast.FunctionDef) -> bool:
     if any("contextmanager" in ast.unparse(each) for each in function.decorator_list):
         return False
     inside = [each for each in statements(function) if isinstance(each, ast.With | ast.Try)]
-    held = [each for each in inside if isinstance(each, ast.With) or each.finalbody]
+    held = [each for each in inside if (each.finalbody if isinstance(each, ast.Try) else _gives_back(each))]
     return any(isinstance(each, ast.Yield | ast.YieldFrom) for block in held for each in statements(block))
+
+
+def _gives_back(block: ast.With) -> bool:
+    return any(not ast.unparse(each.context_expr).startswith("suppress(") for each in block.items)
 
 
 def holders() -> Iterator[str]:
