@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers.domain.ledger import StoredAnswer
+from handlers.domain.ledger import Commit, StoredAnswer
 from handlers.domain.result import PartPointer
 from handlers.ports import Ledger
 from tests.builders import values
@@ -220,24 +220,25 @@ def check_that_counts_add_up(
     run_id = f"run-{len(ledger.run_ids())}"
     ledger.add_batches([values.batch("b1", ["p1", "p2", "p3"], run_id=run_id)])
     ledger.create_run(values.run_record(run_id, papers=3))
-    costs: dict[str, int] = {}
-    told: dict[str, list[PartPointer]] = {}
+    parts: dict[int, Commit] = {}
     for number, (paper_id, status, part, cost) in enumerate(steps):
         if cost == 4:
             ledger.reopen(run_id, statuses=["failed"], error=None)
         where = PartPointer(key="runs/r/segments/job-a.jsonl", offset=number, length=1)
         made = commit(entry(paper_id, status, cost=cost, pointer=where), part=str(part), run_id=run_id,
                       calls=[call("c", cost=cost)])  # type: ignore[arg-type]  # fmt: skip
-        ledger.commit([made])
-        if made.part_id not in costs and status == "pending":
-            told.setdefault(paper_id, []).append(where)
-        costs.setdefault(made.part_id, cost)
+        ledger.commit([parts.setdefault(part, made)])  # one that is told again is the same
     totals = ledger.totals(run_id)
     rows = list(ledger.entries(run_id))
     assert sum(totals.counts.values()) == 3
-    assert totals.calls.cost == sum(costs.values()) == ledger.budget_state(run_id).spend
+    costs = sum(each.calls.cost for each in parts.values())
+    assert totals.calls.cost == costs == ledger.budget_state(run_id).spend
     for status in ("done", "failed"):
         assert totals.counts[status] == sum(row.status == status for row in rows)
+    told: dict[str, list[PartPointer]] = {}
+    for each in sorted((each.entries[0] for each in parts.values()), key=lambda each: each.pointer.offset):
+        if each.status == "pending":
+            told.setdefault(each.paper_id, []).append(each.pointer)
     answers = ledger.answers(run_id, "b1")
     assert {name: [each.pointer for each in found] for name, found in answers.items()} == told
 
