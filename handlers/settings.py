@@ -81,8 +81,9 @@ class Settings(BaseSettings):
         "DynamoDB table of the ledger. boto3 reads the endpoint of all AWS services from AWS_ENDPOINT_URL."
     )
     queue_url: str | None = setting("SQS queue of the batches.")
-    dead_letter_url: str | None = setting("SQS queue of the batches that were received too often.")
+    dead_letter_url: str | None = setting("SQS queue of the batches that were given up.")
     max_receives: int = setting("Attempts at a batch before it is a dead letter.", default=5, ge=2, le=1000)
+    function_timeout: float | None = setting("Seconds that the process function may take; a call must fit.")
     bucket: str | None = setting("S3 bucket of corpora and results.")
     api_key_secret: str | None = setting(
         "Name or ARN of the key in Secrets Manager, read once a job and run; `api_key` goes before it."

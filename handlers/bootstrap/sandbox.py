@@ -97,7 +97,8 @@ def _cut_off(job: Job) -> None:
 
 
 def _cut_off_at_sigterm(job: Job) -> None:
-    """Lambda warns a process that it ends: cut the calls off while there is time to book them."""
+    """Cut the calls off while there is time to book them. Lambda warns a process that ends only where an
+    extension is registered; without one a job holds no money between two invocations (``Job.rest``)."""
     if threading.current_thread() is not threading.main_thread():
         return
 

@@ -9,10 +9,12 @@ its record.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from handlers.adapters.dynamodb.table import Table, bucket_key, run_key
 from handlers.adapters.dynamodb.values import Item, Key
@@ -22,6 +24,20 @@ from handlers.domain.ledger import Commit
 
 def calls_key(run_id: str, job_id: str, part_id: str) -> Key:
     return bucket_key(run_id, job_id), f"CALLS#{job_id}#{part_id}"
+
+
+def _digest(commit: Commit) -> str:
+    """Of what it says of its papers."""
+    text = "".join(entry.model_dump_json() for entry in commit.entries)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Booked(NamedTuple):
+    """``again``: what is booked already and may have been cut short then. ``totals``: sums by (run, job)."""
+
+    new: list[Commit]
+    again: list[Commit]
+    totals: dict[tuple[str, str], JobTotals]
 
 
 @dataclass(frozen=True)
@@ -65,11 +81,11 @@ class JobTotalsItems:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str], JobTotals] = {}
 
-    def book(self, commits: Sequence[Commit]) -> tuple[list[Commit], dict[tuple[str, str], JobTotals]]:
-        """Put each part's calls if absent. Returns the commits that are new, and the sums of their jobs
-        by (run, job)."""
-        fresh = self._table.map(self._put, commits)
-        new = [commit for commit, is_new in zip(commits, fresh, strict=True) if is_new]
+    def book(self, commits: Sequence[Commit]) -> Booked:
+        """Put each part's calls if absent."""
+        found = list(zip(commits, self._table.map(self._put, commits), strict=True))
+        new = [commit for commit, how in found if how == "new"]
+        again = [commit for commit, how in found if how == "again" and commit not in new]
         by_job: dict[tuple[str, str], list[CallTotals]] = {(each.run_id, each.job_id): [] for each in commits}
         for commit in new:
             by_job[commit.run_id, commit.job_id].append(commit.calls)
@@ -77,12 +93,13 @@ class JobTotalsItems:
             if len(new) < len(commits):  # who put the others may have died before he counted them
                 for job in by_job:
                     self._known.pop(job, None)
-            return new, {(run, job): self._add(run, job, parts) for (run, job), parts in by_job.items()}
+            totals = {(run, job): self._add(run, job, parts) for (run, job), parts in by_job.items()}
+        return Booked(new, again, totals)
 
-    def _put(self, commit: Commit) -> bool:
-        """False if another request, not a repeated one of this, has put the part before."""
+    def _put(self, commit: Commit) -> Literal["new", "again", "other"]:
+        """Whether it is put now (or by a repeated request), was before, or another was of its name."""
         pk, sk = calls_key(commit.run_id, commit.job_id, commit.part_id)
-        mark = secrets.token_hex(8)
+        mark, says = secrets.token_hex(8), _digest(commit)
         put = self._table.put_new(
             {
                 "pk": pk,
@@ -92,9 +109,13 @@ class JobTotalsItems:
                 "batch": commit.batch_id,
                 "at": commit.at,
                 "mark": mark,
+                "says": says,
             }
         )
-        return put or (self._table.get(pk, sk) or {}).get("mark") == mark
+        there = {} if put else self._table.get(pk, sk) or {}
+        if put or there.get("mark") == mark:
+            return "new"
+        return "again" if there.get("says") == says else "other"
 
     def _add(self, run_id: str, job_id: str, parts: Sequence[CallTotals]) -> JobTotals:
         before = self._known.get((run_id, job_id))

@@ -46,11 +46,11 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
     def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
         """Calls first, answers and papers then, counts last: a crash in between loses no money. The same
         commit once more, by this job or by one that found the part, does what was left undone."""
-        new, job_totals = self._job_totals.book(commits)
-        for (run_id, job_id), totals in job_totals.items():
+        booked = self._job_totals.book(commits)
+        for (run_id, job_id), totals in booked.totals.items():
             if totals.ended:
                 self._budgets.book_overrun(run_id, job_id)
-        parts = list({(each.run_id, each.part_id): each for each in commits}.values())
+        parts = booked.new + booked.again
         self._put_answers(parts)
         entries = [(commit, entry) for commit in parts for entry in _one_a_paper(commit)]
         outcomes = self._table.map(lambda pair: self._take(*pair), entries)
@@ -59,7 +59,7 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
         ended = (commit for commit, entry in entries if entry.status != "pending")
         for run_id, batch_id in dict.fromkeys((commit.run_id, commit.batch_id) for commit in ended):
             self.count(run_id, batch_id)
-        booked_now = {(each.run_id, each.part_id) for each in new}
+        booked_now = {(each.run_id, each.part_id) for each in booked.new}
         return {
             (commit.run_id, entry.paper_id)
             for commit, entry in accepted
