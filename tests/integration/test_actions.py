@@ -494,6 +494,25 @@ def test_a_whole_paper_goes_on_over_sessions_of_which_one_is_killed(actions: Act
     assert ran.report["spend_nano_usd"] >= bill["bill_nano_usd"]
 
 
+def test_heads_that_a_run_without_bodies_has_paid_for_are_taken_over(actions: Actions) -> None:
+    whole_papers(actions.source, 3, paragraphs=8)
+    asked: list[int] = []
+    for full_text in ("", "true", ""):
+        before = actions.server.stats()["requests"]
+        run_id = () if full_text or not asked else ("--run-id", "again")
+        assert actions.plan("--budget", "1", *run_id, jobs=1, PAPERFLEET_FULL_TEXT=full_text).code == 0
+        assert actions.begin(1).code == 0
+        while actions.outputs["more"] == "true":
+            assert actions.work(1).code == 0
+        assert actions.collect().report["counts"]["done"] == 3
+        asked.append(actions.server.stats()["requests"] - before)
+        actions.next_run()
+    heads, bodies, again = asked
+    assert (heads, again) == (3, 0)
+    assert bodies > 3
+    assert actions.server.stats()["duplicates"] == 0
+
+
 def test_a_job_at_its_limit_ends_the_paper_that_it_has_begun(actions: Actions) -> None:
     """A step ends before the paper does, and the limit lets no other begin."""
     whole_papers(actions.source, 2, paragraphs=40)
