@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import RunningServer, ServerSettings
-from tests.builders.command import PRICES, Ran, corpus, lines, paperfleet
+from tests.builders.command import PRICES, Ran, corpus, lines, paperfleet, whole_papers
 from tests.builders.warm import start
 
 PAPERS = 12
@@ -66,6 +66,36 @@ def test_two_states_become_one_that_adds_up_and_goes_on(
     output = tmp_path / "results.jsonl"
     assert paperfleet("export", "--state", tmp_path / "all", "--run-id", "r", "--output", output).code == 0
     assert {line["status"] for line in lines(output)} == {"done"}
+
+
+@pytest.mark.slow
+def test_halves_of_one_whole_paper_are_united_repaired_and_paid_no_more(tmp_path: Path) -> None:
+    settings = ServerSettings(
+        mode="canned", latency=0.4, sigma=0, price_in=Decimal("0.15"), price_out=Decimal("0.60")
+    )
+    one, two, both = (tmp_path / name for name in ("one", "two", "both"))
+    source = whole_papers(tmp_path / "papers.jsonl", 1, paragraphs=50)
+    made = paperfleet("shard", source, "--state", one, "--run-id", "r", "--model", "paperfleet-canned",
+                      "--full-text")  # fmt: skip
+    assert made.code == 0, made.err
+    shutil.copytree(one, two)
+    with start(settings) as server:
+        work = ("work", "--run-id", "r", "--base-url", server.base_url, *PRICES, "--workers", 3, "--json")
+        for state, seconds in ((one, 8), (two, 9)):
+            ran = paperfleet(*work, "--state", state, "--deadline", seconds)
+            assert ran.report["counts"]["pending"] == 1, ran.err
+        assert merged(both, one, two).code == 0
+        (both / "ledger.sqlite3").unlink()
+        assert paperfleet("repair", "--state", both).code == 0
+        assert paperfleet("resume", "--state", both, "--run-id", "r").code == 0, "a repair parks the run"
+        before = server.stats()
+        ended = paperfleet(*work, "--state", both)
+        assert ended.report["counts"]["done"] == 1, ended.err
+        after = server.stats()
+    assert 0 < after["requests"] - before["requests"] < 25, "what neither half was told"
+    assert after["duplicates"] == before["duplicates"]
+    assert ended.report["spend_nano_usd"] == after["bill_nano_usd"]
+    assert paperfleet("audit", "--state", both, "--run-id", "r").code == 0
 
 
 def test_the_states_that_are_merged_stay_as_they_were(halves: tuple[Path, Path], tmp_path: Path) -> None:
