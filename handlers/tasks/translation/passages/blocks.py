@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from handlers.tasks.translation.passages.body_lines import BodyLines
 from handlers.tasks.translation.passages.constructs import Kind, construct_at
-from handlers.tasks.translation.passages.reference_rule import is_references_heading
+from handlers.tasks.translation.passages.reference_rule import heading_within, is_references_heading
 
 _MARKS = re.compile(
     r"(?:[ \t]{0,9}+(?:>|[-*+•](?=[ \t])|\d{1,9}[.)](?=[ \t])|#{1,6}(?=[ \t])|\[\^[^\]\s]{1,40}+\]:"
@@ -69,7 +69,7 @@ class _Scanner:
 
     def __iter__(self) -> Iterator[Block]:
         lines, text = self._lines, self._text
-        number = 0
+        number, last_headed = 0, -1
         while number < len(lines.starts):
             start, end = _stripped(text, lines.starts[number], lines.ends[number])
             if start == end:
@@ -78,6 +78,11 @@ class _Scanner:
                 continue
             inside = self._formula == "$$" and text.startswith("$$", start)
             found = None if inside else self._running(number, start) or self._single(start, end)
+            headed = heading_within(text[start:end]) if found is None and number > last_headed else None
+            if headed is not None:
+                last_headed = number
+                yield from self._headed(number, start, *headed)
+                continue
             if found is None:
                 yield from self._text_line(number, start, end)
                 number += 1
@@ -86,6 +91,14 @@ class _Scanner:
             yield found
             number = self._after(number, found.end)
         yield from self._flush()
+
+    def _headed(self, number: int, start: int, left: int, right: int) -> Iterator[Block]:
+        """A bibliography's heading in the line of its first entry, which is a line of its own then."""
+        if left:
+            yield from self._text_line(number, *_stripped(self._text, start, start + left))
+        yield from self._flush()
+        yield self._paragraph(start + left, start + right, start + right)
+        self._lines.starts[number] = start + right
 
     def _after(self, number: int, end: int) -> int:
         """The line to go on with; what is left of one behind a table is a line of its own."""
@@ -148,6 +161,8 @@ class _Scanner:
         ):
             return True
         if _ITEM.match(text, start) and is_references_heading(text[opened : min(opened + 60, start)].strip()):
+            return True
+        if text[lines.ends[number] - 1] in ":：" and is_references_heading(text[start : lines.ends[number]]):
             return True
         if self._formula and "$" in text[start : lines.ends[number]]:
             return False

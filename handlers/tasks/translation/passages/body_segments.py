@@ -14,7 +14,11 @@ from dataclasses import dataclass, field
 from handlers.domain.coverage import Coverage
 from handlers.tasks.translation.masking.masking import MASKING_VERSION, Masked, mask, unmask
 from handlers.tasks.translation.passages.blocks import Block, blocks
-from handlers.tasks.translation.passages.reference_rule import is_reference, is_references_heading
+from handlers.tasks.translation.passages.reference_rule import (
+    ends_in_references_heading,
+    is_reference,
+    is_references_heading,
+)
 from handlers.tasks.translation.passages.table_cells import cell_texts, is_half
 from handlers.tasks.translation.passages.weights import pieces_of_weight
 from handlers.tasks.translation.policy import has_words
@@ -73,6 +77,8 @@ def plan_body(body: str, language: str, masking: str = MASKING_VERSION) -> BodyP
         text = body[block.inner : block.inner_end]
         if block.kind == "heading" or is_references_heading(text):
             listed = is_references_heading(text)
+        elif ends_in_references_heading(text):
+            listed = True
         mine: list[BodySegment] = []
         rule = _BY_KIND.get(block.kind, "")
         if not rule and block.kind in _TABLES:

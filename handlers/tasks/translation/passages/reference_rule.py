@@ -5,13 +5,21 @@ from __future__ import annotations
 
 import re
 
-_HEADING = re.compile(
-    r"[\d.\s\[［【（(]*(?:(?:主要|附)?(?:中文|英文)?(?:参考文献|引用文献|参考资料|文\s{0,3}献|参考书目|書目|書誌|参考資料|引用・参考文献)"
+_NAME = (
+    r"(?:(?:主要|附)?(?:中文|英文)?(?:参考文献|引用文献|参考资料|文\s{0,3}献|参考书目|書目|書誌|参考資料|引用・参考文献)"
     r"|(?:selected\s|main\s|cited\s)?(?:references?|bibliography|literature(?:\scited)?|works\scited)"
     r"|литература|список\s(?:использованной\s)?литературы|참고\s?문헌)"
+)
+_HEADING = re.compile(
+    rf"[\d.\s\[［【（(]*{_NAME}"
     r"(?:\s|[（(\[/]|references?|[)）\]］】:：.。])*",
     re.IGNORECASE,
 )
+_HEADED = re.compile(
+    rf"(?:\A|[。.!！?？]\s{{0,9}}+)({_NAME}[:：)）】\]]{{0,3}}+)\s{{0,9}}+[\[［【]\s?1\s?[\]］】]",
+    re.IGNORECASE,
+)
+_TAIL = re.compile(r"[。.!！?？；;]\s*+([^。.!！?？；;]{0,40}+)\Z")
 _ITEM = re.compile(r"\W{0,3}(?:[\[［【(（]\s{0,3}\d{1,4}|\d{1,4}\s{0,3}[.．、)）\]］】])")
 _PUBLISHED = re.compile(
     r"[\[［]\s{0,3}(?:[JMDCPSRNZGAK]|EB|DB|CP)\s{0,3}(?:/\s{0,3}OL)?\s{0,3}[\]］]"
@@ -33,6 +41,19 @@ _LONGEST = 1_500
 def is_references_heading(text: str) -> bool:
     """Whether a heading, or a line by itself, says that a bibliography begins."""
     return len(text) < 60 and _HEADING.fullmatch(text.strip("*_ \t")) is not None
+
+
+def heading_within(line: str) -> tuple[int, int] | None:
+    """Place of a bibliography's heading straight before its first entry, at the beginning of a line or behind
+    a sentence's end."""
+    found = _HEADED.search(line) if "1" in line else None
+    return found.span(1) if found else None
+
+
+def ends_in_references_heading(text: str) -> bool:
+    """Whether the last words of a paragraph are the heading of what follows."""
+    tail = _TAIL.search(text, max(0, len(text) - 60))
+    return tail is not None and is_references_heading(tail[1])
 
 
 def is_reference(text: str, *, listed: bool) -> bool:

@@ -46,6 +46,10 @@ def test_segments_are_disjoint_in_order_and_each_in_one_passage(text: str, langu
         ("# 参考文献\n\n[1] 王三. 水温[J]. 水科学, 2010.", "reference"),
         ("# 参考文献\n\n1. 玻恩. 晶格动力学理论. 北京, 1989.", "reference"),
         ("参考文献：\n[1] 王三. 水温[J]. 水科学, 2010.", "reference"),
+        ("水温降低。参考文献：\n\n[1] 王三. 水温. 2010.", "reference"),
+        ("水温降低。 参考文献: [1] 王三. 水温. 2010.", "reference"),
+        ("水温降低。\nReferences:[1] 王三. 水温. 2010.", "reference"),
+        ("水温降低\n参考文献：\n[1] 王三. 水温. 2010.", "reference"),
         ("<div align=center>", "other_language"),
     ],
 )
@@ -97,3 +101,9 @@ def test_a_long_block_is_cut_at_sentences_and_never_through_a_formula() -> None:
     assert len(pieces) > 1
     assert all(piece.endswith("。") for piece in pieces)
     assert [s.key for _, s in plan.segments] == [f"body/0/{n}" for n in range(len(pieces))]
+
+
+def test_a_heading_in_its_first_entry_s_line_is_translated_and_the_prose_before_it_too() -> None:
+    plan = plan_body("水温见参考文献[1]。降低。参考文献:[1]王三. 水温. 2010.\n[2]李四. 2011.", "zh")
+    assert [segment.masked.text for segment in plan.sent] == ["水温见参考文献⟦1⟧。降低。", "参考文献:"]
+    assert plan.kept == ("", "", "reference", "reference")
