@@ -72,6 +72,8 @@ def story(source: Path, state: Path, jobs: int, workers: int) -> None:
         common = (source, "--full-text", "--state", state, *flags, "--json")
         figures = paperfleet("pilot", *common, timeout=3600).report["figures"]
         plan = planned(source, state, *flags, *fleet)
+        file = state / "plans" / "default.json"
+        simulated = paperfleet("simulate", "--plan", file, "--json").report
         run = paperfleet("run", *common, *fleet, timeout=3600).report
     row, corpus = plan["rows"][-1], plan["corpus"]
     print(f"pilot: {figures['papers']} papers, known to cost {figures['cost_error']:.1%}, time"
@@ -82,6 +84,8 @@ def story(source: Path, state: Path, jobs: int, workers: int) -> None:
         ("completion tokens", corpus["tokens_completion"], run["tokens"]["completion"]),
         ("USD", row["cost_usd"], run["spend_usd"]),
         ("seconds", round(3600 * row["hours"], 1), run["wall_s"]),
+        ("seconds, simulated", simulated["wall_s"], run["wall_s"]),
+        ("calls, simulated", simulated["calls"], run["calls"]["sent"]),
         ("utilization", row["utilization"], round(run["worker_utilization"], 3)),
     ):
         print(f"{name:20}planned {before:>12}  came {after:>12}  {after / before:.3f}")
