@@ -22,6 +22,8 @@ from handlers.planning.sample import EVERY_PAPER, SampleBounds, Sieve, SizedPape
 from handlers.ports import WholePaperTask
 
 _QUANTILES = 40
+_ASKS_NOTHING = "nothing of it can be asked"
+"""Why a paper takes no call that is no skipped one: it ends flagged or as it is."""
 _REASONS = 20
 """Reasons for leaving a paper out that are told apart."""
 HasResults = Callable[[Sequence[Paper]], Sequence[bool]]
@@ -135,8 +137,10 @@ def measure_workload(
         for (entry, draw, paper), has_result in zip(chunk, there, strict=True):
             if has_result:
                 tally.reused += 1 / sieve.share
+            elif draw < sieve.share and (sized := _sized(entry, draw, paper, task)) is not None:
+                sieve.add(sized)
             elif draw < sieve.share:
-                sieve.add(_sized(entry, draw, paper, task))
+                tally.skip(_ASKS_NOTHING, 1 / sieve.share)
     return _sums(tally, sieve), sieve.kept
 
 
@@ -166,8 +170,11 @@ def _to_send(
                 yield entry, draw, paper
 
 
-def _sized(entry: IndexEntry, draw: float, paper: Paper, task: WholePaperTask) -> SizedPaper:
+def _sized(entry: IndexEntry, draw: float, paper: Paper, task: WholePaperTask) -> SizedPaper | None:
+    """None where nothing is asked: of a body without end, of one whose every word is kept."""
     requests = list(task.requests(paper))
+    if not requests:
+        return None
     guesses = [request.expected_tokens for request in requests]
     passages: dict[str, float] = {}
     if task.is_whole(paper):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.corpus.index import IndexEntry
+from handlers.domain.call import ChatRequest
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.paper import Paper
 from handlers.domain.plan import PilotFigures
@@ -260,6 +261,22 @@ def test_whole_papers_are_sized_by_their_passages_and_one_without_a_body_is_one(
     assert work.scaled(30).passages == 10 * work.passages
     assert work.size < work.prompt
     assert len(work.passage_sizes) == 41
+
+
+class AsksNothing(TranslateTask):
+    """As of a paper that makes too many passages."""
+
+    def requests(self, paper: Paper) -> Iterator[ChatRequest]:  # noqa: ARG002 - the task's
+        return iter(())
+
+
+def test_a_paper_of_which_nothing_is_asked_takes_no_call() -> None:
+    entries, text = corpus(3)
+    work, kept = measure_workload(
+        entries, lambda offset, length: text[offset : offset + length], AsksNothing(SPEC),
+        skips=costs_nothing(SPEC),
+    )  # fmt: skip
+    assert (work.sent, kept, work.skipped) == (0, [], {"nothing of it can be asked": 3})
 
 
 def test_bodies_are_sized_within_bounds_of_papers_and_bytes() -> None:
