@@ -266,7 +266,7 @@ def test_whole_papers_are_sized_by_their_passages_and_one_without_a_body_is_one(
 class AsksNothing(TranslateTask):
     """As of a paper that makes too many passages."""
 
-    def requests(self, paper: Paper) -> Iterator[ChatRequest]:  # noqa: ARG002 - the task's
+    def requests(self, paper: Paper) -> Iterator[ChatRequest]:
         return iter(())
 
 
