@@ -284,7 +284,9 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
         place, reason = wrong_value(error, Settings)
         name = place.partition(".")[0] or "settings"
         flag, variable = "--" + name.replace("_", "-"), PREFIX + name.upper()
-        places = variable if name in SECRETS else f"flag {flag}, {variable} or paperfleet.toml"
+        has_flag = name in Settings.model_fields and Settings.model_fields[name].json_schema_extra
+        places = f"{f'flag {flag}, ' if has_flag else ''}{variable} or paperfleet.toml"
+        places = variable if name in SECRETS else places
         raise UsageError(f"{name}: {reason} ({places})") from error
     except ValueError as error:
         raise UsageError(f"paperfleet.toml or the environment: {error}") from error

@@ -22,7 +22,7 @@ class Demand:
     papers: int
     """All of the run, those without a call too."""
     to_do: int
-    """Of them those without a result yet."""
+    """Of them those that a call gives a result: neither skipped nor there already."""
     sent: int
     units: int
     """What workers take one at a time: papers to send, or the passages of whole ones."""
@@ -90,7 +90,7 @@ def demand_of(workload: Workload, assumptions: Assumptions, price: Price | None)
     sigma = assumptions.latency_sigma
     return Demand(
         papers=workload.papers,
-        to_do=max(workload.sent, workload.papers - workload.counts.done),
+        to_do=max(workload.sent, workload.papers - workload.reused - sum(workload.skipped.values())),
         sent=workload.sent,
         units=round(workload.units),
         calls=workload.requests * (1 + assumptions.repair_share + assumptions.retry_share),

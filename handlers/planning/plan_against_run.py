@@ -57,9 +57,9 @@ def _figures(plan: PlanFile, report: RunReport) -> Iterator[ForecastFigure]:
     up = cost / spend if spend else 1.0
     hours = report.wall_s / 3600 * report.whole_over_so_far
     spread = (row.cost_high_usd - row.cost_low_usd) / 2 / row.cost_usd if row.cost_usd else 0.0
-    to_do = max(0, corpus.papers - corpus.done)
+    to_do = max(0, corpus.papers - corpus.done - sum(corpus.skipped.values()))
     slow, quick = (to_do / each if each else None for each in (row.hours_high, row.hours_low))
-    made = max(0, report.finished - report.reused) / max(1, report.finished)
+    made = max(0, report.finished - report.reused - report.counts["skipped"]) / max(1, report.finished)
     yield _figure("hours", row.hours, row.hours_low, row.hours_high, hours)
     yield _figure("papers_per_hour", row.papers_per_hour, slow, quick, report.papers_per_hour * made)
     yield _figure("cost_usd", row.cost_usd, row.cost_low_usd, row.cost_high_usd, cost)

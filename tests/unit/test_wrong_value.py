@@ -52,6 +52,8 @@ WRONG: dict[str, tuple[object, ...]] = {
     "skip_no_derivatives": ("x",),
     "max_failed": ("half", "120%", 2),
     "ends_at": ("noon",),
+    "function_timeout": ("long",),
+    "max_receives": ("x", 1),
 }
 FREE = {
     *("state", "stack", "shard_function", "table", "queue_url", "dead_letter_url", "bucket"),
@@ -73,7 +75,9 @@ def test_a_wrong_value_is_told_by_flag_and_value_and_what_is_allowed(name: str, 
         load_settings(**{name: value})
     said = str(error.value)
     assert repr(str(value)) in said, "the value"
-    assert f"--{name.replace('_', '-')}" in said, "the flag"
+    is_flag = Settings.model_fields[name].json_schema_extra is not None
+    assert (f"flag --{name.replace('_', '-')}, " in said) == is_flag, "the flag"
+    assert f"PAPERFLEET_{name.upper()}" in said
     assert re.search(r"give |must begin with|is no JSON object", said), "what is allowed"
     assert not re.search(r"Input should|String should|pattern|parse|decimal|Decimal|valid ", said)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from typer import BadParameter
@@ -24,6 +25,8 @@ _TAKES: dict[Any, str | None] = {
     Number: "<number>",
     WholeNumber: "<number>",
     str: "<text>",
+    list[str]: "<text>",
+    list[Path]: "<path>",
 }
 """Type of a flag → what the help says that it takes."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.domain.writing_systems import CJK
+from handlers.reporting.review.highlighting import to_marked_html
 from handlers.reporting.review.selection import ReviewPaper
 
 _ROWS = 1_000
@@ -52,6 +53,12 @@ def shard_of(word: str) -> str:
     return f"{digest % _SHARDS:02x}"
 
 
+def _drawn(titles: tuple[str, str]) -> Iterator[list[str]]:
+    """The titles as safe HTML if one has a formula, which a list draws as the pages do."""
+    if any("$" in title or "\\" in title for title in titles):
+        yield [to_marked_html(title) for title in titles]
+
+
 class SearchIndex:
     """Takes the papers in their order and writes the files below ``folder``, which must exist."""
 
@@ -65,10 +72,9 @@ class SearchIndex:
     def add(self, page: int, number: int, paper: ReviewPaper) -> None:
         """``number`` counts the papers from 1."""
         checks = [f"{check.name} {check.verdict}" for check in paper.checks]
-        self._rows.append(
-            [page, number, paper.id, paper.title[:300], paper.source_title[:300],
-             paper.status, paper.language, paper.subject, round(paper.cost_usd, 9), checks]
-        )  # fmt: skip
+        titles = paper.title[:300], paper.source_title[:300]
+        row = [page, number, paper.id, *titles, paper.status, paper.language, paper.subject]
+        self._rows.append([*row, round(paper.cost_usd, 9), checks, *_drawn(titles)])
         self._words.add(number, words(" ".join(paper.searched)))
         if len(self._rows) == _ROWS:
             self._write_rows()

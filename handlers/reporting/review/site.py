@@ -18,6 +18,7 @@ from handlers.extras import load
 from handlers.reporting.page.html import environment, page_style
 from handlers.reporting.review.body_rows import BLOCKS_PER_PAGE, body_pages
 from handlers.reporting.review.front import Front, chosen_pages
+from handlers.reporting.review.highlighting import to_marked_html
 from handlers.reporting.review.links import MARKER, body_name, marker, page_name
 from handlers.reporting.review.search_index import SearchIndex
 from handlers.reporting.review.selection import ReviewPaper, Selection
@@ -165,6 +166,7 @@ class _Writer:
             row_files=self._index.row_files,
             word_files=" ".join(self._index.word_files),
             choices=front.choices,
+            drawn=to_marked_html,
             flagged=front.flagged,
             newest=front.newest(),
             left_out=self._selection.left_out,

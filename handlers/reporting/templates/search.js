@@ -9,7 +9,7 @@
     "\\u3005-\\u3007\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uac00-\\ud7af\\uf900-\\ufaff\\u{20000}-\\u{3ffff}";
   const RUN = new RegExp(`[${CJK}]+|(?:(?![${CJK}])[\\p{L}\\p{N}])+`, "gu");
   const IS_CJK = new RegExp(`^[${CJK}]`, "u");
-  const [PAGE, NUMBER, ID, TITLE, SOURCE, STATUS, LANGUAGE, FIELD, COST, CHECKS] = Array(10).keys();
+  const [PAGE, NUMBER, ID, TITLE, SOURCE, STATUS, LANGUAGE, FIELD, COST, CHECKS, DRAWN] = Array(11).keys();
 
   const form = document.getElementById("search");
   if (!form) {
@@ -159,6 +159,11 @@
     link.dir = source.dir = "auto";
     source.className = "source";
     source.textContent = row[TITLE] && row[SOURCE] !== row[TITLE] ? row[SOURCE] : "";
+    if (row[DRAWN]) {
+      // Written by the site itself: texts escaped, formulas of known elements alone.
+      if (link.textContent !== row[ID]) link.innerHTML = row[DRAWN][row[TITLE] ? 0 : 1];
+      if (source.textContent) source.innerHTML = row[DRAWN][1];
+    }
     const cost = row[COST] ? `$${row[COST].toFixed(6)}` : "";
     const facts = [row[ID], row[STATUS], row[LANGUAGE], row[FIELD], cost, row[CHECKS].join(", ")];
     note.textContent = facts.filter(Boolean).join(" · ");

@@ -70,3 +70,17 @@ def test_no_paper_s_text_can_end_the_script(tmp_path: Path) -> None:
     index.close()
     assert papers_of(tmp_path, "alert") == [1]
     assert not any("<" in path.read_text(encoding="ascii") for path in tmp_path.iterdir())
+
+
+def test_titles_with_formulas_are_drawn_in_lists_and_nothing_of_them_is_markup(tmp_path: Path) -> None:
+    index = SearchIndex(tmp_path)
+    index.add(1, 1, review_paper("p1", title="A <b>bold</b> $x^{2}$", source_title="甲 $x^{2}$"))
+    index.add(1, 2, review_paper("p2", title="plain <b>", source_title="乙"))
+    index.close()
+    script = (tmp_path / "0000.js").read_text(encoding="ascii")
+    first, second = json.loads(script[script.index("[") : script.rindex("]") + 1])
+    assert (first[3], len(second)) == ("A <b>bold</b> $x^{2}$", 10), "what is searched stays text"
+    drawn, source = first[10]
+    assert drawn.startswith("A &lt;b&gt;bold&lt;/b&gt; <")
+    assert "<msup>" in drawn
+    assert "<msup>" in source
