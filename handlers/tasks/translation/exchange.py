@@ -169,9 +169,8 @@ class Exchange:
         reading = refused
         for part in _halves_of({key: text for key, text in sources.items() if key in refused.bad}):
             answered = self._anew(part)
-            deeper = depth + 1 if len(part) > 1 else max(depth + 1, _DEEPEST_AFRESH - 1)
-            if answered.bad and deeper < _DEEPEST_AFRESH:
-                answered = self._afresh(part, answered, deeper)
+            if answered.bad and depth + 1 < _DEEPEST_AFRESH:
+                answered = self._afresh(part, answered, depth + 1)
             reading = taken(reading, answered)
         return self.judge(sources, reading.fields) if not reading.bad else reading
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,12 +71,13 @@ class PassageOfBody:
         )
 
     def _fits(self, key: str, answer: str) -> bool:
-        """Whether a text may be put in its source's place, refused or not: it brings nothing along."""
+        """Whether a text may be put in its source's place, refused or not: it brings nothing along, and each
+        formula and citation stands in it."""
         source = self._masked[key]
         if any(look(source, answer) for look in BODY_LOOKS.values()):
             return False
-        strays = _strays(answer) > _strays(source)
-        return not strays and not Counter(PLACEHOLDER.findall(answer)) - Counter(PLACEHOLDER.findall(source))
+        same = sorted(PLACEHOLDER.findall(answer)) == sorted(PLACEHOLDER.findall(source))
+        return same and _strays(answer) <= _strays(source)
 
     def _inexact(self, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         for segment in self.passage.segments:
