@@ -283,10 +283,9 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
     except ValidationError as error:
         place, reason = wrong_value(error, Settings)
         name = place.partition(".")[0] or "settings"
-        flag, variable = "--" + name.replace("_", "-"), PREFIX + name.upper()
-        has_flag = name in Settings.model_fields and Settings.model_fields[name].json_schema_extra
-        places = f"{f'flag {flag}, ' if has_flag else ''}{variable} or paperfleet.toml"
-        places = variable if name in SECRETS else places
+        field, variable = Settings.model_fields.get(name), PREFIX + name.upper()
+        flag = f"flag --{name.replace('_', '-')}, " if field and field.json_schema_extra else ""
+        places = variable if name in SECRETS else f"{flag}{variable} or paperfleet.toml"
         raise UsageError(f"{name}: {reason} ({places})") from error
     except ValueError as error:
         raise UsageError(f"paperfleet.toml or the environment: {error}") from error
