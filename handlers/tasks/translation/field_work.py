@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from handlers.domain.call import ChatRequest
@@ -37,6 +37,10 @@ class FieldWork:
         """The first ones; one without texts where there is none."""
         for texts in groups(self.fields.texts) if self.fields.parts else ({},):
             yield self.prompter.request(texts)
+
+    def asking(self, requests: Iterable[ChatRequest]) -> FieldWork:
+        """The same, with these as its first requests."""
+        return FieldWork(self.key, self.fields, self.prompter, tuple(requests))
 
     def run(self, ask: Ask) -> PassageResult:
         """Terms never flag a paper: those that are refused are left out of its frame."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.paper import Paper
@@ -70,8 +69,8 @@ class TranslateTask:
         if kept is not None and kept[0] is paper:
             return kept[1]
         work = self._head(paper)
-        named = replace(work, prompter=self._prompter(work.fields.language, self._as_asked))
-        work = replace(work, asked=tuple(named.requests()))
+        named = FieldWork(work.key, work.fields, self._prompter(work.fields.language, self._as_asked))
+        work = work.asking(named.requests())
         if not (self._spec.full_text and paper.body):
             with self._lock:
                 while len(self._masked) >= _KEPT:
@@ -112,7 +111,7 @@ class TranslateTask:
         with self._lock:
             kept = self._masked.pop(id(paper), None)
         work = kept[1] if kept is not None and kept[0] is paper else self._head(paper)
-        return self._unpassaged(paper, work, replace(work, asked=self._as_sent(work.asked)).run(ask))
+        return self._unpassaged(paper, work, work.asking(self._as_sent(work.asked)).run(ask))
 
     def _unpassaged(self, paper: Paper, work: FieldWork, said: PassageResult) -> TaskResult:
         texts = {key: said.texts.get(key, "") for key in work.fields.parts}
