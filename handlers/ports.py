@@ -147,6 +147,9 @@ class Ledger(EndpointNotes, OpenRuns, Protocol):
 
     def control(self, run_id: str) -> Control: ...
 
+    def heard_control(self, run_id: str, listener: str) -> Control:
+        """The same, as a job hears it: it may be some seconds old, and half a minute where a writer died."""
+
     # batches
     def add_batches(self, messages: Iterable[BatchMessage]) -> int:
         """Put each if absent; returns how many were new."""

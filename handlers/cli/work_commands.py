@@ -73,6 +73,7 @@ def work(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
         wiring.task_of(spec)
         wiring.tariff(settings, spec.model)
         wiring.endpoint(settings)
+        wiring.api_key(settings)  # no message is to go back for what this machine lacks
         reap_dead_jobs(adapters, settings.run_id)
     with Progress(Console(stderr=True, highlight=False)) as progress:
         failure = Fleet(settings, progress).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,6 +31,8 @@ from handlers.ports import Ask, Backend, ChatModel, Task, WholePaperTask
 
 logger = logging.getLogger(__name__)
 
+_ASKED_EVERY = 30.0
+"""Seconds between two looks at a run's control item itself."""
 _AWAY = 10.0
 """Seconds without a successful write after which the ledger is away."""
 _LOOK_UP = 0.25
@@ -98,6 +101,7 @@ class RunContext:
         self.whole = cast("WholePaperTask", self.task) if whole else None
         """The task, where it works on some papers by their passages."""
         self.control = Control("active", "", 0.0)
+        self._asked_at = -math.inf
         self.budget = BudgetLease(self.job.backend.ledger, self.run_id, self.job.id)
 
     @property
@@ -201,7 +205,21 @@ class RunContext:
         self.room.hear(max((job.room for job in jobs), default=0))
 
     def refresh(self) -> None:
-        before, self.control = self.control, self.job.backend.ledger.control(self.run_id)
+        """Ask the control item itself: on what it says messages may be dropped."""
+        self._asked_at = self.job.backend.clock.monotonic()
+        self._turn_to(self.job.backend.ledger.control(self.run_id))
+
+    def listen(self) -> None:
+        """Hear what people and other jobs decided; now and then ask."""
+        if self.job.backend.clock.monotonic() - self._asked_at >= _ASKED_EVERY:
+            self.refresh()
+            return
+        heard = self.job.backend.ledger.heard_control(self.run_id, self.job.id)
+        if heard.at >= self.control.at:  # what is older was overtaken by what this job knows
+            self._turn_to(heard)
+
+    def _turn_to(self, control: Control) -> None:
+        before, self.control = self.control, control
         if before.state != "active" and self.control.state == "active":
             self.on_resumed()
 

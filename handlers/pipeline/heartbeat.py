@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 _EXTEND_EVERY = 30.0
 BEAT = 1.0
 """Seconds between two looks of each thread; a report waits for the job's ``report_every``, too."""
+_BILLED_BEAT = 1.9
+"""Seconds between two looks at what jobs hear of their runs."""
 _REMEMBERED = 30.0
 """Seconds that what other jobs said holds while nobody tells it anew."""
 _GATHERING = 10.0
@@ -65,7 +67,7 @@ class Heartbeat:
         self._each_time = each_time
         self._fleet = fleet
         self._began = clock.monotonic()
-        self._reported_at = self._looked_at = -math.inf
+        self._reported_at = self._looked_at = self._heard_at = -math.inf
         self._fleet_view = FleetView()
         self._seen: dict[str, tuple[float, Sequence[JobStats]]] = {}
         """Of each run: when its jobs were looked at last, and what they said."""
@@ -103,9 +105,13 @@ class Heartbeat:
                 logger.warning("heartbeat missed", exc_info=True)
 
     def listen(self) -> None:
-        """About once a second: read what people and other jobs decided about the runs."""
-        for context in self._contexts():
-            context.refresh()
+        """About once a second, half as often where a look is billed: hear what people and other jobs decided
+        about the runs."""
+        now = self._clock.monotonic()
+        if not self._report_every or now - self._heard_at >= _BILLED_BEAT:
+            self._heard_at = now
+            for context in self._contexts():
+                context.listen()
         self._each_time()
 
     def keep(self) -> None:

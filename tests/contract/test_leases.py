@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.domain.run import Control
-from handlers.errors import UnknownRunError
+from handlers.errors import PaperfleetError, UnknownRunError
 from handlers.ports import Ledger
 from tests.builders import values
+from tests.builders.fakes import FakeClock
+from tests.builders.local_aws import LocalAws, name_of
 from tests.builders.values import RUN
 
 
@@ -123,3 +128,33 @@ def test_of_many_racing_for_a_lease_one_gets_it(ledger: Ledger, open_ledger: Cal
             )
         )
     assert sorted(epoch for epoch in won if epoch is not None) == [1]
+
+
+def test_what_jobs_hear_is_what_was_decided(ledger: Ledger, open_ledger: Callable[[], Ledger]) -> None:
+    listeners = [f"job-{number}" for number in range(20)]
+    for control in (Control("parked", "no credit", 5.0), Control("active", "", 6.0)):
+        ledger.set_control(RUN, control)
+        other = open_ledger()
+        assert {other.heard_control(RUN, each) for each in listeners} == {control}
+    ledger.park(RUN, Control("parked", "again", 7.0))
+    assert ledger.heard_control(RUN, "job-a").state == "parked"
+    ledger.park(RUN, Control("parked", "too late", 8.0))
+    assert {ledger.heard_control(RUN, each).reason for each in listeners} == {"again"}
+
+
+@pytest.mark.parametrize("copies", [0, 15])
+def test_a_writer_that_dies_among_the_copies_is_heard_once_somebody_asks(
+    aws: LocalAws, tmp_path: Path, copies: int
+) -> None:
+    table, client, writes = aws.table(name_of(tmp_path)), aws.client("dynamodb"), itertools.count()
+    ledger = DynamoDbLedger(client, table, FakeClock())
+    ledger.create_run(values.run_record())
+    aws.wire.refuses = lambda operation: operation == "UpdateItem" and next(writes) > copies
+    with pytest.raises(PaperfleetError):
+        ledger.set_control(RUN, Control("paused", "by hand", 5.0))
+    aws.wire.refuses = lambda _operation: False
+    for listener in [f"job-{number}" for number in range(20)]:
+        job = DynamoDbLedger(client, table, FakeClock())
+        job.heard_control(RUN, listener)
+        assert job.control(RUN).state == "paused"
+        assert job.heard_control(RUN, listener).state == "paused", "whoever asks mends what he listens to"

@@ -5,6 +5,7 @@
 ``OPEN | RUN#<run>``                  which of them somebody is to look at
 ``RUN#<run> | META``                  what is fixed for the run
 ``RUN#<run> | CONTROL, BUDGET``       its state; its money
+``CONTROL#<run>#<n> | CONTROL``       copies of its state, for the jobs to listen to
 ``RUN#<run> | TALLY#<job>``           a job's calls' sums; once it is closed, its record
 ``LIVE#<run> | JOB#<job>``            heartbeat and stats of a job that is not closed (expires)
 ``RUN#<run>#<bucket> | BATCH#<id>``   lease and counts; ``MESSAGE#<id>`` the claim check
@@ -43,6 +44,7 @@ class DynamoDbLedger(RunItems, PaperItems, JobItems, EndpointItems):
         self._job_totals = JobTotalsItems(self._table)
         self._budgets = Budgets(self._table, self._job_totals)
         self._glossaries = GlossaryItems(self._table)
+        self._heard: dict[str, tuple[int, int]] = {}
         self._papers_of: dict[tuple[str, str], list[Key]] = {}
 
     def away_for(self) -> float:

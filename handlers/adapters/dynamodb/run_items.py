@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.control_items import ControlItems
 from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
 from handlers.adapters.dynamodb.open_run_items import OpenRunItems
@@ -21,7 +22,7 @@ def _age(item: Item) -> tuple[float, str]:
     return float(item["created_at"]), str(item["run_id"])
 
 
-class RunItems(OpenRunItems):
+class RunItems(ControlItems, OpenRunItems):
     _table: Table
     _job_totals: JobTotalsItems
     _budgets: Budgets
@@ -31,7 +32,7 @@ class RunItems(OpenRunItems):
         pk, terms = run_key(record.run_id), record.spec.glossary
         spec = record.spec.model_copy(update={"glossary": {}})
         self._budgets.create(record.run_id, record.budget)
-        self._table.put_new({"pk": pk, "sk": "CONTROL", "state": "active", "reason": "", "at": 0.0})
+        self.create_control(record.run_id)
         meta = {
             "pk": pk,
             "sk": "META",
@@ -77,29 +78,12 @@ class RunItems(OpenRunItems):
         return [item["run_id"] for item in items]
 
     def set_control(self, run_id: str, control: Control) -> None:
-        self._table.update(
-            run_key(run_id),
-            "CONTROL",
-            values={"state": control.state, "reason": control.reason, "at": control.at},
-            condition="attribute_exists(pk)",
-        )
+        self.change_control(run_id, control, condition="attribute_exists(pk)")
         if control.state == "active":
             self.arm(run_id)
 
     def park(self, run_id: str, control: Control) -> None:
-        self._table.update(
-            run_key(run_id),
-            "CONTROL",
-            values={"state": control.state, "reason": control.reason, "at": control.at},
-            condition="#state = :active",
-            arguments={"active": "active"},
-        )
-
-    def control(self, run_id: str) -> Control:
-        item = self._table.get(run_key(run_id), "CONTROL")
-        if item is None:
-            raise UnknownRunError(f"no run {run_id!r} in table {self._table.name!r}")
-        return Control(item["state"], item["reason"], float(item["at"]))
+        self.change_control(run_id, control, condition="#state = :active")
 
     def totals(self, run_id: str) -> RunTotals:
         record = self.run(run_id)

@@ -56,8 +56,9 @@ class Table:
         self._clock = clock
         self._pool: ThreadPoolExecutor | None = None
 
-    def get(self, pk: str, sk: str) -> Item | None:
-        answer = self._call("get_item", Key=key_of((pk, sk)), ConsistentRead=True, TableName=self.name)
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        key = key_of((pk, sk))
+        answer = self._call("get_item", Key=key, ConsistentRead=consistent, TableName=self.name)
         return plain(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:

@@ -222,3 +222,23 @@ def backend(ledger: Ledger, queue: BatchQueue, clock: Clock) -> Backend:
 
 def _set(ledger: SqliteLedger, state: ControlState) -> None:
     ledger.set_control(RUN, Control(state, "by hand", 1.0))
+
+
+def test_what_a_job_heard_of_before_does_not_undo_what_it_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy may be older than the job's own word; the item itself has the last one."""
+    bench = Bench(tmp_path, GOOD)
+    context, clock = bench.context, bench.clock
+    context.refresh()
+    monkeypatch.setattr(bench.ledger, "heard_control", lambda *_: Control("active", "", 0.0))
+    clock.advance(1)
+    context.park("no credit")
+    context.listen()
+    assert context.control.state == "parked"
+    bench.ledger.set_control(RUN, Control("active", "", 1.0))
+    clock.advance(30)
+    resumed: list[bool] = []
+    context.on_resumed = lambda: resumed.append(True)
+    context.listen()
+    assert (context.control.state, resumed) == ("active", [True])
