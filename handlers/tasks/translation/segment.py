@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ LONGEST = 6_000
 """Characters of one segment, masked; only bodies and freak abstracts are longer than this and cut."""
 
 _END = rare_pattern(r"\n\s*+|[。！？；]+|[.!?;]+\s++|[,，、]\s*+|\s++")
+_INSIDE = re.compile(r".?[0-9A-Za-z][0-9A-Za-z].?|[0-9][.,][0-9].?|.?[0-9][.,][0-9]", re.DOTALL)
+"""Two characters before a place and two after it, within a word or a number."""
 _RANK = {"\n": 5, "。": 4, "！": 4, "？": 4, ".": 3, "!": 3, "?": 3, "；": 2, ";": 2}
 
 
@@ -71,19 +74,30 @@ def _field(name: str, text: str, masking: str) -> Iterator[Segment]:
         yield Segment(f"{name}/{index}", unmask(piece, masked.spans))
 
 
-def cut(text: str, longest: int) -> list[str]:
+def cut(text: str, longest: int, *, whole_words: bool = False) -> list[str]:
     """Pieces of at most ``longest`` characters, cut at the best place in the second half of each.
 
-    The pieces one after the other are the text. No placeholder is cut through.
+    The pieces one after the other are the text. No placeholder is cut through, and with ``whole_words`` no
+    number and no word in Latin letters, unless it alone fills half a piece.
     """
     pieces: list[str] = []
     start = 0
     while len(text) - start > longest:
         end = _best_end(text, start + longest // 2, start + longest)
+        if whole_words:
+            end = _before_word(text, start + longest // 2, end)
         pieces.append(text[start:end])
         start = end
     pieces.append(text[start:])
     return pieces
+
+
+def _before_word(text: str, low: int, end: int) -> int:
+    """Where the word or number begins that a cut at ``end`` would go through: after ``low``, else ``end``."""
+    at = end
+    while at > low and _INSIDE.fullmatch(text, at - 2, at + 2):
+        at -= 1
+    return at if at > low else end
 
 
 def halves(text: str) -> tuple[str, str] | None:

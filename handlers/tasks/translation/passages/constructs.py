@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from handlers.tasks.translation.masking.dollars import is_formula
+from handlers.tasks.translation.masking.dollars import PROSE_RUN, is_formula
 from handlers.tasks.translation.passages.body_lines import BodyLines
 
 _MOST_LINES = {"mathematics": 60, "environment": 200, "code": 400, "html_table": 20_000}
@@ -30,6 +30,10 @@ _TABLE = re.compile(
 _CLOSING = re.compile(r"(?:[ \t]*+</(?:html|body|div|center|figure|p)\s{0,9}>)*+", re.IGNORECASE)
 _CELL_RULE = r"[ \t]*+:?+-++:?+[ \t]*+"
 _TABLE_RULE = re.compile(rf"[ \t]*+\|?{_CELL_RULE}(?:\|{_CELL_RULE})*+\|?[ \t]*+")
+
+_BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
+_HEADING = re.compile(r"\s*+#{1,6}[ \t]")
+_SIGN = re.compile(r"[\\&=$^_]")
 
 Kind = Literal[
     "heading", "mathematics", "environment", "code", "image", "html_table", "pipe_table", "list_item",
@@ -55,7 +59,18 @@ def construct_at(lines: BodyLines, number: int, start: int) -> End | None:
         end = _pipe_table(lines, number)
     if end is not None and lines.line_of(end[1] - 1) - number > _MOST_LINES.get(end[0], len(lines.ends)):
         return None
+    if end is not None and end[0] in ("mathematics", "environment") and _swallows(text[start : end[1]]):
+        return None
     return end
+
+
+def _swallows(formula: str) -> bool:
+    """Whether a heading or a paragraph of prose stands between blank lines of what would be a formula: its
+    end is another one's."""
+    return any(
+        _HEADING.match(stanza) or (PROSE_RUN.search(stanza) and not _SIGN.search(stanza))
+        for stanza in _BLANK_LINE.split(formula)[1:]
+    )
 
 
 def _between(lines: BodyLines, number: int, start: int, opener: str, closer: str) -> End | None:

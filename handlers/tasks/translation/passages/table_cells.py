@@ -15,13 +15,17 @@ _TAGS = re.compile(
 )
 _OPENED = re.compile(r"<(tr|td|th)(?=[\s/>])", re.IGNORECASE)
 _CLOSED = re.compile(r"</(tr|td|th)\s{0,9}>", re.IGNORECASE)
+_STANZA = re.compile(
+    r"(?:\r?\n[ \t]*+(?=\r?\n)|\r?\n(?=[ \t]*+#{1,6}[ \t]))\s*+(?:#{1,6}[ \t]++)?|\A\s*+#{1,6}[ \t]++"
+)
+"""Between paragraphs of one cell, with a heading's mark: for a reader of Markdown blank lines end HTML."""
 _BAR = re.compile(r"\\.|\|", re.DOTALL)
 
 
 def cell_texts(text: str, block: Block) -> Iterator[Span]:
     """Places of what stands in a table's cells, white space left out, empty cells too. A cell of HTML ends at
     the next tag of a table, so that one that is never closed is read, and ``1<V≤2`` is text."""
-    parts = _html(text, block) if block.kind == "html_table" else _pipes(text, block)
+    parts = _stanzas(text, _html(text, block)) if block.kind == "html_table" else _pipes(text, block)
     for start, end in parts:
         cell = text[start:end]
         if cell and not cell.isspace():
@@ -53,6 +57,18 @@ def _html(text: str, block: Block) -> Iterator[Span]:
         yield at, tag.start()
         at = tag.end()
     yield at, block.end
+
+
+def _stanzas(text: str, cells: Iterator[Span]) -> Iterator[Span]:
+    for at, end in cells:
+        if "\n" in (cell := text[at:end]):
+            start = at
+            for gap in _STANZA.finditer(cell):
+                yield start, at + gap.start()
+                start = at + gap.end()
+            yield start, end
+        else:
+            yield at, end
 
 
 def _pipes(text: str, block: Block) -> Iterator[Span]:

@@ -34,7 +34,7 @@ def pieces_of_weight(masked: str) -> list[str]:
     parts = max(-(-weight(masked) // PASSAGE_WEIGHT), -(-placeholders(masked) // MOST_PLACEHOLDERS))
     if parts <= 1:
         return [masked]
-    pieces = cut(masked, max(40, -(-len(masked) // parts)))
+    pieces = cut(masked, max(40, -(-len(masked) // parts)), whole_words=True)
     if len(pieces) == 1:
         return pieces
     return [small for piece in pieces for small in pieces_of_weight(piece)]

@@ -11,13 +11,31 @@ _BREAK = re.compile(r"[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]+")
 _BLANK_LINE = re.compile(r"(?:\r\n?|[\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029])[ \t\u3000]{0,200}"
                          r"(?:\r\n?|[\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029])")  # fmt: skip
 _LEADING = re.compile(r"\s*+(?:#|>|```|~~~|\$\$|\\\[|!\[|<)")
+_LIST_MARK = re.compile(
+    r"\s*+(?:[-*+•](?=\s)|\[[^\[\]\n]{1,200}\]:|(?:(?:-\s*+){2,}+|=++\s*+|(?:[*_]\s*+){3,}+)\Z)"
+)
+"""Of a list, a footnote or a link's definition; signs alone draw a rule or end a heading."""
 _TAG = re.compile(
     r"</?[^\W\d_][\w:.-]{0,60}(?:\s{0,20}/?>|[\s/]{1,20}[\w:.-]{1,60}\s{0,20}=)|<[!?]|"
     r"</?(?:table|thead|tbody|tfoot|tr|td|th|caption|col|colgroup)\b",
     re.IGNORECASE,
 )
+_OPENED, _OPENS = re.compile(r"<[^\W\d_]|</"), re.compile(r"<\s{0,3}[^\W\d_]|</")
+"""Where a tag begins in HTML, closed or not; in a source white space may stand after the sign."""
 _IMAGE = re.compile(r"!\[|\]\(")
-_NARROW = str.maketrans("＜＞｜！［］（）＃＼", "<>|![]()#\\")
+_LINK = re.compile(r"://|www\.", re.IGNORECASE)
+_BAR = re.compile(r"\|")
+_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\ufff9-\ufffb]")
+"""Control characters, and what turns round the order in which the rest is read."""
+_COUNTED = (
+    (("<",), _TAG, _TAG, "markup"),
+    (("](", "!["), _IMAGE, _IMAGE, "markup"),
+    (("<",), _OPENED, _OPENS, "a sign < (write it in words, or a space after it)"),
+    (("://", "www.", "WWW."), _LINK, _LINK, "a link"),
+    (("|",), _BAR, _BAR, "a bar"),
+)
+"""Signs without one of which there is none, what it is in an answer and in a source, and how it is called."""
+_NARROW = str.maketrans("＜＞｜！［］（）＃＼：／．", "<>|![]()#\\:/.")
 
 
 def added_structure(source: str, answer: str) -> str:
@@ -25,14 +43,17 @@ def added_structure(source: str, answer: str) -> str:
     if _BLANK_LINE.search(answer):
         return "stands an empty line: write the translation in one line"
     narrow = source.translate(_NARROW)
-    leading = _LEADING.match(answer)
+    leading = _LEADING.match(answer) or (
+        _LIST_MARK.match(answer) if narrow.lstrip()[:1].isalnum() and not _LIST_MARK.match(narrow) else None
+    )
     if leading and not narrow.startswith(leading[0].lstrip()):
-        return f"the text begins with {leading[0].strip()}, a mark that the source text has not"
-    for sign, pattern in (("<", _TAG), ("](", _IMAGE), ("![", _IMAGE)):
-        if sign in answer and len(found := pattern.findall(answer)) > len(pattern.findall(narrow)):
-            return f"stands markup that the source text has not: {found[-1][:60]}"
-    if answer.count("|") > narrow.count("|"):
-        return "stands a bar | that the source text has not: it would begin another cell"
+        return f"the text begins with {leading[0].strip()[:60]}, a mark that the source text has not"
+    for signs, here, there, name in _COUNTED:
+        found = here.findall(answer) if any(map(answer.__contains__, signs)) else []
+        if found and len(found) > len(there.findall(narrow)):
+            return f"stands {name} that the source text has not: {found[-1][:60]}"
+    if not answer.isprintable() and len(found := _UNSEEN.findall(answer)) > len(_UNSEEN.findall(source)):
+        return f"stands a control character that the source text has not: {found[-1]!a}"
     if _odd(answer) and not _odd(narrow):
         return "the text ends in a backslash that the source text has not"
     return ""

@@ -79,6 +79,27 @@ def test_cells_with_words_are_segments_and_equal_ones_are_sent_once() -> None:
     assert plan.notes == {"half_table": 1}
 
 
+def test_paragraphs_and_headings_of_one_cell_are_texts_of_their_own() -> None:
+    text = "<table><tr><td># 甲\n\n## 乙\r\n丙\n \t\n丁</td><td>\n#1 戊</td></tr></table>"
+    found = [text[segment.start : segment.end] for _, segment in plan_body(text, "zh").segments]
+    assert found == ["甲", "乙\r\n丙", "丁", "#1 戊"]
+
+
+@pytest.mark.parametrize("within", ["水温变化", "# 结果", "表1 水温\n\n又一段", "x = y\n\n水温"])
+@pytest.mark.parametrize(
+    ("opened", "closed"), [("$$", "$$"), ("\\[", "\\]"), ("\\begin{align}", "\\end{align}")]
+)
+def test_a_formula_without_an_end_does_not_keep_the_prose_up_to_the_next(
+    opened: str, closed: str, within: str
+) -> None:
+    text = f"{opened}\nx\n\n{within}\n\n{opened if opened == '$$' else 'z'}\ny\n{closed}\n"
+    plan = plan_body(text, "zh")
+    han = [letter for letter in text if letter >= "\u4e00"]
+    assert [each for s in plan.sent for each in text[s.start : s.end] if each >= "\u4e00"] == han
+    whole = f"{opened}\nx &= \\text{{水温}}\n\n\\text{{若}} y\n{closed}"
+    assert plan_body(whole, "zh").kept == ("mathematics",)
+
+
 def test_a_stray_dollar_costs_its_own_segment_alone() -> None:
     plan = plan_body("取 x$ 的固定值。\n\n其中 $x$ 为位移，$y$ 为时间。", "zh")
     assert [s.masked.spans for _, s in plan.segments] == [("$",), ("$x$", "$y$")]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,13 @@ def test_a_sample_is_a_few_passages_in_reading_order() -> None:
     found = list(passages(plan_body(text * 5, language).sent))
     assert [passage.key for passage in found] == [f"body/{n}" for n in range(len(found))]
     assert len(found) > 2
+
+
+@pytest.mark.parametrize("unit", ["水温1.5", "水温12,345", "水,12,345.67,abc", "水温v2x ", "⟦1⟧水12"])
+def test_a_long_text_is_cut_through_no_number_and_no_word(unit: str) -> None:
+    pieces = pieces_of_weight(unit * 1_001)
+    assert "".join(pieces) == unit * 1_001
+    assert len(pieces) > 1
+    for left, right in pairwise(pieces):
+        assert not (left[-1:] + right[:1]).isalnum() or not (left[-1:] + right[:1]).isascii()
+        assert not re.fullmatch(r"[0-9][.,][0-9].?|.[0-9][.,][0-9]", left[-2:] + right[:2])

@@ -25,6 +25,9 @@ SMUGGLED = (
     *("<b>a</b>", "a<br/>", "a<img src=x onerror=alert(1)>", "a<svg/onload=alert(1)>", "a<!-- b", "a<?php"),
     *("a<script>b", "a<my-tag>", "a <a\nhref=x", "<x:y z=1>"),
     *("a ![b](c)", "[a](http://b.c)", "[a](javascript:b)", "a | b", "|", "a\\", "a\\\\\\ "),
+    *("- a", " * a", "• a", "[^1]: a", "[a]: b", "---", "===", "* * *", "- - -", "_ _ _"),
+    *("a <div", "a<b", "a</td", "a <b c> d", "<http://a.b>", "a http://b.c", "a www.b.c", "ftp://a"),
+    *("a\x00b", "a\x07", "\x1b[m", "\u202ea", "a\x9fb"),
 )
 HONEST = (
     *(("样品#1", "sample #1"), ("#1机组", "#1 unit"), ("＃1机组", "#1 unit"), ("＞0.5者", "> 0.5")),
@@ -34,7 +37,12 @@ HONEST = (
     *(
         ("⟦1⟧为", "⟦1⟧ is"),
         ("甲", "1. A"),
-        ("甲", "- A"),
+        ("－甲", "- A"),
+        ("· 甲", "• A"),
+        ("甲", "A - B [a]: C"),
+        ("a < b", "a <b"),
+        ("http：／／a.b", "http://a.b"),
+        ("甲\x00", "A\x00"),
         ("<温度>", "<temperature>"),
         ("x<sub>2</sub>", "x<sub>2</sub>"),
     ),
