@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+import paperfleet as started_by
 from handlers.cli.main import _MODULES, app_of, outline
 from handlers.model_server import ServerSettings
 from tests.builders.command import PRICES, corpus, paperfleet
@@ -116,3 +118,36 @@ def test_a_run_imports_its_session_beside_a_large_ingest(tmp_path: Path, papers:
     told = ran.stderr.splitlines()
     assert told[0] == "False"
     assert ("alongside False" in told) == beside
+
+
+def test_a_projects_own_modules_are_not_taken_for_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``-m`` puts the working directory first; the folder that Paperfleet itself lies in stays."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), "elsewhere"])
+    started_by._forget_working_directory()
+    assert sys.path == ["elsewhere"]
+    started_by._forget_working_directory()
+    assert sys.path == ["elsewhere"]
+    home = Path(started_by.__file__).parent
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(sys, "path", [str(home)])
+    started_by._forget_working_directory()
+    assert sys.path == [str(home)]
+
+
+@pytest.mark.slow
+def test_where_nothing_is_left_to_pilot_it_says_so_and_all_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAPERFLEET_API_KEY", "k")
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"id": "a", "title": "Soil", "abstract": "A text in English.", "language": "en"}\n')
+    line = ["pilot", str(source), "--state", str(tmp_path / "s"), "--model", "m"]
+    line += ["--base-url", "http://127.0.0.1:1/v1", "--price-in", "1", "--price-out", "1"]
+    ran = CliRunner().invoke(app_of("pilot"), line)
+    assert ran.exit_code == 0, ran.output
+    assert "1 paper: 0 to send, 1 skipped (1 already in en): nothing is left to pilot" in ran.output
+    told = CliRunner().invoke(app_of("pilot"), [*line, "--json"]).stdout
+    assert '"figures":null' in told
