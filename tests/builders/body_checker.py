@@ -27,6 +27,8 @@ _PUBLISHED = re.compile(r"[\[［]\s*(?:[JMDCNPSRBZGKA]|EB|DB|OL|CP)\s*(?:/\s*\w+
 _NUMBERED = re.compile(r"\s*(?:[\[［【]?\s*\d{1,4}\s*[\]］】]|\d{1,4}(?:[.．、)]|\s))")
 _PAGES = re.compile(r"\d\s?[)）]\s?[:：.]\s?\d|[:：,，.]\s?[A-Z]?\d+\s?[-–—－~～+]\s?\d+")
 _YEAR_ALONE = re.compile(r"(?:19|20)\d\d(?!\s?[年~～至到-])")
+_FIRST_ENTRY = re.compile(r"[\[［【]\s?1\s?[\]］】]\s?[^\s\d]")
+_NO_PROSE = re.compile(f"{_DISPLAY.pattern}|{_INLINE.pattern}|{_IMAGE.pattern}|`[^`]*`|{_TAG.pattern}")
 _FIGURES = re.compile(r"[\d.,%±+-]+")
 
 
@@ -82,9 +84,24 @@ def untranslated(source: str, result: str, kept: Sequence[str] = ()) -> list[str
     those of texts that are ``kept``."""
     known = {line.strip() for line in source.splitlines() if _may_stay(line)}
     known |= {line.strip() for text in kept for line in text.splitlines()}
-    mathematics = re.compile(f"{_DISPLAY.pattern}|{_INLINE.pattern}|{_IMAGE.pattern}|`[^`]*`|{_TAG.pattern}")
-    lines = [line.strip() for line in result.splitlines()]
-    return [line for line in lines if line not in known and _HAN.search(mathematics.sub("", line))]
+    return [
+        line
+        for line in map(str.strip, result.splitlines())
+        if line not in known and _is_chinese(line) and not _ends_in_entries(line, source)
+    ]
+
+
+def _is_chinese(line: str) -> bool:
+    """Whether there is Han in its prose."""
+    return bool(_HAN.search(_NO_PROSE.sub("", line)))
+
+
+def _ends_in_entries(line: str, source: str) -> bool:
+    """Whether all that is Chinese in it is a bibliography that follows in the same line, as the source's."""
+    first = _FIRST_ENTRY.search(line)
+    if first is None or _is_chinese(line[: first.start()]):
+        return False
+    return line[first.start() :] in source and bool(_PUBLISHED.search(line, first.start()))
 
 
 def _may_stay(line: str) -> bool:

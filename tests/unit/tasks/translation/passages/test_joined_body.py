@@ -76,6 +76,9 @@ def test_the_checker_sees_what_was_left_in_chinese_and_lets_a_bibliography_stand
     half = text.replace("引言", "Introduction")
     assert untranslated(text, half) == ["2015年夏季的水温。"]
     assert untranslated(text, half.replace("2015年夏季的水温。", "$T_{水}$ of 2015.")) == []
+    run_on = "结论。参考文献:[1]王三. 水温[J]. 水科学, 2010."
+    assert untranslated(run_on, run_on.replace("结论。参考文献", "It ends. References")) == []
+    assert untranslated(run_on, run_on.replace("参考文献", "References")) != []
     assert untranslated(text, half.replace("水温[J]", "气温[J]")) == [
         "2015年夏季的水温。",
         "[1] 王三. 气温[J]. 水科学, 2010, 21(3): 300-306.",
