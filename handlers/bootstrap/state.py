@@ -72,7 +72,8 @@ def connect(settings: Settings, run_id: str | None = None) -> State:
         return _connect_aws(settings, clock)
     root = settings.state
     ledger = SqliteLedger(root / LEDGER)
-    queue = SqliteQueue(root / QUEUE, run_id or settings.run_id, clock)
+    name, most = run_id or settings.run_id, settings.max_receives
+    queue = SqliteQueue(root / QUEUE, name, clock, max_receives=most)
     store = FileStore(root)
     closing = ExitStack()
     for adapter in (store, queue, ledger):

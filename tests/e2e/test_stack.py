@@ -17,7 +17,7 @@ from tests.e2e.stack import NAME, Stack, deploy, deploy_beside, ministack
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 MODEL = "paperfleet-canned"
-FUNCTION_SECONDS = 25
+FUNCTION_SECONDS, CALL_SECONDS = 25, 9
 RECEIVES = 3
 LATENCY = 0.1
 BATCH = 100
@@ -37,7 +37,8 @@ def deployed(built: Path, server: RunningServer, tmp_path_factory: pytest.TempPa
     with ministack(tmp_path_factory.mktemp("cloud")) as cloud:
         yield deploy(
             cloud, built, BaseUrl=server.base_url, Model=MODEL, PriceIn="0.15", PriceOut="0.60", Workers=8,
-            BatchPapers=BATCH, FunctionTimeout=FUNCTION_SECONDS, MaxReceives=RECEIVES, Budget="1",
+            BatchPapers=BATCH, FunctionTimeout=FUNCTION_SECONDS, CallTimeout=CALL_SECONDS,
+            MaxReceives=RECEIVES, Budget="1",
         )  # fmt: skip
 
 
@@ -244,7 +245,7 @@ def test_alarms_and_dashboard_are_about_the_deployed_stack(deployed: Stack) -> N
         ("ApproximateAgeOfOldestMessage", names["QueueName"]),
         ("Throttles", names["ProcessFunctionName"]),
         *(("Errors", names[f"{each}FunctionName"]) for each in ("Shard", "Process", "Report")),
-        *((metric, NAME) for metric in ("Throttles", "BudgetUsed", "FlaggedShare")),
+        *((metric, NAME) for metric in ("Throttles", "Refused", "BudgetUsed", "FlaggedShare")),
     }
     (entry,) = watch.list_dashboards()["DashboardEntries"]
     board = json.loads(watch.get_dashboard(DashboardName=entry["DashboardName"])["DashboardBody"])
