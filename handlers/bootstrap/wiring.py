@@ -41,7 +41,7 @@ from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Clock, EndpointNotes, Ledger, Task, WholePaperTask
 from handlers.settings import Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION, MASKINGS
-from handlers.tasks.translation.passages.body_segments import BODY_VERSION
+from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 

@@ -16,7 +16,7 @@ from handlers.errors import UsageError
 from handlers.llm.providers import thinking_off
 from handlers.settings import Settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
-from handlers.tasks.translation.passages.body_segments import BODY_VERSION
+from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 
 _NO_LANGUAGE = re.compile("(?:und|mul|mis|zxx|x|i|q[a-t][a-z])(?![a-z0-9])")

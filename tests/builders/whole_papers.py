@@ -19,7 +19,7 @@ from handlers.model_server.gloss import Glossator
 from handlers.model_server.server_settings import Fault
 from handlers.ports import Ask, PassageWork, WholePaperTask
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
-from handlers.tasks.translation.passages.body_segments import BODY_VERSION
+from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.bodies import samples

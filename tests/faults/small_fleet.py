@@ -36,7 +36,7 @@ from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend, BatchQueue, Ledger, ObjectStore, Task
 from handlers.runs.submit import RunRequest, queue_entry, submit_run
-from handlers.tasks.translation.passages.body_segments import BODY_VERSION
+from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.command import chinese_paper
 from tests.builders.fakes import FakeClock

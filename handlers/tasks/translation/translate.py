@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.paper import Paper
@@ -21,9 +22,9 @@ from handlers.tasks.translation.masked_fields import masked_fields
 from handlers.tasks.translation.prompt import Prompter, capped
 from handlers.tasks.translation.scripts import has_letters
 from handlers.tasks.translation.segment import join, segments
-from handlers.tasks.translation.whole.cut_paper import CutPaper
-from handlers.tasks.translation.whole.frame import frame_of
-from handlers.tasks.translation.whole.paper_result import paper_result
+
+if TYPE_CHECKING:  # and where they are used: a run of abstracts needs nothing of whole papers
+    from handlers.tasks.translation.whole.cut_paper import CutPaper
 
 _KEPT = 256
 """Papers that are masked for their fingerprints and wait for a worker; beyond them they are masked again."""
@@ -147,6 +148,8 @@ class TranslateTask:
         return {work.key: work for work in works if work.fields.parts}
 
     def frame(self, paper: Paper, results: Mapping[str, PassageResult]) -> dict[str, str]:
+        from handlers.tasks.translation.whole.frame import frame_of
+
         works = self._first(paper)
         return frame_of({key: work.fields for key, work in works.items()}, results, self._spec.glossary)
 
@@ -160,6 +163,8 @@ class TranslateTask:
         results: Mapping[str, PassageResult],
         frame: Mapping[str, str],  # noqa: ARG002 - the port's: passages were asked and judged with it
     ) -> TaskResult:
+        from handlers.tasks.translation.whole.paper_result import paper_result
+
         result = paper_result(self._whole_of(paper), tuple(self._head(paper).fields.parts), results)
         with self._lock:
             self._whole.pop(id(paper), None)
@@ -182,6 +187,8 @@ class TranslateTask:
     def _whole_of(self, paper: Paper) -> CutPaper:
         """Reckoned once while the paper is worked on, and forgotten with it: without a lock, as it may die
         wherever one is held."""
+        from handlers.tasks.translation.whole.cut_paper import CutPaper
+
         key = id(paper)
         with self._lock:
             kept = self._whole.get(key)

@@ -20,7 +20,7 @@ from handlers.domain.result import Part, PartLine, PartPointer
 from handlers.settings import Settings
 from handlers.state_paths import LEDGER, index_key
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
-from handlers.tasks.translation.passages.body_segments import BODY_VERSION
+from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from tests.builders.plans import session_plan
 from tests.builders.values import RUN, batch, commit, entry, part_line, passage_line, run_record, session

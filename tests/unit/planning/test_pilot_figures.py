@@ -23,7 +23,7 @@ from handlers.planning.pilot_figures import PilotPaper, PilotWork, pilot_figures
 from handlers.planning.sample import SampleBounds, Sieve, stratified
 from handlers.planning.workload import Workload, measure_workload
 from handlers.runs.submit import costs_nothing, why_nothing
-from handlers.tasks.translation.passages.body_segments import BODY_VERSION
+from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.pilots import CORPUS, call, pilot_paper, piloted, sized, workload
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 from handlers.corpus.sources.reader import MAX_LINE_BYTES, BadLine, Record
 from handlers.corpus.sources.source_notes import SourceNotes, named
@@ -28,10 +27,10 @@ _STREAMED = "xl/worksheets/"
 _MOST_EMPTY = 100_000
 """Rows without a cell, one after the other, behind which nothing is looked for."""
 _UNREADABLE = (
-    *(OSError, zipfile.BadZipFile, zipfile.LargeZipFile, ParseError, EOFError, ArithmeticError),
+    *(OSError, zipfile.BadZipFile, zipfile.LargeZipFile, SyntaxError, EOFError, ArithmeticError),
     *(ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError, AssertionError),
 )
-"""What the library says of bytes that are no workbook, or half of one."""
+"""What the library says of bytes that are no workbook, or half of one; broken XML is a ``SyntaxError``."""
 
 
 class XlsxRows:

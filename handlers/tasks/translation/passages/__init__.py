@@ -1,0 +1,2 @@
+BODY_VERSION = "1"
+"""Of the scanner, the rules and the passages: other ones make other requests."""

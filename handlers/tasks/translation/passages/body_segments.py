@@ -23,9 +23,6 @@ from handlers.tasks.translation.passages.table_cells import cell_texts, is_half
 from handlers.tasks.translation.passages.weights import pieces_of_weight
 from handlers.tasks.translation.policy import has_words
 
-BODY_VERSION = "1"
-"""Of the scanner, the rules and the passages: other ones make other requests."""
-
 _BY_KIND = {"mathematics": "mathematics", "environment": "mathematics", "image": "image", "code": "code"}
 _TABLES = ("html_table", "pipe_table")
 _DOLLAR = re.compile(r"\\.|\$", re.DOTALL)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from handlers.domain.value import sha256_of
 from handlers.tasks.translation.masking.masking import unmask
-from handlers.tasks.translation.passages.body_segments import BODY_VERSION, plan_body
+from handlers.tasks.translation.passages import BODY_VERSION
+from handlers.tasks.translation.passages.body_segments import plan_body
 from handlers.tasks.translation.passages.passages import passages
 from handlers.tasks.translation.passages.weights import (
     MOST_PASSAGES,

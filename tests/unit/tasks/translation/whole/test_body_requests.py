@@ -12,7 +12,7 @@ import pytest
 
 from handlers.domain.paper import Paper
 from handlers.domain.value import sha256_of
-from handlers.tasks.translation.passages.body_segments import BODY_VERSION
+from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.prompt import system_prompt
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.whole_papers import first_requests, request_digests, sample_papers, whole_spec
