@@ -44,6 +44,8 @@ class TaskResult(Frozen):
     """Where each block of the source ends in ``fields["body"]``."""
     blamed: tuple[str, ...] = ()
     """Keys of the passages that a check of the whole paper refuses, though their own checks passed them."""
+    gate: str = ""
+    """Version of what judged a whole paper."""
 
 
 class PassageResult(Frozen):

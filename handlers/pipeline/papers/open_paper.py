@@ -173,7 +173,9 @@ class OpenPaper:
             return line.model_copy(update={"coverage": result.coverage})
         line = self._line(result.status, error=result.error, reason=refused or None)
         said = {"fields": result.fields, "checks": result.checks}
-        return line.model_copy(update=said | {"coverage": result.coverage, "ends": result.ends})
+        return line.model_copy(
+            update=said | {"coverage": result.coverage, "ends": result.ends, "gate": result.gate}
+        )
 
     def _line(self, status: PaperStatus, *, error: str | None, reason: str | None) -> PartLine:
         calls = PaperCalls(self._context)

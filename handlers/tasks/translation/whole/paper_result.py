@@ -12,7 +12,7 @@ from handlers.tasks.translation.field_work import HEAD
 from handlers.tasks.translation.passages.joined_body import JoinedBody, join_body
 from handlers.tasks.translation.passages.weights import MOST_PASSAGES
 from handlers.tasks.translation.segment import join
-from handlers.tasks.translation.stored_verdict import collected
+from handlers.tasks.translation.stored_verdict import GATE_VERSION, collected
 from handlers.tasks.translation.whole.cut_paper import CutPaper
 from handlers.tasks.translation.whole.joined_check import changed_blocks
 from handlers.tasks.translation.whole.structure import STRUCTURE
@@ -44,13 +44,14 @@ def paper_result(whole: CutPaper, head: Collection[str], results: Results) -> Ta
         coverage=_coverage(whole, results),
         ends=joined.ends,
         blamed=_blamed(whole, changed),
+        gate=GATE_VERSION,
     )
 
 
 def _too_long() -> TaskResult:
     detail = f"The body makes more than {MOST_PASSAGES} passages: nothing of the paper is asked."
     check = Check(name=TOO_LONG, verdict="fail", detail=detail)
-    return TaskResult(status="flagged", fields={}, checks=(check,), error=TOO_LONG)
+    return TaskResult(status="flagged", fields={}, checks=(check,), error=TOO_LONG, gate=GATE_VERSION)
 
 
 def _has_head(results: Results) -> bool:

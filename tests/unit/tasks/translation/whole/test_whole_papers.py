@@ -12,6 +12,7 @@ from handlers.domain.call_errors import TransientError
 from handlers.domain.paper import Paper
 from handlers.domain.result import PassageResult
 from handlers.tasks.translation.passages.weights import MOST_PASSAGES, MOST_SEGMENTS
+from handlers.tasks.translation.stored_verdict import GATE_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.bodies import glossed
 from tests.builders.body_checker import complaints
@@ -66,6 +67,7 @@ def test_a_paper_is_done_when_every_passage_is_and_its_structure_is_the_source_s
     body = run.result.fields["body"]
     assert list(run.results) == ["head", "body/0"]
     assert (run.result.status, run.result.error, run.result.blamed) == ("done", None, ())
+    assert run.result.gate == GATE_VERSION
     assert run.frame == {"水温": "wordss", "郁闭度": "wordsss"}
     assert complaints(BODY, body) == [] and "水温" not in body.split("[1] 王三")[0]
     assert run.result.coverage is not None
