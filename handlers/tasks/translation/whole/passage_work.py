@@ -17,10 +17,16 @@ from handlers.tasks.translation.passages.body_segments import BodySegment
 from handlers.tasks.translation.passages.passages import Passage
 from handlers.tasks.translation.prompt import Prompter
 from handlers.tasks.translation.stored_verdict import NO_TEXT, StoredVerdict
-from handlers.tasks.translation.whole.structure import STRUCTURE, added_structure, one_line
+from handlers.tasks.translation.whole.structure import (
+    LENGTH,
+    STRUCTURE,
+    added_structure,
+    lost_words,
+    one_line,
+)
 from handlers.tasks.translation.whole.term_check import term_check
 
-BODY_LOOKS: Mapping[str, Look] = MappingProxyType({**LOOKS, STRUCTURE: added_structure})
+BODY_LOOKS: Mapping[str, Look] = MappingProxyType({**LOOKS, STRUCTURE: added_structure, LENGTH: lost_words})
 _FORMULAS = "$\\"
 
 

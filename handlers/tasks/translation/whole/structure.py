@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import re
 
+from handlers.tasks.translation.masking.masking import PLACEHOLDER
+
 STRUCTURE = "structure"
+LENGTH = "length"
+"""The gate's check of the same name looks at texts that are long enough to be measured."""
 
 _BREAK = re.compile(r"[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]+")
 _BLANK_LINE = re.compile(r"(?:\r\n?|[\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029])[ \t\u3000]{0,200}"
@@ -57,6 +61,15 @@ def added_structure(source: str, answer: str) -> str:
     if _odd(answer) and not _odd(narrow):
         return "the text ends in a backslash that the source text has not"
     return ""
+
+
+def lost_words(source: str, answer: str) -> str:
+    """A sentence if nothing is left of a source's words but signs and placeholders, as of a cell that is
+    answered by a dash; "" if there is some, or the source is one letter, which a sign can stand for."""
+    if any(map(str.isalnum, PLACEHOLDER.sub("", answer))):
+        return ""
+    letters = sum(map(str.isalpha, source))
+    return "the text has no word of its own" if letters > 1 else ""
 
 
 def one_line(answer: str) -> str:

@@ -15,6 +15,10 @@ ENTRIES = (
     "李一．模型研究［D］．某市：某某大学，2012．",
     "[6] 某某网. 年度报告[EB/OL]. (2017-05-27)[2017-12-15]. http://example.org",
     "[7] 김철수. 하천 수온 연구[J]. 한국환경학회지, 2011, 3(2): 1-8.",
+    "Müller, H. (2010). Die Temperatur der Flüsse. Zeitschrift für Hydrologie, 12(3), 45–60.",
+    "Иванов И. И. Температура воды // Журнал. 2010. Т. 12. № 3. С. 45-60.",
+    "Dupont, J.-P. La température des rivières. Revue, 2010, vol. 12, p. 45–60.",
+    "김철수, 강의 수온, 수문학회지, 12(3), 45-60, 2010.",
 )
 PROSE = (
     "[1] 本文的数据由2019年的野外观测得到，由青石河管理站提供资助。",
@@ -57,6 +61,14 @@ def test_elsewhere_an_entry_takes_all_three_signs() -> None:
             "参考文献 References",
             "**参考文献**",
         ),
+        *("参 考 文 献：", "七、参考文献", "VII. References", "參考文獻", "参考文献一覧", "注释与参考文献"),
+        *("Literaturverzeichnis", "Literatur", "Références bibliographiques", "Bibliografía", "Referências"),
+        *(
+            "Riferimenti bibliografici",
+            "Список использованных источников",
+            "Библиография",
+            "References and Notes",
+        ),
         *("参考文献（References）:", "主要参考文献", "参考資料", "Литература", "참고문헌", "文 献"),
     ],
 )
@@ -66,7 +78,17 @@ def test_headings_of_bibliographies(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["2 文献探讨", "1.1 新天文参考框架", "文献检索结果", "Reference frames", "参考文献的选取", "", "结论"],
+    [
+        "2 文献探讨",
+        "1.1 新天文参考框架",
+        "文献检索结果",
+        "Reference frames",
+        "参考文献的选取",
+        "",
+        "结论",
+        "Quellen",
+        "Literature review",
+    ],
 )
 def test_headings_of_other_sections(text: str) -> None:
     assert not is_references_heading(text)

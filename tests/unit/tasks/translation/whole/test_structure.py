@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.tasks.translation.whole.structure import added_structure, one_line
+from handlers.tasks.translation.whole.structure import added_structure, lost_words, one_line
 from tests.builders.growth import assert_linear, repeated
 
 SMUGGLED = (
@@ -58,6 +58,13 @@ def test_added_structure_is_refused(answer: str) -> None:
 @pytest.mark.parametrize(("source", "answer"), HONEST)
 def test_what_the_source_has_may_stand_and_so_may_prose(source: str, answer: str) -> None:
     assert not added_structure(source, answer)
+
+
+@pytest.mark.parametrize("answer", ["-", "—", "", "⟦1⟧", "⟦1⟧, ⟦2⟧.", "…"])
+def test_signs_and_placeholders_alone_translate_no_word(answer: str) -> None:
+    assert lost_words("水温⟦1⟧", answer)
+    assert not lost_words("无⟦1⟧", answer)
+    assert not lost_words("水温⟦1⟧", f"T{answer}")
 
 
 def test_a_translation_is_put_back_in_one_line() -> None:
