@@ -81,7 +81,7 @@ class BatchQueue(Protocol):
         what counts (see ``Ledger.lease``). ``body`` is the message's, for queues that keep no reasons."""
 
     def bury(self, message: QueueMessage, reason: str) -> None:
-        """Put a delivered message among the dead letters, with the reason."""
+        """Put a delivered message among the dead letters, with the reason; "" keeps the last one given."""
 
     def delete(self, receipt: str) -> None: ...
 

@@ -125,6 +125,13 @@ def test_a_message_is_buried_with_its_reason_and_starts_anew_when_it_is_redriven
     assert (again.body, again.receives) == ("one", 1)
 
 
+def test_a_message_that_is_buried_without_a_word_keeps_the_last_reason(queue: BatchQueue) -> None:
+    queue.send([("a", "one")])
+    queue.release(receive(queue).receipt, delay=0, reason="the corpus is gone")
+    queue.bury(receive(queue), "")
+    assert [letter.reason for letter in queue.dead_letters()] == ["the corpus is gone"]
+
+
 @pytest.mark.parametrize("open_queue", ["sqs"], indirect=True)
 def test_a_return_sends_nothing(queue: BatchQueue, aws: LocalAws) -> None:
     """A platform that counts what a function sends to its own queue stops it at sixteen."""

@@ -74,7 +74,12 @@ class Bench:
 
 @pytest.mark.parametrize(
     "response",
-    [_answer(400, "ProvisionedThroughputExceededException"), _answer(503, "SlowDown"), _answer(500)],
+    [
+        _answer(400, "ProvisionedThroughputExceededException"),
+        _answer(503, "SlowDown"),
+        _answer(500),
+        _answer(409, "ConditionalRequestConflict"),
+    ],
 )
 def test_a_refusal_that_may_pass_is_waited_out_with_growing_jitter(response: Any) -> None:
     bench = Bench()

@@ -144,7 +144,8 @@ class SqsQueue:
     def bury(self, message: QueueMessage, reason: str) -> None:
         """The reason is kept, the body sent, and then the message deleted: a crash doubles it and loses
         none."""
-        self._keep_reason(message.body, reason)
+        if reason:
+            self._keep_reason(message.body, reason)
         self._call(
             "send_message",
             QueueUrl=self._dead_letters_at(),

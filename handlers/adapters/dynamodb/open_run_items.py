@@ -25,8 +25,8 @@ class OpenRunItems:
 
     def open_runs(self) -> list[OpenRun]:
         if self._table.get(OPEN, _ALL) is None:
-            for item in self._table.query("RUNS", "RUN#"):
-                self.arm(item["run_id"], created_at=float(item["created_at"]))
+            runs = list(self._table.query("RUNS", "RUN#"))
+            self._table.map(lambda run: self.arm(run["run_id"], created_at=float(run["created_at"])), runs)
             self._table.put_new({"pk": OPEN, "sk": _ALL})
         items = sorted(self._table.query(OPEN, "RUN#"), key=_age, reverse=True)
         return [OpenRun(item["run_id"], item["mark"], float(item["looked_at"])) for item in items]

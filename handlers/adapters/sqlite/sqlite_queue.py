@@ -107,8 +107,9 @@ class SqliteQueue:
     def bury(self, message: QueueMessage, reason: str) -> None:
         with self._db.write() as db:
             db.execute(
-                "UPDATE message SET dead = 1, receipt = NULL, reason = ? WHERE receipt = ?",
-                (reason, message.receipt),
+                "UPDATE message SET dead = 1, receipt = NULL,"
+                " reason = CASE WHEN ? = '' THEN reason ELSE ? END WHERE receipt = ?",
+                (reason, reason, message.receipt),
             )
 
     def delete(self, receipt: str) -> None:
