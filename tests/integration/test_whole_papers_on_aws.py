@@ -46,7 +46,7 @@ def aws() -> Iterator[LocalAws]:
 
 @pytest.fixture
 def stack(aws: LocalAws, tmp_path: Path) -> Stack:
-    return aws.stack(name_of(tmp_path), max_receives=2)
+    return aws.stack(name_of(tmp_path), max_receives=9)
 
 
 @pytest.fixture
@@ -102,15 +102,15 @@ def test_a_paper_larger_than_an_invocation_is_paid_once(
     source = whole_papers(tmp_path / "papers.jsonl", 1, paragraphs=120)
     ran = command(aws, stack, tmp_path, "shard", source, "--full-text", "--model", "paperfleet-canned")
     assert ran.code == 0, ran.err
-    report = {"state": "running"}
-    while report["state"] == "running":
-        assert function.invocations < 9
-        time.sleep(1.1)  # a message that goes back is a new one, after a second
+    for _ in range(20):
+        time.sleep(1.1)  # a message that goes back is hidden for a second
         function.invoke()
         report = command(aws, stack, tmp_path, "report", "--json").report
+        if report["state"] == "finished":
+            break
     bill = server.stats()
     assert (report["state"], report["counts"]["done"]) == ("finished", 1), report
-    assert function.invocations >= 3
+    assert 3 <= function.invocations < 9
     assert bill["duplicates"] == 0, "no passage is asked twice"
     assert report["spend_nano_usd"] == bill["bill_nano_usd"]
     assert report["calls"]["sent"] == bill["requests"]
