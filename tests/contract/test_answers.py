@@ -117,3 +117,15 @@ def test_a_giant_s_answers_are_read_page_by_page(ledger: Ledger) -> None:
     ledger.commit(parts)
     found = ledger.answers(RUN, "b1")["p1"]
     assert [each.pointer.offset for each in found] == [100 * n for n in range(1_100)]
+
+
+def test_parts_that_are_booked_once_more_cost_nothing_more(ledger: Ledger) -> None:
+    """A batch's next holder books all of the last one's, for it may have died in the middle of any."""
+    parts = [
+        commit(answer("p1", number), part=f"b1/1-job-a-{number}", calls=[call(str(number))])
+        for number in (1, 2, 3)
+    ]
+    for each in (*parts, *parts, parts[0]):
+        ledger.commit([each])
+    row = ledger.paper_rows(RUN, ["p1"])["p1"]
+    assert (row.cost, ledger.totals(RUN).calls.sent) == (30, 3)

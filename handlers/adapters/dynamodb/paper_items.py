@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +17,9 @@ from handlers.adapters.dynamodb.values import Item
 from handlers.domain.ledger import Commit, LedgerEntry, PaperRow, Reusable
 from handlers.domain.paper import PaperStatus
 from handlers.domain.result import PartPointer
+
+_PART = re.compile(r"(?P<holder>.*/\d+-.+-)(?P<number>\d{1,9})", re.DOTALL)
+"""``<batch>/<epoch>-<job>-<n>``."""
 
 
 class PaperItems(BatchItems, AnswerItems, OpenRunItems):
@@ -53,24 +57,27 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
         parts = booked.new + booked.again
         self._put_answers(parts)
         entries = [(commit, entry) for commit in parts for entry in _one_a_paper(commit)]
-        outcomes = self._table.map(lambda pair: self._take(*pair), entries)
+        booked_now = {(each.run_id, each.part_id) for each in booked.new}
+        outcomes = self._table.map(
+            lambda pair: self._take(*pair, again=(pair[0].run_id, pair[0].part_id) not in booked_now), entries
+        )
         accepted = [pair for pair, was_taken in zip(entries, outcomes, strict=True) if was_taken]
         self._put_fingerprints(accepted)
         ended = (commit for commit, entry in entries if entry.status != "pending")
         for run_id, batch_id in dict.fromkeys((commit.run_id, commit.batch_id) for commit in ended):
             self.count(run_id, batch_id)
-        booked_now = {(each.run_id, each.part_id) for each in booked.new}
         return {
             (commit.run_id, entry.paper_id)
             for commit, entry in accepted
             if (commit.run_id, commit.part_id) in booked_now
         }
 
-    def _take(self, commit: Commit, entry: LedgerEntry) -> bool:
+    def _take(self, commit: Commit, entry: LedgerEntry, *, again: bool) -> bool:
         """The paper's outcome. A pending one's generation stays that in which it was opened: its answers
-        count from there."""
+        count from there. ``again``: the part's calls are booked, and perhaps the paper has it already: it has
+        if its last part is this one or, as a holder books its parts one after the other, a later one."""
         pk, sk = paper_key(commit.run_id, entry.paper_id)
-        part = f"{commit.job_id}#{commit.part_id}"
+        holder, part = _in_order(commit)
         values = {
             "id": entry.paper_id,
             "batch": commit.batch_id,
@@ -91,14 +98,16 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
             return True
         if entry.status == "pending":
             del values["generation"]
+        is_later = "NOT begins_with(#part, :holder) OR #part < :part" if again else "#part <> :part"
+        arguments = {"pending": "pending", "generation": entry.generation, "part": part}
         item = self._table.update(
             pk,
             sk,
             values=values,
             plus=sums,
             condition="#status = :pending AND #generation <= :generation AND"
-            " (attribute_not_exists(#part) OR #part <> :part)",
-            arguments={"pending": "pending", "generation": entry.generation, "part": part},
+            f" (attribute_not_exists(#part) OR {is_later})",
+            arguments=arguments | ({"holder": holder} if again else {}),
         )
         if item is not None:
             return True
@@ -201,6 +210,15 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
             return True
         now = self._table.get(item["pk"], item["sk"])
         return now is not None and now["status"] == "pending" and now["generation"] == generation
+
+
+def _in_order(commit: Commit) -> tuple[str, str]:
+    """What the names of a holder's parts begin with, and this one's, by which a later one's is greater."""
+    name = _PART.fullmatch(commit.part_id)
+    if name is None:
+        return (f"{commit.job_id}#{commit.part_id}",) * 2
+    holder = f"{commit.job_id}#{name['holder']}"
+    return holder, f"{holder}{int(name['number']):09}"
 
 
 def _one_a_paper(commit: Commit) -> list[LedgerEntry]:

@@ -19,7 +19,9 @@ from handlers.state_paths import RESULTS, run_key
 
 logger = logging.getLogger(__name__)
 
-_NAME = re.compile(r"(?P<part>(?P<epoch>\d{1,9})-(?P<job>[A-Za-z0-9._-]{1,128})-\d{1,9})\.jsonl\.gz")
+_NAME = re.compile(
+    r"(?P<part>(?P<epoch>\d{1,9})-(?P<job>[A-Za-z0-9._-]{1,128})-(?P<number>\d{1,9}))\.jsonl\.gz"
+)
 """Of a part's object: one a part, in a store where many jobs write to a run."""
 
 
@@ -27,14 +29,16 @@ def adopt_parts(backend: Backend, message: BatchMessage, epoch: int) -> int:
     """Book what holders before ``epoch`` made durable of a batch and the ledger does not know; returns how
     many parts. Parts of the last holder are booked once more, for it may have died in the middle of that.
 
-    Booking is put-if-absent: a holder that lives after all changes nothing by doing the same.
+    Booking is put-if-absent: a holder that lives after all changes nothing by doing the same. In the order in
+    which they were written, by which a ledger may tell that a paper has a part already.
     """
     folder = run_key(message.run_id, RESULTS, message.batch_id, "")
-    found = {}
-    for key in backend.store.keys(folder):
-        name = _NAME.fullmatch(key.removeprefix(folder))
-        if name is not None and int(name["epoch"]) < epoch:
-            found[name["job"], f"{message.batch_id}/{name['part']}"] = (key, int(name["epoch"]))
+    names = ((key, _NAME.fullmatch(key.removeprefix(folder))) for key in backend.store.keys(folder))
+    parts = [(key, name) for key, name in names if name is not None and int(name["epoch"]) < epoch]
+    parts.sort(key=lambda part: (int(part[1]["epoch"]), part[1]["job"], int(part[1]["number"])))
+    found = {
+        (name["job"], f"{message.batch_id}/{name['part']}"): (key, int(name["epoch"])) for key, name in parts
+    }
     unknown = set(backend.ledger.unbooked(message.run_id, list(found)))
     adopted = 0
     for (job_id, part_id), (key, of_epoch) in found.items():
