@@ -89,7 +89,7 @@ def test_a_rate_as_one_number_holds_for_all_tiers(source: Path, tmp_path: Path) 
     ("text", "said"),
     [
         ('{"paper": 1}', "no assumption 'paper'"),
-        ('{"papers": 0}', "papers: '0' is not allowed: give a number above 0"),
+        ('{"papers": 0}', "papers: '0' is not allowed: give a whole number above 0 and up to 1,000,000,000"),
         ('{"papers_per_worker_hour": 0}', "papers_per_worker_hour: 0"),
         ("[1]", "an object wanted"),
         ("{", "cannot be read"),
