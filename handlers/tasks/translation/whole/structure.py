@@ -19,6 +19,8 @@ _LIST_MARK = re.compile(
     r"\s*+(?:[-*+•](?=\s)|\[[^\[\]\n]{1,200}\]:|(?:(?:-\s*+){2,}+|=++\s*+|(?:[*_]\s*+){3,}+)\Z)"
 )
 """Of a list, a footnote or a link's definition; signs alone draw a rule or end a heading."""
+_NUMBERED = re.compile(r"\s*+\d{1,9}[.)]\s")
+_ORDINALS = frozenset("甲乙丙丁戊己庚辛壬癸")
 _TAG = re.compile(
     r"</?[^\W\d_][\w:.-]{0,60}(?:\s{0,20}/?>|[\s/]{1,20}[\w:.-]{1,60}\s{0,20}=)|<[!?]|"
     r"</?(?:table|thead|tbody|tfoot|tr|td|th|caption|col|colgroup)\b",
@@ -28,7 +30,7 @@ _OPENED, _OPENS = re.compile(r"<[^\W\d_]|</"), re.compile(r"<\s{0,3}[^\W\d_]|</"
 """Where a tag begins in HTML, closed or not; in a source white space may stand after the sign."""
 _IMAGE = re.compile(r"!\[|\]\(")
 _LINK = re.compile(r"://|www\.", re.IGNORECASE)
-_BAR = re.compile(r"\|")
+_BAR, _TICK = re.compile(r"\|"), re.compile("`")
 _UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\ufff9-\ufffb]")
 """Control characters, and what turns round the order in which the rest is read."""
 _COUNTED = (
@@ -37,9 +39,10 @@ _COUNTED = (
     (("<",), _OPENED, _OPENS, "a sign < (write it in words, or a space after it)"),
     (("://", "www.", "WWW."), _LINK, _LINK, "a link"),
     (("|",), _BAR, _BAR, "a bar"),
+    (("`",), _TICK, _TICK, "a backtick"),
 )
 """Signs without one of which there is none, what it is in an answer and in a source, and how it is called."""
-_NARROW = str.maketrans("＜＞｜！［］（）＃＼：／．", "<>|![]()#\\:/.")
+_NARROW = str.maketrans("＜＞｜！［］（）＃＼：／．｀", "<>|![]()#\\:/.`")
 
 
 def added_structure(source: str, answer: str) -> str:
@@ -47,9 +50,7 @@ def added_structure(source: str, answer: str) -> str:
     if _BLANK_LINE.search(answer):
         return "stands an empty line: write the translation in one line"
     narrow = source.translate(_NARROW)
-    leading = _LEADING.match(answer) or (
-        _LIST_MARK.match(answer) if narrow.lstrip()[:1].isalnum() and not _LIST_MARK.match(narrow) else None
-    )
+    leading = _LEADING.match(answer) or _listed(narrow, answer)
     if leading and not narrow.startswith(leading[0].lstrip()):
         return f"the text begins with {leading[0].strip()[:60]}, a mark that the source text has not"
     for signs, here, there, name in _COUNTED:
@@ -61,6 +62,15 @@ def added_structure(source: str, answer: str) -> str:
     if _odd(answer) and not _odd(narrow):
         return "the text ends in a backslash that the source text has not"
     return ""
+
+
+def _listed(source: str, answer: str) -> re.Match[str] | None:
+    """A list's mark before the answer to a text that begins with a letter, and with no number."""
+    begins = source.lstrip()[:8]
+    if _LIST_MARK.match(source) or not begins[:1].isalnum():
+        return None
+    counts = _ORDINALS.intersection(begins) or any(map(str.isnumeric, begins))
+    return _LIST_MARK.match(answer) or (None if counts else _NUMBERED.match(answer))
 
 
 def lost_words(source: str, answer: str) -> str:
