@@ -32,7 +32,7 @@ _CELL_RULE = r"[ \t]*+:?+-++:?+[ \t]*+"
 _TABLE_RULE = re.compile(rf"[ \t]*+\|?{_CELL_RULE}(?:\|{_CELL_RULE})*+\|?[ \t]*+")
 
 _BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
-_HEADING = re.compile(r"\s*+#{1,6}[ \t]")
+_HEADING = re.compile(r"[\r\n][ \t]*+#{1,6}[ \t]")
 _SIGN = re.compile(r"[\\&=$^_]")
 
 Kind = Literal[
@@ -65,11 +65,10 @@ def construct_at(lines: BodyLines, number: int, start: int) -> End | None:
 
 
 def _swallows(formula: str) -> bool:
-    """Whether a heading or a paragraph of prose stands between blank lines of what would be a formula: its
+    """Whether a heading, or a paragraph of prose between blank lines, stands in what would be a formula: its
     end is another one's."""
-    return any(
-        _HEADING.match(stanza) or (PROSE_RUN.search(stanza) and not _SIGN.search(stanza))
-        for stanza in _BLANK_LINE.split(formula)[1:]
+    return _HEADING.search(formula) is not None or any(
+        PROSE_RUN.search(stanza) and not _SIGN.search(stanza) for stanza in _BLANK_LINE.split(formula)[1:]
     )
 
 

@@ -96,6 +96,8 @@ def test_a_formula_without_an_end_does_not_keep_the_prose_up_to_the_next(
     plan = plan_body(text, "zh")
     han = [letter for letter in text if letter >= "\u4e00"]
     assert [each for s in plan.sent for each in text[s.start : s.end] if each >= "\u4e00"] == han
+    text = f"{opened}\nx\n# 结果\ny\n{closed}\n"
+    assert "heading" in [block.kind for block in plan_body(text, "zh").blocks]
     whole = f"{opened}\nx &= \\text{{水温}}\n\n\\text{{若}} y\n{closed}"
     assert plan_body(whole, "zh").kept == ("mathematics",)
 
