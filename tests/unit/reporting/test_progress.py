@@ -183,6 +183,18 @@ def test_workers_that_only_start_tell_no_time_however_much_is_known_of_the_paper
     assert low < 25.05 < high < 30, "and that they started is not that they were idle"
 
 
+def test_an_end_that_is_past_is_not_a_moment_away_for_ever() -> None:
+    forecast = Forecast()
+    words = []
+    for tenth in range(30):
+        forecast.add(Look(1000.0 + tenth / 10, 40, 40, 4, 40))
+        words.append(span(forecast.left(rest(4, 10**6, seconds=0.5))))
+    first = words.count("under a second left")
+    assert words == ["under a second left"] * first + words[first:]
+    assert 0 < first < 15
+    assert words[-1] == "under 5 s left"
+
+
 def test_an_end_that_moves_from_look_to_look_is_less_sure() -> None:
     steady, moving = Forecast(), Forecast()
     for second in range(20):
