@@ -70,6 +70,24 @@ def test_a_plain_line_has_every_figure_and_comes_every_few_seconds(ledger: Sqlit
         assert figure in second
 
 
+def test_calls_of_whole_papers_are_told_while_no_paper_has_ended(tmp_path: Path) -> None:
+    console, ledger = shown(), SqliteLedger(tmp_path / "ledger.sqlite3")
+    ledger.add_batches([values.batch("b1", ("p0", "p1"))])
+    ledger.create_run(values.run_record(papers=2, full_text=True))
+    ledger.start_job(values.job("j1"))
+    progress = Progress(console)
+    progress.update(ledger, RUN, now=100.0)
+    ledger.commit([values.commit(part="1", calls=[values.call("a"), values.call("b")])])
+    progress.update(ledger, RUN, now=105.0)
+    finish(ledger, "2", 1)
+    progress.update(ledger, RUN, now=110.0)
+    ledger.close()
+    none, some, whole = text_of(console).splitlines()
+    assert none.startswith("0/2 papers, 0 papers/h,")
+    assert some.startswith("0/2 papers, 2 calls answered, no paper is whole yet,")
+    assert whole.startswith("1/2 papers, 3 calls answered, 360 papers/h,")
+
+
 def test_errors_are_shown_for_half_a_minute(ledger: SqliteLedger) -> None:
     console = shown()
     progress = Progress(console)
