@@ -50,7 +50,7 @@ def test_the_commands_of_a_page_do_what_it_says(
 
 
 def papers_of(page: Path, path: Path) -> None:
-    """The papers that the page shows, or three of ours: whole ones, of four passages, where it sends bodies."""
+    """The papers that the page shows, or three of ours, with bodies of four passages where it sends them."""
     shown = re.findall(r"^```json\n(.*?)^```", documents.text_of(page), re.DOTALL | re.MULTILINE)
     if shown:
         path.write_text("".join(shown), encoding="utf-8")
