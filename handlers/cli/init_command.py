@@ -79,6 +79,7 @@ def _answer(name: str, question: str) -> str:
     try:
         said = typer.prompt(question, default="", show_default=False, err=True)
     except typer.Abort as error:
+        typer.echo(err=True)  # the question has no line of its own yet
         if name not in _NEEDED:
             return ""  # a price that is missing is told of by whoever needs it
         raise UsageError(f"no --{name.replace('_', '-')}, and nobody to ask: nothing is written") from error

@@ -19,15 +19,18 @@ from handlers.cli.review_command import PageSources, write_page
 from handlers.counted import counted
 from handlers.errors import UsageError
 from handlers.reporting.markdown import to_markdown
+from handlers.reporting.plain import plain
 from handlers.reporting.terminal import render
 from handlers.results.export import Counts, export, export_jsonl
 from handlers.results.export_shape import ExportShape, Format, columns_of, format_of
 from handlers.results.markdown_writer import export_markdown
 from handlers.results.parquet_writer import export_parquet
-from handlers.results.records import with_own
+from handlers.results.records import OWN, with_own
 from handlers.results.xlsx_writer import export_xlsx
 
 Output = Annotated[Path | None, typer.Option(help="File to write; `-` or none: standard output.")]
+_NAMED = 5
+"""A source's own columns that are told by name."""
 
 
 def register(app: typer.Typer) -> None:
@@ -123,7 +126,11 @@ def export_results(
         corpus = adapters.ledger.run(run).spec.corpus
         shape = replace(shape, columns=with_own(shape.columns, adapters.store.lines(corpus)))
         counts = _export(adapters, run, target, written, shape)
+        own = () if columns or written == "markdown" else with_own((OWN,), adapters.store.lines(corpus))
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
+    if own:
+        names = ", ".join(map(plain, own[:_NAMED])) + (", ..." if len(own) > _NAMED else "")
+        _say(f"the source's own columns are left out ({names}): `--columns id,title,abstract,own` takes them")
 
 
 def _export(

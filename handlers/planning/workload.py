@@ -6,6 +6,7 @@ them) and sized by their characters. A paper that is translated whole is sized b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -107,13 +108,29 @@ class _Tally:
 
     papers: int = 0
     same_as: int = 0
+    open: int = 0
+    """Papers of which the index alone does not tell that they are not sent."""
     reused: float = 0.0
     skipped: dict[str, float] = field(default_factory=dict)
+    by_index: Counter[str] = field(default_factory=Counter)
 
-    def skip(self, reason: str, papers: float = 1.0) -> None:
-        known = reason in self.skipped or len(self.skipped) < _REASONS
-        reason = reason if known else "other reasons"
+    def skip(self, reason: str, papers: float) -> None:
+        """One that was drawn and stands for so many."""
+        reason = self._bounded(reason)
         self.skipped[reason] = self.skipped.get(reason, 0.0) + papers
+
+    def skip_by_index(self, reason: str) -> None:
+        self.by_index[self._bounded(reason)] += 1
+
+    def _bounded(self, reason: str) -> str:
+        known = reason in self.skipped or reason in self.by_index
+        return reason if known or len({*self.skipped, *self.by_index}) < _REASONS else "other reasons"
+
+    def over(self, sent: float) -> float:
+        """By how much the draw had too few papers, were ``sent`` those that it says are sent: every paper is
+        one or the other, so that the counts add up (a ratio estimate; Cochran, 1977, chapter 6)."""
+        drawn = sent + self.reused + sum(self.skipped.values())
+        return self.open / drawn if drawn else 1.0
 
 
 def measure_workload(
@@ -159,8 +176,9 @@ def _to_send(
         if entry.follower:
             continue
         if why := skips(entry):
-            tally.skip(why if isinstance(why, str) else "no call is needed")
+            tally.skip_by_index(why if isinstance(why, str) else "no call is needed")
             continue
+        tally.open += 1
         draw = draw_of(entry.id)
         if draw < sieve.share:
             paper = read_paper(read(entry.offset, entry.length), entry.id)
@@ -195,16 +213,19 @@ def _sized(entry: IndexEntry, draw: float, paper: Paper, task: WholePaperTask) -
 
 def _sums(tally: _Tally, sieve: Sieve) -> Workload:
     kept = sieve.kept
-    up = 1 / sieve.share
+    over = tally.over(len(kept) / sieve.share)
+    up = over / sieve.share
+    reused = round(tally.reused * over)
+    drawn = {reason: round(papers * over) for reason, papers in tally.skipped.items()}
     least = min(kept, key=lambda each: each.bytes, default=None)
     return Workload(
         papers=tally.papers,
         same_as=tally.same_as,
-        reused=round(tally.reused),
-        skipped={reason: round(papers) for reason, papers in tally.skipped.items()},
+        reused=reused,
+        skipped=dict(tally.by_index + Counter(drawn)),
         least_bytes=least.bytes if least else 0,
         least_max_tokens=least.max_tokens if least else 0,
-        sent=round(len(kept) * up),
+        sent=max(1, tally.open - reused - sum(drawn.values())) if kept else 0,
         requests=sum(each.requests for each in kept) * up,
         size=sum(each.size for each in kept) * up,
         prompt=sum(each.prompt for each in kept) * up,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from handlers.counted import counted
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import markdown
-from handlers.reporting.tables import ReportTable, left_out, segments_told, tables
+from handlers.reporting.tables import ReportTable, after_parking, left_out, segments_told, tables
 
 
 def to_markdown(report: RunReport) -> str:
@@ -28,6 +28,8 @@ def _lines(report: RunReport) -> Iterator[str]:
         yield f"{told}."
     if report.reason:
         yield f"\nWhy it is {report.state}: {markdown(report.reason)}"
+    if then := after_parking(report):
+        yield f"\n{then[0].upper()}{then[1:]}."
     for warning in report.warnings:
         yield f"\n> **Warning:** {markdown(warning)}"
     for table in tables(report):

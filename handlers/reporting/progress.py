@@ -83,7 +83,7 @@ class Progress:
         limits = {name: limit for job in live for name, limit in job.stats.limits.items()}
         calls, tokens = totals.calls, totals.calls.prompt + totals.calls.completion
         self._forecast.add(Look(now, finished, calls.ok, busy, workers, calls.cost, tokens, limits))
-        pace = f"{self._forecast.rate * 3600:,.0f} papers/h, {self._left(totals, budget, finished)}"
+        pace = f"{self._pace(finished, calls.ok)}, {self._left(totals, budget, finished)}"
         parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
         parts += [_outcomes(totals), _thoughts(live), self._lately(totals, now)]
         details = ", ".join(filter(None, parts))
@@ -92,6 +92,14 @@ class Progress:
             self._live.draw([f"{bar(finished, finished + pending)} {count}", pace, details])
         else:
             self.say(f"{count}, {pace}, {details}")
+
+    def _pace(self, finished: int, answered: int) -> str:
+        """Of whole papers, which take many calls each, also how many of those are answered: that is what
+        moves before the first of them has ended."""
+        papers = f"{self._forecast.rate * 3600:,.0f} papers/h"
+        if not self._whole_papers or not answered:
+            return papers
+        return f"{counted(answered, 'call')} answered, {papers if finished else 'no paper is whole yet'}"
 
     def _left(self, totals: RunTotals, state: BudgetState, finished: int) -> str:
         """The time until all is done, or until the budget ends."""

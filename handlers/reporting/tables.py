@@ -52,6 +52,14 @@ def segments_told(report: RunReport) -> str:
     return f"{counted(found.translated, 'segment')} of bodies translated, {kept} kept{lost}"
 
 
+def after_parking(report: RunReport) -> str:
+    """How a parked run goes on, in a sentence; "" where nothing is parked or the reason says it: a budget's
+    names the number that is enough."""
+    if report.state != "parked" or report.reason.startswith("budget"):
+        return ""
+    return "once that is mended, the same command or `paperfleet resume` goes on"
+
+
 def _bodies(report: RunReport) -> list[Row]:
     found = report.segments
     if found is None:

@@ -13,7 +13,7 @@ from handlers.domain.paper import TERMINAL
 from handlers.domain.run import READY
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import plain
-from handlers.reporting.tables import ReportTable, left_out, segments_told, tables
+from handlers.reporting.tables import ReportTable, after_parking, left_out, segments_told, tables
 
 _COLOURS = {
     "finished": "green",
@@ -57,6 +57,8 @@ def _head(report: RunReport) -> Panel:
         head.append(f"\n{told}")
     if report.reason:
         head.append(f"\n{plain(report.reason.removeprefix(READY))}")
+    if then := after_parking(report):
+        head.append(f"\n{then}")
     return Panel(head, title=Text(f"run {plain(report.run_id)}"), border_style=colour)
 
 

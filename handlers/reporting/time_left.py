@@ -75,7 +75,7 @@ class Forecast:
         seconds = max(seconds, self._stated(projection.rest))
         workers = self._lately()[-1].workers
         known, luck = seconds / math.sqrt(projection.settled), projection.luck(workers)
-        off = _SIGMAS * math.hypot(known, luck, self._wandering(seconds), unsteady * seconds)
+        off = _SIGMAS * math.hypot(known, luck, self._wandering(seconds), unsteady * seconds, self._late())
         least = min(seconds / 2, projection.wall(workers))
         if _SIGMAS * unsteady >= 1:
             return least, math.inf
@@ -122,6 +122,11 @@ class Forecast:
         if self._end is None:
             self._end = now + projection.wall(workers)
         return max(self._end - now, rest.seconds / rest.papers / 4)
+
+    def _late(self) -> float:
+        """Seconds since the end that was foreseen for the last papers: who has been wrong by so much knows
+        no better of what is left."""
+        return max(0.0, self._seen[-1].at - self._end) if self._end is not None else 0.0
 
     def _limited(self) -> tuple[Literal["calls", "cost"], float]:
         """Papers grow lighter: calls whose number a limit bounds come at one rate and cost less and less;

@@ -30,6 +30,9 @@ _EXACT = 10**15
 """The largest number of which a cell keeps every digit."""
 _DEEPEST = 3
 """Levels of objects that are read as words; what is below them is JSON."""
+_TEXTS = ("title", "abstract", "body", "keywords")
+_WIDE, _NARROW = 50, 18
+"""Characters that a column shows: a sheet's own eight show of no title what it is about."""
 _AS_EVER = ExportShape()
 
 
@@ -99,6 +102,8 @@ def to_xlsx(
 def _sheet(book: Any, columns: tuple[str, ...]) -> Any:
     sheet = book.add_worksheet()
     sheet.freeze_panes(1, 0)
+    for place, name in enumerate(columns):
+        sheet.set_column(place, place, _WIDE if name.removeprefix("source_") in _TEXTS else _NARROW)
     _write(sheet, 0, columns)
     return sheet
 

@@ -53,6 +53,21 @@ def test_the_front_page_leads_to_flagged_papers_fields_the_newest_and_a_page(
         assert watched.messages == []
 
 
+@pytest.mark.parametrize(("width", "columns"), [(400, 1), (900, 1), (1200, 2), (1880, 2)])
+def test_a_wide_window_has_two_columns_of_papers(
+    browser: Browser, made: Made, width: int, columns: int
+) -> None:
+    with opened(browser, width=width) as watched:
+        watched.page.goto(site(made))
+        for name in ("flagged", "newest"):
+            lefts = watched.page.locator(f"#{name} .papers li").evaluate_all(
+                "all => all.map(each => Math.round(each.getBoundingClientRect().left))"
+            )
+            assert len(lefts) > 2
+            assert len(set(lefts)) == columns, name
+        assert overflow(watched.page) <= 0
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 400])
 def test_a_whole_paper_is_drawn_and_can_be_read(

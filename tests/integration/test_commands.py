@@ -212,6 +212,16 @@ def test_an_export_is_what_its_ending_says_and_contradictions_are_refused(
             run(state, "export", *flags)
 
 
+def test_an_export_says_which_columns_of_the_source_it_leaves_out(state: Path, tmp_path: Path) -> None:
+    own = {"馆藏": "A-1", "架\x1b[2J": 3}
+    lines = [json.dumps(paper | own, ensure_ascii=False) + "\n" for paper in PAPERS]
+    (state / values.CORPUS).write_text("".join(lines), encoding="utf-8")
+    ran = run(state, "export", "--output", tmp_path / "o.csv")
+    assert "own columns are left out (馆藏, 架" in ran.err
+    assert "\x1b" not in ran.err
+    assert "left out" not in run(state, "export", "--columns", "id,own").err
+
+
 def test_a_page_on_standard_output_is_alone_there(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

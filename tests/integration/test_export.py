@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sys
 import threading
 import zipfile
@@ -351,6 +352,11 @@ def test_a_workbook_has_every_paper_and_no_formula(
     counts, fit = export_xlsx(backend, RUN, output, shape=shape)
     assert (counts["done"], fit) == (2, SheetCounts(1, 0))
     (rows,) = sheets_of(output)
+    with zipfile.ZipFile(output) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    widths = [float(width) for width in re.findall(r'<col [^>]*width="([\d.]+)"', sheet)]
+    assert min(widths) > 15
+    assert max(widths) > 45, "texts can be read"
     assert rows[:2] == [list(shape.columns), ["zeta", "A title", "甲", "1.5E-06"]]
     assert len(rows) == 1 + len(PAPERS)
 

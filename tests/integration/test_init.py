@@ -102,6 +102,13 @@ def test_what_is_missing_or_wrong_is_named_and_nothing_is_written(
     assert not FILE.exists()
 
 
+def test_a_question_that_nobody_answers_ends_its_line(server: RunningServer) -> None:
+    ran = init("--base-url", server.base_url, "--model", "paperfleet-canned-2")
+    asked = [line for line in ran.output.splitlines() if "USD" in line]
+    assert [line.count("USD") for line in asked] == [1, 1, 1]
+    assert all(line.rstrip().endswith(":") for line in asked)
+
+
 @pytest.mark.parametrize(
     ("key", "said"), [(None, "PAPERFLEET_API_KEY is not set"), ("sk-wrong-wrong", "unauthorized")]
 )

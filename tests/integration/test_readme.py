@@ -13,7 +13,7 @@ from docs import generate
 from handlers.cli.main import app_of
 from handlers.model_server import ServerSettings
 from tests.builders import documents
-from tests.builders.command import corpus, paperfleet
+from tests.builders.command import corpus, paperfleet, whole_papers
 from tests.builders.documents import ROOT
 from tests.builders.warm import start
 
@@ -50,10 +50,12 @@ def test_the_commands_of_a_page_do_what_it_says(
 
 
 def papers_of(page: Path, path: Path) -> None:
-    """The papers that the page shows, or three of ours."""
+    """The papers that the page shows, or three of ours, with bodies of four passages where it sends them."""
     shown = re.findall(r"^```json\n(.*?)^```", documents.text_of(page), re.DOTALL | re.MULTILINE)
     if shown:
         path.write_text("".join(shown), encoding="utf-8")
+    elif any("--full-text" in line for line in documents.run_lines(page)):
+        whole_papers(path, 3, paragraphs=8)
     else:
         corpus(path, 3)
 

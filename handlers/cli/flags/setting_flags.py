@@ -33,7 +33,7 @@ def add_command(
     path = f"{app.info.name} {name}".removeprefix("paperfleet ")
     flags = [flag_of(key, field, _kind(field)) for key, field in settings_of(path).items()]
     if model is not None:
-        flags += [flag_of(key, field, _text_kind(field)) for key, field in model.model_fields.items()]
+        flags += [flag_of(key, field, _model_kind(field)) for key, field in model.model_fields.items()]
     app.command(name, cls=WordedCommand, epilog=f"Example: `paperfleet {example}`")(_signed(command, flags))
 
 
@@ -100,10 +100,10 @@ def _kind(setting: FieldInfo) -> Any:
     return {int: WholeNumber, float: Number, Decimal: Number, Path: Path}.get(kinds[0], str)
 
 
-def _text_kind(field: FieldInfo) -> Any:
-    """Text, or a list of it for a flag that may be given again and again."""
+def _model_kind(field: FieldInfo) -> Any:
+    """The same, or a list of texts for a flag that may be given again and again."""
     extra = field.json_schema_extra
-    return list[str] if isinstance(extra, dict) and extra.get("repeated") else str
+    return list[str] if isinstance(extra, dict) and extra.get("repeated") else _kind(field)
 
 
 def _default(value: object, switch: str) -> str:

@@ -230,7 +230,7 @@ def test_a_large_corpus_is_sized_by_a_part_of_it_at_flat_memory() -> None:
     (whole, all_sized), (part, some_sized) = measured(2_000, 5_000), measured(2_000, 600)
     assert (whole.sent, all_sized) == (2_000, 2_000)
     assert some_sized <= 600
-    assert part.sent == pytest.approx(2_000, rel=0.1)
+    assert part.sent == 2_000
     assert part.size / part.sent == pytest.approx(whole.size / whole.sent, rel=0.05)
 
 
@@ -277,6 +277,30 @@ def test_a_paper_of_which_nothing_is_asked_takes_no_call() -> None:
         skips=costs_nothing(SPEC),
     )  # fmt: skip
     assert (work.sent, kept, work.skipped) == (0, [], {"nothing of it can be asked": 3})
+
+
+class AsksOfSome(TranslateTask):
+    def requests(self, paper: Paper) -> Iterator[ChatRequest]:
+        return iter(()) if paper.id.endswith("3") else super().requests(paper)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
+def test_what_is_told_of_a_drawn_corpus_adds_up_to_its_papers(share: float) -> None:
+    """A draw has never quite the share of the papers that it stands for."""
+    entries, text = corpus(1_000)
+    changed = [*entries[:900], *(entry._replace(language="en") for entry in entries[900:])]
+    work, kept = measure_workload(
+        changed, lambda offset, length: text[offset : offset + length], AsksOfSome(SPEC),
+        skips=partial(why_nothing, SPEC), bounds=SampleBounds(share=share),
+        has_results=lambda papers: [paper.id.endswith("7") for paper in papers],
+    )  # fmt: skip
+    skipped = sorted(work.skipped.values())
+    assert work.sent + work.reused + sum(skipped) == work.papers == 1_000
+    assert 100 in skipped, "what the index tells is no guess"
+    assert work.sent == pytest.approx(720, rel=0.06)
+    assert work.requests == pytest.approx(
+        work.sent * sum(each.requests for each in kept) / len(kept), rel=0.001
+    )
 
 
 def test_bodies_are_sized_within_bounds_of_papers_and_bytes() -> None:

@@ -70,6 +70,24 @@ def test_a_plain_line_has_every_figure_and_comes_every_few_seconds(ledger: Sqlit
         assert figure in second
 
 
+def test_calls_of_whole_papers_are_told_while_no_paper_has_ended(tmp_path: Path) -> None:
+    console, ledger = shown(), SqliteLedger(tmp_path / "ledger.sqlite3")
+    ledger.add_batches([values.batch("b1", ("p0", "p1"))])
+    ledger.create_run(values.run_record(papers=2, full_text=True))
+    ledger.start_job(values.job("j1"))
+    progress = Progress(console)
+    progress.update(ledger, RUN, now=100.0)
+    ledger.commit([values.commit(part="1", calls=[values.call("a"), values.call("b")])])
+    progress.update(ledger, RUN, now=105.0)
+    finish(ledger, "2", 1)
+    progress.update(ledger, RUN, now=110.0)
+    ledger.close()
+    none, some, whole = text_of(console).splitlines()
+    assert none.startswith("0/2 papers, 0 papers/h,")
+    assert some.startswith("0/2 papers, 2 calls answered, no paper is whole yet,")
+    assert whole.startswith("1/2 papers, 3 calls answered, 360 papers/h,")
+
+
 def test_errors_are_shown_for_half_a_minute(ledger: SqliteLedger) -> None:
     console = shown()
     progress = Progress(console)
@@ -181,6 +199,18 @@ def test_workers_that_only_start_tell_no_time_however_much_is_known_of_the_paper
         forecast.add(Look(float(second), 150 + 10 * second, 150 + 10 * second, 10, 10))
     low, high = forecast.left(rest(250, 250)) or (0, 0)
     assert low < 25.05 < high < 30, "and that they started is not that they were idle"
+
+
+def test_an_end_that_is_past_is_not_a_moment_away_for_ever() -> None:
+    forecast = Forecast()
+    words = []
+    for tenth in range(30):
+        forecast.add(Look(1000.0 + tenth / 10, 40, 40, 4, 40))
+        words.append(span(forecast.left(rest(4, 10**6, seconds=0.5))))
+    first = words.count("under a second left")
+    assert words == ["under a second left"] * first + words[first:]
+    assert 0 < first < 15
+    assert words[-1] == "under 5 s left"
 
 
 def test_an_end_that_moves_from_look_to_look_is_less_sure() -> None:

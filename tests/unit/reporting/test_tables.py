@@ -46,6 +46,22 @@ def test_why_papers_were_skipped_is_shown(show: Callable[[RunReport], str]) -> N
 
 
 @pytest.mark.parametrize("show", [terminal, to_markdown])
+@pytest.mark.parametrize(
+    ("state", "reason", "told"),
+    [
+        ("parked", "unauthorized: 401", True),
+        ("parked", "budget_spent: $1.00 of $1.00; --budget 3 finishes it", False),
+        ("paused", "interrupted; the same command goes on", False),
+    ],
+)
+def test_a_parked_run_says_how_it_goes_on(
+    show: Callable[[RunReport], str], state: str, reason: str, told: bool
+) -> None:
+    text = show(report(state=state, reason=reason))
+    assert ("paperfleet resume" in text) == told
+
+
+@pytest.mark.parametrize("show", [terminal, to_markdown])
 def test_what_became_of_bodies_is_a_sentence_and_a_table(show: Callable[[RunReport], str]) -> None:
     counts = SegmentCounts(
         translated=20_705, kept=5, flagged=3, rules={"other_language": 5}, notes={"x_y": 2}
