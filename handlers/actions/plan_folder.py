@@ -32,12 +32,12 @@ from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import Reusable
 from handlers.domain.paper import Paper
 from handlers.domain.part_lines import decode
-from handlers.domain.result import Part, PartPointer
+from handlers.domain.result import MADE_UP, Part, PartPointer
 from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError
 from handlers.llm.dialects.dialect_memory import read_note
 from handlers.llm.dialects.request_form import as_sent, form_of
-from handlers.pipeline.result_names import MADE_UP, ResultNames
+from handlers.pipeline.result_names import ResultNames
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 logger = logging.getLogger(__name__)

@@ -17,6 +17,8 @@ TERMS = "terms"
 is known does not ask it again."""
 FRAME = "frame"
 """Stands for a passage in the line that holds a paper's frame."""
+MADE_UP = "made-up:"
+"""Stands before the name of a result of the built-in model server, which is none for any other endpoint."""
 
 
 class Check(Frozen):

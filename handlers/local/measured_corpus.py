@@ -16,12 +16,12 @@ from handlers.corpus.index import parse_index
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.paper import Paper
 from handlers.domain.plan import PilotFigures
+from handlers.domain.result import MADE_UP
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.built_in import is_built_in
 from handlers.local.endpoint import GLOSS
 from handlers.local.ingesting import SourceSpec, ingest_source
-from handlers.pipeline.result_names import MADE_UP
 from handlers.planning.sample import EVERY_PAPER, SampleBounds, SizedPaper
 from handlers.planning.workload import HasResults, Workload, measure_workload
 from handlers.runs.specification import specification

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from handlers.adapters.sqlite.salvage import damage
 from handlers.bootstrap.state import State
+from handlers.domain.result import MADE_UP
 from handlers.errors import UsageError
 from handlers.llm.built_in import is_built_in
-from handlers.pipeline.result_names import MADE_UP
 from handlers.ports import Backend
 from handlers.reporting.page.survey import read_line
 from handlers.state_paths import LEDGER, QUEUE, SEGMENTS, run_key

@@ -35,10 +35,6 @@ _RUNS, _OTHERS = 20, 4
 """Runs looked at, the latest first, and different settings taken from them at most."""
 
 
-MADE_UP = "made-up:"
-"""Stands before the name of a result of the built-in model server, which is none for any other endpoint."""
-
-
 class ResultNames:
     """Of the papers of one run. A name is the digest of the requests as sent; earlier releases digested the
     settings in its place, so that a result of theirs is found by the settings that it was made with, where

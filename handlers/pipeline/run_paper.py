@@ -9,13 +9,12 @@ from handlers.domain.batch import BatchMessage
 from handlers.domain.call_errors import ModelCallError
 from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import decode
-from handlers.domain.result import PartLine, PassageResult, TaskResult
+from handlers.domain.result import MADE_UP, PartLine, PassageResult, TaskResult
 from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.paper_times import text_size
-from handlers.pipeline.result_names import MADE_UP
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls
 
 logger = logging.getLogger(__name__)

@@ -193,7 +193,12 @@ def _expected(report: RunReport) -> list[Row]:
 
 
 def _per_paper(report: RunReport) -> str:
-    return f"${report.spend_usd / report.finished:.6f}" if report.finished else "-"
+    """So far it holds calls of papers that have not ended, and the heaviest come first: beside it what it
+    comes to."""
+    so_far = f"${report.spend_usd / report.finished:.6f}" if report.finished else "-"
+    if report.expected is None:
+        return so_far
+    return f"{so_far} so far, ${report.expected.cost_usd / report.papers:.6f} expected"
 
 
 def _queue(report: RunReport) -> str:

@@ -59,7 +59,7 @@ def review_paper(name: str, **changes: Any) -> ReviewPaper:
     fields: dict[str, Any] = {
         "id": name, "status": "done", "title": f"Title {name}", "source_title": "题目", "language": "zh",
         "subject": "", "license": None, "url": None, "publisher": None, "date": None, "cost_usd": 0.0,
-        "seconds": 0.0, "model": "m", "notice": "", "same_as": None, "checks": (), "passed": (), "reason": "",
-        "pairs": (), "whole": None, "searched": (),
+        "seconds": 0.0, "model": "m", "notice": "", "made_up": False, "same_as": None, "checks": (),
+        "passed": (), "reason": "", "pairs": (), "whole": None, "searched": (),
     }  # fmt: skip
     return ReviewPaper(**{**fields, **changes})

@@ -10,14 +10,13 @@ from pydantic import SecretStr
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.part_lines import encode
-from handlers.domain.result import Part
+from handlers.domain.result import MADE_UP, Part
 from handlers.errors import UsageError
 from handlers.llm.built_in import is_built_in
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
 from handlers.local.preflight import refuse_made_up
 from handlers.model_server import ServerSettings
-from handlers.pipeline.result_names import MADE_UP
 from tests.builders import values
 from tests.builders.llm_calls import KEY, REQUEST, model
 from tests.builders.values import RUN

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from handlers.domain.call import CallRecord
 from handlers.domain.part_lines import decode
+from handlers.domain.result import MADE_UP
 from handlers.errors import DamagedObjectError
 from handlers.pipeline.context import RunContext
-from handlers.pipeline.result_names import MADE_UP
 from handlers.pipeline.run_paper import PendingPaper
 from handlers.ports import WholePaperTask
 

@@ -14,7 +14,7 @@ from handlers.domain.ledger import PaperRow
 from handlers.domain.licenses import forbids_derivatives
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper
-from handlers.domain.result import Check, PartLine
+from handlers.domain.result import MADE_UP, Check, PartLine
 from handlers.domain.run import RunSpec
 from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.html import web_address
@@ -66,6 +66,8 @@ class ReviewPaper:
     seconds: float
     model: str
     notice: str
+    made_up: bool
+    """By the built-in model server, whatever name it was asked by."""
     same_as: str | None
     checks: tuple[Check, ...]
     """Those that did not pass."""
@@ -153,6 +155,7 @@ def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> Rev
         seconds=line.latency if paper.same_as is None else 0.0,
         model=line.model,
         notice=line.notice,
+        made_up=line.fingerprint.startswith(MADE_UP),
         same_as=paper.same_as,
         checks=tuple(check for check in line.checks if check.verdict != "pass"),
         passed=tuple(check.name for check in line.checks if check.verdict == "pass"),

@@ -83,6 +83,7 @@ class _Writer:
         self._index = SearchIndex(folder / "search")
         self._papers = 0
         self._pages = 0
+        self._made_up = False
 
     def write(self) -> Site:
         for name in ("pages", "search", "assets"):
@@ -93,6 +94,7 @@ class _Writer:
             if len(page) == self._per_page:
                 self._page(page, more=True)
                 page = []
+            self._made_up = self._made_up or paper.made_up
             page.append((number, self._with_body(number, paper)))
             self._papers = number
             self._front_page.add(self._pages + 1, number, paper)
@@ -179,6 +181,7 @@ class _Writer:
             target=spec.target_language,
             model=spec.model,
             drafts=self._selection.drafts,
+            made_up=self._made_up,
             policy=POLICY,
             body_name=body_name,
             **values,

@@ -12,10 +12,10 @@ import pytest
 
 from handlers.domain.paper import Paper
 from handlers.domain.part_lines import encode
-from handlers.domain.result import Part
+from handlers.domain.result import MADE_UP, Part
 from handlers.domain.run import RunSpec
 from handlers.pipeline.calls.paper_calls import PaperCalls
-from handlers.pipeline.result_names import MADE_UP, ResultNames, kindred
+from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.run_paper import PendingPaper, reuse_results, run_paper
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders import values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from handlers.domain.result import Check
 from handlers.errors import UsageError
 from handlers.reporting.review.links import review_links
-from handlers.reporting.review.selection import Selection
+from handlers.reporting.review.selection import ReviewPaper, Selection
 from handlers.reporting.review.site import Site, write_site
 from tests.builders.finished_run import RUN, FinishedRun, Outcome, finished_run
 from tests.builders.reviewed_run import decide, papers
@@ -44,7 +45,33 @@ def test_drafts_show_flagged_papers_and_what_the_check_saw(run: FinishedRun, tmp
     assert site.papers == 63 - 1 - 1
     assert 'id="p9" tabindex="-1" class="flagged"' in pages
     assert '共有<mark data-check="numbers" title="numbers">12</mark>组样品' in pages
-    assert "not for publication" in pages
+    for path in (tmp_path / "site" / "pages").iterdir():
+        text = path.read_text()
+        assert ("not for publication" in text) == ('class="flagged"' in text), path
+    assert "not for publication" in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_drafts_of_a_run_without_a_flagged_paper_warn_of_none(run: FinishedRun, tmp_path: Path) -> None:
+    class Unflagged(Selection):
+        def papers(self) -> Iterator[ReviewPaper]:
+            return (paper for paper in super().papers() if paper.status == "done")
+
+    write_site(Unflagged(RUN, run.ledger, run.store, True), tmp_path / "site")
+    assert "not for publication" not in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_what_the_built_in_server_made_up_is_no_translation_by_whatever_name(
+    run: FinishedRun, tmp_path: Path
+) -> None:
+    class MadeUp(Selection):
+        def papers(self) -> Iterator[ReviewPaper]:
+            return (replace(paper, made_up=True) for paper in super().papers())
+
+    write_site(MadeUp(RUN, run.ledger, run.store, False), tmp_path / "site")
+    for name in ("index.html", "pages/0001.html"):
+        text = (tmp_path / "site" / name).read_text()
+        assert "ade up by the built-in model server" in text, name
+        assert "Machine translation by" not in text, name
 
 
 def test_a_paper_whose_licence_forbids_derivatives_is_nowhere(run: FinishedRun, tmp_path: Path) -> None:

@@ -159,6 +159,8 @@ def test_an_unfinished_run_says_what_it_comes_to_and_where_the_budget_ends() -> 
     )
     rows = dict(key_metrics(report(expected=expected)))
     assert rows["expected in all"] == "$13.8000; the budget ends at about 58% of the papers"
+    each = rows["cost per finished paper"]
+    assert each.endswith(f" so far, ${13.8 / report().papers:.6f} expected")
     assert rows["time left"] == "1 min 01 s, up to 900 papers need a call"
     lasts = dict(key_metrics(report(expected=expected.model_copy(update={"covered": 1.0, "wall_s": None}))))
     assert (lasts["expected in all"], "time left" in lasts) == ("$13.8000", False)
