@@ -70,6 +70,6 @@ class LatencyForecast:
 
 def text_size(paper: Paper, *, full_text: bool) -> float:
     """The text to send, in tokens of no vocabulary in particular."""
-    texts = (paper.title, paper.abstract, *paper.keywords, paper.body if full_text and paper.body else "")
-    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    return expected_tokens(sum(map(len, texts)), size)
+    body = paper.body if full_text and paper.body else ""
+    text = "".join((paper.title, paper.abstract, *paper.keywords, body))
+    return expected_tokens(len(text), len(text.encode("utf-8", "surrogatepass")))

@@ -74,7 +74,14 @@ class PaperAttempt:
     pending: PendingPaper
     calls: PaperCalls
 
-    def line(self, status: PaperStatus, *, error: str | None = None, reason: str | None = None) -> PartLine:
+    def line(
+        self,
+        status: PaperStatus,
+        *,
+        error: str | None = None,
+        reason: str | None = None,
+        result: TaskResult | None = None,
+    ) -> PartLine:
         spec, paper, message = self.context.record.spec, self.pending.paper, self.message
         name = self.pending.name_of_result(self.context) if status == "done" else self.pending.names[0]
         made_up = self.calls.made_up or any(call.made_up for call in self.calls.carried)
@@ -86,6 +93,8 @@ class PaperAttempt:
             status=status,
             error=error,
             reason=reason,
+            fields=result.fields if result is not None else {},
+            checks=result.checks if result is not None else (),
             calls=tuple(self.calls.records),
             carried=self.calls.carried,
             model=spec.model,
@@ -102,8 +111,7 @@ class PaperAttempt:
         if self.pending.skip is not None:
             return self.line("skipped", error=self.pending.skip[:_CLASS], reason=self.pending.skip)
         result = self.context.task.run(self.pending.paper, self.calls.ask)
-        line = self.line(result.status, error=result.error, reason=said_of(result) or None)
-        return line.model_copy(update={"fields": result.fields, "checks": result.checks})
+        return self.line(result.status, error=result.error, reason=said_of(result) or None, result=result)
 
 
 def said_of(result: TaskResult | PassageResult) -> str:

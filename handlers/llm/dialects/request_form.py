@@ -58,6 +58,8 @@ def as_sent(spec: RunSpec, form: Form) -> RunSpec:
     """The settings whose requests are those that are sent in this form; ``spec`` itself if they are as asked.
     A cap that the endpoint imposes is none of the user's and changes nothing."""
     json_mode = spec.json_mode if form.json_mode else "off"
+    asked = spec.json_mode, spec.temperature, spec.max_tokens_field
+    if asked == (json_mode, form.temperature, form.tokens_field):
+        return spec
     sent = {"json_mode": json_mode, "temperature": form.temperature, "max_tokens_field": form.tokens_field}
-    same = all(getattr(spec, name) == value for name, value in sent.items())
-    return spec if same else spec.model_copy(update=sent)
+    return spec.model_copy(update=sent)

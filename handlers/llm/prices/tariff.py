@@ -54,7 +54,7 @@ class ModelTariff:
         """The dearest price, for each kind of token, of a call at any of these tiers or the standard one, at
         any hour: an answer may name another tier than the one whose hours are cheap."""
         known = self.tiers.keys() if OTHER in tiers else tiers & self.tiers.keys()
-        return dearest(self.standard, *(self.tiers[each] for each in known))
+        return dearest(self.standard, *(self.tiers[each] for each in known)) if known else self.standard
 
     def next_cheap(self, now: float, seconds: float) -> float | None:
         return None if self.hours is None else self.hours.next_cheap(now, seconds)

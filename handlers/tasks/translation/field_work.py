@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.call_errors import RejectedError
@@ -61,7 +61,7 @@ class FieldWork:
         answers = {key: text for reading in readings for key, text in reading.fields.items()}
         error = next((reading.error for reading in readings if reading.error), None)
         said = checks = worst(check for reading in readings for check in reading.checks)
-        if error is not None or any(reading.judged != frozenset(texts) for reading in readings):
+        if error is not None or any(reading.judged != texts.keys() for reading in readings):
             stored = {key: answers.get(key, "") for key in texts} if answers else {}
             checks = exchange.checks_of(texts, stored) if stored else (NO_TEXT,)
         return self._result(answers, StoredVerdict(checks, said, error), exchange)
@@ -71,17 +71,18 @@ class FieldWork:
     ) -> PassageResult:
         parts = self.fields.parts
         texts = {key: part.unmasked(answers[key]) for key, part in parts.items() if key in answers}
-        if verdict.checks != (NO_TEXT,):
-            exact = exactness(parts[key].exact(text) for key, text in texts.items())
-            verdict = replace(verdict, checks=(*verdict.checks, exact))
+        if not any(check is NO_TEXT for check in verdict.checks[:1]):
+            masked = (parts[key].exact(text) for key, text in texts.items() if parts[key].masked.spans)
+            verdict = StoredVerdict((*verdict.checks, exactness(masked)), verdict.said, verdict.stop)
+        failed = bool(verdict.failed)
         return PassageResult(
             key=self.key,
-            status="flagged" if verdict.failed else "done",
+            status="flagged" if failed else "done",
             texts=texts,
-            flagged=tuple(self._refused(answers, texts, exchange)) if verdict.failed else (),
+            flagged=tuple(self._refused(answers, texts, exchange)) if failed else (),
             checks=verdict.checks,
-            error=verdict.error,
-            faults=verdict.faults if verdict.failed else (),
+            error=verdict.error if failed else None,
+            faults=verdict.faults if failed else (),
         )
 
     def _refused(

@@ -27,7 +27,7 @@ class Glossary:
         terms: set[str] = set()
         for text in texts:
             self._collect(text, terms)
-        return {term: target for term, target in self._terms.items() if term in terms}
+        return {term: target for term, target in self._terms.items() if term in terms} if terms else {}
 
     def _collect(self, text: str, terms: set[str]) -> None:
         at = 0

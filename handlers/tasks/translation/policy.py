@@ -25,7 +25,8 @@ def skip_reason(paper: Paper, spec: RunSpec) -> str | None:
     if primary_subtag(language) == primary_subtag(spec.target_language):
         return f"already in {spec.target_language}"
     texts = (paper.title, paper.abstract, *paper.keywords, body)
-    if not any(has_words(mask(text, version=spec.masking_version).text, language) for text in texts):
+    shortest_first = sorted(texts, key=len)  # a keyword mostly tells, and costs least
+    if not any(has_words(mask(text, version=spec.masking_version).text, language) for text in shortest_first):
         return f"no text in {language}"
     return None
 

@@ -70,6 +70,11 @@ def system_prompt(target_language: str, *, body: bool = False) -> str:
     return _SYSTEM.format(language=language) + (_BODY_RULES if body else "")
 
 
+@lru_cache(maxsize=16)
+def _system_message(target_language: str, *, body: bool) -> Message:
+    return Message(role="system", content=system_prompt(target_language, body=body))
+
+
 @dataclass(frozen=True)
 class Repair:
     """Why an answer was refused, and what it was: its texts by key, or the raw answer."""
@@ -113,7 +118,7 @@ class Prompter:
             body["problems"] = list(repair.problems)
             body["previous_answer"] = repair.previous
         messages = (
-            Message(role="system", content=self.system),
+            _system_message(self.spec.target_language, body=self.context is not None),
             Message(role="user", content=json.dumps(body, ensure_ascii=False)),
         )
         tokens = answer_tokens(segments, self.language) * (2 if repair else 1)

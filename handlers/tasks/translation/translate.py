@@ -70,7 +70,7 @@ class TranslateTask:
         if kept is not None and kept[0] is paper:
             return kept[1]
         work = self._head(paper)
-        named = FieldWork(work.key, work.fields, self._prompter(work.fields.language, self._as_asked))
+        named = FieldWork(HEAD, work.fields, self._prompter(work.fields.language, self._as_asked))
         work = work.asking(named.requests())
         if not (self._spec.full_text and paper.body):
             with self._lock:
@@ -112,7 +112,8 @@ class TranslateTask:
         with self._lock:
             kept = self._masked.pop(id(paper), None)
         work = kept[1] if kept is not None and kept[0] is paper else self._head(paper)
-        return self._unpassaged(paper, work, work.asking(self._as_sent(work.asked)).run(ask))
+        sent = self._as_sent(work.asked)
+        return self._unpassaged(paper, work, (work if sent is work.asked else work.asking(sent)).run(ask))
 
     def _unpassaged(self, paper: Paper, work: FieldWork, said: PassageResult) -> TaskResult:
         texts = {key: said.texts.get(key, "") for key in work.fields.parts}
@@ -182,7 +183,8 @@ class TranslateTask:
         """The requests of a fingerprint as they are sent; none where those have other bytes."""
         if self._as_asked.target_language != self._spec.target_language:
             return ()
-        return tuple(capped(request, self._spec.max_tokens) for request in asked)
+        cap = self._spec.max_tokens
+        return asked if cap is None else tuple(capped(request, cap) for request in asked)
 
     def _whole_of(self, paper: Paper) -> CutPaper:
         """Reckoned once while the paper is worked on, and forgotten with it: without a lock, as it may die

@@ -19,19 +19,19 @@ def term_check(
     glossary: Glossary, sources: Mapping[str, str], answers: Mapping[str, str]
 ) -> tuple[Check, ...]:
     """One check, or none where no term occurs."""
-    terms = glossary.occurring(sources.values())
+    terms = {key: found for key, source in sources.items() if (found := glossary.occurring([source]))}
     if not terms:
         return ()
-    missing = list(_missing(Glossary(terms), sources, answers))
+    missing = list(_missing(terms, answers))
     detail = " ".join(missing[:_MOST])
     return (Check(name=TERMS_CHECK, verdict="warn" if missing else "pass", detail=detail),)
 
 
-def _missing(glossary: Glossary, sources: Mapping[str, str], answers: Mapping[str, str]) -> Iterator[str]:
-    for key, source in sources.items():
-        terms = glossary.occurring([source])
-        stems = _stems(answers.get(key, "")) if terms else frozenset()
-        for term, target in terms.items():
+def _missing(terms: Mapping[str, Mapping[str, str]], answers: Mapping[str, str]) -> Iterator[str]:
+    """``terms``: those that occur in each text, by its key."""
+    for key, found in terms.items():
+        stems = _stems(answers.get(key, ""))
+        for term, target in found.items():
             if not _stems(target) <= stems:
                 yield f'In "{key}" {term[:40]} is not called {target[:80]}.'
 
