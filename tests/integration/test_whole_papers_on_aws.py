@@ -16,7 +16,7 @@ from handlers.bootstrap import sandbox
 from handlers.bootstrap.state import SystemClock
 from handlers.local.event_source import sqs_event
 from handlers.model_server import RunningServer, ServerSettings
-from tests.builders.command import PRICES, Ran, Running, lines, paperfleet, until, whole_papers
+from tests.builders.command import PRICES, Ran, Running, lines, paperfleet, shifted_clock, until, whole_papers
 from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
 from tests.builders.warm import start
 
@@ -130,7 +130,8 @@ def test_a_killed_machine_repeats_only_passages_that_no_ledger_had(
     assert ran.code == 0, ran.err
     work = ("work", "--base-url", server.base_url, *PRICES, "--jobs", 2, "--workers", 4, "--json")
     where = ("--run-id", "r", "--state", tmp_path)
-    with Running(*work, *where, **aws.environment, **stack.settings()):
+    earlier = shifted_clock(tmp_path / "earlier", -300)  # so that its leases have run out when it is gone
+    with Running(*work, *where, **aws.environment, **stack.settings(), **earlier):
         until(lambda: server.stats()["charged"] >= 30, seconds=60)
     until(lambda: server.stats()["in_flight"] == 0)
     killed = server.stats()["charged"]
