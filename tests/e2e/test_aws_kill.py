@@ -9,7 +9,7 @@ import pytest
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.bootstrap.state import SystemClock
 from handlers.model_server import ServerSettings, start
-from tests.builders.command import PRICES, Running, corpus, lines, paperfleet, until
+from tests.builders.command import PRICES, Running, corpus, lines, paperfleet, shifted_clock, until
 from tests.builders.local_aws import LocalAws
 from tests.e2e.stack import ministack
 
@@ -31,7 +31,8 @@ def test_a_killed_machine_repeats_only_what_no_ledger_had(tmp_path: Path) -> Non
         work = ("work", *scratch, "--base-url", server.base_url, *PRICES, "--json",
                 "--jobs", JOBS, "--workers", WORKERS)  # fmt: skip
         ledger = DynamoDbLedger(local.client("dynamodb"), stack.table, SystemClock())
-        with Running(*work, **surroundings):
+        earlier = shifted_clock(tmp_path / "earlier", -300)  # so that its heartbeats are old when it is gone
+        with Running(*work, **surroundings, **earlier):
             until(lambda: ledger.totals("r").counts["done"] >= PAPERS // 4, seconds=90)
         until(lambda: server.stats()["in_flight"] == 0, seconds=30)
         # A count is written after its papers, so the rows are what the ledger knows.
