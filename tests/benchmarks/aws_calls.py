@@ -71,7 +71,7 @@ def _count(counts: Counter[str], units: Counter[str]) -> None:
     """Every client made from now on counts its requests, and asks DynamoDB what they took."""
     session = boto3.session.Session()
 
-    class Counting(type(session)):  # type: ignore[misc]
+    class Counting(type(session)):
         def client(self, *arguments: Any, **options: Any) -> Any:
             made = super().client(*arguments, **options)
             made.meta.events.register("before-send.*.*", _heard)

@@ -24,9 +24,9 @@ def call(
     prompt, completion = round(400 + 1.5 * paper.size), round(10 + 0.8 * paper.size)
     return CallRecord(
         id=f"{paper.id}-{kind}-{outcome}-{at}",
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         attempt=1,
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome,
         request=paper.id,
         usage=Usage(
             prompt_tokens=prompt, completion_tokens=completion, cached_tokens=prompt // 2 if at else 0

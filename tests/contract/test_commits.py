@@ -146,7 +146,7 @@ def test_chosen_papers_are_reopened_with_their_batches(
     finished(ledger)
     assert ledger.reopen(RUN, statuses=["failed"], error="no such class") == 0
     assert ledger.reopen(RUN, statuses=[], error=None) == 0
-    assert ledger.reopen(RUN, statuses=statuses, error=error) == len(reopened)  # type: ignore[arg-type]
+    assert ledger.reopen(RUN, statuses=statuses, error=error) == len(reopened)
     pending = [row for row in ledger.entries(RUN) if row.status == "pending"]
     assert [row.paper_id for row in pending] == reopened
     assert all((row.generation, row.error, row.pointer, row.flags) == (2, None, None, ()) for row in pending)
@@ -226,7 +226,7 @@ def check_that_counts_add_up(
             ledger.reopen(run_id, statuses=["failed"], error=None)
         where = PartPointer(key="runs/r/segments/job-a.jsonl", offset=number, length=1)
         made = commit(entry(paper_id, status, cost=cost, pointer=where), part=str(part), run_id=run_id,
-                      calls=[call("c", cost=cost)])  # type: ignore[arg-type]  # fmt: skip
+                      calls=[call("c", cost=cost)])  # fmt: skip
         ledger.commit([parts.setdefault(part, made)])  # one that is told again is the same
     totals = ledger.totals(run_id)
     rows = list(ledger.entries(run_id))

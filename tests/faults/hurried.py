@@ -25,7 +25,7 @@ def _hurry() -> None:
     from handlers.pipeline.deliveries import returns
 
     retries.PATIENCE, retries._AWAY, retries._CAP = 90 / SHORTER, 20 / SHORTER, 5 / SHORTER
-    clients.aws_client.__kwdefaults__["read_timeout"] = 4  # type: ignore[index]
+    clients.aws_client.__kwdefaults__["read_timeout"] = 4
     committer._LONGEST_WAIT = 15 / SHORTER
     context._AWAY = 10 / SHORTER
     heartbeat._EXTEND_EVERY = 2.0
@@ -51,4 +51,4 @@ if __name__ == "__main__":
     _resolve_unless(Path(sys.argv.pop(1)))
     from handlers.cli.__main__ import main
 
-    sys.exit(main())  # type: ignore[func-returns-value]
+    sys.exit(main())

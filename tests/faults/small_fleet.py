@@ -164,7 +164,7 @@ class SmallFleet:
         backend = Backend(ledger, queue, store, self.clock)
         contexts: dict[str, RunContext] = {}
         stop = StopSignal()
-        stop.wait = self.clock.sleep  # type: ignore[method-assign]
+        stop.wait = self.clock.sleep
         job = JobContext(
             id=job_id, session_id="s", owner="host:1:1", backend=backend,
             limiter=Unheld(AimdLimit(ceiling=1, start=1), self.clock), stop=stop, deadline=Deadline(),
@@ -231,7 +231,7 @@ class SmallFleet:
 
     def close(self) -> None:
         for queue in self._queues.values():
-            queue.close()  # type: ignore[attr-defined]
+            queue.close()
 
     # what must hold
 

@@ -44,7 +44,7 @@ def test_a_run_outlives_ten_minutes_without_its_ledger(tmp_path: Path, away: str
             until(lambda: model.stats()["requests"] > PAPERS / 4, seconds=60)
             if away == "no name":
                 flag.touch()
-            proxy.set({"reset": "reset", "silent": "silent"}.get(away, "refused"))  # type: ignore[arg-type]
+            proxy.set({"reset": "reset", "silent": "silent"}.get(away, "refused"))
             time.sleep(600 / SHORTER)
             during = model.stats()["requests"]
             flag.unlink(missing_ok=True)

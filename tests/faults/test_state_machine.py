@@ -347,17 +347,17 @@ TestPromisesOfPassages.settings = settings(EVERYWHERE, max_examples=8, stateful_
 
 
 @pytest.mark.slow
-class TestManyStoriesOfPassages(PromisesOfPassages.TestCase):  # type: ignore[name-defined, misc]
+class TestManyStoriesOfPassages(PromisesOfPassages.TestCase):
     settings = settings(EVERYWHERE, max_examples=60, stateful_step_count=40)
 
 
 @pytest.mark.slow
-class TestManyStoriesOfBodies(PromisesOfBodies.TestCase):  # type: ignore[name-defined, misc]
+class TestManyStoriesOfBodies(PromisesOfBodies.TestCase):
     settings = settings(EVERYWHERE, max_examples=20, stateful_step_count=30)
 
 
 @pytest.mark.slow
-class TestManyStories(Promises.TestCase):  # type: ignore[name-defined, misc]
+class TestManyStories(Promises.TestCase):
     settings = settings(EVERYWHERE, max_examples=120, stateful_step_count=50)
 
 
@@ -384,11 +384,11 @@ def emulator() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("emulator")
-class TestPromisesOnAws(PromisesOnAws.TestCase):  # type: ignore[name-defined, misc]
+class TestPromisesOnAws(PromisesOnAws.TestCase):
     settings = settings(EVERYWHERE, max_examples=6, stateful_step_count=15)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("emulator")
-class TestPassagesOnAws(PassagesOnAws.TestCase):  # type: ignore[name-defined, misc]
+class TestPassagesOnAws(PassagesOnAws.TestCase):
     settings = settings(EVERYWHERE, max_examples=4, stateful_step_count=15)

@@ -688,7 +688,7 @@ def test_an_input_that_cannot_be_is_named(actions: Actions, flags: tuple[str, ..
 
 @pytest.mark.parametrize(
     "command",
-    sorted(typer.main.get_group(app_of()).commands["actions"].commands),  # type: ignore[attr-defined]  # a nested group
+    sorted(typer.main.get_group(app_of()).commands["actions"].commands),  # a nested group
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     ran = paperfleet("actions", command, "--help")

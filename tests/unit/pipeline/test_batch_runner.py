@@ -41,7 +41,7 @@ def test_a_ledger_that_refuses_puts_a_message_off_for_longer_each_time(
     tmp_path: Path, queue: SqliteQueue
 ) -> None:
     bench = Bench(tmp_path, GOOD)
-    clock: FakeClock = queue._clock  # type: ignore[assignment]
+    clock: FakeClock = queue._clock
     waits = []
     with ExitStack() as closing:
         ledger = Refusing(tmp_path / "ledger.sqlite3")

@@ -95,7 +95,7 @@ def test_tries_of_one_request_stand_further_apart_each_time(tmp_path: Path, chan
     """Also where the draw would have been short, or a slot was waited for in between."""
     bench = Bench(tmp_path, *[transient(indeterminate=False)] * 4, GOOD)
     draws = iter([0.999, 0.0, chance, 0.0])
-    bench.clock.random = lambda: next(draws, chance)  # type: ignore[method-assign]
+    bench.clock.random = lambda: next(draws, chance)
     calls = PaperCalls(bench.context)
     calls.ask(REQUEST)
     sent = [call.started_at for call in calls.records]
@@ -153,7 +153,7 @@ def test_a_thread_that_ends_within_a_call_gives_nothing_back(tmp_path: Path) -> 
         raise EndedError
 
     bench = Bench(tmp_path, GOOD)
-    bench.model.complete = ended  # type: ignore[method-assign]
+    bench.model.complete = ended
     worst = bench.context.estimator.worst(REQUEST, PRICE)
     with pytest.raises(EndedError):
         PaperCalls(bench.context).ask(REQUEST)

@@ -148,7 +148,7 @@ class Away:
 @pytest.mark.parametrize(("store", "ledger"), [(0, 3), (3, 0), (2, 40)])
 def test_what_is_paid_for_waits_in_memory_and_is_the_same_part_each_time(store: int, ledger: int) -> None:
     away, unused = Away(store, ledger), None
-    backend: Any = Backend(away, unused, away, FakeClock())  # type: ignore[arg-type]
+    backend: Any = Backend(away, unused, away, FakeClock())
     committer = Committer(backend, "job-a", on_failure=pytest.fail)
     committer.add(finished(1))
     committer.close()
@@ -162,7 +162,7 @@ def test_what_cannot_be_kept_in_time_is_given_up_as_ever(left: float | None) -> 
     """On a machine after half an hour, on a platform before the function's end."""
     clock, away, unused = FakeClock(), Away(0, 10**6), None
     ends, failures = clock.monotonic() + (left or 0), list[str]()
-    backend: Any = Backend(away, unused, away, clock)  # type: ignore[arg-type]
+    backend: Any = Backend(away, unused, away, clock)
     named = {} if left is None else {"time_left": lambda: ends - clock.monotonic()}
     committer = Committer(backend, "job-a", on_failure=failures.append, **named)
     began = clock.monotonic()

@@ -219,7 +219,7 @@ def test_a_stopped_session_says_why_and_how_to_go_on(
 def test_what_was_decided_over_a_run_comes_before_what_its_jobs_do(
     ledger: SqliteLedger, summary: Summary, state: str
 ) -> None:
-    ledger.set_control(RUN, Control(state, "http_402: no credit", 1.0))  # type: ignore[arg-type]
+    ledger.set_control(RUN, Control(state, "http_402: no credit", 1.0))
     ledger.start_job(values.job("job-a", started=900.0))
     report = summary(now=1000.0, alive=True)
     assert report.state == state

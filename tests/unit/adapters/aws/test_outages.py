@@ -117,7 +117,7 @@ class Wire:
         """Whether the request is sent again."""
         response = None if status is None else (_Http(status), {"Error": {"Code": code}} if code else {})
         given = {"response": response, "caught_exception": error, "attempts": 1, "request_dict": {}}
-        return self._retries(**given, operation=_Operation(operation)) is not None  # type: ignore[arg-type]
+        return self._retries(**given, operation=_Operation(operation)) is not None
 
 
 def test_a_service_that_refuses_from_the_first_request_on_has_not_served() -> None:

@@ -22,7 +22,7 @@ MESSAGE = values.batch("b1", ["p1", "p2"], weights=(3, 1))
 class Store(dict[str, bytes]):
     """Objects by key."""
 
-    def keys(self, prefix: str = "") -> Iterator[str]:  # type: ignore[override]
+    def keys(self, prefix: str = "") -> Iterator[str]:
         return (key for key in sorted(super().keys()) if key.startswith(prefix))
 
     def lines(self, key: str) -> Iterator[bytes]:
