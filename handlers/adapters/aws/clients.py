@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import boto3
@@ -10,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -52,7 +54,17 @@ def aws_client(service: str, *, path_style: bool = False, read_timeout: float = 
     except NoRegionError as error:
         raise UsageError("no AWS region: set AWS_REGION (or AWS_DEFAULT_REGION) to the stack's") from error
     client.meta.events.register_first("needs-retry", Retries(service_reach(service)))
+    if service == "dynamodb":
+        client.meta.events.register("before-parse", _refuse_cut_answers)
     return client
+
+
+def _refuse_cut_answers(response_dict: Mapping[str, Any], **_: Any) -> None:
+    """An answer that is cut within its headers reads as a whole one without a body: an item that is not
+    there, a page without rows. DynamoDB says how long each of its answers is."""
+    headers = response_dict["headers"]
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        raise ConnectionClosedError(endpoint_url="the table's endpoint")
 
 
 def code_of(error: ClientError) -> str:
