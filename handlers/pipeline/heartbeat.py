@@ -61,8 +61,8 @@ class Heartbeat:
         self._leases: set[BatchLease] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._extended_at = clock.monotonic()
-        self._steps = ClockSteps(clock)
+        self._extended_at = self._hidden_at = clock.monotonic()
+        self._steps, self._queue_steps = ClockSteps(clock), ClockSteps(clock)
         self._report_every = report_every
         self._each_time = each_time
         self._fleet = fleet
@@ -73,7 +73,7 @@ class Heartbeat:
         """Of each run: when its jobs were looked at last, and what they said."""
         self._threads = [
             threading.Thread(target=self._every, args=(each,), name=each.__name__, daemon=True)
-            for each in (self.listen, self.keep, self.report, self.look)
+            for each in (self.listen, self.hide, self.keep, self.report, self.look)
         ]
         for thread in self._threads:
             thread.start()
@@ -114,13 +114,27 @@ class Heartbeat:
                 context.listen()
         self._each_time()
 
+    def hide(self) -> None:
+        """Each half minute, and at once where the clock jumped: keep the messages from others. Apart from the
+        leases: a ledger that is away, and is waited for, must not let messages go to others."""
+        if self._queue_steps.stepped():
+            self._hidden_at = -math.inf
+        if self._clock.monotonic() - self._hidden_at >= _EXTEND_EVERY:
+            self._hidden_at = self._clock.monotonic()
+            for lease in self._held():
+                self._queue.extend(lease.receipt, LEASE_TTL)
+
     def keep(self) -> None:
-        """Each half minute, and at once where the clock jumped: extend leases and messages' visibility."""
+        """As often: extend the leases."""
         if self._steps.stepped():
             self._extended_at = -math.inf
         if self._clock.monotonic() - self._extended_at >= _EXTEND_EVERY:
             self._extend(self._clock.now())
             self._extended_at = self._clock.monotonic()
+
+    def _held(self) -> list[BatchLease]:
+        with self._lock:
+            return [lease for lease in self._leases if not lease.lost.is_set()]
 
     def report(self) -> None:
         """As often as the job's pace says: write the job's counters. First and alone: whoever is not heard of
@@ -173,12 +187,7 @@ class Heartbeat:
         return live
 
     def _extend(self, now: float) -> None:
-        with self._lock:
-            leases = list(self._leases)
-        for lease in leases:  # first: a ledger that is away must not let messages go to others
-            if not lease.lost.is_set():
-                self._queue.extend(lease.receipt, LEASE_TTL)
-        for lease in leases:
+        for lease in self._held():
             if not self._ledger.extend_lease(
                 lease.run_id, lease.batch_id, lease.epoch, now=now, ttl=LEASE_TTL
             ):

@@ -143,7 +143,7 @@ def _space(match: re.Match[str]) -> str:
 
 def _unescaped(text: str, source: str, commands: frozenset[str]) -> str:
     """Escapes of JSON, Markdown and LaTeX that the source does not have."""
-    if commands.issuperset(_COMMAND.findall(text)) and "\\\\" not in text:
+    if text.strip() == source.strip() or (commands.issuperset(_COMMAND.findall(text)) and "\\\\" not in text):
         return text
     if "\\u" in text and "\\u" not in source:
         text = _UNICODE.sub(_of_unicode, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handlers.tasks.translation.raw_answer import MAX_CHARACTERS, parse
@@ -108,6 +108,7 @@ def test_control_characters_are_taken_out() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), st.text(st.characters(categories=("L", "N", "P", "Zs")))))
+@example({"title": "\\\\/"})
 def test_any_texts_survive_the_way_through_json(fields: dict[str, str]) -> None:
     answer = parse(f"```\n{json.dumps(fields)}\n```", fields)
     assert answer.fields == {key: text.strip() for key, text in fields.items()}
