@@ -32,8 +32,6 @@ class Credentials:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Credentials) and self.key == other.key
 
-    __hash__ = None  # type: ignore[assignment]  # they are compared and never looked up
-
 
 class ApiKey:
     """Thread-safe. ``source`` gives the key anew, as Secrets Manager does; None where there is no other."""

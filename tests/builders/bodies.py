@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from handlers.domain.value import sha256_of
@@ -96,3 +99,15 @@ def translated(plan: BodyPlan) -> dict[str, str]:
         spans = passage.spans()
         texts |= {key: unmask(glossed(text), spans) for key, text in passage.texts().items()}
     return texts
+
+
+def said_under_other_seeds(module: str, function: str) -> set[str]:
+    """What the function returns, in processes whose hashes have different seeds."""
+    show = f"from {module} import {function}; print({function}())"
+    return {
+        subprocess.run(
+            [sys.executable, "-c", show], env=os.environ | {"PYTHONHASHSEED": seed}, check=True,
+            cwd=Path(__file__).parents[2], capture_output=True, text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip

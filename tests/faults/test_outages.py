@@ -45,7 +45,7 @@ def test_a_run_outlives_ten_minutes_without_its_ledger(tmp_path: Path, away: str
             if away == "no name":
                 flag.touch()
             proxy.set({"reset": "reset", "silent": "silent"}.get(away, "refused"))
-            time.sleep(600 / SHORTER)
+            time.sleep(600 / SHORTER)  # the outage: ten minutes, as the hurried command counts them
             during = model.stats()["requests"]
             flag.unlink(missing_ok=True)
             proxy.set("through")

@@ -143,7 +143,8 @@ def _space(match: re.Match[str]) -> str:
 
 def _unescaped(text: str, source: str, commands: frozenset[str]) -> str:
     """Escapes of JSON, Markdown and LaTeX that the source does not have."""
-    if text.strip() == source.strip() or (commands.issuperset(_COMMAND.findall(text)) and "\\\\" not in text):
+    known = commands.issuperset(_COMMAND.findall(text)) and "\\\\" not in text
+    if known or text.strip() == source.strip():
         return text
     if "\\u" in text and "\\u" not in source:
         text = _UNICODE.sub(_of_unicode, text)

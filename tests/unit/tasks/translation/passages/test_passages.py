@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -27,7 +23,7 @@ from handlers.tasks.translation.passages.weights import (
     placeholders,
     weight,
 )
-from tests.builders.bodies import SCRAPS, digests, samples
+from tests.builders.bodies import SCRAPS, digests, said_under_other_seeds, samples
 
 GOLDEN = {
     "1": "dda61561c33bd656bc3e40acc44213c8d1aa8e75c3db6b48323d536f3062a298",
@@ -42,16 +38,7 @@ def test_passages_of_a_version_never_change() -> None:
 
 @pytest.mark.slow
 def test_neither_a_hash_s_seed_nor_the_process_changes_a_passage() -> None:
-    root = Path(__file__).parents[5]
-    show = "from tests.builders.bodies import digests; print(digests())"
-    seen = {
-        subprocess.run(
-            [sys.executable, "-c", show], env=os.environ | {"PYTHONHASHSEED": seed}, cwd=root, check=True,
-            capture_output=True, text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }  # fmt: skip
-    assert seen == {f"{digests()}\n"}
+    assert said_under_other_seeds("tests.builders.bodies", "digests") == {f"{digests()}\n"}
 
 
 @given(long_texts)

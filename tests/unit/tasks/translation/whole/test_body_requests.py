@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +11,7 @@ from handlers.domain.value import sha256_of
 from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.prompt import system_prompt
 from handlers.tasks.translation.translate import TranslateTask
+from tests.builders.bodies import said_under_other_seeds
 from tests.builders.whole_papers import first_requests, request_digests, sample_papers, whole_spec
 
 GOLDEN = {"1": "94eb16bedba8fe72a64e9c2e72c6d02f0e9081df34e70f46db82e38f3fa658e2"}
@@ -35,16 +32,8 @@ def test_requests_of_a_version_never_change() -> None:
 
 @pytest.mark.slow
 def test_neither_a_hash_s_seed_nor_the_process_changes_a_request() -> None:
-    root = Path(__file__).parents[5]
-    show = "from tests.builders.whole_papers import request_digests; print(request_digests())"
-    seen = {
-        subprocess.run(
-            [sys.executable, "-c", show], env=os.environ | {"PYTHONHASHSEED": seed}, cwd=root, check=True,
-            capture_output=True, text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }  # fmt: skip
-    assert seen == {f"{request_digests()}\n"}
+    said = said_under_other_seeds("tests.builders.whole_papers", "request_digests")
+    assert said == {f"{request_digests()}\n"}
 
 
 def test_a_head_asks_what_an_abstracts_run_asks() -> None:
