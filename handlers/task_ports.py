@@ -75,9 +75,7 @@ class WholePaperTask(Task, Protocol):
     def rest(self, paper: Paper, frame: Mapping[str, str]) -> Sequence[PassageWork]:
         """The second stage: the body's passages."""
 
-    def result(
-        self, paper: Paper, results: Mapping[str, PassageResult], frame: Mapping[str, str]
-    ) -> TaskResult:
+    def result(self, paper: Paper, results: Mapping[str, PassageResult]) -> TaskResult:
         """The paper put together and judged as a whole, by what all its passages came to. One that is not
         there, or whose status is ``failed``, leaves it flagged with its segments named in
         ``coverage.failed``; whether the paper is ``failed`` is the caller's to say. Where the frame was

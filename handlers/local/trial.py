@@ -79,7 +79,7 @@ class Trial:
         first = task.first(paper)
         known = [*first, *task.rest(paper, {})]
         if not known:
-            refused = task.result(paper, {}, {})
+            refused = task.result(paper, {})
             _tell(refused.status, refused.error, refused.checks, refused.faults)
             return
         work = _named(key, known)

@@ -110,9 +110,7 @@ class ParagraphTask(TranslateTask):
     def _passage(self, key: str, texts: Mapping[str, str], frame: Mapping[str, str]) -> Texts:
         return Texts(key, texts, Prompter(self._spec, Glossary(frame), "zh"))
 
-    def result(
-        self, paper: Paper, results: Mapping[str, PassageResult], frame: Mapping[str, str]
-    ) -> TaskResult:
+    def result(self, paper: Paper, results: Mapping[str, PassageResult]) -> TaskResult:
         body = {key: each for key, each in results.items() if key.startswith("body/")}
         blamed = tuple(key for key, each in body.items() if BLAMED in each.texts.get(key, ""))
         bad = [each for each in (results["head"], *body.values()) if each.status != "done"]

@@ -75,7 +75,7 @@ def run_whole(task: WholePaperTask, paper: Paper, ask: Ask) -> WholeRun:
     results = {work.key: passage_result(work, ask) for work in task.first(paper)}
     frame = task.frame(paper, results)
     results |= {work.key: passage_result(work, ask) for work in task.rest(paper, frame)}
-    return WholeRun(results, frame, task.result(paper, results, frame))
+    return WholeRun(results, frame, task.result(paper, results))
 
 
 def passage_result(work: PassageWork, ask: Ask) -> PassageResult:

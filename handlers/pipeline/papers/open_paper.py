@@ -162,7 +162,7 @@ class OpenPaper:
     def _joined(self) -> PartLine:
         """The paper's last line: failed if a passage did, else as its task judges it."""
         results = {key: self._results[key] for key in self._order}
-        result = self._task.result(self._pending.paper, results, self._frame or {})
+        result = self._task.result(self._pending.paper, results)
         refused = said_of(result)
         for key in result.blamed:
             self._put(key, reason=refused or str(result.error))

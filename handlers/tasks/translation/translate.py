@@ -108,7 +108,7 @@ class TranslateTask:
             results = {work.key: work.run(ask) for work in self.first(paper)}
             frame = self.frame(paper, results)
             results |= {work.key: work.run(ask) for work in self.rest(paper, frame)}
-            return self.result(paper, results, frame)
+            return self.result(paper, results)
         with self._lock:
             kept = self._masked.pop(id(paper), None)
         work = kept[1] if kept is not None and kept[0] is paper else self._head(paper)
@@ -158,12 +158,7 @@ class TranslateTask:
         whole = self._whole_of(paper)
         return () if whole.is_too_long else tuple(whole.works(frame))
 
-    def result(
-        self,
-        paper: Paper,
-        results: Mapping[str, PassageResult],
-        frame: Mapping[str, str],  # noqa: ARG002 - the port's: passages were asked and judged with it
-    ) -> TaskResult:
+    def result(self, paper: Paper, results: Mapping[str, PassageResult]) -> TaskResult:
         from handlers.tasks.translation.whole.paper_result import paper_result
 
         result = paper_result(self._whole_of(paper), tuple(self._head(paper).fields.parts), results)

@@ -168,6 +168,6 @@ def test_a_body_is_cut_asked_and_joined_in_linear_time(unit: str) -> None:
         for _ in task.requests(paper):
             pass
         texts = {"status": "done", "texts": {}}
-        task.result(paper, {w.key: PassageResult.model_validate({"key": w.key, **texts}) for w in works}, {})
+        task.result(paper, {w.key: PassageResult.model_validate({"key": w.key, **texts}) for w in works})
 
     assert_linear(repeated(unit), whole, size=100_000)

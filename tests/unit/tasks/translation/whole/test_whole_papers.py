@@ -168,7 +168,7 @@ def test_too_many_passages_are_refused_before_the_first_call() -> None:
     task = TranslateTask(whole_spec())
     assert task.is_whole(paper)
     assert not task.first(paper) and not task.rest(paper, {}) and not list(task.requests(paper))
-    result = task.result(paper, {}, {})
+    result = task.result(paper, {})
     assert (result.status, result.error, result.fields) == ("flagged", "too_long", {})
     assert task.first_request(paper).kind == "translate"
 
@@ -205,7 +205,7 @@ def test_a_broken_structure_blames_the_passage_that_it_came_of() -> None:
             key="body/0", status="done", texts={"body/1": "a\n\n# b", "body/3/0": "x<td>y"}
         ),
     }
-    result = TASK.result(PAPER, results, {})
+    result = TASK.result(PAPER, results)
     assert (result.status, result.error, result.blamed) == ("flagged", "structure", ("body/0",))
     assert "body/1, body/3" in result.checks[-1].detail
 
