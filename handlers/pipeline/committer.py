@@ -6,6 +6,7 @@ import itertools
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 _LONGEST_OUTAGE = 1800.0
 """Seconds that what is paid for waits in memory for a store or a ledger."""
 _LONGEST_WAIT = 15.0
+_LOOK_UP = 0.25
+"""Seconds after which who waits for room looks whether the ledger is away."""
 T = TypeVar("T")
 
 
@@ -37,11 +40,24 @@ class FinishedPaper:
     """Called once the ledger has the line, or cannot get it."""
 
 
-class Committer:
-    """A thread that writes parts and then books them, as often as the job's pace says.
+@dataclass(frozen=True)
+class _Group:
+    """Papers whose parts are durable, and what the ledger is to hear of them."""
 
-    No more paid papers wait for it than one group holds: a kill repeats so many calls, however long the disk
-    or the ledger takes.
+    papers: list[FinishedPaper]
+    commits: list[Commit]
+
+    @property
+    def paid(self) -> int:
+        return _paid(self.papers)
+
+
+class Committer:
+    """Two threads, of which one writes parts, as often as the job's pace says, and the other books them: what
+    waits for a ledger that is away is durable, and a batch's next holder finds it.
+
+    No more paid papers wait for them than one group holds: a kill repeats so many calls, however long the
+    disk or the ledger takes. Of a ledger that is away nobody waits for more than the part.
     """
 
     def __init__(
@@ -64,46 +80,72 @@ class Committer:
         self._time_left = time_left
         lock = threading.RLock()
         self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
+        self._to_book = threading.Condition(lock)
         self._paid = 0
         """Papers that were paid for and are not booked yet."""
         self._at_the_door = 0
         """Papers that wait for room: closing waits for them too."""
         self._waiting: list[FinishedPaper] = []
-        self._closing = False
+        self._durable: deque[_Group] = deque()
+        """What is to be booked, in the order of its parts, the group that is being booked first."""
+        self._closing = self._all_durable = False
         self._parts = 0
         self.failure: str | None = None
-        self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=work, name=name, daemon=True)
+            for name, work in (("committer", self._write_all), ("booker", self._book_all))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def add(self, finished: FinishedPaper) -> None:
         """Waits for room if calls were made for the paper."""
         with self._changed:
             if finished.line.calls:
                 self._at_the_door += 1
-                self._room.wait_for(lambda: self._paid < self._papers)
+                while not self._has_room():
+                    self._room.wait(_LOOK_UP)
                 self._at_the_door -= 1
                 self._paid += 1
             self._waiting.append(finished)
             if len(self._waiting) == 1 or len(self._waiting) >= self._papers:
                 self._changed.notify()
 
+    def _has_room(self) -> bool:
+        """In an outage of the ledger what is durable takes up none: the rest has to become it, too."""
+        if self._paid < self._papers:
+            return True
+        return (
+            self._ledger.away_for() > 0
+            and self._paid - sum(each.paid for each in self._durable) < self._papers
+        )
+
     def close(self) -> None:
         """Commit what waits and stop."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _loop(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and (self._at_the_door or not self._closing):
-                    self._changed.wait()
-                if not self._waiting:
-                    return
-                self._fill()
-                group, self._waiting = self._waiting, []
-            self._flush(group)
+    def _write_all(self) -> None:
+        while group := self._next_papers():
+            made = self._write(group)
+            with self._to_book:
+                self._durable.append(made)
+                self._to_book.notify()
+        with self._to_book:
+            self._all_durable = True
+            self._to_book.notify()
+
+    def _next_papers(self) -> list[FinishedPaper]:
+        """As many as go into one group; none, once it is closed."""
+        with self._changed:
+            while not self._waiting and (self._at_the_door or not self._closing):
+                self._changed.wait()
+            self._fill()
+            group, self._waiting = self._waiting, []
+            return group
 
     def _fill(self) -> None:
         """Wait until the group is full, at most ``commit_delay`` seconds from its first paper."""
@@ -114,26 +156,45 @@ class Committer:
                 return
             self._changed.wait(left)
 
-    def _flush(self, group: list[FinishedPaper]) -> None:
-        if self.failure is None:
-            try:
-                self._commit(group)
-            except Exception as error:
-                # A full disk or a broken ledger: nothing more may be started, as it could not be kept.
-                logger.exception("results cannot be kept")
-                self.failure = f"results cannot be written: {error}"
-                self._on_failure(self.failure)
-        with self._changed:
-            booked = sum(bool(finished.line.calls) for finished in group)
-            self._paid -= booked
-            self._room.notify(booked)
-        for finished in group:
-            finished.on_commit()
+    def _book_all(self) -> None:
+        while True:
+            with self._to_book:
+                while not self._durable and not self._all_durable:
+                    self._to_book.wait()
+                if not self._durable:
+                    return
+                group = self._durable[0]
+            self._book(group)
+            with self._room:
+                self._durable.popleft()
+                self._paid -= group.paid
+                self._room.notify(group.paid)
+            for finished in group.papers:
+                finished.on_commit()
 
-    def _commit(self, group: list[FinishedPaper]) -> None:
-        """Through an outage: the same parts and the same commits again, which do nothing twice."""
+    def _write(self, papers: list[FinishedPaper]) -> _Group:
+        commits: list[Commit] = []
+        self._or_fail(lambda: commits.extend(self._written(papers)))
+        return _Group(papers, commits)
+
+    def _book(self, group: _Group) -> None:
+        self._or_fail(lambda: self._patiently(lambda: self._ledger.commit(group.commits)))
+
+    def _or_fail(self, work: Callable[[], object]) -> None:
+        """A full disk or a broken ledger: nothing more may be started, as it could not be kept."""
+        if self.failure is not None:
+            return
+        try:
+            work()
+        except Exception as error:
+            logger.exception("results cannot be kept")
+            self.failure = f"results cannot be written: {error}"
+            self._on_failure(self.failure)
+
+    def _written(self, papers: list[FinishedPaper]) -> list[Commit]:
+        """Commits of parts that are durable now: the same parts at each try, which do nothing twice."""
         batches: dict[tuple[str, str, int], list[FinishedPaper]] = {}
-        for finished in group:
+        for finished in papers:
             key = (finished.line.run_id, finished.line.batch_id, finished.epoch)
             batches.setdefault(key, []).append(finished)
         parts: list[Part] = []
@@ -142,11 +203,10 @@ class Committer:
             lines = tuple(encode(member.line) for member in members)
             parts.append(Part(run_id, f"{batch_id}/{epoch}-{self._job_id}-{self._parts}", lines))
         pointers = self._patiently(lambda: self._store.write_parts(self._job_id, parts))
-        commits = [
+        return [
             self._commit_of(part, members, where)
             for members, part, where in zip(batches.values(), parts, pointers, strict=True)
         ]
-        self._patiently(lambda: self._ledger.commit(commits))
 
     def _commit_of(self, part: Part, members: list[FinishedPaper], where: Sequence[PartPointer]) -> Commit:
         return Commit(
@@ -176,6 +236,10 @@ class Committer:
                 wait = min(_LONGEST_WAIT, 2.0 ** min(tried, 10)) * (0.5 + self._clock.random() / 2)
                 self._clock.sleep(min(left, wait))
         raise AssertionError("unreachable")
+
+
+def _paid(papers: Sequence[FinishedPaper]) -> int:
+    return sum(bool(finished.line.calls) for finished in papers)
 
 
 def entry_of(line: PartLine, weight: int, pointer: PartPointer) -> LedgerEntry:

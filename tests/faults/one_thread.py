@@ -44,7 +44,8 @@ class AtOnce(Committer):
     """Commits each paper as it comes: every durable step has its own place in the story."""
 
     def add(self, finished: FinishedPaper) -> None:
-        self._flush([finished])
+        self._book(self._write([finished]))
+        finished.on_commit()
 
 
 class Unheld(Limiter):

@@ -26,9 +26,15 @@ class SlowLedger:
 
     def __init__(self) -> None:
         self.begun, self.goes_on = threading.Event(), threading.Event()
+        self.durable: list[str] = []
         self.booked: list[str] = []
+        self.is_away = False
+
+    def away_for(self) -> float:
+        return 1.0 if self.is_away else 0.0
 
     def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[list[PartPointer]]:
+        self.durable += [part.name for part in parts for _ in part.lines]
         return [[PartPointer(key="k", offset=0, length=1) for _ in part.lines] for part in parts]
 
     def commit(self, commits: Sequence[Commit]) -> set[tuple[str, str]]:
@@ -79,6 +85,27 @@ def test_no_more_paid_papers_wait_than_a_group_holds_and_all_are_booked(
     assert sorted(slow.booked) == sorted(f"p{number}" for number in range(2 * GROUP))
 
 
+def test_what_waits_for_a_ledger_that_is_away_is_durable_all_the_same(
+    slow: SlowLedger, committer: Committer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what waited for room when it went away; the next holder of the batch can book all of it."""
+    papers = 3 * GROUP
+    monkeypatch.setattr("handlers.pipeline.committer._LOOK_UP", 0.01)
+    with ThreadPoolExecutor(papers) as workers:
+        done = [workers.submit(committer.add, finished(number)) for number in range(papers)]
+        assert slow.begun.wait(60)
+        slow.is_away = True
+        for each in done:
+            each.result(60)
+        while len(slow.durable) < papers:
+            threading.Event().wait(0.001)
+        assert slow.booked == []
+        slow.goes_on.set()
+    committer.close()
+    assert sorted(slow.booked) == sorted(f"p{number}" for number in range(papers))
+    assert slow.durable == sorted(slow.durable, key=lambda name: int(name.rpartition("-")[2]))
+
+
 def test_papers_that_cost_no_call_wait_for_nobody(slow: SlowLedger, committer: Committer) -> None:
     for number in range(3 * GROUP):
         committer.add(finished(number, calls=()))
@@ -127,6 +154,7 @@ class Away:
 
     def __init__(self, store: int, ledger: int) -> None:
         self._store, self._ledger = store, ledger
+        self.away_for = lambda: 0.0
         self.parts: list[str] = []
         self.commits: list[Commit] = []
 
