@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.paper import Paper
 from handlers.domain.result import PassageResult, TaskResult
+from handlers.domain.tasks.reads import Reads
 
 Ask = Callable[[ChatRequest], ChatAnswer]
 """How a task calls the model: retried, limited, paid for and booked. Raises RejectedError's classes
@@ -16,6 +17,33 @@ for the task to mend (split, flag); whatever else it raises is not the task's bu
 
 class Task(Protocol):
     """What is done with each paper. Pure but for ``ask``; the same paper and answers give the same result."""
+
+    @property
+    def reads(self) -> Reads | None:
+        """What it reads of a record; None: what papers are normalised for."""
+
+    @property
+    def columns(self) -> Mapping[str, Mapping[str, Any]] | None:
+        """Of its answers, the type of each field in JSON Schema's words (``type``, ``enum``, ``items``,
+        ``properties``, bounds), no references; None: a translated paper's."""
+
+    @property
+    def carry(self) -> tuple[str, ...]:
+        """Fields of the source that stand beside the answers."""
+
+    @property
+    def gate(self) -> str:
+        """Version or digest of what judges answers."""
+
+    @property
+    def notice(self) -> str:
+        """What whoever reads a result must know of it."""
+
+    def digest(self, paper: Paper) -> str:
+        """Equal for papers of which it reads the same."""
+
+    def size(self, paper: Paper) -> float:
+        """What it reads, in tokens of no vocabulary in particular."""
 
     def skip_reason(self, paper: Paper) -> str | None:
         """Why the paper needs no call, or None."""

@@ -34,6 +34,7 @@ class Ingested(BaseModel):
     papers: int
     same_as: int
     duplicates: int
+    differing: int
     rejects: int
     rejects_file: str
     index: str
@@ -60,6 +61,7 @@ def ingest_source(
         papers=result.papers,
         same_as=result.same_as,
         duplicates=result.duplicates,
+        differing=result.differing,
         rejects=result.rejects,
         rejects_file=str(result.rejects_path),
         index=str(result.index),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from handlers.atomic_file import sync
+from handlers.corpus.duplicates import Duplicates
 from handlers.corpus.field_names import FieldReader
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines
 from handlers.corpus.normalise import Normaliser, Prepared
@@ -31,6 +32,7 @@ from handlers.errors import SourceError, UsageError
 FOLDER = "corpora"
 _BUFFER = 1 << 20
 _SCRATCH = ".ingest-"
+_NAMED_LINES = 5
 _LEFT = 86_400.0
 """Seconds without a write after which nobody is at work on a scratch folder any more."""
 
@@ -52,6 +54,10 @@ class IngestResult:
     profile_path: Path
     rejects_path: Path
     profile: Profile
+    differing: int = 0
+    """Of the duplicates, those that say something else beside their text; each has a line in the rejects."""
+    differing_lines: tuple[int, ...] = ()
+    """The first of them, by their lines in the source."""
 
     @property
     def key(self) -> str:
@@ -117,7 +123,9 @@ class _Intake:
         self._lines: list[bytes] = []
         self._profile = ProfileBuilder()
         self._offset = 0
-        self.papers = self.same_as = self.duplicates = self.rejects = 0
+        self._dropped = Duplicates()
+        self.papers = self.same_as = self.duplicates = self.differing = self.rejects = 0
+        self.differing_lines: tuple[int, ...] = ()
         self.first_reject = ""
 
     def __enter__(self) -> _Intake:
@@ -138,6 +146,15 @@ class _Intake:
                 excerpts = excerpts or excerpts_of(chunk)
                 self._reject(result.number, refusal, excerpts[result.number])
         self._write()
+        if self._dropped:
+            self._tell_dropped(excerpts or excerpts_of(chunk))
+
+    def _tell_dropped(self, excerpts: Mapping[int, str]) -> None:
+        self._corpus.flush()
+        for number, reason in self._dropped.with_other_content(Path(self._corpus.name)):
+            self.differing += 1
+            self.differing_lines = (*self.differing_lines, number)[:_NAMED_LINES]
+            self._note(number, reason, excerpts[number])
 
     def _refusal_or_add(self, paper: Prepared) -> str:
         """Why it is no paper of the corpus, or "" if it is one or a duplicate."""
@@ -146,6 +163,7 @@ class _Intake:
             if earlier.text != paper.digest:
                 return f"the id stands in line {earlier.line} with another text; this is line {paper.number}"
             self.duplicates += 1
+            self._dropped.add(paper, earlier)
             return ""
         if not paper.refusal:
             self._add(paper)
@@ -178,6 +196,9 @@ class _Intake:
     def _reject(self, line: int, reason: str, excerpt: str) -> None:
         self.rejects += 1
         self.first_reject = self.first_reject or f"line {line}: {reason}"
+        self._note(line, reason, excerpt)
+
+    def _note(self, line: int, reason: str, excerpt: str) -> None:
         row = {"line": line, "reason": reason, "excerpt": excerpt}
         self._rejects.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
@@ -209,7 +230,7 @@ class _Intake:
         )
         return IngestResult(
             sha256, self.papers, self.same_as, self.duplicates, self.rejects, self._offset,
-            corpus, index, profile_path, rejects_path, profile,
+            corpus, index, profile_path, rejects_path, profile, self.differing, self.differing_lines,
         )  # fmt: skip
 
 

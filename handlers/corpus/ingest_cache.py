@@ -19,7 +19,7 @@ from handlers.corpus.ingest import FOLDER, IngestResult
 from handlers.corpus.profile import Profile
 
 _PATHS = ("corpus", "index", "profile_path", "rejects_path")
-_PLAIN = ("sha256", "papers", "same_as", "duplicates", "rejects", "bytes")
+_PLAIN = ("sha256", "papers", "same_as", "duplicates", "differing", "rejects", "bytes")
 _FILE = ".sources"
 
 
@@ -38,6 +38,7 @@ def remembered(
             return None
         profile = Profile.model_validate_json(paths["profile_path"].read_bytes())
         fields: dict[str, Any] = {name: entry[name] for name in _PLAIN}
+        fields["differing_lines"] = tuple(entry["differing_lines"])
         return IngestResult(**fields, **cast("dict[str, Any]", paths), profile=profile)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -51,6 +52,7 @@ def remember(result: IngestResult, place: Path | None) -> None:
     fields: dict[str, Any] = {name: getattr(result, name) for name in _PLAIN}
     fields |= {name: str(getattr(result, name)) for name in _PATHS}
     try:
+        fields["differing_lines"] = list(result.differing_lines)
         fields["sizes"] = [getattr(result, name).stat().st_size for name in _PATHS]
         with replacing(place, durable=False) as scratch:
             scratch.write_text(json.dumps(fields), "utf-8")

@@ -58,6 +58,9 @@ class Known(NamedTuple):
 
     text: bytes
     line: int
+    offset: int
+    length: int
+    """Where its own line of the corpus lies."""
 
 
 class Leader(NamedTuple):
@@ -93,7 +96,8 @@ class SeenPapers:
             return  # all that is known is at hand
         db, pairs = self._written(), list(papers)
         self._ids = {row[0]: Known(*row[1:]) for row in _asked(
-            db, "SELECT id, text, line FROM papers WHERE id IN ({})", [paper_id for paper_id, _ in pairs]
+            db, "SELECT id, text, line, offset, length FROM papers WHERE id IN ({})",
+            [paper_id for paper_id, _ in pairs],
         )}  # fmt: skip
         self._leaders = {row[0]: Leader(*row[1:]) for row in _asked(
             db, "SELECT leaders.text, papers.seq, papers.id FROM leaders JOIN papers USING (seq)"
@@ -109,7 +113,7 @@ class SeenPapers:
     def add(self, entry: IndexEntry, *, digest: bytes, text: bytes, line: int, leader: Leader | None) -> None:
         """``digest`` is compared for equal ids; ``text`` is what leaders are found by."""
         self._last += 1
-        self._ids[entry.id] = Known(digest, line)
+        self._ids[entry.id] = Known(digest, line, entry.offset, entry.length)
         self._papers.append((entry, digest, line))
         if entry.flags & FOLLOWER and leader is not None:
             self._followers[leader.seq] += 1

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from handlers.domain.token_estimate import expected_tokens
 from handlers.domain.value import sha256_of
 
 PaperStatus = Literal["pending", "done", "flagged", "failed", "skipped"]
@@ -34,3 +35,9 @@ class Paper(BaseModel):
         digests."""
         body = self.body if full_text else None
         return sha256_of([self.title, self.abstract, list(self.keywords), body or ""])
+
+    def text_size(self, *, full_text: bool) -> float:
+        """What would be translated, in tokens of no vocabulary in particular."""
+        body = self.body if full_text and self.body else ""
+        text = "".join((self.title, self.abstract, *self.keywords, body))
+        return expected_tokens(len(text), len(text.encode("utf-8", "surrogatepass")))

@@ -71,7 +71,7 @@ def ingest_source(
         if told := notes.phrases():
             console.print("; ".join(told), markup=False, soft_wrap=True)
     console.print(counts_of(result, full_text=settings.full_text), markup=False, soft_wrap=True)
-    if result.rejects:
+    if result.rejects or result.differing:
         console.print(f"[yellow]rejected lines:[/] {escape(str(result.rejects_path))}", soft_wrap=True)
     if settings.backend == "aws":
         from handlers.runs.upload import store_corpus
@@ -108,7 +108,7 @@ def counts_of(result: IngestResult, *, full_text: bool) -> str:
     """``1,294 papers (3 of equal text)``, and what of them is not sent."""
     less = [
         f"{result.same_as:,} of equal text" if result.same_as else "",
-        f"{counted(result.duplicates, 'duplicate')} dropped" if result.duplicates else "",
+        _dropped(result),
         f"{counted(result.rejects, 'line')} rejected" if result.rejects else "",
         f"{result.profile.without_text:,} without a text" if result.profile.without_text else "",
     ]
@@ -118,6 +118,21 @@ def counts_of(result: IngestResult, *, full_text: bool) -> str:
         has = "1 paper has a body, which is" if bodies == 1 else f"{bodies:,} papers have bodies, which are"
         sentence += f"; {has} not sent: `--full-text`"
     return sentence
+
+
+def _dropped(result: IngestResult) -> str:
+    """What is dropped is told by its lines where it is not the same record over again."""
+    if not result.duplicates:
+        return ""
+    sentence = f"{counted(result.duplicates, 'duplicate')} dropped"
+    if not result.differing:
+        return sentence
+    lines = ", ".join(map(str, result.differing_lines))
+    more = ", ..." if result.differing > len(result.differing_lines) else ""
+    word = "line" if result.differing == 1 else "lines"
+    return (
+        f"{sentence}, {result.differing:,} of them with other content beside the text: {word} {lines}{more}"
+    )
 
 
 def _open(source: SourceSpec, settings: Settings, console: Console) -> Source:

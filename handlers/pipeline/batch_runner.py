@@ -29,7 +29,6 @@ from handlers.pipeline.context import Contexts, JobContext, RunContext
 from handlers.pipeline.deliveries.adopted_parts import adopt_parts
 from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import BatchLease, Heartbeat
-from handlers.pipeline.paper_times import text_size
 from handlers.pipeline.papers.known_heads import known_heads, task_for_body
 from handlers.pipeline.papers.open_batch import OpenBatch
 from handlers.pipeline.papers.open_paper import OpenPaper
@@ -242,7 +241,7 @@ class BatchRunner:
 
 
 def _forecast(context: RunContext, paper: Paper) -> Callable[[], float]:
-    size = text_size(paper, full_text=context.record.spec.full_text)
+    size = context.task.size(paper)
     return partial(context.forecast.seconds, size, paper.language)
 
 

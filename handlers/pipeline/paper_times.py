@@ -5,9 +5,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from handlers.domain.paper import Paper
-from handlers.domain.token_estimate import expected_tokens
-
 _MEMORY = 0.998
 """Weight that a paper loses with each later one."""
 _PRIOR = (200.0, 2.0, 0.02)
@@ -66,10 +63,3 @@ class LatencyForecast:
         with self._lock:
             self._all.add(size, seconds)
             self._by_language.setdefault(language, _Line()).add(size, seconds)
-
-
-def text_size(paper: Paper, *, full_text: bool) -> float:
-    """The text to send, in tokens of no vocabulary in particular."""
-    body = paper.body if full_text and paper.body else ""
-    text = "".join((paper.title, paper.abstract, *paper.keywords, body))
-    return expected_tokens(len(text), len(text.encode("utf-8", "surrogatepass")))

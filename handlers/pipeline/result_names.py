@@ -69,12 +69,12 @@ class ResultNames:
 
     def earlier(self, paper: Paper) -> str:
         """What earlier releases called it, with the same settings."""
-        return self._earlier(paper.text_digest(full_text=True))
+        return self._earlier(self._task.digest(paper))
 
     def all(self, paper: Paper, sent: RunSpec) -> list[str]:
         """Every name to look for, the one that a new result gets first. Raises what the task raises."""
         tasks = (self._task,) if self._is_own(sent) else (self._as_sent(sent), self._task)
-        digest = paper.text_digest(full_text=True)
+        digest = self._task.digest(paper)
         names = [*(task.fingerprint(paper) for task in tasks), self._earlier(digest)]
         names += [name for task in tasks for name in task.earlier_fingerprints(paper)]
         names += [name(digest) for _, name in self._others]
@@ -94,7 +94,7 @@ class ResultNames:
     def is_same(self, paper: Paper, name: str) -> bool:
         """Whether a result that was found under a name of ``all`` is one of this paper's requests: other
         settings must have asked the same. They are asked for it here, as few names have a result."""
-        digest = paper.text_digest(full_text=True) if self._others else ""
+        digest = self._task.digest(paper) if self._others else ""
         named = [task for task, other in self._others if other(digest) == name]
         asked = self._task.fingerprint(paper) if named else ""
         return not named or any(task.fingerprint(paper) == asked for task in named)

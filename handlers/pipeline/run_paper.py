@@ -14,13 +14,12 @@ from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.context import RunContext
-from handlers.pipeline.paper_times import text_size
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls
 
 logger = logging.getLogger(__name__)
 
-NOTICE = "Machine translation; not reviewed by the authors."
 _NO_TRANSLATION = "Made up by the built-in model server; not a translation."
+_NO_ANSWER = "Made up by the built-in model server; no model's answer."
 
 _RESULT = ("fields", "checks", "coverage", "ends", "gate")
 """What a line says of the translation itself."""
@@ -103,8 +102,14 @@ class PaperAttempt:
             at=self.context.job.backend.clock.now(),
             url=paper.url,
             license=paper.license,
-            notice=_NO_TRANSLATION if made_up else NOTICE,
+            notice=self._notice(made_up=made_up),
         )
+
+    def _notice(self, *, made_up: bool) -> str:
+        task = self.context.task
+        if not made_up:
+            return task.notice
+        return _NO_TRANSLATION if task.columns is None else _NO_ANSWER
 
     def outcome(self) -> PartLine:
         """Skip the paper or do the task's work on it. Raises what the task and its calls raise."""
@@ -154,7 +159,7 @@ def run_paper(context: RunContext, message: BatchMessage, pending: PendingPaper)
         line = attempt.line("failed", error=code, reason=reason)
     seconds = clock.monotonic() - start
     if line is not None and line.calls and not line.carried:
-        size = text_size(paper, full_text=context.record.spec.full_text)
+        size = context.task.size(paper)
         context.forecast.learn(size, paper.language, max(0.0, seconds - calls.waited))
     finished = line is not None and line.status != "pending"
     context.meter.paper(seconds=seconds, waited=calls.waited, finished=finished)

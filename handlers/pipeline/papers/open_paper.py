@@ -14,7 +14,6 @@ from handlers.domain.result import FRAME, TERMS, PartLine, PassageResult
 from handlers.errors import StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.calls.paper_start import PaperStart
-from handlers.pipeline.paper_times import text_size
 from handlers.pipeline.papers.open_batch import OpenBatch
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import PaperAttempt, PendingPaper, said_of, told
@@ -64,7 +63,7 @@ class OpenPaper:
         self._order: list[str] = []
         self._under_way = self._expected = 0
         self._lock = threading.Lock()
-        self._body = text_size(pending.paper, full_text=True) - text_size(pending.paper, full_text=False)
+        self._body = pending.paper.text_size(full_text=True) - pending.paper.text_size(full_text=False)
 
     def begin(self, or_else: Callable[[], None]) -> None:
         """Hand it to the pool, which comes to hear of the passages that will follow. ``or_else``: what a
@@ -234,7 +233,7 @@ class OpenPaper:
         return seconds if self._frame is not None else seconds + self._passage_of_body()
 
     def _way(self) -> float:
-        head = text_size(self._pending.paper, full_text=False)
+        head = self._pending.paper.text_size(full_text=False)
         return self._context.forecast.seconds(head, self._pending.paper.language) + self._passage_of_body()
 
     def _passage_of_body(self) -> float:

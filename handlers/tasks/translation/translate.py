@@ -22,6 +22,7 @@ from handlers.tasks.translation.masked_fields import masked_fields
 from handlers.tasks.translation.prompt import Prompter, capped
 from handlers.tasks.translation.scripts import has_letters
 from handlers.tasks.translation.segment import join, segments
+from handlers.tasks.translation.stored_verdict import GATE_VERSION
 
 if TYPE_CHECKING:  # and where they are used: a run of abstracts needs nothing of whole papers
     from handlers.tasks.translation.whole.cut_paper import CutPaper
@@ -39,6 +40,12 @@ class TranslateTask:
     Pure but for ``ask``: the same paper and the same answers lead to the same requests and result.
     """
 
+    reads = None
+    columns = None
+    carry: tuple[str, ...] = ()
+    gate = GATE_VERSION
+    notice = "Machine translation; not reviewed by the authors."
+
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self._glossary = Glossary(spec.glossary)
@@ -47,6 +54,12 @@ class TranslateTask:
         self._lock = threading.Lock()
         self._masked: dict[int, tuple[Paper, FieldWork]] = {}
         self._whole: dict[int, tuple[weakref.ref[Paper], CutPaper]] = {}
+
+    def digest(self, paper: Paper) -> str:
+        return paper.text_digest()
+
+    def size(self, paper: Paper) -> float:
+        return paper.text_size(full_text=self._spec.full_text)
 
     def skip_reason(self, paper: Paper) -> str | None:
         return policy.skip_reason(paper, self._spec)

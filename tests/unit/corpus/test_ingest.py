@@ -127,6 +127,39 @@ def test_equal_ids_are_dropped_with_equal_text_and_rejected_with_another(tmp_pat
     assert (result.papers, result.duplicates, result.rejects) == (1, 1, 1)
     assert "line 1 " in rejects(result)[3]
     assert "line 3" in rejects(result)[3]
+    assert rejects(result)[2] == "dropped, for its id and text stand in line 1; other here: date"
+    assert (result.differing, result.differing_lines) == (1, (2,))
+
+
+@pytest.mark.parametrize(
+    ("second", "differs"),
+    [
+        ({"id": "1", "title": "甲", "text": "one"}, ""),
+        ({"title": "甲", "text": "one", "id": " 1", "same_as": "9", "none": None}, ""),
+        ({"id": "1", "title": "甲", "text": "two"}, "text"),
+        ({"id": "1", "title": "甲"}, "text"),
+        ({"id": "1", "title": "甲", "text": "one", "nested": {"a": [1]}}, "nested"),
+        ({"id": "1", "title": "甲", "text": "one", "license": "CC BY-ND", "url": "x"}, "license"),
+        ({"id": "1", "title": "甲", "text": "one", "language": "ja"}, "language"),
+    ],
+)
+@pytest.mark.parametrize("leader", [[], [{"id": "0", "title": "甲", "text": "?"}]], ids=["", "follower"])
+def test_what_a_dropped_record_says_besides_is_told(
+    tmp_path: Path, leader: list[Any], second: dict[str, Any], differs: str
+) -> None:
+    result = ingested(tmp_path, *leader, {"id": "1", "title": "甲", "text": "one"}, second)
+    assert (result.duplicates, result.differing) == (1, bool(differs))
+    first = len(leader) + 1
+    told = {line: reason for line, reason in rejects(result).items() if line == first + 1}
+    assert bool(told) is bool(differs)
+    assert all(f"line {first}" in reason and differs in reason for reason in told.values())
+
+
+def test_dropped_records_are_set_against_earlier_ones_that_are_long_in_the_file(tmp_path: Path) -> None:
+    rows = [{"id": str(n), "title": "题" * 9, "n": n} for n in range(700)]
+    result = ingested(tmp_path, *rows, *rows[::100], *({**row, "n": -1} for row in rows[::50]))
+    assert (result.papers, result.duplicates, result.differing) == (700, 7 + 14, 14)
+    assert result.differing_lines == tuple(range(708, 713))
 
 
 def test_equal_texts_follow_the_first_paper_and_count_in_its_weight(tmp_path: Path) -> None:

@@ -47,6 +47,18 @@ def test_whoever_names_the_column_of_a_nearly_empty_source_knows_it(tmp_path: Pa
     assert said.endswith("99 papers (98 without a text)\n")
 
 
+def test_dropped_records_with_other_content_are_said_by_their_lines(tmp_path: Path) -> None:
+    rows = ["1,题,x", "1,题,x", *(f"1,题,{n}" for n in range(7)), "2,题,x"]
+    source = table(tmp_path / "in.csv", "id,title,note", *rows)
+    for _ in range(2):  # it is remembered with the rest
+        said = "".join(ingested(tmp_path, source)[1].split("\n"))
+        assert (
+            "8 duplicates dropped, 7 of them with other content beside the text: lines 4, 5, 6, 7, 8, ..."
+            in said
+        )
+        assert ".rejects.jsonl" in said
+
+
 def test_bodies_that_are_not_sent_are_said(tmp_path: Path) -> None:
     papers = tmp_path / "papers"
     papers.mkdir()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.domain.paper import Paper
-from handlers.pipeline.paper_times import LatencyForecast, text_size
+from handlers.pipeline.paper_times import LatencyForecast
 from handlers.pipeline.pool import WorkerPool
 
 
@@ -47,8 +47,8 @@ def test_a_forecast_is_never_negative_and_never_falls_with_the_size(
 
 def test_chinese_counts_by_the_character_and_a_body_only_if_it_is_sent() -> None:
     paper = Paper(id="p", title="题目", abstract="摘要" * 50, body="word " * 1_000)
-    assert 70 < text_size(paper, full_text=False) < 80
-    assert text_size(paper, full_text=True) > 1_000
+    assert 70 < paper.text_size(full_text=False) < 80
+    assert paper.text_size(full_text=True) > 1_000
 
 
 def test_the_pool_begins_with_what_takes_longest() -> None:

@@ -1,0 +1,63 @@
+"""Records that are dropped, since their id and text stand in an earlier line: what else they say is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+
+from handlers.corpus.normalise import Prepared
+from handlers.corpus.seen_papers import Known
+
+_NAMED = 8
+"""Fields that a sentence names."""
+_SHOWN = 60
+"""Characters of such a name."""
+
+
+class OtherContent(NamedTuple):
+    """A dropped record that is not the earlier one over again."""
+
+    number: int
+    reason: str
+
+
+class Duplicates:
+    """The dropped records of a chunk, set against the earlier ones once those are in the corpus's file."""
+
+    def __init__(self) -> None:
+        self._dropped: list[tuple[Prepared, Known]] = []
+
+    def __len__(self) -> int:
+        return len(self._dropped)
+
+    def add(self, dropped: Prepared, earlier: Known) -> None:
+        self._dropped.append((dropped, earlier))
+
+    def with_other_content(self, corpus: Path) -> Iterator[OtherContent]:
+        """Those that differ in any field, in their order. ``corpus`` has the earlier lines by now."""
+        with corpus.open("rb") as lines:
+            for dropped, earlier in self._dropped:
+                lines.seek(earlier.offset)
+                line = lines.read(earlier.length)
+                if line != dropped.line and not line.startswith(dropped.line[:-2] + b',"same_as":'):
+                    yield OtherContent(dropped.number, _reason(dropped, line, earlier.line))
+        self._dropped.clear()
+
+
+def _reason(dropped: Prepared, line: bytes, number: int) -> str:
+    if dropped.refusal:
+        return f"dropped, for its id and text stand in line {number}; {dropped.refusal}"
+    mine, other = _fields(dropped.line), _fields(line)
+    names = [name for name in {**other, **mine} if mine.get(name) != other.get(name)]
+    named = ", ".join(name[:_SHOWN] for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"dropped, for its id and text stand in line {number}; other here: {named}{more}"
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    fields: dict[str, Any] = from_json(line)
+    fields.pop("same_as", None)
+    return fields

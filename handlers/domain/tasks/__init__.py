@@ -1,0 +1,1 @@
+"""What a task says of itself, for those who know no task."""
