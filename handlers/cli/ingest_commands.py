@@ -35,6 +35,7 @@ class Ingested(BaseModel):
     same_as: int
     duplicates: int
     differing: int
+    """Of the duplicates, those that say something else beside their text: each has a line in the rejects."""
     rejects: int
     rejects_file: str
     index: str

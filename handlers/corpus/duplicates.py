@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from handlers.corpus.normalise import Prepared
 from handlers.corpus.seen_papers import Known
+from handlers.domain.tasks.reads import RECORD
 
 _NAMED = 8
 """Fields that a sentence names."""
@@ -43,21 +44,25 @@ class Duplicates:
                 lines.seek(earlier.offset)
                 line = lines.read(earlier.length)
                 if line != dropped.line and not line.startswith(dropped.line[:-2] + b',"same_as":'):
-                    yield OtherContent(dropped.number, _reason(dropped, line, earlier.line))
+                    reason = _other(dropped, line)
+                    if reason:
+                        where = f"dropped, for its id and text stand in line {earlier.line}"
+                        yield OtherContent(dropped.number, f"{where}; {reason}")
         self._dropped.clear()
 
 
-def _reason(dropped: Prepared, line: bytes, number: int) -> str:
+def _other(dropped: Prepared, line: bytes) -> str:
+    """What the dropped record says besides; "" for the same in another order."""
     if dropped.refusal:
-        return f"dropped, for its id and text stand in line {number}; {dropped.refusal}"
+        return dropped.refusal
     mine, other = _fields(dropped.line), _fields(line)
     names = [name for name in {**other, **mine} if mine.get(name) != other.get(name)]
-    named = ", ".join(name[:_SHOWN] for name in names[:_NAMED])
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"dropped, for its id and text stand in line {number}; other here: {named}{more}"
+    return f"other here: {', '.join(name[:_SHOWN] for name in names[:_NAMED])}{more}" if names else ""
 
 
 def _fields(line: bytes) -> dict[str, Any]:
     fields: dict[str, Any] = from_json(line)
     fields.pop("same_as", None)
-    return fields
+    record = fields.pop(RECORD, None)
+    return {**fields, **record} if isinstance(record, dict) else {**fields, RECORD: record}

@@ -66,18 +66,21 @@ class _Naming(NamedTuple):
 
 class FieldReader:
     """The fields of a paper out of a record. ``mapping``: field → name, as whoever knows the source says;
-    ``columns``: names of all records, if they share them. UsageError for a mapping to a column that is not
-    there."""
+    ``columns``: names of all records, if they share them; ``kept``: names that are never taken for a field's.
+    UsageError for a mapping to a column that is not there."""
 
-    def __init__(self, mapping: Mapping[str, str], columns: Sequence[str] = ()) -> None:
+    def __init__(
+        self, mapping: Mapping[str, str], columns: Sequence[str] = (), kept: Collection[str] = ()
+    ) -> None:
         unknown = sorted(set(mapping) - set(FIELDS))
         if unknown:
             raise UsageError(
                 f"--map {unknown[0]}=...: no such field of a paper; fields are {', '.join(FIELDS)}"
             )
-        self._mapping = mapping
+        self.mapping = mapping
         self.stated = {field: mapping.get(field, field) for field in FIELDS}
-        self._columns, self._table = columns, _naming(mapping, columns) if columns else None
+        self.kept = kept
+        self._columns, self._table = columns, _naming(mapping, columns, kept) if columns else None
         self._namings: dict[tuple[str, ...], _Naming] = {}
         self._taken: dict[str, dict[str, None]] = {}
         self._unseen = dict(mapping)
@@ -99,10 +102,16 @@ class FieldReader:
                 self._taken.setdefault(field, {})[name] = None
         return raw, naming.known.union(used) if used else naming.known
 
-    def tell(self, notes: SourceNotes) -> None:
-        """Which names there are, and which were taken for those of fields."""
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the source's fields, as far as they are kept in mind."""
+        return self._columns or list(self._names)
+
+    def tell(self, notes: SourceNotes, fields: Collection[str] = FIELDS) -> None:
+        """Which names there are, and which were taken for those of ``fields``."""
         notes.columns = notes.columns or list(self._names)
-        each = [f"{field} from {' or '.join(map(shown, names))}" for field, names in self._taken.items()]
+        taken = {field: names for field, names in self._taken.items() if field in fields}
+        each = [f"{field} from {' or '.join(map(shown, names))}" for field, names in taken.items()]
         if each:
             notes.others.append(f"taken: {', '.join(each)} (else: --map FIELD=NAME)")
 
@@ -114,7 +123,7 @@ class FieldReader:
                 raise UsageError(self._no_such_name(field, name))
 
     def _no_such_name(self, field: str, name: str) -> str:
-        has = named(self._columns or list(self._names))
+        has = named(self.names)
         return f"--map {field}={shown(name)}: the source has no {shown(name)!r}; it has {has}"
 
     def _naming(self, record: Record) -> _Naming:
@@ -122,7 +131,7 @@ class FieldReader:
         shape = tuple(record)
         naming = self._namings.get(shape)
         if naming is None:
-            naming = _naming(self._mapping, shape)
+            naming = _naming(self.mapping, shape, self.kept)
             self._see(shape, naming)
             if len(self._namings) < _SHAPES and len(shape) < _SHAPES:
                 self._namings[shape] = naming
@@ -134,12 +143,14 @@ class FieldReader:
             self._names |= dict.fromkeys(shape[:_SHAPES])
 
 
-def _naming(mapping: Mapping[str, str], names: Sequence[str]) -> _Naming:
+def _naming(mapping: Mapping[str, str], names: Sequence[str], kept: Collection[str] = ()) -> _Naming:
     there = set(names)
     stated = {field: field for field in FIELDS} | {f: _alike(n, there) for f, n in mapping.items()}
     free = [name for name in names if name not in FIELDS and name not in stated.values()]
+    free = [name for name in free if name not in kept]
     found = _found([field for field in FIELDS if field not in mapping and field not in there], free)
-    return _Naming(stated, found, frozenset((*_OURS, *mapping.values(), *stated.values())))
+    known = {*_OURS, *mapping.values(), *stated.values()} - {name for name in kept if name not in _OURS}
+    return _Naming(stated, found, frozenset(known))
 
 
 def _holds(field: str, value: object) -> bool:

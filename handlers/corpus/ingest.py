@@ -18,15 +18,17 @@ from typing import IO
 
 from handlers.atomic_file import sync
 from handlers.corpus.duplicates import Duplicates
-from handlers.corpus.field_names import FieldReader
+from handlers.corpus.field_names import FIELDS, FieldReader
 from handlers.corpus.index import EMPTY, FOLLOWER, NO_DERIVATIVES, IndexEntry, index_lines
 from handlers.corpus.normalise import Normaliser, Prepared
 from handlers.corpus.prepare import Chunk, Item, Refused, excerpts_of, prepared
 from handlers.corpus.profile import Profile, ProfileBuilder
+from handlers.corpus.read_records import RecordNormaliser, fields_of, names_of, refuse_missing
 from handlers.corpus.seen_papers import SeenPapers
 from handlers.corpus.sources.formats import Source
 from handlers.corpus.sources.json_lines import LineSource
 from handlers.corpus.sources.source_notes import NotingSource
+from handlers.domain.tasks.reads import Reads
 from handlers.errors import SourceError, UsageError
 
 FOLDER = "corpora"
@@ -70,17 +72,20 @@ def ingest(
     directory: Path,
     *,
     mapping: Mapping[str, str] | None = None,
+    reads: Reads | None = None,
     processes: int = 1,
     alongside: Callable[[], None] | None = None,
 ) -> IngestResult:
     """Write ``directory/corpora/<sha256>.jsonl``, ``.index``, ``.profile.json`` and ``.rejects.jsonl``.
 
-    ``mapping`` is paper field → the source's name for it. ``processes`` prepare the records of a large source
-    beside this one; 1: this one alone, with the same result. ``alongside`` is called in a thread once they
-    are started. Files appear whole or not at all, the corpus last, so that whoever sees it finds the others;
-    files that are there with the same bytes stay as they are. SourceError if not one record is a paper.
+    ``mapping`` is paper field → the source's name for it; ``reads`` is what a task reads of a record, whose
+    corpus is another than a translation's, if only in name. ``processes`` prepare the records of a large
+    source beside this one; 1: this one alone, with the same result. ``alongside`` is called in a thread once
+    they are started. Files appear whole or not at all, the corpus last, so that whoever sees it finds the
+    others; files that are there with the same bytes stay as they are. SourceError if not one record is a
+    paper.
     """
-    normaliser = Normaliser(mapping or {})
+    normaliser = Normaliser(mapping or {}) if reads is None else RecordNormaliser(mapping or {}, reads)
     folder = directory / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,10 +94,10 @@ def ingest(
         raise UsageError(f"{folder} cannot be written to ({error.strerror}): give another --state") from error
     # Lines are split and parsed by whoever prepares them; other records come parsed.
     items: Iterator[Item] = source.blocks() if isinstance(source, LineSource) else source.records()
-    with scratch as name, _Intake(Path(name)) as intake:
+    with scratch as name, _Intake(Path(name), reads) as intake:
         _sweep(folder, Path(name).stat().st_mtime)
         items, columns = _with_columns(items, source)
-        normaliser.reader = FieldReader(mapping or {}, columns)
+        normaliser.reader = FieldReader(normaliser.reader.mapping, columns, normaliser.reader.kept)
         with closing(prepared(items, normaliser, processes=processes, alongside=alongside)) as chunks:
             for chunk, results in chunks:
                 intake.take(chunk, results)
@@ -100,8 +105,10 @@ def ingest(
             raise SourceError(_nothing_good(source.name, intake))
         profile = intake.profile()
         normaliser.reader.refuse_unseen(profile.filled)
+        if reads is not None:
+            refuse_missing(reads, profile.filled, normaliser.reader.names)
         if isinstance(source, NotingSource):
-            normaliser.reader.tell(source.notes)
+            normaliser.reader.tell(source.notes, FIELDS if reads is None else fields_of(reads))
         return intake.publish(folder, profile)
 
 
@@ -114,14 +121,15 @@ def _with_columns(items: Iterator[Item], source: Source) -> tuple[Iterator[Item]
 class _Intake:
     """Takes records chunk by chunk and holds the files that grow with them."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, reads: Reads | None = None) -> None:
         self._scratch = scratch
         self._seen = SeenPapers(scratch / "seen.sqlite")
         self._corpus = (scratch / "corpus").open("wb", buffering=_BUFFER)
         self._rejects = (scratch / "rejects").open("wb", buffering=_BUFFER)
-        self._sha256 = hashlib.sha256()
+        # The index is of what is read, so that equal lines with another index are another corpus.
+        self._sha256 = hashlib.sha256(b"" if reads is None else reads.mark)
         self._lines: list[bytes] = []
-        self._profile = ProfileBuilder()
+        self._profile = ProfileBuilder(names_of(reads), reads is not None)
         self._offset = 0
         self._dropped = Duplicates()
         self.papers = self.same_as = self.duplicates = self.differing = self.rejects = 0
@@ -236,7 +244,7 @@ class _Intake:
 
 def _text_key(paper: Prepared) -> bytes:
     """A paper that may be translated must not share the fate of one that may not."""
-    return paper.digest + bytes([paper.flags & NO_DERIVATIVES])
+    return paper.digest + bytes([paper.flags & NO_DERIVATIVES]) + paper.apart
 
 
 def _nothing_good(name: str, intake: _Intake) -> str:

@@ -1,8 +1,8 @@
 """Results of earlier ingests: a run that resumes need not read its source again.
 
-A file is taken for the same if path, size, inode and time of change are (as make does), and so are mapping
-and format and the code that ingests. Whatever else is wrong with the files in the state folder is healed by
-ingesting again, which ``paperfleet ingest`` always does.
+A file is taken for the same if path, size, inode and time of change are (as make does), and so are mapping,
+format, what a task reads and the code that ingests. Whatever else is wrong with the files in the state folder
+is healed by ingesting again, which ``paperfleet ingest`` always does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, cast
 from handlers.atomic_file import replacing
 from handlers.corpus.ingest import FOLDER, IngestResult
 from handlers.corpus.profile import Profile
+from handlers.domain.tasks.reads import Reads
 
 _PATHS = ("corpus", "index", "profile_path", "rejects_path")
 _PLAIN = ("sha256", "papers", "same_as", "duplicates", "differing", "rejects", "bytes")
@@ -24,11 +25,15 @@ _FILE = ".sources"
 
 
 def remembered(
-    source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path
+    source: str,
+    format_name: str | None,
+    mapping: Mapping[str, str],
+    directory: Path,
+    reads: Reads | None = None,
 ) -> IngestResult | None:
     """The result of the same file's last ingest into ``directory``; None if it has changed, is no regular
     file, or a file of the corpus is missing or of another size."""
-    place = place_of(source, format_name, mapping, directory)
+    place = place_of(source, format_name, mapping, directory, reads)
     try:
         if place is None:
             return None
@@ -61,7 +66,11 @@ def remember(result: IngestResult, place: Path | None) -> None:
 
 
 def place_of(
-    source: str, format_name: str | None, mapping: Mapping[str, str], directory: Path
+    source: str,
+    format_name: str | None,
+    mapping: Mapping[str, str],
+    directory: Path,
+    reads: Reads | None = None,
 ) -> Path | None:
     """Where the result of a file as it is now is kept; None if it is no regular file."""
     path = Path(source)
@@ -72,7 +81,8 @@ def place_of(
     if not stat.S_ISREG(status.st_mode):
         return None
     identity = [str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino, format_name]
-    key = hashlib.sha256(json.dumps([*identity, sorted(mapping.items()), _code()]).encode()).hexdigest()
+    read = None if reads is None else reads.model_dump()
+    key = hashlib.sha256(json.dumps([*identity, sorted(mapping.items()), read, _code()]).encode()).hexdigest()
     return directory / FOLDER / _FILE / f"{key}.json"
 
 

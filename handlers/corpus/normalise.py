@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -33,6 +33,7 @@ from handlers.corpus.text import clean_text, clean_value
 from handlers.domain.language_names import normalise_language
 from handlers.domain.licenses import forbids_derivatives, normalise_license
 from handlers.domain.paper import Paper
+from handlers.domain.tasks.reads import RECORD
 from handlers.domain.token_estimate import tokens_of_size
 from handlers.errors import first_problem
 
@@ -46,6 +47,7 @@ _CONTINUATIONS = bytes(range(0x80, 0xC0))
 _ENOUGH_PROSE = 16
 """Characters other than ASCII that tell one text from another."""
 _SHORT_TAG = 64
+_PLAIN = {str, int, bool}
 _known_tag = lru_cache(maxsize=1024)(normalise_language)
 _DOI = re.compile(r"10\.\d{4,9}/\S{1,300}")
 _URL = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
@@ -75,6 +77,8 @@ class Prepared(NamedTuple):
     """The canonical line without ``same_as``: equal papers give equal bytes."""
     refusal: str = ""
     """Why there is no line, if the paper cannot be written as one."""
+    apart: bytes = b""
+    """What else keeps two papers of one text apart."""
 
     def following(self, leader_id: str) -> bytes:
         """The canonical line of a paper whose text is another's."""
@@ -91,8 +95,8 @@ class Normaliser:
         """RecordError if the record is no paper."""
         raw, known = self.reader.read(record)
         fields = self._fields(raw, record)
-        strangers = _strangers(record, known)
-        line, refusal = _line(fields, strangers)
+        strangers = strangers_of(record, known)
+        line, refusal = line_of(fields, strangers)
         title_and_abstract = f"{fields['title']}\x1e{fields['abstract']}".encode()
         words = "\x1f".join(fields["keywords"])
         keywords = words.encode()
@@ -122,26 +126,29 @@ class Normaliser:
 
     def _fields(self, raw: Mapping[str, object], record: Record) -> dict[str, Any]:
         """In the order of the canonical line."""
-        stated = _stated_language(raw["language"])
+        stated = stated_language(raw["language"])
         # A catalogue's own record, as Crossref's with its lists of titles, has its markup in its texts.
         marked_up = any(isinstance(raw[name], list | dict) for name in ("title", "abstract"))
         fields: dict[str, Any] = {
-            "id": self._id(raw["id"], record),
+            "id": self._id_of(raw["id"], record),
             "title": title_of(raw["title"], stated, marked_up=marked_up),
             "abstract": abstract_of(raw["abstract"] or _by_places(record), stated, marked_up=marked_up),
         }
         if body := body_of(raw["body"], stated):
             fields["body"] = body
         fields["keywords"] = keywords_of(raw["keywords"], stated)
-        if language := _language(stated, fields):
+        if language := language_of(stated, fields):
             fields["language"] = language
-        if license_id := _license(raw["license"]):
+        if license_id := license_of(raw["license"]):
             fields["license"] = license_id
-        if url := _url(raw["url"]):
+        if url := url_of(raw["url"]):
             fields["url"] = url
         if date := date_of(raw["date"]):
             fields["date"] = date
         return fields
+
+    def _id_of(self, value: object, record: Record) -> str:
+        return self._id(value, record)
 
     def _id(self, value: object, record: Record) -> str:
         text = plain_text("id", value)
@@ -152,7 +159,7 @@ class Normaliser:
         return text
 
 
-def _strangers(record: Record, known: Collection[str]) -> dict[str, Any]:
+def strangers_of(record: Record, known: Collection[str]) -> dict[str, Any]:
     """Fields that are only carried along, by name."""
     names = [name for name in record if name not in known]
     return {name: record[name] for name in sorted(names) if record[name] is not None} if names else {}
@@ -162,19 +169,19 @@ def _by_places(record: Record) -> object:
     return next((record[name] for name in INDEX_FIELDS if record.get(name)), None)
 
 
-def _stated_language(value: object) -> str | None:
+def stated_language(value: object) -> str | None:
     stated = first_text("language", value)
     return _known_tag(stated) if len(stated) < _SHORT_TAG else normalise_language(stated)
 
 
-def _language(tag: str | None, fields: Mapping[str, object]) -> str | None:
+def language_of(tag: str | None, fields: Mapping[str, object]) -> str | None:
     if tag is not None and is_certain(tag):
         return tag
     text = " ".join(str(fields.get(name, ""))[:SAMPLE_CHARACTERS] for name in ("title", "abstract", "body"))
     return detect_language(text) or tag
 
 
-def _license(value: object) -> str | None:
+def license_of(value: object) -> str | None:
     """Of several, one that forbids derivatives: it must not be lost."""
     if value is None or isinstance(value, str):
         return normalise_license(first_text("license", value))
@@ -182,7 +189,7 @@ def _license(value: object) -> str | None:
     return next(filter(forbids_derivatives, found), found[0] if found else None)
 
 
-def _url(value: object) -> str | None:
+def url_of(value: object) -> str | None:
     """Web addresses and bare DOIs; any other scheme is dropped, since reports make links of it."""
     text = first_text("url", value)
     if _DOI.fullmatch(text):
@@ -208,10 +215,10 @@ def _filled(fields: Mapping[str, object]) -> int:
     return bits
 
 
-def _line(fields: dict[str, Any], strangers: dict[str, Any]) -> tuple[bytes, str]:
+def line_of(fields: dict[str, Any], strangers: dict[str, Any]) -> tuple[bytes, str]:
     """(canonical line, "") or (nothing, why the paper cannot be written as one)."""
     whole = {**fields, **strangers}
-    if len(fields["id"]) <= _MAX_ID and (not strangers or _all_texts(strangers.values())):
+    if len(fields["id"]) <= _MAX_ID and (not strangers or _all_texts(strangers)):
         # Then no step below can find anything: the paper's own fields are cleaned texts.
         with suppress(PydanticSerializationError, UnicodeEncodeError):
             return to_json(whole) + b"\n", ""
@@ -225,8 +232,11 @@ def _line(fields: dict[str, Any], strangers: dict[str, Any]) -> tuple[bytes, str
     return line + b"\n", ""
 
 
-def _all_texts(values: Iterable[object]) -> bool:
-    return set(map(type, values)) == {str}
+def _all_texts(strangers: Mapping[str, Any]) -> bool:
+    record = strangers.get(RECORD)
+    if type(record) is dict and len(strangers) == 1:
+        return set(map(type, record.values())) <= _PLAIN
+    return set(map(type, strangers.values())) == {str}
 
 
 def _encoded(fields: dict[str, Any]) -> bytes:

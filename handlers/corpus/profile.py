@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from handlers.corpus.field_names import FIELDS
@@ -34,7 +34,7 @@ class Profile(Frozen):
     same_as: int
     empty: int
     without_text: int = 0
-    """Papers with neither title nor abstract, which are skipped."""
+    """Papers with neither title nor abstract, or nothing that the task reads, which are skipped."""
     no_derivatives: int
     characters: int
     """Of all texts, followers' too."""
@@ -55,6 +55,10 @@ class Profile(Frozen):
 class ProfileBuilder:
     """Adds papers up, at constant memory."""
 
+    names: Sequence[str] = FIELDS
+    """Of the bits of ``Prepared.filled``."""
+    of_a_task: bool = False
+    """Then what is read is a record's text."""
     _papers: int = 0
     _characters: int = 0
     _flags: Counter[int] = field(default_factory=Counter)
@@ -82,7 +86,7 @@ class ProfileBuilder:
             papers=self._papers,
             same_as=_with_bit(self._flags, FOLLOWER),
             empty=_with_bit(self._flags, EMPTY),
-            without_text=sum(count for bits, count in self._filled.items() if not bits & _TEXT),
+            without_text=self._without_text(),
             no_derivatives=_with_bit(self._flags, NO_DERIVATIVES),
             characters=self._characters,
             tokens_in=sum(sums.tokens_in for sums in languages.values()),
@@ -91,9 +95,14 @@ class ProfileBuilder:
             body_tokens_out=sum(sums.body_tokens_out for sums in languages.values()),
             languages={code: sums.share() for code, sums in languages.items()},
             licenses=dict(sorted(self._licenses.items())),
-            filled={name: _with_bit(self._filled, 1 << bit) for bit, name in enumerate(FIELDS)},
+            filled={name: _with_bit(self._filled, 1 << bit) for bit, name in enumerate(self.names)},
             sizes=dict(sorted(self._sizes.items())),
         )
+
+    def _without_text(self) -> int:
+        if self.of_a_task:
+            return _with_bit(self._flags, EMPTY)
+        return sum(count for bits, count in self._filled.items() if not bits & _TEXT)
 
 
 @dataclass

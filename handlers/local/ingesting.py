@@ -15,9 +15,11 @@ from handlers.bootstrap.state import SystemClock, open_state
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.ingest_cache import place_of, remember, remembered
 from handlers.corpus.profile import Profile
+from handlers.corpus.read_records import rarely_filled
 from handlers.corpus.sources.formats import Source, open_source
 from handlers.corpus.sources.source_notes import NotingSource, SourceNotes, named
 from handlers.counted import counted
+from handlers.domain.tasks.reads import Reads
 from handlers.errors import SourceError, UsageError
 from handlers.extras import how_to_get
 from handlers.settings import Settings
@@ -49,28 +51,34 @@ def ingest_source(
     *,
     again: bool = True,
     alongside: Callable[[], None] | None = None,
+    reads: Reads | None = None,
 ) -> IngestResult:
     """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
     what came of it. Not ``again``: a file that has not changed since is left alone. ``alongside`` is called
-    in a thread beside it if it takes long."""
+    in a thread beside it if it takes long. ``reads``: what a task reads of a record."""
     mapping, processes = dict(map(_pair, source.mapping)), helper_processes()
     read_as = f"{source.format} in {source.encoding}" if source.encoding else source.format
-    identity = (source.location, read_as, mapping, settings.state)
+    identity = (source.location, read_as, mapping, settings.state, reads)
     result = None if again else remembered(*identity)
     if result is None:
         place = place_of(*identity)
         opened = _open(source, settings, console)
         try:
-            result = ingest(opened, settings.state, mapping=mapping, processes=processes, alongside=alongside)
+            result = ingest(
+                opened, settings.state, mapping=mapping, reads=reads, processes=processes, alongside=alongside
+            )
         except KeyboardInterrupt:
             console.print(_stopped(source.location), markup=False, soft_wrap=True)
             raise
         notes = opened.notes if isinstance(opened, NotingSource) else SourceNotes()
-        refuse_empty(source.location, result.profile, mapping, notes.columns)
+        if reads is None:
+            refuse_empty(source.location, result.profile, mapping, notes.columns)
+        elif result.profile.empty == result.papers:
+            raise SourceError(f"{source.location}: no record has anything in {', '.join(reads.fields)}")
         remember(result, place)
         if told := notes.phrases():
             console.print("; ".join(told), markup=False, soft_wrap=True)
-    console.print(counts_of(result, full_text=settings.full_text), markup=False, soft_wrap=True)
+    console.print(counts_of(result, full_text=settings.full_text, reads=reads), markup=False, soft_wrap=True)
     if result.rejects or result.differing:
         console.print(f"[yellow]rejected lines:[/] {escape(str(result.rejects_path))}", soft_wrap=True)
     if settings.backend == "aws":
@@ -104,7 +112,7 @@ def refuse_empty(name: str, profile: Profile, mapping: Mapping[str, str], column
     )
 
 
-def counts_of(result: IngestResult, *, full_text: bool) -> str:
+def counts_of(result: IngestResult, *, full_text: bool, reads: Reads | None = None) -> str:
     """``1,294 papers (3 of equal text)``, and what of them is not sent."""
     less = [
         f"{result.same_as:,} of equal text" if result.same_as else "",
@@ -114,6 +122,8 @@ def counts_of(result: IngestResult, *, full_text: bool) -> str:
     ]
     told = ", ".join(filter(None, less))
     sentence = counted(result.papers, "paper") + (f" ({told})" if told else "")
+    if reads is not None:
+        return "; ".join([sentence, *rarely_filled(reads, result.profile.filled, result.papers)])
     if (bodies := result.profile.filled["body"]) and not full_text:
         has = "1 paper has a body, which is" if bodies == 1 else f"{bodies:,} papers have bodies, which are"
         sentence += f"; {has} not sent: `--full-text`"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from handlers.domain.paper import Paper
 from handlers.domain.token_estimate import expected_tokens
-from handlers.domain.value import Frozen, sha256_of
+from handlers.domain.value import Frozen, canonical_json, sha256_of
 
 BY_DIGEST = "#digest"
 """In place of an id's field: a record is named by what is read of it."""
@@ -30,9 +30,18 @@ class Reads(Frozen):
     title: str | None = None
     """The field that lists show; None: the one that sounds so."""
 
+    @property
+    def mark(self) -> bytes:
+        """Another one where identities of records are others."""
+        return canonical_json([self.shape, sorted(self.fields)]).encode("utf-8", "surrogatepass")
+
     def value(self, paper: Paper, name: str) -> object:
         """A field by its name, read or not: of a record its source's first. None if there is none."""
-        return _found(name, self._places(_as_line(paper)))
+        return self.value_of(_as_line(paper), name)
+
+    def value_of(self, line: Mapping[str, Any], name: str) -> object:
+        """The same of a line of the corpus."""
+        return _found(name, self._places(line))
 
     def values(self, paper: Paper) -> dict[str, object]:
         """What is read of a paper, None for what it does not have."""

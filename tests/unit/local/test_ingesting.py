@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from handlers.corpus.ingest import IngestResult
+from handlers.domain.tasks.reads import Reads
 from handlers.errors import SourceError
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.settings import Settings
@@ -57,6 +58,23 @@ def test_dropped_records_with_other_content_are_said_by_their_lines(tmp_path: Pa
             in said
         )
         assert ".rejects.jsonl" in said
+
+
+def test_fields_that_few_records_have_are_said_and_each_task_has_a_corpus_of_its_own(tmp_path: Path) -> None:
+    source = table(tmp_path / "in.csv", "id,text,note", *(f"{n},x{n}," for n in range(8)), "8,x8,y", "9,,")
+    found = set()
+    for fields, told in (
+        (("note", "text"), "10 papers (1 without a text); note is in 1 of 10\n"),
+        (("text",), "10 papers (1 without a text)\n"),
+    ):
+        for _ in range(2):
+            said = StringIO()
+            console, reads = Console(file=said, width=200), Reads(shape="record", fields=fields)
+            settings = Settings(state=tmp_path / "state")
+            result = ingest_source(SourceSpec(str(source)), settings, console, again=False, reads=reads)
+            assert said.getvalue().endswith(told)
+            found.add(result.sha256)
+    assert len(found) == 2
 
 
 def test_bodies_that_are_not_sent_are_said(tmp_path: Path) -> None:
