@@ -13,11 +13,11 @@ from handlers.domain.job import JobRecord
 from handlers.domain.ledger import BudgetState
 from handlers.domain.money import budget_words, usd
 from handlers.domain.paper import TERMINAL
-from handlers.domain.run import RunTotals
+from handlers.domain.run import RunRecord, RunTotals
 from handlers.ports import Ledger
 from handlers.reporting.live_lines import LiveLines, bar, can_redraw
 from handlers.reporting.plain import plain
-from handlers.reporting.projection import project
+from handlers.reporting.projection import project, project_run
 from handlers.reporting.time_left import Forecast, Look, span
 
 _PLAIN_EVERY = 5.0
@@ -36,7 +36,7 @@ class Progress:
         self._forecast = Forecast()
         self._projection = project(())
         self._projected_at = 0.0
-        self._whole_papers: bool | None = None
+        self._record: RunRecord | None = None
         self._errors: deque[tuple[float, dict[str, int]]] = deque()
         self._said_at = 0.0
         self._under_way = False
@@ -69,11 +69,9 @@ class Progress:
         self._said_at = now
         totals = ledger.totals(run_id)
         if now - self._projected_at >= max(_PROJECTED_EVERY, totals.batches / _BATCHES_A_SECOND):
-            self._projection, self._projected_at = project(ledger.batch_figures(run_id)), now
-            if self._whole_papers is None:
-                self._whole_papers = ledger.run(run_id).spec.full_text
-            if self._whole_papers:
-                self._projection = self._projection.less_told(totals.calls.cost)
+            self._record = self._record or ledger.run(run_id)
+            self._projection = project_run(ledger, self._record, totals.calls.cost)
+            self._projected_at = now
         self._show(totals, live, ledger.budget_state(run_id), now)
 
     def _show(self, totals: RunTotals, live: Sequence[JobRecord], budget: BudgetState, now: float) -> None:
@@ -97,7 +95,7 @@ class Progress:
         """Of whole papers, which take many calls each, also how many of those are answered: that is what
         moves before the first of them has ended."""
         papers = f"{self._forecast.rate * 3600:,.0f} papers/h"
-        if not self._whole_papers or not answered:
+        if self._record is None or not self._record.spec.full_text or not answered:
             return papers
         return f"{counted(answered, 'call')} answered, {papers if finished else 'no paper is whole yet'}"
 

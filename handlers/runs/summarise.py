@@ -25,7 +25,7 @@ from handlers.domain.run_report import (
 )
 from handlers.ports import Backend, Ledger
 from handlers.reporting.budget_number import with_number
-from handlers.reporting.projection import project
+from handlers.reporting.projection import project_run
 from handlers.runs.expectation import expectation
 from handlers.runs.run_state import Activity, run_state
 from handlers.runs.sessions import IsAlive, WorkPeriod, job_end, work_periods
@@ -60,9 +60,7 @@ def summarise(
     state, reason = run_state(ledger.control(run_id), totals, activity)
     expected = None
     if totals.counts["pending"]:
-        projection = project(ledger.batch_figures(run_id))
-        if record.spec.full_text:
-            projection = projection.less_told(totals.calls.cost)
+        projection = project_run(ledger, record, totals.calls.cost)
         expected = expectation(record, totals, projection, list(filter(alive, jobs)))
         reason = with_number(reason, totals.calls.cost, totals.calls.taken, projection)
     errors, checks, segments = _papers_by_class(ledger, run_id) if detail else (None, None, None)

@@ -15,8 +15,10 @@ from rich.console import Console
 
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobStats
+from handlers.domain.ledger import BatchFigures
+from handlers.domain.money import NanoUsd
 from handlers.reporting.progress import Progress
-from handlers.reporting.projection import Projection, Rest
+from handlers.reporting.projection import Projection, Rest, project
 from handlers.reporting.time_left import Forecast, Look, span
 from tests.builders import values
 
@@ -199,6 +201,28 @@ def test_workers_that_only_start_tell_no_time_however_much_is_known_of_the_paper
         forecast.add(Look(float(second), 150 + 10 * second, 150 + 10 * second, 10, 10))
     low, high = forecast.left(rest(250, 250)) or (0, 0)
     assert low < 25.05 < high < 30, "and that they started is not that they were idle"
+
+
+def test_papers_fewer_than_workers_whose_passages_wait_are_not_the_last_ones() -> None:
+    forecast = Forecast()
+    assert forecast.left(rest(20, 0)) is None, "nor is their end known before one of them has told it"
+    for second, seconds in ((0, 400.0), (5, 400.0), (10, 800.0)):
+        forecast.add(Look(1000.0 + second, 30, 900, 40, 40))
+        passages = Rest(20, 1e5, 4e5, 400, seconds)
+        left = forecast.left(Projection((passages,), known=True, settled=30, seconds=600, spread=0.0))
+    assert left is not None
+    assert left[0] < 20 < left[1]
+
+
+def test_papers_in_hand_that_took_what_they_were_to_take_have_a_call_left() -> None:
+    forecast = Forecast()
+    told = project(
+        [BatchFigures(900, 9, 9, NanoUsd(900), 90, 180_000), BatchFigures(300, 3, 0, NanoUsd(0), 0, 0)]
+    )
+    for second in range(9):
+        forecast.add(Look(1000.0 + second, 9, 120, 3, 40))
+        low, high = forecast.left(told.less_told(1400)) or (0, 0)
+    assert 0 < low < 1 < high
 
 
 def test_an_end_that_is_past_is_not_a_moment_away_for_ever() -> None:
