@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.console import Console
 from handlers.counted import counted
 from handlers.domain.job import JobRecord
 from handlers.domain.ledger import BudgetState
-from handlers.domain.money import budget_words, usd
+from handlers.domain.money import NanoUsd, budget_words, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.ports import Ledger
@@ -28,11 +29,23 @@ _PROJECTED_EVERY, _BATCHES_A_SECOND = 1.0, 5_000
 """Seconds between two looks at all batches: this, and more of them for many batches."""
 
 
-class Progress:
-    """Papers, rate, time left, slots, throttles, spend, errors. Refreshed by its caller, no thread."""
+@dataclass(frozen=True)
+class Part:
+    """A job's own part of a run, where its ledger knows how many papers the others have."""
 
-    def __init__(self, console: Console) -> None:
+    elsewhere: int
+    """Pending papers of other jobs."""
+    budget: NanoUsd | None
+    """What the job may spend in all, however little of it the ledger grants at a time."""
+
+
+class Progress:
+    """Papers, rate, time left, slots, throttles, spend, errors. Refreshed by its caller, no thread. ``part``:
+    what of the run is shown; all of it if none is given."""
+
+    def __init__(self, console: Console, part: Part | None = None) -> None:
         self._console = console
+        self._part = part
         self._forecast = Forecast()
         self._projection = project(())
         self._projected_at = 0.0
@@ -72,7 +85,12 @@ class Progress:
             self._record = self._record or ledger.run(run_id)
             self._projection = project_run(ledger, self._record, totals.calls.cost)
             self._projected_at = now
-        self._show(totals, live, ledger.budget_state(run_id), now)
+        budget = ledger.budget_state(run_id)
+        if self._part is not None:
+            own = max(0, totals.counts["pending"] - self._part.elsewhere)
+            totals = replace(totals, counts={**totals.counts, "pending": own})
+            budget = replace(budget, budget=self._part.budget)
+        self._show(totals, live, budget, now)
 
     def _show(self, totals: RunTotals, live: Sequence[JobRecord], budget: BudgetState, now: float) -> None:
         pending = totals.counts["pending"]

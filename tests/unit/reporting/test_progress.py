@@ -17,7 +17,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobStats
 from handlers.domain.ledger import BatchFigures
 from handlers.domain.money import NanoUsd
-from handlers.reporting.progress import Progress
+from handlers.reporting.progress import Part, Progress
 from handlers.reporting.projection import Projection, Rest, project
 from handlers.reporting.time_left import Forecast, Look, span
 from tests.builders import values
@@ -70,6 +70,20 @@ def test_a_plain_line_has_every_figure_and_comes_every_few_seconds(ledger: Sqlit
         "0 failed", "lately http_[503] x1",
     ):  # fmt: skip
         assert figure in second
+
+
+def test_a_jobs_own_part_of_a_run_is_shown_and_not_what_its_ledger_grants_it(ledger: SqliteLedger) -> None:
+    """On GitHub Actions a job's ledger knows all papers of the run, and grants its share step by step."""
+    ledger.start_job(values.job("j1", workers=8))
+    finish(ledger, "1", 4)
+    console = shown()
+    Progress(console, Part(elsewhere=3, budget=NanoUsd(2 * 10**9))).update(ledger, RUN, now=100.0)
+    Progress(console, Part(elsewhere=6, budget=None)).update(ledger, RUN, now=100.0)
+    share, free = text_of(console).splitlines()
+    assert share.startswith("4/7 papers,")
+    assert "$0.2500 of $2.00 (12%)" in share
+    assert free.startswith("4/4 papers, 0 papers/h, all done,")
+    assert "$0.2500, " in free
 
 
 def test_calls_of_whole_papers_are_told_while_no_paper_has_ended(tmp_path: Path) -> None:
