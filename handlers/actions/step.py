@@ -22,7 +22,7 @@ from handlers.domain.run import Control
 from handlers.errors import UsageError
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.state_lock import only_parent
-from handlers.reporting.progress import Part, Progress
+from handlers.reporting.progress import JobPart, Progress
 from handlers.runs.submit import emit
 from handlers.settings import Settings
 
@@ -63,7 +63,7 @@ def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
             wiring.price(settings, adapters.ledger.run(job.run_id).spec.model)
             wiring.endpoint(settings)
             before = _armed(adapters, job)
-            part = Part(before.pending - own_pending(adapters, job.run_id), job.share)
+            part = JobPart(before.pending - own_pending(adapters, job.run_id), job.share)
         clock = SystemClock()
         began = clock.monotonic()
         with Progress(console, part) as progress:

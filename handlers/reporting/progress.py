@@ -30,7 +30,7 @@ _PROJECTED_EVERY, _BATCHES_A_SECOND = 1.0, 5_000
 
 
 @dataclass(frozen=True)
-class Part:
+class JobPart:
     """A job's own part of a run, where its ledger knows how many papers the others have."""
 
     elsewhere: int
@@ -43,7 +43,7 @@ class Progress:
     """Papers, rate, time left, slots, throttles, spend, errors. Refreshed by its caller, no thread. ``part``:
     what of the run is shown; all of it if none is given."""
 
-    def __init__(self, console: Console, part: Part | None = None) -> None:
+    def __init__(self, console: Console, part: JobPart | None = None) -> None:
         self._console = console
         self._part = part
         self._forecast = Forecast()

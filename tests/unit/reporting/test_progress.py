@@ -17,7 +17,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobStats
 from handlers.domain.ledger import BatchFigures
 from handlers.domain.money import NanoUsd
-from handlers.reporting.progress import Part, Progress
+from handlers.reporting.progress import JobPart, Progress
 from handlers.reporting.projection import Projection, Rest, project
 from handlers.reporting.time_left import Forecast, Look, span
 from tests.builders import values
@@ -77,8 +77,8 @@ def test_a_jobs_own_part_of_a_run_is_shown_and_not_what_its_ledger_grants_it(led
     ledger.start_job(values.job("j1", workers=8))
     finish(ledger, "1", 4)
     console = shown()
-    Progress(console, Part(elsewhere=3, budget=NanoUsd(2 * 10**9))).update(ledger, RUN, now=100.0)
-    Progress(console, Part(elsewhere=6, budget=None)).update(ledger, RUN, now=100.0)
+    Progress(console, JobPart(elsewhere=3, budget=NanoUsd(2 * 10**9))).update(ledger, RUN, now=100.0)
+    Progress(console, JobPart(elsewhere=6, budget=None)).update(ledger, RUN, now=100.0)
     share, free = text_of(console).splitlines()
     assert share.startswith("4/7 papers,")
     assert "$0.2500 of $2.00 (12%)" in share
