@@ -24,7 +24,7 @@ from handlers.domain.run import Control, RunRecord, SessionRecord
 from handlers.llm.prices.pricing import worst_cost
 from handlers.planning.plan_request import PlanBasis
 from handlers.reporting.budget_number import enough
-from handlers.reporting.projection import project
+from handlers.reporting.projection import project_run
 from handlers.settings import Settings
 from handlers.state_paths import SESSIONS, run_folder
 
@@ -218,7 +218,7 @@ def budget_shortfall(adapters: State, run_id: str, call: NanoUsd) -> str:
     state = adapters.ledger.budget_state(run_id)
     if state.budget is None or state.budget - state.drawn >= max(1, call):
         return ""
-    projection = project(adapters.ledger.batch_figures(run_id))
+    projection = project_run(adapters.ledger, adapters.ledger.run(run_id), state.spend)
     number = budget_words(enough(state.drawn, projection)) if projection.known else ""
     larger = f"budget_usd {number}, which finishes the run" if number else "a larger budget_usd"
     return (

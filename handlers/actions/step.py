@@ -17,11 +17,12 @@ from handlers.actions.session_plan import MIN_STEP, JobState, cost_to_go, next_a
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State, SystemClock, open_state
 from handlers.domain.money import NanoUsd
+from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control
 from handlers.errors import UsageError
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.state_lock import only_parent
-from handlers.reporting.progress import Progress
+from handlers.reporting.progress import JobPart, Progress
 from handlers.runs.submit import emit
 from handlers.settings import Settings
 
@@ -62,9 +63,10 @@ def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
             wiring.price(settings, adapters.ledger.run(job.run_id).spec.model)
             wiring.endpoint(settings)
             before = _armed(adapters, job)
+            part = JobPart(before.pending - own_pending(adapters, job.run_id), job.share)
         clock = SystemClock()
         began = clock.monotonic()
-        with Progress(console) as progress:
+        with Progress(console, part) as progress:
             fleet = Fleet(settings, progress, cut_off_after=CANCEL_PATIENCE)
             failure = fleet.run()
         end = _End(clock.monotonic() - began, failure, fleet.interrupted)
@@ -72,6 +74,17 @@ def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
             job, trouble = _ended(adapters, job, before, end)
         write_job(settings.state, job)
     return job, trouble
+
+
+def own_pending(adapters: State, run_id: str) -> int:
+    """Papers of the job's batches that have not ended; its ledger counts those of the other jobs too."""
+    pending = 0
+    for batch in adapters.ledger.unfinished_batches(run_id):
+        rows = adapters.ledger.paper_rows(run_id, batch.ids)
+        for position, paper_id in enumerate(batch.ids):
+            if paper_id not in rows or rows[paper_id].status not in TERMINAL:
+                pending += batch.weight(position)
+    return pending
 
 
 def step_settings(job: JobState, settings: Settings) -> Settings:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from handlers.actions.queue_times import QueueStatus
 from handlers.actions.session_plan import SessionPlan
 from handlers.actions.tiers import SessionResult, TierForecast, concurrency_text
-from handlers.counted import counted
+from handlers.counted import counted, in_hours
 from handlers.domain.money import budget_words, usd
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import RunReport
@@ -83,7 +83,7 @@ def _budget_reach(plan: SessionPlan) -> Iterator[str]:
 def _last_session(last: SessionResult) -> str:
     """What the pace in the table comes from, and how the queue was."""
     queue = (
-        f"; GitHub ran {counted(last.slots, 'job')} at once, one waited {last.waited_s or 0:,.0f} s"
+        f"; GitHub ran {counted(last.slots, 'job')} at once, one waited {in_hours(last.waited_s or 0)}"
         if last.slots is not None
         else ""
     )
@@ -153,7 +153,7 @@ def _bars(plan: SessionPlan, report: RunReport) -> Iterator[str]:
 def queue_lines(queue: QueueStatus) -> Iterator[str]:
     """Waiting and running of a workflow run's jobs, as a table and a Gantt chart."""
     yield (
-        f"{counted(queue.slots, 'job')} at once, longest wait {queue.longest_wait_s:,.0f} s,"
+        f"{counted(queue.slots, 'job')} at once, longest wait {in_hours(queue.longest_wait_s)},"
         f" {counted(queue.runner_minutes, 'runner minute')}; {queue.queued} queued,"
         f" {queue.running} running, {queue.ended} ended.\n"
     )

@@ -10,6 +10,7 @@ from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.queue_times import JobTimes, QueueStatus, queue_status
 from handlers.adapters.github_api import GitHubApi, WorkflowJob, WorkflowRun
 from handlers.bootstrap.state import SystemClock
+from handlers.counted import in_hours
 from handlers.domain.value import Frozen
 
 
@@ -46,7 +47,7 @@ def status_lines(run: RunStatus) -> Iterator[str]:
     yield f"## Run {run.id}, attempt {run.attempt}: {run.conclusion or run.status} ({run.event})\n"
     yield (
         f"{queue.queued} queued, {queue.running} running, {queue.ended} ended; {queue.slots} at once;"
-        f" longest wait {queue.longest_wait_s:,.0f} s; {queue.runner_minutes:,} runner minutes\n"
+        f" longest wait {in_hours(queue.longest_wait_s)}; {queue.runner_minutes:,} runner minutes\n"
     )
     yield "| job | attempt | state | waited s |"
     yield "| --- | ---: | --- | ---: |"

@@ -47,6 +47,7 @@ def init(**flags: Any) -> None:
     console = Console(stderr=True, highlight=False)
 
     first_settings.refuse_secrets(settings)
+    first_settings.refuse_without_price(settings)
     text = first_settings.settings_text(settings)
     tell_of_provider(settings, console)
     console.print(f"asking {settings.model} at {settings.base_url}", markup=False, soft_wrap=True)

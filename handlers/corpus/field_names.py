@@ -189,6 +189,11 @@ def _found(fields: Collection[str], names: Sequence[str]) -> dict[str, tuple[str
     }
 
 
+def field_named(name: str) -> str:
+    """The field that a column of this name is read as; "" if it says nothing of a paper's fields."""
+    return _field_of(name, _known(), tagged=True)[0]
+
+
 def _field_of(name: str, known: Mapping[str, tuple[str, int]], *, tagged: bool) -> tuple[str, int]:
     """("", 0) for a name that says nothing of a paper's fields."""
     key = _key(name)

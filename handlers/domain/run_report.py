@@ -156,6 +156,8 @@ class RunReport(Frozen):
     """Part of the spend: calls that may not have been charged, at their estimate."""
     held_usd: float = 0.0
     """Beside the spend: taken from the budget for what calls of unknown cost may be billed for."""
+    in_hand_usd: float = 0.0
+    """Part of the spend: of whole papers that have not ended. Their answered passages are stored."""
     budget_usd: float | None
     calls: CallCounts
     tokens: TokenCounts

@@ -12,7 +12,7 @@ from handlers.domain.run import RunRecord
 from handlers.errors import UsageError
 from handlers.ports import Backend, Ledger
 from handlers.reporting.budget_number import enough, wants_budget, with_number
-from handlers.reporting.projection import Line, Projection, Rest, project
+from handlers.reporting.projection import Line, Projection, Rest, project_run
 from handlers.runs.expectation import covered
 from handlers.settings import Settings
 from handlers.state_paths import RUN_PLAN, run_folder
@@ -31,7 +31,7 @@ def budget_outlook(state: Backend, settings: Settings) -> str:
     record, totals = state.ledger.run(run_id), state.ledger.totals(run_id)
     if record.budget is None:
         return ""
-    projection = project(state.ledger.batch_figures(run_id), _guess(record, settings))
+    projection = project_run(state.ledger, record, totals.calls.cost, _guess(record, settings))
     plan = None if projection.settled else _plan_of(record, settings)
     if plan is not None:
         projection = _scaled(projection, plan)
@@ -52,7 +52,7 @@ def with_guessed_number(reason: str, state: Backend, settings: Settings) -> str:
     if not wants_budget(reason):
         return reason
     record, calls = state.ledger.run(settings.run_id), state.ledger.totals(settings.run_id).calls
-    projection = project(state.ledger.batch_figures(settings.run_id), _guess(record, settings))
+    projection = project_run(state.ledger, record, calls.cost, _guess(record, settings))
     return with_number(reason, calls.cost, calls.taken, projection)
 
 

@@ -49,10 +49,15 @@ class FirstAnswer(NamedTuple):
 def has_price(settings: Settings) -> bool:
     """Whether the price table or the settings know what the model costs."""
     try:
-        wiring.price(settings, settings.model or "")
+        refuse_without_price(settings)
     except UsageError:
         return False
     return True
+
+
+def refuse_without_price(settings: Settings) -> None:
+    """UsageError if nobody knows what the model costs: nothing is asked then."""
+    wiring.price(settings, settings.model or "")
 
 
 def first_answer(settings: Settings) -> FirstAnswer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -143,6 +144,10 @@ def final_report(settings: Settings, state: State, failure: str) -> RunReport:
             state.ledger.park(settings.run_id, Control("parked", failure, state.clock.now()))
     report = summarise(state, settings.run_id, is_alive=is_alive, detail=True)
     reason = with_guessed_number(report.reason, state, settings)
+    control = state.ledger.control(settings.run_id)
+    if reason != report.reason and control.state == "parked" and settings.backend == "embedded":
+        with suppress(sqlite3.Error):  # later commands know no price to guess by
+            state.ledger.set_control(settings.run_id, replace(control, reason=reason))
     report = report.model_copy(update={"reason": reason})
     report = plan_against_run.with_forecast(report, run_folder(settings.state, settings.run_id))
     return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from handlers.counted import in_hours
 from handlers.domain.fleet_tiers import CUSTOM, TIERS
 from handlers.domain.plan import Elsewhere, FirstStep, Plan, PlanCorpus, PlanRow, PlanTier
 from handlers.planning.demand import demand_of
@@ -127,17 +128,17 @@ def _cheapest_in_time(rows: Sequence[PlanRow], scenario: Scenario, deadline: flo
     in_time = [row for row in rows if row.hours <= deadline / 3600]
     careful = [row for row in in_time if not _is_a_guess(row, scenario)]
     if careful:
-        return _cheapest(careful).tier, f"the cheapest that meets the deadline of {deadline:,.0f} s"
+        return _cheapest(careful).tier, f"the cheapest that meets the deadline of {in_hours(deadline)}"
     if in_time:
         best = _cheapest(in_time).tier
         return None, (
-            f"only {best} or more makes the deadline of {deadline:,.0f} s, and no limit is known that allows"
-            f" its calls: {_FIRST}; --tier {best} plans it all the same"
+            f"only {best} or more makes the deadline of {in_hours(deadline)}, and no limit is known that"
+            f" allows its calls: {_FIRST}; --tier {best} plans it all the same"
         )
     fastest = min(rows, key=lambda row: row.hours)
     return None, (
-        f"no fleet makes the deadline of {deadline:,.0f} s: the fastest, {fastest.tier}, takes"
-        f" {fastest.hours * 3600:,.0f} s, bound by {fastest.binding}: give --deadline"
+        f"no fleet makes the deadline of {in_hours(deadline)}: the fastest, {fastest.tier},"
+        f" takes {in_hours(fastest.hours * 3600)}, bound by {fastest.binding}: give --deadline"
         f" {math.ceil(fastest.hours * 3600)} or more, or lift that limit"
     )
 

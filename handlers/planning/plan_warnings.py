@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from handlers.counted import in_hours
 from handlers.domain.plan import PilotFigures, PlanRow
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import Demand
@@ -26,8 +27,8 @@ def request_warnings(request: PlanRequest, row: PlanRow | None, demand: Demand) 
         )
     if request.deadline is not None and row is not None and row.hours * 3600 > request.deadline:
         yield (
-            f"{row.tier} takes {row.hours * 3600:,.0f} s, longer than the deadline of"
-            f" {request.deadline:,.0f} s: the run stops there and goes on when it is started again"
+            f"{row.tier} takes {in_hours(row.hours * 3600)}, longer than the deadline of"
+            f" {in_hours(request.deadline)}: the run stops there and goes on when it is started again"
         )
     if request.deadline is not None and request.budget is not None:
         yield "both a deadline and a budget: the cheapest fleet that keeps to both is recommended"

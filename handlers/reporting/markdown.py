@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from handlers.counted import counted
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import markdown
-from handlers.reporting.tables import ReportTable, after_parking, left_out, segments_told, tables
+from handlers.reporting.tables import ReportTable, after_parking, kept_told, left_out, segments_told, tables
 
 
 def to_markdown(report: RunReport) -> str:
@@ -26,6 +26,8 @@ def _lines(report: RunReport) -> Iterator[str]:
         yield f"Finished: {report.finished_at}."
     if told := segments_told(report):
         yield f"{told}."
+    if kept := kept_told(report):
+        yield f"{kept}."
     if report.reason:
         yield f"\nWhy it is {report.state}: {markdown(report.reason)}"
     if then := after_parking(report):

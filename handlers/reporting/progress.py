@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from rich.console import Console
@@ -11,13 +12,13 @@ from rich.console import Console
 from handlers.counted import counted
 from handlers.domain.job import JobRecord
 from handlers.domain.ledger import BudgetState
-from handlers.domain.money import budget_words, usd
+from handlers.domain.money import NanoUsd, budget_words, usd
 from handlers.domain.paper import TERMINAL
-from handlers.domain.run import RunTotals
+from handlers.domain.run import RunRecord, RunTotals
 from handlers.ports import Ledger
 from handlers.reporting.live_lines import LiveLines, bar, can_redraw
 from handlers.reporting.plain import plain
-from handlers.reporting.projection import project
+from handlers.reporting.projection import project, project_run
 from handlers.reporting.time_left import Forecast, Look, span
 
 _PLAIN_EVERY = 5.0
@@ -28,15 +29,27 @@ _PROJECTED_EVERY, _BATCHES_A_SECOND = 1.0, 5_000
 """Seconds between two looks at all batches: this, and more of them for many batches."""
 
 
-class Progress:
-    """Papers, rate, time left, slots, throttles, spend, errors. Refreshed by its caller, no thread."""
+@dataclass(frozen=True)
+class JobPart:
+    """A job's own part of a run, where its ledger knows how many papers the others have."""
 
-    def __init__(self, console: Console) -> None:
+    elsewhere: int
+    """Pending papers of other jobs."""
+    budget: NanoUsd | None
+    """What the job may spend in all, however little of it the ledger grants at a time."""
+
+
+class Progress:
+    """Papers, rate, time left, slots, throttles, spend, errors. Refreshed by its caller, no thread. ``part``:
+    what of the run is shown; all of it if none is given."""
+
+    def __init__(self, console: Console, part: JobPart | None = None) -> None:
         self._console = console
+        self._part = part
         self._forecast = Forecast()
         self._projection = project(())
         self._projected_at = 0.0
-        self._whole_papers: bool | None = None
+        self._record: RunRecord | None = None
         self._errors: deque[tuple[float, dict[str, int]]] = deque()
         self._said_at = 0.0
         self._under_way = False
@@ -69,12 +82,15 @@ class Progress:
         self._said_at = now
         totals = ledger.totals(run_id)
         if now - self._projected_at >= max(_PROJECTED_EVERY, totals.batches / _BATCHES_A_SECOND):
-            self._projection, self._projected_at = project(ledger.batch_figures(run_id)), now
-            if self._whole_papers is None:
-                self._whole_papers = ledger.run(run_id).spec.full_text
-            if self._whole_papers:
-                self._projection = self._projection.less_told(totals.calls.cost)
-        self._show(totals, live, ledger.budget_state(run_id), now)
+            self._record = self._record or ledger.run(run_id)
+            self._projection = project_run(ledger, self._record, totals.calls.cost)
+            self._projected_at = now
+        budget = ledger.budget_state(run_id)
+        if self._part is not None:
+            own = max(0, totals.counts["pending"] - self._part.elsewhere)
+            totals = replace(totals, counts={**totals.counts, "pending": own})
+            budget = replace(budget, budget=self._part.budget)
+        self._show(totals, live, budget, now)
 
     def _show(self, totals: RunTotals, live: Sequence[JobRecord], budget: BudgetState, now: float) -> None:
         pending = totals.counts["pending"]
@@ -97,7 +113,7 @@ class Progress:
         """Of whole papers, which take many calls each, also how many of those are answered: that is what
         moves before the first of them has ended."""
         papers = f"{self._forecast.rate * 3600:,.0f} papers/h"
-        if not self._whole_papers or not answered:
+        if self._record is None or not self._record.spec.full_text or not answered:
             return papers
         return f"{counted(answered, 'call')} answered, {papers if finished else 'no paper is whole yet'}"
 

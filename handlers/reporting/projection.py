@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from handlers.domain.ledger import BatchFigures
+from handlers.domain.run import RunRecord
+from handlers.ports import Ledger
 
 _EIGHTHS = 8
 _NEAR, _EVEN = 6, 2
@@ -25,6 +27,10 @@ _TOGETHER, _APART = 0.3, 12.0
 """Mean papers by which the last worker ends after all would if they ended together: for papers that take what
 their size says, and a square of their spread more. Measured on list schedules of whole papers, three to
 twelve a worker, calls with spreads from 0.15 to 0.8: it is the same whatever the number of workers."""
+_EXCEEDS = 1.5
+"""Times what all that waits was to cost: who has been wrong by more with the papers in hand knows nothing."""
+_BEGUN = 0.1
+"""Which of the papers in hand have how many passages behind them is not known."""
 _USUAL, _USUAL_BATCHES, _WIDEST = 0.2, 8, 0.5
 """A spread until many more batches than this tell another, and the most that is believed of them."""
 
@@ -114,6 +120,10 @@ class Projection:
     """Of a paper's seconds about what its size says, as a share of them."""
     cost: int = 0
     """Nano-USD of the settled papers' calls."""
+    call: float = 0.0
+    """Mean seconds of such a call."""
+    unsure: float = 0.0
+    """Share of the rest that is not known, whatever the number of papers that told what they take."""
 
     @property
     def rest(self) -> Rest:
@@ -137,7 +147,8 @@ class Projection:
     def less_told(self, cost: int) -> Projection:
         """Without what papers that wait have cost already, passage by passage: the heaviest, which were
         begun first. ``cost``: nano-USD of all calls of the run."""
-        told, sizes = max(0.0, float(cost - self.cost)), []
+        sizes: list[Rest] = []
+        told = begun = max(0.0, float(cost - self.cost))
         for each in self.sizes:
             paid = min(told, each.cost)
             told -= paid
@@ -145,18 +156,21 @@ class Projection:
             sizes.append(
                 replace(each, cost=each.cost - paid, calls=left * each.calls, seconds=left * each.seconds)
             )
-        return replace(self, sizes=tuple(sizes))
+        known = self.known and not (sizes and begun > _EXCEEDS * self.rest.cost)
+        return replace(self, sizes=tuple(sizes), known=known, unsure=_BEGUN if begun else 0.0)
 
     def wall(self, workers: float) -> float:
         """Seconds until so many workers, all of them at work, have done the rest. They have calls of the
-        heaviest papers in hand and, as those began at any moment, half of them behind them."""
+        heaviest papers in hand and, as those began at any moment, half of them behind them: of the very last
+        at least half a call is left."""
         rest = self.rest
         workers = min(workers, max(rest.papers, rest.calls))
         if workers <= 0:
             return 0.0
         begun = _first(self.sizes, workers).seconds / 2
         last, spread = self._last(workers)
-        return max(0.0, rest.seconds - begun) / workers + last * (_TOGETHER + _APART * spread**2)
+        even = max(0.0, rest.seconds - begun) / workers
+        return max(self.call / 2, even + last * (_TOGETHER + _APART * spread**2))
 
     def luck(self, workers: float) -> float:
         """Seconds by which the end spreads, whatever is known of the papers: half of what the longest of the
@@ -171,7 +185,7 @@ class Projection:
         each = max(last.papers, last.calls)
         if not each:
             return 0.0, 0.0
-        return last.seconds / each, min(_WIDEST, self.spread * math.sqrt(each / last.papers))
+        return last.seconds / each, min(_WIDEST, self.spread)
 
 
 def _first(sizes: Sequence[Rest], units: float) -> Rest:
@@ -244,7 +258,14 @@ def project(batches: Iterable[BatchFigures], guess: Line | None = None) -> Proje
     paid = sums.ended_paid / sums.ended if sums.ended else 1.0
     sizes = tuple(_rest(sums.waiting[key], lines, paid) for key in sorted(sums.waiting, reverse=True))
     known, spread = lines["cost"] is not None, sums.seconds.spread()
-    return Projection(sizes, known, sums.settled, sums.busy_ms / 1000, spread, round(sums.cost.amount))
+    call = sums.seconds.amount / sums.calls.amount if sums.calls.amount else 0.0
+    return Projection(sizes, known, sums.settled, sums.busy_ms / 1000, spread, round(sums.cost.amount), call)
+
+
+def project_run(ledger: Ledger, record: RunRecord, cost: int, guess: Line | None = None) -> Projection:
+    """That of a run of the ledger. ``cost``: nano-USD of all its calls, of which papers in hand have some."""
+    found = project(ledger.batch_figures(record.run_id), guess)
+    return found.less_told(cost) if record.spec.full_text else found
 
 
 def _lines(sums: _Sums, guess: Line | None) -> dict[str, Line | None]:

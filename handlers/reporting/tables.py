@@ -52,6 +52,16 @@ def segments_told(report: RunReport) -> str:
     return f"{counted(found.translated, 'segment')} of bodies translated, {kept} kept{lost}"
 
 
+def kept_told(report: RunReport) -> str:
+    """That what was paid for papers which have not ended is not lost where a run stands still; else ""."""
+    if report.state in ("finished", "running") or report.in_hand_usd <= 0:
+        return ""
+    return (
+        f"${report.in_hand_usd:,.4f} of it went to whole papers that have not ended: their answered passages"
+        " are saved, and none of them is paid for again"
+    )
+
+
 def after_parking(report: RunReport) -> str:
     """How a parked run goes on, in a sentence; "" where nothing is parked or the reason says it: a budget's
     names the number that is enough."""

@@ -13,7 +13,7 @@ from handlers.domain.paper import TERMINAL
 from handlers.domain.run import READY
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import plain
-from handlers.reporting.tables import ReportTable, after_parking, left_out, segments_told, tables
+from handlers.reporting.tables import ReportTable, after_parking, kept_told, left_out, segments_told, tables
 
 _COLOURS = {
     "finished": "green",
@@ -55,6 +55,8 @@ def _head(report: RunReport) -> Panel:
     )
     if told := segments_told(report):
         head.append(f"\n{told}")
+    if kept := kept_told(report):
+        head.append(f"\n{kept}")
     if report.reason:
         head.append(f"\n{plain(report.reason.removeprefix(READY))}")
     if then := after_parking(report):

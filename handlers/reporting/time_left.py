@@ -69,13 +69,16 @@ class Forecast:
         projection holds; None while nothing is known."""
         if projection.rest.papers <= 0:
             return 0.0, 0.0
+        if not projection.settled:
+            return None
         seconds, unsteady = self._seconds(projection)
-        if not seconds or not projection.settled:
+        if not seconds:
             return None
         seconds = max(seconds, self._stated(projection.rest))
         workers = self._lately()[-1].workers
         known, luck = seconds / math.sqrt(projection.settled), projection.luck(workers)
-        off = _SIGMAS * math.hypot(known, luck, self._wandering(seconds), unsteady * seconds, self._late())
+        unsure = math.hypot(unsteady, projection.unsure) * seconds
+        off = _SIGMAS * math.hypot(known, luck, self._wandering(seconds), unsure, self._late())
         least = min(seconds / 2, projection.wall(workers))
         if _SIGMAS * unsteady >= 1:
             return least, math.inf
@@ -91,7 +94,7 @@ class Forecast:
         workers, rest = looks[-1].workers, projection.rest
         busy = sum(look.in_flight / look.workers for look in looks) / len(looks)
         at_work = workers if busy >= _BUSY else max(1.0, busy * workers)
-        if rest.papers <= workers:
+        if max(rest.papers, rest.calls) <= workers:
             return self._of_the_last(projection, at_work), 0.0
         if busy >= _BUSY:
             return projection.wall(workers), 0.0
@@ -121,7 +124,7 @@ class Forecast:
         now, rest = self._seen[-1].at, projection.rest
         if self._end is None:
             self._end = now + projection.wall(workers)
-        return max(self._end - now, rest.seconds / rest.papers / 4)
+        return max(self._end - now, rest.seconds / rest.papers / 4, projection.call / 4)
 
     def _late(self) -> float:
         """Seconds since the end that was foreseen for the last papers: who has been wrong by so much knows

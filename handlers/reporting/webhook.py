@@ -19,7 +19,7 @@ from handlers.domain.run import Control, RunTotals
 from handlers.errors import UsageError
 from handlers.ports import Ledger
 from handlers.reporting.budget_number import wants_budget, with_number
-from handlers.reporting.projection import project
+from handlers.reporting.projection import project_run
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class Notifier:
         if control.state == "parked":
             reason = control.reason
             if wants_budget(reason):
-                projection = project(ledger.batch_figures(run_id))
+                projection = project_run(ledger, ledger.run(run_id), totals.calls.cost)
                 reason = with_number(reason, totals.calls.cost, totals.calls.taken, projection)
             yield _parked(run_id, replace(control, reason=reason), totals)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, core_schema, from_json
 
+from handlers.corpus.field_names import field_named
 from handlers.domain.call import CallTotals
 from handlers.domain.language_names import primary_subtag
 from handlers.domain.ledger import PaperRow
@@ -122,9 +123,22 @@ def with_own(columns: Sequence[str], lines: Iterable[bytes]) -> tuple[str, ...]:
     if missing:
         names = ", ".join((*COLUMNS, *MORE, *own[:_NAMED]))
         wrong = next(name for name in columns if name in missing)
-        raise UsageError(f"--columns: there is no column {wrong!r}; there are {names}, and {OWN}: all others")
+        raise UsageError(
+            f"--columns: there is no column {wrong!r}{_meant(wrong)}; there are {names}, and {OWN}: all"
+            " others"
+        )
     found = [own if name == OWN and OWN not in there else [name] for name in columns]
     return tuple(dict.fromkeys(chain.from_iterable(found)))
+
+
+def _meant(name: str) -> str:
+    """What a source's column of that name has become."""
+    field = field_named(name)
+    of_source = f"source_{field}"
+    if of_source in (*COLUMNS, *MORE):
+        ours = f", and {field} its translation" if field != "language" else ""
+        return f", which is read as the {field}: {of_source} has what the source says{ours}"
+    return f", which is read as the {field}: give {field}" if field else ""
 
 
 def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[SourceRow]]:

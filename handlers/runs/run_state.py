@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handlers.counted import counted
+from handlers.counted import counted, in_hours
 from handlers.domain.batch import QueueCounts
 from handlers.domain.job import JobRecord
 from handlers.domain.run import READY, Control, RunState, RunTotals, SessionRecord
@@ -98,7 +98,7 @@ def _why_idle(activity: Activity, control: Control, pending: int) -> str:
 def _stalled(activity: Activity) -> str:
     """Of jobs that no session started: a platform's, which starts them by itself while messages wait."""
     silent = activity.now - max(job.heartbeat_at for job in activity.jobs)
-    stalled, queue = f"stalled: no job was heard of for {silent:,.0f} s", activity.queue
+    stalled, queue = f"stalled: no job was heard of for {in_hours(silent)}", activity.queue
     if queue is not None and not queue.visible and not queue.in_flight:
         return f"{stalled} and no message waits; `paperfleet resume` sends the unfinished batches again"
     return f"{stalled}; {_messages(queue)}look at the function's log and its event source"

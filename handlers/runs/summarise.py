@@ -25,7 +25,7 @@ from handlers.domain.run_report import (
 )
 from handlers.ports import Backend, Ledger
 from handlers.reporting.budget_number import with_number
-from handlers.reporting.projection import project
+from handlers.reporting.projection import project_run
 from handlers.runs.expectation import expectation
 from handlers.runs.run_state import Activity, run_state
 from handlers.runs.sessions import IsAlive, WorkPeriod, job_end, work_periods
@@ -58,11 +58,10 @@ def summarise(
     ends = [job_end(job, alive, now) for job in jobs]
     activity = Activity(jobs, sessions, waiting, alive, now)
     state, reason = run_state(ledger.control(run_id), totals, activity)
-    expected = None
+    expected, in_hand = None, 0
     if totals.counts["pending"]:
-        projection = project(ledger.batch_figures(run_id))
-        if record.spec.full_text:
-            projection = projection.less_told(totals.calls.cost)
+        projection = project_run(ledger, record, totals.calls.cost)
+        in_hand = max(0, totals.calls.cost - projection.cost) if record.spec.full_text else 0
         expected = expectation(record, totals, projection, list(filter(alive, jobs)))
         reason = with_number(reason, totals.calls.cost, totals.calls.taken, projection)
     errors, checks, segments = _papers_by_class(ledger, run_id) if detail else (None, None, None)
@@ -79,6 +78,7 @@ def summarise(
         failed_checks=checks,
         paper_errors=errors,
         segments=segments,
+        in_hand_usd=usd(in_hand),
         expected=expected,
         skip_reasons=_skips(ledger, run_id, totals) if detail or with_skips else None,
         warnings=(*over_budget(record, totals.calls), *_warnings(totals, waiting, jobs)),

@@ -152,7 +152,7 @@ class Replay:
         whole, passed = sum(self.run.weights.values()), self.at - self.run.started_at
         took = self.run.ended_at - self.run.started_at
         first = next(each for each in self.seen if self.at - each[0] <= 60.0)
-        rate = (self.finished - first[1]) / max(1e-6, self.at - first[0])
+        rate = max(1e-6, self.finished - first[1]) / max(1e-6, self.at - first[0])
         projection = self._projection()
         left = self.forecast.left(projection) or (0.0, 0.0)
         truth = took - passed

@@ -45,6 +45,18 @@ def test_the_sample_runs_in_a_project_with_handlers_of_its_own(
     assert (project / "paperfleet-state/runs/sample-canned/results.jsonl").is_file()
 
 
+def test_the_command_does_not_start_a_folders_own_program_of_its_name(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``python -m`` alone would: Python looks into the working directory first, before anything of ours."""
+    (tmp_path / "paperfleet.py").write_text(THEIRS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    for line in (["paperfleet", "run", "--sample"], ["python", "-P", "-m", "paperfleet", "--version"]):
+        ran = run(installed / line[0], *line[1:])
+        assert ran.returncode == 0, ran.stderr
+
+
 @pytest.mark.parametrize(
     ("extra", "line"),
     [

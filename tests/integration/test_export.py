@@ -288,6 +288,24 @@ def test_columns_are_named_or_refused() -> None:
         with_own(("id", "nonsense"), ['{"id":"a","馆藏":1}'.encode()])
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("题名", "read as the title: source_title has what the source says, and title its translation"),
+        ("Title", "source_title"), ("Titel", "source_title"), ("タイトル", "source_title"),
+        ("TI", "source_title"),
+        ("摘要", "source_abstract"), ("Abstract", "source_abstract"), ("Résumé", "source_abstract"),
+        ("关键词", "source_keywords"), ("正文", "source_body"),
+        ("语种", "source_language has what the source says;"),
+        ("编号", "read as the id: give id;"), ("链接", "give url;"), ("nonsense", "'nonsense'; there are"),
+    ],
+)  # fmt: skip
+def test_a_sources_name_of_a_field_is_told_by_what_it_has_become(name: str, words: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        with_own(("id", name), [b'{"id":"a"}'])
+    assert words in str(raised.value)
+
+
 def test_a_sources_own_columns_go_along_by_their_names(
     ledger: SqliteLedger, store: FileStore, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_prices_are_asked_for_where_the_table_lacks_the_model(server: RunningSer
     ran = init(*line)
     assert isinstance(ran.exception, UsageError)
     assert "--price-in and --price-out" in str(ran.exception)
+    assert "asking" not in ran.output, "nothing was"
     ran = init(*line, answers="0.15\n0.6\n")
     assert ran.exit_code == 0, ran.exception
     assert load_settings().price_out == Decimal("0.6")

@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from handlers.actions.begin import granted
 from handlers.actions.session_plan import JobState
-from handlers.actions.step import step_settings
+from handlers.actions.step import own_pending, step_settings
 from handlers.bootstrap.state import connect
 from handlers.settings import Settings
-from tests.builders.values import RUN, run_record
+from tests.builders.values import RUN, batch, commit, entry, run_record
 
 
 def job(share: int | None) -> JobState:
@@ -35,6 +35,16 @@ def test_a_job_goes_on_while_its_share_allows_or_its_calls_cost_nothing(
     given = granted(adapters, job(share), wanted)
     assert (given.allowance, given.stopped, bool(given.grant)) == (allowance, stopped, not stopped)
     assert adapters.ledger.budget_state(RUN).drawn == allowance
+    adapters.close()
+
+
+def test_a_jobs_own_papers_are_those_of_its_batches_that_have_not_ended(tmp_path: Path) -> None:
+    adapters = connect(Settings(state=tmp_path, run_id=RUN), RUN)
+    adapters.ledger.add_batches([batch("b1", ("p0", "p1")), batch("b2", ("p2", "p3"))])
+    adapters.ledger.create_run(run_record(papers=100))
+    adapters.ledger.commit([commit(entry("p0"), batch_id="b1")])
+    assert own_pending(adapters, RUN) == 3
+    assert adapters.ledger.totals(RUN).counts["pending"] == 99
     adapters.close()
 
 

@@ -107,6 +107,7 @@ def test_without_a_fleet_that_makes_the_deadline_nothing_is_recommended_and_the_
     plan = planned(PlanRequest(deadline=40.0))
     assert plan.recommended is None
     assert "extreme" in plan.reason
+    assert "of 24 h" in planned(PlanRequest(platform="actions", deadline=86_400)).reason
 
 
 def test_a_budget_under_the_cheapest_paper_is_refused_with_the_one_that_would_do() -> None:

@@ -15,8 +15,10 @@ from rich.console import Console
 
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.job import JobStats
-from handlers.reporting.progress import Progress
-from handlers.reporting.projection import Projection, Rest
+from handlers.domain.ledger import BatchFigures
+from handlers.domain.money import NanoUsd
+from handlers.reporting.progress import JobPart, Progress
+from handlers.reporting.projection import Projection, Rest, project
 from handlers.reporting.time_left import Forecast, Look, span
 from tests.builders import values
 
@@ -68,6 +70,20 @@ def test_a_plain_line_has_every_figure_and_comes_every_few_seconds(ledger: Sqlit
         "0 failed", "lately http_[503] x1",
     ):  # fmt: skip
         assert figure in second
+
+
+def test_a_jobs_own_part_of_a_run_is_shown_and_not_what_its_ledger_grants_it(ledger: SqliteLedger) -> None:
+    """On GitHub Actions a job's ledger knows all papers of the run, and grants its share step by step."""
+    ledger.start_job(values.job("j1", workers=8))
+    finish(ledger, "1", 4)
+    console = shown()
+    Progress(console, JobPart(elsewhere=3, budget=NanoUsd(2 * 10**9))).update(ledger, RUN, now=100.0)
+    Progress(console, JobPart(elsewhere=6, budget=None)).update(ledger, RUN, now=100.0)
+    share, free = text_of(console).splitlines()
+    assert share.startswith("4/7 papers,")
+    assert "$0.2500 of $2.00 (12%)" in share
+    assert free.startswith("4/4 papers, 0 papers/h, all done,")
+    assert "$0.2500, " in free
 
 
 def test_calls_of_whole_papers_are_told_while_no_paper_has_ended(tmp_path: Path) -> None:
@@ -199,6 +215,28 @@ def test_workers_that_only_start_tell_no_time_however_much_is_known_of_the_paper
         forecast.add(Look(float(second), 150 + 10 * second, 150 + 10 * second, 10, 10))
     low, high = forecast.left(rest(250, 250)) or (0, 0)
     assert low < 25.05 < high < 30, "and that they started is not that they were idle"
+
+
+def test_papers_fewer_than_workers_whose_passages_wait_are_not_the_last_ones() -> None:
+    forecast = Forecast()
+    assert forecast.left(rest(20, 0)) is None, "nor is their end known before one of them has told it"
+    for second, seconds in ((0, 400.0), (5, 400.0), (10, 800.0)):
+        forecast.add(Look(1000.0 + second, 30, 900, 40, 40))
+        passages = Rest(20, 1e5, 4e5, 400, seconds)
+        left = forecast.left(Projection((passages,), known=True, settled=30, seconds=600, spread=0.0))
+    assert left is not None
+    assert left[0] < 20 < left[1]
+
+
+def test_papers_in_hand_that_took_what_they_were_to_take_have_a_call_left() -> None:
+    forecast = Forecast()
+    told = project(
+        [BatchFigures(900, 9, 9, NanoUsd(900), 90, 180_000), BatchFigures(300, 3, 0, NanoUsd(0), 0, 0)]
+    )
+    for second in range(9):
+        forecast.add(Look(1000.0 + second, 9, 120, 3, 40))
+        low, high = forecast.left(told.less_told(1400)) or (0, 0)
+    assert 0 < low < 1 < high
 
 
 def test_an_end_that_is_past_is_not_a_moment_away_for_ever() -> None:

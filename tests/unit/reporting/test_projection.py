@@ -6,15 +6,18 @@ import heapq
 import math
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import mean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.ledger import BatchFigures
 from handlers.domain.money import NanoUsd
-from handlers.reporting.projection import project
+from handlers.reporting.projection import project, project_run
+from tests.builders import values
 from tests.builders.examples import fewer
 
 SIZES = [int(2000 * 0.99**n) + 10 for n in range(500)]
@@ -118,6 +121,43 @@ def test_the_end_is_that_of_workers_who_end_one_by_one(workers: int, papers: int
         )
         errors.append((now + projection.wall(workers)) / max(ends) - 1)
     assert abs(mean(errors)) < 0.05
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_end_of_whole_papers_is_that_of_passages(seed: int) -> None:
+    """A paper takes more or less than its size says because of all its passages, not of one of them."""
+    chance, workers, papers = random.Random(seed), 40, 120
+    ends, order = [0.0] * workers, []
+    for n in range(papers):
+        size = 20_000 * 0.2 ** (n / papers)
+        each = 2.5 * math.exp(chance.gauss(-0.02, 0.2))
+        passages = [each * math.exp(chance.gauss(-0.02, 0.2)) for _ in range(round(size / 1000))]
+        began = [heapq.heapreplace(ends, ends[0] + seconds) for seconds in passages]
+        order.append((max(map(sum, zip(began, passages, strict=True))), size, len(passages), sum(passages)))
+    now = sorted(order)[papers // 3][0]
+    projection = project(
+        BatchFigures(round(size), 1, 1, NanoUsd(round(900 * size)), calls, round(1000 * seconds))
+        if end <= now
+        else BatchFigures(round(size), 1, 0, NanoUsd(0), 0, 0)
+        for end, size, calls, seconds in order
+    )
+    assert (now + projection.wall(workers)) / max(ends) == pytest.approx(1, abs=0.04)
+
+
+def test_papers_in_hand_that_have_cost_more_than_all_was_to_cost_leave_it_unknown() -> None:
+    first = project([BatchFigures(80, 1, 1, NanoUsd(4), 1, 400), BatchFigures(800, 10, 0, NanoUsd(0), 0, 0)])
+    assert first.less_told(44).known
+    assert not first.less_told(100).known
+
+
+def test_what_whole_papers_in_hand_have_cost_finishes_no_run_twice(tmp_path: Path) -> None:
+    """Wherever a number is told that finishes a run."""
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
+    ledger.add_batches([values.batch("b1", ("p0", "p1"))])
+    for full_text, left in ((False, 50), (True, 20)):
+        record = values.run_record(papers=2, full_text=full_text)
+        assert project_run(ledger, record, 30, (25.0, 0.0)).rest.cost == left
+    ledger.close()
 
 
 def test_what_whole_papers_in_hand_have_cost_already_is_not_projected_again() -> None:

@@ -29,6 +29,16 @@ def test_a_cell_that_stood_before_is_sent_once_and_odd_sources_are_told() -> Non
     assert lines[-1] == "odd in the source: odd_dollars 1"
 
 
+def test_of_a_long_body_the_first_pieces_are_shown_and_the_others_counted() -> None:
+    """A hostile one has headings by the hundred thousand."""
+    lines = told("# 甲\n\n$$x$$\n\n" * 1_000)
+    assert len(lines) == 203
+    assert lines[0] == "body: 1,000 segments in 17 passages, 1,000 blocks kept"
+    assert lines[-1] == "... and 1,800 segments and blocks more"
+    assert told("# 甲\n\n" * 201)[-1] == "... and 1 segment or block more"
+    assert told("# 甲\n\n" * 200)[-1].startswith("body/199 heading")
+
+
 def test_texts_are_only_text() -> None:
     (line,) = told("甲\x1b[31m乙\u202e")[2:]
     assert "\x1b" not in line

@@ -62,6 +62,17 @@ def test_a_parked_run_says_how_it_goes_on(
 
 
 @pytest.mark.parametrize("show", [terminal, to_markdown])
+def test_a_run_that_stands_still_says_that_what_it_paid_for_is_kept(
+    show: Callable[[RunReport], str],
+) -> None:
+    saved = "answered passages are saved"
+    text = " ".join(show(report(state="paused", in_hand_usd=0.0123)).replace("│", " ").split())
+    assert "$0.0123" in text and saved in text
+    for told in (report(state="paused"), report(state="running", in_hand_usd=1.0)):
+        assert saved not in " ".join(show(told).replace("│", " ").split())
+
+
+@pytest.mark.parametrize("show", [terminal, to_markdown])
 def test_what_became_of_bodies_is_a_sentence_and_a_table(show: Callable[[RunReport], str]) -> None:
     counts = SegmentCounts(
         translated=20_705, kept=5, flagged=3, rules={"other_language": 5}, notes={"x_y": 2}

@@ -92,6 +92,16 @@ def test_a_parked_run_names_the_budget_that_finishes_it_to_whoever_is_told(
     assert told(ledger).reason == "http_402: no credit"
 
 
+def test_what_went_to_whole_papers_that_have_not_ended_is_told_apart(tmp_path: Path) -> None:
+    for full_text, in_hand in ((True, 0.02), (False, 0.0)):
+        with closing(SqliteLedger(tmp_path / f"{full_text}.sqlite3")) as ledger:
+            ledger.add_batches([values.batch("a", ids("a"))])
+            ledger.create_run(values.run_record(papers=10, full_text=full_text))
+            settle(ledger, "a", 3, 1)
+            ledger.commit([commit(batch_id="a", part="2", calls=[call("x", cost=2 * CENT)])])
+            assert told(ledger).in_hand_usd == in_hand
+
+
 def test_a_run_that_spent_nothing_is_told_a_budget_by_its_prices(
     ledger: SqliteLedger, tmp_path: Path
 ) -> None:
