@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from handlers.actions.session_plan import JobState
 from handlers.actions.workflow_status import RunStatus
 from handlers.audit.audit import Audit
+from handlers.audit.regate import Regated
 from handlers.audit.repair import Repaired
 from handlers.cli.existing.list_command import ListedRun
 from handlers.cli.ingest_commands import Ingested
@@ -72,6 +73,7 @@ OUTPUTS: list[tuple[str, str, Model, str]] = [
         ControlResult,
         "",
     ),
+    ("Answers that were judged again", "`regate --json`", Regated, ""),
     ("Dead letters", "`redrive --list`, an object a line", DeadLetterSummary, ""),
     ("An audit", "`audit --json`", Audit, ""),
     ("A repair", "`repair --json`, a list with an object a run", Repaired, ""),

@@ -18,7 +18,10 @@ class Flag(NamedTuple):
 
 _DOLLARS = re.compile(r"^(?:US|U\.S\.)?\s?\$\s?|^USD\s?|\s?(?:USD|\$)$", re.IGNORECASE)
 
-INSPECT = ("status", "report", "export", "retry", "redrive", "pause", "resume", "cancel", "review", "audit")
+INSPECT = (
+    "status", "report", "export", "retry", "regate", "redrive", "pause", "resume", "cancel", "review",
+    "audit",
+)  # fmt: skip
 SPECIFY = ("run", "plan", "pilot", "shard", "try")
 CALL = ("run", "plan", "pilot", "work", "try")
 SHAPE = ("run", "plan", "work")

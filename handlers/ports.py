@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -216,6 +216,13 @@ class Ledger(EndpointNotes, OpenRuns, Protocol):
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
         """Open the next generation for the papers in these states (and of that error class, if given).
         Returns how many papers, followers included."""
+
+    def rejudge(self, commit: Commit, before: Mapping[str, PaperRow]) -> set[str]:
+        """Other verdicts on papers of a finished batch: of each entry that has ended the row, where it is
+        still the one of ``before`` (status, generation and pointer), with the entry's generation; what it
+        cost stays. Entries that say ``pending`` are put among the batch's answers. No calls are booked. A
+        paper that is not done any more has no result for others. Returns the ids of the papers whose row was
+        taken; the same once more mends what a crash left undone of it."""
 
     def entries(self, run_id: str) -> Iterator[PaperRow]:
         """Every row of a run, ordered by paper id, streamed."""

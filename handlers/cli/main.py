@@ -33,6 +33,7 @@ _COMMANDS = {
         "pause": ("existing.control_commands", "Pause a run within seconds."),
         "resume": ("existing.control_commands", "Re-arm a run that is paused, parked or cancelled."),
         "retry": ("existing.control_commands", "Reopen failed or flagged papers."),
+        "regate": ("existing.regate_command", "Judge stored answers again, for nothing."),
         "cancel": ("existing.control_commands", "Cancel a run until `resume`; its results stay."),
     },
     "Results": {

@@ -10,6 +10,7 @@
     ├── FatalError             401, 402, 403, unknown model, no credit: parks the run
     └── RejectedError          this request is refused, others are not
         ├── TooLongError       the prompt is over the context window: split it
+        │   └── UnansweredError   no call is made any more, and nothing is known that was answered
         └── ContentFilteredError   the provider's filter refused the text
 """
 
@@ -93,3 +94,8 @@ class TooLongError(RejectedError):
 
 class ContentFilteredError(RejectedError):
     """The provider's content filter refused the text."""
+
+
+class UnansweredError(TooLongError):
+    """Stored answers are judged again, and to this request there is none: what was refused stays as it is,
+    by the verdict that it has."""

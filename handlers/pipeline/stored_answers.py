@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from handlers.domain.batch import BatchMessage
 from handlers.domain.call import CallRecord
@@ -48,6 +49,26 @@ def stored_calls(
         if places:
             found[paper_id] = _read(store, places, 0 if row is None else row.generation)
     return found
+
+
+class EveryCall(NamedTuple):
+    """Of a paper, whatever became of it: its calls in the order in which they became durable, the frame that
+    its body was asked with, and the last verdict on each passage."""
+
+    calls: tuple[CallRecord, ...]
+    frame: dict[str, str] | None
+    passed: dict[str, bool]
+
+
+def every_call(store: ObjectStore, places: Iterable[PartPointer]) -> EveryCall:
+    """Of the lines at these places. DamagedObjectError if one cannot be read."""
+    lines = [decode(store.read(where.key, where.offset, where.length), where) for where in places]
+    lines.sort(key=lambda line: (line.generation, line.at))
+    return EveryCall(
+        _once_each(lines),
+        next((line.frame or {} for line in lines if line.passage == FRAME), None),
+        {line.passage: line.passed for line in lines if line.passage and _is_verdict(line)},
+    )
 
 
 def _read(store: ObjectStore, places: Sequence[PartPointer], opened: int) -> StoredCalls:

@@ -29,14 +29,14 @@ from handlers.adapters.dynamodb.endpoint_items import EndpointItems
 from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_items import JobItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
-from handlers.adapters.dynamodb.paper_items import PaperItems
+from handlers.adapters.dynamodb.rejudging_items import RejudgingItems
 from handlers.adapters.dynamodb.run_items import RunItems
 from handlers.adapters.dynamodb.table import Table
 from handlers.adapters.dynamodb.values import Key
 from handlers.ports import Clock
 
 
-class DynamoDbLedger(RunItems, PaperItems, JobItems, EndpointItems):
+class DynamoDbLedger(RunItems, RejudgingItems, JobItems, EndpointItems):
     """``client`` is boto3's for DynamoDB. Reads are strongly consistent."""
 
     def __init__(self, client: Any, table: str, clock: Clock) -> None:

@@ -11,6 +11,7 @@ from handlers.adapters.sqlite.endpoint_tables import ENDPOINT_NOTE, EndpointTabl
 from handlers.adapters.sqlite.job_tables import JobTables
 from handlers.adapters.sqlite.open_runs import KNOWN_RUNS, OPEN_RUN, OpenRunTable
 from handlers.adapters.sqlite.paper_tables import PaperTables
+from handlers.adapters.sqlite.rejudging import Rejudging
 from handlers.adapters.sqlite.run_tables import BUDGET_WORD, RunTables
 
 PART_CALLS = """
@@ -143,7 +144,7 @@ CREATE TABLE session (
 
 
 class SqliteLedger(
-    RunTables, BatchTables, PaperTables, AnswerTables, JobTables, EndpointTables, OpenRunTable
+    RunTables, BatchTables, PaperTables, AnswerTables, Rejudging, JobTables, EndpointTables, OpenRunTable
 ):
     """Sums (``tally``, batch counts, ``run.held``) are kept in the transaction that changes them,
     so that status reads a few rows however many papers there are."""

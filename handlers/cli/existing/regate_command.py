@@ -1,0 +1,50 @@
+"""``paperfleet regate``: stored answers judged again for nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from handlers.audit.regate import Regated, regate
+from handlers.bootstrap import wiring
+from handlers.cli.existing.opened_run import opened_run
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.setting_flags import add_command
+from handlers.counted import counted
+
+
+def register(app: typer.Typer) -> None:
+    add_command(app, "regate", regate_run, "regate --run-id june --dry-run")
+
+
+def regate_run(
+    *,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would move.")] = False,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
+) -> None:
+    """Judge a run's stored answers by the gate of today, at no cost: papers move between done and flagged.
+    `retry --flagged` then asks again about those that are refused now.
+    """
+    with opened_run(flags) as (adapters, run):
+        record = adapters.ledger.run(run)
+        done = regate(adapters, record, wiring.task_of(record.spec), dry=dry)
+    typer.echo(done.model_dump_json() if as_json else f"run {run}: {_sentence(done)}")
+
+
+def _sentence(done: Regated) -> str:
+    moved = [f"{n:,} {way.replace('->', ' to ')}" for way, n in done.moved.items()]
+    less = [
+        f"{n:,} {why}"
+        for n, why in (
+            (done.unanswered, "without a stored answer to what would be asked"),
+            (done.unreadable, "that cannot be read"),
+            (done.unfinished, "in batches that are not finished"),
+        )
+        if n
+    ]
+    verb = "would move" if done.dry else "moved"
+    what = f"{verb}: {', '.join(moved)}" if moved else "none has another verdict"
+    kept = f"; left as they are: {', '.join(less)}" if less else ""
+    return f"{counted(done.papers, 'paper')} judged by gate {done.gate[:12]}, {what}{kept}"
