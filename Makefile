@@ -13,7 +13,7 @@ SITE = $(BIN)/sphinx-build -q -W --keep-going -n docs docs/_build
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage quick slow examples mutations figures check docs bench format clean build local-aws
+.PHONY: help run test coverage quick slow examples mutations figures check docs bench format clean build local-aws sam-local
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -92,6 +92,9 @@ build: ## The Lambda artifact (sam build); PARAMETERS="Architecture=x86_64" and 
 
 local-aws: $(VENV)/.ready ## The shipped corpus through SQS, DynamoDB and S3 of a local server.
 	@$(BIN)/python -m tests.e2e.local_aws_run
+
+sam-local: $(RUNNABLE) ## Each function with each event of events/ in the containers of SAM: engine, image, local AWS and model server included.
+	@$(BIN)/python -m tests.e2e.sam_local
 
 clean: ## Remove the environment and what tests left.
 	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* figures

@@ -12,7 +12,7 @@ from handlers.actions.begin import read_plan
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.planner import RESULT_SUFFIX, budget_shortfall, reservation
 from handlers.actions.queue_times import QueueStatus
-from handlers.actions.saved_states import gather, gather_folders
+from handlers.actions.saved_states import forget_superseded, gather, gather_folders
 from handlers.actions.session_messages import tell_end
 from handlers.actions.session_plan import SessionPlan
 from handlers.actions.tiers import SessionResult
@@ -89,6 +89,7 @@ def collect(
     queue = None
     if isinstance(saved, GitHubEnvironment):
         gather(saved, settings.state, console)
+        forget_superseded(saved, console)
         queue = _queue(saved, console)
     else:
         gather_folders([plan_folder, *saved], settings.state, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -12,7 +13,9 @@ from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.wrong_value import wrong_value
 
-_WEEK = 7 * 24 * 60
+CHECKPOINTS = 24
+"""Steps of a job that save its state: backfill.yml has them one by one."""
+_JOB_MINUTES = 350
 _RETRIED: dict[str, tuple[PaperStatus, ...]] = {
     "none": (), "failed": ("failed",), "flagged": ("flagged",), "all": ("failed", "flagged"),
 }  # fmt: skip
@@ -46,10 +49,10 @@ class SessionInputs(BaseModel):
         default=(), description="Label of the runners, or a JSON list of labels."
     )
     job_minutes: float = Field(
-        default=345.0, ge=0.2, le=_WEEK, description="Minutes after which a job starts no more papers."
+        default=345.0, ge=0.2, description="Minutes after which a job starts no more papers."
     )
     checkpoint_minutes: float = Field(
-        default=15.0, ge=0.1, le=_WEEK, description="Minutes between two checkpoints."
+        default=15.0, ge=0.1, le=_JOB_MINUTES, description="Minutes between two checkpoints."
     )
     history: bool = Field(default=True, description="Begin with what earlier sessions saved on GitHub.")
 
@@ -79,6 +82,23 @@ class SessionInputs(BaseModel):
             )
         return list(labels)
 
+    @model_validator(mode="after")
+    def _fits_a_job(self) -> SessionInputs:
+        """A job has so many steps, and GitHub ends it, saved or not, after six hours."""
+        if self.job_minutes > _JOB_MINUTES:
+            raise ValueError(
+                f"job_minutes {self.job_minutes:g}: at most {_JOB_MINUTES}, for a job is ended after 360"
+                " minutes and takes some of them to start and to save"
+            )
+        if self.checkpoint_minutes * CHECKPOINTS < self.job_minutes - 1e-6:
+            raise ValueError(
+                f"checkpoint_minutes {self.checkpoint_minutes:g}: the {CHECKPOINTS} checkpoints of a job"
+                f" end {self.checkpoint_minutes * CHECKPOINTS:g} minutes after it began and not"
+                f" {self.job_minutes:g}: give {_up(self.job_minutes / CHECKPOINTS)} or more, or fewer"
+                " job_minutes"
+            )
+        return self
+
     @property
     def retried(self) -> tuple[PaperStatus, ...]:
         """What the papers have become that are to be tried again."""
@@ -89,9 +109,13 @@ class SessionInputs(BaseModel):
         return GitHubAccount(self.account, self.repository_private == "true", "self-hosted" in self.runs_on)
 
 
+def _up(minutes: float) -> str:
+    return f"{math.ceil(minutes * 10) / 10:g}"
+
+
 def session_inputs(**values: object) -> SessionInputs:
     """UsageError names the input that is wrong."""
     try:
         return SessionInputs.model_validate(values)
     except ValidationError as error:
-        raise UsageError(": ".join(wrong_value(error, SessionInputs))) from error
+        raise UsageError(": ".join(filter(None, wrong_value(error, SessionInputs)))) from error

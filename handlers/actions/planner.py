@@ -26,7 +26,7 @@ from handlers.planning.plan_request import PlanBasis
 from handlers.reporting.budget_number import enough
 from handlers.reporting.projection import project_run
 from handlers.settings import Settings
-from handlers.state_paths import SESSIONS, run_folder
+from handlers.state_paths import LEDGER, SESSIONS, run_folder
 
 RESULT_SUFFIX = ".result.json"
 _LOOKED_AT = 20
@@ -136,13 +136,13 @@ class Planner:
             last=self._last,
             self_hosted=account.self_hosted,
             answered=self._totals.calls.ok,
-            corpus_bytes=self._corpus_bytes(),
+            corpus_bytes=self._bytes(self._record.spec.corpus),
+            ledger_bytes=self._bytes(LEDGER),
         )
 
-    def _corpus_bytes(self) -> int:
-        if self._settings.backend != "embedded":
-            return 0
-        return object_size(self._adapters.directory, self._record.spec.corpus)
+    def _bytes(self, key: str) -> int:
+        """Of what travels with the session; on AWS it stays in its place."""
+        return object_size(self._adapters.directory, key) if self._settings.backend == "embedded" else 0
 
     def _expected(self) -> PlanBasis:
         """Of the papers that need a call, at the pace that the run's last session showed. Those that ended

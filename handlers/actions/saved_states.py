@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 
 from rich.console import Console
@@ -27,6 +29,8 @@ from handlers.state_paths import LEDGER
 
 PREFIX = "paperfleet"
 _NAME = re.compile(rf"{PREFIX}-(plan|job|state)-(\d+)(?:-(\d+)-([a-z0-9]+))?")
+_SLOTS = (("z",), ("a", "b"), ("0",))
+"""Last parts of a job's names, from its end to its beginning: backfill.yml and its step have them."""
 _MOST_RUNS = 200
 """Runs that are looked at one by one; of older runs only those with artifacts of ours."""
 _ATTEMPTS = 5
@@ -83,6 +87,25 @@ def gather(github: GitHubEnvironment, into: Path, console: Console) -> None:
                     )
 
 
+def forget_superseded(github: GitHubEnvironment, console: Console) -> None:
+    """Delete collected states before the newest one, which holds all that they hold: storage is paid for by
+    the hour. Where GitHub refuses, they stay until they expire."""
+    try:
+        with github.api() as api:
+            runs = {run.id for run in islice(_own_runs(api, github), _MOST_RUNS)}
+            names = [f"{PREFIX}-state-{attempt}" for attempt in range(1, _ATTEMPTS + 1)]
+            states = [each for name in names for each in api.artifacts_named(name) if not each.expired]
+            ours = [each for each in states if each.workflow_run is not None and each.workflow_run.id in runs]
+            for artifact in sorted(ours, key=_run_and_attempt)[:-1]:
+                api.delete(artifact)
+    except PaperfleetError as error:
+        console.print(f"older states are kept: {error}", markup=False, soft_wrap=True)
+
+
+def _run_and_attempt(state: Artifact) -> tuple[int, int]:
+    return (state.workflow_run.id if state.workflow_run else 0), attempt_of(state)
+
+
 def gather_folders(folders: Sequence[Path], into: Path, console: Console) -> None:
     """Merge states that lie on this machine: what ``gather`` does with artifacts, without GitHub. UsageError
     if one of them is none."""
@@ -96,19 +119,19 @@ def gather_folders(folders: Sequence[Path], into: Path, console: Console) -> Non
 
 def restore_job(github: GitHubEnvironment, since: int, job: int, into: Path, console: Console) -> bool:
     """Restore what attempts of this workflow run saved of a job since attempt ``since``, which planned its
-    session; False if nothing was saved.
+    session; False if nothing was saved. A job asks for its own names alone: of all jobs' together there are
+    thousands, and a repository's token has 1,000 requests an hour for all of them.
 
     UsageError if what was saved cannot be used, or if a later session has planned it already.
     """
     with github.api() as api:
         _refuse_outdated(api, github, since)
-        saved = _sorted(api.run(github.run_id), api.artifacts(github.run_id))
         merger = _Merger(api, into, console)
-        restored = [
-            merger.merge_newest(candidates, files=True)
-            for (attempt, number), candidates in sorted(saved.jobs.items())
-            if number == job and attempt >= since
-        ]
+        restored = []
+        for attempt in range(since, github.run_attempt):
+            checkpoints = _checkpoints(api, github.run_id, f"{PREFIX}-job-{attempt}-{job}")
+            if (newest := next(checkpoints, None)) is not None:
+                restored.append(merger.merge_newest(chain([newest], checkpoints), files=True))
     if not all(restored):
         raise UsageError(
             f"job {job} of run {github.run_id} saved checkpoints that cannot be used: to go on without would"
@@ -117,24 +140,43 @@ def restore_job(github: GitHubEnvironment, since: int, job: int, into: Path, con
     return bool(restored)
 
 
+def _checkpoints(api: GitHubApi, run_id: int, prefix: str) -> Iterator[Artifact]:
+    """Of one job and attempt, newest first; the next names are asked for once the ones before are used up.
+    What is saved at a job's end is newer than its checkpoints, and those than its beginning."""
+    for slots in _SLOTS:
+        found = [each for slot in slots for each in api.artifacts(run_id, f"{prefix}-{slot}")]
+        yield from sorted(found, key=_made, reverse=True)
+
+
 def _refuse_outdated(api: GitHubApi, github: GitHubEnvironment, since: int) -> None:
-    for saved in _saved_runs(api, github):
-        newer = saved.run.id > github.run_id and (saved.plans or saved.states)
-        again = saved.run.id == github.run_id and any(attempt_of(plan) > since for plan in saved.plans)
-        if newer or again:
+    for run in _own_runs(api, github):
+        if run.id > github.run_id:
+            attempts = range(1, run.run_attempt + 1)
+            names = [f"{PREFIX}-{kind}-{n}" for n in attempts for kind in ("plan", "state")]
+        else:
+            names = [f"{PREFIX}-plan-{n}" for n in range(since + 1, github.run_attempt + 1)]
+        if any(api.artifacts(run.id, name) for name in names):
             raise UsageError(
-                f"workflow run {saved.run.id} has planned since what was left here: this plan is out of date."
+                f"workflow run {run.id} has planned since what was left here: this plan is out of date."
                 " Start a new session in place of running this one again"
             )
-        if saved.run.id <= github.run_id:
+        if run.id <= github.run_id:
             return
 
 
+def _own_runs(api: GitHubApi, github: GitHubEnvironment) -> Iterator[WorkflowRun]:
+    """Runs of the workflow, newest first. Those of forks and pull requests are left out: a stranger chooses
+    their artifacts."""
+    for run in api.runs(github.workflow):
+        ours = run.head_repository is not None and run.head_repository.full_name == github.repository
+        if ours and not run.event.startswith("pull_request"):
+            yield run
+
+
 def _saved_runs(api: GitHubApi, github: GitHubEnvironment) -> Iterator[SavedRun]:
-    """Runs of the workflow, newest first, however far back the last session lies. Runs of forks and pull
-    requests are left out: a stranger chooses their artifacts."""
+    """The workflow's runs with what they saved, newest first, however far back the last session lies."""
     keeping: set[int] | None = None
-    for number, run in enumerate(api.runs(github.workflow)):
+    for number, run in enumerate(_own_runs(api, github)):
         if number >= _MOST_RUNS:
             keeping = _keeping(api) if keeping is None else keeping
             if not keeping:
@@ -142,20 +184,19 @@ def _saved_runs(api: GitHubApi, github: GitHubEnvironment) -> Iterator[SavedRun]
             if run.id not in keeping:
                 continue
             keeping.discard(run.id)
-        ours = run.head_repository is not None and run.head_repository.full_name == github.repository
-        if ours and not run.event.startswith("pull_request"):
-            yield _sorted(run, api.artifacts(run.id))
+        yield _sorted(run, api.artifacts(run.id))
 
 
 def _keeping(api: GitHubApi) -> set[int]:
     """Runs that keep a plan or a collected state. A session has planned before any of its jobs has paid."""
     names = [f"{PREFIX}-{kind}-{n}" for kind in ("plan", "state") for n in range(1, _ATTEMPTS + 1)]
-    return set().union(*(api.runs_with(name) for name in names))
+    kept = chain.from_iterable(api.artifacts_named(name) for name in names)
+    return {each.workflow_run.id for each in kept if each.workflow_run is not None}
 
 
 def _sorted(run: WorkflowRun, artifacts: list[Artifact]) -> SavedRun:
     saved = SavedRun(run)
-    for artifact in sorted(artifacts, key=lambda each: (each.created_at, each.id), reverse=True):
+    for artifact in sorted(artifacts, key=_made, reverse=True):
         match = _NAME.fullmatch(artifact.name)
         if match is None:
             continue
@@ -167,6 +208,10 @@ def _sorted(run: WorkflowRun, artifacts: list[Artifact]) -> SavedRun:
         elif kind == "plan":
             saved.plans.append(artifact)
     return saved
+
+
+def _made(artifact: Artifact) -> tuple[datetime, int]:
+    return artifact.created_at, artifact.id
 
 
 def attempt_of(artifact: Artifact) -> int:
@@ -193,7 +238,7 @@ class _Merger:
             ) from error
         self._say(f"run {saved.run.id}: {newest.name} merged")
 
-    def merge_newest(self, candidates: list[Artifact], *, files: bool = False) -> bool:
+    def merge_newest(self, candidates: Iterable[Artifact], *, files: bool = False) -> bool:
         """Merge the newest candidate that can be read; False if none can. A damaged checkpoint leaves the one
         before it, and the rest of the job's share is booked as indeterminate. GitHubAwayError, which says
         that GitHub does not hand one out now, is raised: such a checkpoint is not lost."""

@@ -65,6 +65,8 @@ class SessionPlan(Frozen):
     """Calls that were answered before this session."""
     corpus_bytes: int = 0
     """Of the corpus, where it travels with the plan."""
+    ledger_bytes: int = 0
+    """Of the ledger, which travels with it."""
 
     def first_allowance(self, share: JobShare) -> NanoUsd:
         """What a job may spend before its first checkpoint with results: so many calls that every

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from handlers.actions.artifact_storage import (
+    CHECKPOINT_DAYS,
+    FREE_GB,
+    RESULT_DAYS,
+    STATE_DAYS,
+    gb_hours,
+)
 from handlers.actions.queue_times import QueueStatus
 from handlers.actions.session_plan import SessionPlan
 from handlers.actions.tiers import SessionResult, TierForecast, concurrency_text
@@ -61,6 +68,12 @@ def _plan_lines(plan: SessionPlan, parked: str) -> Iterator[str]:
         else "Forecast as `paperfleet plan` makes it: by a pilot if one was made, else by assumptions, until"
         " a session has shown its pace."
     )
+    if stored := gb_hours(plan):
+        yield (
+            f"\nIts artifacts take {stored:,.2f} GB-hours of storage at most, which private"
+            f" repositories pay for (a free account has {FREE_GB * 1000:g} MB): plan and checkpoints are kept"
+            f" for {CHECKPOINT_DAYS} days, results for {RESULT_DAYS}, the newest state for {STATE_DAYS}."
+        )
     if plan.corpus_bytes > _MUCH:
         yield (
             f"\n**The corpus has {plan.corpus_bytes / 1e6:,.0f} MB**, and its results come to about as much:"

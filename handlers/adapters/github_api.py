@@ -125,15 +125,25 @@ class GitHubApi:
         rows = self._pages(f"{self._root}/runs/{run_id}/jobs", "jobs", filter="all")
         return [_parsed(WorkflowJob, row) for row in rows]
 
-    def artifacts(self, run_id: int) -> list[Artifact]:
-        rows = self._pages(f"{self._root}/runs/{run_id}/artifacts", "artifacts")
+    def artifacts(self, run_id: int, name: str | None = None) -> list[Artifact]:
+        """A run's; with ``name`` those of exactly that name, by one request however many the run has."""
+        query = {} if name is None else {"name": name}
+        rows = self._pages(f"{self._root}/runs/{run_id}/artifacts", "artifacts", **query)
         return [_parsed(Artifact, row) for row in rows]
 
-    def runs_with(self, name: str) -> set[int]:
-        """Ids of the repository's runs that keep an artifact of exactly that name."""
+    def artifacts_named(self, name: str) -> list[Artifact]:
+        """The repository's artifacts of exactly that name, of whichever run."""
         rows = self._pages(f"{self._root}/artifacts", "artifacts", name=name)
-        artifacts = (_parsed(Artifact, row) for row in rows)
-        return {each.workflow_run.id for each in artifacts if each.workflow_run is not None}
+        return [_parsed(Artifact, row) for row in rows]
+
+    def delete(self, artifact: Artifact) -> None:
+        """For good; nothing where it is gone already."""
+        try:
+            self._request("DELETE", f"{self._root}/artifacts/{artifact.id}")
+        except GitHubAwayError:
+            raise
+        except UsageError:
+            logger.info("%s is gone already", artifact.name)
 
     def download(self, artifact: Artifact, folder: Path) -> None:
         """Unpack an artifact into a folder. UsageError if it has expired or is no plain archive."""

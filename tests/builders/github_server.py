@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import threading
 import time
 import zipfile
@@ -73,13 +74,13 @@ class GitHub:
         ]
 
     def name(self, artifact_id: int) -> str:
-        return self._path(artifact_id).name
+        return self.folder(artifact_id).name
 
-    def _path(self, artifact_id: int) -> Path:
+    def folder(self, artifact_id: int) -> Path:
         return next(each for each in self.root.glob("*/*") if _artifact_id(each) == artifact_id)
 
     def archive(self, artifact_id: int) -> bytes:
-        path = self._path(artifact_id)
+        path = self.folder(artifact_id)
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(path.rglob("*")):
@@ -114,7 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif match := re.fullmatch(rf"{_ROOT}/runs/(\d+)/jobs", path):
             self._page("jobs", self.github.jobs.get(int(match[1]), []), path, query)
         elif match := re.fullmatch(rf"{_ROOT}/runs/(\d+)/artifacts", path):
-            self._page("artifacts", self.github.artifacts(int(match[1])), path, query)
+            every = self.github.artifacts(int(match[1]))
+            named = [each for each in every if each["name"] in query.get("name", [each["name"]])]
+            self._page("artifacts", named, path, query)
         elif path == f"{_ROOT}/artifacts":
             (name,) = query["name"]
             every = [each for run in self.github.runs for each in self.github.artifacts(run["id"])]
@@ -138,6 +141,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self._fails():
             return
         self.github.dispatched.append(body)
+        self._send(204, b"", {})
+
+    def do_DELETE(self) -> None:
+        self._note("api")
+        self.github.requests.append(f"DELETE {self.path}")
+        if self._fails():
+            return
+        shutil.rmtree(self.github.folder(int(self.path.rpartition("/")[2])))
         self._send(204, b"", {})
 
     def _note(self, kind: str) -> None:

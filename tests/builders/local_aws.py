@@ -225,15 +225,15 @@ def _operation(environ: dict[str, Any]) -> str:
 
 
 @contextmanager
-def moto_server() -> Iterator[LocalAws]:
-    """In a thread of this process, on loopback; the environment points at it meanwhile."""
+def moto_server(address: str = "127.0.0.1") -> Iterator[LocalAws]:
+    """In a thread of this process; the environment points at it meanwhile."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     remember()
     wire = Wire(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, wire, threaded=True)
+    server = make_server(address, 0, wire, threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="moto", daemon=True)
     thread.start()
-    local = LocalAws(f"http://127.0.0.1:{server.server_port}", wire)
+    local = LocalAws(f"http://{address}:{server.server_port}", wire)
     before = {name: os.environ.get(name) for name in local.environment}
     os.environ.update(local.environment)
     try:

@@ -14,7 +14,7 @@ from tests.e2e.environments import ROOT, environment
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 OVERRIDES = f"Runtime={RUNTIME} Architecture={ARCHITECTURE}"
-_SAM = "aws-sam-cli==1.170.0"
+SAM_CLI = "aws-sam-cli==1.170.0"
 _SOURCES = (
     *("Makefile", "pyproject.toml", "README.md", "LICENSE", "template.yaml", "paperfleet.py"),
     *("handlers", "infra", ".github"),
@@ -23,7 +23,7 @@ _SOURCES = (
 
 def sam(*arguments: object, cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
     """The SAM command line, its output in the error if it fails."""
-    tool = environment("sam", _SAM) / "sam"
+    tool = environment("sam", SAM_CLI) / "sam"
     done = subprocess.run(
         [str(tool), *map(str, arguments)],
         cwd=cwd,
@@ -63,7 +63,7 @@ def copy_sources(folder: Path) -> Path:
 def build(folder: Path) -> Path:
     """``make build`` on a copy of the sources; returns the folder of the built stack."""
     clone = copy_sources(folder)
-    tool = environment("sam", _SAM) / "sam"
+    tool = environment("sam", SAM_CLI) / "sam"
     subprocess.run(
         ["make", "build", f"SAM={tool}", f"PYTHON={sys.executable}", f"PARAMETERS={OVERRIDES}"],
         cwd=clone,

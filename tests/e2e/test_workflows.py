@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from handlers.actions.artifact_storage import CHECKPOINT_DAYS, RESULT_DAYS, STATE_DAYS
+from handlers.actions.inputs import CHECKPOINTS, SessionInputs
+from handlers.actions.saved_states import _SLOTS
 from handlers.setting_sources import _NO_SETTINGS, PREFIX
 from handlers.settings import Settings
 from tests.builders import documents
@@ -22,7 +25,6 @@ from tests.e2e.environments import ROOT, environment
 FOLDER = ROOT / ".github"
 WORKFLOWS = sorted((FOLDER / "workflows").glob("*.yml"))
 ALL = [*WORKFLOWS, *sorted(FOLDER.glob("actions/*/action.yml"))]
-_CHECKPOINTS = 24
 
 
 @cache
@@ -78,7 +80,8 @@ def test_a_workflow_may_do_nothing_but_what_each_job_asks_for(path: Path) -> Non
     for name, job in workflow["jobs"].items():
         writes = {key for key, value in job.get("permissions", {}).items() if value == "write"}
         allowed = {
-            "next": {"actions"}, "build": {"id-token", "attestations"}, "publish": {"contents"},
+            "collect": {"actions"}, "next": {"actions"},
+            "build": {"id-token", "attestations"}, "publish": {"contents"},
             "deploy": {"id-token"}, "package": {"id-token"}, "pages": {"pages", "id-token"},
             "plan-aws": {"id-token"}, "work-aws": {"id-token"}, "collect-aws": {"id-token"},
         }  # fmt: skip
@@ -188,8 +191,8 @@ def test_commands_take_the_place_of_their_shell_so_that_a_cancel_reaches_them() 
 def test_checkpoints_take_turns_and_fill_a_jobs_six_hours() -> None:
     work = backfill()["jobs"]["work"]["steps"]
     rounds = [step for step in work if step.get("uses") == "./.github/actions/step"]
-    assert len(rounds) == _CHECKPOINTS
-    assert [step["with"]["artifact"][-1] for step in rounds] == ["a", "b"] * (_CHECKPOINTS // 2)
+    assert len(rounds) == CHECKPOINTS
+    assert [step["with"]["artifact"][-1] for step in rounds] == ["a", "b"] * (CHECKPOINTS // 2)
     before = ["begin", *(step["id"] for step in rounds)]
     for step, previous in zip(rounds, before, strict=False):
         assert step["if"] == f"steps.{previous}.outputs.more == 'true'"
@@ -198,8 +201,106 @@ def test_checkpoints_take_turns_and_fill_a_jobs_six_hours() -> None:
     assert last["uses"].startswith("actions/upload-artifact@")
 
 
-def test_two_clicks_cannot_spend_at_the_same_time() -> None:
-    assert backfill()["concurrency"] == {"group": "paperfleet-backfill", "cancel-in-progress": False}
+def test_two_clicks_cannot_spend_at_the_same_time_and_none_takes_anothers_place() -> None:
+    """Of the whole workflow, for a job's group would not span the session; nothing else waits in it."""
+    group = backfill()["concurrency"]
+    assert (group["cancel-in-progress"], group["queue"]) == (False, "max")
+    assert group["group"].endswith(" || 'paperfleet-backfill' }}")
+    assert not [name for name, job in backfill()["jobs"].items() if "concurrency" in job]
+    others = [path.name for path in WORKFLOWS if "paperfleet-backfill" in path.read_text()]
+    assert others == ["backfill.yml"]
+
+
+@pytest.mark.parametrize(
+    ("event", "schedule", "group"),
+    [
+        ("schedule", "", "paperfleet-idle-7"),
+        ("schedule", "off", "paperfleet-idle-7"),
+        ("schedule", "on", "paperfleet-backfill"),
+        ("workflow_dispatch", "", "paperfleet-backfill"),
+        ("workflow_call", "on", "paperfleet-backfill"),
+    ],
+)
+def test_a_schedule_that_is_off_waits_for_nobody(event: str, schedule: str, group: str) -> None:
+    """The group's expression, word by word: a run that does nothing has one of its own."""
+    condition, named, otherwise = re.fullmatch(
+        r"\$\{\{ (.*) && format\('(.*)\{0\}', github.run_id\) \|\| '(.*)' \}\}",
+        backfill()["concurrency"]["group"],
+    ).groups()  # type: ignore[union-attr] # it matches, or the test fails
+    assert condition == "github.event_name == 'schedule' && vars.PAPERFLEET_SCHEDULE != 'on'"
+    idle = event == "schedule" and schedule != "on"
+    assert (f"{named}7" if idle else otherwise) == group
+    started = backfill()["jobs"]["plan"]["if"]
+    assert "github.event_name != 'schedule' || vars.PAPERFLEET_SCHEDULE == 'on'" in started
+
+
+def test_artifacts_are_kept_as_long_as_the_plan_counts_their_storage() -> None:
+    days = {"plan": CHECKPOINT_DAYS, "job": CHECKPOINT_DAYS, "results": RESULT_DAYS, "state": STATE_DAYS}
+    uploads = [step["with"] for step in steps(backfill()) if "/upload-artifact@" in step.get("uses", "")]
+    assert {each["name"].split("-")[1] for each in uploads} == days.keys()
+    for each in uploads:
+        assert each["retention-days"] == days[each["name"].split("-")[1]], each["name"]
+    (checkpoint,) = (
+        step["with"]
+        for step in steps(read(FOLDER / "actions" / "step" / "action.yml"))
+        if "/upload-artifact@" in step.get("uses", "")
+    )
+    assert checkpoint["retention-days"] == CHECKPOINT_DAYS
+
+
+def test_a_job_is_run_again_from_the_names_that_the_workflow_saves() -> None:
+    """``begin`` asks for these alone."""
+    work = backfill()["jobs"]["work"]["steps"]
+    names = [step["with"].get("name", step["with"].get("artifact", "")) for step in work if "with" in step]
+    saved = {name.rpartition("-")[2] for name in names if name.startswith("paperfleet-job-")}
+    assert saved == {slot for slots in _SLOTS for slot in slots}
+    for name in names:
+        assert not name.startswith("paperfleet-job-") or name.startswith(
+            "paperfleet-job-${{ github.run_attempt }}-${{ matrix.job }}-"
+        )
+
+
+def test_a_job_s_time_fits_into_its_checkpoints_and_into_what_github_gives_it() -> None:
+    defaults = SessionInputs(corpus="papers.jsonl")
+    assert backfill()["jobs"]["work"]["timeout-minutes"] == 360 > defaults.job_minutes
+    assert defaults.checkpoint_minutes * CHECKPOINTS >= defaults.job_minutes
+    (step,) = (
+        step for step in backfill()["jobs"]["work-aws"]["steps"] if "paperfleet work" in step.get("run", "")
+    )
+    assert int(step["run"].split("--deadline ")[1].split()[0]) <= 350 * 60
+
+
+_NODE_24 = {
+    "actions/checkout": 5, "actions/setup-python": 6,
+    "actions/upload-artifact": 6, "actions/download-artifact": 7,
+    "aws-actions/configure-aws-credentials": 6,
+    "actions/deploy-pages": 5, "actions/upload-pages-artifact": 5,
+    "actions/attest-build-provenance": 3, "actions/attest-sbom": 3,
+}  # fmt: skip
+"""First major version that runs on node24 by default, or uses what does: runners have lost node20."""
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.parent.name + "/" + path.name)
+def test_actions_run_on_a_node_that_runners_have(path: Path) -> None:
+    for action, major in re.findall(r"uses: ([\w./-]+)@[0-9a-f]{40} # v(\d+)", path.read_text()):
+        if action != "pypa/gh-action-pypi-publish":  # a container
+            assert int(major) >= _NODE_24[action], action
+
+
+def test_an_action_has_one_commit_everywhere() -> None:
+    text = "".join(path.read_text() for path in ALL)
+    found = {action: set(re.findall(rf"uses: {action}@(\S+)", text)) for action in _NODE_24}
+    assert {action: len(commits) for action, commits in found.items()} == dict.fromkeys(_NODE_24, 1)
+
+
+def test_newer_versions_of_actions_are_asked_for_wherever_one_is_used() -> None:
+    (actions,) = (
+        each
+        for each in read(FOLDER / "dependabot.yml")["updates"]
+        if each["package-ecosystem"] == "github-actions"
+    )
+    folders = {"/" if path in WORKFLOWS else f"/{path.parent.relative_to(ROOT)}" for path in ALL}
+    assert set(actions["directories"]) == folders
 
 
 def test_both_ways_to_start_have_the_same_inputs() -> None:

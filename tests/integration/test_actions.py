@@ -236,12 +236,19 @@ def test_a_job_that_is_run_again_goes_on_where_its_last_checkpoint_stood(actions
     with_limit = json.loads((first_plan / "plan.json").read_text())
     assert with_limit["jobs"][0]["limit"] is None
     assert actions.work(1).code == 0
+    actions.save(actions.job_folder(1), "paperfleet-job-1-1-z")
     asked = actions.server.stats()["requests"]
     actions.attempt = 2  # "Re-run failed jobs": the plan of the first attempt, and no other
     shutil.copytree(first_plan, actions.plan_folder)
+    for job in range(2, 200):  # what the others saved is more than a page
+        (actions.github.root / str(actions.run_id) / f"paperfleet-job-1-{job}-a").mkdir()
+    actions.github.requests.clear()
     ran = actions.begin(1)
     assert ran.code == 0, ran.err
-    assert "merged" in ran.err
+    assert "paperfleet-job-1-1-z merged" in ran.err
+    asks = [each for each in actions.github.requests if "/artifacts?" in each]
+    assert all("name=" in each for each in asks), "its own names alone, however many jobs there are"
+    assert len([each for each in actions.github.requests if "/blob/" not in each]) <= 4
     assert actions.work(1).code == 0
     assert actions.server.stats()["requests"] == asked, "nothing of it is asked again"
 
@@ -517,7 +524,7 @@ def test_a_job_at_its_limit_ends_the_paper_that_it_has_begun(actions: Actions) -
     """A step ends before the paper does, and the limit lets no other begin."""
     whole_papers(actions.source, 2, paragraphs=40)
     actions.server.control(latency=0.6, sigma=0)
-    flags = ("--budget", "1", "--total-papers", 1, "--checkpoint-minutes", 0.15)
+    flags = ("--budget", "1", "--total-papers", 1, "--checkpoint-minutes", 0.15, "--job-minutes", 3.6)
     assert actions.plan(*flags, jobs=1, PAPERFLEET_FULL_TEXT="true").code == 0
     assert actions.begin(1).code == 0
     steps = 0
@@ -655,6 +662,20 @@ def test_a_state_that_has_expired_is_not_paid_for_again(actions: Actions) -> Non
     assert "pay again" in ran.err
 
 
+def test_a_state_is_kept_until_a_newer_one_is_there_that_holds_it(actions: Actions) -> None:
+    """Never by the session that makes the newer one: it is not saved yet."""
+    for limit in (1, 2, 3):
+        assert actions.plan("--total-papers", limit, jobs=1).code == 0
+        assert (actions.begin(1).code, actions.work(1).code, actions.collect().code) == (0, 0, 0)
+        actions.next_run()
+    root = actions.github.root
+    kept = {path.parent.name for path in root.glob("*/paperfleet-state-1")}
+    assert kept == {"101", "102"}, "the newest, and the one before, which the next session deletes"
+    actions.github.failures = []
+    assert actions.plan(jobs=1).code == 0
+    assert actions.planned["pending"] == PAPERS - 3
+
+
 def test_what_a_stranger_saved_is_not_looked_at(actions: Actions) -> None:
     for run_id, change in (
         (101, {"head_repository": {"full_name": "stranger/papers"}}),
@@ -676,6 +697,7 @@ def test_what_a_stranger_saved_is_not_looked_at(actions: Actions) -> None:
         (("--account", "gold"), "account plan"),
         (("--runs-on", "[1, 2"), "runs_on"),
         (("--checkpoint-minutes", "0"), "checkpoint_minutes"),
+        (("--job-minutes", "351"), "at most 350"),
         (("--tier", "huge"), "tier"),
         (("--retry", "$(id)"), "retry"),
     ],

@@ -16,7 +16,6 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.bootstrap.state import SystemClock
-from handlers.domain.batch import BatchMessage
 from handlers.domain.result import Part
 from handlers.errors import UnknownRunError, UsageError
 from handlers.model_server import ServerSettings
@@ -28,6 +27,7 @@ from tests.builders.values import RUN
 from tests.builders.warm import start
 
 EVENTS = Path(__file__).parents[2] / "events"
+SAMPLE = EVENTS.parent / "handlers" / "corpus" / "sample.jsonl"
 PAPERS = [{"id": name, "title": f"题 {name}", "language": "zh"} for name in ("p1", "p2", "p3", "p4")]
 
 
@@ -297,6 +297,10 @@ def test_a_file_that_is_no_sqs_event_is_one_clear_error(tmp_path: Path) -> None:
     assert ran.err.startswith("error: no SQS event")
 
 
-def test_the_shipped_process_event_is_a_batch_of_this_version() -> None:
+def test_the_shipped_process_event_is_the_first_batch_of_the_shipped_corpus(tmp_path: Path) -> None:
+    """As `shard` makes it in the state that the events are for (docs/how-to/events.md)."""
+    here("shard", SAMPLE, "--run-id", "sample", "--model", "paperfleet-gloss", "--state", tmp_path)
+    with opened(tmp_path, "sample") as (ledger, _):
+        first = next(iter(ledger.unfinished_batches("sample")))
     body = json.loads((EVENTS / "process.json").read_text())["Records"][0]["body"]
-    assert BatchMessage.model_validate_json(body).run_id == "sample"
+    assert json.loads(body) == first.model_dump(mode="json")

@@ -38,6 +38,8 @@ def test_the_commands_of_a_page_do_what_it_says(
 ) -> None:
     papers_of(page, tmp_path / "papers.jsonl")
     monkeypatch.chdir(tmp_path)
+    for name in ("events", "handlers"):  # of the repository's root
+        (tmp_path / name).symlink_to(ROOT / name)
     with start(ServerSettings(mode="canned")) as server:
         swapped = {
             "PAPER-ID": "paper-00001", "NAME": "gpt-4o-mini", "https://api.example.com/v1": server.base_url,
@@ -45,8 +47,12 @@ def test_the_commands_of_a_page_do_what_it_says(
         for line in documents.run_lines(page):
             program, *words = documents.words_of(line)
             if program == "paperfleet":
-                ran = paperfleet(*(swapped.get(word, word) for word in words), PAPERFLEET_API_KEY="key")
+                before = {name: swapped[value] for name, value in re.findall(r"^([A-Z_]+)=(\S+) ", line)}
+                before["PAPERFLEET_API_KEY"] = "key"
+                ran = paperfleet(*(swapped.get(word, word) for word in words), **before)
                 assert ran.code in (0, 3), f"{line}: {ran.err}"
+            elif program in ("mkdir", "cp"):
+                subprocess.run([program, *words], check=True)
 
 
 def papers_of(page: Path, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from handlers.actions.artifact_storage import gb_hours
 from handlers.actions.collect import CollectedSession
 from handlers.actions.session_plan import JobShare
 from handlers.actions.summary import plan_summary
@@ -41,6 +42,21 @@ def test_a_corpus_that_is_too_large_to_travel_is_told_where_it_need_not(size: in
     said = plan_summary(session_plan(corpus_bytes=size), "")
     assert ("The corpus has 1,250 MB" in said) == warns
     assert ("`backend: aws`" in said) == warns
+
+
+@pytest.mark.parametrize(
+    ("corpus", "ledger", "pending", "hours"),
+    [
+        (10**9, 0, 1000, 24 * (3 * 5 + 30 + 90 * 2)),
+        (10**9, 0, 0, 24 * (3 * 1 + 30 + 90 * 2)),
+        (10**9, 10**8, 500, 24 * (3 * 3.5 + 30 + 90 * 2.1)),
+        (0, 0, 1000, 0),
+    ],
+)
+def test_a_plan_says_how_long_so_much_is_stored(corpus: int, ledger: int, pending: int, hours: float) -> None:
+    plan = session_plan(corpus_bytes=corpus, ledger_bytes=ledger, papers=1000, pending=pending)
+    assert gb_hours(plan) == pytest.approx(hours)
+    assert (f"{hours:,.2f} GB-hours" in plan_summary(plan, "")) == bool(hours)
 
 
 @pytest.mark.parametrize(

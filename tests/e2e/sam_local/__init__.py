@@ -1,0 +1,1 @@
+"""``make sam-local``: the functions of template.yaml in the containers of SAM, from a checkout alone."""
