@@ -155,6 +155,9 @@ class Settings(BaseSettings):
     )
     call_timeout: float = setting("Seconds for a whole call.", CONNECTION, default=180.0, gt=0)
 
+    task: Path | None = setting(
+        "Task file (TOML) that says what is asked about each record; translation if none is given.", TEXT
+    )
     target_language: str = setting("Language code.", TEXT, default="en")
     glossary: Path | None = setting("CSV or JSON: source term, target term.", TEXT)
     skip_no_derivatives: bool = setting(

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -38,12 +39,15 @@ from handlers.pipeline.job_runner import Job, JobSize
 from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Clock, EndpointNotes, Ledger, Task, WholePaperTask
+from handlers.ports import Clock, EndpointNotes, Ledger, ObjectStore, Task, WholePaperTask
 from handlers.settings import Settings, load_settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION, MASKINGS
 from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 from handlers.tasks.translation.translate import TranslateTask
+
+if TYPE_CHECKING:
+    from handlers.tasks.file_task.task_bundle import TaskBundle
 
 _FLEX_FALLBACK = 600.0
 """Seconds without capacity in the flex tier where none are given."""
@@ -68,10 +72,28 @@ def webhook(settings: Settings) -> SecretStr | None:
     return settings.webhook
 
 
-def task_of(spec: RunSpec) -> WholePaperTask:
-    """The task that a run is about."""
+def task_of(spec: RunSpec, store: ObjectStore | None = None, *, bundle: TaskBundle | None = None) -> Task:
+    """The task that a run is about. One of a file needs its ``bundle``, or the store that has it."""
+    if spec.task == "file":
+        return _file_task(spec, store, bundle)
+    return translation_of(spec)
+
+
+def _file_task(spec: RunSpec, store: ObjectStore | None, bundle: TaskBundle | None) -> Task:
+    from handlers.tasks.file_task.file_task import FileTask  # for such runs alone
+    from handlers.tasks.file_task.stored_bundle import stored_bundle
+
+    if bundle is None:
+        if spec.task_bundle is None or store is None:
+            raise UsageError("the run has a task of a file, and no --task FILE says which")
+        bundle = stored_bundle(spec.task_bundle, store)
+    return FileTask.of_run(bundle, spec)
+
+
+def translation_of(spec: RunSpec) -> WholePaperTask:
+    """The task of a run that translates."""
     if spec.task != "translate":
-        raise UsageError(f"unknown task {spec.task!r}: this version knows translate")
+        raise UsageError(f"unknown task {spec.task!r}: this version knows translate and file")
     if spec.prompt_version != PROMPT_VERSION or spec.masking_version not in MASKINGS:
         raise UsageError(
             f"the run was made for prompt {spec.prompt_version} and masking {spec.masking_version}, this "
@@ -88,10 +110,15 @@ def task_of(spec: RunSpec) -> WholePaperTask:
 
 def result_names(spec: RunSpec, ledger: Ledger, task: Task | None = None) -> ResultNames:
     """Under which results of a run's papers may stand in the ledger, those of its settings with an earlier
-    masking among them."""
+    masking among them. ``task``: the run's, without which it is one that translates."""
+    if spec.task == "file" and task is not None:
+        from handlers.tasks.file_task.file_task import FileTask  # for such runs alone
+
+        if isinstance(task, FileTask):
+            return ResultNames(task, spec, task.with_settings)
     masked = [spec.model_copy(update={"masking_version": each}) for each in MASKINGS]
     others = [each for each in masked if each != spec] + kindred(spec, ledger)
-    return ResultNames(task or task_of(spec), spec, task_of, others)
+    return ResultNames(task or translation_of(spec), spec, translation_of, others)
 
 
 def as_sent(settings: Settings, spec: RunSpec, state: State) -> RunSpec:
@@ -233,7 +260,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
     def make_context(run_id: str) -> RunContext:
         record = adapters.ledger.run(run_id)
         model = chat_model(settings, record.spec, adapters.clock, limiter, adapters.ledger)
-        task = task_of(record.spec)
+        task = task_of(record.spec, adapters.store)
         return RunContext(
             job=shared,
             record=record,

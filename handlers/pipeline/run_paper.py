@@ -94,6 +94,7 @@ class PaperAttempt:
             reason=reason,
             fields=result.fields if result is not None else {},
             checks=result.checks if result is not None else (),
+            gate=result.gate if result is not None else "",
             calls=tuple(self.calls.records),
             carried=self.calls.carried,
             model=spec.model,

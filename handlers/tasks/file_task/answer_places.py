@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from handlers.tasks.file_task.schema_subset import kind_of
@@ -63,7 +63,7 @@ def _texts(value: object, steps: Steps, place: str) -> Iterator[tuple[str, str]]
             yield from _texts(value[name], steps[1:], f"{place}.{name}" if place else name)
 
 
-def mapped(value: object, change: Mapping[str, str] | Any) -> Any:
+def mapped(value: object, change: Callable[[str], str]) -> Any:
     """The value with each of its texts changed."""
     if isinstance(value, str):
         return change(value)
