@@ -44,7 +44,7 @@ def shard(
     settings = _with_batch_size(load_settings(**flags))
     spec = SourceSpec(source, mapping or (), source_format, encoding)
     console = Console(stderr=True, highlight=False)
-    result = ingest_source(spec, settings, console)
+    result = ingest_source(spec, settings, console, reads=task_reads(settings))
     with open_state(settings.run_id, settings) as adapters:
         if settings.backend == "embedded":
             refuse_forgotten(adapters, settings.run_id)

@@ -94,8 +94,8 @@ class ChatRequest(Frozen):
 
     @cached_property
     def expected_tokens(self) -> tuple[float, float]:
-        """By character counts: of the whole prompt, and of what the answer grows with: the last message, which
-        is translated, or the task's own guess."""
+        """By character counts: of the whole prompt, and of what the answer grows with, which is the last
+        message where it is translated, else the task's own guess."""
         last = total = 0.0
         for characters, size in self.sizes:
             last = expected_tokens(characters, size) + PER_MESSAGE

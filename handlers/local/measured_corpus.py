@@ -104,7 +104,7 @@ def measure_corpus(
 ) -> MeasuredCorpus:
     """Ingest the source and make every request that a run would send, without sending it. ``again``: as if
     pilots with these settings had left no results."""
-    result = ingest_source(source, settings, console)
+    result = ingest_source(source, settings, console, reads=task_reads(settings))
     return measure_ingested(result, settings, again=again)
 
 
@@ -135,9 +135,7 @@ def measure_ingested(result: IngestResult, settings: Settings, *, again: bool = 
 
 
 @contextmanager
-def _results(
-    settings: Settings, spec: RunSpec, task: Task, but_for: str | None
-) -> Iterator[HasResults]:
+def _results(settings: Settings, spec: RunSpec, task: Task, but_for: str | None) -> Iterator[HasResults]:
     """Which papers' results a run would take over from those before it, but for runs whose id begins so."""
     if settings.force or (settings.backend == "embedded" and not (settings.state / LEDGER).exists()):
         yield lambda papers: [False] * len(papers)

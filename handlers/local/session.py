@@ -28,8 +28,8 @@ from handlers.errors import PaperfleetError
 from handlers.local.budget_outlook import budget_outlook, with_guessed_number
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
-from handlers.local.task_file import task_bundle
 from handlers.local.preflight import refuse_forgotten, refuse_made_up
+from handlers.local.task_file import task_bundle
 from handlers.planning import plan_against_run
 from handlers.ports import Clock
 from handlers.reporting.markdown import to_markdown

@@ -91,8 +91,8 @@ def queue_entry(message: BatchMessage) -> tuple[str, str]:
 
 
 def _as_begun(spec: RunSpec, begun: RunSpec) -> RunSpec:
-    """With the masking that the run was begun with: it stays the run's to its end. So does a task file's bundle
-    where the file says another name or description alone."""
+    """With the masking that the run was begun with: it stays the run's to its end. So does a task file's
+    bundle where the file says another name or description alone."""
     if spec.task == "file":
         same = (spec.task_asks, spec.task_gate) == (begun.task_asks, begun.task_gate)
         return spec.model_copy(update={"task_bundle": begun.task_bundle}) if same else spec

@@ -1,1 +1,1 @@
-"""A task that a TOML file states: what is asked of the model about each record, and what judges its answers."""
+"""A task that a TOML file states: what is asked about each record, and what judges the answers."""

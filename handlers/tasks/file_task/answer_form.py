@@ -1,4 +1,4 @@
-"""How a prompt says the form of its answer, the shape that strict endpoints take, and how long answers are."""
+"""How a prompt says the form of its answer, the shape that strict endpoints take, how long answers are."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def strict_schema(schema: Mapping[str, Any], *, bounds: bool) -> Schema:
     if kind_of(schema) == "array":
         made["items"] = strict_schema(schema["items"], bounds=bounds)
     if kind_of(schema) == "object":
-        properties = {name: strict_schema(inner, bounds=bounds) for name, inner in schema["properties"].items()}
+        properties = {
+            name: strict_schema(inner, bounds=bounds) for name, inner in schema["properties"].items()
+        }
         for name in properties.keys() - set(schema["required"]):
             properties[name] = _or_null(properties[name])
         made |= {"properties": properties, "required": list(properties), "additionalProperties": False}

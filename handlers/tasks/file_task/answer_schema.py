@@ -108,7 +108,9 @@ def _whole(name: str, bound: float) -> int:
 
 def _array(schema: Mapping[str, Any], quick: bool) -> core_schema.CoreSchema:
     limits = {"max_length": LONGEST_LIST} | _limits(schema)
-    return core_schema.list_schema(_core(schema["items"], quick=quick), strict=True, fail_fast=quick, **limits)
+    return core_schema.list_schema(
+        _core(schema["items"], quick=quick), strict=True, fail_fast=quick, **limits
+    )
 
 
 def _typed(schema: Mapping[str, Any], quick: bool) -> core_schema.CoreSchema:

@@ -1,7 +1,7 @@
 """Files that a task file names: read from beside it or below, and from nowhere else.
 
-Each component of a path is opened in the folder before it, without following links, and what is opened is what
-is looked at and read: nothing can be put in its place between the two (``openat(2)``).
+Each component of a path is opened in the folder before it, without following links, and what is opened is
+what is looked at and read: nothing can be put in its place between the two (``openat(2)``).
 """
 
 from __future__ import annotations

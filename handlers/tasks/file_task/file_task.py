@@ -18,10 +18,10 @@ from handlers.domain.token_estimate import expected_tokens
 from handlers.domain.value import canonical_json, sha256_of_text
 from handlers.errors import UsageError
 from handlers.ports import Ask
-from handlers.tasks.file_task.answer_checks import SentRecord
 from handlers.tasks.file_task.answer_form import MOST_TOKENS, most_tokens, usual_tokens
-from handlers.tasks.file_task.answer_judge import Judged, judge
-from handlers.tasks.file_task.answer_places import mapped
+from handlers.tasks.file_task.answers.answer_checks import SentRecord
+from handlers.tasks.file_task.answers.answer_judge import Judged, judge
+from handlers.tasks.file_task.answers.answer_places import mapped
 from handlers.tasks.file_task.task_bundle import RENDER_VERSION, TaskBundle, masking_version
 from handlers.tasks.file_task.template import as_text
 from handlers.tasks.translation.masking.masking import mask, unmask
@@ -100,11 +100,13 @@ class FileTask:
         """What of the settings decides an answer, and is not in the messages."""
         spec = self._spec
         temperature = None if spec.temperature is None else float(spec.temperature)
-        return canonical_json([self._bundle.asks, spec.extra_body, spec.model, temperature, spec.max_tokens_field])
+        return canonical_json(
+            [self._bundle.asks, spec.extra_body, spec.model, temperature, spec.max_tokens_field]
+        )
 
     def fingerprint(self, paper: Paper) -> str:
-        """``f1:`` and the sha256 of the first request's digest, the cap where it is below what the answer might
-        take, and what of the settings decides an answer. Checks are not in it: they judge again."""
+        """``f1:`` and the sha256 of the first request's digest, the cap where it is below what the answer
+        might take, and what of the settings decides an answer. Checks are not in it: they judge again."""
         request, cap = self._work(paper, capped_too=False).request, self._spec.max_tokens
         said = cap if cap is not None and cap < request.max_tokens else None
         return "f1:" + sha256_of_text(canonical_json([request.digest, said]) + self._fixed)
@@ -127,7 +129,9 @@ class FileTask:
         try:
             judged = self._asked(work, work.request, ask)
         except (TooLongError, ContentFilteredError) as error:
-            return self._flagged("too_long" if isinstance(error, TooLongError) else "content_filter", str(error))
+            return self._flagged(
+                "too_long" if isinstance(error, TooLongError) else "content_filter", str(error)
+            )
         for _ in range(self._bundle.tables.repair.tries):
             if judged.passes:
                 break
@@ -172,7 +176,13 @@ class FileTask:
         return RecordWork(request, record, len(user.content), tuple(spans))
 
     def _request(
-        self, messages: tuple[Message, ...], kind: CallKind, source: str, *, twice: bool = False, capped_too: bool = True
+        self,
+        messages: tuple[Message, ...],
+        kind: CallKind,
+        source: str,
+        *,
+        twice: bool = False,
+        capped_too: bool = True,
     ) -> ChatRequest:
         size = expected_tokens(len(source), len(source.encode("utf-8", "surrogatepass")))
         guess = usual_tokens(self._bundle.schema.schema, size)

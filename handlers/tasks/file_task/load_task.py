@@ -24,7 +24,7 @@ _BESIDE = (("prompt", "system_file"), ("prompt", "user_file"), ("output", "schem
 
 
 def load_task(path: FilePath) -> TaskBundle:
-    """TaskFileError says where what is wrong: ``subject.toml, line 9: repair.trys: unknown; nearest: tries``."""
+    """TaskFileError says where what is wrong: ``own.toml, line 9: repair.trys: unknown; nearest: tries``."""
     name = shown(path.name or str(path))
     try:
         text = read_task_file(str(path))

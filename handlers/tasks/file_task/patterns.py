@@ -1,8 +1,8 @@
 """Regular expressions of strangers: the engine is linear, and what a repetition may multiply is counted.
 
 Rust's engine, which pydantic-core brings, has no look-around, no references and no backtracking. Its states
-grow with counted repetitions all the same (``(?:[a-f]{0,300}[c-z]{0,300}){10}`` costs seconds a text), so they
-are weighed before anything is compiled.
+grow with counted repetitions all the same (``(?:[a-f]{0,300}[c-z]{0,300}){10}`` costs seconds a text), so
+they are weighed before anything is compiled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MOST_CHARACTERS = 300
 MOST_WEIGHT = 100
 LONGEST_TEXT = 4_000
 """Characters; a longer text is not looked at and fails."""
-_TOKEN = re.compile(
+_PIECE = re.compile(
     r"\\(?:[pPuUx]\{[^}]{0,40}\}|.)|\[(?:\^?\]?(?:\\.|\[:\^?\w{1,12}:\]|[^\]\\])*)\]|\(\?[a-zA-Z-]{0,8}[:)]"
     r"|\(\?P?<\w{1,40}>|\{\s*[0-9]*\s*,?\s*[0-9]*\s*\}|.",
     re.DOTALL,
@@ -30,30 +30,30 @@ class PatternError(Exception):
 
 
 def weight_of(pattern: str) -> int:
-    """What its counted repetitions come to: the most times of each by what it repeats, nested ones multiplied. A
-    literal or an ASCII class weighs 1, a dot 2, any other class 4."""
+    """What its counted repetitions come to: the most times of each by what it repeats, nested ones times.
+    A literal or an ASCII class weighs 1, a dot 2, any other class 4."""
     total, at = 0, 0
     stack: list[int] = [0]  # weights of what stands in each open group
     last = 0
-    while (match := _TOKEN.match(pattern, at)) is not None:
-        token, at = match[0], match.end()
-        if token.startswith("(") and not (token.startswith("(?") and token.endswith(")")):
+    while (match := _PIECE.match(pattern, at)) is not None:
+        piece, at = match[0], match.end()
+        if piece.startswith("(") and not (piece.startswith("(?") and piece.endswith(")")):
             stack.append(0)
             last = 0
             continue
-        if token == ")" and len(stack) > 1:
+        if piece == ")" and len(stack) > 1:
             last = stack.pop()
-        elif (count := _COUNT.fullmatch(token)) is not None:
+        elif (count := _COUNT.fullmatch(piece)) is not None:
             times = _most(count)
             total += times * max(last, 1) if times > 1 else 0
             grown = max(last, 1) * max(times, 1)
             stack[-1] += grown - last
             last = grown
             continue
-        elif token in "*+?|^$":
+        elif piece in "*+?|^$":
             continue
         else:
-            last = _weight(token)
+            last = _weight(piece)
         stack[-1] += last
     return total
 
@@ -65,12 +65,12 @@ def _most(count: re.Match[str]) -> int:
     return int(count[3][:6]) if count[3] else least + 1
 
 
-def _weight(token: str) -> int:
-    if token == ".":
+def _weight(piece: str) -> int:
+    if piece == ".":
         return 2
-    if token.startswith("["):
-        return 1 if token.isascii() and not re.search(r"\[\^|\\[wWdDsSpP]|\[:\^", token) else 4
-    return 4 if len(token) > 1 and token[1] in "wWdDsSpP" else 1
+    if piece.startswith("["):
+        return 1 if piece.isascii() and not re.search(r"\[\^|\\[wWdDsSpP]|\[:\^", piece) else 4
+    return 4 if len(piece) > 1 and piece[1] in "wWdDsSpP" else 1
 
 
 @lru_cache(maxsize=256)
@@ -83,7 +83,9 @@ def compiled_pattern(pattern: str) -> SchemaValidator:
             f"its counted repetitions come to {weight:,}, over {MOST_WEIGHT}: repeat less, or with * and +"
         )
     try:
-        return SchemaValidator(core_schema.str_schema(pattern=pattern, strict=True, regex_engine="rust-regex"))
+        return SchemaValidator(
+            core_schema.str_schema(pattern=pattern, strict=True, regex_engine="rust-regex")
+        )
     except SchemaError as error:
         first = next((line.strip() for line in reversed(str(error).splitlines()) if "error:" in line), "")
         why = first.partition("error:")[2].strip() or "it cannot be compiled"

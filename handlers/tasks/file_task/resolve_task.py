@@ -7,10 +7,10 @@ import re
 from typing import Any
 
 from handlers.domain.call import Message
-from handlers.tasks.file_task import check_kinds as kinds
-from handlers.tasks.file_task.answer_checks import CompiledCheck
-from handlers.tasks.file_task.answer_places import steps_of
 from handlers.tasks.file_task.answer_schema import AnswerSchema
+from handlers.tasks.file_task.answers import check_kinds as kinds
+from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
+from handlers.tasks.file_task.answers.answer_places import steps_of
 from handlers.tasks.file_task.patterns import PatternError, compiled_pattern
 from handlers.tasks.file_task.schema_subset import checked_schema
 from handlers.tasks.file_task.short_form import Schema, schema_of_fields
@@ -20,13 +20,6 @@ from handlers.tasks.file_task.task_tables import MOST_PROMPT, OutputTable, TaskT
 from handlers.tasks.file_task.template import Template, TemplateError, compiled, is_empty
 
 MOST_BUNDLE = 1024 * 1024
-RESERVED = frozenset(
-    (
-        "id", "status", "checks", "usage", "error", "reason", "same_as", "reused_from", "model", "task",
-        "fingerprint", "cost_usd", "notice",
-    )
-)  # fmt: skip
-"""Columns of every export, which no field of an answer may be called."""
 _KINDS = ("answer", "translation", "embed")
 _TAG = re.compile(r"\{\{\s*[?/]?\s*\w|\{%")
 _ALWAYS = ("refusal", "repetition")
@@ -52,7 +45,7 @@ def resolve(value: dict[str, Any]) -> TaskBundle:
 
 
 def _refuse_unbuilt(value: dict[str, Any]) -> None:
-    """What is designed and not there: said before anything else, so that nobody looks for a mistake of theirs."""
+    """What is designed and not there: said before anything else, so that nobody looks for a slip."""
     kind = value.get("kind", "answer")
     if kind not in _KINDS:
         raise TaskFault(("kind",), f"unknown {str(kind)[:40]!r}{nearest(str(kind), _KINDS)}")
@@ -99,8 +92,8 @@ def _schema_of(output: OutputTable) -> Schema:
         path = ("output", "schema")
         schema = checked_schema(output.schema_, path)
     for name in schema["properties"]:
-        if name in RESERVED or name.startswith("source_"):
-            raise TaskFault((*path, name), f"{shown(name)}: a column of every export is called so")
+        if name.startswith(("source_", "answer_")):
+            raise TaskFault((*path, name), "columns of exports begin so: call it otherwise")
     return schema
 
 
@@ -114,7 +107,9 @@ def _template(tables: TaskTables) -> Template:
     allowed = tables.input.fields
     for path in user.paths if allowed is not None else ():
         if path not in (allowed or ()) and path.split(".")[0] not in (allowed or ()):
-            raise TaskFault(("prompt", "user"), f"{shown(path)} is not in input.fields{nearest(path, allowed or ())}")
+            raise TaskFault(
+                ("prompt", "user"), f"{shown(path)} is not in input.fields{nearest(path, allowed or ())}"
+            )
     return user
 
 
@@ -156,7 +151,9 @@ def _examples(tables: TaskTables, user: Template, schema: AnswerSchema) -> tuple
         path = ("example", place)
         for name in example.input:
             if name not in {each.split(".")[0] for each in user.paths} and name not in user.paths:
-                raise TaskFault((*path, "input", name), f"the prompt does not use it{nearest(name, user.paths)}")
+                raise TaskFault(
+                    (*path, "input", name), f"the prompt does not use it{nearest(name, user.paths)}"
+                )
         for name in user.needed:
             if is_empty(value_in(example.input, name)):
                 raise TaskFault((*path, "input"), f"{shown(name)}: it is missing")

@@ -28,7 +28,18 @@ _BY_TYPE: dict[str, dict[str, type]] = {
     "null": {},
 }
 _ANY = {"type", "enum", "const", "description", "title"}
-_REFUSED = {"$ref", "$defs", "definitions", "anyOf", "allOf", "oneOf", "not", "if", "format", "patternProperties"}
+_REFUSED = {
+    "$ref",
+    "$defs",
+    "definitions",
+    "anyOf",
+    "allOf",
+    "oneOf",
+    "not",
+    "if",
+    "format",
+    "patternProperties",
+}
 
 
 @dataclass
@@ -128,7 +139,9 @@ def _values(schema: Schema, types: tuple[str, ...], path: Path, count: _Count) -
         kind = _type_of(each)
         fits = kind in types or (kind == "integer" and "number" in types)
         if not fits or (isinstance(each, str) and len(each) > _LONGEST_VALUE) or each != each:
-            raise TaskFault((*path, name), f"{shown(str(each))!r} is no {' or '.join(types)} that can be a value")
+            raise TaskFault(
+                (*path, name), f"{shown(str(each))!r} is no {' or '.join(types)} that can be a value"
+            )
     if len({json.dumps(each) for each in values}) < len(values):
         raise TaskFault((*path, name), "a value stands twice")
     return {"enum": list(values)}
@@ -145,7 +158,9 @@ def _bounds(schema: Schema, kind: str, path: Path) -> Schema:
             continue
         numeric = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
         if not numeric or (wanted is int and (not isinstance(value, int) or value < 0)):
-            raise TaskFault((*path, name), "a number is wanted" if wanted is float else "0 or a whole number above")
+            raise TaskFault(
+                (*path, name), "a number is wanted" if wanted is float else "0 or a whole number above"
+            )
         made[name] = value
     for low, high in (("minLength", "maxLength"), ("minimum", "maximum"), ("minItems", "maxItems")):
         if low in made and high in made and made[low] > made[high]:

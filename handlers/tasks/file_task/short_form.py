@@ -13,7 +13,11 @@ _KINDS = ("text", "number", "integer", "yes/no", "list of")
 _RANGE = re.compile(
     r"(text|number|integer)(?:\s+(-?[0-9]{1,15}(?:\.[0-9]{1,9})?)?\s*\.\.\s*(-?[0-9]{1,15}(?:\.[0-9]{1,9})?)?)?"
 )
-_BOUNDS = {"text": ("minLength", "maxLength"), "number": ("minimum", "maximum"), "integer": ("minimum", "maximum")}
+_BOUNDS = {
+    "text": ("minLength", "maxLength"),
+    "number": ("minimum", "maximum"),
+    "integer": ("minimum", "maximum"),
+}
 _DEEPEST = 8
 
 Schema = dict[str, Any]
@@ -54,7 +58,9 @@ def schema_of_type(value: object, path: Path, depth: int = 0) -> Schema:
         if len(set(value)) < len(value):
             raise TaskFault(path, "a value stands twice")
         return {"type": "string", "enum": list(value)}
-    raise TaskFault(path, "a type is text such as `text 5..300`, a list of texts, a table, or a list of one table")
+    raise TaskFault(
+        path, "a type is text such as `text 5..300`, a list of texts, a table, or a list of one table"
+    )
 
 
 def nullable(schema: Schema) -> Schema:

@@ -1,4 +1,4 @@
-"""A task file, resolved: what it asks and what judges, under two digests, as one JSON value that says it all."""
+"""A task file, resolved: what it asks and what judges, under two digests, as one JSON value."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from handlers.domain.call import AnswerForm, Message
 from handlers.domain.tasks.reads import Reads
 from handlers.domain.value import sha256_of
-from handlers.tasks.file_task.answer_checks import CompiledCheck
 from handlers.tasks.file_task.answer_form import FORM_VERSION, form_in_words, strict_schema
 from handlers.tasks.file_task.answer_schema import AnswerSchema
+from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
 from handlers.tasks.file_task.task_tables import TaskTables
 from handlers.tasks.file_task.template import Template
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
@@ -121,7 +121,11 @@ class TaskBundle:
     def extra_body(self) -> dict[str, Any]:
         """What ``[model]`` adds to each request, but for temperature and cap."""
         given = self.tables.model.model_dump(exclude_none=True)
-        return {name: value for name, value in given.items() if name not in ("temperature", "max_tokens", "samples")}
+        return {
+            name: value
+            for name, value in given.items()
+            if name not in ("temperature", "max_tokens", "samples")
+        }
 
 
 def masking_version(bundle: TaskBundle) -> str:

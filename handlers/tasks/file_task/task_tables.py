@@ -1,4 +1,4 @@
-"""The tables of a task file, and the bundle that they make: the same keys, with all files and short forms in it."""
+"""The tables of a task file. A stored bundle has the same, with all files and short forms in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from handlers.tasks.file_task.check_kinds import StrictTable
+from handlers.tasks.file_task.answers.check_kinds import StrictTable
 
 NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$"
 _Field = Annotated[str, Field(min_length=1, max_length=200)]
@@ -87,6 +87,6 @@ class TaskTables(StrictTable):
     prompt: PromptTable
     example: list[ExampleTable] = Field(default=[], max_length=MOST_EXAMPLES)
     output: OutputTable
-    check: list[dict[str, Any]] = []
+    check: list[dict[str, Any]] = Field(default=[])
     repair: RepairTable = RepairTable()
     model: ModelTable = ModelTable()

@@ -19,7 +19,10 @@ _FIRST = re.compile(r"first\s+([0-9]{1,7})")
 _DEEPEST = 8
 _MOST_TAGS = 1_000
 FILTERS = ("json", "lines", "first N")
-THERE_IS = "there is {{ field }}, {{ field | first 4000 }}, {{ field | json }}, {{ field | lines }} and {{? field }} ... {{/ field }}"
+THERE_IS = (
+    "there is {{ field }}, {{ field | first 4000 }}, {{ field | json }}, {{ field | lines }}"
+    " and {{? field }} ... {{/ field }}"
+)
 
 Lookup = Callable[[str], object]
 """A path such as ``a.b`` → the record's value; None if it has none."""
@@ -34,8 +37,8 @@ class TemplateError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """A place that a value is put into. ``first``: characters of it at most; ``form``: ``json``, ``lines``."""
+class FieldSlot:
+    """A place that a value is put into. ``first``: characters of it at most; ``form``: json or lines."""
 
     path: str
     form: str = ""
@@ -50,7 +53,7 @@ class Section:
     parts: tuple[Part, ...]
 
 
-Part = str | Slot | Section
+Part = str | FieldSlot | Section
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Template:
 
 def _paths(parts: tuple[Part, ...], *, within: bool) -> Iterator[tuple[str, bool]]:
     for part in parts:
-        if isinstance(part, Slot):
+        if isinstance(part, FieldSlot):
             yield part.path, within
         elif isinstance(part, Section):
             yield part.path, True
@@ -89,7 +92,7 @@ def _render(parts: tuple[Part, ...], lookup: Lookup, pieces: list[str]) -> None:
     for part in parts:
         if isinstance(part, str):
             pieces.append(part)
-        elif isinstance(part, Slot):
+        elif isinstance(part, FieldSlot):
             text = as_text(lookup(part.path), part.form)
             pieces.append(text if part.first is None else text[: part.first])
         elif not is_empty(lookup(part.path)):
@@ -134,7 +137,11 @@ def compiled(text: str) -> Template:
         match = _TAG.match(text, start)
         tags += 1
         if match is None or tags > _MOST_TAGS:
-            why = "`{{` has no `}}` near it; write {{ '{{' }} for the braces" if match is None else "too many tags"
+            why = (
+                "`{{` has no `}}` near it; write {{ '{{' }} for the braces"
+                if match is None
+                else "too many tags"
+            )
             raise TemplateError(line, why)
         _append(stack[-1][2], text[at:start])
         _take(match[1].strip(), line, stack)
@@ -169,14 +176,14 @@ def _take(inner: str, line: int, stack: list[tuple[str, int, list[Part]]]) -> No
         stack[-1][2].append(_slot(inner, line))
 
 
-def _slot(inner: str, line: int) -> Slot:
+def _slot(inner: str, line: int) -> FieldSlot:
     name, *filters = [each.strip() for each in inner.split("|")]
-    slot = Slot(_path(name, line))
+    slot = FieldSlot(_path(name, line))
     for each in filters:
         if first := _FIRST.fullmatch(each):
-            slot = Slot(slot.path, slot.form, int(first[1]))
+            slot = FieldSlot(slot.path, slot.form, int(first[1]))
         elif each in ("json", "lines"):
-            slot = Slot(slot.path, each, slot.first)
+            slot = FieldSlot(slot.path, each, slot.first)
         else:
             raise TemplateError(line, f"unknown filter {each[:40]!r}; there is {', '.join(FILTERS)}")
     return slot

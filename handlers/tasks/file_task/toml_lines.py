@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from contextlib import suppress
 
 from handlers.tasks.file_task.task_fault import Path
 
@@ -21,10 +22,8 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 def key_lines(text: str) -> dict[Path, int]:
     """Path of each key, table and item of a valid TOML text → its line, from 1."""
     scan = _Scan(text)
-    try:
+    with suppress(RecursionError, IndexError):
         scan.document()
-    except (RecursionError, IndexError):
-        pass
     return scan.lines
 
 

@@ -1,7 +1,7 @@
 """Answers of the form that a request's JSON Schema describes, in the request's own words.
 
-They show how a run goes and mean nothing: each value is drawn by a hash of the request, texts are stretches of
-the record, so that what is quoted does stand there.
+They show how a run goes and mean nothing: each value is drawn by a hash of the request, texts are stretches
+of the record, so that what is quoted does stand there.
 """
 
 from __future__ import annotations

@@ -13,13 +13,17 @@ Table = TypeVar("Table", bound="StrictTable")
 
 MOST_CHECKS = 64
 _Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.-]+$")]
-_Texts = Annotated[list[Annotated[str, Field(min_length=1, max_length=2_000)]], Field(min_length=1, max_length=200)]
+_Texts = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=2_000)]], Field(min_length=1, max_length=200)
+]
 
 
 class StrictTable(BaseModel):
     """A table of a task file: strangers and other types are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True
+    )
 
 
 class CheckTable(StrictTable):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-_MARKS = {mark: '"' for mark in "“”„‟«»‘’‚‛'`´‹›「」『』《》〈〉＂＇"} | {mark: "-" for mark in "‐‑‒–—―−﹣－_"}
+_MARKS: dict[str, str] = dict.fromkeys("“”„‟«»‘’‚‛'`´‹›「」『』《》〈〉＂＇", '"') | dict.fromkeys(
+    "‐‑‒–—―−﹣－_", "-"
+)
 _PLAIN = str.maketrans(_MARKS)
 _BETWEEN = "\x00"
 _TRIMMED = '".…,;'

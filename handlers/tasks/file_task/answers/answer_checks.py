@@ -14,10 +14,10 @@ from typing import Any, cast
 
 from handlers.domain.result import Check
 from handlers.domain.writing_systems import scripts_of
-from handlers.tasks.file_task import check_kinds as kinds
-from handlers.tasks.file_task.answer_places import Steps, texts_at
+from handlers.tasks.file_task.answers import check_kinds as kinds
+from handlers.tasks.file_task.answers.answer_places import Steps, texts_at
+from handlers.tasks.file_task.answers.quotes import QuotedSource
 from handlers.tasks.file_task.patterns import LONGEST_TEXT, is_found
-from handlers.tasks.file_task.quotes import QuotedSource
 from handlers.tasks.translation.gate.numbers import compare
 from handlers.tasks.translation.gate.phrases import is_copy, refusal_in
 from handlers.tasks.translation.gate.repetition import loop_in
@@ -28,7 +28,9 @@ _TOLD = 4
 """Faults of one check that are told."""
 _SHOWN = 80
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[。！？]")
-_WORD = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff]|[^\W_](?:[^\W_\u3400-\u9fff\u3040-\u30ff]|['’-](?=\w))*")
+_WORD = re.compile(
+    r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff]|[^\W_](?:[^\W_\u3400-\u9fff\u3040-\u30ff]|['’-](?=\w))*"
+)
 _LEAST_LETTERS = 8
 _FOREIGN_SHARE = 0.2
 
@@ -172,7 +174,11 @@ def _mathematics(table: kinds.CheckTable, texts: Texts, record: SentRecord) -> I
             counts[number] = counts.get(number, 0) + 1
     lacking = [f"⟦{each}⟧" for each in wanted if each not in counts]
     again = [f"⟦{each}⟧" for each in wanted if counts.get(each, 0) > 1]
-    strange = [f"⟦{each}⟧" for each in counts if each not in set(wanted)] if len(counts) > len(wanted) - len(lacking) else []
+    strange = (
+        [f"⟦{each}⟧" for each in counts if each not in set(wanted)]
+        if len(counts) > len(wanted) - len(lacking)
+        else []
+    )
     for names, said in ((lacking, "missing"), (again, "repeated"), (strange, f"not of {check.source}")):
         if names:
             yield f"each placeholder must stand exactly once: {', '.join(names[:8])} {said}"

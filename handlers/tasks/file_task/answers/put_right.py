@@ -1,7 +1,7 @@
 """What is put right in an answer for nothing, because it can mean but one thing.
 
-It is walked along the schema, never along the answer, and only where the answer as it came fails. Percentages,
-lists out of texts and synonyms are never put right. What is right already stays as it is.
+It is walked along the schema, never along the answer, and only where the answer as it came fails.
+Percentages, lists out of texts and synonyms are never put right. What is right already stays as it is.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def put_right(schema: Mapping[str, Any], value: object, dropped: list[str]) -> o
     if kind == "object" and isinstance(value, dict):
         return _object(schema, value, dropped)
     if kind == "array" and isinstance(value, list):
-        return [put_right(schema["items"], each, dropped) for each in value[:_most(schema)]] + value[_most(schema) :]
+        return [put_right(schema["items"], each, dropped) for each in value[: _most(schema)]] + value[
+            _most(schema) :
+        ]
     if kind in ("number", "integer"):
         return _number(kind, value)
     if kind == "boolean":

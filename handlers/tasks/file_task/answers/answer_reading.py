@@ -1,4 +1,4 @@
-"""From a raw answer to a value: thoughts, fences and prose around it, one wrapper, what JSON readers trip over."""
+"""From a raw answer to a value: thoughts, fences, prose and a wrapper around it, and slips of its JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.tasks.file_task.answer_schema import AnswerSchema
-from handlers.tasks.file_task.put_right import put_right
+from handlers.tasks.file_task.answers.put_right import put_right
 from handlers.tasks.file_task.schema_subset import kind_of
 from handlers.tasks.translation.raw_answer import MAX_CHARACTERS
 from handlers.tasks.translation.reading.json_objects import RepeatedKeyError, all_decoded, repaired

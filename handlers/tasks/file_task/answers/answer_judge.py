@@ -7,9 +7,9 @@ from typing import Any
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.result import Check
-from handlers.tasks.file_task.answer_checks import SentRecord
-from handlers.tasks.file_task.answer_places import mapped
-from handlers.tasks.file_task.answer_reading import ReadAnswer, read_answer_object, read_answer_text
+from handlers.tasks.file_task.answers.answer_checks import SentRecord
+from handlers.tasks.file_task.answers.answer_places import mapped
+from handlers.tasks.file_task.answers.answer_reading import ReadAnswer, read_answer_object, read_answer_text
 from handlers.tasks.file_task.task_bundle import TaskBundle
 from handlers.tasks.translation.gate.phrases import refusal_in
 from handlers.tasks.translation.reading.placeholders import as_placeholders
@@ -70,7 +70,11 @@ def judge(bundle: TaskBundle, content: str, finish_reason: str | None, record: S
         checks.append(Check(name="schema", verdict="fail", detail="; ".join(faults)[:2_000]))
         return Judged(None, tuple(checks), content, cut)
     checks.append(Check(name="schema", verdict="pass"))
-    value = mapped(read.value, lambda text: as_placeholders(text, record.whole)) if "⟦" in record.whole else read.value
+    value = (
+        mapped(read.value, lambda text: as_placeholders(text, record.whole))
+        if "⟦" in record.whole
+        else read.value
+    )
     checks += [each.verdict(value, record) for each in bundle.checks]
     return Judged(value, tuple(checks), content, cut)
 
