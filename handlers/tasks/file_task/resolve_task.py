@@ -87,7 +87,11 @@ def _schema_of(output: OutputTable) -> Schema:
         path: Path = ("output", "text")
     elif output.fields is not None:
         path = ("output", "fields")
-        schema = checked_schema(schema_of_fields(output.fields, path), path)
+        try:
+            schema = checked_schema(schema_of_fields(output.fields, path), path)
+        except TaskFault as fault:  # of a schema that the file does not spell out
+            short = [0 if part == "items" else part for part in fault.path if part != "properties"]
+            raise TaskFault(short, fault.sentence) from None
     else:
         path = ("output", "schema")
         schema = checked_schema(output.schema_, path)

@@ -100,6 +100,8 @@ def _types(schema: Schema, path: Path) -> tuple[str, ...]:
         given = _type_of(schema["const"])
     if given is None and isinstance(schema.get("enum"), list):
         given = list(dict.fromkeys(map(_type_of, schema["enum"])))
+        if "number" in given and "integer" in given:
+            given.remove("integer")
     types = [given] if isinstance(given, str) else given
     if not isinstance(types, list) or not types:
         raise TaskFault(path, "a type is wanted")

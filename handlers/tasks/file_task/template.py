@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-_TAG = re.compile(r"\{\{(.{0,300}?)\}\}", re.DOTALL)
+_TAG = re.compile(r"""\{\{(\s*(?:'\}\}'|"\}\}")\s*|.{0,300}?)\}\}""")
 _OPENING = re.compile(r"\{\{|\{%")
 _LITERAL = re.compile(r"""['"](\{\{|\}\}|\{%|%\})['"]""")
 _PATH = re.compile(r"\w[^{}|\"'\n\r\t]{0,199}")

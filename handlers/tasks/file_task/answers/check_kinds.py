@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -95,6 +95,8 @@ KINDS: dict[str, type[CheckTable]] = {
     "language": LanguageCheck,
     "quotes_source": SourceCheck,
 }
+_ORDER = {"extra_forbidden": 0, "missing": 2}
+"""A key that is not known comes first: it may be the one that is missing."""
 _ALWAYS = ("finish", "json", "schema")
 
 
@@ -139,11 +141,25 @@ def read_table(model: type[Table], table: object, path: Path) -> Table:
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        faults = error.errors(include_url=False)
+        first = min(faults, key=lambda each: _ORDER.get(each["type"], 1))
         where = (*path, *first["loc"])
         if first["type"] == "extra_forbidden":
-            known = [field.alias or name for name, field in model.model_fields.items()]
+            known = _names_at(model, first["loc"][:-1])
             raise TaskFault(where, "unknown" + nearest(str(first["loc"][-1]), known)) from None
         if first["type"] == "missing":
             raise TaskFault(where, "it is missing") from None
+        if first is not faults[0]:
+            raise TaskFault(where, first["msg"][:300]) from None
         raise TaskFault(where, wrong_value(error)[1][:300]) from None
+
+
+def _names_at(model: type[BaseModel], loc: Path) -> list[str]:
+    """What may stand in the table that a path leads to."""
+    for part in loc:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        inner = [field.annotation, *get_args(field.annotation)] if field is not None else [model]
+        model = next(
+            (each for each in inner if isinstance(each, type) and issubclass(each, BaseModel)), model
+        )
+    return [field.alias or name for name, field in model.model_fields.items()]

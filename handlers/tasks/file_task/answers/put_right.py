@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from handlers.tasks.file_task.schema_subset import kind_of, types_of
@@ -16,6 +17,8 @@ from handlers.tasks.file_task.schema_subset import kind_of, types_of
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,3})?")
 _WRAPPING = " \t\r\n\"'“”‘’「」`*.。"
 _YES, _NO = ("yes", "true", "是"), ("no", "false", "否")
+_MOST_KEYS = 2_000
+"""Of an object: later ones are left out without a look."""
 _SHORT = 400
 """Characters of a text that may stand for a value."""
 
@@ -72,7 +75,7 @@ def _others(
     by_case: dict[str, list[str]] = {}
     for name in properties:
         by_case.setdefault(_folded(name), []).append(name)
-    for key in value:
+    for key in islice(value, _MOST_KEYS):
         if key in properties:
             continue
         meant = by_case.get(_folded(key[:_SHORT]), [])
