@@ -115,8 +115,7 @@ class Settings(BaseSettings):
         switch="--flex",
     )
     flex_fallback: Annotated[float, Field(ge=0)] | Literal["never"] | None = setting(
-        "Seconds of refusals for want of capacity after which a call goes to the standard tier, or `never`;"
-        " 600 if it is not given.",
+        "Seconds without capacity until a call goes to the standard tier, or `never`; 600 by default.",
         FLEX,
     )
     price_flex_in: Usd | None = setting(
@@ -155,6 +154,7 @@ class Settings(BaseSettings):
     )
     call_timeout: float = setting("Seconds for a whole call.", CONNECTION, default=180.0, gt=0)
 
+    task: Path | None = setting("Task file (TOML): what is asked of each record; none: translation.", TEXT)
     target_language: str = setting("Language code.", TEXT, default="en")
     glossary: Path | None = setting("CSV or JSON: source term, target term.", TEXT)
     skip_no_derivatives: bool = setting(

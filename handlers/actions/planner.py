@@ -190,7 +190,7 @@ class Planner:
 def reservation(adapters: State, record: RunRecord, price: Price) -> NanoUsd:
     """What the next call may cost: the dearest one of the heaviest pending paper that asks anything. 0 if
     none of the first few does."""
-    task, full_text = wiring.task_of(record.spec), record.spec.full_text
+    task, full_text = wiring.task_of(record.spec, adapters.store), record.spec.full_text
     for paper in islice(_pending(adapters, record.run_id), _LOOKED_AT):
         if full_text and task.skip_reason(paper):
             continue

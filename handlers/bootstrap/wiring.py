@@ -15,6 +15,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from handlers.bootstrap.host import free_memory, new_id, on_lambda, process_owner, share_one_heap
+from handlers.bootstrap.run_task import result_names as result_names
+from handlers.bootstrap.run_task import task_of as task_of
 from handlers.bootstrap.state import State, connect
 from handlers.domain.money import Price
 from handlers.domain.run import RunSpec
@@ -36,14 +38,9 @@ from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job_runner import Job, JobSize
 from handlers.pipeline.pace import AWS, EMBEDDED
-from handlers.pipeline.result_names import ResultNames, kindred
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Clock, EndpointNotes, Ledger, Task, WholePaperTask
+from handlers.ports import Clock, EndpointNotes
 from handlers.settings import Settings, load_settings
-from handlers.tasks.translation.masking.masking import MASKING_VERSION, MASKINGS
-from handlers.tasks.translation.passages import BODY_VERSION
-from handlers.tasks.translation.prompt import PROMPT_VERSION
-from handlers.tasks.translation.translate import TranslateTask
 
 _FLEX_FALLBACK = 600.0
 """Seconds without capacity in the flex tier where none are given."""
@@ -66,32 +63,6 @@ def webhook(settings: Settings) -> SecretStr | None:
 
         return SecretStr(read_secret(settings.webhook_secret, "webhook"))
     return settings.webhook
-
-
-def task_of(spec: RunSpec) -> WholePaperTask:
-    """The task that a run is about."""
-    if spec.task != "translate":
-        raise UsageError(f"unknown task {spec.task!r}: this version knows translate")
-    if spec.prompt_version != PROMPT_VERSION or spec.masking_version not in MASKINGS:
-        raise UsageError(
-            f"the run was made for prompt {spec.prompt_version} and masking {spec.masking_version}, this "
-            f"version has {PROMPT_VERSION} and {MASKING_VERSION}: use one version everywhere (deploy the "
-            "stack again), or give another --run-id"
-        )
-    if spec.full_text and spec.body_version != BODY_VERSION:
-        raise UsageError(
-            f"the run asks for bodies as another version does ({spec.body_version or 'none is noted'}), this "
-            f"one has {BODY_VERSION}: go on with the version that began it, or give another --run-id"
-        )
-    return TranslateTask(spec)
-
-
-def result_names(spec: RunSpec, ledger: Ledger, task: Task | None = None) -> ResultNames:
-    """Under which results of a run's papers may stand in the ledger, those of its settings with an earlier
-    masking among them."""
-    masked = [spec.model_copy(update={"masking_version": each}) for each in MASKINGS]
-    others = [each for each in masked if each != spec] + kindred(spec, ledger)
-    return ResultNames(task or task_of(spec), spec, task_of, others)
 
 
 def as_sent(settings: Settings, spec: RunSpec, state: State) -> RunSpec:
@@ -233,7 +204,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
     def make_context(run_id: str) -> RunContext:
         record = adapters.ledger.run(run_id)
         model = chat_model(settings, record.spec, adapters.clock, limiter, adapters.ledger)
-        task = task_of(record.spec)
+        task = task_of(record.spec, adapters.store)
         return RunContext(
             job=shared,
             record=record,

@@ -32,6 +32,7 @@ from handlers.local.measured_corpus import MeasuredCorpus, measure_corpus, pilot
 from handlers.local.preflight import refuse_damaged
 from handlers.local.session import exit_code, run_corpus
 from handlers.local.state_lock import only_parent
+from handlers.local.task_file import task_reads
 from handlers.planning.make_plan import PILOT_PAPERS
 from handlers.planning.pilot_figures import PilotPaper, PilotWork, pilot_figures
 from handlers.planning.pilot_limits import limits_text
@@ -144,7 +145,7 @@ def _run(corpus: MeasuredCorpus, papers: int, console: Console) -> RunReport:
     sample = corpus.sample_path(len(chosen))
     sample.parent.mkdir(parents=True, exist_ok=True)
     sample.write_bytes(b"".join(corpus.lines(chosen)))
-    result = ingest(open_source(str(sample)), settings.state)
+    result = ingest(open_source(str(sample)), settings.state, reads=task_reads(settings))
     run_id = f"{PILOT}{sample.stem}"
     ready = settings.model_copy(
         update={

@@ -17,6 +17,7 @@ from handlers.local.endpoint import check_endpoint, sample_settings
 from handlers.local.ingesting import SAMPLE, SourceSpec, ingest_source
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
+from handlers.local.task_file import task_reads
 from handlers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def run(
             SourceSpec(source or "", mapping or (), source_format, encoding),
             partial(_load_session, settings),
         )
-        corpus = ingest_source(spec, settings, console, again=False, alongside=alongside)
+        reads = task_reads(settings)
+        corpus = ingest_source(spec, settings, console, again=False, alongside=alongside, reads=reads)
         from handlers.local.session import exit_code, print_report, run_planned, tell_files
 
         report = run_planned(settings, corpus, planned, console, wait=wait)

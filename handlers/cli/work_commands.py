@@ -19,6 +19,7 @@ from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.preflight import refuse_forgotten
 from handlers.local.session import exit_code, final_report, print_report, submit_request
+from handlers.local.task_file import task_bundle, task_reads
 from handlers.reporting.progress import Progress
 from handlers.runs.run_request import run_request
 from handlers.settings import Settings, load_settings
@@ -43,11 +44,12 @@ def shard(
     settings = _with_batch_size(load_settings(**flags))
     spec = SourceSpec(source, mapping or (), source_format, encoding)
     console = Console(stderr=True, highlight=False)
-    result = ingest_source(spec, settings, console)
+    result = ingest_source(spec, settings, console, reads=task_reads(settings))
     with open_state(settings.run_id, settings) as adapters:
         if settings.backend == "embedded":
             refuse_forgotten(adapters, settings.run_id)
-        submitted = submit_request(adapters, run_request(settings, result), settings)
+        bundle = task_bundle(settings)
+        submitted = submit_request(adapters, run_request(settings, result, bundle), settings, bundle)
         if outlook := budget_outlook(adapters, settings):
             console.print(outlook, markup=False, soft_wrap=True)
     typer.echo(submitted.model_dump_json())
@@ -70,7 +72,7 @@ def work(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
     settings = with_run(with_stack_outputs(load_settings(**flags)))
     with open_state(settings.run_id, settings) as adapters:
         spec = adapters.ledger.run(settings.run_id).spec
-        wiring.task_of(spec)
+        wiring.task_of(spec, adapters.store)
         wiring.tariff(settings, spec.model)
         wiring.endpoint(settings)
         wiring.api_key(settings)  # no message is to go back for what this machine lacks

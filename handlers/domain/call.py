@@ -14,7 +14,7 @@ from handlers.domain.money import NanoUsd, Price, rounded_up
 from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.domain.value import Frozen, sha256_of
 
-CallKind = Literal["translate", "repair", "split"]
+CallKind = Literal["translate", "repair", "split", "ask"]
 CallOutcome = Literal["ok", "throttled", "transient", "fatal", "refused"]
 
 
@@ -51,6 +51,18 @@ class Message(Frozen):
     content: str
 
 
+class AnswerForm(Frozen):
+    """What a request says of its answer's form beside its messages, as far as the endpoint takes it."""
+
+    plain: bool = False
+    """Text, and no JSON."""
+    name: str = ""
+    bounds: dict[str, Any] | None = None
+    """JSON Schema with the bounds of its texts, numbers and lists; None: any JSON object."""
+    shape: dict[str, Any] | None = None
+    """The same without them."""
+
+
 class ChatRequest(Frozen):
     """What a task asks of a model. Model name and sampling are the run's and added by the client."""
 
@@ -61,6 +73,10 @@ class ChatRequest(Frozen):
     """Part of ``max_tokens`` that is for thinking before the answer."""
     tier: Literal["", "flex", "standard"] = ""
     """How it is sent, no part of what is asked: ``standard`` after the flex tier had no capacity for it."""
+    form: AnswerForm | None = None
+    """No part of what is asked either: the messages say the form in words. None: a JSON object."""
+    answer_guess: float | None = None
+    """Tokens that the answer will usually take; None: by the last message, which is translated."""
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As pydantic's, but what was reckoned of other messages is not taken along."""
@@ -78,12 +94,13 @@ class ChatRequest(Frozen):
 
     @cached_property
     def expected_tokens(self) -> tuple[float, float]:
-        """By character counts: of the whole prompt, and of the last message, which is translated."""
+        """By character counts: of the whole prompt, and of what the answer grows with, which is the last
+        message where it is translated, else the task's own guess."""
         last = total = 0.0
         for characters, size in self.sizes:
             last = expected_tokens(characters, size) + PER_MESSAGE
             total += last
-        return total, last
+        return total, last if self.answer_guess is None else self.answer_guess
 
     @cached_property
     def digest(self) -> str:

@@ -50,6 +50,12 @@ class RunSpec(Frozen):
     body_version: str | None = Field(default=None, exclude_if=_is_none)
     """With ``full_text``: of how bodies are cut and asked. Left out of JSON and digests where there is none:
     those of runs without bodies stay as they are."""
+    task_bundle: str | None = Field(default=None, exclude_if=_is_none)
+    """Digest of what a task file was resolved into; None for ``translate``, whose JSON stays as it is."""
+    task_asks: str | None = Field(default=None, exclude_if=_is_none)
+    """Digest of what of it decides the requests."""
+    task_gate: str | None = Field(default=None, exclude_if=_is_none)
+    """Digest of what of it judges the answers."""
     batch_papers: int = Field(default=20, ge=1)
     batch_tokens: int = Field(default=200_000, ge=1)
 

@@ -34,7 +34,7 @@ def check_endpoint(settings: Settings) -> None:
             "a gloss made here would be mixed with what the stack's functions do: give --base-url, or leave "
             "the work to them with `paperfleet shard --aws`"
         )
-    elif settings.model != CANNED and not is_installed(_DICTIONARY):
+    elif _built_in(settings) != CANNED and not is_installed(_DICTIONARY):
         raise UsageError(
             "no endpoint: give --base-url and --model, or set PAPERFLEET_BASE_URL and PAPERFLEET_MODEL; the "
             f"built-in model server, which only shows the way, needs {how_to_get('demo')}"
@@ -49,6 +49,13 @@ def sample_settings(settings: Settings, console: Console) -> Settings:
     return settings.model_copy(update={"model": CANNED, "run_id": f"{settings.run_id}-canned"})
 
 
+def _built_in(settings: Settings) -> str:
+    """A task file's answers need no dictionary."""
+    if settings.model is None and settings.task is not None and not is_installed(_DICTIONARY):
+        return CANNED
+    return settings.model or GLOSS
+
+
 @contextmanager
 def endpoint(settings: Settings, console: Console) -> Iterator[Settings]:
     """The settings with an endpoint and a model; a built-in server lives as long as the block.
@@ -59,10 +66,13 @@ def endpoint(settings: Settings, console: Console) -> Iterator[Settings]:
     if settings.base_url is not None:
         yield settings
         return
-    model = settings.model or GLOSS
+    model = _built_in(settings)
+    does, is_none = _ANSWERS[model], "not a translation"
+    if settings.task is not None:
+        does, is_none = "makes up answers of the form asked for", "no model's answer"
     console.print(
-        f"No --base-url: the built-in model server {_ANSWERS[model]}.\n"
-        "It shows the way and is [bold]not a translation[/]; its prices are an example."
+        f"No --base-url: the built-in model server {does}.\n"
+        f"It shows the way and is [bold]{is_none}[/]; its prices are an example."
     )
     from handlers.bootstrap import wiring  # most of the package
     from handlers.model_server.launch import start

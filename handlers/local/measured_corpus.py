@@ -22,8 +22,10 @@ from handlers.errors import UsageError
 from handlers.llm.built_in import is_built_in
 from handlers.local.endpoint import GLOSS
 from handlers.local.ingesting import SourceSpec, ingest_source
+from handlers.local.task_file import task_bundle, task_reads
 from handlers.planning.sample import EVERY_PAPER, SampleBounds, SizedPaper
 from handlers.planning.workload import HasResults, Workload, measure_workload
+from handlers.ports import Task
 from handlers.runs.specification import specification
 from handlers.runs.submit import why_nothing
 from handlers.settings import Settings
@@ -102,7 +104,7 @@ def measure_corpus(
 ) -> MeasuredCorpus:
     """Ingest the source and make every request that a run would send, without sending it. ``again``: as if
     pilots with these settings had left no results."""
-    result = ingest_source(source, settings, console)
+    result = ingest_source(source, settings, console, reads=task_reads(settings))
     return measure_ingested(result, settings, again=again)
 
 
@@ -111,8 +113,9 @@ def measure_ingested(result: IngestResult, settings: Settings, *, again: bool = 
     from handlers.bootstrap import wiring  # most of the package
 
     named = settings if settings.model else settings.model_copy(update={"model": GLOSS})
-    spec = specification(named, result)
-    task = wiring.task_of(spec)
+    bundle = task_bundle(named)
+    spec = specification(named, result, bundle)
+    task = wiring.task_of(spec, bundle=bundle)
     with result.index.open("rb") as index, result.corpus.open("rb") as corpus:
 
         def read(offset: int, length: int) -> bytes:
@@ -121,7 +124,7 @@ def measure_ingested(result: IngestResult, settings: Settings, *, again: bool = 
 
         entries = parse_index(index, corpus_sha256=result.sha256)
         but_for = pilot_prefix(pilot_key(spec, named.base_url)) if again else None
-        with _results(named, spec, but_for) as has_results:
+        with _results(named, spec, task, but_for) as has_results:
             workload, sized = measure_workload(
                 entries, read, task,
                 skips=partial(why_nothing, spec),
@@ -132,7 +135,7 @@ def measure_ingested(result: IngestResult, settings: Settings, *, again: bool = 
 
 
 @contextmanager
-def _results(settings: Settings, spec: RunSpec, but_for: str | None) -> Iterator[HasResults]:
+def _results(settings: Settings, spec: RunSpec, task: Task, but_for: str | None) -> Iterator[HasResults]:
     """Which papers' results a run would take over from those before it, but for runs whose id begins so."""
     if settings.force or (settings.backend == "embedded" and not (settings.state / LEDGER).exists()):
         yield lambda papers: [False] * len(papers)
@@ -140,7 +143,7 @@ def _results(settings: Settings, spec: RunSpec, but_for: str | None) -> Iterator
     from handlers.bootstrap import wiring  # most of the package
 
     with open_state(None, settings) as state:
-        names = wiring.result_names(spec, state.ledger)
+        names = wiring.result_names(spec, state.ledger, task)
         sent = wiring.as_sent(settings, spec, state)
         made_up = settings.base_url is None or is_built_in(settings.base_url)
 

@@ -29,6 +29,7 @@ from handlers.local.budget_outlook import budget_outlook, with_guessed_number
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.preflight import refuse_forgotten, refuse_made_up
+from handlers.local.task_file import task_bundle
 from handlers.planning import plan_against_run
 from handlers.ports import Clock
 from handlers.reporting.markdown import to_markdown
@@ -43,6 +44,7 @@ from handlers.state_paths import run_folder
 
 if TYPE_CHECKING:
     from handlers.domain.plan import PlanFile
+    from handlers.tasks.file_task.task_bundle import TaskBundle
 
 
 def run_planned(
@@ -92,13 +94,14 @@ def make_ready(settings: Settings) -> None:
 
 def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunReport:
     """A session over an ingested corpus. The caller holds the state (``only_parent``)."""
-    request = run_request(ready, corpus)
+    bundle = task_bundle(ready)
+    request = run_request(ready, corpus, bundle)
     wiring.tariff(ready, ready.model or "")
     with open_state(ready.run_id, ready) as state:
         refuse_forgotten(state, ready.run_id)
         refuse_made_up(state, ready.run_id, wiring.endpoint(ready))
         _clear(state, ready.run_id)
-        emitted = submit_request(state, request, ready).emitted
+        emitted = submit_request(state, request, ready, bundle).emitted
         if emitted and (outlook := budget_outlook(state, ready)):
             console.print(outlook, markup=False, soft_wrap=True)
     failure = ""
@@ -114,8 +117,15 @@ def _clear(state: State, run_id: str) -> None:
     state.queue.purge()
 
 
-def submit_request(state: State, request: RunRequest, settings: Settings) -> Submitted:
-    """By the stack's shard function where the settings name one, else by this process."""
+def submit_request(
+    state: State, request: RunRequest, settings: Settings, bundle: TaskBundle | None = None
+) -> Submitted:
+    """By the stack's shard function where the settings name one, else by this process. ``bundle``: the run's
+    task file, which is stored first."""
+    if bundle is not None:
+        from handlers.tasks.file_task.stored_bundle import put_bundle  # for such runs alone
+
+        put_bundle(bundle, state.store)
     if settings.backend == "aws" and settings.shard_function is not None:
         event = request.model_dump(mode="json")
         return Submitted.model_validate(call_function(settings.shard_function, event))

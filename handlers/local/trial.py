@@ -18,6 +18,7 @@ from handlers.domain.paper import Paper
 from handlers.domain.result import Check
 from handlers.errors import UsageError
 from handlers.llm.reasoning_room import ReasoningRoom
+from handlers.local.task_file import task_bundle
 from handlers.pipeline.calls.thinking import RoomyAsk
 from handlers.ports import PassageWork, WholePaperTask
 from handlers.reporting.segment_list import segment_lines
@@ -34,10 +35,11 @@ class Trial:
     """Asks for one paper, or one passage of it."""
 
     def __init__(self, settings: Settings, corpus: IngestResult) -> None:
-        spec = specification(settings, corpus)
+        bundle = task_bundle(settings)
+        spec = specification(settings, corpus, bundle)
         self._price = wiring.price(settings, spec.model)
         self._model = wiring.chat_model(settings, spec, SystemClock())
-        self._task = wiring.task_of(spec)
+        self._task = wiring.task_of(spec, bundle=bundle)
         self._masking = spec.masking_version
         self._timeout = settings.call_timeout
         self._roomy_ask = RoomyAsk(ReasoningRoom(settings.reasoning_room), spec.max_tokens, self._ask)

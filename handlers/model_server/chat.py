@@ -10,12 +10,13 @@ from typing import Any, Literal, cast
 from handlers.llm.built_in import MARK
 from handlers.model_server import chance, tokens
 from handlers.model_server.chat_body import ChatBody, read_request
-from handlers.model_server.content import Content, Translator, compose
+from handlers.model_server.content import Content, Translator, compose, spoiled
 from handlers.model_server.faults import pick
 from handlers.model_server.habits.habit_table import HabitMix
 from handlers.model_server.habits.turn import Turn
 from handlers.model_server.limits import Limits
 from handlers.model_server.reply import Ending, HttpRequest, ServerReply, encoded, error_reply
+from handlers.model_server.schemas.by_schema import KnownSchemas, answer_by, record_of, shortened
 from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import Fault, ServerSettings
 from handlers.model_server.tokens import PromptCache, Tokens
@@ -56,6 +57,7 @@ class Chat:
         self._now = now
         self._seen: dict[bytes, int] = {}
         self._cache = PromptCache()
+        self._schemas = KnownSchemas()
         self._number = 0
         self.configure(settings)
 
@@ -149,7 +151,7 @@ class Chat:
 
     def _answered(self, body: ChatBody, turn: Turn, draw: Draw, digest: bytes) -> ServerReply:
         """The answer with its habits, charged for what is billed after all of them."""
-        content = compose(body.last_user, self._translator, draw.fault, draw.damage)
+        content = self._composed(body, draw, digest)
         turn.text = content.text
         turn.pass_moment("answer")
         content, turn.used = self._measured(body, replace(content, text=turn.text), turn.reasoning)
@@ -160,6 +162,18 @@ class Chat:
         turn.reply = self._reply(content, turn, draw)
         turn.pass_moment("wire")
         return self._tracked(turn.reply, digest, billed=True)
+
+    def _composed(self, body: ChatBody, draw: Draw, digest: bytes) -> Content:
+        """Of the form that was asked for; texts by the translator, as long as a repair allows."""
+        schema = self._schemas.of(body)
+        if schema is not None:
+            text = encoded(answer_by(schema, body, digest))
+            return spoiled(text, draw.fault, draw.damage) or Content(text)
+        source = record_of(body)
+        if source == body.last_user:
+            return compose(source, self._translator, draw.fault, draw.damage)
+        content = compose(source, self._translator, draw.fault, draw.damage)
+        return replace(content, text=shortened(content.text, body.last_user))
 
     def _draw(self, digest: bytes, repeats: int) -> Draw:
         first, second, third = chance.draws(digest, repeats)

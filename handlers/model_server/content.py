@@ -32,7 +32,7 @@ def compose(user: str, translator: Translator, fault: Fault | None, chance: floa
     request = _asked(user)
     if request is None:
         text = translator.translate(user, {})
-        return _spoiled(text, fault, chance) or Content(text)
+        return spoiled(text, fault, chance) or Content(text)
     segments, glossary = request
     answer = {key: translator.translate(text, glossary) for key, text in segments.items()}
     if fault is None:
@@ -41,10 +41,10 @@ def compose(user: str, translator: Translator, fault: Fault | None, chance: floa
     if damaged is not None:
         return Content(encoded(damaged), fault=fault)
     text = encoded(answer)
-    return _spoiled(text, fault, chance) or Content(text)
+    return spoiled(text, fault, chance) or Content(text)
 
 
-def _spoiled(text: str, fault: Fault | None, chance: float) -> Content | None:
+def spoiled(text: str, fault: Fault | None, chance: float) -> Content | None:
     """Faults of the answer as a whole."""
     if fault == "malformed":
         return Content(faults.not_the_json_asked(text, chance), fault=fault)

@@ -173,7 +173,8 @@ class BatchRunner:
         batch.more(len(papers) + len(unreadable))
         for position, line in unreadable:
             batch.finish(line, message.weight(position))
-        reused = reuse_results(context, message, papers)
+        reused, answered = reuse_results(context, message, papers)
+        papers = [each.knowing(answered.get(each.paper.id)) for each in papers]
         new = [pending for pending in papers if pending.paper.id not in reused]
         heads = known_heads(context, new)
         self._pool.reorder()

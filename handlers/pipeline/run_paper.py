@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers.domain.batch import BatchMessage
 from handlers.domain.call_errors import ModelCallError
@@ -14,6 +14,7 @@ from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.context import RunContext
+from handlers.pipeline.papers.judged_again import is_of_another_gate, judged_again
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,10 @@ class PendingPaper:
             names = [context.names.earlier(paper)]
         return cls(paper, weight, stored, tuple(names), sent, skip)
 
+    def knowing(self, answered: StoredCalls | None) -> PendingPaper:
+        """With what another run was answered, unless this one has answers of its own."""
+        return self if answered is None or self.stored.calls else replace(self, stored=answered)
+
     def name_of_result(self, context: RunContext) -> str:
         """The fingerprint by the requests as they were sent: the endpoint may have refused a parameter
         since the paper was taken up."""
@@ -94,6 +99,7 @@ class PaperAttempt:
             reason=reason,
             fields=result.fields if result is not None else {},
             checks=result.checks if result is not None else (),
+            gate=result.gate if result is not None else "",
             calls=tuple(self.calls.records),
             carried=self.calls.carried,
             model=spec.model,
@@ -175,10 +181,12 @@ def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, err
 
 def reuse_results(
     context: RunContext, message: BatchMessage, papers: list[PendingPaper]
-) -> dict[str, PartLine]:
-    """Results of earlier runs for the same requests, as lines of this run, by paper id."""
+) -> tuple[dict[str, PartLine], dict[str, StoredCalls]]:
+    """Results of earlier runs for the same requests, as lines of this run, by paper id; and what was answered
+    for those that the present gate does not let through, whose calls need not be paid for again."""
+    answered: dict[str, StoredCalls] = {}
     if context.job.force or not papers:
-        return {}
+        return {}, answered
     by_fingerprint: dict[str, list[PendingPaper]] = {}
     for pending in papers:
         if pending.skip is None:  # its licence may forbid what its twin's allows
@@ -203,10 +211,22 @@ def reuse_results(
         for pending in by_fingerprint[fingerprint]:
             if not context.names.is_same(pending.paper, fingerprint):
                 continue
+            judged: TaskResult | None = None
+            if is_of_another_gate(context.task, old):
+                calls = old.carried + old.calls
+                judged = judged_again(context.task, pending.paper, calls)
+                if judged is None:
+                    answered[pending.paper.id] = StoredCalls(calls=calls)
+                    continue
             line = PaperAttempt(context, message, pending, PaperCalls(context)).line("done")
             if made_up:
                 if pending.paper.id in lines:
                     continue
                 line = line.model_copy(update={"fingerprint": fingerprint})
-            lines[pending.paper.id] = line.model_copy(update=reused)
-    return lines
+            lines[pending.paper.id] = line.model_copy(update=reused | _as_judged(judged))
+    return lines, {paper_id: calls for paper_id, calls in answered.items() if paper_id not in lines}
+
+
+def _as_judged(result: TaskResult | None) -> dict[str, object]:
+    """What another gate's verdict changes of a line."""
+    return {} if result is None else {name: getattr(result, name) for name in _RESULT}

@@ -20,7 +20,7 @@ from handlers.domain.paper import Paper
 from handlers.domain.plan import CorpusCounts
 from handlers.domain.value import Frozen
 from handlers.planning.sample import EVERY_PAPER, SampleBounds, Sieve, SizedPaper, draw_of
-from handlers.ports import WholePaperTask
+from handlers.ports import Task, WholePaperTask
 
 _QUANTILES = 40
 _ASKS_NOTHING = "nothing of it can be asked"
@@ -136,7 +136,7 @@ class _Tally:
 def measure_workload(
     entries: Iterable[IndexEntry],
     read: Callable[[int, int], bytes],
-    task: WholePaperTask,
+    task: Task,
     *,
     skips: Callable[[IndexEntry], str | bool | None],
     has_results: HasResults = lambda papers: [False] * len(papers),
@@ -164,7 +164,7 @@ def measure_workload(
 def _to_send(
     entries: Iterable[IndexEntry],
     read: Callable[[int, int], bytes],
-    task: WholePaperTask,
+    task: Task,
     skips: Callable[[IndexEntry], str | bool | None],
     counted: tuple[Sieve, _Tally],
 ) -> Iterator[Found]:
@@ -188,14 +188,14 @@ def _to_send(
                 yield entry, draw, paper
 
 
-def _sized(entry: IndexEntry, draw: float, paper: Paper, task: WholePaperTask) -> SizedPaper | None:
+def _sized(entry: IndexEntry, draw: float, paper: Paper, task: Task) -> SizedPaper | None:
     """None where nothing is asked: of a body without end, of one whose every word is kept."""
     requests = list(task.requests(paper))
     if not requests:
         return None
     guesses = [request.expected_tokens for request in requests]
     passages: dict[str, float] = {}
-    if task.is_whole(paper):
+    if isinstance(task, WholePaperTask) and task.is_whole(paper):
         passages = {each.key: each.weight for each in (*task.first(paper), *task.rest(paper, {}))}
     return SizedPaper(
         id=entry.id,

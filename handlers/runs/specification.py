@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.language_names import has_name, normalise_language
@@ -19,15 +19,24 @@ from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
 
+if TYPE_CHECKING:
+    from handlers.tasks.file_task.task_bundle import TaskBundle
+
 _NO_LANGUAGE = re.compile("(?:und|mul|mis|zxx|x|i|q[a-t][a-z])(?![a-z0-9])")
+_OF_TRANSLATION = ("glossary", "target_language", "full_text")
 _LONGEST_CODE = 3
 """Letters of ISO 639's codes at most: what is longer is a name."""
 
 
-def specification(settings: Settings, corpus: IngestResult) -> RunSpec:
-    """UsageError if no model is named or the glossary cannot be read."""
+def specification(settings: Settings, corpus: IngestResult, bundle: TaskBundle | None = None) -> RunSpec:
+    """``bundle``: what the settings' task file was resolved into. UsageError if no model is named or the
+    glossary cannot be read."""
     if settings.model is None:
         raise UsageError("no model: give --model NAME or set PAPERFLEET_MODEL")
+    if bundle is not None:
+        return _of_task(settings, settings.model, corpus, bundle)
+    if settings.task is not None:
+        raise UsageError("--task: this command translates papers and takes no task file")
     return RunSpec(
         corpus_sha256=corpus.sha256,
         corpus=corpus.key,
@@ -44,6 +53,36 @@ def specification(settings: Settings, corpus: IngestResult) -> RunSpec:
         skip_no_derivatives=settings.skip_no_derivatives,
         full_text=settings.full_text,
         body_version=BODY_VERSION if settings.full_text else None,
+        batch_papers=settings.batch_papers,
+    )
+
+
+def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskBundle) -> RunSpec:
+    """The file's ``[model]`` gives defaults: what flag, variable or settings file say goes before it."""
+    from handlers.tasks.file_task.task_bundle import RENDER_VERSION, masking_version  # for such runs alone
+
+    for name in _OF_TRANSLATION:
+        if name in settings.model_fields_set and getattr(settings, name) not in (None, False):
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"{flag} belongs to translation and says nothing beside --task: leave it out")
+    said, given = bundle.tables.model, settings.model_fields_set
+    temperature, cap = said.temperature, said.max_tokens
+    return RunSpec(
+        corpus_sha256=corpus.sha256,
+        corpus=corpus.key,
+        task="file",
+        prompt_version=RENDER_VERSION,
+        masking_version=masking_version(bundle),
+        model=model,
+        temperature=settings.temperature if "temperature" in given or temperature is None else temperature,
+        max_tokens=settings.max_tokens if settings.max_tokens is not None else cap,
+        max_tokens_field=settings.max_tokens_field,
+        json_mode=settings.json_mode,
+        extra_body=bundle.extra_body() | _extra_body(settings),
+        skip_no_derivatives=bundle.tables.input.skip_no_derivatives,
+        task_bundle=bundle.digest,
+        task_asks=bundle.asks,
+        task_gate=bundle.gate,
         batch_papers=settings.batch_papers,
     )
 

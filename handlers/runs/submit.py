@@ -91,7 +91,11 @@ def queue_entry(message: BatchMessage) -> tuple[str, str]:
 
 
 def _as_begun(spec: RunSpec, begun: RunSpec) -> RunSpec:
-    """With the masking that the run was begun with: it stays the run's to its end."""
+    """With the masking that the run was begun with: it stays the run's to its end. So does a task file's
+    bundle where the file says another name or description alone."""
+    if spec.task == "file":
+        same = (spec.task_asks, spec.task_gate) == (begun.task_asks, begun.task_gate)
+        return spec.model_copy(update={"task_bundle": begun.task_bundle}) if same else spec
     if begun.masking_version not in MASKINGS:
         return spec
     return spec.model_copy(update={"masking_version": begun.masking_version})
@@ -159,8 +163,10 @@ def costs_nothing(spec: RunSpec) -> Callable[[IndexEntry], bool]:
 def why_nothing(spec: RunSpec, entry: IndexEntry) -> str | None:
     """Why a paper needs no call, as far as the index tells; None if it may need one."""
     if entry.empty:
-        return "no title and no abstract"
+        return "no title and no abstract" if spec.task == "translate" else "no text"
     if entry.no_derivatives and spec.skip_no_derivatives:
         return "the licence forbids derivatives"
+    if spec.task != "translate":
+        return None
     known = entry.language is not None and primary_subtag(entry.language)
     return f"already in {spec.target_language}" if known == primary_subtag(spec.target_language) else None

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from handlers.domain.call import ChatRequest, Message
+from handlers.domain.call import AnswerForm, ChatRequest, Message
 from handlers.llm.dialects.dialect_memory import DialectMemory
 from handlers.llm.dialects.refused_parameter import Parameter, refused_parameter, stated_cap
-from handlers.llm.dialects.request_form import Form
+from handlers.llm.dialects.request_form import SCHEMA_WITH_BOUNDS, Form
 from handlers.llm.error_body import ErrorBody
+from handlers.rare_pattern import rare_pattern
 
 logger = logging.getLogger(__name__)
 
+_SCHEMA = rare_pattern(
+    r"schema|strict\b|additionalProperties|(?:min|max)(?:Length|Items|imum)|结构定义|模式定义", re.IGNORECASE
+)
 _PROBED_CAP = 4_096
 """Tokens that about every model may answer with."""
 _CODES: dict[Parameter, str] = {
     "response_format": "json_mode_unsupported",
+    "json_schema": "json_schema_unsupported",
     "tokens_field": "max_tokens_field_unsupported",
     "tokens_range": "max_tokens_too_large",
     "temperature": "temperature_unsupported",
@@ -44,6 +50,8 @@ class RequestBody:
     """As sent."""
     flex: bool = False
     """Whether it asks for the flex tier."""
+    schema: int = 0
+    """How much of an answer's schema it has, as ``Form.schema``."""
 
 
 class Dialect:
@@ -104,8 +112,9 @@ class Dialect:
         }
         if form.temperature is not None:
             data["temperature"] = form.temperature
-        if form.json_mode:
-            data["response_format"] = {"type": "json_object"}
+        asked = _response_format(request.form, form) if form.json_mode else None
+        if asked is not None:
+            data["response_format"] = asked
         if form.stream:
             data["stream"] = False
         flex = form.tier and request.tier == "flex"
@@ -113,7 +122,8 @@ class Dialect:
             data["service_tier"] = "flex"
         data.update(self._extra_body)
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        return RequestBody(text.encode("utf-8", "replace"), form, most, flex)
+        schema = form.schema if asked is not None and asked["type"] == "json_schema" else 0
+        return RequestBody(text.encode("utf-8", "replace"), form, most, flex, schema)
 
     def is_current(self, sent: RequestBody) -> bool:
         """False of a request that was sent before the form changed."""
@@ -123,6 +133,8 @@ class Dialect:
         """Give up the parameter that the API refused; returns a code for the wasted call, None if the refusal
         is about something else."""
         parameter = refused_parameter(status, error)
+        if sent.schema and (parameter == "response_format" or _is_about_schema(status, parameter, error)):
+            parameter = "json_schema"
         if parameter == "max_tokens":
             cap = stated_cap(error, sent.max_tokens)
             parameter = "tokens_field" if cap is None else "tokens_range"
@@ -140,6 +152,8 @@ class Dialect:
         bare = sent.form
         if sent.flex:
             yield "service_tier", bare.without("service_tier")
+        if sent.schema:
+            yield "json_schema", replace(sent.form, schema=0)
         kinds: tuple[Parameter, ...] = ("response_format", "temperature", "system", "stream")
         for parameter in kinds:
             if self._is_sent(parameter, sent.form):
@@ -177,6 +191,8 @@ class Dialect:
         match parameter:
             case "response_format":
                 return form.json_mode
+            case "json_schema":
+                return form.json_mode and form.schema > 0 and form.schema == self._form.schema
             case "temperature":
                 return form.temperature is not None
             case "system":
@@ -202,8 +218,26 @@ class Dialect:
 
 
 def _named(parameter: Parameter, form: Form) -> str:
-    names = {"tokens_field": form.tokens_field, "system": "instructions in a message of the system"}
+    schema = "a schema of the answer" if form.schema == 1 else "bounds in a schema of the answer"
+    names = {
+        "tokens_field": form.tokens_field,
+        "system": "instructions in a message of the system",
+        "json_schema": schema,
+    }
     return names.get(parameter, parameter)
+
+
+def _response_format(asked: AnswerForm | None, form: Form) -> dict[str, Any] | None:
+    """What a request says of its answer's form; None for one that is plain text."""
+    if asked is None or asked.bounds is None or not form.schema:
+        return None if asked is not None and asked.plain else {"type": "json_object"}
+    schema = asked.bounds if form.schema == SCHEMA_WITH_BOUNDS else asked.shape
+    return {"type": "json_schema", "json_schema": {"name": asked.name, "strict": True, "schema": schema}}
+
+
+def _is_about_schema(status: int, parameter: Parameter | None, error: ErrorBody) -> bool:
+    """True of a refusal that names a schema or a bound of one, and no parameter of ours."""
+    return parameter is None and status in (400, 422) and bool(_SCHEMA.search(error.message))
 
 
 def _without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -10,6 +10,7 @@ from handlers.rare_pattern import rare_pattern
 
 Parameter = Literal[
     "response_format",
+    "json_schema",
     "temperature",
     "system",
     "stream",

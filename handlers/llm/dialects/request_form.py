@@ -9,6 +9,7 @@ from handlers.domain.run import RunSpec
 from handlers.llm.dialects.refused_parameter import Parameter
 
 TokensField = Literal["max_tokens", "max_completion_tokens"]
+SCHEMA_WITH_BOUNDS = 2
 _OTHER: dict[TokensField, TokensField] = {
     "max_tokens": "max_completion_tokens",
     "max_completion_tokens": "max_tokens",
@@ -30,12 +31,17 @@ class Form:
     """Most tokens of an answer that the endpoint takes."""
     tier: bool = True
     """``service_tier``, for requests that ask for one."""
+    schema: int = SCHEMA_WITH_BOUNDS
+    """How much of an answer's schema is sent, of requests that have one: with bounds, its shape alone, or 0,
+    for which JSON mode stands."""
 
     def without(self, parameter: Parameter, cap: int | None = None) -> Form:
         """The form that gives one up."""
         match parameter:
             case "response_format":
                 return replace(self, json_mode=False)
+            case "json_schema":
+                return replace(self, schema=max(0, self.schema - 1))
             case "tokens_field":
                 return replace(self, tokens_field=_OTHER[self.tokens_field])
             case "tokens_range":

@@ -183,10 +183,11 @@ class CostEstimator:
             return prompt, min(completion, float(request.max_tokens)), prompt * self._cached.value
 
     def _ratio(self, kind: CallKind) -> _Ratio:
-        """Repairs and splits start from what translations taught."""
+        """Repairs and splits start from what first requests taught; a task's own guess needs no factor."""
         if kind not in self._completion:
-            known = self._completion.get("translate")
-            self._completion[kind] = _Ratio(known.value if known else _COMPLETION_PER_TOKEN)
+            known = self._completion.get("translate") or self._completion.get("ask")
+            guess = 1.0 if kind == "ask" else _COMPLETION_PER_TOKEN
+            self._completion[kind] = _Ratio(known.value if known else guess)
         return self._completion[kind]
 
 

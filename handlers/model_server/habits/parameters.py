@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from handlers.model_server.habits.turn import Habit, Turn
+from handlers.rare_pattern import rare_pattern
 
 Asked = dict[str, Any]
+_BOUND = rare_pattern(r'"(?:min|max)(?:Length|Items|imum)"')
 MOST_TOKENS = 400
 _TEMPERATURE = {
     "error": {"message": "`temperature` is no longer taken by this model", "param": "temperature"}
@@ -52,6 +55,15 @@ def _within_range(asked: Asked) -> bool:
     return isinstance(most, int) and most <= MOST_TOKENS
 
 
+def _kind(asked: Asked) -> object:
+    given = asked.get("response_format")
+    return given.get("type") if isinstance(given, dict) else None
+
+
+def _format(asked: Asked) -> str:
+    return json.dumps(asked.get("response_format"))[:100_000]
+
+
 def _habit(name: str, what: str, takes: Callable[[Any], bool], body: object, status: int = 400) -> Habit:
     return Habit(name, f"{status}: {what}", "request", _unless(takes, body, status), endpoint=True)
 
@@ -61,6 +73,11 @@ PARAMETERS = (
     _habit("no_json_object", "response_format takes json_schema or text alone",
            lambda asked: "json_object" not in str(asked.get("response_format"))[:200],
            {"error": "'response_format.type' must be 'json_schema' or 'text'"}),
+    _habit("no_json_schema", "response_format takes json_object alone",
+           lambda asked: _kind(asked) != "json_schema",
+           _error("response_format.type: json_schema is not supported by this model")),
+    _habit("no_schema_bounds", "a schema may have no bounds", lambda asked: not _BOUND.search(_format(asked)),
+           _error("Invalid schema for response_format: a bound of a text is not permitted")),
     _habit("no_temperature", "temperature is not taken", _lacks("temperature"), _TEMPERATURE),
     _habit("temperature_1", "temperature must be 1 or absent",
            lambda asked: asked.get("temperature", 1) == 1,

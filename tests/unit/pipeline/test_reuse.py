@@ -41,7 +41,7 @@ def test_a_result_is_found_under_the_name_of_its_release(tmp_path: Path, release
     pending = PendingPaper.of(bench.context, PAPER, 1)
     assert pending.names[1:] == (GOLDEN,)
     done_before(bench, GOLDEN if release == "earlier" else pending.names[0])
-    lines = reuse_results(bench.context, values.batch(ids=("p1",)), [pending])
+    lines, _ = reuse_results(bench.context, values.batch(ids=("p1",)), [pending])
     assert lines["p1"].reused_from == "before/p1"
     assert lines["p1"].fingerprint == pending.names[0]
     assert lines["p1"].calls == ()
@@ -53,7 +53,7 @@ def test_what_the_built_in_server_made_up_is_taken_over_there_alone(tmp_path: Pa
     bench.context.is_built_in = lambda: here
     pending = PendingPaper.of(bench.context, PAPER, 1)
     done_before(bench, MADE_UP + pending.names[0])
-    lines = reuse_results(bench.context, values.batch(ids=("p1",)), [pending])
+    lines, _ = reuse_results(bench.context, values.batch(ids=("p1",)), [pending])
     assert [line.fingerprint for line in lines.values()] == [MADE_UP + pending.names[0]] * here
 
 
@@ -89,7 +89,7 @@ def test_a_result_of_other_requests_is_not_taken(tmp_path: Path) -> None:
     other = values.spec(target_language="de")
     done_before(bench, TranslateTask(other).fingerprint(PAPER))
     pending = PendingPaper.of(bench.context, PAPER, 1)
-    assert reuse_results(bench.context, values.batch(ids=("p1",)), [pending]) == {}
+    assert reuse_results(bench.context, values.batch(ids=("p1",)), [pending]) == ({}, {})
 
 
 def test_a_paper_that_cannot_be_asked_for_does_not_keep_the_others_of_its_batch_back(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_an_earlier_releases_result_is_found_where_its_settings_asked_the_same(
     other, spec = done_with(bench, **before), values.spec(**now)
     bench.context.names = ResultNames(TranslateTask(spec), spec, TranslateTask, [other])
     pending = PendingPaper.of(bench.context, PAPER, 1)
-    assert bool(reuse_results(bench.context, values.batch(ids=("p1",)), [pending])) is found
+    assert bool(reuse_results(bench.context, values.batch(ids=("p1",)), [pending])[0]) is found
 
 
 def test_an_earlier_maskings_result_is_not_taken_for_a_text_that_is_masked_otherwise() -> None:
@@ -186,7 +186,10 @@ def test_other_settings_are_asked_for_papers_with_a_result_alone(tmp_path: Path)
     bench.context.names = ResultNames(TranslateTask(values.spec()), values.spec(), Counting, others)
     papers = [PAPER.model_copy(update={"id": f"p{number}", "title": f"样本{number}"}) for number in range(9)]
     pending = [PendingPaper.of(bench.context, each, 1) for each in papers]
-    assert reuse_results(bench.context, values.batch(ids=tuple(each.id for each in papers)), pending) == {}
+    assert reuse_results(bench.context, values.batch(ids=tuple(each.id for each in papers)), pending) == (
+        {},
+        {},
+    )
     assert Counting.asked == 0
 
 

@@ -54,15 +54,17 @@ def string_at(text: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def all_decoded(text: str) -> Iterator[Decoded]:
+def all_decoded(text: str, decoder: json.JSONDecoder | None = None) -> Iterator[Decoded]:
     """The outermost objects and arrays of objects, in their order; raises ``RepeatedKeyError`` after the
-    last if the only fault of one of them is a key with two meanings and none can be read after it."""
+    last if the only fault of one of them is a key with two meanings and none can be read after it.
+    ``decoder``: in place of the one that reads texts alone."""
+    decoder = decoder or _DECODER
     work, repeated = _WORK * len(text) + 10_000, None
     for start, at_most in _starts(text):
         if start < at_most.reached:
             continue
         try:
-            value, end = _DECODER.raw_decode(text, start)
+            value, end = decoder.raw_decode(text, start)
         except RepeatedKeyError as error:
             repeated = error
         except json.JSONDecodeError as error:

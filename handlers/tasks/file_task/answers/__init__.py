@@ -1,0 +1,1 @@
+"""An answer: read, put right, held to its schema, checked."""

@@ -1,0 +1,94 @@
+"""A task file from the disk, or a bundle from a store: strict, and with file and line in every error."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tomllib
+from pathlib import Path as FilePath
+from typing import Any
+
+from handlers.errors import DamagedObjectError
+from handlers.tasks.file_task.beside_file import UnreadableError, read_beside, read_task_file
+from handlers.tasks.file_task.resolve_task import resolve
+from handlers.tasks.file_task.task_bundle import TaskBundle
+from handlers.tasks.file_task.task_fault import Path, TaskFault, TaskFileError, named, shown
+from handlers.tasks.file_task.toml_lines import key_lines, line_of
+
+FOLDER = "tasks/"
+"""Of bundles in an object store."""
+_AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_BESIDE = (("prompt", "system_file"), ("prompt", "user_file"), ("output", "schema_file"))
+
+
+def load_task(path: FilePath) -> TaskBundle:
+    """TaskFileError says where what is wrong: ``own.toml, line 9: repair.trys: unknown; nearest: tries``."""
+    name = shown(path.name or str(path))
+    try:
+        text = read_task_file(str(path))
+    except UnreadableError as error:
+        raise TaskFileError(f"{shown(str(path))}: {error}") from None
+    try:
+        value = tomllib.loads(text)
+        _take_files(value, str(path.parent))
+        return resolve(value)
+    except tomllib.TOMLDecodeError as error:
+        at = _AT.search(str(error))
+        where = f", line {at[1]}" if at else ""
+        raise TaskFileError(f"{name}{where}: no TOML: {_AT.sub('', str(error))[:200]}") from None
+    except RecursionError:
+        raise TaskFileError(f"{name}: its values are nested too deep") from None
+    except TaskFault as fault:
+        line = line_of(key_lines(text), fault.path)
+        where = f", line {line}" if line is not None else ""
+        said = named(fault.path)
+        raise TaskFileError(f"{name}{where}: {said + ': ' if said else ''}{fault.sentence}") from None
+
+
+def _take_files(value: dict[str, Any], folder: str) -> None:
+    """Put the texts of files in the place of their names."""
+    for table_name, key in _BESIDE:
+        table = value.get(table_name)
+        if not isinstance(table, dict) or key not in table:
+            continue
+        path: Path = (table_name, key)
+        plain = key.removesuffix("_file")
+        if plain in table:
+            raise TaskFault(path, f"{plain} is given as well: one of them is wanted")
+        if not isinstance(table[key], str):
+            raise TaskFault(path, "the name of a file beside the task file is wanted")
+        try:
+            text = read_beside(folder, table[key])
+        except UnreadableError as error:
+            raise TaskFault(path, f"{shown(table[key])}: {error}") from None
+        del table[key]
+        table[plain] = _json(text, path) if plain == "schema" else text
+
+
+def _json(text: str, path: Path) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TaskFault(path, f"no JSON: {str(error)[:200]}") from None
+
+
+def bundle_of(content: bytes, digest: str) -> TaskBundle:
+    """A stored bundle, as hostile as any: DamagedObjectError if it is not the one of that digest, or none."""
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DamagedObjectError(f"{key_of(digest)} is not what it was when the run was made")
+    try:
+        value = json.loads(content)
+        if not isinstance(value, dict):
+            raise TaskFault((), "no object")
+        return resolve(value)
+    except (ValueError, RecursionError) as error:
+        raise DamagedObjectError(f"{key_of(digest)} cannot be read: {error}") from None
+    except TaskFault as fault:
+        raise DamagedObjectError(f"{key_of(digest)}: {named(fault.path)}: {fault.sentence}") from None
+
+
+def key_of(digest: str) -> str:
+    """Of a bundle in an object store."""
+    return f"{FOLDER}{os.path.basename(digest)}.json"  # noqa: PTH119 - a digest of a request may be hostile

@@ -1,0 +1,133 @@
+"""A task file, resolved: what it asks and what judges, under two digests, as one JSON value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from handlers.domain.call import AnswerForm, Message
+from handlers.domain.tasks.reads import Reads
+from handlers.domain.value import sha256_of
+from handlers.tasks.file_task.answer_form import FORM_VERSION, form_in_words, strict_schema
+from handlers.tasks.file_task.answer_schema import AnswerSchema
+from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
+from handlers.tasks.file_task.task_tables import TaskTables
+from handlers.tasks.file_task.template import Template
+from handlers.tasks.translation.masking.masking import MASKING_VERSION
+
+RENDER_VERSION = f"file-{FORM_VERSION}"
+"""``prompt_version`` of a run: other words around the file's own are another version."""
+ANSWER_GATE = "1"
+"""Version of reading, putting right and checking."""
+MASK_RULE = (
+    "⟦1⟧, ⟦2⟧ and so on stand for formulas, citations, links and markup. Where you use a text that has them,"
+    " copy each exactly as it is; add none."
+)
+
+
+@dataclass(frozen=True)
+class TaskBundle:
+    """What ``resolve`` makes of the tables; compiled and known to be whole."""
+
+    tables: TaskTables
+    user: Template
+    schema: AnswerSchema
+    checks: tuple[CompiledCheck, ...]
+    examples: tuple[Message, ...]
+
+    @property
+    def text_field(self) -> str | None:
+        """The one field that the answer is as it stands; None where JSON is asked for."""
+        return self.tables.output.text
+
+    @cached_property
+    def content(self) -> bytes:
+        """As it is stored: read again, it makes the same bundle."""
+        value = self.tables.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the stored bytes."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def system(self) -> str:
+        """The system prompt as sent: the file's, the rule of placeholders, the form of the answer."""
+        parts = [(self.tables.prompt.system or "").strip()]
+        if self.tables.input.masking:
+            parts.append(MASK_RULE)
+        if self.tables.prompt.describe and self.text_field is None:
+            parts.append(form_in_words(self.schema.schema))
+        return "\n\n".join(filter(None, parts))
+
+    @cached_property
+    def head(self) -> tuple[Message, ...]:
+        """The messages before a record's own."""
+        system = (Message(role="system", content=self.system),) if self.system else ()
+        return system + self.examples
+
+    @cached_property
+    def asks(self) -> str:
+        """Digest of what decides the requests."""
+        masking = MASKING_VERSION if self.tables.input.masking else None
+        said = [[each.role, each.content] for each in self.head]
+        schema = None if self.text_field else json.dumps(self.schema.schema, ensure_ascii=False)
+        return sha256_of([RENDER_VERSION, said, self.tables.prompt.user, schema, self.text_field, masking])
+
+    @cached_property
+    def gate(self) -> str:
+        """Digest of what judges answers, and of which records are asked about."""
+        rules = self.tables.input
+        judged = [each.table.model_dump(mode="json") for each in self.checks]
+        asked = [rules.require, rules.languages, rules.skip_no_derivatives, rules.most_characters]
+        return sha256_of([ANSWER_GATE, judged, self.tables.repair.tries, asked])
+
+    @cached_property
+    def reads(self) -> Reads:
+        """What identifies a record."""
+        rules, required = self.tables.input, self.required
+        fields = tuple(sorted({*self.user.paths, *required}))
+        return Reads(shape=rules.shape, fields=fields, required=required, id=rules.id, title=rules.title)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Fields without which a record is not asked about."""
+        given = self.tables.input.require
+        return tuple(self.user.needed if given is None else given)
+
+    @property
+    def columns(self) -> Mapping[str, Mapping[str, Any]]:
+        """Fields of the answers → their schemas."""
+        properties: Mapping[str, Mapping[str, Any]] = self.schema.schema["properties"]
+        return properties
+
+    @cached_property
+    def form(self) -> AnswerForm:
+        """What a request says of its answer beside the messages."""
+        if self.text_field is not None:
+            return AnswerForm(plain=True)
+        schema = self.schema.schema
+        return AnswerForm(
+            name=self.tables.name.replace("-", "_"),
+            bounds=strict_schema(schema, bounds=True),
+            shape=strict_schema(schema, bounds=False),
+        )
+
+    def extra_body(self) -> dict[str, Any]:
+        """What ``[model]`` adds to each request, but for temperature and cap."""
+        given = self.tables.model.model_dump(exclude_none=True)
+        return {
+            name: value
+            for name, value in given.items()
+            if name not in ("temperature", "max_tokens", "samples")
+        }
+
+
+def masking_version(bundle: TaskBundle) -> str:
+    """``masking_version`` of a run."""
+    return MASKING_VERSION if bundle.tables.input.masking else "off"

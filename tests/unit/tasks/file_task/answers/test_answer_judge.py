@@ -1,0 +1,227 @@
+"""Answers of every shape: read, put right, refused, and in no time."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from handlers.tasks.file_task.answers.answer_checks import SentRecord
+from handlers.tasks.file_task.answers.answer_judge import judge
+from handlers.tasks.file_task.task_bundle import TaskBundle
+from tests.builders.task_files import FOUR, SUBJECT, bundle_in
+
+RECORD = SentRecord({"title": "On BERT", "abstract": "We test 3 methods — “BERT” and  others — on MNIST."})
+GOOD = {"field": "physics", "confidence": 0.5, "reason": "It is about physics."}
+SAID = json.dumps(GOOD)
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TaskBundle]:
+    folder: Path = tmp_path_factory.mktemp("tasks")
+    return {name: bundle_in(folder, text) for name, text in FOUR.items()}
+
+
+@pytest.fixture
+def subject(bundles: dict[str, TaskBundle]) -> TaskBundle:
+    return bundles["subject"]
+
+
+READ = [
+    SAID,
+    f"```json\n{SAID}\n```",
+    f"Here it is: {SAID} I hope this helps.",
+    f"<think>Is it {{}}? {{\"field\": \"other\"}}</think>{SAID}",
+    json.dumps({"result": GOOD}),
+    SAID[:-1] + ",}",
+    json.dumps(GOOD | {"confidence": "0.5"}),
+    json.dumps(GOOD | {"field": "Physics."}),
+    json.dumps(GOOD | {"field": " 'PHYSICS' "}),
+    json.dumps(GOOD | {"field": "ｐｈｙｓｉｃｓ"}),
+    json.dumps({"Field": "physics", "CONFIDENCE": 0.5, "reason": GOOD["reason"]}),
+    json.dumps(GOOD | {"extra": [1, 2, 3]}),
+    f"{{\"field\": \"other\"}} no, rather: {SAID}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", READ)
+def test_what_can_mean_one_thing_is_read(subject: TaskBundle, content: str) -> None:
+    judged = judge(subject, content, "stop", RECORD)
+    assert judged.passes, judged.checks
+    assert judged.fields == GOOD
+
+
+REFUSED = [
+    ("", "json"),
+    ("physics", "json"),
+    ("I'm sorry, but I can't help with that.", "json"),
+    (SAID[:-5], "json"),
+    (json.dumps(GOOD | {"confidence": "50%"}), "schema"),
+    (json.dumps(GOOD | {"confidence": 1.5}), "schema"),
+    (json.dumps(GOOD | {"confidence": True}), "schema"),
+    (json.dumps(GOOD | {"field": "astrology"}), "schema"),
+    (json.dumps(GOOD | {"field": ["physics"]}), "schema"),
+    (json.dumps(GOOD | {"reason": "x"}), "schema"),
+    (json.dumps({"field": "physics"}), "schema"),
+    (json.dumps([GOOD, GOOD])[:-1], None),
+    ('{"field": "physics", "field": "other", "confidence": 0.5, "reason": "because"}', "json"),
+    (SAID.replace("0.5", "NaN"), "schema"),
+    (SAID.replace("0.5", "Infinity"), "schema"),
+    (SAID.replace("0.5", "9" * 400), "schema"),
+    (SAID.replace("0.5", "1e999"), "schema"),
+    ("<think>" + SAID, "json"),
+]
+
+
+@pytest.mark.parametrize(("content", "failed"), REFUSED)
+def test_what_cannot_is_refused(subject: TaskBundle, content: str, failed: str | None) -> None:
+    judged = judge(subject, content, "stop", RECORD)
+    if failed is not None:
+        assert not judged.passes
+        assert judged.error == failed
+        assert judged.fields is None
+        assert judged.problems
+
+
+def test_an_answer_that_was_cut_off_is_refused(subject: TaskBundle) -> None:
+    assert judge(subject, SAID, "length", RECORD).error == "finish"
+
+
+def test_the_one_field_that_was_asked_for_needs_no_json(tmp_path: Path) -> None:
+    text = SUBJECT.replace('confidence = "number 0..1"\nreason = "text 5..300"\n', "")
+    bundle = bundle_in(tmp_path, text)
+    assert judge(bundle, " Physics.\n", "stop", RECORD).fields == {"field": "physics"}
+    assert judge(bundle, "Astrology", "stop", RECORD).fields is None
+
+
+def methods(*quotes: str) -> str:
+    return json.dumps({"methods": [{"name": "a", "quote": each} for each in quotes], "datasets": []})
+
+
+@pytest.mark.parametrize(
+    "quote", ["We test 3 methods", "“BERT”", '"BERT" and others', "others - on MNIST", "ＭＮＩＳＴ."]
+)
+def test_a_quotation_stands_in_the_record(bundles: dict[str, TaskBundle], quote: str) -> None:
+    assert judge(bundles["methods"], methods(quote), "stop", RECORD).passes
+
+
+@pytest.mark.parametrize("quote", ["We test 4 methods", "On BERT We test", "MNIST-2", "采用BERT模型", "  ."])
+def test_a_quotation_that_is_made_up_is_refused(bundles: dict[str, TaskBundle], quote: str) -> None:
+    judged = judge(bundles["methods"], methods("BERT", quote), "stop", RECORD)
+    assert judged.error == "quotes_source"
+    assert "methods[1].quote" in judged.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "failed"),
+    [
+        ("A short summary of the work on methods.", None),
+        ("word " * 61, "repetition"),
+        (" ".join(f"word{n}" for n in range(61)), "length"),
+        ("本文研究三种方法并在数据集上进行测试。", "language"),
+        ("", "json"),
+        ("```\nA short summary of the work.\n```", None),
+        ('{"summary": "A short summary of the work."}', None),
+    ],
+)
+def test_a_text_is_read_as_it_stands(bundles: dict[str, TaskBundle], text: str, failed: str | None) -> None:
+    assert judge(bundles["summary"], text, "stop", RECORD).error == failed
+
+
+MASKED = SentRecord({"abstract": "The energy ⟦1⟧ of 3 cells is ⟦2⟧."})
+
+
+@pytest.mark.parametrize(
+    ("text", "failed"),
+    [
+        ("The energy ⟦1⟧ of 3 cells is ⟦2⟧!", None),
+        ("The energy [1] of 3 cells is [2]!", None),
+        ("The energy of 3 cells is ⟦2⟧.", "mathematics"),
+        ("The energy ⟦1⟧ ⟦1⟧ of 3 cells is ⟦2⟧.", "mathematics"),
+        ("The energy ⟦1⟧ ⟦3⟧ of 3 cells is ⟦2⟧.", "mathematics"),
+        ("The energy ⟦1⟧ of 4 cells is ⟦2⟧.", "same_numbers"),
+        ("The energy ⟦1⟧ of cells is ⟦2⟧.", "same_numbers"),
+    ],
+)
+def test_formulas_and_numbers_come_back(
+    bundles: dict[str, TaskBundle], text: str, failed: str | None
+) -> None:
+    said = json.dumps({"text": text, "changed": "yes"})
+    judged = judge(bundles["polish"], said, "stop", MASKED)
+    assert judged.error == failed
+    assert failed or judged.fields is not None
+
+
+BOMBS: dict[str, Any] = {
+    "nested lists": '{"methods": ' + "[" * 900 + "]" * 900 + "}",
+    "nested deeper": "[" * 10_000,
+    "nested objects": '{"a":' * 900 + "1" + "}" * 900,
+    "digits": '{"methods": ' + "1" * 10**5 + "}",
+    "braces": "{" * 20_000,
+    "quotes": '"' * 20_000,
+    "backslashes": '{"methods": "' + "\\" * 20_000,
+    "items": json.dumps({"methods": [{"name": "a", "quote": "b"}] * 2_000, "datasets": []}),
+    "wrong items": json.dumps({"methods": [1] * 2_000, "datasets": []}),
+    "keys": json.dumps({f"k{n}": n for n in range(5_000)}),
+    "thoughts": "<think>" * 5_000,
+    "fences": "```json\n" * 5_000,
+    "one word": "a" * 10**5,
+    "spaces": " " * 10**5,
+    "commas": '{"methods": [' + "," * 20_000,
+    "surrogates": '{"methods": "\ud800\ud800"}',
+    "nulls": "\x00" * 10_000,
+    "placeholders": "⟦1⟧" * 10_000,
+    "far too long": "x" * 4_000_001,
+}
+
+
+@pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
+def test_an_answer_made_to_hurt_is_flagged_in_no_time(bundles: dict[str, TaskBundle], content: str) -> None:
+    for bundle in (bundles["methods"], bundles["summary"]):
+        began = time.process_time()
+        judged = judge(bundle, content, "stop", MASKED)
+        assert time.process_time() - began < 0.1
+        assert not judged.passes or bundle.text_field
+
+
+PIECES = [
+    "{",
+    "}",
+    "[",
+    "]",
+    '"',
+    ":",
+    ",",
+    "field",
+    "confidence",
+    "reason",
+    "physics",
+    "0.5",
+    "null",
+    "\\",
+    "<think>",
+    "</think>",
+    "```",
+    "⟦1⟧",
+    "图",
+    " ",
+    "\n",
+    "methods",
+    "quote",
+    "text",
+    "1e5",
+    "-",
+]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+def test_any_answer_ends_in_done_or_flagged(bundles: dict[str, TaskBundle], content: str) -> None:
+    for bundle in bundles.values():
+        judged = judge(bundle, content, "stop", RECORD)
+        assert judged.passes == (judged.error is None)

@@ -1,0 +1,87 @@
+"""Prompts: one pass, and what a value holds is never read."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handlers.tasks.file_task.template import TemplateError, compiled
+
+VALUES: dict[str, Any] = {
+    "a": "x {{ b }} {% for %}",
+    "b": ["one", "two"],
+    "c": {"d": 3, "e": None},
+    "n": 0,
+    "no": False,
+    "empty": [" ", None],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ a }}", "x {{ b }} {% for %}"),
+        ("{{a}}", "x {{ b }} {% for %}"),
+        ("{{ b }}", "one; two"),
+        ("{{ b | lines }}", "one\ntwo"),
+        ("{{ b | json }}", '["one", "two"]'),
+        ("{{ b | json | first 5 }}", '["one'),
+        ("{{ a | first 1 }}", "x"),
+        ("{{ c }}", '{"d": 3, "e": null}'),
+        ("{{ none }}", ""),
+        ("{{ n }} {{ no }}", "0 no"),
+        ("{{? n }}n{{/ n }}{{? no }}no{{/ no }}{{? empty }}e{{/ empty }}{{? none }}n{{/ none }}", "nno"),
+        ("{{? a }}[{{? b }}{{ b }}{{/ b }}]{{/ a }}", "[one; two]"),
+        ("{{ '{{' }} {{ a | first 1 }} {{ '}}' }}", "{{ x }}"),
+        ("} }} { %} { {", "} }} { %} { {"),
+    ],
+)
+def test_a_template_is_filled_in(text: str, said: str) -> None:
+    assert compiled(text).render(VALUES.get) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{", "{{ a", "{{ a\n}}", "{{ }}", "{{ a | }}", "{{ a | first }}", "{{ a | first -1 }}", "{{ a.b. }}",
+     "{{? a }}", "{{/ a }}", "{{? a }}{{/ b }}", "{% x %}", "{{ a }} {% x", "{{ a['b'] }}", "{{ 'x' }}",
+     "{{ a" + " | json" * 60 + " }}", "{{? a }}" * 20, "{{ a }}" * 2_000],
+)  # fmt: skip
+def test_what_is_no_template_is_refused(text: str) -> None:
+    with pytest.raises(TemplateError):
+        compiled(text)
+
+
+def test_what_is_needed_stands_outside_of_sections() -> None:
+    template = compiled("{{ a }}{{? b }}{{ b }}{{ c.d }}{{/ b }}")
+    assert (template.paths, template.needed) == (("a", "b", "c.d"), ("a",))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.text(alphabet="ab{}%?/ |'\"\n", max_size=40), st.text(alphabet="{}%? ab", max_size=20))
+def test_a_value_is_appended_as_it_is(value: str, around: str) -> None:
+    text = around.replace("{", "").replace("%", "")
+    assert compiled(f"{text}{{{{ a }}}}{text}").render({"a": value}.get) == f"{text}{value}{text}"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(alphabet="ab{}%?/ |'\"\n", max_size=60))
+def test_any_text_is_a_template_or_is_refused(text: str) -> None:
+    try:
+        compiled(text).render(VALUES.get)
+    except TemplateError as error:
+        assert error.line >= 1
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ a }" * 40_000, "{" * 200_000, "{{ '" * 50_000, "{{ a }}" * 999 + "x" * 10**6]
+)
+def test_hostile_templates_take_no_time(text: str) -> None:
+    began = time.process_time()
+    with suppress(TemplateError):
+        compiled(text)
+    assert time.process_time() - began < 0.5
