@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from handlers.bootstrap.state import State, export_processes
+from handlers.bootstrap.task_columns import answer_columns
 from handlers.cli.existing.opened_run import opened_run
 from handlers.cli.existing.status_command import report_of
 from handlers.cli.flags import shared_options
@@ -121,16 +122,32 @@ def export_results(
         raise UsageError(f"--bom: is for csv and tsv, and this writes {written}")
     if columns and written == "markdown":
         raise UsageError("--columns: markdown has the same fields in every file")
-    shape = ExportShape(columns_of(columns), drafts, bom)
+    asked = None if columns is None else columns_of(columns)
     with opened_run(flags) as (adapters, run):
-        corpus = adapters.ledger.run(run).spec.corpus
-        shape = replace(shape, columns=with_own(shape.columns, adapters.store.lines(corpus)))
+        shape, own = _shape(adapters, run, asked, ExportShape(drafts=drafts, bom=bom))
+        if shape.answers is not None and written == "markdown":
+            raise UsageError("--format markdown: is for papers; this run's answers go into any other")
         counts = _export(adapters, run, target, written, shape)
-        own = () if columns or written == "markdown" else with_own((OWN,), adapters.store.lines(corpus))
+        own = () if written == "markdown" else own
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
     if own:
         names = ", ".join(map(plain, own[:_NAMED])) + (", ..." if len(own) > _NAMED else "")
         _say(f"the source's own columns are left out ({names}): `--columns id,title,abstract,own` takes them")
+
+
+def _shape(
+    adapters: State, run: str, asked: tuple[str, ...] | None, shape: ExportShape
+) -> tuple[ExportShape, tuple[str, ...]]:
+    """The shape with its columns, and the source's own that are left out where none are named."""
+    spec = adapters.ledger.run(run).spec
+    answers = answer_columns(spec, adapters.store)
+    if answers is not None:
+        names = answers.chosen(asked, adapters.store.lines(spec.corpus))
+        return replace(shape, columns=names, answers=answers), ()
+    lines = adapters.store.lines(spec.corpus)
+    names = with_own(columns_of(None) if asked is None else asked, lines)
+    own = with_own((OWN,), adapters.store.lines(spec.corpus)) if asked is None else ()
+    return replace(shape, columns=names), own
 
 
 def _export(

@@ -21,7 +21,8 @@ from handlers.parallel import may_fork, ordered_map
 from handlers.ports import Backend
 from handlers.results.csv_lines import CsvLines
 from handlers.results.export_shape import PACKED, ExportShape, Format, Output, in_folder
-from handlers.results.records import PackedRow, SourceRow, chunks_of, needs_papers, pack, records, unpack
+from handlers.results.records import needs_papers, records
+from handlers.results.source_rows import PackedRow, SourceRow, chunks_of, pack, unpack
 
 Counts = dict[PaperStatus, int]
 _AS_EVER = ExportShape()
@@ -47,7 +48,9 @@ def export(
     delimiter = "\t" if form == "tsv" else ","
     chunks = chunked(backend, run_id, shape)
     with _output_file(output) as file:
-        lines = CsvLines(file, shape.columns, delimiter=delimiter, bom=shape.bom)
+        lines = CsvLines(
+            file, shape.columns, delimiter=delimiter, bom=shape.bom, as_json=shape.answers is not None
+        )
         try:
             for status, record in chain.from_iterable(chunks):
                 counts[status] += 1
@@ -64,7 +67,7 @@ def export_jsonl(
     result; only for a store whose objects are files."""
     make, chunks = _begin(backend, run_id, shape)
     counts = _no_counts()
-    whole = needs_papers(shape.columns)
+    whole = needs_papers(shape.columns, shape.answers)
     with _output_file(output) as file:
         try:
             for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:
@@ -94,7 +97,14 @@ def chunked(
 def _begin(backend: Backend, run_id: str, shape: ExportShape) -> tuple[_Make, Iterator[list[SourceRow]]]:
     """What makes records of a chunk, and the chunks."""
     spec = backend.ledger.run(run_id).spec
-    make = partial(records, spec=spec, store=backend.store, drafts=shape.drafts, columns=shape.columns)
+    make = partial(
+        records,
+        spec=spec,
+        store=backend.store,
+        drafts=shape.drafts,
+        columns=shape.columns,
+        answers=shape.answers,
+    )
     return make, chunks_of(backend, run_id, spec)
 
 

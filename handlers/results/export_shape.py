@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from handlers.errors import UsageError
+from handlers.results.answer_records import AnswerColumns
 from handlers.results.records import COLUMNS, MORE
 
 Output = Path | Literal["-"]
@@ -33,6 +34,8 @@ class ExportShape:
     """Also the texts that the gate refused."""
     bom: bool = False
     """A byte order mark before CSV and TSV, for Excel."""
+    answers: AnswerColumns | None = None
+    """Of a task's run; None: a translation's."""
 
 
 def in_folder(output: Path) -> Path:

@@ -38,8 +38,14 @@ def export_parquet(
     with scratch as folder:
         lines = Path(folder) / "results.jsonl"
         counts = export_jsonl(backend, run_id, lines, shape=shape, processes=processes)
-        to_parquet(lines, output, {name: _TYPES.get(name, "VARCHAR") for name in shape.columns})
+        to_parquet(lines, output, _types(shape))
     return counts
+
+
+def _types(shape: ExportShape) -> dict[str, str]:
+    if shape.answers is not None:
+        return shape.answers.types(shape.columns)
+    return {name: _TYPES.get(name, "VARCHAR") for name in shape.columns}
 
 
 def to_parquet(lines: Path, output: Path, columns: Mapping[str, str]) -> int:
@@ -61,6 +67,11 @@ def to_parquet(lines: Path, output: Path, columns: Mapping[str, str]) -> int:
             (count,) = database.execute(copy, [str(lines), dict(columns)]).fetchone()
     except (OSError, duckdb.IOException) as error:
         raise UsageError(f"--output {output}: cannot be written: {error}") from error
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0][:300]
+        raise UsageError(
+            f"--output {output}: a value has no place in its column ({reason}); jsonl has it as it is"
+        ) from error
     finally:
         database.close()
     return int(count)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
-from pydantic_core import SchemaValidator, core_schema, from_json
+from pydantic_core import from_json
 
 from handlers.corpus.field_names import field_named
-from handlers.domain.call import CallTotals
 from handlers.domain.language_names import primary_subtag
-from handlers.domain.ledger import PaperRow
 from handlers.domain.licenses import refusal_to_derive
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper, PaperStatus
-from handlers.domain.part_lines import decode_unvalidated
 from handlers.domain.run import RunSpec
-from handlers.errors import CorpusChangedError, DamagedObjectError, UsageError, damage_error
-from handlers.ports import Backend, ObjectStore
-from handlers.reporting.page.survey import read_line
-from handlers.reporting.passage_lines import PassageLines
+from handlers.errors import UsageError
+from handlers.ports import ObjectStore
+from handlers.results.answer_records import AnswerColumns
+from handlers.results.source_rows import Result, SourceRow, stored_line
 from handlers.tasks.translation.policy import source_language
 
 COLUMNS = (
@@ -35,45 +32,6 @@ OWN = "own"
 _LOOKED_AT = 1_000
 """Papers whose fields are looked at for a source's own columns."""
 _NAMED = 40
-_CHUNK = 500
-_CHUNK_BYTES = 2 << 20
-"""Of the corpus; a chunk is closed by the first that is reached, and one of them is in memory."""
-
-
-class Result(NamedTuple):
-    """What a record needs of a row of the ledger."""
-
-    paper_id: str
-    status: PaperStatus
-    error: str | None
-    cost: int
-    key: str
-    """"" if it has no line yet."""
-    offset: int
-    length: int
-    behind: dict[str, int] | None = None
-    """Sums over its passages' calls, of a whole paper that has not ended."""
-
-
-SourceRow = tuple[bytes, dict[str, Any], Result | None]
-"""A paper's line of the corpus, what every record needs of it, and its result."""
-PackedRow = tuple[bytes, dict[str, Any], tuple[Any, ...] | None]
-"""The same as it travels to another process: without the line where the record is made of the rest."""
-
-
-def pack(chunk: list[SourceRow], *, whole: bool = False) -> list[PackedRow]:
-    """``whole``: with the line of every paper."""
-    return [
-        (b"", paper, tuple(result))
-        if not whole and result is not None and result.status != "skipped" and paper.get("language")
-        else (raw, paper, None if result is None else tuple(result))
-        for raw, paper, result in chunk
-    ]
-
-
-def unpack(chunk: list[PackedRow]) -> list[SourceRow]:
-    make = Result._make
-    return [(raw, paper, None if plain is None else make(plain)) for raw, paper, plain in chunk]
 
 
 def records(
@@ -83,12 +41,16 @@ def records(
     store: ObjectStore,
     drafts: bool,
     columns: Sequence[str] = COLUMNS,
+    answers: AnswerColumns | None = None,
 ) -> Iterator[tuple[PaperStatus, dict[str, Any]]]:
-    """The statuses and results of a chunk, their keys in the order of ``columns``. DamagedObjectError names
-    the one that is not as it was written."""
+    """The statuses and results of a chunk, their keys in the order of ``columns``, ``answers`` being those of
+    a task. DamagedObjectError names the one that is not as it was written."""
+    if answers is not None:
+        yield from _answered(chunk, spec, store, columns, answers, drafts=drafts)
+        return
     as_ever = tuple(columns) == COLUMNS
     for row in chunk:
-        record = _record(row, _line(row[2], store), spec, drafts=drafts)
+        record = _record(row, stored_line(row[2], store), spec, drafts=drafts)
         status: PaperStatus = record["status"]
         if not as_ever:
             paper = from_json(row[0]) if needs_papers(columns) else {}
@@ -96,9 +58,38 @@ def records(
         yield status, record
 
 
-def needs_papers(columns: Sequence[str]) -> bool:
+def _answered(
+    chunk: list[SourceRow],
+    spec: RunSpec,
+    store: ObjectStore,
+    columns: Sequence[str],
+    answers: AnswerColumns,
+    *,
+    drafts: bool,
+) -> Iterator[tuple[PaperStatus, dict[str, Any]]]:
+    whole = needs_papers(columns, answers)
+    for raw, paper, result in chunk:
+        line = stored_line(result, store)
+        status, terminal, published = _outcome(paper, result, line, spec, drafts=drafts)
+        record = {
+            "id": paper["id"],
+            "status": status,
+            **answers.values(published.get("fields", {})),
+            **_common(paper, result, line, terminal, published),
+            "error": result.error if result and status != "skipped" else None,
+            "task": answers.task or None,
+            "gate": terminal.get("gate"),
+        }
+        source = from_json(raw) if whole else {}
+        yield (
+            status,
+            {name: record[name] if name in record else answers.of_source(name, source) for name in columns},
+        )
+
+
+def needs_papers(columns: Sequence[str], answers: AnswerColumns | None = None) -> bool:
     """Whether a record has what only the corpus holds."""
-    return not set(columns) <= set(COLUMNS)
+    return not set(columns) <= set(COLUMNS if answers is None else answers.common)
 
 
 def _source(name: str, paper: Mapping[str, Any]) -> Any:
@@ -141,99 +132,14 @@ def _meant(name: str) -> str:
     return f", which is read as the {field}: give {field}" if field else ""
 
 
-def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[SourceRow]]:
-    """Memory holds few chunks of papers, however many there are."""
-    passages = PassageLines(backend.ledger, backend.store, run_id)
-    for papers in _papers(backend.store.lines(spec.corpus)):
-        leaders = [paper.get("same_as") or paper["id"] for paper, _ in papers]
-        rows = backend.ledger.paper_rows(run_id, list(dict.fromkeys(leaders)))
-        yield [
-            (raw, paper, _result(rows.get(leader), backend.store, passages))
-            for (paper, raw), leader in zip(papers, leaders, strict=True)
-        ]
-
-
-def _result(row: PaperRow | None, store: ObjectStore, passages: PassageLines) -> Result | None:
-    if row is None:
-        return None
-    behind = None
-    if row.status == "pending" and (line := read_line(store, row)) is not None and line.passage:
-        sums = CallTotals.of(passages.calls(line, since=row.generation))
-        behind = {name: getattr(sums, name) for name in _SUMS}
-    where = row.pointer
-    place = ("", 0, 0) if where is None else (where.key, where.offset, where.length)
-    return Result(row.paper_id, row.status, row.error, row.cost, *place, behind)
-
-
-def _papers(lines: Iterator[bytes]) -> Iterator[list[tuple[dict[str, Any], bytes]]]:
-    """What every record needs of a paper, and the paper's whole line."""
-    papers: list[tuple[dict[str, Any], bytes]] = []
-    size = 0
-    for raw in lines:
-        papers.append((_paper(raw), raw))
-        size += len(raw)
-        if len(papers) >= _CHUNK or size >= _CHUNK_BYTES:
-            yield papers
-            papers, size = [], 0
-    if papers:
-        yield papers
-
-
-# Corpus and parts were validated when they were written, and a million of them are read here: they are
-# parsed, and only what would give out a wrong record is checked again. Of a paper's own texts, which few
-# records repeat, not even strings are made.
-_PAPER_FIELDS = SchemaValidator(
-    core_schema.typed_dict_schema(
-        {"id": core_schema.typed_dict_field(core_schema.str_schema())}
-        | {
-            name: core_schema.typed_dict_field(core_schema.any_schema(), required=False)
-            for name in ("title", "language", "license", "url", "same_as")
-        },
-        extra_behavior="ignore",
-    )
-)
-
-
-def _paper(line: bytes) -> dict[str, Any]:
-    try:
-        paper: dict[str, Any] = _PAPER_FIELDS.validate_json(line, strict=True)
-    except ValueError as error:
-        raise CorpusChangedError("a line of the corpus is no paper: ingest the source again") from error
-    return paper
-
-
-def _line(result: Result | None, store: ObjectStore) -> dict[str, Any] | None:
-    """The part's line that the ledger points at."""
-    if result is None or not result.key:
-        return None
-    try:
-        line = decode_unvalidated(
-            store.read(result.key, result.offset, result.length), result.key, result.offset
-        )
-    except DamagedObjectError as error:
-        raise DamagedObjectError(f"the result of paper {result.paper_id!r}: {error}") from error
-    if line["id"] != result.paper_id:
-        problem = f"{result.key} has paper {line['id']!r} in the place of {result.paper_id!r}"
-        raise damage_error(result.key, problem)
-    return line
-
-
 def _record(row: SourceRow, line: dict[str, Any] | None, spec: RunSpec, *, drafts: bool) -> dict[str, Any]:
     """One result, its keys in the order of ``COLUMNS``."""
     raw, paper, result = row
-    status: PaperStatus = "pending" if result is None else result.status
-    withheld = None
-    if status in ("done", "flagged") and spec.skip_no_derivatives:
-        # An earlier version may have let it follow a paper whose licence allows more.
-        withheld = refusal_to_derive(paper.get("license"))
-        status = "skipped" if withheld else status
-    translated = line is not None and (status == "done" or (status == "flagged" and drafts))
+    status, terminal, published = _outcome(paper, result, line, spec, drafts=drafts)
     language = paper.get("language") or source_language(Paper.model_validate_json(raw))
     untouched = status == "skipped" and primary_subtag(language) == primary_subtag(spec.target_language)
-    terminal = line if line is not None and status != "pending" and not withheld else {}
-    published = terminal if translated else {}
-    texts = published.get("fields", {}) if translated else from_json(raw) if untouched else {}
-    same_as = paper.get("same_as")
+    texts = published.get("fields", {}) if published else from_json(raw) if untouched else {}
+    common = _common(paper, result, line, terminal, published)
     return {
         "id": paper["id"],
         "status": status,
@@ -241,28 +147,71 @@ def _record(row: SourceRow, line: dict[str, Any] | None, spec: RunSpec, *, draft
         "abstract": texts.get("abstract"),
         "body": texts.get("body"),
         "keywords": texts.get("keywords"),
-        "checks": terminal.get("checks", []),
-        "usage": _usage(line, result.behind if result else None) if same_as is None else _usage(None, None),
+        "checks": common["checks"],
+        "usage": common["usage"],
         "error": result.error if result and status != "skipped" else None,
-        "reason": withheld or terminal.get("reason"),
-        "language": spec.target_language if translated else language if untouched else None,
+        "reason": common["reason"],
+        "language": spec.target_language if published else language if untouched else None,
         "source_language": language,
         "source_title": paper.get("title", ""),
         "license": paper.get("license"),
         "url": paper.get("url"),
-        "same_as": same_as,
-        "reused_from": terminal.get("reused_from"),
-        "model": published.get("model"),
+        "same_as": common["same_as"],
+        "reused_from": common["reused_from"],
+        "model": common["model"],
         "prompt_version": published.get("prompt_version"),
-        "fingerprint": terminal.get("fingerprint"),
-        "cost_usd": usd(result.cost) if result and same_as is None else 0,
-        "notice": published.get("notice"),
+        "fingerprint": common["fingerprint"],
+        "cost_usd": common["cost_usd"],
+        "notice": common["notice"],
         "segments": terminal.get("coverage"),
     }
 
 
+def _outcome(
+    paper: Mapping[str, Any],
+    result: Result | None,
+    line: dict[str, Any] | None,
+    spec: RunSpec,
+    *,
+    drafts: bool,
+) -> tuple[PaperStatus, dict[str, Any], dict[str, Any]]:
+    """(status, the line of what has ended, the same where its texts are given out)."""
+    status: PaperStatus = "pending" if result is None else result.status
+    withheld = None
+    if status in ("done", "flagged") and spec.skip_no_derivatives:
+        # An earlier version may have let it follow a paper whose licence allows more.
+        withheld = refusal_to_derive(paper.get("license"))
+        status = "skipped" if withheld else status
+    if withheld:
+        return status, {"reason": withheld}, {}
+    if line is None or status == "pending":
+        return status, {}, {}
+    return status, line, line if status == "done" or (status == "flagged" and drafts) else {}
+
+
+def _common(
+    paper: Mapping[str, Any],
+    result: Result | None,
+    line: dict[str, Any] | None,
+    terminal: Mapping[str, Any],
+    published: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What a record has, whatever the task."""
+    same_as = paper.get("same_as")
+    return {
+        "checks": terminal.get("checks", []),
+        "usage": _usage(line, result.behind if result else None) if same_as is None else _usage(None, None),
+        "reason": terminal.get("reason"),
+        "same_as": same_as,
+        "reused_from": terminal.get("reused_from"),
+        "model": published.get("model"),
+        "fingerprint": terminal.get("fingerprint"),
+        "cost_usd": usd(result.cost) if result and same_as is None else 0,
+        "notice": published.get("notice"),
+    }
+
+
 _TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
-_SUMS = ("sent", "prompt", "completion", "cached", "reasoning")
 
 
 def _usage(line: dict[str, Any] | None, unfinished: Mapping[str, int] | None) -> dict[str, int]:

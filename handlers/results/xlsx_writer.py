@@ -115,7 +115,9 @@ def _write(sheet: Any, row: int, values: Iterable[Any]) -> int:
         cell = plain(value) if isinstance(value, int | float | str | None) else readable(value)
         if isinstance(cell, int) and abs(cell) > _EXACT:
             cell = str(cell)
-        if isinstance(cell, int | float):
+        if isinstance(cell, bool):
+            sheet.write_boolean(row, column, cell)
+        elif isinstance(cell, int | float):
             sheet.write_number(row, column, cell)
         elif cell:
             text = _fitting(cell)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from handlers.domain.job import JobStats
-from handlers.domain.ledger import Commit
+from handlers.domain.ledger import Commit, PaperRow
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.result import Part, PartPointer
 from handlers.ports import Ledger, ObjectStore
@@ -80,6 +80,18 @@ class Oracle:
             self.papers[key] = (generation, "pending", self.papers[key][2], None)
         return sum(self.papers[key][2] for key in chosen)
 
+    def rejudge(self, commit: Commit, before: Mapping[str, PaperRow]) -> set[str]:
+        taken = set()
+        for entry in commit.entries:
+            row, key = before.get(entry.paper_id), (commit.run_id, entry.paper_id)
+            ended = row is not None and entry.status != "pending"
+            if ended and self.papers[key][:2] == (row.generation, row.status):
+                self.papers[key] = (entry.generation, entry.status, row.weight, entry.error)
+                batch = (commit.run_id, commit.batch_id)
+                self.generations[batch] = max(self.generations[batch], entry.generation - 1)
+                taken.add(entry.paper_id)
+        return taken
+
     def draw(self, run_id: str, job_id: str, amount: int) -> bool:
         budget, job = self.budgets.get(run_id), self.jobs[run_id, job_id]
         if job.ended or (budget is not None and budget - self.drawn(run_id) < amount):
@@ -140,6 +152,14 @@ class Watched:
         opened = self._ledger.reopen(run_id, statuses=statuses, error=error)
         self._oracle.must(1, opened == self._oracle.reopen(run_id, statuses, error), "reopen")
         return opened
+
+    def rejudge(self, commit: Commit, before: Mapping[str, PaperRow]) -> set[str]:
+        for entry in commit.entries:
+            written = entry.pointer in self._oracle.synced
+            self._oracle.must(6, written, f"{entry.paper_id} is judged again before its part is written")
+        taken = self._ledger.rejudge(commit, before)
+        self._oracle.must(1, taken == self._oracle.rejudge(commit, before), "rejudge")
+        return taken
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
         drawn = self._ledger.draw(run_id, job_id, seq, amount)

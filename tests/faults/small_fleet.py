@@ -13,6 +13,7 @@ from typing import Any
 
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+from handlers.audit.regate import regate
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.domain.batch import QueueMessage
@@ -40,6 +41,7 @@ from handlers.tasks.translation.passages import BODY_VERSION
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.command import chinese_paper
 from tests.builders.fakes import FakeClock
+from tests.builders.judge import Gate, Judge
 from tests.builders.paragraph_task import ParagraphTask
 from tests.faults.crashing import CrashError, Point, Process
 from tests.faults.one_thread import PRICE, Answer, Api, AtOnce, Inline, Unheld
@@ -198,6 +200,16 @@ class SmallFleet:
         self.frozen += process.kept
         if process.dead:
             self.dead += [(name, job_id) for name in contexts or (run_id,)]
+
+    def judge_again(self, run_id: str, gate: Gate, process: Process | None = None) -> None:
+        """``gate``: papers that it refuses, whatever the task's own says."""
+        process = process or Process()
+        ledger, store = process.sees(self.ledger), process.sees(self.store)
+        record = self.raw.run(run_id)
+        with suppress(CrashError):
+            task: Any = Judge(self._task_of(record.spec), gate)
+            regate(Backend(ledger, self.queue(run_id), store, self.clock), record, task)
+        self.frozen += process.kept
 
     def leases(self) -> list[BatchLease]:
         """Of the process that works."""

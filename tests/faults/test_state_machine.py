@@ -42,6 +42,7 @@ ANSWERS: list[Answer] = [
 SCRIPT = st.lists(st.sampled_from(ANSWERS), max_size=6)
 WAYS = st.sampled_from(["frozen", "before", "after"])
 DEATHS = st.builds(Point, st.sampled_from(WORKING), st.integers(1, 3) | st.integers(4, 12), WAYS)
+VERDICTS = st.builds(Point, st.sampled_from(["rejudge", "write_parts", "read"]), st.integers(1, 3), WAYS)
 FALSE_STARTS = st.builds(Point, st.sampled_from(SUBMITTING), st.just(1), WAYS)
 RUNS = st.sampled_from(["first", "first", "first", "same-again", "other-settings"])
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -194,6 +195,13 @@ class Promises(RuleBasedStateMachine):
                 getattr(control, verb)(backend, run)
         except UsageError:
             assert self._state(run) == "cancelled"
+
+    @rule(run=RUNS, refused=st.sets(st.integers(0, 6)), point=st.none() | VERDICTS)
+    def stored_answers_are_judged_again(self, run: str, refused: set[int], point: Point | None) -> None:
+        """By a gate that refuses some papers, and then by one that does not: what was let through before is
+        let through again."""
+        if self._state(run) is not None:
+            self.fleet.judge_again(run, lambda name: name[-1:] in map(str, refused), Process(point))
 
     @rule(run=RUNS)
     def a_stranger_puts_a_message_into_the_queue(self, run: str) -> None:
