@@ -34,7 +34,7 @@ class World:
         settings = ServerSettings(mode="canned", api_key=KEY, **prices, **server)
         self.server: RunningServer = stack.enter_context(start(settings))
         github = stack.enter_context(github_server(folder / "repository/artifacts"))
-        variables = {"PAPERFLEET_CHECKPOINT_MINUTES": "0.2"}
+        variables = {"PAPERFLEET_CHECKPOINT_MINUTES": "0.2", "PAPERFLEET_JOB_MINUTES": "4.8"}
         self.repository = Repository(
             folder / "repository", github, self.server.base_url, variables, package=package
         )
