@@ -111,7 +111,9 @@ def test_a_place_where_nothing_is_is_named(body: bytes) -> None:
             client.complete(REQUEST, timeout=5)
         client.close()
     assert caught.value.code == "not_found"
-    assert f"nothing is at {server.url}/chat/completions: is --base-url the API's address" in str(caught.value)
+    assert f"nothing is at {server.url}/chat/completions: is --base-url the API's address" in str(
+        caught.value
+    )
 
 
 def test_an_answer_that_came_whole_before_the_connection_broke_is_used() -> None:
