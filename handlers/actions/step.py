@@ -66,7 +66,7 @@ def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
             part = JobPart(before.pending - own_pending(adapters, job.run_id), job.share)
         clock = SystemClock()
         began = clock.monotonic()
-        with Progress(console, part) as progress:
+        with Progress(console, part, endpoint=settings.base_url or "") as progress:
             fleet = Fleet(settings, progress, cut_off_after=CANCEL_PATIENCE)
             failure = fleet.run()
         end = _End(clock.monotonic() - began, failure, fleet.interrupted)

@@ -153,8 +153,9 @@ def _shape(
 def _export(
     adapters: State, run: str, target: Path | Literal["-"], form: Format, shape: ExportShape
 ) -> Counts:
-    if form == "jsonl":
-        return export_jsonl(adapters, run, target, shape=shape, processes=export_processes(adapters))
+    if form in ("jsonl", "json"):
+        processes, array = export_processes(adapters), form == "json"
+        return export_jsonl(adapters, run, target, shape=shape, processes=processes, array=array)
     if form == "parquet" and target != "-":
         return export_parquet(adapters, run, target, shape=shape, processes=export_processes(adapters))
     if form == "xlsx" and target != "-":

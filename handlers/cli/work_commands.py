@@ -77,7 +77,8 @@ def work(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
         wiring.endpoint(settings)
         wiring.api_key(settings)  # no message is to go back for what this machine lacks
         reap_dead_jobs(adapters, settings.run_id)
-    with Progress(Console(stderr=True, highlight=False)) as progress:
+    console = Console(stderr=True, highlight=False)
+    with Progress(console, endpoint=settings.base_url or "") as progress:
         failure = Fleet(settings, progress).run()
     with open_state(settings.run_id, settings) as adapters:
         report = final_report(settings, adapters, failure)

@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 _NO_API_AFTER = 2.0
 """Seconds of nothing but other things than completions, from the first call on."""
+_ADDRESS = "is --base-url the API's address, up to and with /v1?"
 _MAX_LOOK = 65_536
 _NOT_OF_FORM = frozenset(("insufficient_quota", "json_validate_failed", "unauthorized", "forbidden"))
 """Refusals that no other form of the request would mend, whatever parameters they name."""
@@ -240,7 +241,11 @@ class HttpChatModel:
             return AdaptedError(message, code=code).stating(refusal.usage)
         if type(error) is RejectedError:
             return error
-        return self._classified(refusal, silent=self._answering.refused())
+        error = self._classified(refusal, silent=self._answering.refused())
+        if isinstance(error, FatalError) and error.code == "not_found":
+            asked = f"{error}; nothing is at {self._connections.address}: {_ADDRESS}"
+            return FatalError(asked, code=error.code).stating(refusal.usage)
+        return error
 
     def _classified(self, refusal: Refusal, *, silent: float) -> ModelCallError:
         key, extra_body = self._api_key.current.key, self._settings.extra_body
@@ -257,7 +262,7 @@ class HttpChatModel:
             return error
         if self._answering.refused() < _NO_API_AFTER:
             return error
-        message = f"{error}; is --base-url the API's address, up to and with /v1?"
+        message = f"{error}; {_ADDRESS}"
         return FatalError(message, code="no_completions")
 
     def _redirect(self, reply: Refusal) -> FatalError:

@@ -89,7 +89,7 @@ class Connections:
             response.close()
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             # The text may hold the request's headers: only its class goes on.
-            raise _failure(error, wire, status, self._where) from None
+            raise _failure(error, wire, status, self.address) from None
         finally:
             self._checkin(connection)
         return HttpReply(status, names, body, broken)
@@ -135,7 +135,7 @@ class Connections:
                     raise _too_large(status)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             # A refusal stands even if its text was cut off.
-            broken = _failure(error, wire, status, self._where) if status < 400 else None
+            broken = _failure(error, wire, status, self.address) if status < 400 else None
         except TransientError:
             if status < 400:
                 raise
@@ -168,7 +168,8 @@ class Connections:
             self._idle.append(connection)
 
     @property
-    def _where(self) -> str:
+    def address(self) -> str:
+        """That calls go to, for people."""
         proxy = f" by {self._way.proxy.address}" if self._way.proxy is not None else ""
         return bytes(self._url).decode("ascii")[:200] + proxy
 

@@ -106,7 +106,7 @@ def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunRe
             console.print(outlook, markup=False, soft_wrap=True)
     failure = ""
     if emitted:
-        with Progress(console) as progress:
+        with Progress(console, endpoint=ready.base_url or "") as progress:
             failure = Fleet(ready, progress).run()
     return _finish(ready, failure, console)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -25,6 +27,8 @@ _PLAIN_EVERY = 5.0
 _LATELY = 30.0
 """Seconds for which an error is news."""
 _ERRORS_SHOWN = 3
+_SILENT = 4.0
+"""Seconds without an answer from which on a run that had none yet says whom it waits for."""
 _PROJECTED_EVERY, _BATCHES_A_SECOND = 1.0, 5_000
 """Seconds between two looks at all batches: this, and more of them for many batches."""
 
@@ -41,11 +45,17 @@ class JobPart:
 
 class Progress:
     """Papers, rate, time left, slots, throttles, spend, errors. Refreshed by its caller, no thread. ``part``:
-    what of the run is shown; all of it if none is given."""
+    what of the run is shown; all of it if none is given. ``endpoint``: the address that is asked, told while
+    nothing answers there."""
 
-    def __init__(self, console: Console, part: JobPart | None = None) -> None:
+    def __init__(self, console: Console, part: JobPart | None = None, *, endpoint: str = "") -> None:
         self._console = console
         self._part = part
+        address = urlsplit(endpoint)
+        self._endpoint = (
+            f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}" if endpoint else ""
+        )
+        self._asked_at = math.inf
         self._forecast = Forecast()
         self._projection = project(())
         self._projected_at = 0.0
@@ -102,6 +112,7 @@ class Progress:
         pace = f"{self._pace(finished, calls.ok)}, {self._left(totals, budget, finished)}"
         parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
         parts += [_outcomes(totals), _thoughts(live), self._lately(totals, now)]
+        parts.append(self._silent(calls.ok, busy, now))
         details = ", ".join(filter(None, parts))
         count = f"{finished:,}/{counted(finished + pending, 'paper')}"
         if self._live is not None:
@@ -129,6 +140,15 @@ class Progress:
         share = (finished + paid.rest.papers) / max(1, finished + totals.counts["pending"])
         words = span(self._forecast.left(paid))
         return f"{words} until the budget ends at about {share:.0%} of the papers"
+
+    def _silent(self, answered: int, in_flight: int, now: float) -> str:
+        """Said of calls that have waited for some seconds without that one was ever answered."""
+        if answered or not in_flight:
+            return ""
+        self._asked_at = min(self._asked_at, now)
+        if not self._endpoint or now - self._asked_at < _SILENT:
+            return ""
+        return f"no answer for {now - self._asked_at:,.0f} s from {plain(self._endpoint)}"
 
     def _lately(self, totals: RunTotals, now: float) -> str:
         """The commonest error classes of the last half minute."""

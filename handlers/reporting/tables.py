@@ -152,8 +152,10 @@ def age(seconds: float) -> str:
 
 
 def latency(quantiles: Latency) -> str:
-    """In seconds, or in milliseconds when all are short."""
+    """In seconds, or in milliseconds when all are short; ``-`` of no calls."""
     values = (quantiles.p50, quantiles.p90, quantiles.p99)
+    if not any(values):
+        return "-"
     if 0 < quantiles.p99 < 0.1:
         return " / ".join(f"{1000 * value:.1f}" for value in values) + " ms"
     return " / ".join(f"{value:.2f}" for value in values) + " s"

@@ -8,7 +8,7 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from itertools import chain, islice
 from typing import IO, Any, NamedTuple, cast
@@ -34,16 +34,16 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 def export(
     backend: Backend, run_id: str, output: Output, form: Format, shape: ExportShape = _AS_EVER
 ) -> Counts:
-    """Write the results of a run as ``jsonl``, ``csv`` or ``tsv`` to a file (all of it or nothing; packed if
-    its name ends in ``.gz``) or to standard output; returns papers by status.
+    """Write the results of a run as ``jsonl``, ``json``, ``csv`` or ``tsv`` to a file (all of it or nothing;
+    packed if its name ends in ``.gz``) or to standard output; returns papers by status.
 
     A record has the columns of the shape. Texts are the translation of a ``done`` paper; with drafts also
     what the gate refused (status ``flagged``); of a paper that was skipped because it is in the target
     language already, the original. A paper with ``same_as`` shares the outcome of that paper, and its usage
     and cost are 0: sums over the lines count each call once.
     """
-    if form == "jsonl":
-        return export_jsonl(backend, run_id, output, shape=shape)
+    if form in ("jsonl", "json"):
+        return export_jsonl(backend, run_id, output, shape=shape, array=form == "json")
     counts = _no_counts()
     delimiter = "\t" if form == "tsv" else ","
     chunks = chunked(backend, run_id, shape)
@@ -61,14 +61,21 @@ def export(
 
 
 def export_jsonl(
-    backend: Backend, run_id: str, output: Output, *, shape: ExportShape = _AS_EVER, processes: int = 1
+    backend: Backend,
+    run_id: str,
+    output: Output,
+    *,
+    shape: ExportShape = _AS_EVER,
+    processes: int = 1,
+    array: bool = False,
 ) -> Counts:
-    """``export`` as JSON Lines. ``processes`` make the lines of a large run beside this one, with the same
-    result; only for a store whose objects are files."""
+    """``export`` as JSON Lines, or as one ``array`` with an object a line. ``processes`` make the lines of a
+    large run beside this one, with the same result; only for a store whose objects are files."""
     make, chunks = _begin(backend, run_id, shape)
     counts = _no_counts()
     whole = needs_papers(shape.columns, shape.answers)
-    with _output_file(output) as file:
+    framed = _array if array else nullcontext
+    with _output_file(output) as opened, framed(opened) as file:
         try:
             for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:
                 _write_chunk(make(chunk), file, counts)
@@ -84,6 +91,32 @@ def export_jsonl(
         finally:
             file.flush()
     return counts
+
+
+class _Elements:
+    """Takes lines and writes the elements of an array."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._before = b"[\n"
+
+    def write(self, lines: bytes) -> None:
+        if lines:
+            self._file.write(self._before + lines[:-1].replace(b"\n", b",\n"))
+            self._before = b",\n"
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def end(self) -> None:
+        self._file.write(b"\n]\n" if self._before == b",\n" else b"[]\n")
+
+
+@contextmanager
+def _array(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    elements = _Elements(file)
+    yield cast("IO[bytes]", elements)
+    elements.end()
 
 
 def chunked(

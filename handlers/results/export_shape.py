@@ -14,10 +14,10 @@ from handlers.results.records import COLUMNS, MORE
 
 Output = Path | Literal["-"]
 """A file, or standard output."""
-Format = Literal["jsonl", "csv", "tsv", "parquet", "xlsx", "markdown"]
+Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "xlsx", "markdown"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _ENDINGS: dict[str, Format] = {
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv",
     ".parquet": "parquet", ".xlsx": "xlsx",
 }  # fmt: skip
 PACKED = ".gz"
@@ -55,14 +55,14 @@ def format_of(output: Output, wanted: Format | None) -> Format:
     packed = name.endswith(PACKED)
     ending = Path(name.removesuffix(PACKED)).suffix
     meant = _ENDINGS.get(ending)
-    if meant and wanted and meant != wanted:
+    if meant and wanted and meant != wanted and (meant, wanted) != ("json", "jsonl"):
         raise UsageError(f"--output {output} and --format {wanted} contradict each other: leave one out")
     if ending and not meant and not wanted and not _is_device(output):
         raise UsageError(
             f"--output {output}: no format has the ending {ending}; give {', '.join(_ENDINGS)}"
             f" (the first five also with {PACKED}), or --format {'|'.join(FORMATS)}"
         )
-    found = meant or wanted or "jsonl"
+    found = wanted or meant or "jsonl"  # JSON Lines by name where they are asked for in a .json
     if found == "markdown" and output == "-":
         raise UsageError("--format markdown: give --output FOLDER; a file is written for each paper")
     if found in _WHOLE and output == "-":

@@ -103,6 +103,19 @@ def test_an_address_that_is_no_apis_is_told_after_some_seconds(
     assert "--base-url" in str(caught.value)
 
 
+@pytest.mark.parametrize("body", [b"", b'{"detail":"Not Found"}', b"<html>404</html>"])
+def test_a_place_where_nothing_is_is_named(body: bytes) -> None:
+    with WireServer(lambda _, conversation: conversation.send(response(404, body))) as server:
+        client = model(server)
+        with pytest.raises(FatalError) as caught:
+            client.complete(REQUEST, timeout=5)
+        client.close()
+    assert caught.value.code == "not_found"
+    assert f"nothing is at {server.url}/chat/completions: is --base-url the API's address" in str(
+        caught.value
+    )
+
+
 def test_an_answer_that_came_whole_before_the_connection_broke_is_used() -> None:
     def cut(_: WireRequest, conversation: Conversation) -> None:
         body = json.dumps(completion("ok")).encode()

@@ -26,7 +26,7 @@ from handlers.domain.call import Usage
 from handlers.domain.result import Check, Part, PartLine
 from handlers.errors import DamagedObjectError, UnknownRunError, UsageError
 from handlers.results.csv_lines import CsvLines
-from handlers.results.export import export, export_jsonl
+from handlers.results.export import _array, export, export_jsonl
 from handlers.results.export_shape import ExportShape, columns_of, format_of
 from handlers.results.records import COLUMNS, MORE, with_own
 from handlers.results.xlsx_writer import SheetCounts, export_xlsx, readable, to_xlsx
@@ -252,7 +252,9 @@ def test_the_source_stands_beside_the_translation_where_it_is_asked_for(
 @pytest.mark.parametrize(
     ("name", "wanted", "meant"),
     [
-        ("o.jsonl", None, "jsonl"), ("o.NDJSON", None, "jsonl"), ("o.json", None, "jsonl"),
+        ("o.jsonl", None, "jsonl"), ("o.NDJSON", None, "jsonl"), ("o.json", None, "json"),
+        ("o.json.gz", None, "json"),
+        ("o.json", "jsonl", "jsonl"),
         ("o.csv", None, "csv"), ("a.b.CSV", None, "csv"), ("o.csv.gz", None, "csv"), ("o.tsv", None, "tsv"),
         ("o.parquet", None, "parquet"), ("o.xlsx", None, "xlsx"), ("o", None, "jsonl"), ("o", "csv", "csv"),
         ("o.txt", "csv", "csv"), ("o.csv", "csv", "csv"), ("o.gz", "csv", "csv"), (".csv", None, "jsonl"),
@@ -261,6 +263,23 @@ def test_the_source_stands_beside_the_translation_where_it_is_asked_for(
 )  # fmt: skip
 def test_the_ending_decides_what_is_written(name: str, wanted: Any, meant: str) -> None:
     assert format_of("-" if name == "-" else Path(name), wanted) == meant
+
+
+def test_a_json_file_is_one_array_of_the_same_records(
+    ledger: SqliteLedger, store: FileStore, tmp_path: Path
+) -> None:
+    backend = values.backend(ledger=ledger, store=store)
+    lines, array, one = tmp_path / "o.jsonl", tmp_path / "o.json", tmp_path / "o.json.gz"
+    export(backend, RUN, lines, "jsonl")
+    for output in (array, one):
+        export(backend, RUN, output, format_of(output, None))
+    records = list(map(json.loads, lines.read_text(encoding="utf-8").splitlines()))
+    assert json.loads(array.read_bytes()) == json.loads(gzip.decompress(one.read_bytes())) == records
+    assert len(array.read_bytes().splitlines()) == len(records) + 2, "an object a line"
+    empty = io.BytesIO()
+    with _array(empty):
+        pass
+    assert json.loads(empty.getvalue()) == []
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,10 @@ def test_what_a_field_reads_in_its_own_way_reaches_it_as_text(tmp_path: Path) ->
         ("PAPERFLEET_MAX_FAIL", "is PAPERFLEET_MAX_FAILED meant?"),
         ("PAPERFLEET_", "is no setting"),
         ("PAPERFLEET_QQQQ", "docs/reference/settings.md"),
+        ("PAPER_FLEET_BUDGET", "is PAPERFLEET_BUDGET meant?"),
+        ("PAPERFLEETBUDGET", "is PAPERFLEET_BUDGET meant?"),
+        ("PAPERFLET_API_KEY", "is PAPERFLEET_API_KEY meant?"),
+        ("PAPERSFLEET_RPM", "is PAPERFLEET_RPM meant?"),
     ],
 )
 def test_a_variable_that_is_no_setting_is_refused_with_the_nearest_name(
@@ -128,6 +132,49 @@ def test_a_line_of_the_file_that_is_no_setting_is_refused_in_plain_words(
     (tmp_path / "paperfleet.toml").write_text("run-id = 'x'\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"^paperfleet\.toml: run-id is no setting: is run_id meant\?$"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (b"[run]\nbudget = 3\n", "[run] is a section, and settings stand without one: leave it out"),
+        (b"[paperfleet.run]\nbudget = 3\n", "[paperfleet] is a section"),
+        (b"budget = \n", "cannot be read (Invalid value (at line 1, column 10)); a line of it is like"),
+        (b"budget: 3\n", "cannot be read"), (b"model = gpt-4o\n", "cannot be read"),
+        ("budget = 3\n".encode("utf-16"), "cannot be read"), (b"glossary = '\xb4\xca'\n", "cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_list_of_settings_says_what_is_wrong_with_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: bytes, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "paperfleet.toml").write_bytes(written)
+    with pytest.raises(UsageError) as refused:
+        load_settings()
+    assert str(refused.value).startswith("paperfleet.toml: ")
+    assert says in str(refused.value)
+
+
+def test_a_byte_order_mark_before_the_file_is_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "paperfleet.toml").write_bytes(b"\xef\xbb\xbfbudget = 3\r\n")
+    assert load_settings().budget == 3
+
+
+def test_a_variable_of_another_program_is_nothing_to_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "PAPERLESS_URL",
+        "MY_BUDGET",
+        "P_RPM",
+        "OPENAI_MODEL",
+        "PAPER_SIZE",
+        "PIPELINE_STATE",
+        "P" * 10**5,
+    ):
+        monkeypatch.setenv(name, "3")
+    load_settings()
 
 
 def test_every_setting_and_every_variable_of_the_workflows_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

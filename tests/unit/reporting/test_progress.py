@@ -86,6 +86,21 @@ def test_a_jobs_own_part_of_a_run_is_shown_and_not_what_its_ledger_grants_it(led
     assert "$0.2500, " in free
 
 
+def test_an_endpoint_that_has_not_answered_for_seconds_is_named(ledger: SqliteLedger) -> None:
+    ledger.start_job(values.job("j1", workers=8))
+    console = shown()
+    progress = Progress(console, endpoint="https://me:secret@api.example.com/v1?key=secret")
+    for now in (100.0, 105.0, 110.0):
+        ledger.beat(RUN, "j1", at=now, stats=JobStats(slots=8, in_flight=8))
+        progress.update(ledger, RUN, now=now)
+    finish(ledger, "1", 4)
+    progress.update(ledger, RUN, now=115.0)
+    first, *silent, answered = text_of(console).splitlines()
+    words = [line.partition("no answer for ")[2] for line in silent]
+    assert words == ["5 s from https://api.example.com/v1", "10 s from https://api.example.com/v1"]
+    assert "no answer" not in first + answered
+
+
 def test_calls_of_whole_papers_are_told_while_no_paper_has_ended(tmp_path: Path) -> None:
     console, ledger = shown(), SqliteLedger(tmp_path / "ledger.sqlite3")
     ledger.add_batches([values.batch("b1", ("p0", "p1"))])

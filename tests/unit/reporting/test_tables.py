@@ -12,10 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from handlers.domain.run_report import CallCounts, QueueReport, RunExpectation, RunReport, SegmentCounts
+from handlers.domain.run_report import (
+    CallCounts,
+    Latency,
+    QueueReport,
+    RunExpectation,
+    RunReport,
+    SegmentCounts,
+)
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import markdown, plain
-from handlers.reporting.tables import duration, key_metrics, tables
+from handlers.reporting.tables import duration, key_metrics, latency, tables
 from handlers.reporting.terminal import render
 from tests.builders.growth import assert_linear, repeated
 from tests.builders.reports import HOSTILE, report, terminal
@@ -38,6 +45,11 @@ def test_the_key_metrics_are_all_there(show: object) -> None:
     text = show(report())
     for figure in (*KEY_FIGURES, "numbers", "dead letters"):
         assert figure in text, figure
+
+
+def test_calls_that_there_were_not_have_no_times() -> None:
+    times = [latency(Latency(p50=value, p90=value, p99=value)) for value in (0.0, 0.02, 1.5)]
+    assert times == ["-", "20.0 / 20.0 / 20.0 ms", "1.50 / 1.50 / 1.50 s"]
 
 
 @pytest.mark.parametrize("show", [terminal, to_markdown])
