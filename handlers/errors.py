@@ -41,6 +41,10 @@ class UnknownRunError(UsageError):
     """The state holds no run of this id."""
 
 
+_OF_A_GATE = {"task_bundle", "task_gate", "skip_no_derivatives"}
+"""Settings of a run that a task file's checks and rules come to, and no request."""
+
+
 class RunChangedError(UsageError):
     """A run's fixed settings cannot change under the same id.
 
@@ -49,6 +53,13 @@ class RunChangedError(UsageError):
 
     def __init__(self, run_id: str, diff: dict[str, tuple[object, object]]) -> None:
         self.diff = diff
+        if diff and diff.keys() <= _OF_A_GATE and "task_gate" in diff:
+            super().__init__(
+                f"run {run_id!r} is judged by other checks than this task file's: `paperfleet regate --run-id"
+                f" {run_id} --task FILE` judges its answers by these, at no cost, and then the same command"
+                " goes on; or give another --run-id"
+            )
+            return
         other = {key: pair for key, pair in diff.items() if key not in ("corpus", "corpus_sha256")}
         rows = "; ".join(f"{key}: {was!r} there, {now!r} asked for" for key, (was, now) in other.items())
         differs = [f"other settings ({rows})"] if other else []

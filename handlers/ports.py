@@ -24,7 +24,7 @@ from handlers.domain.ledger import (
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import PaperStatus
 from handlers.domain.result import Part, PartPointer
-from handlers.domain.run import Control, RunRecord, RunTotals, SessionRecord
+from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals, SessionRecord
 from handlers.ledger_ports import EndpointNotes as EndpointNotes
 from handlers.ledger_ports import OpenRuns as OpenRuns
 from handlers.task_ports import Ask as Ask
@@ -135,6 +135,9 @@ class Ledger(EndpointNotes, OpenRuns, Protocol):
 
     def run(self, run_id: str) -> RunRecord:
         """UnknownRunError if there is none."""
+
+    def judge_by(self, run_id: str, spec: RunSpec, *, known: RunSpec) -> bool:
+        """Let a run have ``spec``, which asks the same, in place of ``known``; False if it has another."""
 
     def run_ids(self) -> list[str]:
         """In the order of their creation; of the same instant, by id."""

@@ -19,6 +19,10 @@ class Task(Protocol):
     """What is done with each paper. Pure but for ``ask``; the same paper and answers give the same result."""
 
     @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
     def reads(self) -> Reads | None:
         """What it reads of a record; None: what papers are normalised for."""
 

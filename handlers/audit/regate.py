@@ -111,7 +111,7 @@ class _Regate:
             paper = self._paper(message, place, row.paper_id)
             line = self._line(row)
             stored = self._stored(line, row, answers)
-            known = KnownAnswers(stored.calls)
+            known = KnownAnswers(stored.calls, any_repair=self._task.columns is not None)
             result, passages = judged_again(self._task, paper, known, stored.frame)
             outcome = "unanswered" if known.missed else "unchanged"
             if not known.missed and result.status != row.status and stored.calls:
@@ -176,6 +176,8 @@ class _Regate:
             for key, passes in passed.items()
             if stored.passed.get(key) is not passes
         ]
+        if not passages and result.status == "flagged":  # a retry begins with what was answered
+            others = [line.model_copy(update=_BARE | new | carried | {"passed": True, "reason": None})]
         return _Verdict(row, line.model_copy(update=new | said | carried), tuple(others))
 
     def _move(self, message: BatchMessage, verdicts: Sequence[_Verdict]) -> None:

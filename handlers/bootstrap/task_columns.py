@@ -12,5 +12,4 @@ def answer_columns(spec: RunSpec, store: ObjectStore) -> AnswerColumns | None:
     """None for a translation. A report or an export needs nothing else of the task."""
     if spec.task == "translate":
         return None
-    del store
-    return AnswerColumns.of(task_of(spec), spec.task)
+    return AnswerColumns.of(task_of(spec, store))

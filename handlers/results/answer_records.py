@@ -44,11 +44,11 @@ class AnswerColumns:
     task: str = ""
 
     @classmethod
-    def of(cls, task: Task, name: str) -> Self | None:
+    def of(cls, task: Task) -> Self | None:
         """None for a translation, whose columns are its own."""
         if task.columns is None or task.reads is None:
             return None
-        return cls(task.columns, task.carry, task.reads, name)
+        return cls(task.columns, task.carry, task.reads, task.name)
 
     @cached_property
     def answers(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from handlers.domain.ledger import PaperRow
 from handlers.domain.result import PartPointer
 from handlers.ports import Ledger
-from tests.builders.values import RUN, call, commit, entry
+from tests.builders.values import RUN, call, commit, entry, run_record
 
 
 def place(number: int) -> PartPointer:
@@ -96,3 +96,12 @@ def test_two_at_once_move_a_paper_once(
     assert other.rejudge(commit(moved(paper, to, 12), part="two"), rows) == set()
     assert ledger.paper_rows(RUN, [paper])[paper].pointer == place(11)
     assert sum(ledger.totals(RUN).counts.values()) == 4
+
+
+def test_a_run_has_other_settings_where_it_still_has_those_that_were_read(ledger: Ledger) -> None:
+    record = ledger.create_run(run_record("judged", glossary={"模型": "model"}, task_asks="a", task_gate="1"))
+    known, stricter = record.spec, record.spec.model_copy(update={"task_gate": "2"})
+    assert ledger.judge_by("judged", stricter, known=known)
+    assert ledger.run("judged").spec == stricter
+    assert not ledger.judge_by("judged", known.model_copy(update={"task_gate": "3"}), known=known)
+    assert ledger.run("judged").spec == stricter

@@ -270,7 +270,8 @@ class SmallFleet:
         self.oracle.must(2, request.digest not in paid, "a paid answer is asked for again")
 
     def _paid(self, row: PaperRow, lines: Sequence[PartLine]) -> set[str]:
-        """Digests that were answered since the paper was opened, or before for a passage that passed."""
+        """Digests that were answered since the paper was opened, or before for a passage that passed; of one
+        without passages, what was let through until the retry that opened it."""
         said = {line.passage: line for line in lines if line.passed or line.reason is not None}
         return {
             call.request
@@ -278,7 +279,12 @@ class SmallFleet:
             for call in line.carried + line.calls
             if call.outcome == "ok"
             if line.generation >= row.generation
-            or ((last := said.get(line.passage)) and last.passed and last.generation == line.generation)
+            or (
+                (last := said.get(line.passage))
+                and last.passed
+                and last.generation == line.generation
+                and (line.passage or line.generation == row.generation - 1)
+            )
         }
 
     def _answers(self, run_id: str, row: PaperRow) -> Iterator[PartLine]:

@@ -73,6 +73,20 @@ class RunItems(ControlItems, OpenRunItems):
             return spec
         return spec.model_copy(update={"glossary": self._glossaries.get(meta["glossary"])})
 
+    def judge_by(self, run_id: str, spec: RunSpec, *, known: RunSpec) -> bool:
+        meta = self._table.get(run_key(run_id), "META")
+        if meta is None or self._spec(meta) != known:
+            return False
+        bare = spec if "glossary" not in meta else spec.model_copy(update={"glossary": {}})
+        item = self._table.update(
+            run_key(run_id),
+            "META",
+            values={"spec": bare.model_dump_json()},
+            condition="#spec = :known",
+            arguments={"known": meta["spec"]},
+        )
+        return item is not None or self.run(run_id).spec == spec
+
     def run_ids(self) -> list[str]:
         items = sorted(self._table.query("RUNS", "RUN#"), key=_age)
         return [item["run_id"] for item in items]

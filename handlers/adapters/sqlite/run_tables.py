@@ -59,6 +59,14 @@ class RunTables:
         spec = RunSpec.model_validate_json(row["spec"])
         return RunRecord(run_id, spec, row["papers"], row["same_as"], row["created_at"], row["budget"])
 
+    def judge_by(self, run_id: str, spec: RunSpec, *, known: RunSpec) -> bool:
+        with self._db.write(durable=True) as db:
+            row = db.execute("SELECT spec FROM run WHERE run_id = ?", (run_id,)).fetchone()
+            if row is None or RunSpec.model_validate_json(row["spec"]) != known:
+                return False
+            db.execute("UPDATE run SET spec = ? WHERE run_id = ?", (spec.model_dump_json(), run_id))
+            return True
+
     def run_ids(self) -> list[str]:
         return [row["run_id"] for row in self._db.rows("SELECT run_id FROM run ORDER BY created_at, run_id")]
 

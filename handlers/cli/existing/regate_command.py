@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from handlers.audit.gate_change import change_gate, changed_gate
 from handlers.audit.regate import Regated, regate
 from handlers.bootstrap import wiring
 from handlers.cli.existing.opened_run import opened_run
@@ -20,6 +23,10 @@ def register(app: typer.Typer) -> None:
 
 def regate_run(
     *,
+    task: Annotated[
+        Path | None,
+        typer.Option("--task", help="Task file that asks what the run asked and checks otherwise."),
+    ] = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would move.")] = False,
     as_json: shared_options.AsJson = False,
     **flags: Any,
@@ -29,7 +36,18 @@ def regate_run(
     """
     with opened_run(flags) as (adapters, run):
         record = adapters.ledger.run(run)
-        done = regate(adapters, record, wiring.task_of(record.spec), dry=dry)
+        if task is None:
+            judge = wiring.task_of(record.spec, adapters.store)
+        else:
+            from handlers.tasks.file_task.load_task import load_task  # for such runs alone
+
+            bundle = load_task(task)
+            changed = changed_gate(record, bundle)
+            if not dry:
+                change_gate(adapters, record, changed, bundle)
+            record = replace(record, spec=changed)
+            judge = wiring.task_of(changed, bundle=bundle)
+        done = regate(adapters, record, judge, dry=dry)
     typer.echo(done.model_dump_json() if as_json else f"run {run}: {_sentence(done)}")
 
 

@@ -16,10 +16,15 @@ _MENDING = ("repair", "split")
 
 
 class KnownAnswers:
-    """``ports.Ask`` that gives what was answered before, of several answers to a request the last."""
+    """``ports.Ask`` that gives what was answered before, of several answers to a request the last.
 
-    def __init__(self, calls: Iterable[CallRecord]) -> None:
+    ``any_repair``: a repair is answered whole, so that one which was asked for in other words, after other
+    faults, is one for this record too.
+    """
+
+    def __init__(self, calls: Iterable[CallRecord], *, any_repair: bool = False) -> None:
         calls = list(calls)
+        self._repairs = [call for call in calls if any_repair and call.kind == "repair" and is_whole(call)]
         self._known = {call.request: call for call in calls if is_whole(call)}
         self._refused = {call.request: call.code for call in calls if call.outcome == "refused"}
         self.given = 0
@@ -29,8 +34,9 @@ class KnownAnswers:
 
     def ask(self, request: ChatRequest) -> ChatAnswer:
         digest = request.digest
-        known = self._known.get(digest)
+        known = self._known.get(digest) or self._repair(request)
         if known is not None:
+            self._repairs = [each for each in self._repairs if each.id != known.id]
             self.given += 1
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
         if digest in self._refused:
@@ -38,6 +44,9 @@ class KnownAnswers:
             raise (ContentFilteredError if code == _FILTERED else TooLongError)("refused before", code=code)
         self.missed += request.kind not in _MENDING
         raise UnansweredError("this was never answered", code=_TOO_LONG)
+
+    def _repair(self, request: ChatRequest) -> CallRecord | None:
+        return self._repairs[0] if request.kind == "repair" and self._repairs else None
 
 
 def judged_again(

@@ -52,6 +52,7 @@ class FileTask:
         self._bundle = bundle
         self._spec = spec
         self._rules = bundle.tables.input
+        self.name = bundle.tables.name
         self.reads = bundle.reads
         self.columns: Mapping[str, Mapping[str, Any]] = bundle.columns
         self.carry = tuple(bundle.tables.output.carry)

@@ -40,6 +40,7 @@ class TranslateTask:
     Pure but for ``ask``: the same paper and the same answers lead to the same requests and result.
     """
 
+    name = "translate"
     reads = None
     columns = None
     carry: tuple[str, ...] = ()

@@ -133,6 +133,16 @@ def test_a_passage_that_its_paper_blames_is_asked_again_and_what_was_broken_off_
     assert state.earlier() == ["b", "c"]
 
 
+def test_what_a_later_gate_refuses_is_known_to_the_retry_that_follows_and_to_no_other(state: State) -> None:
+    state.answered("a", at=1.0, passed=True)
+    state.opened_again()
+    assert (state.calls(), state.earlier()) == (["a"], [])
+    state.answered("b", at=2.0, generation=2)
+    assert state.calls() == ["a", "b"]
+    state.opened_again()
+    assert state.calls() == []
+
+
 def test_the_earliest_frame_counts_though_it_is_empty(state: State) -> None:
     assert state.found().frame is None
     state.answered(at=3.0, job="job-a", passage="frame", frame={"\u8bcd": "word"})

@@ -1,0 +1,43 @@
+"""Another gate for a run of a task file: the same requests, judged by other checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handlers.domain.run import RunRecord, RunSpec
+from handlers.errors import RunChangedError, UsageError
+from handlers.ports import Backend
+
+if TYPE_CHECKING:
+    from handlers.tasks.file_task.task_bundle import TaskBundle
+
+
+def changed_gate(record: RunRecord, bundle: TaskBundle) -> RunSpec:
+    """The run's settings with the bundle in place of the one that it has. RunChangedError if the bundle asks
+    anything else, UsageError for a run that translates."""
+    spec = record.spec
+    if spec.task_asks is None:
+        raise UsageError(
+            f"run {record.run_id!r} translates papers: this version's gate judges it, without --task"
+        )
+    if bundle.asks != spec.task_asks:
+        raise RunChangedError(record.run_id, {"task_asks": (spec.task_asks, bundle.asks)})
+    return spec.model_copy(
+        update={
+            "task_bundle": bundle.digest,
+            "task_gate": bundle.gate,
+            "skip_no_derivatives": bundle.tables.input.skip_no_derivatives,
+        }
+    )
+
+
+def change_gate(backend: Backend, record: RunRecord, changed: RunSpec, bundle: TaskBundle) -> None:
+    """The bundle is stored first, then the run has it by one conditional write. UsageError if somebody else
+    was faster."""
+    from handlers.tasks.file_task.stored_bundle import put_bundle  # for such runs alone
+
+    if changed == record.spec:
+        return
+    put_bundle(bundle, backend.store)
+    if not backend.ledger.judge_by(record.run_id, changed, known=record.spec):
+        raise UsageError(f"run {record.run_id!r} was given another gate meanwhile: nothing is changed")

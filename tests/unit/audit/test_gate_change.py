@@ -1,0 +1,92 @@
+"""Other checks of a task file: stored answers are judged by them, and a run has them from then on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handlers.audit.gate_change import change_gate, changed_gate
+from handlers.errors import RunChangedError, UsageError
+from handlers.pipeline.papers.known_answers import KnownAnswers, judged_again
+from handlers.tasks.file_task.file_task import FileTask
+from handlers.tasks.file_task.load_task import key_of
+from tests.builders import values
+from tests.builders.task_files import SUBJECT, SUMMARY, bundle_in, paper, spec_of, task_in
+from tests.builders.values import RUN, call
+
+STRICTER = SUBJECT + '[[check]]\nkind = "contains"\nfield = "reason"\ntexts = ["magic"]\n'
+POOR, GOOD = (
+    f'{{"field":"physics","confidence":1,"reason":"It is {word} physics."}}' for word in ("about", "magic")
+)
+
+
+def answered(folder: Path, *raws: str, text: str = SUBJECT) -> KnownAnswers:
+    """To the first request, and to a repair in words that nobody asks with any more."""
+    digest = task_in(folder, text).first_request(paper()).digest
+    calls = [
+        call(f"c{n}", kind="repair" if n else "ask", request=digest if not n else f"of old {n}", raw=raw,
+             finish_reason="stop")
+        for n, raw in enumerate(raws)
+    ]  # fmt: skip
+    return KnownAnswers(calls, any_repair=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "raws", "status", "given"),
+    [
+        (SUBJECT, [POOR], "done", 1),
+        (STRICTER, [POOR], "flagged", 1),
+        (STRICTER, [GOOD], "done", 1),
+        (STRICTER, [POOR, GOOD], "done", 2),
+        (STRICTER, [POOR, POOR], "flagged", 2),
+        (STRICTER, ["no answer", GOOD], "done", 2),
+    ],
+)
+def test_a_record_is_judged_by_what_is_known_alone(
+    tmp_path: Path, text: str, raws: list[str], status: str, given: int
+) -> None:
+    known = answered(tmp_path, *raws)
+    result, passages = judged_again(task_in(tmp_path, text), paper(), known, None)
+    assert (result.status, passages, known.given, known.missed) == (status, {}, given, 0)
+    assert result.gate == task_in(tmp_path, text).gate
+
+
+def test_what_was_never_asked_is_missed_and_no_verdict(tmp_path: Path) -> None:
+    known = answered(tmp_path, POOR, text=SUMMARY)
+    judged_again(task_in(tmp_path, SUBJECT), paper(), known, None)
+    assert (known.given, known.missed) == (0, 1)
+
+
+def test_a_run_takes_other_checks_and_refuses_other_requests(tmp_path: Path) -> None:
+    from handlers.adapters.file_store import FileStore
+    from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+
+    first, stricter = bundle_in(tmp_path, SUBJECT), bundle_in(tmp_path, STRICTER)
+    ledger, store = SqliteLedger(tmp_path / "ledger.sqlite3"), FileStore(tmp_path)
+    backend = values.backend(ledger=ledger, store=store)
+    record = ledger.create_run(
+        values.run_record(**spec_of(first).model_dump(exclude={"corpus", "corpus_sha256"}))
+    )
+    changed = changed_gate(record, stricter)
+    change_gate(backend, record, changed, stricter)
+    assert ledger.run(RUN).spec == changed
+    assert store.exists(key_of(stricter.digest))
+    assert FileTask.of_run(stricter, changed).gate == changed.task_gate != record.spec.task_gate
+    with pytest.raises(UsageError, match="was given another gate meanwhile"):
+        change_gate(backend, record, changed_gate(record, stricter), stricter)
+    with pytest.raises(RunChangedError, match="task_asks"):
+        changed_gate(record, bundle_in(tmp_path, SUMMARY))
+    with pytest.raises(UsageError, match="translates papers"):
+        changed_gate(values.run_record(), stricter)
+    ledger.close()
+    store.close()
+
+
+def test_whoever_goes_on_with_other_checks_is_told_what_judges_by_them(tmp_path: Path) -> None:
+    first, stricter = spec_of(bundle_in(tmp_path, SUBJECT)), spec_of(bundle_in(tmp_path, STRICTER))
+    told = str(RunChangedError("june", first.diff(stricter)))
+    assert "`paperfleet regate --run-id june --task FILE`" in told
+    assert str(first.task_gate) not in told
+    other = str(RunChangedError("june", first.diff(stricter.model_copy(update={"model": "b"}))))
+    assert "regate" not in other
