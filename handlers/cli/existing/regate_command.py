@@ -29,7 +29,7 @@ def regate_run(
     """
     with opened_run(flags) as (adapters, run):
         record = adapters.ledger.run(run)
-        done = regate(adapters, record, wiring.task_of(record.spec), dry=dry)
+        done = regate(adapters, record, wiring.task_of(record.spec, adapters.store), dry=dry)
     typer.echo(done.model_dump_json() if as_json else f"run {run}: {_sentence(done)}")
 
 
