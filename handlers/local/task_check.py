@@ -29,10 +29,15 @@ class RequestSizes(Frozen):
     """Requests that a run would send first, in tokens as they are estimated."""
 
     count: int
+    """One for each record that is sent."""
     prompt_median: int
+    """Tokens of half of the prompts at most."""
     prompt_largest: int
+    """Tokens of the largest prompt."""
     answer_usual: int
+    """What an answer of the form usually takes."""
     max_tokens_largest: int
+    """The most that one of them lets an answer take."""
 
 
 class TaskReport(Frozen):
@@ -40,16 +45,23 @@ class TaskReport(Frozen):
 
     name: str
     bundle: str
+    """Digest of all that the file says, with the files that it names."""
     asks: str
+    """Digest of what decides the requests: another one asks, and pays, again."""
     gate: str
+    """Digest of what judges the answers: another one judges again, and pays for repairs alone."""
     checks: tuple[str, ...]
+    """Names of what an answer has to pass."""
     reads: dict[str, float | None]
     """Field → share of the records that have it; null without a source."""
     source: str = ""
     """Its records, in words."""
     skipped: dict[str, int] = Field(default_factory=dict)
+    """Why → records that need no call."""
     requests: RequestSizes | None = None
+    """Null without a source, or where nothing is asked."""
     model: str | None = None
+    """That the cost is reckoned for."""
     cost_usd: tuple[float, float] | None = None
     """Least and most that all first requests will probably cost; null where no price is known."""
     worst_call_usd: float | None = None
@@ -57,6 +69,7 @@ class TaskReport(Frozen):
     first: tuple[tuple[str, str], ...] = ()
     """(role, text) of the messages of the first request."""
     warnings: tuple[str, ...] = ()
+    """Sentences: what is allowed and rarely meant."""
 
 
 def check_task(settings: Settings, source: SourceSpec | None) -> TaskReport:
