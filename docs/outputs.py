@@ -18,6 +18,7 @@ from handlers.domain.paper import Paper
 from handlers.domain.plan import PlanFile
 from handlers.domain.result import PartLine
 from handlers.domain.run_report import RunReport
+from handlers.local.task_check import TaskReport
 from handlers.planning.assumptions import Assumptions
 from handlers.report import ReportRequest
 from handlers.runs.control import ControlResult, DeadLetterSummary
@@ -64,6 +65,7 @@ OUTPUTS: list[tuple[str, str, Model, str]] = [
         " [files](files.md#assumptions).",
     ),
     ("A pilot", "`pilot --json`", PilotReport, ""),
+    ("A task file", "`task check --json`", TaskReport, ""),
     ("A simulation", "`simulate --json`", Simulated, ""),
     ("An ingested source", "`ingest`", Ingested, "Paths are of files in the state folder."),
     ("What was sharded", "`shard`, and the shard function", Submitted, ""),

@@ -21,6 +21,7 @@ _COMPLETES = "_PAPERFLEET_COMPLETE"
 _COMMANDS = {
     "Before a run": {
         "init": ("init_command", "Write a first paperfleet.toml, after one call to its endpoint."),
+        "task": ("task_commands", "Task files: write a first one, or check one."),
         "try": ("ingest_commands", "Send one paper and show request, answer, verdicts and cost."),
         "pilot": ("pilot_command", "Measure time, tokens and cost on a sample."),
         "plan": ("plan_command", "Predict time, cost and limits of each fleet; sends nothing."),

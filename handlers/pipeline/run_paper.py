@@ -14,7 +14,7 @@ from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.context import RunContext
-from handlers.pipeline.papers.judged_again import is_of_another_gate, judged_again
+from handlers.pipeline.papers.taken_over import is_of_another_gate, still_done
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls
 
 logger = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ def reuse_results(
             judged: TaskResult | None = None
             if is_of_another_gate(context.task, old):
                 calls = old.carried + old.calls
-                judged = judged_again(context.task, pending.paper, calls)
+                judged = still_done(context.task, pending.paper, calls)
                 if judged is None:
                     answered[pending.paper.id] = StoredCalls(calls=calls)
                     continue

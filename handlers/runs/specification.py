@@ -62,7 +62,7 @@ def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskB
     from handlers.tasks.file_task.task_bundle import RENDER_VERSION, masking_version  # for such runs alone
 
     for name in _OF_TRANSLATION:
-        if name in settings.model_fields_set and getattr(settings, name) not in (None, False):
+        if getattr(settings, name) != Settings.model_fields[name].default:
             flag = "--" + name.replace("_", "-")
             raise UsageError(f"{flag} belongs to translation and says nothing beside --task: leave it out")
     said, given = bundle.tables.model, settings.model_fields_set

@@ -73,8 +73,9 @@ FOUR = {"subject": SUBJECT, "methods": METHODS, "summary": SUMMARY, "polish": PO
 
 
 def written(folder: Path, text: str, name: str = "own.toml") -> Path:
-    """The file, and the one that ``METHODS`` names beside it."""
-    (folder / "methods.system.md").write_text("Name the methods, each with a quotation.\n", "utf-8")
+    """The file, and those beside it that ``METHODS`` and the guide name."""
+    for beside in ("methods.system.md", "methods.md"):
+        (folder / beside).write_text("Name the methods, each with a quotation.\n", "utf-8")
     path = folder / name
     path.write_text(text, "utf-8")
     return path

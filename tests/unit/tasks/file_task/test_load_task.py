@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -273,3 +274,11 @@ def test_no_file_no_bytes_no_trace(tmp_path: Path) -> None:
         load_task(tmp_path / "none.toml")
     with pytest.raises(TaskFileError, match="no regular file"):
         load_task(tmp_path)
+
+
+PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "own-task.md"
+
+
+def test_the_files_of_the_guide_are_whole(tmp_path: Path) -> None:
+    files = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert [bundle_in(tmp_path, text).tables.name for text in files] == ["subject", "methods"]

@@ -1,0 +1,93 @@
+"""``paperfleet task``: task files, before anything is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from handlers.cli.flags import shared_options
+from handlers.cli.flags.help_words import WordedGroup
+from handlers.cli.flags.setting_flags import add_command
+from handlers.errors import UsageError
+from handlers.settings import load_settings
+
+app = typer.Typer(
+    name="task",
+    cls=WordedGroup,
+    invoke_without_command=True,
+    help="Task files: init writes a first one, check says what it would send.",
+    epilog="Example: `paperfleet task init subject --kind classify`",
+)
+
+
+def register(root: typer.Typer) -> None:
+    add_command(app, "init", init, "task init subject --kind classify")
+    add_command(app, "check", check, "task check subject.toml --source papers.jsonl")
+    root.add_typer(app)
+
+
+@app.callback()
+def _shows_help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def init(
+    name: Annotated[str, typer.Argument(help="The task's name; NAME.toml is written into this folder.")],
+    *,
+    kind: Annotated[
+        str, typer.Option(help="classify, extract, summarise, score, polish or translate.")
+    ] = "classify",
+) -> None:
+    """Write a first task file, with a comment on each part. It runs as it stands: without --base-url the
+    built-in model server makes up answers of its form. Overwrites nothing.
+    """
+    from handlers.tasks.file_task.first_task import FIRST_KINDS, first_file
+    from handlers.tasks.file_task.load_task import load_task
+    from handlers.tasks.file_task.task_fault import nearest
+
+    known = {each: each for each in FIRST_KINDS}
+    if kind not in known:
+        why = "not available in this version" if kind == "embed" else f"no kind{nearest(kind, known)}"
+        raise UsageError(f"--kind {kind[:40]}: {why}; there is {', '.join(known)}")
+    text, file = first_file(name, known[kind]), Path(f"{name}.toml")
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise UsageError(f"{file} is here already, and init overwrites nothing: give another name") from None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
+    load_task(file)
+    typer.echo(
+        f"{file} is written; next: `paperfleet task check {file} --source papers.jsonl`, then"
+        f" `paperfleet run papers.jsonl --task {file}`"
+    )
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="Task file (TOML).")],
+    *,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Say what would be sent of this source, and its cost.")
+    ] = None,
+    mapping: shared_options.Mapping = None,
+    source_format: shared_options.SourceFormat = None,
+    encoding: shared_options.Encoding = None,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
+) -> None:
+    """Read a task file, say what is wrong with it by file and line, and what it reads, asks and checks. Of a
+    source: how many records have each field, which are skipped and why, how large the requests are, and what
+    they cost. Sends nothing and keeps nothing.
+    """
+    from handlers.local.ingesting import SourceSpec
+    from handlers.local.task_check import check_task
+    from handlers.reporting.task_table import task_lines
+
+    settings = load_settings(**flags, task=file)
+    spec = None if source is None else SourceSpec(source, mapping or (), source_format, encoding)
+    report = check_task(settings, spec)
+    typer.echo(report.model_dump_json() if as_json else "\n".join(task_lines(report.model_dump())))

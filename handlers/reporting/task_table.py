@@ -1,0 +1,44 @@
+"""What is said of a task file in text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_SHOWN = 4_000
+"""Characters of each message of the first request."""
+
+
+def task_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Of the JSON that ``paperfleet task check`` prints."""
+    yield f"task {report['name']}: asks {report['asks'][:12]}, gate {report['gate'][:12]}"
+    reads = report["reads"].items()
+    yield "reads: " + ", ".join(
+        f"{name} ({share:.0%})" if share is not None else name for name, share in reads
+    )
+    yield "checks: " + ", ".join(report["checks"])
+    if report["source"]:
+        yield f"source: {report['source']}"
+    for why, count in report["skipped"].items():
+        yield f"skipped: {count:,} ({why})"
+    if sizes := report["requests"]:
+        yield (
+            f"requests: {sizes['count']:,}; tokens of a prompt: {sizes['prompt_median']:,} (median),"
+            f" {sizes['prompt_largest']:,} (largest); of an answer: about {sizes['answer_usual']:,}, at most"
+            f" {sizes['max_tokens_largest']:,}"
+        )
+    if report["cost_usd"]:
+        low, high = report["cost_usd"]
+        yield (
+            f"cost: ${low:.4f} to ${high:.4f} with {report['model']}, without repairs; a call reserves"
+            f" ${report['worst_call_usd'] or 0:.6f} at most"
+        )
+    elif sizes:
+        yield f"cost: no price is known for {report['model']}: give --price-in and --price-out"
+    for warning in report["warnings"]:
+        yield f"warning: {warning}"
+    if report["first"]:
+        yield "the first request:"
+    for role, text in report["first"]:
+        yield f"--- {role}"
+        yield text[:_SHOWN]

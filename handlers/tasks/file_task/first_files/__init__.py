@@ -1,0 +1,1 @@
+"""Task files that ``paperfleet task init`` writes: commented, and run as they stand."""
