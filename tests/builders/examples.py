@@ -1,4 +1,4 @@
-"""How many examples a property is tried on where one is dear, or finds little: beside the profile's number."""
+"""How many examples a property is tried on where one is dear, or finds little: beside the profile's."""
 
 from __future__ import annotations
 
