@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STATE ?= paperfleet-state
 SAM ?= sam
 RUNS ?= 3
-QUICK = $(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile
+# In the order of the folders: what waits for processes comes first, and no long file last.
+QUICK = $(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile --no-loadscope-reorder
 FIGURES = rate_limits "growth 34237" "export_rate 50000" shard_million "peers --peers paperfleet litellm --scenarios 1000 --calls 4000"
 SITE = $(BIN)/sphinx-build -q -W --keep-going -n docs docs/_build
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
-import httpx
 from pydantic import SecretStr
 
 from handlers.errors import UsageError
-from handlers.llm.client_settings import ClientSettings
+from handlers.llm.client_settings import ClientSettings, encoded_url
 from handlers.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Credentials:
     def __init__(self, settings: ClientSettings, key: SecretStr) -> None:
         """UsageError for a key that cannot stand in a header."""
         self.key = key.get_secret_value().strip()
-        self.headers = _headers(settings, self.key, httpx.URL(settings.endpoint))
+        self.headers = _headers(settings, self.key)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Credentials) and self.key == other.key
@@ -74,10 +74,10 @@ class ApiKey:
             self.current = found
 
 
-def _headers(settings: ClientSettings, key: str, url: httpx.URL) -> list[tuple[bytes, bytes]]:
+def _headers(settings: ClientSettings, key: str) -> list[tuple[bytes, bytes]]:
     """Headers of every request, made once."""
     headers = [
-        ("Host", url.netloc.decode("ascii")),
+        ("Host", urlsplit(encoded_url(settings.endpoint)).netloc),
         ("User-Agent", settings.user_agent),
         ("Accept", "application/json"),
         ("Accept-Encoding", "identity"),

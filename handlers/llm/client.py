@@ -9,7 +9,6 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpcore
-import httpx
 from pydantic import SecretStr
 
 from handlers.domain.call import ChatAnswer, ChatRequest
@@ -28,7 +27,7 @@ from handlers.llm.answering import Answering
 from handlers.llm.answers import Expected, is_whole, read_answer, usage_of
 from handlers.llm.api_key import REFUSALS, ApiKey
 from handlers.llm.classify import Circumstances, Refusal, classify_refusal
-from handlers.llm.client_settings import ClientSettings, default_ssl_context
+from handlers.llm.client_settings import ClientSettings, default_ssl_context, encoded_url
 from handlers.llm.connection import Bounds, Connections
 from handlers.llm.dialects.dialect import Dialect, RequestBody
 from handlers.llm.dialects.dialect_memory import DialectMemory
@@ -79,9 +78,9 @@ class HttpChatModel:
         self._dialect = Dialect(settings.model, form, settings.extra_body, memory)
         self._answering = Answering(clock)
         self._flex_served = False
-        url = httpx.URL(settings.endpoint)
+        url = httpcore.URL(encoded_url(settings.endpoint))
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
-        self._connections = Connections(httpcore.URL(str(url)), bounds, clock, _way(settings, ssl_context))
+        self._connections = Connections(url, bounds, clock, _way(settings, ssl_context))
 
     def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
         """One HTTP attempt of at most ``timeout`` seconds, name resolution aside; never retried here. Only

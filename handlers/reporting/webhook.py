@@ -6,10 +6,9 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import urlsplit
 
-import httpx
 from pydantic import SecretStr
 
 from handlers.counted import counted
@@ -20,6 +19,9 @@ from handlers.errors import UsageError
 from handlers.ports import Ledger
 from handlers.reporting.budget_number import wants_budget, with_number
 from handlers.reporting.projection import project_run
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -71,11 +73,14 @@ class Webhook:
     """Posts events. A failure is logged and stops nothing; the address is a secret and never logged."""
 
     def __init__(self, address: SecretStr, client: httpx.Client | None = None) -> None:
+        import httpx  # a twentieth of a run's start, and few runs have a webhook
+
         parts = urlsplit(address.get_secret_value())
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError("the webhook's address must begin with https:// or http://")
         self._address = address
         self._host = parts.hostname
+        self._failure = httpx.HTTPError
         self._client = client or httpx.Client(timeout=_TIMEOUT)
         for name in ("httpx", "httpcore"):  # they log every request's address
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -85,7 +90,7 @@ class Webhook:
         for _ in range(_TRIES):
             try:
                 answer = self._client.post(self._address.get_secret_value(), json=self._body(event))
-            except httpx.HTTPError as error:
+            except self._failure as error:
                 reason = type(error).__name__
                 continue
             if answer.is_success:

@@ -1,7 +1,7 @@
 """Time in proportion to the size: CPU seconds of one thread, as a ratio, so that a busy machine, a slow one
 or tracing changes nothing.
 
-The quick profile takes an eighth's or a quarter's word where that tells it closely; the others, which the
+The quick profile takes a sixteenth's or a quarter's word where that tells it closely; the others, which the
 slow suite and every night try, hold the whole size too, for something may begin beyond the quarter.
 """
 
@@ -38,7 +38,7 @@ def repeated(piece: str) -> Callable[[int], str]:
 def assert_linear(make: Callable[[int], Input], act: Callable[[Input], object], *, size: int = FLOOD) -> None:
     """``act`` on ``make(size)`` takes no more than in proportion to what it takes on a sixteenth; or, for
     short texts may go a shorter way, to what it takes on a quarter."""
-    if _quick() and any(_is_told_by(part, make, act) for part in (size // 8, size // 4)):
+    if _quick() and any(_is_told_by(part, make, act) for part in (size // 16, size // 4)):
         return
     small = max(_FLOOR, min(_spent(act, make(size // _SMALLER)) for _ in range(2)))
     large = make(size)

@@ -105,18 +105,18 @@ def test_jobs_that_answer_a_paper_at_once_lose_no_answer(
 
 
 def test_a_giant_s_answers_are_read_page_by_page(ledger: Ledger) -> None:
-    """More than DynamoDB gives in one answer is some four thousand of them."""
-    key = "runs/r/results/" + "k" * 900
+    """DynamoDB gives a million bytes in one answer: some four thousand of them, or a hundred this long."""
+    key = "runs/r/results/" + "k" * 9_000
     parts = [
         commit(
-            *(answer("p1", 100 * part + n, pointer=place(100 * part + n, key)) for n in range(100)),
+            *(answer("p1", 10 * part + n, pointer=place(10 * part + n, key)) for n in range(10)),
             part=str(part),
         )
-        for part in range(11)
+        for part in range(13)
     ]
     ledger.commit(parts)
     found = ledger.answers(RUN, "b1")["p1"]
-    assert [each.pointer.offset for each in found] == [100 * n for n in range(1_100)]
+    assert [each.pointer.offset for each in found] == [100 * n for n in range(130)]
 
 
 def test_parts_that_are_booked_once_more_cost_nothing_more(ledger: Ledger) -> None:

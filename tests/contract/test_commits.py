@@ -81,7 +81,7 @@ def test_rows_are_found_by_the_hundred_and_strange_ids_are_only_text(
     ledger: Ledger, request: pytest.FixtureRequest
 ) -> None:
     """More than one look takes, which is 500 in SQLite and 100 in DynamoDB."""
-    many = 520 if request.node.callspec.params["open_ledger"] == "sqlite" else 210
+    many = 520 if request.node.callspec.params["open_ledger"] == "sqlite" else 105
     ids = [f"x{n}" for n in range(many)] + ["a'; DROP TABLE paper; --", "../../etc/passwd", "‮,\n\x00"]
     ledger.commit([commit(*(entry(paper_id) for paper_id in ids), batch_id="b9")])
     assert set(ledger.paper_rows(RUN, [*ids, "not there"])) == set(ids)
@@ -205,7 +205,7 @@ def test_whatever_is_committed_in_whatever_order_counts_add_up(
 
 
 @pytest.mark.parametrize("open_ledger", ["dynamodb"], indirect=True)
-@settings(fewer(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(fewer(14), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_on_a_slow_emulator_a_few_orders_must_do(
     open_ledger: Callable[[], Ledger], steps: list[tuple[str, str, int, int]]

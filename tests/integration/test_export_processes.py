@@ -157,6 +157,7 @@ def test_a_process_that_is_killed_loses_no_result(state: Path, tmp_path: Path) -
     assert (killed.processes, *killed[1:]) == (2, *alone[1:])
 
 
+@pytest.mark.slow
 def test_a_damaged_result_is_named_alike_and_no_file_is_left(state: Path, tmp_path: Path) -> None:
     (segment,) = (state / "runs" / RUN / "segments").iterdir()
     whole = segment.read_bytes()

@@ -25,6 +25,8 @@ def rows_of(out: Path) -> list[dict[str, object]]:
     return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 
+pytestmark = pytest.mark.slow  # whole runs; each room that reads the rule has quick tests of its own
+
 READ: dict[str, Callable[[Path], list[dict[str, object]]]] = {
     "jsonl": lines,
     "csv": lambda out: list(csv.DictReader(out.read_text(encoding="utf-8").splitlines())),
@@ -85,7 +87,6 @@ def test_a_paper_that_forbids_it_is_neither_translated_nor_given_out(
     assert "bound-" not in shown
 
 
-@pytest.mark.slow
 def test_on_aws_it_is_neither_translated_nor_given_out(
     twins: Path, tmp_path: Path, server: RunningServer
 ) -> None:

@@ -41,6 +41,7 @@ def canned(shared: RunningServer) -> RunningServer:
     return reset(shared)
 
 
+@pytest.mark.slow
 def test_a_gloss_answers_with_the_segments_asked_and_says_that_it_is_a_gloss() -> None:
     with start(ServerSettings(mode="gloss")) as server:
         answer = chat(server)

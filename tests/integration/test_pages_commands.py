@@ -82,6 +82,7 @@ def test_parquet_has_the_rows_of_the_jsonl(state: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results.jsonl", "results.parquet"]
 
 
+@pytest.mark.slow
 def test_the_command_loads_no_library_of_an_extra_until_it_needs_one() -> None:
     program = (
         "import sys; from handlers.cli.main import app_of; app_of();"

@@ -55,6 +55,7 @@ def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
     assert target.read_text() == "old"
 
 
+@pytest.mark.slow
 def test_two_processes_write_one_file_and_each_writes_it_whole(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     target.write_text("a" * 5000)

@@ -49,7 +49,7 @@ _LEVELS = (
 )
 """From the strongest on: by what a list of it is known, and what separates there. A comma beside semicolons
 does between Chinese words, and not in ``Rats, Wistar; liver``."""
-_KNOWN = [(re.compile(sign), re.compile(separator)) for sign, separator in _LEVELS]
+_KNOWN = [(rare_pattern(sign), rare_pattern(separator)) for sign, separator in _LEVELS]
 _WRAPPED = rare_pattern(rf"(?<=[{_HAN}])\s{{0,9}}\n\s{{0,9}}(?=[{_HAN}])")
 _HIDDEN = "\ufdd0"
 """Never a character of a text."""

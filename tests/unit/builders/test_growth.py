@@ -26,7 +26,7 @@ def ends_sought(text: str) -> None:
     deque(map(partial(text.find, "\0"), range(len(text))), maxlen=0)
 
 
-@pytest.mark.parametrize("act", [tails_copied, ends_sought])
+@pytest.mark.parametrize("act", [tails_copied, pytest.param(ends_sought, marks=pytest.mark.slow)])
 def test_work_that_grows_with_the_square_is_caught(act: Callable[[str], None]) -> None:
     with pytest.raises(AssertionError, match="for 250000"):
         assert_linear(repeated("[[[["), act)

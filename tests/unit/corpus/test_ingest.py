@@ -300,6 +300,7 @@ def test_the_profile_adds_up(tmp_path: Path) -> None:
     assert profile.sizes == {2: 1, 512: 2}
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_papers(tmp_path: Path) -> None:
     script = (
         "import io, resource, sys\n"

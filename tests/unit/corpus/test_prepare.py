@@ -110,6 +110,7 @@ def test_a_process_that_is_killed_loses_no_record(source: Path, tmp_path: Path) 
     assert shared(source, tmp_path / "shared", "killed") == files(tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_records_that_come_parsed_are_shared_as_well(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     rows = [f"p{number},第{number}组,CC BY 4.0,{PADDING}" for number in range(PAPERS)]

@@ -68,6 +68,7 @@ def test_a_folder_that_cannot_hold_charts_is_refused_before_anything_is_simulate
     assert not list((tmp_path / "new").iterdir())
 
 
+@pytest.mark.slow
 def test_charts_of_a_course_of_one_moment_are_drawn(tmp_path: Any) -> None:
     moment = {"at": 0.0, "done": 0, "throttled": 0, "slots": 1, "in_flight": 0, "jobs": 1}
     assert len(write_charts([moment], tmp_path)) == 6

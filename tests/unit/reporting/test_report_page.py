@@ -23,7 +23,7 @@ from handlers.reporting.page.figure import percent, usd
 from handlers.reporting.page.figures_over_time import spend
 from handlers.reporting.page.html import Beside, to_html, verdict
 from handlers.reporting.page.run_settings import run_settings
-from handlers.reporting.page.survey import survey
+from handlers.reporting.page.survey import Survey, survey
 from handlers.runs.summarise import over_budget
 from tests.builders.finished_run import RUN, FinishedRun, Outcome, finished_run
 from tests.builders.reviewed_run import HOSTILE, decide, papers
@@ -75,21 +75,32 @@ def test_the_page_has_the_numbers_of_the_report(report: RunReport, page: str) ->
     assert finished == report.papers - report.counts["pending"] - report.counts["skipped"]
 
 
-def test_whole_papers_are_counted_by_their_last_lines_and_their_calls_by_their_passages(
-    tmp_path: Path,
-) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Survey, RunReport]:
+    """Of a run of whole papers, the third of which has not ended."""
     source = [{**paper, "body": BODY} for paper in papers(3)[:3]]
 
-    def whole(paper: Paper, number: int) -> Outcome:
+    def outcome(paper: Paper, number: int) -> Outcome:
         status = "pending" if number == 2 else "done"
         return Outcome(status, {"title": "T"}, cost=1_000_000, whole=whole_body())
 
-    with finished_run(tmp_path / "state", source, whole) as made:
-        found, told = survey(RUN, ledger=made.ledger, store=made.store), made.report()
+    with finished_run(tmp_path_factory.mktemp("whole"), source, outcome) as made:
+        return survey(RUN, ledger=made.ledger, store=made.store), made.report()
+
+
+def test_whole_papers_are_counted_by_their_last_lines_and_their_calls_by_their_passages(
+    whole: tuple[Survey, RunReport],
+) -> None:
+    found, told = whole
     assert [(paper.calls, paper.cost_usd) for paper in found.slowest] == [(3, 0.003)] * 2
     assert found.moments[-1].spend_usd == pytest.approx(told.spend_usd) == 0.009
     assert (found.unplaced_usd, found.unreadable) == (0, 0)
     assert sum(moment.papers for moment in found.moments) == 2
+
+
+@pytest.mark.slow
+def test_a_page_of_whole_papers_tells_their_segments(whole: tuple[Survey, RunReport]) -> None:
+    found, told = whole
     page = to_html(told, found, Beside())
     assert cells(page, "bodies")[1:3] == [["translated", "18"], ["kept: image", "2"]]
     assert "18 segments of bodies translated, 8 blocks kept." in page

@@ -129,7 +129,9 @@ def test_jobs_with_a_time_limit_end_and_others_take_their_place() -> None:
     assert found.samples[-1].done == 2_000
 
 
-@pytest.mark.parametrize("limits", [{}, {"rpm": 6_000.0}, {"api_rpm": 12_000.0}])
+@pytest.mark.parametrize(
+    "limits", [{}, {"rpm": 6_000.0}, pytest.param({"api_rpm": 12_000.0}, marks=pytest.mark.slow)]
+)
 def test_a_coarser_step_tells_the_same_time(limits: dict[str, float]) -> None:
     fine = simulated(papers=6_000, jobs=20, workers=20, **limits)
     coarse = simulated(papers=6_000, jobs=20, workers=20, step=10, **limits)

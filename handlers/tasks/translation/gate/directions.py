@@ -48,7 +48,7 @@ _OPPOSITE = {
     for kind, way in _CHINESE.values()
 }
 """Words without one of which, or a "no" before a word of the same way, a text does not say the opposite."""
-_IN_CHINESE = re.compile("|".join(sorted(_CHINESE, key=len, reverse=True)))
+_IN_CHINESE = rare_pattern("|".join(sorted(_CHINESE, key=len, reverse=True)))
 _IS_CHINESE = re.compile("[\u4e00-\u9fff]{2}")
 _NO = (" no", "不", "未")
 _TURNED = ("不", "未", "no ", "not ", "not", "no")
@@ -58,22 +58,22 @@ _NUMBER = (
     r"(?: ?([百千]?[万亿]亿?|[百千](?![克米瓦帕卡焦赫升牛安字电秒]))"
     r"|[ -]((?:hundred |thousand )?(?:m|b|tr)illion|thousand))?"
 )
-_GOES_ON = re.compile(r"[0-9]|[,.][0-9]| ?[万亿]|[ -](?:(?:m|b|tr)illion|thousand)")
+_GOES_ON = rare_pattern(r"[0-9]|[,.][0-9]| ?[万亿]|[ -](?:(?:m|b|tr)illion|thousand)")
 _OF_NUMBER = tuple("0123456789.,")
 _SCALES = {"百": 2, "千": 3, "万": 4, "亿": 8}
 _ENGLISH_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_NEXT = re.compile(
+_NEXT = rare_pattern(
     rf"[^{_BREAK}]{{0,36}}+{_NUMBER}(?:[^0-9,.;]{{0,9}}? to (?:[a-z]{{0,3}}\$|[€£¥])?{_NUMBER})?"
 )
 _BEFORE, _RIGHT_BEFORE = (
-    re.compile(rf"(?<![0-9.,A-Za-z\n-]){_NUMBER}[^{_BREAK}]{{0,{far}}}\Z") for far in (12, 6)
+    rare_pattern(rf"(?<![0-9.,A-Za-z\n-]){_NUMBER}[^{_BREAK}]{{0,{far}}}\Z") for far in (12, 6)
 )
 _ANY = rare_pattern(rf"(?<![0-9.,]){_NUMBER}")
-_JOINED = re.compile(r"\b(?:and|but|while|whereas|versus|vs)\b|[和而]")
+_JOINED = rare_pattern(r"\b(?:and|but|while|whereas|versus|vs)\b|[和而]")
 _DIGIT = re.compile("[0-9]")
 _FOLLOWING = ("以上", "以下", "以内", " or ")
 _EITHER = (*_FOLLOWING, "at ", "至少", "至多")
-_YEAR = re.compile("1[89][0-9]{2}|20[0-4][0-9]")
+_YEAR = rare_pattern("1[89][0-9]{2}|20[0-4][0-9]")
 _MOST = 48
 """Numbers that are looked at."""
 _BACK, _FORTH = 72, 48

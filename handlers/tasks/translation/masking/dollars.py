@@ -7,7 +7,12 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from handlers.rare_pattern import rare_pattern
-from handlers.tasks.translation.masking.prices import are_two_prices, follow_prices, may_be_money, money
+from handlers.tasks.translation.masking.money_signs import (
+    are_two_prices,
+    follow_prices,
+    may_be_money,
+    money,
+)
 
 Span = tuple[int, int]
 

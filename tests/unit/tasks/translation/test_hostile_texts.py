@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.domain.paper import Paper
@@ -21,6 +21,7 @@ from handlers.tasks.translation import raw_answer
 from handlers.tasks.translation.gate.gate import GateInput, check
 from handlers.tasks.translation.masking.masking import mask, unmask
 from handlers.tasks.translation.translate import TranslateTask
+from tests.builders.examples import several
 from tests.builders.values import spec
 
 SAMPLE = Path(__file__).parents[4] / "handlers" / "corpus" / "sample.jsonl"
@@ -58,14 +59,14 @@ def spoiled(draw: st.DrawFn) -> str:
     return draw(st.sampled_from([text, text[:start] + text[end:], text + text[start:end]]))
 
 
-@settings(deadline=None, max_examples=300 if not REAL else 3000)
+@several(4)
 @given(spoiled())
 def test_a_spoiled_abstract_is_masked_and_unmasked_byte_for_byte(text: str) -> None:
     masked = mask(text, 1)
     assert unmask(masked.text, masked.spans, 1) == text
 
 
-@settings(deadline=None, max_examples=200 if not REAL else 2000)
+@several(3)
 @given(spoiled(), spoiled())
 def test_the_gate_has_a_verdict_on_any_answer_to_any_text(text: str, other: str) -> None:
     masked = mask(text, 1).text
@@ -76,7 +77,7 @@ def test_the_gate_has_a_verdict_on_any_answer_to_any_text(text: str, other: str)
         raw_answer.parse(content, {"abstract": ""})
 
 
-@settings(deadline=None, max_examples=100 if not REAL else 1000)
+@several(2)
 @given(spoiled())
 def test_every_spoiled_paper_makes_a_request_or_is_skipped(text: str) -> None:
     paper = Paper(id="p", title=text[:80], abstract=text, language="zh")

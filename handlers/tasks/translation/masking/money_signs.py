@@ -13,29 +13,29 @@ _PREFIX = (
     r"(?<![A-Za-z0-9$\\{^_])(?:US|HK|NT|AU|CA|NZ|MX|SG|USD|HKD|AUD|CAD|NZD|SGD|TWD|ARS|MXN|CLP|COP|Can|Mex)"
 )
 _ONE_LETTER = r"(?<![A-Za-z0-9$\\{^_.=<>+-])[ARCSZ]"
-_NAMED = re.compile(rf"{_PREFIX}\Z")
-_MAYBE_NAMED = re.compile(rf"(?:\A|[\s(（,，、。；;:：/\u3400-\u9fff]){_ONE_LETTER}\Z")
-_BRACKET = re.compile(r"[(（]\s?\Z")
+_NAMED = rare_pattern(rf"{_PREFIX}\Z")
+_MAYBE_NAMED = rare_pattern(rf"(?:\A|[\s(（,，、。；;:：/\u3400-\u9fff]){_ONE_LETTER}\Z")
+_BRACKET = rare_pattern(r"[(（]\s?\Z")
 _BRACKETED = rare_pattern(
     r"\s?[)）]|\s?(?:/[A-Za-z]|per |in |million|billion|thousand|[千百万亿])|\s?[bm]n?[)）]"
 )
-_AMOUNT = re.compile(
+_AMOUNT = rare_pattern(
     r" ?[-−]?(?:\d{1,3}(?:[, ]\d{3}(?!\d)){0,6}+\d{0,9}+(?:\.\d{1,9}+)?|\.\d{1,9}+)"
     r"(?:\s?(?:[kKmMbBT]|mn|bn|tn|million|billion|trillion))?"
     r"(?![A-Za-z0-9])(?!\s{0,3}[\\^_={}<>|+±×÷*$∼≤≥≈%°&:]|\s{0,3}~(?!\$)|\s{0,3}[.,]?\s{1,3}\d|[.,]\d)"
 )
-_UNIT = re.compile(r"/[A-Za-z]")
-_BESIDE = re.compile(r"[A-Za-z0-9)}\]\\^_=<>+]")
-_SIGN = re.compile(r"[\\^_={}<>|+±×÷∼∑∫≤≥≈→←Α-ω]")
-_STARTS = re.compile(r"\s?[-−]?\.?\d[\d,.]{0,20}")
-_PROSE = re.compile(
+_UNIT = rare_pattern(r"/[A-Za-z]")
+_BESIDE = rare_pattern(r"[A-Za-z0-9)}\]\\^_=<>+]")
+_SIGN = rare_pattern(r"[\\^_={}<>|+±×÷∼∑∫≤≥≈→←Α-ω]")
+_STARTS = rare_pattern(r"\s?[-−]?\.?\d[\d,.]{0,20}")
+_PROSE = rare_pattern(
     r"(?<![A-Za-z])(?:to|and|or|in|per|for|by|from|at|of|than|vs|versus|with|while|as|on|is|was|were|had|has|the"
     r"|but|a|an|through|until|compared|million|billion)(?![A-Za-z])|[\u3400-\u9fff]{2}|[和与及或至到较比]"
 )
 _JOINED = rare_pattern(
     r"\s?\d[\d,.]{0,20}(?:万|亿|千|百)?(?:\s?[kKmMbB]n?)?\s?[-–—~～/,，、;；]\s?(?:[A-Z]{1,3}\s?)?"
 )
-_CUT_OFF = re.compile(r"\$\s?\d[\d,.]{0,20}\s*\Z")
+_CUT_OFF = rare_pattern(r"\$\s?\d[\d,.]{0,20}\s*\Z")
 """A formula's beginning at the end of a title that was cut short looks like a price."""
 _MAY_BE = re.compile(
     r"\$(?:(?= ?[-−]?\.?[0-9](?! \.| [0-9](?![0-9]{2}))|/[A-Za-z])"
