@@ -118,6 +118,14 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
     return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
 
 
+def missing_error(key: str, place: str) -> DamagedObjectError:
+    """The error for an object that is not at its ``place``. What people upload is theirs, and may never have
+    been there."""
+    if key.startswith("incoming/"):
+        return DamagedObjectError(f"{place} is not there: put the file there that is to be read")
+    return damage_error(key, f"{place} is gone")
+
+
 def damage_error(key: str, problem: str) -> DamagedObjectError:
     """The error for an object that is gone or not as it was written: ``problem`` (a clause that names it)
     and the cure for what its key says it held."""

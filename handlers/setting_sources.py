@@ -13,6 +13,7 @@ from typing import Any
 from pydantic_settings import TomlConfigSettingsSource
 
 from handlers.errors import UsageError
+from handlers.local_containers import refuse_unfilled
 
 PREFIX = "PAPERFLEET_"
 _OURS = PREFIX.removesuffix("_")
@@ -30,7 +31,8 @@ _NO_SETTINGS = {
 
 def check_environment(known: Collection[str]) -> None:
     """UsageError for a variable that is no setting: ``PAPERFLEET_BUGDET=3`` would be no budget at all, and
-    no more would ``PAPER_FLEET_BUDGET=3``."""
+    no more would ``PAPER_FLEET_BUDGET=3``; and for one that has a word for a value (``local_containers``)."""
+    refuse_unfilled(os.environ)
     squeezed = {name.replace("_", "").upper(): name for name in known}
     for variable in sorted(os.environ):
         name = variable.upper().removeprefix(PREFIX).lower()

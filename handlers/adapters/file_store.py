@@ -11,7 +11,7 @@ from pathlib import Path
 
 from handlers.atomic_file import replacing, sync
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import UsageError, damage_error
+from handlers.errors import UsageError, damage_error, missing_error
 from handlers.state_paths import SEGMENTS, run_key
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -64,7 +64,7 @@ class FileStore:
             with self.path(key).open("rb") as file:
                 yield from file
         except FileNotFoundError as error:
-            raise damage_error(key, f"{self.path(key)} is gone") from error
+            raise missing_error(key, str(self.path(key))) from error
 
     def keys(self, prefix: str) -> Iterator[str]:
         folder = self._root / prefix.rpartition("/")[0]
@@ -99,7 +99,7 @@ class FileStore:
             try:
                 descriptor = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError as error:
-                raise damage_error(key, f"{self.path(key)} is gone") from error
+                raise missing_error(key, str(self.path(key))) from error
             if len(self._readers) >= _OPEN_FILES:
                 os.close(self._readers.pop(next(iter(self._readers))))
         self._readers[key] = descriptor

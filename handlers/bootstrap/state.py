@@ -16,7 +16,6 @@ from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.bootstrap.host import helper_processes, on_lambda
-from handlers.bootstrap.local_containers import refuse_unfilled
 from handlers.errors import UsageError
 from handlers.ports import Backend, Clock
 from handlers.setting_sources import PREFIX
@@ -68,7 +67,6 @@ def open_state(run_id: str | None = None, settings: Settings | None = None) -> I
 
 def connect(settings: Settings, run_id: str | None = None) -> State:
     """The adapters of the settings' backend; the caller closes them."""
-    refuse_unfilled(_SERVICES)
     clock = SystemClock()
     if settings.backend == "aws":
         return _connect_aws(settings, clock)

@@ -88,6 +88,11 @@ def test_a_lost_part_is_no_fault_of_the_corpus_and_names_its_own_cure(store: Obj
         assert not isinstance(caught.value, CorpusChangedError)
 
 
+def test_an_upload_that_never_was_is_not_called_gone(store: ObjectStore) -> None:
+    with pytest.raises(DamagedObjectError, match=r"incoming/june\.jsonl is not there: put the file there"):
+        next(store.lines("incoming/june.jsonl"))
+
+
 def test_a_range_past_the_end_says_that_the_object_was_cut(store: ObjectStore, source: Path) -> None:
     store.put_file(KEY, source)
     with pytest.raises(CorpusChangedError, match="wanted"):

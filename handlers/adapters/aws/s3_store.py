@@ -23,7 +23,7 @@ from botocore.exceptions import (
 
 from handlers.adapters.aws.clients import code_of, explained
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import PaperfleetError, UsageError, damage_error
+from handlers.errors import PaperfleetError, UsageError, damage_error, missing_error
 from handlers.state_paths import RESULTS, run_key
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -200,7 +200,7 @@ class S3Store:
 
     def _explained(self, error: BotoCoreError | ClientError, key: str) -> PaperfleetError:
         if isinstance(error, ClientError) and code_of(error) in _MISSING:
-            return damage_error(key, f"s3://{self._bucket}/{key} is gone")
+            return missing_error(key, f"s3://{self._bucket}/{key}")
         return explained(error, self._client, f"bucket {self._bucket!r}")
 
     def close(self) -> None:

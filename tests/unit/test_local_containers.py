@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from handlers.bootstrap.local_containers import PARAMETERS, RESOURCES, refuse_unfilled
+from handlers import process, report, shard
 from handlers.errors import UsageError
+from handlers.local.event_source import LocalContext
+from handlers.local_containers import PARAMETERS, RESOURCES, refuse_unfilled
 from handlers.setting_sources import PREFIX
 from handlers.settings import Settings
 from tests.builders.cloudformation import of_type, template
 
 STACK = template("template.yaml")
-SERVICES = ("dynamodb", "s3")
 LOCAL = "http://172.17.0.1:4566"
+EACH = [f"AWS_ENDPOINT_URL_{each}" for each in ("DYNAMODB", "S3", "SECRETSMANAGER", "SQS")]
 FILLED = {
     "AWS_SAM_LOCAL": "true",
     "AWS_ENDPOINT_URL": LOCAL,
@@ -36,26 +40,45 @@ FILLED = {
 def test_real_aws_is_never_asked_from_a_local_container(endpoints: dict[str, str]) -> None:
     unset = {name: value for name, value in FILLED.items() if name != "AWS_ENDPOINT_URL"}
     with pytest.raises(UsageError, match=r"no AWS_ENDPOINT_URL is given, and .* of real AWS would be asked"):
-        refuse_unfilled(SERVICES, unset | endpoints)
+        refuse_unfilled(unset | endpoints)
 
 
 @pytest.mark.parametrize(
     "given",
     [
         FILLED,
-        {**FILLED, "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": LOCAL, "AWS_ENDPOINT_URL_DYNAMODB": LOCAL},
+        FILLED | {"AWS_ENDPOINT_URL": ""} | dict.fromkeys(EACH, LOCAL),
         {"PAPERFLEET_BACKEND": "aws", "PAPERFLEET_MODEL": "Model"},  # deployed, and on a machine
         {"AWS_SAM_LOCAL": "true", "PAPERFLEET_BACKEND": "embedded"},
     ],
 )
 def test_whoever_has_what_it_needs_goes_on(given: dict[str, str]) -> None:
-    refuse_unfilled(SERVICES, given)
+    refuse_unfilled(given)
+
+
+@pytest.mark.parametrize(
+    ("handler", "event"),
+    [
+        (process.handler, {"Records": []}),
+        (shard.handler, {"run_id": "sample"}),
+        (report.handler, {"run_id": "sample"}),
+        (report.handler, {"source": "aws.scheduler"}),
+    ],
+)
+def test_each_function_refuses_before_anything_else(
+    handler: Any, event: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what `sam local invoke` gives where nothing was said."""
+    for name, value in (FILLED | {"AWS_ENDPOINT_URL": "", "PAPERFLEET_BASE_URL": "BaseUrl"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="real AWS"):
+        handler(event, LocalContext("r", lambda: 100.0, function_name="f"))
 
 
 @pytest.mark.parametrize(("name", "word"), (PARAMETERS | RESOURCES).items())
 def test_a_word_of_the_template_is_no_value(name: str, word: str) -> None:
     with pytest.raises(UsageError, match=f"{PREFIX}{name.upper()} has no value.*{word}"):
-        refuse_unfilled(SERVICES, FILLED | {PREFIX + name.upper(): word})
+        refuse_unfilled(FILLED | {PREFIX + name.upper(): word})
 
 
 def _references(function: dict[str, object]) -> dict[str, str]:

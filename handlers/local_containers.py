@@ -6,12 +6,12 @@ in the template as a word. Without this a function would ask real AWS for a tabl
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from handlers.errors import UsageError
-from handlers.setting_sources import PREFIX
 
+_PREFIX = "PAPERFLEET_"
+_SERVICES = ("dynamodb", "s3", "secretsmanager", "sqs")
 _HOW = "`make sam-local` gives all of it, docs/how-to/events.md says how it is given by hand"
 _ENDPOINT = "AWS_ENDPOINT_URL"
 PARAMETERS = {"base_url": "BaseUrl", "model": "Model"}
@@ -25,19 +25,19 @@ RESOURCES = {
 """Settings that it takes from resources, which there are none of locally."""
 
 
-def refuse_unfilled(services: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
+def refuse_unfilled(environment: Mapping[str, str]) -> None:
     """UsageError within ``sam local`` if a value is missing there, or AWS's own endpoints would be asked."""
     if environment.get("AWS_SAM_LOCAL", "").lower() != "true":
         return
-    away = [each for each in services if not _has_endpoint(each, environment)]
-    if away and environment.get(f"{PREFIX}BACKEND") == "aws":
+    away = [each for each in _SERVICES if not _has_endpoint(each, environment)]
+    if away and environment.get(f"{_PREFIX}BACKEND") == "aws":
         raise UsageError(
             f"sam local: no {_ENDPOINT} is given, and {', '.join(away)} of real AWS would be asked with"
             f" your own credentials; set it to a local server, in the --env-vars file or in SAM's"
             f" environment: {_HOW}"
         )
     for name, word in (PARAMETERS | RESOURCES).items():
-        variable = PREFIX + name.upper()
+        variable = _PREFIX + name.upper()
         if environment.get(variable) == word:
             by = f"--parameter-overrides {word}=..." if name in PARAMETERS else "the --env-vars file"
             raise UsageError(
