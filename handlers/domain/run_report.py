@@ -213,8 +213,8 @@ class RunReport(Frozen):
     """Why papers were skipped → papers, most frequent first; None if nobody asked."""
     segments: SegmentCounts | None = None
     """None: no whole paper has ended, or nobody asked for it in detail."""
-    answers: dict[str, AnswerFigures] | None = Field(default=None, exclude_if=_is_none)
-    """Of a task file's run, by field of its answers; left out of a translation's."""
+    answers: dict[str, AnswerFigures] | None = None
+    """Of a task file's run, by field of its answers; None of a translation's, or if nobody asked in detail."""
     forecast: RunForecast | None = None
     """Predicted beside actual; None for a run that was started without a plan file."""
 

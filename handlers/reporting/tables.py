@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from handlers.counted import counted
 from handlers.domain.run_report import ForecastFigure, JobReport, Latency, RunReport
-from handlers.reporting.answer_tables import answer_tables
+from handlers.reporting.answers_told import answer_tables
 
 _MOST_JOBS = 30
 _MOST_CLASSES = 20

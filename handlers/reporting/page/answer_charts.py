@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from handlers.counted import counted
 from handlers.domain.run_report import AnswerFigures, RunReport
-from handlers.reporting.answer_tables import shares
+from handlers.reporting.answers_told import shares
 from handlers.reporting.page.charts import in_html
 from handlers.reporting.page.figure import Figure, percent
 from handlers.reporting.page.palette import LIGHT

@@ -14,7 +14,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.result import Part
 from handlers.domain.run_report import AnswerFigures
 from handlers.reporting.answer_figures import answer_figures
-from handlers.reporting.answer_tables import answer_tables
+from handlers.reporting.answers_told import answer_tables
 from handlers.reporting.markdown import to_markdown
 from tests.builders import values
 from tests.builders.reports import report
@@ -123,4 +123,3 @@ def test_tables_say_the_same_and_no_name_is_markup(counted: Counted) -> None:
     shown = json.loads(told.model_dump_json())["answers"]
     assert shown["mood"] == {"type": "enum", "answered": 3, "counts": {"good": 2, "<b>|bad": 1}}
     assert set(shown["[x](y)"]) == {"type", "answered", "min", "max", "mean", "bins", "edges"}
-    assert "answers" not in json.loads(report().model_dump_json())
