@@ -16,6 +16,7 @@ from handlers.domain.run import RunId
 from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
 from handlers.errors import PaperfleetError, UsageError
+from handlers.results.run_answers import with_answers
 from handlers.runs.summarise import summarise
 from handlers.runs.watch import watch
 from handlers.settings import load_settings
@@ -72,4 +73,6 @@ def _report(event: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"not a report request: {error}") from error
     with open_state(request.run_id) as state:
         report = summarise(state, request.run_id, is_alive=is_alive, detail=request.detail)
+        if request.detail:
+            report = with_answers(report, state)
     return report.model_dump(mode="json")

@@ -28,6 +28,7 @@ from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
 from handlers.reporting.markdown import to_markdown
 from handlers.results.export import export_jsonl
+from handlers.results.run_answers import with_answers
 from handlers.runs.summarise import summarise
 from handlers.settings import Settings
 from handlers.state_paths import SESSIONS, run_folder
@@ -101,6 +102,7 @@ def collect(
         report = summarise(
             adapters, plan.run_id, is_alive=lambda _owner: False, detail=True, with_queue=False
         )
+        report = with_answers(report, adapters)
         wrong = tuple(inconsistencies(adapters, plan.run_id, report))
         progress = plan.pending - report.counts["pending"]
         answered = 0 if plan.answered is None else report.calls.ok - plan.answered

@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 
 from handlers.bootstrap.state import State, export_processes
-from handlers.bootstrap.task_columns import answer_columns
 from handlers.cli.existing.opened_run import opened_run
 from handlers.cli.existing.status_command import report_of
 from handlers.cli.flags import shared_options
@@ -22,11 +21,13 @@ from handlers.errors import UsageError
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import plain
 from handlers.reporting.terminal import render
+from handlers.results.answer_records import AnswerColumns
 from handlers.results.export import Counts, export, export_jsonl
 from handlers.results.export_shape import ExportShape, Format, columns_of, format_of
 from handlers.results.markdown_writer import export_markdown
 from handlers.results.parquet_writer import export_parquet
 from handlers.results.records import OWN, with_own
+from handlers.results.run_answers import with_answers
 from handlers.results.xlsx_writer import export_xlsx
 
 Output = Annotated[Path | None, typer.Option(help="File to write; `-` or none: standard output.")]
@@ -70,7 +71,7 @@ def report(
     if to_stdout and (str(output) == "-" if output else bool(as_json or form)):
         raise UsageError("--html -: the page goes to standard output, so the report needs --output FILE")
     with opened_run(flags) as (adapters, run):
-        summary = report_of(adapters, run, detail=True)
+        summary = with_answers(report_of(adapters, run, detail=True), adapters)
         if html is not None:
             write_page(adapters, summary, html, PageSources(plan, review))
         if html is not None and not to_stdout:
@@ -140,7 +141,7 @@ def _shape(
 ) -> tuple[ExportShape, tuple[str, ...]]:
     """The shape with its columns, and the source's own that are left out where none are named."""
     spec = adapters.ledger.run(run).spec
-    answers = answer_columns(spec, adapters.store)
+    answers = AnswerColumns.of_run(spec, adapters.store)
     if answers is not None:
         names = answers.chosen(asked, adapters.store.lines(spec.corpus))
         return replace(shape, columns=names, answers=answers), ()

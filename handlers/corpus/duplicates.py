@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,8 +36,9 @@ class Duplicates:
     def add(self, dropped: Prepared, earlier: Known) -> None:
         self._dropped.append((dropped, earlier))
 
-    def with_other_content(self, corpus: Path) -> Iterator[OtherContent]:
+    def with_other_content(self, corpus: Path) -> list[OtherContent]:
         """Those that differ in any field, in their order. ``corpus`` has the earlier lines by now."""
+        found = []
         with corpus.open("rb") as lines:
             for dropped, earlier in self._dropped:
                 lines.seek(earlier.offset)
@@ -47,8 +47,9 @@ class Duplicates:
                     reason = _other(dropped, line)
                     if reason:
                         where = f"dropped, for its id and text stand in line {earlier.line}"
-                        yield OtherContent(dropped.number, f"{where}; {reason}")
+                        found.append(OtherContent(dropped.number, f"{where}; {reason}"))
         self._dropped.clear()
+        return found
 
 
 def _other(dropped: Prepared, line: bytes) -> str:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import operator
+from typing import Literal
+
 from pydantic import Field
 
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run import RunState
 from handlers.domain.value import Frozen
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class CallCounts(Frozen):
@@ -133,6 +140,29 @@ class SegmentCounts(Frozen):
     """What was odd in the sources → how often."""
 
 
+class AnswerFigures(Frozen):
+    """One field of a task's answers, over the done papers; what does not apply is left out."""
+
+    type: Literal["enum", "boolean", "number", "list"]
+    """By the schema; ``number`` for whole ones too."""
+    answered: int
+    """Papers whose answer has the field."""
+    counts: dict[str, int] = Field(default_factory=dict, exclude_if=operator.not_)
+    """Of an enum or a truth value: value → papers, in the schema's order."""
+    min: float | None = Field(default=None, exclude_if=_is_none)
+    """The least of the numbers."""
+    max: float | None = Field(default=None, exclude_if=_is_none)
+    """The largest of them."""
+    mean: float | None = Field(default=None, exclude_if=_is_none)
+    """Their mean."""
+    bins: tuple[int, ...] = Field(default=(), exclude_if=operator.not_)
+    """Papers in parts of equal width between ``edges``."""
+    edges: tuple[float, float] | None = Field(default=None, exclude_if=_is_none)
+    """The schema's bounds, or else the spread of the first thousand answers."""
+    lengths: dict[str, int] = Field(default_factory=dict, exclude_if=operator.not_)
+    """Of a list: entries → papers."""
+
+
 class RunReport(Frozen):
     """A run in figures. Times are ISO 8601 in UTC, durations seconds, money USD exact to the nano."""
 
@@ -183,6 +213,8 @@ class RunReport(Frozen):
     """Why papers were skipped → papers, most frequent first; None if nobody asked."""
     segments: SegmentCounts | None = None
     """None: no whole paper has ended, or nobody asked for it in detail."""
+    answers: dict[str, AnswerFigures] | None = None
+    """Of a task file's run, by field of its answers; None of a translation's, or if nobody asked in detail."""
     forecast: RunForecast | None = None
     """Predicted beside actual; None for a run that was started without a plan file."""
 

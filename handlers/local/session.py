@@ -36,6 +36,7 @@ from handlers.reporting.markdown import to_markdown
 from handlers.reporting.progress import Progress
 from handlers.reporting.terminal import render
 from handlers.results.export import export_jsonl
+from handlers.results.run_answers import with_answers
 from handlers.runs.run_request import run_request
 from handlers.runs.submit import RunRequest, Submitted, submit_run
 from handlers.runs.summarise import summarise
@@ -152,7 +153,7 @@ def final_report(settings: Settings, state: State, failure: str) -> RunReport:
     if failure and settings.backend == "embedded":
         with suppress(sqlite3.Error):  # on a full disk the report alone must say it
             state.ledger.park(settings.run_id, Control("parked", failure, state.clock.now()))
-    report = summarise(state, settings.run_id, is_alive=is_alive, detail=True)
+    report = with_answers(summarise(state, settings.run_id, is_alive=is_alive, detail=True), state)
     reason = with_guessed_number(report.reason, state, settings)
     control = state.ledger.control(settings.run_id)
     if reason != report.reason and control.state == "parked" and settings.backend == "embedded":

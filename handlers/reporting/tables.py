@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from handlers.counted import counted
 from handlers.domain.run_report import ForecastFigure, JobReport, Latency, RunReport
+from handlers.reporting.answers_told import answer_tables
 
 _MOST_JOBS = 30
 _MOST_CLASSES = 20
@@ -37,6 +38,7 @@ def tables(report: RunReport) -> list[ReportTable]:
         ReportTable("Call errors", ("class", "calls"), _ranked(report.errors)),
         ReportTable("Papers failed or flagged", ("class", "papers"), _ranked(report.paper_errors)),
         ReportTable("Failed checks", ("check", "papers"), _ranked(report.failed_checks)),
+        *(ReportTable(*each) for each in answer_tables(report)),
     ]
     return [table for table in every if table.rows]
 

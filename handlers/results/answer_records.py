@@ -10,9 +10,11 @@ from typing import Any, Self
 
 from pydantic_core import from_json
 
+from handlers.domain.run import RunSpec
+from handlers.domain.tasks.answer_types import Schema, kinds_of
 from handlers.domain.tasks.reads import RECORD, Reads
 from handlers.errors import UsageError
-from handlers.ports import Task
+from handlers.ports import ObjectStore
 
 _BEFORE = ("id", "status")
 _AFTER = (
@@ -27,10 +29,8 @@ _LOOKED_AT, _NAMED = 1_000, 40
 _TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
 _JSON = "JSON"
 _ALWAYS = {"checks": _JSON, "usage": _JSON, "cost_usd": "DOUBLE"}
-_KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _DEEPEST = 20
 """Levels of a type; what is below is JSON."""
-Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,15 @@ class AnswerColumns:
     task: str = ""
 
     @classmethod
-    def of(cls, task: Task) -> Self | None:
-        """None for a translation, whose columns are its own."""
-        if task.columns is None or task.reads is None:
+    def of_run(cls, spec: RunSpec, store: ObjectStore) -> Self | None:
+        """None for a translation, whose columns are its own. DamagedObjectError if nothing tells any more
+        what the run asked."""
+        if spec.task_bundle is None:
             return None
-        return cls(task.columns, task.carry, task.reads, task.name)
+        from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
+
+        bundle = stored_bundle(spec.task_bundle, store)
+        return cls(bundle.columns, tuple(bundle.tables.output.carry), bundle.reads, bundle.tables.name)
 
     @cached_property
     def answers(self) -> dict[str, str]:
@@ -121,7 +125,7 @@ class AnswerColumns:
 def duckdb_type(schema: Schema, depth: int = 0) -> str:
     """``VARCHAR``, ``BIGINT``, ``DOUBLE``, ``BOOLEAN``, lists and structs of them; ``JSON`` for what may be
     of several types. Null is a value of every type."""
-    kinds = _kinds_of(schema)
+    kinds = kinds_of(schema)
     if len(kinds) != 1 or depth >= _DEEPEST:
         return "DOUBLE" if kinds == {"integer", "number"} else _JSON
     (kind,) = kinds
@@ -132,15 +136,6 @@ def duckdb_type(schema: Schema, depth: int = 0) -> str:
         typed = {name: duckdb_type(each, depth + 1) for name, each in parts.items()}
         return f"STRUCT({', '.join(f'{_quoted(name)} {each}' for name, each in typed.items())})"
     return _TYPES.get(kind, _JSON)
-
-
-def _kinds_of(schema: Schema) -> set[str]:
-    """Without null. Where no type is said, that of the values."""
-    stated = schema.get("type")
-    if stated is None:
-        values = schema["enum"] if "enum" in schema else [schema["const"]] if "const" in schema else []
-        return {_KINDS.get(type(value), "any") for value in values if value is not None}
-    return {kind for kind in ([stated] if isinstance(stated, str) else stated) if kind != "null"}
 
 
 def _quoted(name: str) -> str:

@@ -19,20 +19,20 @@ from handlers.atomic_file import replacing
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.parallel import may_fork, ordered_map
 from handlers.ports import Backend
+from handlers.results.answer_records import AnswerColumns
 from handlers.results.csv_lines import CsvLines
 from handlers.results.export_shape import PACKED, ExportShape, Format, Output, in_folder
 from handlers.results.records import needs_papers, records
 from handlers.results.source_rows import PackedRow, SourceRow, chunks_of, pack, unpack
 
 Counts = dict[PaperStatus, int]
-_AS_EVER = ExportShape()
 _ALONE = 4
 """Chunks that are made into lines before other processes are started: small runs are not worth it."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def export(
-    backend: Backend, run_id: str, output: Output, form: Format, shape: ExportShape = _AS_EVER
+    backend: Backend, run_id: str, output: Output, form: Format, shape: ExportShape | None = None
 ) -> Counts:
     """Write the results of a run as ``jsonl``, ``json``, ``csv`` or ``tsv`` to a file (all of it or nothing;
     packed if its name ends in ``.gz``) or to standard output; returns papers by status.
@@ -44,6 +44,7 @@ def export(
     """
     if form in ("jsonl", "json"):
         return export_jsonl(backend, run_id, output, shape=shape, array=form == "json")
+    shape = shape or _usual_shape(backend, run_id)
     counts = _no_counts()
     delimiter = "\t" if form == "tsv" else ","
     chunks = chunked(backend, run_id, shape)
@@ -65,12 +66,13 @@ def export_jsonl(
     run_id: str,
     output: Output,
     *,
-    shape: ExportShape = _AS_EVER,
+    shape: ExportShape | None = None,
     processes: int = 1,
     array: bool = False,
 ) -> Counts:
     """``export`` as JSON Lines, or as one ``array`` with an object a line. ``processes`` make the lines of a
     large run beside this one, with the same result; only for a store whose objects are files."""
+    shape = shape or _usual_shape(backend, run_id)
     make, chunks = _begin(backend, run_id, shape)
     counts = _no_counts()
     whole = needs_papers(shape.columns, shape.answers)
@@ -125,6 +127,12 @@ def chunked(
     """Status and record of each paper, few of which are in memory."""
     make, chunks = _begin(backend, run_id, shape)
     return map(make, chunks)
+
+
+def _usual_shape(backend: Backend, run_id: str) -> ExportShape:
+    """All columns that the run's task has."""
+    answers = AnswerColumns.of_run(backend.ledger.run(run_id).spec, backend.store)
+    return ExportShape() if answers is None else ExportShape(answers.names, answers=answers)
 
 
 def _begin(backend: Backend, run_id: str, shape: ExportShape) -> tuple[_Make, Iterator[list[SourceRow]]]:

@@ -124,6 +124,18 @@ class Pen:
             chart = alt.layer(alt.layer(chart, rules), *self._mark_names(rows, marks, at))
         return self._svg(chart, height=190)
 
+    def spread(self, rows: Rows, *, titles: Titles) -> str:
+        """Rows ``low high count`` of equal width on an axis from the first to the last."""
+        alt, domain = self._alt, [rows[0]["low"], rows[-1]["high"]]
+        axis = alt.Axis(format=_AMOUNTS, tickCount=10 if self.wide else 5, labelOverlap=True, grid=False)
+        x = alt.X("low:Q", title=titles[0], scale=alt.Scale(domain=domain, nice=False), axis=axis)
+        chart = (
+            alt.Chart(alt.Data(values=list(rows)))
+            .mark_rect(color=LIGHT["blue"], opacity=0.75, stroke=None)
+            .encode(x=x, x2="high:Q", y=self._amount("count", titles[1]), y2=alt.Y2(datum=0))
+        )
+        return self._svg(chart, height=190)
+
     def _mark_names(self, rows: Rows, marks: Rows, at: Any) -> Iterator[Any]:
         """Names beside their rules, one below the other. They stand on the left in the chart's right third,
         and that of the first of several too, where the rules after it would run through it."""

@@ -9,6 +9,7 @@ from handlers.counted import counted
 from handlers.domain.call import bucket_seconds
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run_report import JobReport, RunReport
+from handlers.reporting.page.answer_charts import answer_charts
 from handlers.reporting.page.charts import in_html
 from handlers.reporting.page.figure import Figure, percent, seconds, usd
 from handlers.reporting.page.figures_over_time import slots, spend, throughput, time_axis
@@ -29,6 +30,7 @@ def figures(report: RunReport, survey: Survey) -> list[Figure]:
     candidates = (
         _counts(report),
         _bodies(report),
+        *answer_charts(report),
         throughput(report, survey),
         slots(report, survey),
         _latency(report, survey),
