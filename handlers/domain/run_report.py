@@ -214,7 +214,7 @@ class RunReport(Frozen):
     segments: SegmentCounts | None = None
     """None: no whole paper has ended, or nobody asked for it in detail."""
     answers: dict[str, AnswerFigures] | None = None
-    """Of a task file's run, by field of its answers; None of a translation's, or if nobody asked in detail."""
+    """Of a task file's run, by field of its answers; None of a translation's, or without detail."""
     forecast: RunForecast | None = None
     """Predicted beside actual; None for a run that was started without a plan file."""
 
