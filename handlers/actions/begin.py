@@ -26,6 +26,8 @@ def read_plan(folder: Path) -> SessionPlan:
     """UsageError if the folder holds no plan of this version."""
     try:
         return SessionPlan.model_validate_json((folder / PLAN_FILE).read_bytes())
+    except FileNotFoundError as error:
+        raise UsageError(f"{folder}: no plan of a session: `paperfleet actions plan` writes one") from error
     except (OSError, ValueError) as error:
         raise UsageError(f"{folder / PLAN_FILE}: no plan of a session: {error}") from error
 
@@ -34,8 +36,11 @@ def read_job(state: Path) -> JobState:
     """UsageError if the job has not begun."""
     try:
         return JobState.model_validate_json((state / JOB_FILE).read_bytes())
+    except FileNotFoundError as error:
+        begin_first = f"`paperfleet actions begin --plan PLAN --job NUMBER --state {state}`"
+        raise UsageError(f"{state}: no job has begun here: {begin_first}") from error
     except (OSError, ValueError) as error:
-        raise UsageError(f"{state / JOB_FILE}: `paperfleet actions begin` makes it: {error}") from error
+        raise UsageError(f"{state / JOB_FILE}: cannot be read: {error}") from error
 
 
 def write_job(state: Path, job: JobState) -> None:

@@ -54,6 +54,7 @@ class _End:
 def step(settings: Settings, console: Console) -> tuple[JobState, Trouble]:
     """Work until the next checkpoint is due, the allowance is spent, or nothing is left. Returns the job and
     what went wrong, if anything did."""
+    read_job(settings.state)  # a folder that no job has begun in is not made
     with only_parent(settings.state):
         job = read_job(settings.state)
         if job.stopped:

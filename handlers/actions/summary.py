@@ -13,7 +13,7 @@ from handlers.actions.artifact_storage import (
     gb_hours,
 )
 from handlers.actions.queue_times import QueueStatus
-from handlers.actions.session_plan import SessionPlan
+from handlers.actions.session_plan import JobState, SessionPlan
 from handlers.actions.tiers import SessionResult, TierForecast, concurrency_text
 from handlers.counted import counted, in_hours
 from handlers.domain.money import budget_words, usd
@@ -107,18 +107,28 @@ def _last_session(last: SessionResult) -> str:
     )
 
 
+def job_sentence(job: JobState) -> str:
+    """How a job stands, for people."""
+    name = f"job {job.job} of {job.session}"
+    if job.stopped:
+        return f"{name} stopped: {job.stopped.replace('_', ' ')}"
+    if not job.step:
+        return f"{name} has begun: `paperfleet actions work` works on it"
+    return f"{name}: step {job.step} has ended; `paperfleet actions work` goes on"
+
+
 def forecast_table(plan: SessionPlan) -> Iterator[str]:
     """The tiers beside each other, the session's own first if it is none of them."""
     rows: Sequence[TierForecast] = plan.table
     if all(row.tier != plan.verdict.tier for row in rows):
         rows = (plan.verdict, *rows)
-    yield "| tier | jobs x workers | papers an hour | hours | API cost | sessions | minutes | what binds |"
+    yield "| tier | jobs x workers | papers an hour | time | API cost | sessions | minutes | what binds |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
     for row in rows:
         mark = "**" if row.tier == plan.verdict.tier else ""
         yield (
             f"| {mark}{markdown(row.tier)}{mark} | {row.jobs} x {row.workers} | {row.papers_per_hour:,.0f} |"
-            f" {row.hours:,.1f} | {money(row.cost_usd)} | {row.sessions} | {row.minutes:,} |"
+            f" {in_hours(row.hours * 3600)} | {money(row.cost_usd)} | {row.sessions} | {row.minutes:,} |"
             f" {markdown(row.binding)} |"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,13 +16,15 @@ from handlers.actions.environment import github_environment
 from handlers.actions.inputs import SessionInputs, session_inputs
 from handlers.actions.plan_folder import matrix_of
 from handlers.actions.plan_session import plan_session
+from handlers.actions.session_plan import JobState
 from handlers.actions.step import step
-from handlers.actions.summary import plan_summary, session_summary
+from handlers.actions.summary import job_sentence, plan_summary, session_summary
 from handlers.actions.workflow_status import status_lines, statuses
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.help_words import WordedGroup
 from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import UsageError
+from handlers.local.session import print_report
 from handlers.settings import load_settings
 
 PARKED, INTERRUPTED = 4, 130
@@ -92,7 +95,7 @@ def begin_job(
     github.provide_step()
     begun = begin(plan_folder, job, load_settings(**flags), github, console)
     github.set_outputs(more=str(not begun.stopped).lower())
-    typer.echo(begun.model_dump_json())
+    _tell_job(begun)
 
 
 def work(**flags: Any) -> None:
@@ -102,7 +105,7 @@ def work(**flags: Any) -> None:
     github = github_environment()
     job, trouble = step(load_settings(**flags), Console(stderr=True, highlight=False))
     github.set_outputs(more=str(not job.stopped and not trouble).lower())
-    typer.echo(job.model_dump_json())
+    _tell_job(job)
     if trouble:
         raise typer.Exit(PARKED if trouble == "fatal" else INTERRUPTED)
 
@@ -136,7 +139,7 @@ def collect_jobs(
         state=done.report.state,
         papers=done.progress,
     )
-    typer.echo(done.report.model_dump_json())
+    print_report(done.report, as_json=not sys.stdout.isatty())
     console.print(done.verdict, markup=False, soft_wrap=True)
     if done.wrong:
         raise typer.Exit(1)
@@ -170,6 +173,11 @@ def status(
         typer.echo(each.model_dump_json() if as_json else "\n".join(status_lines(each)) + "\n")
     if not runs and not as_json:
         typer.echo("no runs yet")
+
+
+def _tell_job(job: JobState) -> None:
+    """A sentence on a terminal; JSON for the workflow, which reads it."""
+    typer.echo(job_sentence(job) if sys.stdout.isatty() else job.model_dump_json())
 
 
 def _inputs(text: str) -> dict[str, str]:

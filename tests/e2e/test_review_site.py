@@ -105,6 +105,8 @@ def test_a_body_s_own_page_pairs_its_blocks_and_greys_what_was_kept(
         top = [each.bounding_box() for each in page.locator("#b1 .side").all()]
         assert all(top)
         assert (top[0]["y"] == top[1]["y"]) == (width == 1440)
+        kept = [each.is_visible() for each in page.locator(".kept").first.locator(".side").all()]
+        assert kept == [width == 1440, True], "one below the other it would stand there twice"
         assert overflow(page) <= 0
         assert page.evaluate(UNREADABLE) == []
         page.click("text=Back to the paper >> nth=0")

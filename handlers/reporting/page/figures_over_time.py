@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from handlers.counted import in_hours
 from handlers.domain.run_report import RunReport
 from handlers.reporting.page.charts import TimeAxis, in_html
 from handlers.reporting.page.figure import Figure, projected_usd, usd
@@ -42,7 +43,7 @@ def throughput(report: RunReport, survey: Survey) -> Figure | None:
     axis, unit = time_axis(survey)
     rows = [{"t": 0.0, "papers_per_hour": 0.0}, *_time_rows(survey.moments, unit)]
     says = (
-        f"{report.papers_per_hour:,.0f} papers an hour over {report.wall_s:,.0f} s of sessions. "
+        f"{report.papers_per_hour:,.0f} papers an hour over {in_hours(report.wall_s)} of sessions. "
         "The chart leaves out skipped papers, which take no call."
     )
     chart = in_html(lambda pen: pen.area(rows, "papers_per_hour", axis=axis, title="papers/h"), says)

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from rich.console import Console
 
-from handlers.actions.begin import granted
+from handlers.actions.begin import granted, read_plan
 from handlers.actions.session_plan import JobState
-from handlers.actions.step import own_pending, step_settings
+from handlers.actions.step import own_pending, step, step_settings
+from handlers.actions.summary import job_sentence
 from handlers.bootstrap.state import connect
+from handlers.errors import UsageError
 from handlers.settings import Settings
 from tests.builders.values import RUN, batch, commit, entry, run_record
 
@@ -46,6 +49,27 @@ def test_a_jobs_own_papers_are_those_of_its_batches_that_have_not_ended(tmp_path
     assert own_pending(adapters, RUN) == 3
     assert adapters.ledger.totals(RUN).counts["pending"] == 99
     adapters.close()
+
+
+def test_a_job_that_has_not_begun_is_told_and_leaves_no_folder(tmp_path: Path) -> None:
+    state = tmp_path / "job-3"
+    with pytest.raises(UsageError, match=r"job-3: no job has begun here: `paperfleet actions begin --plan"):
+        step(Settings(state=state), Console(stderr=True))
+    assert not state.exists(), "in which it could not begin then"
+    with pytest.raises(UsageError, match="`paperfleet actions plan` writes one"):
+        read_plan(tmp_path / "plan")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "job 1 of actions-1-1 has begun: `paperfleet actions work` works on it"),
+        ({"step": 2}, "job 1 of actions-1-1: step 2 has ended; `paperfleet actions work` goes on"),
+        ({"step": 2, "stopped": "share_spent"}, "job 1 of actions-1-1 stopped: share spent"),
+    ],
+)
+def test_a_job_is_told_in_a_sentence_on_a_terminal(changed: dict[str, object], words: str) -> None:
+    assert job_sentence(job(100).model_copy(update=changed)) == words
 
 
 def test_a_jobs_step_tells_no_webhook_of_its_allowance() -> None:

@@ -215,6 +215,19 @@ def test_papers_lead_to_their_review_and_to_their_source(page: str) -> None:
     assert page.index('id="flagged"') < page.index('id="slowest"')
 
 
+def test_a_review_without_the_flagged_papers_is_not_said_to_have_them(
+    run: FinishedRun, report: RunReport, page: str
+) -> None:
+    found = survey(RUN, ledger=run.ledger, store=run.store)
+    said = []
+    for reviews in ({"paper-000": "site/pages/0001.html#p1"}, {}):
+        made = to_html(report, found, Beside(reviews=reviews))
+        flagged = made[made.index('<section id="flagged">') : made.index('id="slowest"')]
+        said.append(("leads to its review" in flagged, "--drafts" in flagged))
+    assert said == [(False, True), (False, False)]
+    assert "leads to its review" in page
+
+
 def test_a_plan_is_set_against_the_run(run: FinishedRun) -> None:
     made = {"recommended": "parallel", "rows": [
         {"tier": "standard", "papers_per_hour": 1, "hours": 1, "cost_usd": 1},
