@@ -166,7 +166,7 @@ def paths(value: Any, known: set[str], path: str = "") -> Iterator[str]:
         yield here
         each, below = (inner, f"{here}[].") if isinstance(inner, list) else ([inner], f"{here}.")
         if any(name.startswith(f"{here}.*.") for name in known):
-            each, below = list(inner.values()), f"{here}.*."
+            each, below = list((inner or {}).values()), f"{here}.*."
         if any(name.startswith(below) for name in known):
             for one_of_them in each:
                 yield from paths(one_of_them, known, below) if isinstance(one_of_them, dict) else ()
