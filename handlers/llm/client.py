@@ -32,7 +32,7 @@ from handlers.llm.connection import Bounds, Connections
 from handlers.llm.dialects.dialect import Dialect, RequestBody
 from handlers.llm.dialects.dialect_memory import DialectMemory
 from handlers.llm.dialects.refused_parameter import refused_parameter, refuses_tier
-from handlers.llm.dialects.request_form import Form, as_sent
+from handlers.llm.dialects.request_form import as_sent, asked_form
 from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
@@ -74,7 +74,7 @@ class HttpChatModel:
         self._api_key = ApiKey(settings, api_key, key_source, clock)
         self._clock = clock
         self._on_headers = on_headers
-        form = Form(settings.json_mode != "off", settings.max_tokens_field, settings.temperature)
+        form = asked_form(settings.json_mode != "off", settings.max_tokens_field, settings.temperature)
         self._dialect = Dialect(settings.model, form, settings.extra_body, memory)
         self._answering = Answering(clock)
         self._flex_served = False

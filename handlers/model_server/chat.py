@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -142,16 +142,21 @@ class Chat:
             reply = error_reply(status, message, kind="server_error", headers=self._headers())
             return self._tracked(replace(reply, delay=self._delay(draw, 0)), digest, billed=False)
         turn = self._habits.turn(body.asked, body.max_tokens, (digest, repeats), now=self._monotonic())
+        schema = self._schemas.of(body)  # also of a request that is refused for it
         turn.pass_moment("request")
         if turn.reply is not None:
             self._bill.note(turn.refused_by, turn.reply.status, now=self._now())
             reply = replace(turn.reply, headers=self._headers() + turn.reply.headers)
             return self._tracked(replace(reply, delay=self._delay(draw, 0)), digest, billed=False)
-        return self._answered(body, turn, draw, digest)
+        return self._answered(body, turn, draw, (digest, schema))
 
-    def _answered(self, body: ChatBody, turn: Turn, draw: Draw, digest: bytes) -> ServerReply:
-        """The answer with its habits, charged for what is billed after all of them."""
-        content = self._composed(body, draw, digest)
+    def _answered(
+        self, body: ChatBody, turn: Turn, draw: Draw, form: tuple[bytes, Mapping[str, Any] | None]
+    ) -> ServerReply:
+        """The answer with its habits, charged for what is billed after all of them. ``form``: the request's
+        digest, and the schema that its answer is to have."""
+        digest, schema = form
+        content = self._composed(body, draw, digest, schema)
         turn.text = content.text
         turn.pass_moment("answer")
         content, turn.used = self._measured(body, replace(content, text=turn.text), turn.reasoning)
@@ -163,9 +168,10 @@ class Chat:
         turn.pass_moment("wire")
         return self._tracked(turn.reply, digest, billed=True)
 
-    def _composed(self, body: ChatBody, draw: Draw, digest: bytes) -> Content:
+    def _composed(
+        self, body: ChatBody, draw: Draw, digest: bytes, schema: Mapping[str, Any] | None
+    ) -> Content:
         """Of the form that was asked for; texts by the translator, as long as a repair allows."""
-        schema = self._schemas.of(body)
         if schema is not None:
             text = encoded(answer_by(schema, body, digest))
             return spoiled(text, draw.fault, draw.damage) or Content(text)

@@ -112,7 +112,7 @@ class Dialect:
         }
         if form.temperature is not None:
             data["temperature"] = form.temperature
-        asked = _response_format(request.form, form) if form.json_mode else None
+        asked = _response_format(request.form, form)
         if asked is not None:
             data["response_format"] = asked
         if form.stream:
@@ -149,16 +149,16 @@ class Dialect:
     def variants(self, sent: RequestBody) -> Iterator[tuple[str, Form]]:
         """What to try where the API names nothing: without one parameter each, then without all of them. The
         cap on the answer stays, whatever its name: the reservation rests on it."""
-        bare = sent.form
+        bare = plain = replace(sent.form, schema=0) if sent.schema else sent.form
         if sent.flex:
-            yield "service_tier", bare.without("service_tier")
+            yield "service_tier", sent.form.without("service_tier")
         if sent.schema:
-            yield "json_schema", replace(sent.form, schema=0)
+            yield "json_schema", plain
         kinds: tuple[Parameter, ...] = ("response_format", "temperature", "system", "stream")
         for parameter in kinds:
             if self._is_sent(parameter, sent.form):
                 bare = bare.without(parameter)
-                yield parameter, sent.form.without(parameter)
+                yield parameter, (plain if parameter == "response_format" else sent.form).without(parameter)
         other: Parameter = "tokens_field"
         yield sent.form.tokens_field, sent.form.without(other)
         if sent.max_tokens > _PROBED_CAP:
@@ -192,7 +192,7 @@ class Dialect:
             case "response_format":
                 return form.json_mode
             case "json_schema":
-                return form.json_mode and form.schema > 0 and form.schema == self._form.schema
+                return form.schema > 0 and form.schema == self._form.schema
             case "temperature":
                 return form.temperature is not None
             case "system":
@@ -228,9 +228,10 @@ def _named(parameter: Parameter, form: Form) -> str:
 
 
 def _response_format(asked: AnswerForm | None, form: Form) -> dict[str, Any] | None:
-    """What a request says of its answer's form; None for one that is plain text."""
+    """What a request says of its answer's form. Some endpoints take a schema and no JSON mode."""
     if asked is None or asked.bounds is None or not form.schema:
-        return None if asked is not None and asked.plain else {"type": "json_object"}
+        is_text = asked is not None and asked.plain
+        return {"type": "json_object"} if form.json_mode and not is_text else None
     schema = asked.bounds if form.schema == SCHEMA_WITH_BOUNDS else asked.shape
     return {"type": "json_schema", "json_schema": {"name": asked.name, "strict": True, "schema": schema}}
 

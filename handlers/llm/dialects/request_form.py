@@ -57,7 +57,12 @@ class Form:
 
 def form_of(spec: RunSpec) -> Form:
     """As a run's settings ask for it."""
-    return Form(spec.json_mode != "off", spec.max_tokens_field, spec.temperature)
+    return asked_form(spec.json_mode != "off", spec.max_tokens_field, spec.temperature)
+
+
+def asked_form(json_mode: bool, tokens_field: TokensField, temperature: float | None) -> Form:
+    """Before anything is known of the endpoint: who wants no JSON mode wants no schema either."""
+    return Form(json_mode, tokens_field, temperature, schema=SCHEMA_WITH_BOUNDS if json_mode else 0)
 
 
 def as_sent(spec: RunSpec, form: Form) -> RunSpec:

@@ -27,7 +27,8 @@ _AT_MOST = re.compile(r"at most (\d{1,5}) (words|characters)")
 
 
 class KnownSchemas:
-    """The schema of a request; of one that brings none, the last that its system prompt came with."""
+    """The schema of a request: the first that its system prompt came with, which has the bounds that later
+    ones may lack."""
 
     def __init__(self) -> None:
         self._by_system: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
@@ -38,10 +39,9 @@ class KnownSchemas:
         asked = body.asked.get("response_format")
         given = asked.get("json_schema") if isinstance(asked, dict) else None
         schema = given.get("schema") if isinstance(given, dict) else None
-        if not isinstance(schema, dict):
+        if system in self._by_system or not isinstance(schema, dict):
             return self._by_system.get(system)
         self._by_system[system] = schema
-        self._by_system.move_to_end(system)
         while len(self._by_system) > _MOST_SYSTEMS:
             self._by_system.popitem(last=False)
         return schema

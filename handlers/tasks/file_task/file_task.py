@@ -14,6 +14,7 @@ from handlers.domain.licenses import refusal_to_derive
 from handlers.domain.paper import Paper
 from handlers.domain.result import Check, TaskResult
 from handlers.domain.run import RunSpec
+from handlers.domain.tasks.reads import is_filled
 from handlers.domain.token_estimate import expected_tokens
 from handlers.domain.value import canonical_json, sha256_of_text
 from handlers.errors import UsageError
@@ -84,9 +85,9 @@ class FileTask:
     def skip_reason(self, paper: Paper) -> str | None:
         values = self.reads.values(paper)
         for name in self._bundle.required:
-            if not as_text(values[name]).strip():
+            if not is_filled(values[name]):
                 return f"no {name}"
-        if not any(as_text(value).strip() for value in values.values()):
+        if not any(map(is_filled, values.values())):
             return "no text"
         if self._rules.skip_no_derivatives and (refusal := refusal_to_derive(paper.license)):
             return refusal

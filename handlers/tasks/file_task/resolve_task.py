@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from handlers.domain.call import Message
+from handlers.domain.tasks.reads import is_filled
 from handlers.tasks.file_task.answer_schema import AnswerSchema
 from handlers.tasks.file_task.answers import check_kinds as kinds
 from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
@@ -17,7 +18,7 @@ from handlers.tasks.file_task.short_form import Schema, schema_of_fields
 from handlers.tasks.file_task.task_bundle import TaskBundle
 from handlers.tasks.file_task.task_fault import Path, TaskFault, nearest, shown
 from handlers.tasks.file_task.task_tables import MOST_PROMPT, OutputTable, TaskTables
-from handlers.tasks.file_task.template import Template, TemplateError, compiled, is_empty
+from handlers.tasks.file_task.template import Template, TemplateError, compiled
 
 MOST_BUNDLE = 1024 * 1024
 _KINDS = ("answer", "translation", "embed")
@@ -159,7 +160,7 @@ def _examples(tables: TaskTables, user: Template, schema: AnswerSchema) -> tuple
                     (*path, "input", name), f"the prompt does not use it{nearest(name, user.paths)}"
                 )
         for name in user.needed:
-            if is_empty(value_in(example.input, name)):
+            if not is_filled(value_in(example.input, name)):
                 raise TaskFault((*path, "input"), f"{shown(name)}: it is missing")
         output = _example_output(example.output, tables.output.text, schema, (*path, "output"))
         text = user.render(lambda name, given=example.input: value_in(given, name))  # type: ignore[misc]

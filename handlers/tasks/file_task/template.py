@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from handlers.domain.tasks.reads import is_filled, texts_of
+
 _TAG = re.compile(r"""\{\{(\s*(?:'\}\}'|"\}\}")\s*|.{0,300}?)\}\}""")
 _OPENING = re.compile(r"\{\{|\{%")
 _LITERAL = re.compile(r"""['"](\{\{|\}\}|\{%|%\})['"]""")
@@ -95,34 +97,31 @@ def _render(parts: tuple[Part, ...], lookup: Lookup, pieces: list[str]) -> None:
         elif isinstance(part, FieldSlot):
             text = as_text(lookup(part.path), part.form)
             pieces.append(text if part.first is None else text[: part.first])
-        elif not is_empty(lookup(part.path)):
+        elif is_filled(lookup(part.path)):
             _render(part.parts, lookup, pieces)
 
 
 def as_text(value: object, form: str = "") -> str:
     """A value as a prompt says it: lists joined by ``; ``, objects as JSON, nothing for None."""
-    if form == "json":
-        return json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, str):
+    if isinstance(value, str) and form != "json":
         return value
-    if value is None:
+    if value is None and form != "json":
         return ""
-    if isinstance(value, bool):
+    if isinstance(value, bool) and form != "json":
         return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ("\n" if form == "lines" else "; ").join(as_text(each) for each in value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, list | tuple) and form != "json":
+        return ("\n" if form == "lines" else "; ").join(
+            each if isinstance(each, str) else _as_json(each) for each in value if each is not None
+        )
+    return _as_json(value)
 
 
-def is_empty(value: object) -> bool:
-    """Of nothing, of white space, or of nothing but such things; 0 and ``no`` are values."""
-    if isinstance(value, str):
-        return not value.strip()
-    if isinstance(value, list | tuple):
-        return all(map(is_empty, value))
-    if isinstance(value, dict):
-        return all(map(is_empty, value.values()))
-    return value is None
+def _as_json(value: object) -> str:
+    """What is nested too deep for JSON is told by its words."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return "; ".join(texts_of(value))
 
 
 def compiled(text: str) -> Template:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.call_errors import ContentFilteredError, RejectedError, TooLongError
@@ -174,3 +176,23 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
     for changes in ({"prompt_version": "file-0"}, {"masking_version": "1"}, {"task_asks": "0"}):
         with pytest.raises(UsageError, match="use one version everywhere"):
             FileTask.of_run(bundle, spec_of(bundle, **changes))
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(JSON_VALUES, JSON_VALUES)
+def test_a_record_of_any_values_is_skipped_or_asked_about(tmp_path: Path, note: object, meta: object) -> None:
+    text = SUMMARY.replace(
+        "{{ abstract }}", "{{ note }}{{ meta.a | lines }}{{? meta }}{{ meta | json }}{{/ meta }}"
+    )
+    task = task_in(tmp_path, text.replace("[prompt]", "[input]\nmasking = true\nrequire = []\n[prompt]"))
+    record = paper(note=note, meta=meta)
+    assert task.skip_reason(record) is None
+    assert task.fingerprint(record).startswith("f1:")
+    assert task.run(record, answering("A summary.")).status in ("done", "flagged")
