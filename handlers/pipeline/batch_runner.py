@@ -85,7 +85,7 @@ class BatchRunner:
         try:
             message = _parse(delivery.body)
             context = self._contexts(message.run_id)
-            context.refresh()  # a process may have been frozen since its heartbeat last looked
+            context.arrive()  # a process may have been frozen since its heartbeat last looked
             if context.control.state != "active":
                 return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
             epoch = self._lease(context, message, delivery)
