@@ -19,7 +19,7 @@ NAME = "ledger.test"
 """Resolved to loopback."""
 
 
-def _hurry(times: int) -> None:
+def hurry(times: int) -> None:
     job.LEASE_TTL = max(8.0, 120 / times)  # before anybody takes it from there
     from handlers.adapters.aws import clients, retries
     from handlers.pipeline import committer, context, heartbeat
@@ -48,7 +48,7 @@ def _resolve_unless(flag: Path) -> None:
 
 
 if __name__ == "__main__":
-    _hurry(int(sys.argv.pop(1)))
+    hurry(int(sys.argv.pop(1)))
     _resolve_unless(Path(sys.argv.pop(1)))
     from handlers.cli.__main__ import main
 
