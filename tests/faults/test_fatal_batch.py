@@ -45,7 +45,8 @@ def test_a_batch_that_kills_its_holder_each_time_is_a_dead_letter_and_the_others
         if place == "end":  # nothing is left of it but to say so, which the next one does
             assert (report["counts"]["done"], report["queue"]["dead"]) == (PAPERS, 0)
         else:
-            assert (report["queue"]["dead"], report["counts"]["done"]) == (1, PAPERS - BATCH), listed.out
+            assert report["queue"]["dead"] == 1, listed.out
+            assert PAPERS - BATCH <= report["counts"]["done"] < PAPERS, "what it booked before stays"
             assert len(listed.out.splitlines()) == 1
             healed = paperfleet("redrive", *scratch, **here)
             assert healed.code == 0, healed.err

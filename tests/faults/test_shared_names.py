@@ -15,7 +15,7 @@ from tests.builders.command import PRICES, corpus, paperfleet
 from tests.builders.local_aws import moto_server, name_of
 from tests.builders.warm import start
 
-MACHINES, PAPERS = 4, 80
+MACHINES, PAPERS = 4, 160
 NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 """Processes of their own under the name that all share."""
 
