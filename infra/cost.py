@@ -5,7 +5,7 @@
 
 Prices are those of us-east-1 in USD (https://aws.amazon.com/<service>/pricing/, without the free tier).
 What a paper takes is counted by ``python -m tests.benchmarks.aws_calls``, on a DynamoDB that counts units;
-what a second of a job takes by ``python -m tests.benchmarks.fleet_units``. What a batch and a part take
+what a second of a job takes by ``tests/benchmarks/fleet_units.py``. What a batch and a part take
 follows from the ledger's protocol: a part is booked by three writes, and one in two finds its batch's count
 changed by others.
 """

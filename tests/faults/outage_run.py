@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Any, Literal
 
 from handlers.model_server import ServerSettings
 from tests.builders.command import PRICES, corpus, paperfleet, until
-from tests.builders.local_aws import Forward, LocalAws, moto_server, name_of
+from tests.builders.local_aws import LocalAws, moto_server, name_of, without_waiting
 from tests.builders.outage_proxy import OutageProxy, outage_proxy
 from tests.builders.warm import start
 from tests.faults.hurried import NAME, SHORTER
@@ -61,7 +60,7 @@ def outlive(folder: Path, outage: Outage) -> Outlived:
     flag = folder / "no-names"
     settings = ServerSettings(**_PRICED, latency=outage.latency)
     with moto_server() as aws, _proxies(aws, outage.services) as proxies, start(settings) as model:
-        aws.wire.changes = _without_waiting
+        aws.wire.changes = without_waiting
         here = aws.environment | aws.stack(name_of(folder)).settings()
         scratch = ("--state", str(folder / "state"), "--run-id", "r")
         submitted = paperfleet("shard", corpus(folder / "papers.jsonl", outage.papers), *scratch,
@@ -95,13 +94,6 @@ def outlive(folder: Path, outage: Outage) -> Outlived:
         report = paperfleet("report", *scratch, "--json", **here).report
         log = "".join((folder / str(number) / "log").read_text() for number in range(outage.machines))
         return Outlived(codes, requests, took, report, model.stats(), log)
-
-
-def _without_waiting(operation: str, body: bytes, forward: Forward) -> bytes:
-    """The emulator does one thing at a time: who waits for a message holds up all others meanwhile."""
-    if operation != "ReceiveMessage":
-        return forward(body)
-    return forward(json.dumps(json.loads(body) | {"WaitTimeSeconds": 0}).encode())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from handlers.model_server import ServerSettings
 from tests.builders.command import PRICES, corpus, paperfleet
-from tests.builders.local_aws import moto_server, name_of
+from tests.builders.local_aws import moto_server, name_of, without_waiting
 from tests.builders.warm import start
 
 PAPERS, BATCH = 60, 20
@@ -28,6 +28,7 @@ def test_a_batch_that_kills_its_holder_each_time_is_a_dead_letter_and_the_others
         moto_server() as aws,
         start(ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=0.05)) as model,
     ):
+        aws.wire.changes = without_waiting
         here = aws.environment | aws.stack(name_of(tmp_path)).settings() if where == "aws" else {}
         scratch = ("--state", str(tmp_path / "state"), "--run-id", "r")
         submitted = paperfleet("shard", corpus(tmp_path / "papers.jsonl", PAPERS), *scratch, "--model",
