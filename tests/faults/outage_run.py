@@ -1,16 +1,21 @@
-"""A run of two jobs on SQS, DynamoDB and S3, some of which are away for minutes in the middle of it."""
+"""A run of two jobs on SQS, DynamoDB and S3, some of which are away for minutes in the middle of it.
+
+python -m tests.faults.outage_run dynamodb|s3|sqs|everything [refused|reset|silent|"no name"] [SECONDS]: with
+nothing shortened, ten minutes of outage by default.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from handlers.model_server import ServerSettings
 from tests.builders.command import PRICES, corpus, paperfleet, until
@@ -76,7 +81,7 @@ def outlive(folder: Path, outage: Outage) -> Outlived:
                 )
                 for number in range(outage.machines)
             ]  # fmt: skip
-            until(lambda: model.stats()["requests"] > outage.papers / 4, seconds=60)
+            until(lambda: model.stats()["requests"] > outage.papers / 4, seconds=240)
             if outage.away == "no name":
                 flag.touch()
             for proxy in proxies.values():
@@ -127,3 +132,21 @@ def _machine(
     finally:
         process.kill()
         process.wait()
+
+
+def main(arguments: Sequence[str]) -> None:
+    services, away, seconds = [*arguments, *("refused", "600")[len(arguments) - 1 :]]
+    asked = EVERYTHING if services == "everything" else [cast("Service", services)]
+    outage = Outage(asked, cast("Away", away), float(seconds), shorter=1, latency=4.0)
+    with tempfile.TemporaryDirectory() as folder:
+        outlived = outlive(Path(folder), outage)
+    report, bill = outlived.report, outlived.bill
+    print(f"{services} {away} for {seconds} s: exit codes {outlived.codes}, run {report['state']}")
+    print(f"ended {outlived.returned_after:.0f} s after the return; {report['counts']}")
+    print(f"dead letters {report['queue']['dead']}, paid twice {bill['duplicates']}")
+    print(f"calls {report['calls']['sent']} and {bill['requests']} on the bill")
+    print(f"nano-USD {report['spend_nano_usd']} and {bill['bill_nano_usd']} on the bill")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -42,10 +42,11 @@ def test_a_batch_that_kills_its_holder_each_time_is_a_dead_letter_and_the_others
         bill = model.stats()
         listed = paperfleet("redrive", *scratch, "--list", **here)
         died = [job for job in report["jobs"] if job["outcome"] == "killed"]
-        assert len(died) == ATTEMPTS, done.stderr
-        if place == "end":  # nothing is left of it but to say so, which the next one does
+        if place == "end":  # nothing is left of it but to say so, which another message of it does
+            assert 1 <= len(died) <= ATTEMPTS, done.stderr
             assert (report["counts"]["done"], report["queue"]["dead"]) == (PAPERS, 0)
         else:
+            assert len(died) == ATTEMPTS, done.stderr
             assert report["queue"]["dead"] == 1, listed.out
             assert PAPERS - BATCH <= report["counts"]["done"] < PAPERS, "what it booked before stays"
             assert len(listed.out.splitlines()) == 1

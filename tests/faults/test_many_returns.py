@@ -47,14 +47,15 @@ def test_two_hundred_returns_send_nothing_and_the_batch_ends(
         _be_a_function(monkeypatch, here, model.base_url)
         ledger = DynamoDbLedger(aws.client("dynamodb"), stack.table, SystemClock())
         (batch,) = ledger.unfinished_batches("r")
-        ends = SystemClock().now()
-        held = ledger.lease("r", batch.batch_id, "another", now=ends, ttl=86_400, attempt=Attempt("1/?", 5))
+        attempt = Attempt(f"{batch.generation}/{_message_id(aws, stack)}", 5)
+        now = SystemClock().now()
+        held = ledger.lease("r", batch.batch_id, "another", now=now, ttl=86_400, attempt=attempt)
         before = Counter(aws.wire.operations)
         receives = [_invoke(aws, stack) for _ in range(RETURNS)]
-        assert receives[-1] == (RETURNS, False), "it goes back each time"
+        assert receives[-1] == (RETURNS + 1, False), "it goes back each time"
         assert held is not None
         ledger.end_lease("r", batch.batch_id, held, pardon=True)
-        assert _invoke(aws, stack) == (RETURNS + 1, True), "and is done with once it is free"
+        assert _invoke(aws, stack) == (RETURNS + 2, True), "and is done with once it is free"
         sent = aws.wire.operations - before
         assert (sent["SendMessage"], sent["SendMessageBatch"]) == (0, 0)
         assert sent["ChangeMessageVisibility"] >= RETURNS
@@ -76,6 +77,13 @@ def _be_a_function(monkeypatch: pytest.MonkeyPatch, here: dict[str, str], base_u
     for name, value in (here | own).items():
         monkeypatch.setenv(name, value)
     sandbox._sandbox.cache_clear()
+
+
+def _message_id(aws: LocalAws, stack: Stack) -> str:
+    sqs, url = aws.client("sqs"), stack.queue_url
+    (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+    return str(message["MessageId"])
 
 
 def _invoke(aws: LocalAws, stack: Stack) -> tuple[int, bool]:
