@@ -71,6 +71,7 @@ def test_two_hundred_returns_send_nothing_and_the_batch_ends(
 def _be_a_function(monkeypatch: pytest.MonkeyPatch, here: dict[str, str], base_url: str) -> None:
     own = {"AWS_LAMBDA_FUNCTION_NAME": "process", "_X_AMZN_TRACE_ID": LINEAGE, "PAPERFLEET_API_KEY": "k",
            "PAPERFLEET_BASE_URL": base_url, "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
+           "POWERTOOLS_SERVICE_NAME": "fleet", "POWERTOOLS_METRICS_NAMESPACE": "Paperfleet",
            "PAPERFLEET_WORKERS": "4", "PAPERFLEET_FUNCTION_TIMEOUT": "300"}  # fmt: skip
     for name in [each for each in os.environ if each.startswith("PAPERFLEET_")]:
         monkeypatch.delenv(name)
