@@ -201,6 +201,7 @@ KEYS_WITHOUT_WORDS = {
     "lambda_max_concurrency": "Functions at once, at most.",
     "lambda_other_usd_per_1000_papers": "Queue, table and storage for a thousand papers.",
     "lambda_ramp_per_minute": "Functions more, each minute.",
+    "lambda_table_writes": "Write units a second of the ledger's table: a new one's.",
     "lambda_start_concurrency": "Functions at once from the start.",
     "lambda_start_s": "A cold start.",
     "language": "Language code, if the source says it.",

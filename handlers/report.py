@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from handlers.bootstrap import log
 from handlers.bootstrap.host import is_alive
 from handlers.bootstrap.metrics import publish_report
-from handlers.bootstrap.notifications import Notifications
+from handlers.bootstrap.notifications import Notifications, sent_events
 from handlers.bootstrap.state import State, open_state
+from handlers.bootstrap.told import tell
 from handlers.domain.run import RunId
 from handlers.domain.run_report import RunReport
 from handlers.domain.value import Frozen
@@ -47,8 +48,24 @@ def _watch(context: LambdaContext) -> dict[str, Any]:
         reports = watch(state, time_left=lambda: context.get_remaining_time_in_millis() / 1000)
         for report in reports:
             publish_report(report)
+            _publish(report)
             _tell(report, state)
     return {"reported": [report.run_id for report in reports]}
+
+
+def _publish(report: RunReport) -> None:
+    """Tell the topic of the alarms what people should hear of the run; what goes wrong stops nothing."""
+    settings = load_settings(run_id=report.run_id)
+    if settings.alarms_topic is None:
+        return
+    from handlers.adapters.aws.clients import aws_client
+    from handlers.adapters.aws.sns_topic import SnsTopic
+
+    try:
+        topic = SnsTopic(aws_client("sns"), settings.alarms_topic)
+        tell(report, lambda: sent_events(settings), topic.publish)
+    except PaperfleetError:
+        logger.warning("no notice of run %s", report.run_id, exc_info=True)
 
 
 def _tell(report: RunReport, state: State) -> None:

@@ -197,7 +197,7 @@ class Settings(BaseSettings):
         "Address that events of a run are posted to. Whoever knows it can post too: as secret as the key."
     )
     webhook_secret: str | None = setting("Its name or ARN in Secrets Manager; `webhook` goes before it.")
-
+    alarms_topic: str | None = setting("ARN of an SNS topic, told once of each run that needs somebody.")
     session_id: str = setting("Id of the session; set for its jobs by whoever starts them.", default="")
     job_id: str = setting("Id of the process; set by whoever starts it.", default="")
     ends_at: float | None = setting("Unix seconds at which the session's deadline passes.")

@@ -17,7 +17,7 @@ from handlers.domain.run_report import RunReport
 from handlers.pipeline.context import RunContext
 
 _SHARES = (0.5, 0.9, 0.99)
-_ENOUGH = 20
+ENOUGH = 20
 """Answered papers from which a share of them says something: fewer would set off the alarm by chance."""
 
 
@@ -70,7 +70,7 @@ def publish_invocation(
         metrics.add_metric("Calls", MetricUnit.Count, done.calls)
         metrics.add_metric("Throttles", MetricUnit.Count, done.throttles)
         metrics.add_metric("SpendUsd", MetricUnit.NoUnit, usd(done.cost))
-        metrics.add_metric("Utilization", MetricUnit.Percent, _percent(done.busy, workers * wall))
+        metrics.add_metric("Utilization", MetricUnit.Percent, percent(done.busy, workers * wall))
         if done.latency:
             for share in _SHARES:
                 name = f"LatencyP{share * 100:.0f}"
@@ -95,14 +95,14 @@ def publish_report(report: RunReport) -> None:
     metrics.add_metric("RunSpendUsd", MetricUnit.NoUnit, report.spend_usd)
     metrics.add_metric("RunHeldUsd", MetricUnit.NoUnit, report.held_usd)
     if report.state == "running":  # one that rests would keep its alarm on for as long as it does
-        flagged = _percent(report.counts["flagged"], answered if answered >= _ENOUGH else 0)
+        flagged = percent(report.counts["flagged"], answered if answered >= ENOUGH else 0)
         metrics.add_metric("FlaggedShare", MetricUnit.Percent, flagged)
         taken = report.spend_usd + report.held_usd
-        metrics.add_metric("BudgetUsed", MetricUnit.Percent, _percent(taken, report.budget_usd or 0))
+        metrics.add_metric("BudgetUsed", MetricUnit.Percent, percent(taken, report.budget_usd or 0))
     _flush(metrics, report.run_id)
 
 
-def _percent(part: float, whole: float) -> float:
+def percent(part: float, whole: float) -> float:
     return round(100 * part / whole, 2) if whole > 0 else 0.0
 
 

@@ -37,7 +37,9 @@ class Notifications:
         if (address := webhook(settings)) is not None:
             self._poster = _Poster(multiprocessing.get_context("fork"), address, lifeline=lifeline)
             fleet = settings.backend != "embedded"
-            self._notifier = Notifier(self._poster.send, _told(settings), session_id=session_id, fleet=fleet)
+            self._notifier = Notifier(
+                self._poster.send, sent_events(settings), session_id=session_id, fleet=fleet
+            )
 
     def look(self, ledger: Ledger) -> None:
         """Send what is due now."""
@@ -111,7 +113,7 @@ def _post(posting: Webhook, events: Connection, parents_own: tuple[int, ...]) ->
             posting.send(events.recv())
 
 
-def _told(settings: Settings) -> SentEvents:
+def sent_events(settings: Settings) -> SentEvents:
     """Machines that share a run share the record of its sent events."""
     if settings.backend == "embedded":
         return SentEventsFolder(run_folder(settings.state, settings.run_id) / TOLD)

@@ -12,9 +12,19 @@ from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 
 Binding = Literal[
-    "workers", "rpm", "tpm", "slots", "job_time", "minutes", "lambda_ramp", "budget", "machine", "nothing"
+    "workers",
+    "rpm",
+    "tpm",
+    "slots",
+    "job_time",
+    "minutes",
+    "lambda_ramp",
+    "budget",
+    "machine",
+    "table",
+    "nothing",
 ]
-"""``nothing``: no paper needs a call."""
+"""``table``: the write units a second of the ledger's table. ``nothing``: no paper needs a call."""
 Risk = Literal["low", "medium", "high"]
 
 

@@ -27,6 +27,7 @@ from handlers.errors import (
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import Contexts, JobContext, RunContext
 from handlers.pipeline.deliveries.adopted_parts import adopt_parts
+from handlers.pipeline.deliveries.company import Company, Place
 from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import BatchLease, Heartbeat
 from handlers.pipeline.papers.known_heads import known_heads, task_for_body
@@ -37,6 +38,9 @@ from handlers.pipeline.run_paper import PendingPaper, failed_unread, reuse_resul
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls, stored_calls
 
 logger = logging.getLogger(__name__)
+
+_SUSPECT = 3
+"""Attempt from which on a batch is worked on alone."""
 
 
 class BatchRunner:
@@ -61,6 +65,7 @@ class BatchRunner:
         self._committer = committer
         self._pool = pool
         self._heartbeat = heartbeat
+        self._company = Company()
         self._lock = threading.Lock()
         self._received = 0
         self._arriving: set[str] = set()
@@ -85,13 +90,14 @@ class BatchRunner:
         try:
             message = _parse(delivery.body)
             context = self._contexts(message.run_id)
-            context.refresh()  # a process may have been frozen since its heartbeat last looked
+            context.arrive()  # a process may have been frozen since its heartbeat last looked
             if context.control.state != "active":
                 return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
-            epoch = self._lease(context, message, delivery)
-            if epoch is None:
-                return self._returns.refused(message, delivery)
-            return self._work_on(context, message, delivery, epoch)
+            with self._company.joined() as place:
+                epoch = self._lease(context, message, delivery)
+                if epoch is None:
+                    return self._returns.refused(message, delivery)
+                return self._work_on(context, message, delivery, epoch, place)
         except UnavailableError as error:
             logger.warning("message %s: %s", delivery.id, error)
             return self._returns.unavailable(delivery, error)
@@ -123,7 +129,7 @@ class BatchRunner:
         return self._ledger.lease(*where, now=now, ttl=LEASE_TTL, attempt=attempt)
 
     def _work_on(
-        self, context: RunContext, message: BatchMessage, delivery: QueueMessage, epoch: int
+        self, context: RunContext, message: BatchMessage, delivery: QueueMessage, epoch: int, place: Place
     ) -> bool:
         lease = BatchLease(message.run_id, message.batch_id, epoch, delivery.receipt)
         batch = OpenBatch(context, message, lease, self._committer)
@@ -131,6 +137,7 @@ class BatchRunner:
         try:
             with self._heartbeat.extending(lease):
                 if epoch > 1:
+                    self._part_if_suspect(message, place)
                     adopt_parts(self._backend, message, epoch)
                 self._hand_out(batch)
                 self._has_arrived(delivery)
@@ -142,6 +149,12 @@ class BatchRunner:
         finally:
             self._ledger.end_lease(message.run_id, message.batch_id, epoch, pardon=pardoned)
         return self._settle(batch, delivery, pardoned=pardoned)
+
+    def _part_if_suspect(self, message: BatchMessage, place: Place) -> None:
+        state = self._ledger.lease_state(message.run_id, message.batch_id)
+        if state is not None and state.attempts >= _SUSPECT:
+            logger.warning("batch %s: attempt %d, worked on alone", message.batch_id, state.attempts)
+            place.be_alone()
 
     def _settle(self, batch: OpenBatch, delivery: QueueMessage, *, pardoned: bool) -> bool:
         context, message = batch.context, batch.message

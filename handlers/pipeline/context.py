@@ -35,6 +35,9 @@ _ASKED_EVERY = 30.0
 """Seconds between two looks at a run's control item itself."""
 _AWAY = 10.0
 """Seconds without a successful write after which the ledger is away."""
+_EXTENDED_WITHIN = 10.0
+"""Seconds after an outage of the ledger within which every job has extended its leases: the longest pause
+between two tries of its heartbeat, and the requests."""
 _LOOK_UP = 0.25
 """Seconds after which a pause looks whether to give up."""
 
@@ -141,6 +144,15 @@ class RunContext:
         while self.job.backend.ledger.away_for() > _AWAY:
             self.call_seconds()
             self.pause(_LOOK_UP)
+
+    def arrive(self) -> None:
+        """Ask the control item for a message that has come. Just after an outage what others work on seems to
+        be free, and they get the time to say that it is not."""
+        clock, ledger = self.job.backend.clock, self.job.backend.ledger
+        asked_at = clock.monotonic()
+        self.refresh()
+        if max(clock.monotonic() - asked_at, ledger.away_for()) > _AWAY:
+            self.job.stop.wait(_EXTENDED_WITHIN)
 
     @property
     def out_of_time(self) -> bool:

@@ -97,6 +97,7 @@ class Assumptions(Frozen):
     lambda_max_concurrency: int = Field(
         default=min(_LIMITS.aws_lambda.max_concurrency, _LIMITS.aws_lambda.function.account_concurrency), ge=1
     )
+    lambda_table_writes: int = Field(default=_LIMITS.aws_lambda.table.new_writes_per_second, ge=1)
     lambda_start_s: float = Field(default=_LIMITS.aws_lambda.function.cold_start_s, ge=0)
     lambda_gb_second_usd: float = Field(default=_LIMITS.aws_lambda.price.gb_second_usd, ge=0)
     lambda_other_usd_per_1000_papers: float = Field(

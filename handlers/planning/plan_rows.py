@@ -168,6 +168,9 @@ class _Fleet:
             calls = platform.calls_per_second(self.jobs, self.shape.workers)
             machine = calls / work_of_call(demand.size_per_call)
             ceilings["machine"] = 3600 * machine * per_sent / demand.calls_per_paper
+            booked = platform.papers_per_second(demand.units / demand.sent)
+            if booked is not None:
+                ceilings["table"] = 3600 * booked * per_sent
         return ceilings
 
     @property

@@ -10,6 +10,10 @@ from handlers.domain.plan import PilotFigures, PlanRow
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import Demand
 from handlers.planning.plan_request import PlanBasis, PlanRequest
+from handlers.planning.platform_limits import platform_limits
+
+_MANY_JOBS = 500
+"""Functions from which on a new table throttles those that start together."""
 
 
 def request_warnings(request: PlanRequest, row: PlanRow | None, demand: Demand) -> Iterator[str]:
@@ -30,8 +34,34 @@ def request_warnings(request: PlanRequest, row: PlanRow | None, demand: Demand) 
             f"{row.tier} takes {in_hours(row.hours * 3600)}, longer than the deadline of"
             f" {in_hours(request.deadline)}: the run stops there and goes on when it is started again"
         )
+    if request.platform == "lambda" and row is not None:
+        yield from aws_warnings(row, demand)
     if request.deadline is not None and request.budget is not None:
         yield "both a deadline and a budget: the cheapest fleet that keeps to both is recommended"
+
+
+def aws_warnings(row: PlanRow, demand: Demand) -> Iterator[str]:
+    """Quotas of AWS that a fleet of this row meets, and which of them can be raised."""
+    limits = platform_limits().aws_lambda
+    if row.jobs > limits.function.account_concurrency:
+        yield (
+            f"{row.jobs:,} functions at once: an account has {limits.function.account_concurrency:,} unless"
+            " raised, an event source's MaximumConcurrency ends there too, and more need its"
+            " ProvisionedPollerConfig (10 a poller, up to 2,000)"
+        )
+    passages = demand.units / demand.sent if demand.sent else 1.0
+    per_paper = max(limits.table.writes_per_paper, limits.table.writes_per_passage * passages)
+    writes = row.papers_per_hour / 3600 * per_paper
+    if writes > limits.table.quota_writes_per_second:
+        yield (
+            f"{writes:,.0f} write units a second: a table's quota is {limits.table.quota_writes_per_second:,}"
+            " unless raised"
+        )
+    elif row.binding == "table" or row.jobs > _MANY_JOBS:
+        yield (
+            f"a new on-demand table takes {limits.table.new_writes_per_second:,} write units a second and"
+            " doubles its peak each 30 minutes: give it a WarmThroughput, or start with fewer functions"
+        )
 
 
 def basis_warnings(basis: PlanBasis, demand: Demand) -> Iterator[str]:

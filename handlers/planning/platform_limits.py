@@ -59,6 +59,15 @@ class FunctionLimits(Sourced):
     cold_start_s: float
 
 
+class TableLimits(Sourced):
+    """Write units of a DynamoDB table, and those that a paper takes."""
+
+    new_writes_per_second: int
+    quota_writes_per_second: int
+    writes_per_paper: float
+    writes_per_passage: float
+
+
 class LambdaPrice(Sourced):
     """USD; ``other`` is queue, ledger, store and logs."""
 
@@ -73,6 +82,7 @@ class LambdaLimits(Sourced):
     ramp_per_minute: float
     max_concurrency: int
     function: FunctionLimits
+    table: TableLimits
     price: LambdaPrice
 
 

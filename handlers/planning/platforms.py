@@ -51,6 +51,9 @@ class Platform(Protocol):
     def span(self, jobs: int, workers: int, work: float, papers: int, /) -> Span:
         """``work`` seconds of the fleet, start excluded, as sessions."""
 
+    def papers_per_second(self, passages: float, /) -> float | None:
+        """What the ledger takes, if a paper has so many (1 without its text); None: no such limit."""
+
     @property
     def free_minutes(self) -> float | None:
         """Minutes a month without charge; None: no such limit."""
@@ -78,6 +81,9 @@ class Laptop:
 
     def span(self, _jobs: int, _workers: int, work: float, _papers: int, /) -> Span:
         return Span(work, 1, 0.0, 0.0)
+
+    def papers_per_second(self, _passages: float, /) -> float | None:
+        return None
 
     @property
     def free_minutes(self) -> float | None:
@@ -117,6 +123,9 @@ class Actions:
         over = 0.0 if free is None else max(0.0, minutes - free)
         return Span(wall - self.start, sessions, minutes, over * self.assumptions.minute_usd)
 
+    def papers_per_second(self, _passages: float, /) -> float | None:
+        return None
+
     @property
     def free_minutes(self) -> float | None:
         if not self.private:
@@ -154,6 +163,11 @@ class Lambda:
         usd = seconds * _memory(workers) / 1024 * self.assumptions.lambda_gb_second_usd
         usd += papers / 1000 * self.assumptions.lambda_other_usd_per_1000_papers
         return Span(work, 1, seconds / 60, usd)
+
+    def papers_per_second(self, passages: float) -> float | None:
+        table = platform_limits().aws_lambda.table
+        writes = max(table.writes_per_paper, table.writes_per_passage * passages)
+        return self.assumptions.lambda_table_writes / writes
 
     @property
     def free_minutes(self) -> float | None:

@@ -196,6 +196,13 @@ class Wire:
         return [b'{"__type": "InternalServerError", "message": "the answer was lost"}']
 
 
+def without_waiting(operation: str, body: bytes, forward: Forward) -> bytes:
+    """The emulator does one thing at a time: who waits for a message holds up all others meanwhile."""
+    if operation != "ReceiveMessage":
+        return forward(body)
+    return forward(json.dumps(json.loads(body) | {"WaitTimeSeconds": 0}).encode())
+
+
 def answered_here(client: Any, wire: Wire) -> Any:
     """The same client, whose requests are answered in the thread that makes them: sockets and the server's
     threads cost more than the emulator."""

@@ -67,7 +67,7 @@ class OutageProxy:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._upstream)) as server:
+        with suppress(OSError), client, socket.create_connection(("127.0.0.1", self._upstream)) as server:
             with self._lock:
                 self._open |= {client, server}
             back = threading.Thread(target=self._pump, args=(server, client), daemon=True)

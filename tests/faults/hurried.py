@@ -1,6 +1,7 @@
 """The ``paperfleet`` command with short waits: minutes of an outage take seconds.
 
-python -m tests.faults.hurried FLAG COMMAND ... ; while the file FLAG is there, no name can be resolved.
+python -m tests.faults.hurried TIMES FLAG COMMAND ... ; so many times shorter. While the file FLAG is
+there, the table's name cannot be resolved.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ NAME = "ledger.test"
 """Resolved to loopback."""
 
 
-def _hurry() -> None:
-    job.LEASE_TTL = 8.0  # before anybody takes it from there
+def hurry(times: int) -> None:
+    job.LEASE_TTL = max(8.0, 120 / times)  # before anybody takes it from there
     from handlers.adapters.aws import clients, retries
     from handlers.pipeline import committer, context, heartbeat
     from handlers.pipeline.deliveries import returns
 
-    retries.PATIENCE, retries._AWAY, retries._CAP = 90 / SHORTER, 20 / SHORTER, 5 / SHORTER
-    clients.aws_client.__kwdefaults__["read_timeout"] = 4
-    committer._LONGEST_WAIT = 15 / SHORTER
-    context._AWAY = 10 / SHORTER
-    heartbeat._EXTEND_EVERY = 2.0
-    returns._FIRST_DELAY, returns._JITTER = 30 / SHORTER, 10 / SHORTER
+    retries.PATIENCE, retries._AWAY, retries._CAP = 90 / times, 20 / times, 5 / times
+    clients.aws_client.__kwdefaults__["read_timeout"] = max(4.0, 30 / times)
+    committer._LONGEST_WAIT = 15 / times
+    context._AWAY = context._EXTENDED_WITHIN = 10 / times
+    heartbeat._EXTEND_EVERY = max(2.0, 30 / times)
+    returns._FIRST_DELAY, returns._JITTER = 30 / times, 10 / times
 
 
 def _resolve_unless(flag: Path) -> None:
@@ -47,7 +48,7 @@ def _resolve_unless(flag: Path) -> None:
 
 
 if __name__ == "__main__":
-    _hurry()
+    hurry(int(sys.argv.pop(1)))
     _resolve_unless(Path(sys.argv.pop(1)))
     from handlers.cli.__main__ import main
 

@@ -12,10 +12,10 @@ import pytest
 
 from handlers.model_server import ServerSettings
 from tests.builders.command import PRICES, corpus, paperfleet
-from tests.builders.local_aws import moto_server, name_of
+from tests.builders.local_aws import moto_server, name_of, without_waiting
 from tests.builders.warm import start
 
-MACHINES, PAPERS = 4, 80
+MACHINES, PAPERS = 4, 160
 NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 """Processes of their own under the name that all share."""
 
@@ -32,6 +32,7 @@ def test_machines_of_one_name_kill_no_jobs_of_each_other(tmp_path: Path) -> None
         moto_server() as aws,
         start(ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=0.3)) as model,
     ):
+        aws.wire.changes = without_waiting
         here = aws.environment | aws.stack(name_of(tmp_path)).settings()
         submitted = paperfleet("shard", corpus(tmp_path / "papers.jsonl", PAPERS), "--run-id", "r", "--state",
                                tmp_path / "shard", "--model", "paperfleet-canned", **here)  # fmt: skip

@@ -76,7 +76,8 @@ class Returns:
             self._unblamed(delivery, delay + _JITTER * self._clock.random(), "leased by another job")
             return False
         if state.attempts >= self._most:
-            self._queue.bury(delivery, "")
+            if not self._is_double(state.message, message, delivery):  # of several messages one is buried
+                self._queue.bury(delivery, "")
             return True
         self._unblamed(delivery, self._pace.first_return, "its lease ended just now")
         return False

@@ -67,6 +67,7 @@ def test_on_a_public_repository_minutes_do_not_bind_and_cost_nothing() -> None:
         ),
         ({"included_minutes": 10}, PlanRequest(shape=(1, 10), platform="actions"), "minutes"),
         ({}, PlanRequest(shape=(1000, 10), platform="lambda"), "lambda_ramp"),
+        ({"lambda_table_writes": 2}, PlanRequest(shape=(5, 20), platform="lambda"), "table"),
         ({}, PlanRequest(shape=(1, 10), budget=0.5), "budget"),
     ],
 )

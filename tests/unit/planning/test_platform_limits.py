@@ -5,12 +5,16 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from handlers.domain.plan import PlanRow
 from handlers.errors import UsageError
-from handlers.planning.assumptions import AssumptionsBuilder
+from handlers.planning.assumptions import Assumptions, AssumptionsBuilder
+from handlers.planning.demand import Demand
+from handlers.planning.plan_warnings import aws_warnings
 from handlers.planning.platform_limits import platform_limits
 from handlers.planning.platforms import platform_of
 
@@ -57,3 +61,29 @@ def test_lambda_ramps_up_by_the_minute_to_its_ceiling() -> None:
     assert function.ramp(5) == 0
     assert function.ramp(305) == pytest.approx(60 * 150 / 305), "a minute at half of 300 on average"
     assert function.jobs(10_000) == limits.function.account_concurrency
+
+
+@pytest.mark.parametrize(
+    ("jobs", "papers_per_hour", "binding", "says"),
+    [
+        (20, 10_000.0, "workers", ""),
+        (600, 10_000.0, "workers", "WarmThroughput"),
+        (20, 6_000_000.0, "table", "takes 4,000 write units a second"),
+        (20, 70_000_000.0, "table", "quota is 40,000"),
+        (1_200, 10_000.0, "slots", "ProvisionedPollerConfig"),
+    ],
+)
+def test_a_fleet_on_aws_hears_which_quota_it_meets(
+    jobs: int, papers_per_hour: float, binding: str, says: str
+) -> None:
+    demand = SimpleNamespace(units=100, sent=100)
+    row = SimpleNamespace(jobs=jobs, papers_per_hour=papers_per_hour, binding=binding)
+    told = " ".join(aws_warnings(cast("PlanRow", row), cast("Demand", demand)))
+    assert (says in told) if says else not told
+
+
+def test_a_table_takes_fewer_papers_a_second_the_more_passages_they_have() -> None:
+    lambda_ = platform_of("lambda", "", Assumptions(), private=False)
+    assert lambda_.papers_per_second(1.0) == pytest.approx(4000 / 2.2)
+    assert lambda_.papers_per_second(20.0) == pytest.approx(4000 / 36)
+    assert platform_of("laptop", "", Assumptions(), private=False).papers_per_second(1.0) is None
