@@ -6,9 +6,11 @@ something that no command may install (the last line names it).
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +25,7 @@ from tests.e2e.sam_local.invoked import Prepared, aws_python, invoke_all, say
 
 _WORK = ROOT / "build" / "sam-local"
 _CANNOT = 4
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
@@ -64,7 +67,12 @@ def _outside() -> int:
     if not own:
         return _invoked(prepared)
     command = [*engine.NAMESPACES, sys.executable, "-m", "tests.e2e.sam_local", json.dumps(asdict(prepared))]
-    return subprocess.run(command, cwd=ROOT).returncode
+    return subprocess.run(command, cwd=ROOT, preexec_fn=_end_with_parent).returncode
+
+
+def _end_with_parent() -> None:
+    """Whatever ends this command ends the namespaces and all that runs in them (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _built() -> Path:

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from handlers.model_server import RunningServer, ServerSettings, start
 from tests.e2e.artifact import OVERRIDES, sam_environment
 from tests.e2e.environments import ROOT, environment
+from tests.e2e.sam_local.engine import CannotError
 from tests.e2e.sam_local.events import CASES, Case, trouble
 
 _PRICES = {"price_in": "0.15", "price_out": "0.60"}
@@ -56,7 +58,7 @@ def aws_python() -> Path:
 
 def invoke_all(prepared: Prepared, image: str | None) -> int:
     """How many things are not as they should be; each is printed."""
-    address = _address()
+    address = _address(prepared)
     with _local_aws(address or "127.0.0.1") as variables, _model(address or "127.0.0.1") as model:
         _shard(prepared, variables)
         say(prepared, "the sample's batches wait; each function with each event of events/")
@@ -69,19 +71,17 @@ def invoke_all(prepared: Prepared, image: str | None) -> int:
         return failed + (bill != spent or not bill)
 
 
-def _address() -> str | None:
+def _address(prepared: Prepared) -> str | None:
     """Of this machine on the containers' network; None where it is the engine's own (Docker Desktop)."""
-    found = subprocess.run(
-        ["docker", "network", "inspect", "bridge", "-f", "{{range .IPAM.Config}}{{.Gateway}} {{end}}"],
-        capture_output=True,
-        text=True,
-    ).stdout.split()
-    for address in found:
-        try:
-            with socket.create_server((address, 0)):
-                return address
-        except OSError:
-            continue
+    told = ["docker", "network", "inspect", "bridge", "-f", "{{json .IPAM.Config}}"]
+    done = subprocess.run(told, capture_output=True, text=True)
+    for network in json.loads(done.stdout or "null") or []:
+        # A bridge that has just been made tells no gateway: it is the first address.
+        address = network.get("Gateway") or str(ip_network(network["Subnet"])[1])
+        with suppress(OSError), socket.create_server((address, 0)):
+            return address
+    if prepared.engine is not None:
+        raise CannotError(f"containers have no way to this machine: {done.stdout}{done.stderr}")
     return None
 
 
