@@ -23,9 +23,11 @@ from handlers.errors import UsageError, first_problem
 from handlers.reporting.page.html import Beside, to_html
 from handlers.reporting.page.run_settings import run_settings
 from handlers.reporting.page.survey import Survey, survey
+from handlers.reporting.review.answer_rows import TaskView
 from handlers.reporting.review.links import MARKER, review_links
 from handlers.reporting.review.selection import Selection
 from handlers.reporting.review.site import PAPERS_PER_PAGE, write_site
+from handlers.results.answer_records import AnswerColumns
 from handlers.settings import load_settings
 from handlers.state_paths import REVIEW_SITE, run_folder
 
@@ -53,7 +55,9 @@ def review(
     settings = with_run(load_settings(**flags))
     console = Console(stderr=True, highlight=False)
     with open_state(settings.run_id, settings) as adapters:
-        selection = Selection(settings.run_id, adapters.ledger, adapters.store, drafts)
+        columns = AnswerColumns.of_run(adapters.ledger.run(settings.run_id).spec, adapters.store)
+        view = None if columns is None else TaskView(columns.task, columns.fields, columns.reads)
+        selection = Selection(settings.run_id, adapters.ledger, adapters.store, drafts, view)
         progress = _SiteProgress(console, adapters)
         site = write_site(selection, output.absolute(), per_page=page_papers, on_page=progress)
         _remember(adapters, settings.run_id, output)

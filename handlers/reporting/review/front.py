@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 
+from handlers.reporting.review.answer_rows import FACETS
 from handlers.reporting.review.links import page_name
 from handlers.reporting.review.selection import ReviewPaper
 
@@ -40,6 +41,8 @@ class Choices:
     languages: Counter[str] = field(default_factory=Counter)
     subjects: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
+    facets: tuple[Counter[str], ...] = field(default_factory=lambda: tuple(Counter() for _ in range(FACETS)))
+    """Of a task's answers, in the order of its fields."""
 
     def add(self, paper: ReviewPaper) -> None:
         for check in paper.checks:
@@ -48,6 +51,9 @@ class Choices:
         _bounded(self.statuses, paper.status)
         if paper.subject:
             _bounded(self.subjects, paper.subject)
+        for counter, value in zip(self.facets, paper.facets, strict=False):
+            if value:
+                _bounded(counter, value)
 
 
 def _bounded(counter: Counter[str], value: str) -> None:

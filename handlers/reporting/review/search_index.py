@@ -74,7 +74,9 @@ class SearchIndex:
         checks = [f"{check.name} {check.verdict}" for check in paper.checks]
         titles = paper.title[:300], paper.source_title[:300]
         row = [page, number, paper.id, *titles, paper.status, paper.language, paper.subject]
-        self._rows.append([*row, round(paper.cost_usd, 9), checks, *_drawn(titles)])
+        drawn = list(_drawn(titles))
+        more = [drawn[0] if drawn else None, list(paper.facets)] if paper.facets else drawn
+        self._rows.append([*row, round(paper.cost_usd, 9), checks, *more])
         self._words.add(number, words(" ".join(paper.searched)))
         if len(self._rows) == _ROWS:
             self._write_rows()

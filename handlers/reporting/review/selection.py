@@ -19,6 +19,7 @@ from handlers.domain.run import RunSpec
 from handlers.ports import Ledger, ObjectStore
 from handlers.reporting.page.html import web_address
 from handlers.reporting.page.survey import read_line
+from handlers.reporting.review.answer_rows import AnswerTable, TaskView, answer_table, searched
 from handlers.reporting.review.body_rows import ReviewBody
 from handlers.reporting.review.findings import findings
 from handlers.reporting.review.highlighting import Highlighter
@@ -79,6 +80,10 @@ class ReviewPaper:
     """Its body, if that was translated passage by passage: it has pages of its own."""
     searched: tuple[str, ...]
     """What the search looks into: titles, abstracts and keywords of both sides, and the id."""
+    answers: AnswerTable | None = None
+    """Of a task's run, in place of ``pairs``."""
+    facets: tuple[str, ...] = ()
+    """Values of the fields that the search can be narrowed by."""
 
 
 @dataclass
@@ -89,6 +94,8 @@ class Selection:
     ledger: Ledger
     store: ObjectStore
     drafts: bool
+    view: TaskView | None = None
+    """Of a task's run; None: papers are shown beside their translations."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Reason → papers."""
 
@@ -109,7 +116,11 @@ class Selection:
         if reason is not None:
             self.left_out[reason] += 1
             return None
-        return _reviewed(paper, row, line, spec) if row is not None and line is not None else None
+        if row is None or line is None:
+            return None
+        if self.view is not None:
+            return _answered(paper, row, line, self.view)
+        return _reviewed(paper, row, line, spec)
 
     def _reason(self, paper: Paper, row: PaperRow | None, line: PartLine | None) -> str | None:
         if forbids_derivatives(paper.license) or (line is not None and forbids_derivatives(line.license)):
@@ -138,32 +149,54 @@ def _whole(paper: Paper, line: PartLine, masking: str) -> ReviewBody | None:
 
 
 def _reviewed(paper: Paper, row: PaperRow, line: PartLine, spec: RunSpec) -> ReviewPaper:
-    extra = paper.model_extra or {}
     whole = _whole(paper, line, spec.masking_version)
     return ReviewPaper(
-        id=paper.id,
-        status=row.status,
+        **_outcome(paper, row, line),
         title=_text(line.fields.get("title")),
         source_title=paper.title,
         language=source_language(paper),
-        subject=next((_text(extra[name])[:80] for name in _SUBJECTS if extra.get(name)), ""),
-        license=paper.license,
-        url=web_address(paper.url),
-        publisher=_text(extra.get("source"))[:200] or None,
-        date=paper.date,
-        cost_usd=usd(row.cost) if paper.same_as is None else 0.0,
-        seconds=line.latency if paper.same_as is None else 0.0,
-        model=line.model,
-        notice=line.notice,
-        made_up=line.fingerprint.startswith(MADE_UP),
-        same_as=paper.same_as,
-        checks=tuple(check for check in line.checks if check.verdict != "pass"),
-        passed=tuple(check.name for check in line.checks if check.verdict == "pass"),
-        reason=_beside_the_checks(line) if row.status == "flagged" else "",
         pairs=_pairs(paper, line, spec, _TEXTS if whole is None else _SEARCHED),
         whole=whole,
         searched=_searched(paper, line),
     )
+
+
+def _answered(paper: Paper, row: PaperRow, line: PartLine, view: TaskView) -> ReviewPaper:
+    return ReviewPaper(
+        **_outcome(paper, row, line),
+        title=paper.title,
+        source_title=paper.title,
+        language=paper.language or "",
+        pairs=(),
+        whole=None,
+        searched=searched(paper, line, view),
+        answers=answer_table(paper, line, view),
+        facets=view.facets_of(line),
+    )
+
+
+def _outcome(paper: Paper, row: PaperRow, line: PartLine) -> dict[str, Any]:
+    """What a paper has on the site, whatever was asked of it."""
+    extra = paper.model_extra or {}
+    own = paper.same_as is None
+    return {
+        "id": paper.id,
+        "status": row.status,
+        "subject": next((_text(extra[name])[:80] for name in _SUBJECTS if extra.get(name)), ""),
+        "license": paper.license,
+        "url": web_address(paper.url),
+        "publisher": _text(extra.get("source"))[:200] or None,
+        "date": paper.date,
+        "cost_usd": usd(row.cost) if own else 0.0,
+        "seconds": line.latency if own else 0.0,
+        "model": line.model,
+        "notice": line.notice,
+        "made_up": line.fingerprint.startswith(MADE_UP),
+        "same_as": paper.same_as,
+        "checks": tuple(check for check in line.checks if check.verdict != "pass"),
+        "passed": tuple(check.name for check in line.checks if check.verdict == "pass"),
+        "reason": _beside_the_checks(line) if row.status == "flagged" else "",
+    }
 
 
 def _searched(paper: Paper, line: PartLine) -> tuple[str, ...]:

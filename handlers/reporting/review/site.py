@@ -184,6 +184,7 @@ class _Writer:
             made_up=self._made_up,
             policy=POLICY,
             body_name=body_name,
+            view=self._selection.view,
             **values,
         )
         with path.open("w", encoding="utf-8") as file:

@@ -9,7 +9,7 @@
     "\\u3005-\\u3007\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uac00-\\ud7af\\uf900-\\ufaff\\u{20000}-\\u{3ffff}";
   const RUN = new RegExp(`[${CJK}]+|(?:(?![${CJK}])[\\p{L}\\p{N}])+`, "gu");
   const IS_CJK = new RegExp(`^[${CJK}]`, "u");
-  const [PAGE, NUMBER, ID, TITLE, SOURCE, STATUS, LANGUAGE, FIELD, COST, CHECKS, DRAWN] = Array(11).keys();
+  const [PAGE, NUMBER, ID, TITLE, SOURCE, STATUS, LANGUAGE, FIELD, COST, CHECKS, DRAWN, FACETS] = Array(12).keys();
 
   const form = document.getElementById("search");
   if (!form) {
@@ -107,7 +107,8 @@
     (!want.field || row[FIELD] === want.field) &&
     (!want.language || row[LANGUAGE] === want.language) &&
     (!want.status || row[STATUS] === want.status) &&
-    (!want.cost || row[COST] >= Number(want.cost));
+    (!want.cost || row[COST] >= Number(want.cost)) &&
+    [0, 1, 2].every((at) => !want[`facet${at}`] || row[FACETS]?.[at] === want[`facet${at}`]);
 
   // Papers with all terms in id or titles come first, then those that have them anywhere.
   function matching(want, terms) {
@@ -165,7 +166,7 @@
       if (source.textContent) source.innerHTML = row[DRAWN][1];
     }
     const cost = row[COST] ? `$${row[COST].toFixed(6)}` : "";
-    const facts = [row[ID], row[STATUS], row[LANGUAGE], row[FIELD], cost, row[CHECKS].join(", ")];
+    const facts = [row[ID], row[STATUS], row[LANGUAGE], row[FIELD], cost, row[CHECKS].join(", "), ...(row[FACETS] ?? [])];
     note.textContent = facts.filter(Boolean).join(" · ");
     entry.append(link, source, note);
     return entry;
