@@ -86,7 +86,12 @@ class RecordNormaliser(Normaliser):
 
     def _id_of(self, value: object, record: Record) -> str:
         """ "" where the digest names the record."""
-        return "" if self._reads.id == BY_DIGEST else self._id(value, record)
+        if self._reads.id == BY_DIGEST:
+            return ""
+        try:
+            return self._id(value, record)
+        except RecordError as error:
+            raise RecordError(f'{error}; or the task file says `id = "{BY_DIGEST}"` in [input]') from error
 
     def _paper(self, record: Record) -> _Parts:
         raw, known = self.reader.read(record)

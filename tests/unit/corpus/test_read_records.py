@@ -147,6 +147,8 @@ def test_a_record_without_an_id_is_named_by_what_is_read_of_it(tmp_path: Path) -
     result = ingested(tmp_path, reads, *rows)
     assert [paper.id for paper in papers(result)] == [reads.digest(paper)[:32] for paper in papers(result)]
     assert (result.papers, result.duplicates, result.differing) == (2, 2, 1)
+    unnamed = ingested(tmp_path, REVIEWS, {"text": "a", "nr": 1}, {"text": "a"}, {"text": "a", "nr": [2]})
+    assert all('`id = "#digest"`' in rejects(unnamed)[line] for line in (2, 3))
     of_papers = ingested(
         tmp_path, TEXTS.model_copy(update={"id": "#digest"}), *({**row, "title": "t"} for row in rows)
     )
