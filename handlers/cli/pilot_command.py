@@ -145,7 +145,7 @@ def _run(corpus: MeasuredCorpus, papers: int, console: Console) -> RunReport:
     sample = corpus.sample_path(len(chosen))
     sample.parent.mkdir(parents=True, exist_ok=True)
     sample.write_bytes(b"".join(corpus.lines(chosen)))
-    result = ingest(open_source(str(sample)), settings.state, reads=task_reads(settings))
+    result = ingest(open_source(str(sample)), settings.state, reads=task_reads(settings), of_corpus=True)
     run_id = f"{PILOT}{sample.stem}"
     ready = settings.model_copy(
         update={

@@ -73,19 +73,22 @@ def ingest(
     *,
     mapping: Mapping[str, str] | None = None,
     reads: Reads | None = None,
+    of_corpus: bool = False,
     processes: int = 1,
     alongside: Callable[[], None] | None = None,
 ) -> IngestResult:
     """Write ``directory/corpora/<sha256>.jsonl``, ``.index``, ``.profile.json`` and ``.rejects.jsonl``.
 
     ``mapping`` is paper field → the source's name for it; ``reads`` is what a task reads of a record, whose
-    corpus is another than a translation's, if only in name. ``processes`` prepare the records of a large
-    source beside this one; 1: this one alone, with the same result. ``alongside`` is called in a thread once
-    they are started. Files appear whole or not at all, the corpus last, so that whoever sees it finds the
-    others; files that are there with the same bytes stay as they are. SourceError if not one record is a
-    paper.
+    corpus is another than a translation's, if only in name; ``of_corpus``: the source has lines of such a
+    one. ``processes`` prepare the records of a large source beside this one; 1: this one alone, with the
+    same result. ``alongside`` is called in a thread once they are started. Files appear whole or not at all,
+    the corpus last, so that whoever sees it finds the others; files that are there with the same bytes stay
+    as they are. SourceError if not one record is a paper.
     """
-    normaliser = Normaliser(mapping or {}) if reads is None else RecordNormaliser(mapping or {}, reads)
+    normaliser = Normaliser(mapping or {})
+    if reads is not None:
+        normaliser = RecordNormaliser(mapping or {}, reads, of_corpus=of_corpus)
     folder = directory / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +108,7 @@ def ingest(
             raise SourceError(_nothing_good(source.name, intake))
         profile = intake.profile()
         normaliser.reader.refuse_unseen(profile.filled)
-        if reads is not None:
+        if reads is not None and not of_corpus:  # of a sample few records may have what others have
             refuse_missing(reads, profile.filled, normaliser.reader.names)
         if isinstance(source, NotingSource):
             normaliser.reader.tell(source.notes, FIELDS if reads is None else fields_of(reads))

@@ -40,8 +40,10 @@ _Parts = tuple[dict[str, Any], dict[str, Any]]
 class RecordNormaliser(Normaliser):
     """``Normaliser`` for what a task reads. ``mapping`` is paper field → the source's name for it."""
 
-    def __init__(self, mapping: Mapping[str, str], reads: Reads) -> None:
-        own = {} if reads.id in ("id", BY_DIGEST) else {"id": reads.id}
+    def __init__(self, mapping: Mapping[str, str], reads: Reads, *, of_corpus: bool = False) -> None:
+        """``of_corpus``: the records are lines that this one wrote."""
+        own = {} if of_corpus or reads.id in ("id", BY_DIGEST) else {"id": reads.id}
+        self._of_corpus = of_corpus
         super().__init__({**own, **mapping})
         self._reads = reads
         self._names = names_of(reads)
@@ -86,7 +88,7 @@ class RecordNormaliser(Normaliser):
 
     def _id_of(self, value: object, record: Record) -> str:
         """ "" where the digest names the record."""
-        if self._reads.id == BY_DIGEST:
+        if self._reads.id == BY_DIGEST and not self._of_corpus:
             return ""
         try:
             return self._id(value, record)
@@ -101,19 +103,20 @@ class RecordNormaliser(Normaliser):
 
     def _record(self, record: Record) -> _Parts:
         raw, _ = self.reader.read(record)
-        source = clean_value({name: value for name, value in record.items() if value is not None})
+        fields = record.get(RECORD, {}) if self._of_corpus else record
+        source = clean_value({name: value for name, value in fields.items() if value is not None})
         whole = {RECORD: source}
         title = self._reads.value_of(whole, self._reads.title) if self._reads.title else raw["title"]
-        fields: dict[str, Any] = {
+        known: dict[str, Any] = {
             "id": self._id_of(raw["id"], record),
             "title": " ".join(" ".join(texts_of(clean_value(title))).split()),
         }
         with suppress(RecordError):
-            fields["language"] = stated_language(raw["language"])
+            known["language"] = stated_language(raw["language"])
         text = " ".join(_first_texts(self._reads.values_of(whole)))
-        fields["language"] = language_of(fields.get("language"), {"title": text})
-        fields |= _links(raw)
-        return {name: value for name, value in fields.items() if value is not None}, whole
+        known["language"] = language_of(known.get("language"), {"title": text})
+        known |= _links(raw)
+        return {name: value for name, value in known.items() if value is not None}, whole
 
 
 def _first_texts(values: Mapping[str, object]) -> list[str]:

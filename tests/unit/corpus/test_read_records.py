@@ -156,6 +156,34 @@ def test_a_record_without_an_id_is_named_by_what_is_read_of_it(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    "reads",
+    [
+        REVIEWS,
+        REVIEWS.model_copy(update={"id": "#digest"}),
+        Reads(fields=("text", "title"), id="nr"),
+        Reads(fields=("Headline", "text"), id="#digest"),
+    ],
+)
+def test_lines_of_a_corpus_make_the_same_lines_again(tmp_path: Path, reads: Reads) -> None:
+    rows = [
+        {"nr": n, "text": f"{n} e\u0301", "Headline": {"a": n}, "title": "t", "language": "fr"}
+        for n in range(3)
+    ]
+    first = ingested(tmp_path, reads, *rows)
+    sample = tmp_path / "sample.jsonl"
+    sample.write_bytes(b"".join(first.corpus.read_bytes().splitlines(keepends=True)[1:]))
+    again = ingest(open_source(str(sample)), tmp_path / "again", reads=reads, of_corpus=True)
+    assert again.corpus.read_bytes() == sample.read_bytes()
+    assert [entry[2:] for entry in entries(again)] == [entry[2:] for entry in entries(first)][1:]
+    few = ingested(
+        tmp_path, Reads(shape="record", fields=("text", "rare"), id="nr"), *rows, {"nr": 9, "rare": 1}
+    )
+    sample.write_bytes(few.corpus.read_bytes().splitlines(keepends=True)[0])
+    rare = Reads(shape="record", fields=("text", "rare"), id="nr")
+    assert ingest(open_source(str(sample)), tmp_path / "few", reads=rare, of_corpus=True).papers == 1
+
+
+@pytest.mark.parametrize(
     ("reads", "said"),
     [
         (Reads(fields=("text", "abstrct")), "no record has 'abstrct'; nearest: abstract"),
