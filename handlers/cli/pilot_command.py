@@ -32,7 +32,7 @@ from handlers.local.measured_corpus import MeasuredCorpus, measure_corpus, pilot
 from handlers.local.preflight import refuse_damaged
 from handlers.local.session import exit_code, run_corpus
 from handlers.local.state_lock import only_parent
-from handlers.local.task_file import task_reads
+from handlers.local.task_file import as_source, ingested_again, task_reads
 from handlers.planning.make_plan import PILOT_PAPERS
 from handlers.planning.pilot_figures import PilotPaper, PilotWork, pilot_figures
 from handlers.planning.pilot_limits import limits_text
@@ -144,8 +144,9 @@ def _run(corpus: MeasuredCorpus, papers: int, console: Console) -> RunReport:
     chosen = stratified(corpus.sized, papers)
     sample = corpus.sample_path(len(chosen))
     sample.parent.mkdir(parents=True, exist_ok=True)
-    sample.write_bytes(b"".join(corpus.lines(chosen)))
-    result = ingest(open_source(str(sample)), settings.state, reads=task_reads(settings))
+    reads = task_reads(settings)
+    sample.write_bytes(b"".join(as_source(line, reads) for line in corpus.lines(chosen)))
+    result = ingest(open_source(str(sample)), settings.state, reads=ingested_again(reads))
     run_id = f"{PILOT}{sample.stem}"
     ready = settings.model_copy(
         update={
