@@ -13,7 +13,13 @@ from handlers.domain.language_names import primary_subtag
 from handlers.domain.money import NanoUsd, usd
 from handlers.domain.run import Control, RunId, RunRecord, RunSpec
 from handlers.domain.value import Frozen
-from handlers.errors import CorpusChangedError, RunChangedError, UnknownRunError, UsageError
+from handlers.errors import (
+    CorpusChangedError,
+    DamagedObjectError,
+    RunChangedError,
+    UnknownRunError,
+    UsageError,
+)
 from handlers.ports import Backend, Ledger, ObjectStore
 from handlers.runs.run_record import store_record
 from handlers.state_paths import index_key
@@ -118,12 +124,24 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
     _refuse_large(spec)
     if not backend.store.exists(spec.corpus):
         raise CorpusChangedError(f"corpus {spec.corpus} is not in the store: ingest the source first")
+    if spec.task_bundle is not None:
+        _refuse_unknown_task(spec.task_bundle, backend.store)
     with closing(cut_batches(request.run_id, spec, backend.store)) as batches:
         backend.ledger.add_batches(batches)
     now = backend.clock.now()
     return backend.ledger.create_run(
         RunRecord(request.run_id, spec, request.papers, request.same_as, now, request.budget)
     )
+
+
+def _refuse_unknown_task(digest: str, store: ObjectStore) -> None:
+    """Before a batch is cut, not in each worker. A request may come from anywhere."""
+    from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
+
+    try:
+        stored_bundle(digest, store)
+    except DamagedObjectError as error:
+        raise UsageError(str(error)) from error
 
 
 def _refuse_large(spec: RunSpec) -> None:

@@ -13,6 +13,7 @@ import pytest
 from handlers.model_server import RunningServer, ServerSettings
 from tests.builders.command import PRICES, Ran, corpus, lines, paperfleet
 from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
+from tests.builders.task_files import SUBJECT, written
 from tests.builders.warm import start
 
 PAPERS = 40
@@ -185,3 +186,18 @@ def test_what_is_missing_is_named(
     ran = paperfleet("shard", papers, "--aws", "--model", "m", "--state", tmp_path / "state", **environment)
     assert ran.code == 2
     assert named in ran.err
+
+
+@pytest.mark.slow
+def test_a_task_file_goes_through_the_stack(
+    papers: Path, fleet: Fleet, server: RunningServer, tmp_path: Path
+) -> None:
+    """Its bundle is in the bucket: whoever works has no file."""
+    task = written(tmp_path, SUBJECT)
+    line = ("shard", papers, "--aws", "--run-id", "r", "--model", "paperfleet-canned", "--task", task)
+    assert fleet(*line).code == 0
+    task.unlink()
+    report = fleet.work(server).report
+    assert (report["counts"]["done"], report["calls"]["repairs"]) == (PAPERS, 0)
+    assert fleet("export", "--aws", "--run-id", "r", "--output", tmp_path / "r.jsonl").code == 0
+    assert {each["field"] for each in lines(tmp_path / "r.jsonl")} <= {"physics", "computer science", "other"}

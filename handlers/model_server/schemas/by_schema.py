@@ -63,7 +63,7 @@ def shortened(text: str, told: str) -> str:
     most = int(match[1])
     if match[2] == "characters":
         return text[:most]
-    return " ".join(text.split()[: max(1, most - 1)])
+    return " ".join(text.split()[: max(1, most * 2 // 3)])  # some words count as two
 
 
 def answer_by(schema: Mapping[str, Any], body: ChatBody, digest: bytes) -> Any:
@@ -140,8 +140,8 @@ class _Maker:
             start += int(self._draw() * (end - start - most))
             return self._source[start : start + most]
         last = end
-        for _, each in self._words[self._words.index((start, end)) :]:
-            if each - start > most:
-                break
+        for begin, each in self._words[self._words.index((start, end)) + 1 :]:
+            if each - start > most or "\n" in self._source[last:begin]:
+                break  # a line is another field's, mostly
             last = each
         return self._source[start:last]

@@ -62,5 +62,5 @@ def test_a_repair_is_about_the_record() -> None:
         ("user", "example"), ("assistant", "{}"), ("user", "record"), ("assistant", "no"), ("user", told)
     )
     assert record_of(asked) == "record"
-    assert shortened("one two three four five", told) == "one two three"
+    assert shortened("one two three four five", told) == "one two"
     assert shortened("one two three four five", "record") == "one two three four five"
