@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from handlers.domain.result import Check
 from handlers.tasks.translation.glossary import Glossary
 
 TERMS_CHECK = "terms"
-_WORD = re.compile(r"\w+")
-_STEM = 5
+_STEM = re.compile(r"(\w{1,5})\w*+")
+"""The first letters of a word."""
 _MOST = 8
 
 
@@ -19,9 +20,14 @@ def term_check(
     glossary: Glossary, sources: Mapping[str, str], answers: Mapping[str, str]
 ) -> tuple[Check, ...]:
     """One check, or none where no term occurs."""
-    terms = {key: found for key, source in sources.items() if (found := glossary.occurring([source]))}
-    if not terms:
+    occurring = glossary.occurring(sources.values())
+    if not occurring:
         return ()
+    terms = {
+        key: glossary.occurring([source])
+        for key, source in sources.items()
+        if any(map(source.__contains__, occurring))
+    }
     missing = list(_missing(terms, answers))
     detail = " ".join(missing[:_MOST])
     return (Check(name=TERMS_CHECK, verdict="warn" if missing else "pass", detail=detail),)
@@ -30,11 +36,17 @@ def term_check(
 def _missing(terms: Mapping[str, Mapping[str, str]], answers: Mapping[str, str]) -> Iterator[str]:
     """``terms``: those that occur in each text, by its key."""
     for key, found in terms.items():
-        stems = _stems(answers.get(key, ""))
+        folded = answers.get(key, "").casefold()
+        stems: set[str] = set()
         for term, target in found.items():
-            if not _stems(target) <= stems:
-                yield f'In "{key}" {term[:40]} is not called {target[:80]}.'
+            wanted = _stems_of_term(target)
+            if all(map(folded.__contains__, wanted)):
+                stems = stems or set(_STEM.findall(folded))
+                if wanted <= stems:
+                    continue
+            yield f'In "{key}" {term[:40]} is not called {target[:80]}.'
 
 
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(word[:_STEM] for word in _WORD.findall(text.casefold()))
+@lru_cache(maxsize=256)
+def _stems_of_term(target: str) -> frozenset[str]:
+    return frozenset(_STEM.findall(target.casefold()))
