@@ -44,7 +44,7 @@ class Glossary:
     def _longest_at(self, text: str, at: int) -> str:
         for length in self._lengths[text[at]]:
             term = text[at : at + length]
-            if term in self._terms and _stands_alone(text, at, at + length):
+            if term in self._terms and _stands_alone(text, at, at + len(term)):
                 return term
         return ""
 
@@ -56,6 +56,8 @@ def _begin(first: str, second: set[str]) -> str:
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
+    if not text[start].isascii() and not text[end - 1].isascii():
+        return True
     before, after = text[start - 1 : start], text[end : end + 1]
     return not (_is_word(before) and _is_word(text[start])) and not (
         _is_word(after) and _is_word(text[end - 1])

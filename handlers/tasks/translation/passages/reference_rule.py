@@ -32,6 +32,8 @@ _HEADED = re.compile(
     rf"(?:\A|[。.!！?？]\s{{0,9}}+)({_NAME}[:：)）】\]]{{0,3}}+)\s{{0,9}}+[\[［【]\s?1\s?[\]］】]",
     re.IGNORECASE,
 )
+_FIRST_ITEM = re.compile(r"[\[［【]\s?1\s?[\]］】]")
+"""What the pattern above ends in: hardly a line has it."""
 _TAIL = re.compile(r"[。.!！?？；;]\s*+([^。.!！?？；;]{0,40}+)\Z")
 _ITEM = re.compile(r"\W{0,3}(?:[\[［【(（]\s{0,3}\d{1,4}|\d{1,4}\s{0,3}[.．、)）\]］】])")
 _PUBLISHED = re.compile(
@@ -68,7 +70,7 @@ def is_references_heading(text: str) -> bool:
 def heading_within(line: str) -> tuple[int, int] | None:
     """Place of a bibliography's heading straight before its first entry, at the beginning of a line or behind
     a sentence's end."""
-    found = _HEADED.search(line) if "1" in line else None
+    found = _HEADED.search(line) if _FIRST_ITEM.search(line) else None
     return found.span(1) if found else None
 
 

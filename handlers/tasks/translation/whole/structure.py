@@ -97,7 +97,7 @@ def lost_words(source: str, answer: str) -> str:
 
 def one_line(answer: str) -> str:
     """A masked answer without line breaks and without white space at its ends."""
-    return _BREAK.sub(" ", answer).strip()
+    return (answer if answer.isprintable() else _BREAK.sub(" ", answer)).strip()
 
 
 def _odd(text: str) -> bool:

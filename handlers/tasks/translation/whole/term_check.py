@@ -11,8 +11,8 @@ from handlers.domain.result import Check
 from handlers.tasks.translation.glossary import Glossary
 
 TERMS_CHECK = "terms"
-_STEM = re.compile(r"(\w{1,5})\w*+")
-"""The first letters of a word."""
+_WORD = re.compile(r"\w+")
+_STEM = 5
 _MOST = 8
 
 
@@ -37,16 +37,27 @@ def _missing(terms: Mapping[str, Mapping[str, str]], answers: Mapping[str, str])
     """``terms``: those that occur in each text, by its key."""
     for key, found in terms.items():
         folded = answers.get(key, "").casefold()
-        stems: set[str] = set()
         for term, target in found.items():
-            wanted = _stems_of_term(target)
-            if all(map(folded.__contains__, wanted)):
-                stems = stems or set(_STEM.findall(folded))
-                if wanted <= stems:
-                    continue
-            yield f'In "{key}" {term[:40]} is not called {target[:80]}.'
+            if not all(_has_word(stem, folded) for stem in _stems(target)):
+                yield f'In "{key}" {term[:40]} is not called {target[:80]}.'
 
 
 @lru_cache(maxsize=256)
-def _stems_of_term(target: str) -> frozenset[str]:
-    return frozenset(_STEM.findall(target.casefold()))
+def _stems(target: str) -> tuple[str, ...]:
+    return tuple(word[:_STEM] for word in _WORD.findall(target.casefold()))
+
+
+def _has_word(stem: str, text: str) -> bool:
+    """Whether a word of a folded text has this stem."""
+    at = text.find(stem)
+    while at >= 0:
+        end = at + len(stem)
+        if not _is_word(text[at - 1 : at]) and (len(stem) == _STEM or not _is_word(text[end : end + 1])):
+            return True
+        at = text.find(stem, at + 1)
+    return False
+
+
+def _is_word(character: str) -> bool:
+    """As ``\\w`` has it."""
+    return character.isalnum() or character == "_"
