@@ -17,8 +17,7 @@ _TIMES = 5
 _SHORTEST = 6
 _IN_A_ROW = bytes([True] * (_SHORTEST + _WORDS - 1))
 _AGAIN = len(_IN_A_ROW) - 2
-"""So many of them at least have stood before: of eight words in a row, each of them four times in the text, there
-are one or two at least."""
+"""Of eight words in a row that each stand four times in a text at least so many stood there before."""
 _GRAMS_IN_A_ROW = bytes([True] * (_SHORTEST + 1))
 """So many n-grams of words in a row, each of them frequent, are in every loop of words."""
 _LONG_WORD = 80
