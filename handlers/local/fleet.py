@@ -10,6 +10,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
@@ -86,6 +87,8 @@ class Fleet:
         notifications = Notifications(self._settings, self._session_id, lifeline=self._own_end)
         outcome = "failed"
         try:
+            if self._settings.full_text:  # once, and not in each fork
+                import_module("handlers.tasks.translation.whole.paper_result")
             gc.freeze()  # the forks share these pages as long as no collection touches them
             with self._signals_handled():
                 for _ in range(self._jobs):

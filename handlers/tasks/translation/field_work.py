@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.call_errors import RejectedError
+from handlers.domain.paper import Paper
 from handlers.domain.result import PassageResult
 from handlers.ports import Ask
 from handlers.tasks.translation.exchange import Exchange, groups
-from handlers.tasks.translation.masked_fields import MaskedFields
+from handlers.tasks.translation.masked_fields import MaskedFields, masked_fields
 from handlers.tasks.translation.masking.exactness import exactness, inexact
 from handlers.tasks.translation.passages.weights import weight
 from handlers.tasks.translation.prompt import Prompter
+from handlers.tasks.translation.segment import segments
 from handlers.tasks.translation.stored_verdict import NO_TEXT, StoredVerdict, worst
 
 HEAD, TERMS = "head", "terms"
@@ -93,3 +95,10 @@ class FieldWork:
         for key, part in self.fields.parts.items():
             if key not in texts or key in bad or any(inexact(part.exact(texts[key]))):
                 yield key
+
+
+def head_of(paper: Paper, prompter: Prompter) -> FieldWork:
+    """Title, abstract and keywords."""
+    masking = prompter.spec.masking_version
+    fields = masked_fields(segments(paper, False, masking), prompter.language, masking)
+    return FieldWork(HEAD, fields, prompter)

@@ -141,7 +141,7 @@ def answer_tokens(segments: Mapping[str, str], source_language: str) -> int:
 
 
 def _text_tokens(text: str, source_language: str) -> int:
-    prose, count = PLACEHOLDER.subn("", text)
+    prose, count = PLACEHOLDER.subn("", text) if "⟦" in text else (text, 0)
     scripts = scripts_of(source_language)
     own = letters(prose, scripts)
     return answer_limit(own, len(prose) - own, latin="latin" in scripts) + count * LIMIT_PER_PLACEHOLDER

@@ -15,13 +15,12 @@ from handlers.domain.value import sha256_of
 from handlers.domain.writing_systems import scripts_of
 from handlers.ports import Ask, PassageWork
 from handlers.tasks.translation import policy
-from handlers.tasks.translation.field_work import HEAD, TERMS, FieldWork
+from handlers.tasks.translation.field_work import HEAD, FieldWork, head_of
 from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.identity import as_asked, identities
-from handlers.tasks.translation.masked_fields import masked_fields
 from handlers.tasks.translation.prompt import Prompter, capped
 from handlers.tasks.translation.scripts import has_letters
-from handlers.tasks.translation.segment import join, segments
+from handlers.tasks.translation.segment import join
 from handlers.tasks.translation.stored_verdict import GATE_VERSION
 
 if TYPE_CHECKING:  # and where they are used: a run of abstracts needs nothing of whole papers
@@ -110,7 +109,7 @@ class TranslateTask:
         if not self.is_whole(paper):
             yield from self._head(paper).requests()
             return
-        for work in self._first(paper).values():
+        for work in self._whole_of(paper).first.values():
             yield from work.requests()
         if not self._whole_of(paper).is_too_long:
             for passage in self._whole_of(paper).works({}):
@@ -150,22 +149,12 @@ class TranslateTask:
         return has_letters(paper.body, scripts_of(policy.source_language(paper)))
 
     def first(self, paper: Paper) -> Sequence[PassageWork]:
-        return tuple(self._first(paper).values())
-
-    def _first(self, paper: Paper) -> dict[str, FieldWork]:
-        """What has something to ask, by key."""
-        whole = self._whole_of(paper)
-        if whole.is_too_long:
-            return {}
-        head = self._head(paper)
-        terms = masked_fields(whole.terms, whole.language, self._spec.masking_version)
-        works = (head, FieldWork(TERMS, terms, head.prompter))
-        return {work.key: work for work in works if work.fields.parts}
+        return tuple(self._whole_of(paper).first.values())
 
     def frame(self, paper: Paper, results: Mapping[str, PassageResult]) -> dict[str, str]:
         from handlers.tasks.translation.whole.frame import frame_of
 
-        works = self._first(paper)
+        works = self._whole_of(paper).first
         return frame_of({key: work.fields for key, work in works.items()}, results, self._spec.glossary)
 
     def rest(self, paper: Paper, frame: Mapping[str, str]) -> Sequence[PassageWork]:
@@ -175,15 +164,14 @@ class TranslateTask:
     def result(self, paper: Paper, results: Mapping[str, PassageResult]) -> TaskResult:
         from handlers.tasks.translation.whole.paper_result import paper_result
 
-        result = paper_result(self._whole_of(paper), tuple(self._head(paper).fields.parts), results)
+        whole = self._whole_of(paper)
+        result = paper_result(whole, tuple(whole.head.fields.parts), results)
         with self._lock:
             self._whole.pop(id(paper), None)
         return result
 
     def _head(self, paper: Paper) -> FieldWork:
-        language, masking = policy.source_language(paper), self._spec.masking_version
-        fields = masked_fields(segments(paper, False, masking), language, masking)
-        return FieldWork(HEAD, fields, self._prompter(language, self._spec))
+        return head_of(paper, self._prompter(policy.source_language(paper), self._spec))
 
     def _prompter(self, language: str, spec: RunSpec) -> Prompter:
         return Prompter(spec, self._glossary, language)
@@ -204,7 +192,8 @@ class TranslateTask:
         with self._lock:
             kept = self._whole.get(key)
             if kept is None or kept[0]() is not paper:
-                whole = CutPaper(paper.model_copy(), self._spec, policy.source_language(paper))
+                language = policy.source_language(paper)
+                whole = CutPaper(paper.model_copy(), self._spec, language, self._glossary)
                 kept = weakref.ref(paper, lambda _: self._whole.pop(key, None)), whole
                 self._whole[key] = kept
             return kept[1]

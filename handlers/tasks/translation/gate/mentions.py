@@ -66,7 +66,7 @@ def found_in(text: str) -> Iterator[tuple[re.Match[str], Mention]]:
 def mentions(text: str) -> set[Mention]:
     """The mentions of digits in a flat, lower-case text."""
     found = _MENTION.findall(text)
-    return {_mention(groups) for groups in set(found)} if found else set()
+    return set(map(_mention, found)) if found else set()
 
 
 @lru_cache(maxsize=2048)  # each is a kilobyte or two, in every job

@@ -8,12 +8,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 _RUN = 23
+_TOO_SHORT = 15
+"""Characters below which a text has neither eight words nor a run."""
 _CHARACTER_RUN = re.compile(rf"(\S)\1{{{_RUN}}}")
 _WORDS, _CHARACTERS = 3, 12
 _TIMES = 5
 """A stretch that stands there this often in a row is a loop."""
 _SHORTEST = 6
 _IN_A_ROW = bytes([True] * (_SHORTEST + _WORDS - 1))
+_AGAIN = len(_IN_A_ROW) - 2
+"""Of eight words in a row that each stand four times in a text at least so many stood there before."""
 _GRAMS_IN_A_ROW = bytes([True] * (_SHORTEST + 1))
 """So many n-grams of words in a row, each of them frequent, are in every loop of words."""
 _LONG_WORD = 80
@@ -23,6 +27,8 @@ _MOST_WORDS, _MOST_CHARACTERS = 200_000, 60_000
 
 def loop_in(text: str) -> str | None:
     """A stretch of the loop, or None. Distances of 1 count too (``very very very ...``)."""
+    if len(text) < _TOO_SHORT:
+        return None
     words = text.split()
     longest = max(map(len, words), default=0)
     if longest > _RUN and (run := _CHARACTER_RUN.search(text)):
@@ -37,7 +43,7 @@ def loop_in(text: str) -> str | None:
 
 def _may_loop(words: list[str]) -> bool:
     """Whether several words in a row are all frequent. Cheap, and hardly a text without a loop has it."""
-    if len(words) < len(_IN_A_ROW):
+    if len(words) - len(set(words)) < _AGAIN:
         return False
     frequent = {word for word, count in Counter(words).items() if count >= _TIMES - 1}
     return _IN_A_ROW in bytes(map(frequent.__contains__, words)) if frequent else False

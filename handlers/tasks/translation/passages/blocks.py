@@ -8,11 +8,10 @@ its own and so stays what it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from handlers.tasks.translation.passages.body_lines import BodyLines
-from handlers.tasks.translation.passages.constructs import Kind, construct_at
+from handlers.tasks.translation.passages.constructs import OPENING, Kind, construct_at
 from handlers.tasks.translation.passages.reference_rule import heading_within, is_references_heading
 
 _MARKS = re.compile(
@@ -20,6 +19,8 @@ _MARKS = re.compile(
     r"|\[[ xX]\](?=[ \t]))){0,9}+[ \t]*+"
 )
 """What stands before a block's own text: of a quote, a list, a heading, a footnote, a task."""
+_MARKED = frozenset(">-*+•#[")
+"""Such a mark begins with one of these, or with a digit."""
 _HEADING = re.compile(r"(#{1,6})(?:[ \t]|\Z)")
 _CLOSING_MARKS = re.compile(r"[ \t]++#++[ \t]*+\Z")
 _TAGS = re.compile(r"(?:</?[A-Za-z][^<>\n]{0,4000}+>[ \t]*+)++")
@@ -55,25 +56,26 @@ class Block:
 
 def blocks(text: str) -> list[Block]:
     """All blocks in order. Linear in the text, whatever it is."""
-    return list(_Scanner(text))
+    return _Scanner(text).blocks()
 
 
 class _Scanner:
     def __init__(self, text: str) -> None:
         self._text = text
         self._lines = BodyLines(text)
+        self._found: list[Block] = []
         self._open: tuple[int, int] | None = None
         """First and last position of the paragraph that is being read."""
         self._formula = ""
         """``$`` or ``$$`` where a formula was opened in it and not closed."""
 
-    def __iter__(self) -> Iterator[Block]:
+    def blocks(self) -> list[Block]:
         lines, text = self._lines, self._text
         number, last_headed = 0, -1
         while number < len(lines.starts):
             start, end = _stripped(text, lines.starts[number], lines.ends[number])
             if start == end:
-                yield from self._flush()
+                self._flush()
                 number += 1
                 continue
             inside = self._formula == "$$" and text.startswith("$$", start)
@@ -81,23 +83,24 @@ class _Scanner:
             headed = heading_within(text[start:end]) if found is None and number > last_headed else None
             if headed is not None:
                 last_headed = number
-                yield from self._headed(number, start, *headed)
+                self._headed(number, start, *headed)
                 continue
             if found is None:
-                yield from self._text_line(number, start, end)
+                self._text_line(number, start, end)
                 number += 1
                 continue
-            yield from self._flush()
-            yield found
+            self._flush()
+            self._found.append(found)
             number = self._after(number, found.end)
-        yield from self._flush()
+        self._flush()
+        return self._found
 
-    def _headed(self, number: int, start: int, left: int, right: int) -> Iterator[Block]:
+    def _headed(self, number: int, start: int, left: int, right: int) -> None:
         """A bibliography's heading in the line of its first entry, which is a line of its own then."""
         if left:
-            yield from self._text_line(number, *_stripped(self._text, start, start + left))
-        yield from self._flush()
-        yield self._paragraph(start + left, start + right, start + right)
+            self._text_line(number, *_stripped(self._text, start, start + left))
+        self._flush()
+        self._found.append(self._paragraph(start + left, start + right, start + right))
         self._lines.starts[number] = start + right
 
     def _after(self, number: int, end: int) -> int:
@@ -110,6 +113,9 @@ class _Scanner:
         return last + 1
 
     def _running(self, number: int, start: int) -> Block | None:
+        text = self._text
+        if text[start] not in OPENING and text.find("|", start, self._lines.ends[number]) < 0:  # mostly
+            return None
         found = construct_at(self._lines, number, start)
         if found is None:
             return None
@@ -137,17 +143,17 @@ class _Scanner:
         )
         return Block("heading", start, start + len(line), inner, inner_end, level)
 
-    def _text_line(self, number: int, start: int, end: int) -> Iterator[Block]:
+    def _text_line(self, number: int, start: int, end: int) -> None:
         """A line of a paragraph: of the one that is open, or of a new one."""
         text = self._text
         if self._open is not None and self._begins(number, start):
-            yield from self._flush()
+            self._flush()
         first = self._open[0] if self._open is not None else start
         self._open = first, end
         if "$" in text[start:end]:
             self._formula = _left_open(self._formula, text, start, end)
         if text[start] == ">":
-            yield from self._flush()
+            self._flush()
 
     def _begins(self, number: int, start: int) -> bool:
         """Whether a line within a stanza begins a block: by its own mark, as one of a list, or since the line
@@ -169,7 +175,8 @@ class _Scanner:
         before = text[lines.starts[number - 1] : lines.ends[number - 1]]
         return before.endswith("  ") or (before.endswith("\\") and not before.endswith("\\\\"))
 
-    def _flush(self) -> Iterator[Block]:
+    def _flush(self) -> None:
+        """The paragraph that is being read has ended."""
         if self._open is None:
             return
         start, end = self._open
@@ -177,16 +184,17 @@ class _Scanner:
         inner_end = end
         if self._text[end - 1] == "\\" and self._text[end - 2 : end - 1] != "\\":
             _, inner_end = _stripped(self._text, start, end - 1)
-        yield self._paragraph(start, end, inner_end)
+        self._found.append(self._paragraph(start, end, inner_end))
 
     def _paragraph(self, start: int, end: int, inner_end: int) -> Block:
-        text = self._text
-        marks = _MARKS.match(text, start, inner_end)
+        text, first = self._text, self._text[start]
+        marked = first in _MARKED or first.isdecimal()
+        marks = _MARKS.match(text, start, inner_end) if marked else None
         inner = marks.end() if marks else start
-        if inner == start and (hashes := _BARE_HASHES.match(text, start, inner_end)):
+        if inner == start and first == "#" and (hashes := _BARE_HASHES.match(text, start, inner_end)):
             inner = hashes.end()
         kind: Kind = "paragraph"
-        if text[start] == ">":
+        if first == ">":
             kind = "quote"
         elif _ITEM.match(text, start):
             kind = "item"
@@ -194,12 +202,16 @@ class _Scanner:
             kind = "list_item"
         elif _CAPTION.match(text, start):
             kind = "caption"
-        inner, inner_end = _stripped(text, inner, max(inner, inner_end))
+        if inner > start or inner_end < end:
+            inner, inner_end = _stripped(text, inner, max(inner, inner_end))
         return Block(kind, start, end, inner, inner_end)
 
 
 def _left_open(formula: str, text: str, start: int, end: int) -> str:
     """``$`` or ``$$`` if a formula is open after this range, "" if none is; ``formula`` was before it."""
+    line = text[start:end]
+    if "$$" not in line and "\\$" not in line:  # mostly
+        return formula if formula == "$$" or line.count("$") % 2 == 0 else "" if formula else "$"
     for match in _DOLLARS.finditer(text, start, end):
         run = match[0]
         if not formula and run in ("$", "$$"):
@@ -212,5 +224,7 @@ def _left_open(formula: str, text: str, start: int, end: int) -> str:
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     """The range without white space at both ends."""
     line = text[start:end]
+    if line and not line[0].isspace() and not line[-1].isspace():  # mostly
+        return start, end
     left = len(line) - len(line.lstrip())
     return (start + left, start + len(line.rstrip())) if left < len(line) else (end, end)

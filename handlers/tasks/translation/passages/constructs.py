@@ -35,6 +35,9 @@ _BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 _HEADING = re.compile(r"[\r\n][ \t]*+#{1,6}[ \t]")
 _SIGN = re.compile(r"[\\&=$^_]")
 
+OPENING = frozenset("$\\`~<")
+"""One of these begins each of them but a table of bars."""
+
 Kind = Literal[
     "heading", "mathematics", "environment", "code", "image", "html_table", "pipe_table", "list_item",
     "quote", "caption", "item", "rule", "paragraph",

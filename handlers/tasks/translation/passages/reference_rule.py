@@ -32,6 +32,8 @@ _HEADED = re.compile(
     rf"(?:\A|[。.!！?？]\s{{0,9}}+)({_NAME}[:：)）】\]]{{0,3}}+)\s{{0,9}}+[\[［【]\s?1\s?[\]］】]",
     re.IGNORECASE,
 )
+_FIRST_ITEM = re.compile(r"[\[［【]\s?1\s?[\]］】]")
+"""What the pattern above ends in: hardly a line has it."""
 _TAIL = re.compile(r"[。.!！?？；;]\s*+([^。.!！?？；;]{0,40}+)\Z")
 _ITEM = re.compile(r"\W{0,3}(?:[\[［【(（]\s{0,3}\d{1,4}|\d{1,4}\s{0,3}[.．、)）\]］】])")
 _PUBLISHED = re.compile(
@@ -45,7 +47,10 @@ _PLACE = re.compile(
 )
 """Volume and number, or page: the mark of a publication where a bibliography is read."""
 _AUTHOR = re.compile(r"[^\W\d_][\w'’-]{1,40},?\s{1,3}(?:[^\W\d_]\.[\s-]?){1,4}[,;:(（]?")
-_YEAR = re.compile(r"(?<![\d.A-Za-z])(?:1[89]|20)\d\d(?!\d|\s{0,3}[年.]\d?[%％年])(?!年)")
+# The context is looked up behind the first digit, not before it: so the search runs from digit to digit.
+_YEAR = re.compile(
+    r"[12](?<![\d.A-Za-z].)(?:(?<=1)[89]|(?<=2)0)\d\d(?!\d|\s{0,3}[年.]\d?[%％年])(?!年)", re.DOTALL
+)
 _PROSE = re.compile(
     r"本文|本研究|我们|笔者|资助|简介|收稿|通[讯信]作者|因此|所以|如图|如表|见[图表]|由[图表]|本論文|我々|"
     r"\b(?:we|is|are|was|were|has|have|this|these|our|they|wir|ist|sind|wurden?|nous|sont|été|мы|был[аио]?)\b",
@@ -65,7 +70,7 @@ def is_references_heading(text: str) -> bool:
 def heading_within(line: str) -> tuple[int, int] | None:
     """Place of a bibliography's heading straight before its first entry, at the beginning of a line or behind
     a sentence's end."""
-    found = _HEADED.search(line) if "1" in line else None
+    found = _HEADED.search(line) if _FIRST_ITEM.search(line) else None
     return found.span(1) if found else None
 
 
@@ -81,11 +86,16 @@ def is_reference(text: str, *, listed: bool) -> bool:
     elsewhere it takes all three. What has two sentences or speaks as a paper does is no entry."""
     if len(text) > _LONGEST and len(text) > _LONGEST * len(_NUMBERED.findall(text)):
         return False
-    signs = (
-        _ITEM.match(text) is not None or (listed and _AUTHOR.match(text) is not None),
-        _PUBLISHED.search(text) is not None or (listed and _PLACE.search(text) is not None),
-        _YEAR.search(text) is not None,
-    )
-    if sum(signs) < (2 if listed else 3):
+    begins = _ITEM.match(text) is not None or (listed and _AUTHOR.match(text) is not None)
+    if not begins and not listed:  # most blocks: the signs are looked for from the cheapest on
+        return False
+    dated = _YEAR.search(text) is not None
+    if not (begins and dated) and not (listed and (begins or dated)):
+        return False
+    if not (begins and dated and listed) and not _is_published(text, listed=listed):
         return False
     return len(_SENTENCE.findall(text)) < 2 and len(_PROSE.findall(text)) < 2
+
+
+def _is_published(text: str, *, listed: bool) -> bool:
+    return _PUBLISHED.search(text) is not None or (listed and _PLACE.search(text) is not None)

@@ -10,7 +10,9 @@ from itertools import islice
 
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
+from handlers.tasks.translation.field_work import TERMS, FieldWork, head_of
 from handlers.tasks.translation.glossary import Glossary
+from handlers.tasks.translation.masked_fields import masked_fields
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 from handlers.tasks.translation.passages.body_segments import BodyPlan, BodySegment, plan_body
 from handlers.tasks.translation.passages.passages import Passage, passages
@@ -33,6 +35,8 @@ class CutPaper:
     paper: Paper
     spec: RunSpec
     language: str
+    glossary: Glossary
+    """Of the run."""
 
     @property
     def body(self) -> str:
@@ -58,6 +62,19 @@ class CutPaper:
         heads = (mask(text, version=self.spec.masking_version).text for text in self._head_texts())
         text = "\n".join([*heads, *(segment.masked.text for segment in self.plan.sent)])
         return [Segment(f"terms/{number}", term) for number, term in enumerate(candidate_terms(text, known))]
+
+    @cached_property
+    def head(self) -> FieldWork:
+        return head_of(self.paper, Prompter(self.spec, self.glossary, self.language))
+
+    @cached_property
+    def first(self) -> dict[str, FieldWork]:
+        """What is asked before the body and has something to ask, by key."""
+        if self.is_too_long:
+            return {}
+        terms = masked_fields(self.terms, self.language, self.spec.masking_version)
+        works = (self.head, FieldWork(TERMS, terms, self.head.prompter))
+        return {work.key: work for work in works if work.fields.parts}
 
     def _head_texts(self) -> tuple[str, str]:
         return self.paper.title, self.paper.abstract

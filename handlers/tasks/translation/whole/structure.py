@@ -47,30 +47,43 @@ _NARROW = str.maketrans("＜＞｜！［］（）＃＼：／．｀", "<>|![]()#
 
 def added_structure(source: str, answer: str) -> str:
     """A sentence naming structure that a masked answer has and its source has not, "" if there is none."""
-    if _BLANK_LINE.search(answer):
+    seen = answer.isprintable()  # so is no line break and no control character
+    if not seen and _BLANK_LINE.search(answer):
         return "stands an empty line: write the translation in one line"
-    narrow = source.translate(_NARROW)
-    leading = _LEADING.match(answer) or _listed(narrow, answer)
-    if leading and not narrow.startswith(leading[0].lstrip()):
+    leading = _LEADING.match(answer) or _listed(source, answer)
+    if leading and not source.translate(_NARROW).startswith(leading[0].lstrip()):
         return f"the text begins with {leading[0].strip()[:60]}, a mark that the source text has not"
-    for signs, here, there, name in _COUNTED:
-        found = here.findall(answer) if any(map(answer.__contains__, signs)) else []
-        if found and len(found) > len(there.findall(narrow)):
-            return f"stands {name} that the source text has not: {found[-1][:60]}"
-    if not answer.isprintable() and len(found := _UNSEEN.findall(answer)) > len(_UNSEEN.findall(source)):
+    if said := _counted(source, answer):
+        return said
+    if not seen and len(found := _UNSEEN.findall(answer)) > len(_UNSEEN.findall(source)):
         return f"stands a control character that the source text has not: {found[-1]!a}"
-    if _odd(answer) and not _odd(narrow):
+    if _odd(answer) and not _odd(source.translate(_NARROW)):
         return "the text ends in a backslash that the source text has not"
+    return ""
+
+
+def _counted(source: str, answer: str) -> str:
+    for signs, here, there, name in _COUNTED:
+        for sign in signs:
+            if sign in answer:
+                found = here.findall(answer)
+                if found and len(found) > len(there.findall(source.translate(_NARROW))):
+                    return f"stands {name} that the source text has not: {found[-1][:60]}"
+                break
     return ""
 
 
 def _listed(source: str, answer: str) -> re.Match[str] | None:
     """A list's mark before the answer to a text that begins with a letter, and with no number."""
-    begins = source.lstrip()[:8]
-    if _LIST_MARK.match(source) or not begins[:1].isalnum():
+    mark = _LIST_MARK.match(answer) or _NUMBERED.match(answer)
+    if mark is None:
+        return None
+    narrow = source.translate(_NARROW)
+    begins = narrow.lstrip()[:8]
+    if _LIST_MARK.match(narrow) or not begins[:1].isalnum():
         return None
     counts = _ORDINALS.intersection(begins) or any(map(str.isnumeric, begins))
-    return _LIST_MARK.match(answer) or (None if counts else _NUMBERED.match(answer))
+    return _LIST_MARK.match(answer) or (None if counts else mark)
 
 
 def lost_words(source: str, answer: str) -> str:
@@ -84,9 +97,11 @@ def lost_words(source: str, answer: str) -> str:
 
 def one_line(answer: str) -> str:
     """A masked answer without line breaks and without white space at its ends."""
-    return _BREAK.sub(" ", answer).strip()
+    return (answer if answer.isprintable() else _BREAK.sub(" ", answer)).strip()
 
 
 def _odd(text: str) -> bool:
+    if "\\" not in text:
+        return False
     bare = text.rstrip()
     return (len(bare) - len(bare.rstrip("\\"))) % 2 == 1

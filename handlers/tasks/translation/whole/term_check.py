@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from handlers.domain.result import Check
 from handlers.tasks.translation.glossary import Glossary
@@ -19,9 +20,14 @@ def term_check(
     glossary: Glossary, sources: Mapping[str, str], answers: Mapping[str, str]
 ) -> tuple[Check, ...]:
     """One check, or none where no term occurs."""
-    terms = {key: found for key, source in sources.items() if (found := glossary.occurring([source]))}
-    if not terms:
+    occurring = glossary.occurring(sources.values())
+    if not occurring:
         return ()
+    terms = {
+        key: glossary.occurring([source])
+        for key, source in sources.items()
+        if any(map(source.__contains__, occurring))
+    }
     missing = list(_missing(terms, answers))
     detail = " ".join(missing[:_MOST])
     return (Check(name=TERMS_CHECK, verdict="warn" if missing else "pass", detail=detail),)
@@ -30,11 +36,28 @@ def term_check(
 def _missing(terms: Mapping[str, Mapping[str, str]], answers: Mapping[str, str]) -> Iterator[str]:
     """``terms``: those that occur in each text, by its key."""
     for key, found in terms.items():
-        stems = _stems(answers.get(key, ""))
+        folded = answers.get(key, "").casefold()
         for term, target in found.items():
-            if not _stems(target) <= stems:
+            if not all(_has_word(stem, folded) for stem in _stems(target)):
                 yield f'In "{key}" {term[:40]} is not called {target[:80]}.'
 
 
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(word[:_STEM] for word in _WORD.findall(text.casefold()))
+@lru_cache(maxsize=256)
+def _stems(target: str) -> tuple[str, ...]:
+    return tuple(word[:_STEM] for word in _WORD.findall(target.casefold()))
+
+
+def _has_word(stem: str, text: str) -> bool:
+    """Whether a word of a folded text has this stem."""
+    at = text.find(stem)
+    while at >= 0:
+        end = at + len(stem)
+        if not _is_word(text[at - 1 : at]) and (len(stem) == _STEM or not _is_word(text[end : end + 1])):
+            return True
+        at = text.find(stem, at + 1)
+    return False
+
+
+def _is_word(character: str) -> bool:
+    """As ``\\w`` has it."""
+    return character.isalnum() or character == "_"

@@ -26,6 +26,13 @@ def test_a_latin_term_has_to_stand_as_a_word() -> None:
     assert glossary.occurring(["3PM与SOC含量"]) == {"SOC": "soil organic carbon"}
 
 
+def test_one_character_can_be_a_term_and_begin_another() -> None:
+    glossary = Glossary({"土": "soil", "土壤水": "soil water", "a+": "plus"})
+    assert glossary.occurring(["土壤水"]) == {"土壤水": "soil water"}
+    assert glossary.occurring(["黏土壤", "ba+"]) == {"土": "soil"}
+    assert glossary.occurring(["[a+]"]) == {"a+": "plus"}
+
+
 def test_empty_terms_are_ignored() -> None:
     assert Glossary({"": "x", " ": "y"}).occurring([" 温度"]) == {}
 

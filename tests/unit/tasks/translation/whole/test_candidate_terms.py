@@ -56,3 +56,17 @@ def test_ties_go_by_the_text_and_no_more_than_twenty_are_asked() -> None:
 @pytest.mark.parametrize("unit", ["热导率，", "热", "热导率的", "甲乙丙丁戊己庚辛壬癸", "热导，率"])
 def test_terms_are_found_in_linear_time(unit: str) -> None:
     assert_linear(repeated(unit), candidate_terms)
+
+
+def test_a_term_at_the_edge_of_the_text_stands_beside_nothing_there() -> None:
+    assert candidate_terms("热导率" + among("热导率", 4)) == ["热导率"]
+    assert candidate_terms(among("热导率", 4) + "热导率") == ["热导率"]
+
+
+def test_many_words_with_few_neighbours_are_looked_at_in_linear_time() -> None:
+    def text(size: int) -> str:
+        chosen = random.Random(1)
+        words = ["".join(chr(0x4E00 + chosen.randrange(900)) for _ in range(5)) for _ in range(size // 40)]
+        return "".join(4 * words + 4 * words[::-1])
+
+    assert_linear(text, candidate_terms, size=60_000)
