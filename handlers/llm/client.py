@@ -37,7 +37,7 @@ from handlers.llm.error_body import read_error
 from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
 from handlers.llm.prices.tariff import FLEX, tier_name
-from handlers.llm.timed_socket import Way
+from handlers.llm.sockets.timed_socket import Way
 from handlers.ports import Clock
 
 logger = logging.getLogger(__name__)

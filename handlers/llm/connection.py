@@ -17,11 +17,9 @@ from dataclasses import dataclass
 import httpcore
 
 from handlers.domain.call_errors import FatalError, ModelCallError, TransientError
-from handlers.llm.timed_socket import Way, Wire
+from handlers.llm.sockets.http_exchange import HttpExchange, Response
+from handlers.llm.sockets.timed_socket import Way, Wire
 from handlers.ports import Clock
-
-_KEEP_ALIVE = 55.0
-"""Seconds that a connection may idle: below the 60 s after which AWS's load balancers drop it."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,11 @@ class HttpReply:
 @dataclass(frozen=True)
 class _Connection:
     wire: Wire
-    http: httpcore.HTTPConnection
+    http: HttpExchange
 
     @property
     def is_usable(self) -> bool:
-        return not self.wire.cut and self.http.is_available() and not self.http.has_expired()
+        return not self.wire.cut and self.http.is_available and not self.http.has_expired
 
 
 class Connections:
@@ -60,11 +58,11 @@ class Connections:
     def __init__(self, url: httpcore.URL, bounds: Bounds, clock: Clock, way: Way) -> None:
         self._url = url
         self._way = way
-        self._target = url
-        self._to_proxy: list[tuple[bytes, bytes]] = []
-        if way.proxy is not None and way.ssl_context is None:
-            self._target = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=bytes(url))
-            self._to_proxy = way.proxy.headers
+        through_proxy = way.proxy is not None and way.ssl_context is None
+        target = bytes(url) if through_proxy else url.target
+        to_proxy = way.proxy.headers if way.proxy is not None and through_proxy else []
+        self._line = b"POST " + target + b" HTTP/1.1\r\n"
+        self._to_proxy = to_proxy
         self._bounds = bounds
         self._clock = clock
         self._idle: deque[_Connection] = deque()
@@ -78,21 +76,30 @@ class Connections:
         wire = connection.wire
         wire.deadline = self._clock.monotonic() + timeout
         wire.connected = False
-        status: int | None = None
+        response, bounds = Response(), self._bounds
+        broken: ModelCallError | None = None
         try:
-            response = connection.http.handle_request(self._request(headers, content))
-            status = response.status
-            names = {
-                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
-            }
-            body, broken = self._read(response, names.get("content-encoding", ""), wire)
-            response.close()
+            asked = self._request(headers, content)
+            connection.http.ask(
+                asked, response, connect=bounds.connect, wait=bounds.read, most=bounds.answer_bytes
+            )
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             # The text may hold the request's headers: only its class goes on.
-            raise _failure(error, wire, status, self.address) from None
+            broken = _failure(error, wire, response.status or None, self.address)
         finally:
             self._checkin(connection)
-        return HttpReply(status, names, body, broken)
+        return self._reply(response, broken)
+
+    def _reply(self, response: Response, broken: ModelCallError | None) -> HttpReply:
+        """A refusal stands even if its text was cut off."""
+        status, bound = response.status, self._bounds.answer_bytes
+        if broken is not None and (not status or (status < 400 and not response.chunks)):
+            raise broken from None
+        if response.size > bound and status < 400:
+            raise _too_large(status)
+        body = b"".join(response.chunks)
+        body = _decoded(body, response.headers.get("content-encoding", ""), bound, status)
+        return HttpReply(status, response.headers, body, broken if status < 400 else None)
 
     def abort(self) -> None:
         """Cut off the calls in flight; later ones are not touched: a connection that is given back
@@ -108,40 +115,10 @@ class Connections:
             with suppress(IndexError):
                 self._idle.pop().http.close()
 
-    def _request(self, headers: list[tuple[bytes, bytes]], content: bytes) -> httpcore.Request:
-        bounds = self._bounds
-        waits = {"connect": bounds.connect, "read": bounds.read, "write": bounds.read, "pool": None}
-        length = (b"Content-Length", str(len(content)).encode())
-        return httpcore.Request(
-            b"POST",
-            self._target,
-            headers=[*headers, *self._to_proxy, length],
-            content=content,
-            extensions={"timeout": waits},
-        )
-
-    def _read(
-        self, response: httpcore.Response, encoding: str, wire: Wire
-    ) -> tuple[bytes, ModelCallError | None]:
-        """The body, and how it broke off."""
-        chunks: list[bytes] = []
-        size, status = 0, response.status
-        broken: ModelCallError | None = None
-        try:
-            for chunk in response.iter_stream():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > self._bounds.answer_bytes:
-                    raise _too_large(status)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            # A refusal stands even if its text was cut off.
-            broken = _failure(error, wire, status, self.address) if status < 400 else None
-        except TransientError:
-            if status < 400:
-                raise
-        if broken is not None and not chunks:
-            raise broken
-        return _decoded(b"".join(chunks), encoding, self._bounds.answer_bytes, status), broken
+    def _request(self, headers: list[tuple[bytes, bytes]], content: bytes) -> bytes:
+        length = (b"Content-Length", b"%d" % len(content))
+        named = [b"%b: %b\r\n" % each for each in (*headers, *self._to_proxy, length)]
+        return b"".join((self._line, *named, b"\r\n", content))
 
     def _checkout(self) -> _Connection:
         connection = None
@@ -162,7 +139,7 @@ class Connections:
         with self._lock:
             self._busy.discard(connection)
             cut = connection.wire.cut
-        if self._closed or cut or not connection.http.is_available():
+        if self._closed or cut or not connection.http.is_available:
             connection.http.close()
         else:
             self._idle.append(connection)
@@ -175,9 +152,7 @@ class Connections:
 
     def _fresh(self) -> _Connection:
         wire = Wire(self._clock, self._way)
-        http = httpcore.HTTPConnection(
-            self._url.origin, self._way.ssl_context, keepalive_expiry=_KEEP_ALIVE, network_backend=wire
-        )
+        http = HttpExchange(self._url.origin, self._way.ssl_context, wire)
         return _Connection(wire, http)
 
 

@@ -22,7 +22,7 @@ from handlers.domain.call_errors import (
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
 from handlers.llm.connection import _failure
-from handlers.llm.timed_socket import TimedStream, Wire
+from handlers.llm.sockets.timed_socket import TimedStream, Wire
 from tests.builders.certificates import tls_contexts
 from tests.builders.fakes import FakeClock
 from tests.builders.growth import assert_linear

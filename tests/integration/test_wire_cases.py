@@ -210,3 +210,74 @@ def test_no_request_is_ever_sent_twice_by_the_client_itself() -> None:
     assert not [code for code in outcomes if code.startswith("free")], "what was sent may have been charged"
     # A connection that ends while the next request is on its way: sent by us, never seen there.
     assert outcomes["ok"] <= len(server.requests) <= outcomes.total()
+
+
+_GOOD = json.dumps(completion("good")).encode()
+_LENGTH = b"Content-Length: %d\r\n\r\n" % len(_GOOD)
+_OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def in_chunks(data: bytes, extension: bytes = b"", trailers: bytes = b"") -> bytes:
+    pieces = [data[start : start + 7] for start in range(0, len(data), 7)]
+    sizes = b"".join(b"%x%b\r\n%b\r\n" % (len(piece), extension, piece) for piece in pieces)
+    return b"Transfer-Encoding: chunked\r\n\r\n" + sizes + b"0\r\n" + trailers + b"\r\n"
+
+
+FRAMED = {
+    "a length": (_OK + _LENGTH + _GOOD, 1),
+    "chunks": (_OK + in_chunks(_GOOD), 1),
+    "chunks with an extension": (_OK + in_chunks(_GOOD, b';a="b;c"'), 1),
+    "chunks with spaces": (_OK + in_chunks(_GOOD, b"  "), 1),
+    "chunks with trailers": (_OK + in_chunks(_GOOD, trailers=b"Content-Encoding: gzip\r\n"), 1),
+    "chunks and a length": (_OK + b"Content-Length: 3\r\n" + in_chunks(_GOOD), None),
+    "early hints": (b"HTTP/1.1 103 Early Hints\r\nContent-Encoding: br\r\n\r\n" + _OK + _LENGTH + _GOOD, 1),
+    "two interim responses": (b"HTTP/1.1 102 Processing\r\n\r\n" * 2 + _OK + _LENGTH + _GOOD, 1),
+    "HTTP/1.0": (b"HTTP/1.0 200 OK\r\n" + _LENGTH + _GOOD, 2),
+    "a connection that ends": (_OK + b"Connection: close\r\n" + _LENGTH + _GOOD, 2),
+    "lines without a return": ((_OK + _LENGTH).replace(b"\r\n", b"\n") + _GOOD, 1),
+    "no reason": (b"HTTP/1.1 200\r\n" + _LENGTH + _GOOD, 1),
+    "an offer to upgrade": (_OK + b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + _LENGTH + _GOOD, None),
+    "bytes after the end": (_OK + _LENGTH + _GOOD + b"junk", 2),
+    "a response after the end": (_OK + _LENGTH + _GOOD + _OK + b"Content-Length: 2\r\n\r\n{}", 2),
+}
+
+
+@pytest.mark.parametrize("framing", FRAMED)
+def test_an_answer_is_read_in_any_framing_and_the_connection_kept_where_it_can_be(framing: str) -> None:
+    data, connections = FRAMED[framing]
+    with WireServer(always(data)) as server:
+        client = model(server)
+        assert [client.complete(REQUEST, timeout=5).content for _ in range(2)] == ["good"] * 2
+        client.close()
+        used = {request.connection for request in server.requests}
+    assert connections in (None, len(used))
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK\r\n\r\n", _OK + b"\r\n"])
+def test_an_answer_without_a_length_ends_with_its_connection(head: bytes) -> None:
+    def script(_: WireRequest, conversation: Conversation) -> None:
+        conversation.send(head + _GOOD)
+        conversation.close()
+
+    with WireServer(script) as server:
+        client = model(server)
+        assert client.complete(REQUEST, timeout=5).content == "good"
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"ICY 200 OK\r\n" + _LENGTH + _GOOD,
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nabc",
+        _OK + b"Content-Length: -5\r\n\r\n" + _GOOD,
+        _OK + b"Content-Length: 3\r\n" + _LENGTH + _GOOD,
+        _OK + b"X: a\0b\r\n" + _LENGTH + _GOOD,
+        _OK + b"X: " + b"a" * 200_000 + b"\r\n" + _LENGTH + _GOOD,
+        _OK + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffff\r\n" + _GOOD,
+    ],
+)
+def test_what_is_no_response_may_have_cost_something(data: bytes) -> None:
+    with WireServer(always(data)) as server:
+        problem = failure(model(server))
+    assert (problem.code in ("reset", "truncated"), problem.indeterminate) == (True, True)
