@@ -21,6 +21,7 @@ from handlers.reporting.progress import JobPart, Progress
 from handlers.reporting.projection import Projection, Rest, project
 from handlers.reporting.time_left import Forecast, Look, span
 from tests.builders import values
+from tests.builders.fakes import Tty
 
 RUN = values.RUN
 
@@ -133,7 +134,7 @@ def test_errors_are_shown_for_half_a_minute(ledger: SqliteLedger) -> None:
 
 
 def test_a_terminal_gets_a_bar_and_nothing_is_read_as_markup(ledger: SqliteLedger) -> None:
-    console = Console(file=io.StringIO(), width=80, force_terminal=True, legacy_windows=False)
+    console = Console(file=Tty(), width=80, force_terminal=True, legacy_windows=False)
     ledger.start_job(values.job("j1"))
     with Progress(console) as progress:
         finish(ledger, "1", 4, code="[bold]x[/]")
