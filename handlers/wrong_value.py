@@ -57,7 +57,9 @@ def _shown(value: object) -> str:
 
 
 def _of_field(field: FieldInfo) -> str:
-    return _any_of(_kind_words(each, field.metadata) for each in _members(field.annotation))
+    words = _any_of(_kind_words(each, field.metadata) for each in _members(field.annotation))
+    seconds = (field.description or "").lower().startswith("seconds")
+    return words.replace("number", "number of seconds", 1) if seconds else words
 
 
 def _members(annotation: Any) -> list[Any]:

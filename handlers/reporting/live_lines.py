@@ -19,8 +19,9 @@ _UP, _ERASE_BELOW = "\x1b[1A", "\x1b[J"
 
 
 def can_redraw(console: Console) -> bool:
-    """Whether it is a terminal with a cursor that moves: no file, no pipe, no ``TERM=dumb``."""
-    return console.is_terminal and not console.is_dumb_terminal
+    """Whether it is a terminal with a cursor that moves: no file, no pipe, no ``TERM=dumb``. Where
+    ``FORCE_COLOR`` is set, as many do on GitHub Actions, rich takes a pipe for one."""
+    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
 class LiveLines:

@@ -180,9 +180,10 @@ def _money(totals: RunTotals, state: BudgetState) -> str:
     spent = f"${usd(totals.calls.cost):.4f}"
     if state.held:
         spent += f" and ${usd(state.held):.4f} held"
-    if not state.budget:
+    if state.budget is None:
         return spent
-    return f"{spent} of ${budget_words(usd(state.budget))} ({totals.calls.taken / state.budget:.0%})"
+    share = f" ({totals.calls.taken / state.budget:.0%})" if state.budget else ""
+    return f"{spent} of ${budget_words(usd(state.budget))}{share}"
 
 
 def _outcomes(totals: RunTotals) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -9,6 +10,13 @@ from typing import Any
 
 from handlers.domain.call import ChatAnswer, ChatRequest
 from handlers.domain.call_errors import ModelCallError
+
+
+class Tty(io.StringIO):
+    """What a terminal is shown."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class FakeClock:

@@ -95,8 +95,10 @@ def test_dollars_may_be_written_as_people_write_them(text: str) -> None:
         ("run_id", "my run", "give up to 64 letters, digits, dots, dashes and underscores"),
         ("tier", "mega", "give `standard`, `parallel`, `ultra` or `extreme` "),
         ("rpm", 0, "give a number of 0.001 or more "),
-        ("flex_fallback", "soon", "give a number of 0 or more or `never` "),
+        ("flex_fallback", "soon", "give a number of seconds of 0 or more or `never` "),
         ("full_text", "bodies", "give true or false "),
+        ("deadline", "5h", "give a number of seconds above 0"),
+        ("call_timeout", "2 min", "give a number of seconds above 0"),
     ],
 )
 def test_what_is_allowed_is_all_of_it(name: str, value: object, allowed: str) -> None:

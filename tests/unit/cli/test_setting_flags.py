@@ -5,13 +5,14 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import pytest
 import typer
 from pydantic import BaseModel, Field
 from typer.testing import CliRunner
 
+from handlers.cli.flags.help_words import _TAKES
 from handlers.cli.flags.setting_flags import add_command, parsed
 from handlers.cli.main import app_of
 from handlers.errors import UsageError
@@ -37,6 +38,15 @@ def test_the_commands_and_their_flags_are_those_of_the_version_before() -> None:
         for name, command in commands(typer.main.get_command(app_of()))
     }
     assert found == json.loads(FLAGS.read_text(encoding="utf-8"))
+
+
+def test_no_command_asks_for_a_bool_and_every_one_has_words_and_an_example() -> None:
+    for name, command in commands(typer.main.get_command(app_of())):
+        assert command.help and "Example" in (command.epilog or ""), name
+        for each in command.params:
+            kind = each.type_descriptor.annotation
+            assert kind in (*_TAKES, Path) or get_origin(kind) is Literal, (name, each.name)
+            assert kind is not bool or _TAKES[bool] is None
 
 
 def test_every_setting_says_what_it_is_and_names_commands_that_exist() -> None:

@@ -9,13 +9,14 @@ import pytest
 from rich.console import Console
 
 from handlers.reporting.live_lines import LiveLines, bar, can_redraw
+from tests.builders.fakes import Tty
 
 ROWS, COLUMNS = 10, 40
 
 
 def terminal(**changes: object) -> Console:
     settings = {"width": COLUMNS, "force_terminal": True, "legacy_windows": False, "_environ": {}}
-    return Console(file=io.StringIO(), **settings | changes)
+    return Console(file=Tty(), **settings | changes)
 
 
 def screen_of(console: Console, columns: int = COLUMNS) -> list[str]:
@@ -63,6 +64,8 @@ def test_neither_a_pipe_nor_a_dumb_terminal_is_drawn_on() -> None:
     assert can_redraw(terminal())
     assert not can_redraw(terminal(_environ={"TERM": "dumb"}))
     assert not can_redraw(Console(file=io.StringIO()))
+    for variable in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        assert not can_redraw(Console(file=io.StringIO(), _environ={variable: "1", "TERM": "xterm"}))
 
 
 def test_a_bar_is_as_full_as_the_work_is_done() -> None:

@@ -21,6 +21,7 @@ from handlers.reporting.progress import JobPart, Progress
 from handlers.reporting.projection import Projection, Rest, project
 from handlers.reporting.time_left import Forecast, Look, span
 from tests.builders import values
+from tests.builders.fakes import Tty
 
 RUN = values.RUN
 
@@ -79,11 +80,13 @@ def test_a_jobs_own_part_of_a_run_is_shown_and_not_what_its_ledger_grants_it(led
     console = shown()
     Progress(console, JobPart(elsewhere=3, budget=NanoUsd(2 * 10**9))).update(ledger, RUN, now=100.0)
     Progress(console, JobPart(elsewhere=6, budget=None)).update(ledger, RUN, now=100.0)
-    share, free = text_of(console).splitlines()
+    Progress(console, JobPart(elsewhere=6, budget=NanoUsd(0))).update(ledger, RUN, now=100.0)
+    share, free, none = text_of(console).splitlines()
     assert share.startswith("4/7 papers,")
     assert "$0.2500 of $2.00 (12%)" in share
     assert free.startswith("4/4 papers, 0 papers/h, all done,")
     assert "$0.2500, " in free
+    assert "$0.2500 of $0, " in none, "a budget of nothing is one"
 
 
 def test_an_endpoint_that_has_not_answered_for_seconds_is_named(ledger: SqliteLedger) -> None:
@@ -133,7 +136,7 @@ def test_errors_are_shown_for_half_a_minute(ledger: SqliteLedger) -> None:
 
 
 def test_a_terminal_gets_a_bar_and_nothing_is_read_as_markup(ledger: SqliteLedger) -> None:
-    console = Console(file=io.StringIO(), width=80, force_terminal=True, legacy_windows=False)
+    console = Console(file=Tty(), width=80, force_terminal=True, legacy_windows=False)
     ledger.start_job(values.job("j1"))
     with Progress(console) as progress:
         finish(ledger, "1", 4, code="[bold]x[/]")
