@@ -101,6 +101,8 @@ def test_every_value_that_sam_would_put_a_word_for_is_known() -> None:
     assert unfilled.keys() <= Settings.model_fields.keys()
 
 
-def test_sam_hands_on_where_a_local_aws_listens_and_deployed_it_is_nothing() -> None:
-    """It drops what a template does not declare."""
-    assert STACK["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] == ""
+def test_sam_hands_on_where_a_local_aws_listens_and_deployed_there_is_no_such_variable() -> None:
+    """It drops what a template does not declare; emulators of Lambda take an empty address for one."""
+    declared = STACK["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"]
+    assert declared == {"Fn::If": ["LocalAws", {"Ref": "AwsEndpointUrl"}, {"Ref": "AWS::NoValue"}]}
+    assert STACK["Parameters"]["AwsEndpointUrl"]["Default"] == ""
