@@ -82,7 +82,11 @@ def _of_corpus(corpus: MeasuredCorpus) -> dict[str, float]:
     work = corpus.workload
     if not work.requests:
         return {}
-    return {"prompt_tokens_per_request": (work.prompt - work.size) / work.requests * 1.05}
+    known = {"prompt_tokens_per_request": (work.prompt - work.size) / work.requests * 1.05}
+    if corpus.spec.task != "file":
+        return known
+    # A task file's sizes are guesses of the answers themselves.
+    return known | {"completion_tokens_per_request": 0.0, "completion_tokens_per_token": 1.0}
 
 
 def _price(settings: Settings, model: str, assumed: Assumptions) -> Price | None:

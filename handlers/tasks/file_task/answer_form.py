@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.domain.token_estimate import expected_tokens
+from handlers.domain.token_estimate import PER_NARROW, expected_tokens
 from handlers.tasks.file_task.answer_schema import LONGEST_LIST
 from handlers.tasks.file_task.schema_subset import kind_of, types_of
 from handlers.tasks.file_task.short_form import Schema
 
 FORM_VERSION = "1"
 """Of the words below: other words are other requests."""
-_USUAL_ITEMS = 5
+_USUAL_ITEMS = 3
+_USUAL_SHARE = 0.2
+"""Of what a text's bounds leave open that is usually written."""
 _PER_CHARACTER = 1.0
 """Tokens of a character at most, whatever its script."""
 _FRAME = 4
@@ -149,8 +151,9 @@ def _text_tokens(schema: Mapping[str, Any], source: float, *, usual: bool) -> fl
     if not usual:
         return source if longest is None else longest * _PER_CHARACTER + 4
     if longest is None:
-        return max(source, shortest * 0.3)
-    return min(source, (shortest + longest) / 2 * 0.3)
+        return max(source, shortest * PER_NARROW)
+    characters = shortest + _USUAL_SHARE * (longest - shortest)
+    return min(source, characters * PER_NARROW)
 
 
 def _size(text: str) -> float:

@@ -1,0 +1,52 @@
+"""Patterns of strangers are refused, or cost nothing."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from handlers.tasks.file_task.patterns import MOST_WEIGHT, PatternError, compiled_pattern, is_found, weight_of
+
+REFUSED = [
+    "(?:[a-f]{0,300}[c-z]{0,300}){10}\\d", "a{1000}", "((a{10}){10}){10}", "(?=a)", "(?<=a)b", "\\1",
+    "(?P<n>a)(?P=n)", "[", "(", "a{2,1}", "a{9999999999}", "(x{1,10}){1,10}x{9}", "\\w{26}", "(*FAIL)", "\\C",
+    "((((((((a?){2}){2}){2}){2}){2}){2}){2}){2}", ".{51}", "[[:^alpha:]]{26}", "." * 301, "\\p{L}{26}",
+]  # fmt: skip
+TAKEN = [
+    "(a+)+$", "(a|a)*b", "(.*)*x", "^(([a-z])+.)+[A-Z]([a-z])+$", "\\p{L}{5}", "(?i)(?:straße){5}", "a**",
+    "(?:a?){50}(?:a){50}", "(?x) a {100} # c", "^[A-Z]{3}-\\d{4}$", "10\\.\\d{4,9}/\\S+", "(|a){100}",
+]  # fmt: skip
+TEXTS = ["a" * 4_000, "ab" * 2_000, "é" * 4_000, "x1 " * 1_333]
+
+
+@pytest.mark.parametrize("pattern", REFUSED, ids=lambda each: each[:30])
+def test_what_could_cost_time_is_refused(pattern: str) -> None:
+    with pytest.raises(PatternError):
+        compiled_pattern(pattern)
+
+
+@pytest.mark.parametrize("pattern", TAKEN)
+def test_what_is_taken_costs_none(pattern: str) -> None:
+    assert weight_of(pattern) <= MOST_WEIGHT
+    compiled_pattern(pattern)
+    began = time.process_time()
+    for text in TEXTS:
+        is_found(pattern, text)
+    assert time.process_time() - began < 0.05
+
+
+@pytest.mark.parametrize(
+    ("pattern", "weight"),
+    [
+        ("a{3}", 3),
+        ("(ab){3}", 6),
+        ("(a{2}){3}", 8),
+        ("\\w{2}", 8),
+        (".{2,5}", 10),
+        ("a{4,}", 5),
+        ("a+b*c?", 0),
+    ],
+)
+def test_a_repetition_weighs_what_it_multiplies(pattern: str, weight: int) -> None:
+    assert weight_of(pattern) == weight
