@@ -33,7 +33,7 @@ _PARTS = 1_000_000_000
 _MORE = 10_000_000
 """Nano-USD that the lowered budget leaves: more than the jobs have drawn already."""
 _WARM = 1_800
-"""Seconds that a sandbox lives: one that is gone in an outage leaves what it had drawn to be booked as lost."""
+"""Seconds that a sandbox lives: of one that is gone in an outage all that it had drawn is booked as lost."""
 
 
 @dataclass
