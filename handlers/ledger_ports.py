@@ -27,5 +27,9 @@ class OpenRuns(Protocol):
     def looked_at(self, run: OpenRun, *, at: float) -> None:
         """Note a look, in Unix seconds."""
 
+    def counts_now(self, run_id: str, *, at: float, every: float) -> bool:
+        """Whether the caller is to count the run's papers, who wants to know whether it is at its end: one of
+        all its jobs in ``every`` seconds, where each count is billed."""
+
     def close_run(self, run: OpenRun) -> None:
         """Nothing happens if it was re-armed since it was read."""

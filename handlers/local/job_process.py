@@ -26,6 +26,8 @@ _COLLECTED_EVERY = 10_000
 """New objects: a paper makes thousands, hardly any of them in cycles. Collecting at every 700th, as is usual,
 takes 4% of a job's CPU."""
 FAILED = 5
+_COUNTED_EVERY = 10.0
+"""Seconds between two counts of a run's papers by those who wait for its end."""
 """Exit code of a job that could not keep its results."""
 
 
@@ -59,16 +61,22 @@ def work(job: Job) -> int:
         job,
         process.handler,
         ends_at=settings.ends_at or math.inf,
-        settled=lambda: _settled(job.ledger, settings.run_id),
+        settled=lambda: _settled(job.ledger, settings.run_id, now=job.clock.now()),
     )
     source.run()
     job.close(job.failure or job.stop.reason or "finished")
     return FAILED if job.failure else 0
 
 
-def _settled(ledger: Ledger, run_id: str) -> bool:
-    """Whether the run is at its end, or nobody may go on with it."""
-    return ledger.control(run_id).state != "active" or ledger.totals(run_id).counts["pending"] == 0
+def _settled(ledger: Ledger, run_id: str, *, now: float) -> bool:
+    """Whether the run is at its end, or nobody may go on with it. Of the jobs that wait for the last messages
+    one reads the whole run at a time."""
+    if ledger.control(run_id).state != "active":
+        return True
+    return (
+        ledger.counts_now(run_id, at=now, every=_COUNTED_EVERY)
+        and not ledger.totals(run_id).counts["pending"]
+    )
 
 
 def _on_signal(job: Job) -> Callable[[int, FrameType | None], None]:

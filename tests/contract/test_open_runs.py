@@ -69,3 +69,18 @@ def test_runs_of_an_earlier_release_are_open_until_somebody_has_looked(aws: Loca
     (run,) = ledger.open_runs()
     ledger.close_run(run)
     assert ids(ledger) == []
+
+
+def test_one_of_those_who_wait_for_the_end_counts_the_papers_at_a_time(
+    open_ledger: Callable[[], Ledger], ledger: Ledger
+) -> None:
+    """Where a count is billed; a file's own ledger may be asked each time."""
+    another, billed = open_ledger(), isinstance(ledger, DynamoDbLedger)
+    turns = [
+        each.counts_now(RUN, at=at, every=10) for at in (100.0, 104.0, 110.0) for each in (ledger, another)
+    ]
+    assert turns == ([True, False, False, False, True, False] if billed else [True] * 6)
+    (run,) = ledger.open_runs()
+    ledger.close_run(run)
+    assert ledger.counts_now(RUN, at=111.0, every=10)
+    assert ids(ledger) == []

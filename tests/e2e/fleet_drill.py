@@ -30,6 +30,10 @@ LATENCY, SLOW = 3.0, 7.0
 """Seconds of a call; of one of which no invocation has time for a batch's."""
 RECEIVES = 5
 _PARTS = 1_000_000_000
+_MORE = 10_000_000
+"""Nano-USD that the lowered budget leaves: more than the jobs have drawn already."""
+_WARM = 1_800
+"""Seconds that a sandbox lives: of one that is gone in an outage all that it had drawn is booked as lost."""
 
 
 @dataclass
@@ -70,8 +74,19 @@ class Drill:
         self.proxy.set("through")
         return int(self.server.stats()["requests"]) - before
 
-    def returned(self) -> int:
-        """Returns of batches that nobody was blamed for."""
+    def returns(self) -> int:
+        """The first returns of batches that nobody was blamed for."""
+        end = time.monotonic() + 400
+        while not (returned := self._pardons()):
+            assert time.monotonic() < end, "no batch was returned"
+            time.sleep(0.5)
+        return returned
+
+    def has_booked(self, calls: int) -> bool:
+        """Whether the ledger knows of so many calls: also of those that nobody could book in an outage."""
+        return bool(self.stack.report(RUN)["calls"]["ok"] >= calls)
+
+    def _pardons(self) -> int:
         with self.stack.ledger() as ledger:
             states = [ledger.lease_state(RUN, each.batch_id) for each in ledger.unfinished_batches(RUN)]
         return sum(state.pardons for state in states if state is not None)
@@ -84,16 +99,16 @@ def play(drill: Drill, away: float) -> dict[str, Any]:
     drill.delivered(30)
     drill.rotate_key()
     drill.server.control(latency=SLOW)
-    until(lambda: drill.returned() > 0, seconds=400)
-    returned = drill.returned()
+    returned = drill.returns()
     drill.server.control(latency=LATENCY)
     drill.delivered(110)
     calls = drill.take_table_away(away)
-    began = time.monotonic()
+    began, charged = time.monotonic(), int(drill.server.stats()["charged"])
+    until(lambda: drill.has_booked(charged), seconds=1_200)
     spent = int(drill.stack.report(RUN)["spend_nano_usd"])
-    lowered = (spent + 6_000_000) / _PARTS
+    lowered = (spent + _MORE) / _PARTS
     drill.shard(lowered)
-    until(lambda: drill.stack.report(RUN)["state"] == "parked", seconds=900)
+    until(lambda: drill.stack.report(RUN)["state"] == "parked", seconds=1_200)
     parked = drill.stack.report(RUN)
     drill.server.control(latency=0.1)
     drill.shard(1.0)
@@ -125,7 +140,7 @@ def prepared(built: Path, folder: Path) -> Iterator[Drill]:
     settings = ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=LATENCY, sigma=0,
                               api_key="test-key")  # fmt: skip
     with (
-        ministack(folder) as cloud,
+        ministack(folder, warm=_WARM) as cloud,
         start(settings) as server,
         outage_proxy(int(cloud.endpoint.rpartition(":")[2])) as proxy,
     ):
@@ -154,7 +169,7 @@ def main(arguments: list[str]) -> None:
         with prepared(build(folder / "clone"), folder) as drill:
             played = play(drill, away)
     print(json.dumps({key: value for key, value in played.items() if key not in ("report", "bill")}))
-    for key in ("counts", "calls", "spend_nano_usd"):
+    for key in ("counts", "calls", "spend_nano_usd", "indeterminate_usd", "lost_jobs"):
         print(key, json.dumps(played["report"][key]))
     print("bill", json.dumps(played["bill"]))
     check(played)

@@ -61,13 +61,13 @@ class Cloud:
 
 
 @contextmanager
-def ministack(folder: Path) -> Iterator[Cloud]:
-    """A cloud of its own, on loopback."""
+def ministack(folder: Path, *, warm: int = 60) -> Iterator[Cloud]:
+    """A cloud of its own, on loopback, whose functions rest for ``warm`` seconds before they are gone."""
     with reserved_port() as port:
-        yield from _ministack(folder, port)
+        yield from _ministack(folder, port, warm)
 
 
-def _ministack(folder: Path, port: int) -> Iterator[Cloud]:
+def _ministack(folder: Path, port: int, warm: int) -> Iterator[Cloud]:
     tools = environment("ministack", "ministack==1.5.33 aws-sam-translator boto3")
     log = folder / "ministack.log"
     variables = (
@@ -77,7 +77,7 @@ def _ministack(folder: Path, port: int) -> Iterator[Cloud]:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "LAMBDA_EXECUTOR": "local",
-            "LAMBDA_WARM_TTL_SECONDS": "60",
+            "LAMBDA_WARM_TTL_SECONDS": str(warm),
             "SERVICES": _SERVICES,
             "LOG_LEVEL": "INFO",
         }

@@ -29,7 +29,11 @@ def test_a_batch_that_kills_its_holder_each_time_is_a_dead_letter_and_the_others
         start(ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=0.05)) as model,
     ):
         aws.wire.changes = without_waiting
-        here = aws.environment | aws.stack(name_of(tmp_path)).settings() if where == "aws" else {}
+        here = (
+            aws.environment | aws.stack(name_of(tmp_path), max_receives=1_000).settings()
+            if where == "aws"
+            else {}
+        )
         scratch = ("--state", str(tmp_path / "state"), "--run-id", "r")
         submitted = paperfleet("shard", corpus(tmp_path / "papers.jsonl", PAPERS), *scratch, "--model",
                                "paperfleet-canned", "--batch-papers", BATCH, **here)  # fmt: skip

@@ -26,6 +26,7 @@ from handlers.adapters.aws.outages import (
     service_reach,
     verdict,
 )
+from handlers.adapters.aws.renewed_credentials import RenewedCredentials
 from handlers.adapters.aws.retries import Retries
 from handlers.errors import PaperfleetError, UnavailableError, UsageError
 
@@ -54,6 +55,7 @@ def aws_client(service: str, *, path_style: bool = False, read_timeout: float = 
     except NoRegionError as error:
         raise UsageError("no AWS region: set AWS_REGION (or AWS_DEFAULT_REGION) to the stack's") from error
     client.meta.events.register_first("needs-retry", Retries(service_reach(service)))
+    client.meta.events.register_first("needs-retry", RenewedCredentials(client))
     if service == "dynamodb":
         client.meta.events.register("before-parse", _refuse_cut_answers)
     return client

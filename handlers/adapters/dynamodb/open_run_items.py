@@ -40,6 +40,23 @@ class OpenRunItems:
             arguments={"known": run.mark},
         )
 
+    def counts_now(self, run_id: str, *, at: float, every: float) -> bool:
+        """Of a run that is not open everybody counts: it has ended, and they end with it."""
+        sk = run_key(run_id)
+        item = self._table.get(OPEN, sk, consistent=False)
+        if item is None:
+            return True
+        known = item.get("counted_at")
+        if known is not None and float(known) > at - every:
+            return False
+        same = "attribute_not_exists(#counted_at)" if known is None else "#counted_at = :known"
+        arguments = {} if known is None else {"known": known}
+        condition = f"attribute_exists(#mark) AND {same}"
+        values = {"counted_at": at}
+        return (
+            self._table.update(OPEN, sk, values=values, condition=condition, arguments=arguments) is not None
+        )
+
     def close_run(self, run: OpenRun) -> None:
         self._table.delete(
             OPEN, run_key(run.run_id), condition="#mark = :known", arguments={"known": run.mark}

@@ -40,6 +40,10 @@ class OpenRunTable:
                 "UPDATE open_run SET looked_at = ? WHERE run_id = ? AND mark = ?", (at, run.run_id, run.mark)
             )
 
+    def counts_now(self, run_id: str, *, at: float, every: float) -> bool:
+        del run_id, at, every  # a sum in a file on this machine
+        return True
+
     def close_run(self, run: OpenRun) -> None:
         with self._db.write() as db:
             db.execute("DELETE FROM open_run WHERE run_id = ? AND mark = ?", (run.run_id, run.mark))
