@@ -54,6 +54,10 @@ class Response:
             raise httpcore.RemoteProtocolError("the server disconnected")
         self.is_whole = self.has_more = True
 
+    def release(self) -> None:
+        """Let the parser go, which holds this too: memory that two things hold for each other is freed late."""
+        del self._parser
+
     @property
     def keeps_connection(self) -> bool:
         return self.is_whole and self._keeps and not self.has_more
@@ -103,11 +107,14 @@ class HttpExchange:
     def ask(self, request: bytes, response: Response, *, connect: float, wait: float, most: int) -> None:
         """Write ``request`` and read its ``response``, to more than ``most`` bytes of body at most."""
         self.is_available = False
-        stream = self._stream = self._stream or self._opened(connect)
-        with suppress(httpcore.WriteError):  # who refuses a request may say why before it has read it all
-            stream.write(request, wait)
-            stream.write(b"", wait)
-        self._read(stream, response, wait, most)
+        try:
+            stream = self._stream = self._stream or self._opened(connect)
+            with suppress(httpcore.WriteError):  # who refuses a request may say why before it has read it all
+                stream.write(request, wait)
+                stream.write(b"", wait)
+            self._read(stream, response, wait, most)
+        finally:
+            response.release()
         self.is_available = response.keeps_connection
         self._idle_since = time.monotonic()
 
