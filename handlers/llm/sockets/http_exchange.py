@@ -55,7 +55,7 @@ class Response:
         self.is_whole = self.has_more = True
 
     def release(self) -> None:
-        """Let the parser go, which holds this too: memory that two things hold for each other is freed late."""
+        """Let the parser go, which holds this too: what two things hold for each other is freed late."""
         del self._parser
 
     @property
