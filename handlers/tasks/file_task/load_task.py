@@ -35,8 +35,8 @@ def load_task(path: FilePath) -> TaskBundle:
     except UnreadableError as error:
         raise TaskFileError(f"{shown(str(path))}: {error}") from None
     if long := _LONG_KEY.search(text):
-        line = text.count("\n", 0, long.start()) + 1
-        raise TaskFileError(f"{name}, line {line}: a key has a hundred parts or more")
+        number = text.count("\n", 0, long.start()) + 1
+        raise TaskFileError(f"{name}, line {number}: a key has a hundred parts or more")
     try:
         value = tomllib.loads(text)
         _take_files(value, str(path.parent))
