@@ -20,6 +20,10 @@ from handlers.tasks.file_task.toml_lines import key_lines, line_of
 FOLDER = "tasks/"
 """Of bundles in an object store."""
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_LONG_KEY = re.compile(
+    r"""(?<![A-Za-z0-9_.-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"""
+)
+"""The standard library's reader takes time in the square of a key's parts."""
 _BESIDE = (("prompt", "system_file"), ("prompt", "user_file"), ("output", "schema_file"))
 
 
@@ -30,11 +34,14 @@ def load_task(path: FilePath) -> TaskBundle:
         text = read_task_file(str(path))
     except UnreadableError as error:
         raise TaskFileError(f"{shown(str(path))}: {error}") from None
+    if long := _LONG_KEY.search(text):
+        number = text.count("\n", 0, long.start()) + 1
+        raise TaskFileError(f"{name}, line {number}: a key has a hundred parts or more")
     try:
         value = tomllib.loads(text)
         _take_files(value, str(path.parent))
         return resolve(value)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also of a number of thousands of digits
         at = _AT.search(str(error))
         where = f", line {at[1]}" if at else ""
         raise TaskFileError(f"{name}{where}: no TOML: {_AT.sub('', str(error))[:200]}") from None

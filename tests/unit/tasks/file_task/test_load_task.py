@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -264,9 +265,24 @@ def test_a_file_below_is_read_and_a_link_to_its_folder_is_not(tmp_path: Path) ->
 
 
 def test_a_file_nested_without_end_is_refused(tmp_path: Path) -> None:
-    for text in ("a = " + "[" * 5_000, "a = " + "[" * 3_000 + "]" * 3_000, "a = " + "{b = " * 3_000):
+    for text in (
+        "a = " + "1" * 9_000,
+        "a = " + "[" * 5_000,
+        "a = " + "[" * 3_000 + "]" * 3_000,
+        "a = " + "{b = " * 3_000,
+    ):
         with pytest.raises(TaskFileError):
             bundle_in(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a." * 9_000 + "a = 1", "b = 1\n[" + '"a" . ' * 5_000 + "a]", "b = {" + "a." * 9_000 + "a = 1}"]
+)
+def test_a_key_of_many_parts_takes_no_time(tmp_path: Path, text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(TaskFileError, match=r"line [12]: a key has a hundred parts"):
+        bundle_in(tmp_path, text)
+    assert time.process_time() - began < 0.1
 
 
 def test_no_file_no_bytes_no_trace(tmp_path: Path) -> None:
