@@ -165,11 +165,12 @@ class Exchange:
 
     def _afresh(self, sources: Mapping[str, str], refused: Reading, depth: int = 0) -> Reading:
         """What is refused, asked again in two halves that know nothing of the refused answer, and so on down
-        to single texts."""
+        to single texts, each of them again until the model repeats itself."""
         reading = refused
         for part in _halves_of({key: text for key, text in sources.items() if key in refused.bad}):
             answered = self._anew(part)
-            if answered.bad and depth + 1 < _DEEPEST_AFRESH:
+            repeated = depth > 0 and part == sources and _is_repeated(part, refused, answered)
+            if answered.bad and depth + 1 < _DEEPEST_AFRESH and not repeated:
                 answered = self._afresh(part, answered, depth + 1)
             reading = taken(reading, answered)
         return self.judge(sources, reading.fields) if not reading.bad else reading
@@ -248,6 +249,11 @@ def _halves_of(texts: dict[str, str]) -> Iterator[dict[str, str]]:
     for half in (keys[:middle], keys[middle:]):
         if half:
             yield {key: texts[key] for key in half}
+
+
+def _is_repeated(texts: Mapping[str, str], one: Reading, other: Reading) -> bool:
+    """Whether both answers to these texts say the same: the model would say it once more."""
+    return all(key in one.fields and one.fields[key] == other.fields.get(key) for key in texts)
 
 
 def _previous(sources: Mapping[str, str], refused: Reading) -> object:
