@@ -47,7 +47,7 @@ class TaskResult(Frozen):
     blamed: tuple[str, ...] = ()
     """Keys of the passages that a check of the whole paper refuses, though their own checks passed them."""
     gate: str = ""
-    """Version of what judged a whole paper."""
+    """Version of what judged it."""
 
 
 class PassageResult(Frozen):
@@ -121,7 +121,7 @@ class PartLine(BaseModel):
     ends: tuple[int, ...] = Field(default=(), exclude_if=_is_empty)
     """Where each block of the source's body ends in ``fields["body"]``."""
     gate: str = Field(default="", exclude_if=_is_empty)
-    """Version of the gate that judged."""
+    """Version of the gate that judged; not in lines of earlier releases, but of whole papers."""
 
 
 @dataclass(frozen=True)

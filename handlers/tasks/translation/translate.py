@@ -139,6 +139,7 @@ class TranslateTask:
             checks=said.checks,
             error=said.error,
             faults=said.faults,
+            gate=GATE_VERSION,
         )
 
     def is_whole(self, paper: Paper) -> bool:
