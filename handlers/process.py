@@ -27,6 +27,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         )
         for record in event["Records"]
     ]
-    with sandbox.invocation() as job:
-        failed = job.run(deliveries, lambda: context.get_remaining_time_in_millis() / 1000)
+
+    def time_left() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    with sandbox.invocation(time_left) as job:
+        failed = job.run(deliveries, time_left)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import FrameType
@@ -13,7 +13,7 @@ from types import FrameType
 from handlers.bootstrap import wiring
 from handlers.bootstrap.host import new_id, on_lambda
 from handlers.bootstrap.metrics import figures, publish_invocation, publish_refused
-from handlers.bootstrap.state import take_refused
+from handlers.bootstrap.state import end_with, take_refused
 from handlers.errors import UnavailableError
 from handlers.pipeline.job_runner import Job
 
@@ -26,11 +26,13 @@ _CUTS = 10
 
 
 @contextmanager
-def invocation() -> Iterator[Job]:
-    """The job that an invocation of the process handler works for: on a machine, this process's."""
+def invocation(time_left: Callable[[], float]) -> Iterator[Job]:
+    """The job that an invocation of the process handler works for: on a machine, this process's.
+    ``time_left``: the invocation's, in seconds."""
     if not on_lambda():
         yield wiring.job()
         return
+    end_with(time_left)
     with _sandbox().invocation() as job:
         yield job
 

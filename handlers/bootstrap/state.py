@@ -108,6 +108,13 @@ def call_function(function: str, event: dict[str, object]) -> dict[str, object]:
     return invoke(function, event)
 
 
+def end_with(time_left: Callable[[], float]) -> None:
+    """``time_left``: seconds until the platform ends this process; in an outage it has to end by itself."""
+    from handlers.adapters.aws import outages
+
+    outages.end_with(time_left, *_SERVICES)
+
+
 def take_refused() -> int:
     """How often AWS has refused this process what it did before, since the last time that somebody asked."""
     from handlers.adapters.aws import outages

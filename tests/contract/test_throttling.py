@@ -103,6 +103,15 @@ def test_a_request_is_given_up_for_its_age_and_not_for_its_tries() -> None:
     assert bench.ask(501, error=timed_out) is None
 
 
+def test_nothing_is_sent_again_that_would_outlast_the_invocation() -> None:
+    """Or an outage kills the function, with all that it has drawn of the budget."""
+    for left, tries in ((20.0, True), (8.1, True), (7.9, False), (2.0, False), (-1.0, False)):
+        bench, reach = Bench(), ServiceReach()
+        reach.time_left = lambda left=left: left
+        bench.policy = Retries(reach, now=bench.clock.monotonic, chance=lambda: 1.0)
+        assert (bench.ask(500, _answer(500)) is not None) == tries, left
+
+
 def test_an_endpoint_where_nobody_listens_is_given_up_sooner() -> None:
     bench = Bench()
     away = EndpointConnectionError(endpoint_url="http://x")

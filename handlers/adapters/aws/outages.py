@@ -6,6 +6,7 @@ service has answered this process, and on Lambda always: there the stack made th
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import cache
@@ -152,6 +153,8 @@ class ServiceReach:
         self._now = now
         self.served = False
         self.refused = 0
+        self.time_left: Callable[[], float] = lambda: math.inf
+        """Seconds that the platform leaves this process: no request is sent again that would outlast it."""
         self._failing_since: float | None = None
 
     def failed(self) -> None:
@@ -173,6 +176,12 @@ class ServiceReach:
 def service_reach(_service: str) -> ServiceReach:
     """Of this process."""
     return ServiceReach()
+
+
+def end_with(time_left: Callable[[], float], *services: str) -> None:
+    """``time_left``: seconds until the platform ends this process."""
+    for reach in map(service_reach, services):
+        reach.time_left = time_left
 
 
 def trust_settings(*services: str) -> None:

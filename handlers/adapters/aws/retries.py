@@ -24,6 +24,8 @@ PATIENCE = 90.0
 """Seconds from a request's first failure after which it is not sent again."""
 _AWAY = 20.0
 """The same, if nobody has ever answered at the endpoint: most likely a wrong setting."""
+_LAST_WORDS = 3.0
+"""Seconds of an invocation in which nothing is sent again: it ends by itself and gives back what it holds."""
 _WRITES = frozenset({"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"})
 """DynamoDB's: a ledger that takes none of them is away, whatever it lets read."""
 _SINCE = "paperfleet_since"
@@ -67,7 +69,8 @@ class Retries:
         unknown = isinstance(caught_exception, AWAY) and not self._reach.served
         if age > (_AWAY if unknown else PATIENCE):
             return None
-        return self._chance() * min(_CAP, _BASE * 2.0 ** min(attempts - 1, 20))
+        wait = self._chance() * min(_CAP, _BASE * 2.0 ** min(attempts - 1, 20))
+        return wait if self._reach.time_left() - wait >= _LAST_WORDS else None
 
     def _note(self, response: tuple[Any, dict[str, Any]] | None, *, writes: bool) -> None:
         refused = response is not None and _code(response) in REFUSALS
