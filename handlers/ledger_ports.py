@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from handlers.domain.run import OpenRun
+
+Drawn = Literal["drawn", "busy", "closed", "short", "spent"]
+"""What became of a draw. "busy": others were faster, again at once. "closed": others ended the job. "short":
+less is to be had now, and some is out that may come back. "spent": less is left, and nothing is out."""
 
 
 class EndpointNotes(Protocol):
