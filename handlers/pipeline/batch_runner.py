@@ -112,7 +112,7 @@ class BatchRunner:
 
     def _refused(self, delivery: QueueMessage, error: Exception, *, leased: bool) -> bool:
         """A stack's wrong settings are no message's fault: somebody deploys it again."""
-        ours = not isinstance(error, UnknownRunError) and isinstance(error, UsageError)
+        ours = not isinstance(error, NO_SETTING) and isinstance(error, UsageError)
         if not (ours and self._job.in_stack):
             return self._returns.blamed(delivery, error, leased=leased)
         if not self._job.on_platform:  # nobody sets it right while this process lives

@@ -160,7 +160,7 @@ class Schedule:
                 job.pool += amount
             elif word == "closed":
                 job.alive = False
-            elif word == "spent" and not self.dearer:
+            elif word == "spent" and not self.dearer and not self.came_late:
                 self._nothing_is_out(amount)
 
         self._go(job.money.draw(self._request(job, amount)), done, job)
@@ -202,6 +202,11 @@ class Schedule:
         return (yield from job.money.book_overrun())
 
     # what must hold
+
+    @property
+    def came_late(self) -> bool:
+        """Whether money came back of which nobody knew any more."""
+        return any("U" in item for item in self.memory.items.values())
 
     def booked(self, job: Job) -> int:
         return int(self.memory.items.get(job.totals, {}).get("booked", 0))
