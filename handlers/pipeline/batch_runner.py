@@ -20,6 +20,7 @@ from handlers.errors import (
     BadMessageError,
     DamagedObjectError,
     UnavailableError,
+    EarlierLayoutError,
     UnknownRunError,
     UsageError,
     first_problem,
@@ -112,7 +113,8 @@ class BatchRunner:
 
     def _refused(self, delivery: QueueMessage, error: Exception, *, leased: bool) -> bool:
         """A stack's wrong settings are no message's fault: somebody deploys it again."""
-        ours = not isinstance(error, NO_SETTING) and isinstance(error, UsageError)
+        its_own = isinstance(error, UnknownRunError | EarlierLayoutError)
+        ours = isinstance(error, UsageError) and not its_own
         if not (ours and self._job.in_stack):
             return self._returns.blamed(delivery, error, leased=leased)
         if not self._job.on_platform:  # nobody sets it right while this process lives

@@ -57,7 +57,7 @@ def test_budget_and_heartbeat_do_not_grow_with_the_jobs_that_ended(
         ExpressionAttributeValues={":pk": {"S": f"LIVE#{RUN}"}},
     )
     assert [item["job_id"]["S"] for item in live["Items"]] == ["alive"]
-    assert len(fleet.live_jobs(RUN, since=0)) == 1
+    assert len(fleet.live_jobs(RUN, None, since=0)) == 1
     jobs, state = fleet.jobs(RUN), fleet.budget_state(RUN)
     assert len(jobs) == 13
     assert sum(each.lost for each in jobs) == 4 * 300
@@ -72,7 +72,7 @@ def test_a_heartbeat_asks_twice_whatever_the_run_has_had(
     fleet.start_job(values.job("alive", started=30))
     asked: list[str] = []
     monkeypatch.setattr(aws.wire, "loses", lambda operation, _body: asked.append(operation) or False)
-    fleet.live_jobs(RUN, since=0)
+    fleet.live_jobs(RUN, None, since=0)
     fleet.beat(RUN, "alive", at=31, stats=JobStats())
     assert asked == ["Query", "UpdateItem"]
 
@@ -112,7 +112,7 @@ def test_jobs_that_draw_while_others_bury_them_leave_an_exact_budget(
             if pool > 0 and chance.random() < 0.4:
                 ledger.give_back(RUN, job, seq, pool)
                 pool = 0
-            elif ledger.draw(RUN, job, seq, 100):
+            elif ledger.draw(RUN, job, seq, 100) == "drawn":
                 cost = chance.choice((60, 100, 130))
                 ledger.commit([commit(job=job, part=str(seq), calls=[call(cost=cost)])])
                 pool += 100 - cost

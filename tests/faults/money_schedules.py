@@ -77,7 +77,9 @@ class Schedule:
 
     # the scheduler
 
-    def _go(self, steps: Steps[Any], then: Callable[[Any], None] = lambda _: None, job: Job | None = None) -> None:
+    def _go(
+        self, steps: Steps[Any], then: Callable[[Any], None] = lambda _: None, job: Job | None = None
+    ) -> None:
         try:
             step = next(steps)
         except StopIteration:

@@ -1,4 +1,4 @@
-"""A run's budget: jobs at the leaves of a tree of small items (see ``money.money_tree``), and what it comes to."""
+"""A run's budget: its jobs at the leaves of a tree of small items, and what all of it comes to."""
 
 from __future__ import annotations
 

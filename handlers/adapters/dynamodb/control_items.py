@@ -8,6 +8,7 @@ that dies in between is heard by those who ask the item itself, and they mend th
 from __future__ import annotations
 
 import zlib
+from typing import NamedTuple
 
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item
@@ -20,10 +21,18 @@ _LEARNED = ("overrun", "room")
 _COPIED = ("state", "reason", "at", "version", "short", *_LEARNED)
 
 
+class Heard(NamedTuple):
+    """The copy that a process listens to, and what it said last."""
+
+    copy: int
+    version: int
+    short: bool
+
+
 class ControlItems:
     _table: Table
-    _heard: dict[str, tuple[int, int]]
-    """Run → the copy that this process listens to, and its version when it was read last."""
+    _heard: dict[str, Heard]
+    """By run."""
     _learned: dict[tuple[str, str], int]
     """Run and what was learned → the most that this process knows that all know."""
 
@@ -44,19 +53,18 @@ class ControlItems:
         )
         self._tell_all(run_id, item)
 
-    def say_short(self, run_id: str) -> None:
-        """The run's money is short, unless somebody has changed the item since this process heard of it: then
-        it may be no more."""
-        _, version = self._heard.get(run_id, (0, None))
-        if version is None:
-            version = self._control_item(run_id).get("version", 0)
+    def say_short(self, run_id: str, heard: Heard | None) -> None:
+        """The run's money is short, unless somebody has changed the item since this was ``heard``, before the
+        money was asked for: then it may be no more."""
+        if heard is None or heard.short:
+            return
         item = self._table.update(
             run_key(run_id),
             "CONTROL",
             values={"short": True},
             plus={"version": 1},
             condition="#version = :version AND attribute_not_exists(#short)",
-            arguments={"version": version},
+            arguments={"version": heard.version},
         )
         self._tell_all(run_id, item)
 
@@ -96,9 +104,9 @@ class ControlItems:
 
     def control(self, run_id: str) -> Control:
         item = self._control_item(run_id)
-        number, version = self._heard.get(run_id, (0, item.get("version", 0)))
-        if version < item.get("version", 0):
-            self._tell(run_id, number, item)
+        heard = self._heard.get(run_id)
+        if heard is not None and heard.version < item["version"]:
+            self._tell(run_id, heard.copy, item)
         return _control(item)
 
     def _control_item(self, run_id: str) -> Item:
@@ -112,7 +120,7 @@ class ControlItems:
         item = self._table.get(*_copy(run_id, number), consistent=False)
         if item is None:  # who made the run died before he made the copies
             return self.control(run_id)
-        self._heard[run_id] = (number, item["version"])
+        self._heard[run_id] = Heard(number, item["version"], item.get("short", False))
         return _control(item)
 
     def _tell(self, run_id: str, number: int, item: Item) -> None:

@@ -28,6 +28,7 @@ from typing import Any
 
 from handlers.adapters.aws.outages import service_reach
 from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.control_items import Heard
 from handlers.adapters.dynamodb.endpoint_items import EndpointItems
 from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_items import JobItems
@@ -49,7 +50,7 @@ class DynamoDbLedger(RunItems, RejudgingItems, JobItems, EndpointItems):
         self._job_totals = JobTotalsItems(self._table, self._places)
         self._budgets = Budgets(self._table, self._job_totals, self._places, clock)
         self._glossaries = GlossaryItems(self._table)
-        self._heard: dict[str, tuple[int, int]] = {}
+        self._heard: dict[str, Heard] = {}
         self._learned: dict[tuple[str, str], int] = {}
         self._papers_of: dict[tuple[str, str], list[Key]] = {}
 

@@ -48,9 +48,10 @@ class JobItems(ControlItems):
             self.say_enough(run_id)
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> Drawn:
+        heard = self._heard.get(run_id)
         word = self._budgets.draw(run_id, job_id, seq, amount)
         if word == "short":
-            self.say_short(run_id)
+            self.say_short(run_id, heard)
         return word
 
     def tidy_budget(self, run_id: str, job_id: str) -> None:

@@ -1,5 +1,5 @@
-"""Where the jobs of a run live: ``JOINS`` counts those at work, and a job's ``HOME`` keeps the path that it was
-given at its start, so that others find its heartbeat, its totals and its part of the budget."""
+"""Where the jobs of a run live: ``JOINS`` counts those at work, and a job's ``HOME`` keeps the path that it
+got at its start, so that others find its heartbeat, its totals and its part of the budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job's line at its leaf of the budget's tree: it joins, draws, gives back and tells what it has booked, and
+"""A job's line at its leaf of the budget's tree: it joins, draws, gives back, tells what it has booked, and
 is closed by anyone.
 
 A closed job has no line. What it held at its end stands in its totals (``settled``, after its request
@@ -50,8 +50,7 @@ class JobMoney:
             item = yield from self._tree.node(self._path)
             if self._h in item:
                 return int(item[self._c])
-            totals = yield Read(*self._totals)
-            if (totals.item or {}).get("ended"):
+            if ((yield from self._read_totals()) or {}).get("ended"):
                 return None
             line = {self._h: 0, self._c: 0, self._s: 0}
             reply = yield self._write((self._s, "absent", None), same(item, "closes"), sets=line)
@@ -146,9 +145,9 @@ class JobMoney:
     def _late_return(self, seq: int, amount: int) -> Steps[None]:
         while True:
             item = yield from self._tree.node(self._path)
-            totals = (yield Read(*self._totals)).item or {}  # after the node: what is settled is final
-            settled, last = totals.get("settled", 0), totals.get("seq", 0)
-            held, last = item.get(self._e, settled), item.get(self._s, last)
+            totals = (yield from self._read_totals()) or {}  # after the node: what is settled is final
+            held = int(item[self._e] if self._e in item else totals.get("settled", 0))
+            last = int(item[self._s] if self._s in item else totals.get("seq", 0))
             if self._h in item or seq <= last or amount > held:
                 return  # heard before the job was closed, or it never drew
             change = {self._e: held - amount, self._s: seq}
@@ -171,14 +170,15 @@ class JobMoney:
 
     def _unlist(self, item: Item) -> Steps[bool]:
         """False if the job drew or returned since ``item`` was read."""
-        totals = (yield Read(*self._totals)).item
+        totals = yield from self._read_totals()
         held, seq = item.get(self._h), item.get(self._s, 0)
-        final = yield from self._settle(totals, max(held or 0, self._taken(totals)) if self._h in item else 0, seq)
+        final = yield from self._settle(
+            totals, max(held or 0, self._taken(totals)) if self._h in item else 0, seq
+        )
         if held is None:  # one that is about to join must not: it saw fewer closes
-            reply = yield self._write(
-                (self._s, "absent", None), same(item, "closes"), plus={"closes": 1}
-            )
-            return reply.taken
+            reply = yield self._write((self._s, "absent", None), same(item, "closes"), plus={"closes": 1})
+            # Refused for a count of somebody else's, it is none the less higher than who would join has seen.
+            return reply.item is not None and self._s not in reply.item
         if final is None:
             return False
         reply = yield self._write(
@@ -204,14 +204,14 @@ class JobMoney:
         book."""
         while True:
             item = yield from self._tree.node(self._path)
-            totals = (yield Read(*self._totals)).item or {}
+            totals = (yield from self._read_totals()) or {}
             if self._h in item or "settled" not in totals:
                 return 0  # whoever closes it looks again
-            held, cost = int(item.get(self._e, totals["settled"])), self._taken(totals)
+            held, cost = int(item[self._e] if self._e in item else totals["settled"]), self._taken(totals)
             if cost <= held:
                 yield from self._pay()
                 return held - cost
-            change = {self._e: cost, self._s: item.get(self._s, totals["seq"])}
+            change = {self._e: cost, self._s: int(item[self._s] if self._s in item else totals["seq"])}
             yield self._relist(item, sets=change, plus={"R": held - cost, "S": cost - held})
 
     def _pay(self) -> Steps[None]:
@@ -219,6 +219,10 @@ class JobMoney:
         item = yield from self._tree.node(self._path)
         if item["R"] < 0:
             yield from self._tree.tell(self._path)
+
+    def _read_totals(self) -> Steps[Item | None]:
+        reply = yield Read(*self._totals)
+        return reply.item
 
     def _write(self, *when: Comparison, **change: object) -> Write:
         return self._tree.write(self._path, *when, **change)

@@ -12,8 +12,9 @@
                    node, all nodes, gave back last. Nothing rests on them
 =================  ==================================================================================
 
-After every single write ``got - given`` (at the root ``budget``) is ``R + S - U + out``, where ``out`` is the
-sum of ``h - c`` and of ``g - b - t + u``; and on an edge ``g >= got``, ``b <= given``, ``t <= S``, ``u <= U``.
+After every single write ``got - given`` (at the root ``budget``) is ``R + S - U + out``, where ``out`` is
+the sum of ``h - c`` and of ``g - b - t + u``; on an edge ``g >= got``, ``b <= given``, ``t <= S`` and
+``u <= U``.
 What ``g`` is ahead of ``got``, or ``given`` of ``b``, is in transit: nobody can spend it, and whoever passes
 next finishes it from the two items alone. Counters of an edge only grow, and every value set is absolute and
 compared first: a repeated request changes nothing, and a late one finds its comparison false.
@@ -25,7 +26,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from handlers.adapters.dynamodb.money.money_paths import parent
-from handlers.adapters.dynamodb.money.money_steps import Comparison, Read, Reply, Steps, Write, same
+from handlers.adapters.dynamodb.money.money_steps import Comparison, Read, Steps, Write, same
 from handlers.adapters.dynamodb.values import Item, Key
 from handlers.errors import UnknownRunError
 
@@ -93,7 +94,7 @@ class MoneyTree:
         return reply.taken
 
     def set_budget(self, limit: int) -> Steps[int]:
-        """Cumulative; a lower one leaves ``R`` below 0 until what lies idle has come back. Returns what it was."""
+        """Cumulative; a lower one leaves ``R`` below 0 until what is idle has come back. Returns what it was."""
         while True:
             root = yield from self.node("")
             before = int(root["budget"])
@@ -110,9 +111,10 @@ class MoneyTree:
         now = self.now()
         if is_until(item.get("asks", 0) / 1000, now, _ASKING):
             return "busy"
-        reply = yield self.write(path, same(item, "asks"), sets={"asks": int(1000 * (now + _ASKING))})
+        until = int(1000 * (now + _ASKING))
+        reply = yield self.write(path, same(item, "asks"), sets={"asks": until})
         known = reply.item
-        if not reply.taken:
+        if known is None or known["asks"] != until:
             return "busy"
         for _ in range(_ROUNDS):
             known = known or (yield from self.node(path))
