@@ -83,8 +83,8 @@ class EarlierLayoutError(UsageError):
     def __init__(self, run_id: str, spec: RunSpec) -> None:
         self.spec = spec
         super().__init__(
-            f"run {run_id!r} was begun by an earlier release: finish it with the release that began it, or start "
-            "it anew with another --run-id: its results are taken over at no cost"
+            f"run {run_id!r} was begun by an earlier release: finish it with the release that began it, or "
+            "start it anew with another --run-id: its results are taken over at no cost"
         )
 
 

@@ -128,8 +128,8 @@ class BudgetLease:
                 self._return_pool(0)
 
     def trim(self) -> None:
-        """At each report: give back what is far more than the work ahead needs; all of it where money is short,
-        or where asking for it again costs nothing."""
+        """At each report: give back what is far more than the work ahead needs; all of it where money is
+        short, or where asking for it again costs nothing."""
         with self._changed:
             ahead = self._rate.ahead(self.jobs) if self._pace.spare and not self.is_tight else 0
             enough = ahead * self._pace.spare + (self._dearest if ahead else 0)
@@ -218,8 +218,8 @@ class BudgetLease:
         with self._changed:
             owed, left = max(0, -self._pool), self._pool - keep
         if owed:
-            # Calls were dearer than reserved: the difference is drawn now and not with the next call, or other
-            # jobs would spend the same money. If it cannot be drawn, the next reservation parks the run.
+            # Calls were dearer than reserved: the difference is drawn now and not with the next call, or
+            # others would spend the same money. If it cannot be drawn, the next reservation parks the run.
             self._try(owed)
         if left > 0 and self._unanswered_draw is None:  # a later number would pass for an answer to that draw
             with self._changed:

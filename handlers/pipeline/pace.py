@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds, but for ``commit_papers`` and ``spare``. What a kill can lose is bounded by the commit's two."""
+    """Seconds, but for ``commit_papers`` and ``spare``. What a kill loses is bounded by the commit's two."""
 
     commit_delay: float
     commit_papers: int

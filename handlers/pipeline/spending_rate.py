@@ -13,7 +13,7 @@ _ROOM = 1.1
 
 
 def seconds_ahead(jobs: int) -> float:
-    """Seconds of work that each of so many jobs draws for: the more there are, the less often each may ask."""
+    """Seconds of work that each of so many jobs draws for: of more jobs, each asks less often."""
     return min(_MOST, max(_LEAST, jobs / _JOBS_A_SECOND))
 
 

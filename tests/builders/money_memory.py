@@ -1,4 +1,4 @@
-"""Items of the budget's tree in memory: does the steps of its protocols, and counts what they would be billed."""
+"""Items of the budget's tree in memory, which do the steps of its protocols and say what each is billed."""
 
 from __future__ import annotations
 

@@ -54,10 +54,10 @@ def test_budget_and_heartbeat_do_not_grow_with_the_jobs_that_ended(
     live = client.query(
         TableName=table,
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"LIVE#{RUN}"}},
+        ExpressionAttributeValues={":pk": {"S": f"LIVE#{RUN}#"}},
     )
     assert [item["job_id"]["S"] for item in live["Items"]] == ["alive"]
-    assert len(fleet.live_jobs(RUN, None, since=0)) == 1
+    assert len(fleet.live_jobs(RUN, "alive", since=0)) == 1
     jobs, state = fleet.jobs(RUN), fleet.budget_state(RUN)
     assert len(jobs) == 13
     assert sum(each.lost for each in jobs) == 4 * 300
@@ -72,7 +72,7 @@ def test_a_heartbeat_asks_twice_whatever_the_run_has_had(
     fleet.start_job(values.job("alive", started=30))
     asked: list[str] = []
     monkeypatch.setattr(aws.wire, "loses", lambda operation, _body: asked.append(operation) or False)
-    fleet.live_jobs(RUN, None, since=0)
+    fleet.live_jobs(RUN, "alive", since=0)
     fleet.beat(RUN, "alive", at=31, stats=JobStats())
     assert asked == ["Query", "UpdateItem"]
 
@@ -128,11 +128,11 @@ def test_jobs_that_draw_while_others_bury_them_leave_an_exact_budget(
         first.end_job(RUN, job, at=2, outcome="killed", stats=None)
     state, found = first.budget_state(RUN), _budget(client, name)
     assert state.drawn == state.spend
-    assert int(found["remaining"]["N"]) == 10**9 - state.drawn
+    assert int(found["R"]["N"]) == 10**9 - state.drawn
     assert not [each for each in found if each.startswith("h:")], "no closed job is listed as open"
 
 
 def _budget(client: Any, table: str) -> dict[str, Any]:
-    key = {"pk": {"S": f"RUN#{RUN}"}, "sk": {"S": "BUDGET"}}
+    key = {"pk": {"S": f"MONEY#{RUN}#"}, "sk": {"S": "BUDGET"}}
     item: dict[str, Any] = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
     return item

@@ -1,5 +1,5 @@
-"""Jobs of one run on a few leaves of the budget's tree: every request may be sent twice, and whoever sent it may
-die before or after it; zombies are closed by others, calls cost more than was reserved, and the budget is
+"""Jobs of one run on a few leaves of the budget's tree: every request may be sent twice, and whoever sent it
+may die before or after it; zombies are closed by others, calls cost more than was reserved, and the budget is
 raised and lowered. All invariants are asked for after every write."""
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Schedule:
         self._go(job.money.draw(self._request(job, amount)), done, job)
 
     def _book(self, job: Job) -> None:
-        """A part is durable, and its job's totals have it; whoever wrote it may die before the budget hears."""
+        """A part is durable, and its job's totals have it; who wrote it may die before the budget hears."""
         cost = self.chance.randint(0, max(0, job.pool))
         if self.dearer and self.chance.random() < 0.1:
             cost += self.chance.randint(1, 50)
@@ -252,7 +252,7 @@ class Schedule:
                     assert drawn == self.booked(job) + job.pool, ("granted twice", job, item)
 
     def _nothing_is_out(self, amount: int) -> None:
-        """Spent: no job holds anything, and nothing lies idle or is in transit but less than was asked for."""
+        """Spent: no job holds anything, and nothing lies idle but less than was asked for."""
         nodes = [self._root(), *filter(None, map(self._node, NODES))]
         held = sum(
             value if name[0] == "h" else -value

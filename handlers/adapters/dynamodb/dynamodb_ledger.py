@@ -24,9 +24,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from handlers.adapters.aws.outages import service_reach
+from handlers.adapters.dynamodb.batch_counts import CountedBatch
 from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.control_items import Heard
 from handlers.adapters.dynamodb.endpoint_items import EndpointItems
@@ -52,6 +54,8 @@ class DynamoDbLedger(RunItems, RejudgingItems, JobItems, EndpointItems):
         self._glossaries = GlossaryItems(self._table)
         self._heard: dict[str, Heard] = {}
         self._learned: dict[tuple[str, str], int] = {}
+        self._counted: dict[tuple[str, str], CountedBatch] = {}
+        self._counting = threading.RLock()
         self._papers_of: dict[tuple[str, str], list[Key]] = {}
 
     def away_for(self) -> float:

@@ -82,6 +82,7 @@ class JobTables:
         return [JobStats.parse(stats) for (stats,) in rows]
 
     def jobs_at_work(self, run_id: str) -> int:
+        del run_id  # each job hears of all others
         return 0
 
     def recount_jobs(self, run_id: str) -> None:

@@ -94,7 +94,7 @@ class MoneyTree:
         return reply.taken
 
     def set_budget(self, limit: int) -> Steps[int]:
-        """Cumulative; a lower one leaves ``R`` below 0 until what is idle has come back. Returns what it was."""
+        """Cumulative; a lower one leaves ``R`` below 0 until enough has come back. Returns what it was."""
         while True:
             root = yield from self.node("")
             before = int(root["budget"])
@@ -147,7 +147,7 @@ class MoneyTree:
     def _refused(
         self, path: str, want: int, more: tuple[int, int], above: Item, item: Item
     ) -> Steps[Pulled | None]:
-        """The parent has too little: it asks its own for ``more``. The root is told first, for its verdict."""
+        """The parent has too little: it asks its own for ``more``. The root is told first, to judge."""
         up = parent(path)
         if up:
             word = yield from self.pull(up, more[0], more[1] * BEST, None)
