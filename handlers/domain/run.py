@@ -102,8 +102,8 @@ class OpenRun(NamedTuple):
 
 @dataclass(frozen=True)
 class Control:
-    """What people and jobs have said to all jobs of a run. The last three are what a ledger adds that they share
-    from afar; nobody sets them with a state."""
+    """What people and jobs have said to all jobs of a run. The last three are what a ledger adds that they
+    share from afar; nobody sets them with a state."""
 
     state: ControlState
     reason: str

@@ -79,8 +79,9 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
 
     def _take(self, commit: Commit, entry: LedgerEntry, *, again: bool) -> Item | None:
         """The paper's outcome: its item, if it is this. A pending one's generation stays that in which it was
-        opened: its answers count from there. ``again``: the part's calls are booked, and perhaps the paper has it already: it has
-        if its last part is this one or, as a holder books its parts one after the other, a later one."""
+        opened: its answers count from there. ``again``: the part's calls are booked, and perhaps the paper
+        has it already: it has if its last part is this one or, as a holder books its parts one after the
+        other, a later one."""
         pk, sk = paper_key(commit.run_id, entry.paper_id)
         holder, part = _in_order(commit)
         values = {
