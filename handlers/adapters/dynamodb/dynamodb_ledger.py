@@ -29,13 +29,13 @@ from typing import Any
 
 from handlers.adapters.aws.outages import service_reach
 from handlers.adapters.dynamodb.batch_counts import CountedBatch
-from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.control_items import Heard
 from handlers.adapters.dynamodb.endpoint_items import EndpointItems
 from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_items import JobItems
-from handlers.adapters.dynamodb.job_places import JobPlaces
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
+from handlers.adapters.dynamodb.money.budget_items import Budgets
+from handlers.adapters.dynamodb.money.job_places import JobPlaces
 from handlers.adapters.dynamodb.rejudging_items import RejudgingItems
 from handlers.adapters.dynamodb.run_items import RunItems
 from handlers.adapters.dynamodb.table import Table

@@ -11,10 +11,10 @@ import json
 import secrets
 from dataclasses import asdict
 
-from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.control_items import ControlItems
-from handlers.adapters.dynamodb.job_places import JobPlaces
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
+from handlers.adapters.dynamodb.money.budget_items import Budgets
+from handlers.adapters.dynamodb.money.job_places import JobPlaces
 from handlers.adapters.dynamodb.money.money_paths import group_of
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item, Key

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from handlers.adapters.dynamodb.job_places import JobPlaces
+from handlers.adapters.dynamodb.money.job_places import JobPlaces
 from handlers.adapters.dynamodb.money.money_paths import group_of
 from handlers.adapters.dynamodb.table import Table, bucket_key
 from handlers.adapters.dynamodb.values import Item, Key

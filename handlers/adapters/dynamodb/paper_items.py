@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from handlers.adapters.dynamodb.answer_items import AnswerItems
 from handlers.adapters.dynamodb.batch_counts import batch_key, paper_key
 from handlers.adapters.dynamodb.batch_items import BatchItems
-from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems, calls_key
+from handlers.adapters.dynamodb.money.budget_items import Budgets
 from handlers.adapters.dynamodb.open_run_items import OpenRunItems
 from handlers.adapters.dynamodb.table import bucket_keys
 from handlers.adapters.dynamodb.values import Item

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import get_args
 
-from handlers.adapters.dynamodb.budget_items import Budgets, budget_of
 from handlers.adapters.dynamodb.control_items import ControlItems
 from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
+from handlers.adapters.dynamodb.money.budget_items import Budgets, budget_of
 from handlers.adapters.dynamodb.open_run_items import OpenRunItems
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from handlers.adapters.dynamodb.job_places import JobPlaces
 from handlers.adapters.dynamodb.job_totals import JobTotals, JobTotalsItems
+from handlers.adapters.dynamodb.money.job_places import JobPlaces
 from handlers.adapters.dynamodb.money.money_leaf import JobMoney, Request
 from handlers.adapters.dynamodb.money.money_paths import parent, paths, short_name
 from handlers.adapters.dynamodb.money.money_steps import take_steps
