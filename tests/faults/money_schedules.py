@@ -52,12 +52,12 @@ class Actor:
 class Schedule:
     """One seed's; ``said`` counts the words that draws brought."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, budget: int | None = None) -> None:
         self.chance = chance = random.Random(seed)
         self.memory, self.steps, self.said = MoneyMemory(), 0, Counter[str]()
         self.tree = MoneyTree("r", lambda: 1000 + self.steps / 20)
-        self.budget = self.most = chance.choice([0, 50, 500, 3000, 20000])
-        self.memory.run(self.tree.create(self.budget))
+        self.most = chance.choice([0, 50, 500, 3000, 20000]) if budget is None else budget
+        self.memory.run(self.tree.create(self.most))
         self.dearer = chance.random() < 0.4
         """Whether calls may cost more than was reserved."""
         self.loose = self.dearer

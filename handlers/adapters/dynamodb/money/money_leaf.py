@@ -137,6 +137,7 @@ class JobMoney:
             item = reply.item or {}
             if self._h not in item:
                 yield from self._late_return(request.seq, request.amount)
+                yield from self.book_overrun()
                 return told
             told = int(item[self._c])
             if item[self._s] >= request.seq:
