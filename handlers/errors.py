@@ -20,12 +20,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # importing pydantic takes longer than all of the commands that need none of it
     from pydantic import ValidationError
-
-    from handlers.domain.run import RunSpec
 
 
 class PaperfleetError(Exception):
@@ -78,9 +76,9 @@ class RunChangedError(UsageError):
 
 
 class EarlierLayoutError(UsageError):
-    """A run that this release cannot go on with; ``spec`` is what is fixed for it."""
+    """A run that this release cannot go on with; ``spec`` is what is fixed for it, its ``RunSpec``."""
 
-    def __init__(self, run_id: str, spec: RunSpec) -> None:
+    def __init__(self, run_id: str, spec: Any) -> None:
         self.spec = spec
         super().__init__(
             f"run {run_id!r} was begun by an earlier release: finish it with the release that began it, or "
