@@ -14,7 +14,6 @@ from handlers.domain.ledger import (
     ANY_ATTEMPT,
     Attempt,
     BatchFigures,
-    BudgetState,
     Commit,
     LeaseState,
     PaperRow,
@@ -28,6 +27,7 @@ from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals, SessionR
 from handlers.ledger_ports import Drawn as Drawn
 from handlers.ledger_ports import EndpointNotes as EndpointNotes
 from handlers.ledger_ports import OpenRuns as OpenRuns
+from handlers.ledger_ports import RunMoney as RunMoney
 from handlers.task_ports import Ask as Ask
 from handlers.task_ports import PassageWork as PassageWork
 from handlers.task_ports import Task as Task
@@ -124,7 +124,7 @@ class ObjectStore(Protocol):
         """Durable when it returns; one pointer per line, per part. Each part name is written once."""
 
 
-class Ledger(EndpointNotes, OpenRuns, Protocol):
+class Ledger(EndpointNotes, OpenRuns, RunMoney, Protocol):
     """What became of each paper, and what each call cost. Every method is atomic, on every backend."""
 
     def away_for(self) -> float:
@@ -233,28 +233,6 @@ class Ledger(EndpointNotes, OpenRuns, Protocol):
 
     def skip_reasons(self, run_id: str) -> dict[str, int]:
         """Why papers were skipped → papers; "" for those of a version that did not note it."""
-
-    # money
-    def set_budget(self, run_id: str, budget: NanoUsd | None, *, at: float | None = None) -> None:
-        """``at`` is when somebody said so: among ledgers that are merged the last word counts. None for a
-        share, which is no word on the run's own budget."""
-
-    def draw(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> Drawn:
-        """Take a grant of ``amount`` from the budget, unless less remains. ``seq`` grows with
-        every draw or return of a job, so that a repeated request changes nothing twice."""
-
-    def give_back(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> None: ...
-
-    def tidy_budget(self, run_id: str, job_id: str) -> None:
-        """While money is short, each second or two: tell what the job has booked, and let what lies idle
-        between jobs go where all can have it. Not while the job draws or gives back."""
-
-    def budget_state(self, run_id: str) -> BudgetState:
-        """For reports: a fleet's is read in many places, and of each at another moment."""
-
-    def release_held(self, run_id: str, *, keep: NanoUsd = NanoUsd(0)) -> NanoUsd:
-        """Give back to the budget what is held for calls of unknown cost, but for ``keep`` (default 0).
-        Durable when it returns; returns how much."""
 
     # jobs and sessions
     def open_session(self, session: SessionRecord) -> None: ...

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from handlers.domain.money import NanoUsd, usd
 from handlers.errors import BudgetSpentError, StoppedError
+from handlers.pipeline.calls.spending_rate import SpendingRate
 from handlers.pipeline.pace import EMBEDDED, Pace
-from handlers.pipeline.spending_rate import SpendingRate
 from handlers.ports import Clock, Drawn, Ledger
 
 _LOOK_UP = 0.5

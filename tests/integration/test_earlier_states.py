@@ -82,7 +82,7 @@ def test_a_stack_of_an_earlier_layout_is_refused_by_name(version: str, tmp_path:
         ran = paperfleet(verb, "--run-id", "r", **environment)
         assert ran.code == 2
         assert "run 'r' was begun by an earlier release: finish it with the release that began it" in ran.err
-    listed = paperfleet("list", "--json", **environment)
+    listed = paperfleet("runs", "--json", **environment)
     assert (listed.code, json.loads(listed.out)) == (0, [])
     assert "finish it with the release that began it" in listed.err
 
