@@ -70,17 +70,22 @@ class BatchCounts:
     def count(self, run_id: str, batch_id: str) -> bool:
         """Count the batch's papers anew; True if all are in a terminal state. Written even where nothing has
         changed: whoever knew other papers of the same sums knows by its version that they were counted."""
-        key = batch_key(run_id, batch_id)
+        key, tried = batch_key(run_id, batch_id), None
         while True:
             before = self._table.get(*key)
             if before is None:
                 return False
             papers = self._table.get_many(self._paper_keys(run_id, batch_id))
             rows = {sk: _weighed(paper) for (_, sk), paper in papers.items() if paper["status"] in TERMINAL}
-            open_again = sum(row["terminal"] for row in rows.values()) < before["papers"]
-            item = self._write_counts(run_id, batch_id, rows, before["version"], open_again=open_again)
+            counts, version = _sums(rows), before["version"]
+            if tried == (version - 1, counts) and counts.items() <= before.items():
+                return bool(before["terminal"] == before["papers"])  # a repeated request finds its own counts
+            item = self._write_counts(
+                run_id, batch_id, rows, version, open_again=counts["terminal"] < before["papers"]
+            )
             if item is not None:
                 return bool(item["terminal"] == item["papers"])
+            tried = version, counts
 
     def _write_counts(
         self,
@@ -92,20 +97,17 @@ class BatchCounts:
         open_again: bool = False,
     ) -> Item | None:
         """Absolute, on condition that nobody counted since ``version``; None if somebody did."""
-        counts = dict.fromkeys((*TERMINAL, "reused", "terminal", *FIGURES), 0)
-        for row in rows.values():
-            for name, number in row.items():
-                counts[name] += number
         item = self._table.update(
             *batch_key(run_id, batch_id),
-            values={**counts, **({"finished_at": None} if open_again else {}), "version": version + 1},
+            values={**_sums(rows), **({"finished_at": None} if open_again else {}), "version": version + 1},
             condition="#version = :before",
             arguments={"before": version},
         )
-        if item is not None:
-            while len(self._counted) >= _KNOWN:
-                self._counted.pop(next(iter(self._counted)), None)
-            self._counted[run_id, batch_id] = CountedBatch(version + 1, rows)
+        if item is None:
+            return None
+        while len(self._counted) >= _KNOWN:
+            self._counted.pop(next(iter(self._counted)), None)
+        self._counted[run_id, batch_id] = CountedBatch(version + 1, rows)
         return item
 
     def _paper_keys(self, run_id: str, batch_id: str) -> list[Key]:
@@ -118,6 +120,14 @@ class BatchCounts:
                 self._papers_of.pop(next(iter(self._papers_of)), None)
             self._papers_of[run_id, batch_id] = paper_keys
         return paper_keys
+
+
+def _sums(rows: dict[str, Counter[str]]) -> dict[str, int]:
+    counts = dict.fromkeys((*TERMINAL, "reused", "terminal", *FIGURES), 0)
+    for row in rows.values():
+        for name, number in row.items():
+            counts[name] += number
+    return counts
 
 
 def _weighed(paper: Item) -> Counter[str]:
