@@ -275,7 +275,7 @@ def main(how: str, jobs: int, more: list[int]) -> None:
     lines.append(f"largest money item {fleet.biggest} bytes; {items} items; {dict(fleet.said)}")
     if how == "small":
         lines.append(
-            f"booked {100 * fleet.cost / fleet.budget:.2f}% of the budget (passed: {fleet.cost > fleet.budget}); "
+            f"booked {100 * fleet.cost / fleet.budget:.2f}% (passed: {fleet.cost > fleet.budget}); "
             f"spent was said {fleet.spent_at - fleet.last_start:.1f} s after the last call began"
         )
     sys.stdout.write(f"{jobs} jobs, {workers} workers, {how}:\n  " + "\n  ".join(lines))
