@@ -40,6 +40,7 @@ _BEAT_BYTES = 809
 class FleetJob:
     money: JobMoney
     path: str
+    number: int
     pool: int = 0
     seq: int = 0
     told: int = 0
@@ -117,7 +118,8 @@ class VirtualFleet:
         self._heard(("JOINS", ""), "W", 1)
         path = path_at(self.chance.random(), depth_of(number + 1))
         money = JobMoney(self.tree, path, f"job-{number}", ("TALLIES", f"job-{number}"), lambda _: 0)
-        job = FleetJob(money, path, commits_at=self.now + 2, listens_at=self.now + 2 * self.chance.random())
+        job = FleetJob(money, path, number, commits_at=self.now + 2)
+        job.listens_at = self.now + 2 * self.chance.random()
         job.reports_at = self.now + AWS.report_every * self.chance.random()
         self._members[group_of(path)] += 1
         self.jobs.append(job)
@@ -160,7 +162,7 @@ class VirtualFleet:
                 self._give_back(job, job.pool - self.rate)
         if self.now >= job.listens_at:
             job.listens_at = self.now + 2
-            self._heard((f"CONTROL#{id(job) % 16}", ""), "R", 0.5)
+            self._heard((f"CONTROL#{job.number % 16}", ""), "R", 0.5)
             job.short = self.now > self.short_at + 0.5
 
     def _calls_start(self, job: FleetJob) -> None:
