@@ -16,7 +16,7 @@ from handlers.ports import Ledger
 from tests.builders import values
 from tests.builders.fakes import FakeClock
 from tests.builders.local_aws import LocalAws, name_of
-from tests.builders.values import RUN, call, commit
+from tests.builders.values import RUN, call, commit, entry
 
 
 @pytest.fixture
@@ -75,6 +75,24 @@ def test_a_heartbeat_asks_twice_whatever_the_run_has_had(
     fleet.live_jobs(RUN, "alive", since=0)
     fleet.beat(RUN, "alive", at=31, stats=JobStats())
     assert asked == ["Query", "UpdateItem"]
+
+
+def test_who_counted_a_batch_last_reads_none_of_its_papers(
+    aws: LocalAws, table: str, fleet: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.add_batches([values.batch("b1", ["p1", "p2", "p3", "p4"])])
+    fleet.commit([commit(entry("p1"), part="1")])
+    asked: list[str] = []
+    monkeypatch.setattr(aws.wire, "loses", lambda operation, _body: asked.append(operation) or False)
+    fleet.commit([commit(entry("p2", "failed", error="empty"), part="2")])
+    assert "BatchGetItem" not in asked
+    other = DynamoDbLedger(aws.client("dynamodb"), table, FakeClock())
+    other.commit([commit(entry("p3"), part="3", job="job-b")])
+    fleet.commit([commit(entry("p3", "flagged"), part="4")])
+    fleet.commit([commit(entry("p4"), part="5")])
+    counts = fleet.totals(RUN).counts
+    assert (counts["done"], counts["failed"], counts["flagged"]) == (3, 1, 0)
+    assert fleet.finish_batch(RUN, "b1", now=1)
 
 
 def test_what_a_closed_job_booked_beyond_its_grant_is_told_once(fleet: Ledger) -> None:

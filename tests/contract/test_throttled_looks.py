@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from tests.builders import values
 from tests.builders.bench import GOOD, Bench
 from tests.builders.local_aws import LocalAws, name_of
 from tests.builders.values import RUN
-from tests.unit.pipeline.test_heartbeat import backend
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_ten_of_ten_beats_are_heard(unseen: LocalAws, tmp_path: Path) -> None:
     ledger = DynamoDbLedger(unseen.client("dynamodb"), unseen.table(name_of(tmp_path)), bench.clock)
     ledger.create_run(values.run_record())
     ledger.start_job(values.job("j", heartbeat_at=bench.clock.now()))
-    heartbeat = Heartbeat(backend(ledger, bench.job.backend.queue, bench.clock), list)
+    heartbeat = Heartbeat(replace(bench.job.backend, ledger=ledger), list)
     heartbeat.close()
     unseen.wire.refuses = lambda operation: operation == "Query"
     for _ in range(10):
