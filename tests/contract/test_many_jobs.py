@@ -81,9 +81,10 @@ def test_who_counted_a_batch_last_reads_none_of_its_papers(
     aws: LocalAws, table: str, fleet: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet.add_batches([values.batch("b1", ["p1", "p2", "p3", "p4"])])
-    fleet.commit([commit(entry("p1"), part="1")])
+    assert fleet.lease(RUN, "b1", "job-a", now=0, ttl=60) == 1
     asked: list[str] = []
     monkeypatch.setattr(aws.wire, "loses", lambda operation, _body: asked.append(operation) or False)
+    fleet.commit([commit(entry("p1"), part="1")])
     fleet.commit([commit(entry("p2", "failed", error="empty"), part="2")])
     assert "BatchGetItem" not in asked
     other = DynamoDbLedger(aws.client("dynamodb"), table, FakeClock())

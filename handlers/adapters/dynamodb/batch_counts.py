@@ -55,6 +55,13 @@ class BatchCounts:
     """Batches that this process counted last, as far as it knows."""
     _counting: threading.RLock
 
+    def hold(self, run_id: str, batch_id: str, batch: Item) -> None:
+        """Where no paper was counted yet, who leases the batch need not read them. One whose holder died
+        before it was counted is counted once the batch is to be finished."""
+        if batch["terminal"] == 0:
+            with self._counting:
+                self._remember(run_id, batch_id, CountedBatch(batch["version"], {}))
+
     def count_ended(self, run_id: str, batch_id: str, papers: Sequence[Item | None]) -> None:
         """Count papers that a commit has ended. Who counted the batch last knows what it counted: nothing is
         read unless somebody else has counted since, or one of the papers (None) was ended by another."""
@@ -105,10 +112,13 @@ class BatchCounts:
         )
         if item is None:
             return None
+        self._remember(run_id, batch_id, CountedBatch(version + 1, rows))
+        return item
+
+    def _remember(self, run_id: str, batch_id: str, counted: CountedBatch) -> None:
         while len(self._counted) >= _KNOWN:
             self._counted.pop(next(iter(self._counted)), None)
-        self._counted[run_id, batch_id] = CountedBatch(version + 1, rows)
-        return item
+        self._counted[run_id, batch_id] = counted
 
     def _paper_keys(self, run_id: str, batch_id: str) -> list[Key]:
         paper_keys = self._papers_of.get((run_id, batch_id))

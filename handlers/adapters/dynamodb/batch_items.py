@@ -84,7 +84,10 @@ class BatchItems(BatchCounts):
             arguments={"now": now, "most": attempt.most},
         )
         item = item or self._table.get(*key)  # a repeated request finds the claim of the one before
-        return int(item["epoch"]) if item is not None and item.get("claim") == claim else None
+        if item is None or item.get("claim") != claim:
+            return None
+        self.hold(run_id, batch_id, item)
+        return int(item["epoch"])
 
     def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
         return self._set_lease(run_id, batch_id, epoch, now + ttl)
