@@ -6,6 +6,7 @@
     ├── UsageError                 a flag, setting or file is wrong: exit 2
     │   ├── SourceError            a corpus cannot be read or has no good line
     │   ├── RunChangedError        a fixed setting differs from the run's: carries the diff
+    │   ├── EarlierLayoutError     a run of an earlier release, which has to finish it: carries its settings
     │   └── UnknownRunError        no such run in this state
     ├── BadMessageError            a queue message that no delivery can mend
     ├── DamagedObjectError         an object of the store is gone or is not as it was written
@@ -19,7 +20,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # importing pydantic takes longer than all of the commands that need none of it
     from pydantic import ValidationError
@@ -71,6 +72,17 @@ class RunChangedError(UsageError):
         super().__init__(
             f"run {run_id!r} exists with {'; and with '.join(differs)}. "
             f"Give the same {same} to go on with it, or another --run-id to start anew{anew}"
+        )
+
+
+class EarlierLayoutError(UsageError):
+    """A run that this release cannot go on with; ``spec`` is what is fixed for it, its ``RunSpec``."""
+
+    def __init__(self, run_id: str, spec: Any) -> None:
+        self.spec = spec
+        super().__init__(
+            f"run {run_id!r} was begun by an earlier release: finish it with the release that began it, or "
+            "start it anew with another --run-id: its results are taken over at no cost"
         )
 
 

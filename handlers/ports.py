@@ -14,7 +14,6 @@ from handlers.domain.ledger import (
     ANY_ATTEMPT,
     Attempt,
     BatchFigures,
-    BudgetState,
     Commit,
     LeaseState,
     PaperRow,
@@ -25,8 +24,10 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.paper import PaperStatus
 from handlers.domain.result import Part, PartPointer
 from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals, SessionRecord
+from handlers.ledger_ports import Drawn as Drawn
 from handlers.ledger_ports import EndpointNotes as EndpointNotes
 from handlers.ledger_ports import OpenRuns as OpenRuns
+from handlers.ledger_ports import RunMoney as RunMoney
 from handlers.task_ports import Ask as Ask
 from handlers.task_ports import PassageWork as PassageWork
 from handlers.task_ports import Task as Task
@@ -123,7 +124,7 @@ class ObjectStore(Protocol):
         """Durable when it returns; one pointer per line, per part. Each part name is written once."""
 
 
-class Ledger(EndpointNotes, OpenRuns, Protocol):
+class Ledger(EndpointNotes, OpenRuns, RunMoney, Protocol):
     """What became of each paper, and what each call cost. Every method is atomic, on every backend."""
 
     def away_for(self) -> float:
@@ -233,23 +234,6 @@ class Ledger(EndpointNotes, OpenRuns, Protocol):
     def skip_reasons(self, run_id: str) -> dict[str, int]:
         """Why papers were skipped → papers; "" for those of a version that did not note it."""
 
-    # money
-    def set_budget(self, run_id: str, budget: NanoUsd | None, *, at: float | None = None) -> None:
-        """``at`` is when somebody said so: among ledgers that are merged the last word counts. None for a
-        share, which is no word on the run's own budget."""
-
-    def draw(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> bool:
-        """Take a grant from the budget; False if less than ``amount`` remains. ``seq`` grows with
-        every draw or return of a job, so that a repeated request changes nothing twice."""
-
-    def give_back(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> None: ...
-
-    def budget_state(self, run_id: str) -> BudgetState: ...
-
-    def release_held(self, run_id: str, *, keep: NanoUsd = NanoUsd(0)) -> NanoUsd:
-        """Give back to the budget what is held for calls of unknown cost, but for ``keep`` (default 0).
-        Durable when it returns; returns how much."""
-
     # jobs and sessions
     def open_session(self, session: SessionRecord) -> None: ...
 
@@ -263,8 +247,15 @@ class Ledger(EndpointNotes, OpenRuns, Protocol):
     def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
         """False if others declared the job dead and closed it."""
 
-    def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
-        """The last stats of the open jobs whose heartbeat came after ``since``; reads no others."""
+    def live_jobs(self, run_id: str, job_id: str | None, *, since: float) -> list[JobStats]:
+        """The last stats of the open jobs whose heartbeat came after ``since``, of those next to ``job_id``
+        (on a machine all, in a fleet some thirty); reads no others. Of all if it is None."""
+
+    def jobs_at_work(self, run_id: str) -> int:
+        """About how many jobs are open; 0 where ``live_jobs`` tells of all."""
+
+    def recount_jobs(self, run_id: str) -> None:
+        """Mend what starts and ends that were counted twice made of that number."""
 
     def most_overrun(self, run_id: str) -> int:
         """The largest ``JobStats.overrun`` that a job of the run reported, ended ones too."""

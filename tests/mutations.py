@@ -164,11 +164,18 @@ MUTATIONS = (
         f"{_PIPELINE}/test_budget_lease.py",
     ),
     _in(
-        "pipeline/budget_lease.py",
+        "adapters/sqlite/run_tables.py",
         "promise 4: the budget is given up while money is outstanding",
-        "return state if state.drawn <= state.spend + state.held else None",
-        "return state",
+        'return "spent" if state.drawn <= state.spend + state.held else "short"',
+        'return "spent"',
         f"{_PIPELINE}/test_budget_lease.py",
+    ),
+    _in(
+        "adapters/dynamodb/money/money_tree.py",
+        "promise 4: a node of a fleet's budget hears twice of what was spent below it",
+        'for kind in "gbtu"),',
+        'for kind in "gbu"),',
+        "tests/faults/test_money_schedules.py",
     ),
     _in(
         "tasks/translation/masking/masking.py",

@@ -102,7 +102,7 @@ def granted(adapters: State, job: JobState, wanted: NanoUsd) -> JobState:
         JobRecord(grant, job.run_id, job.session, owner, 0, now, now, None, "", JobStats())
     )
     adapters.ledger.set_budget(job.run_id, job.share)
-    if not adapters.ledger.draw(job.run_id, grant, 1, amount):
+    if adapters.ledger.draw(job.run_id, grant, 1, amount) != "drawn":
         raise UsageError(f"job {job.job}: its share does not hold what its ledger says is left")
     return job.model_copy(update={"allowance": amount, "grant": grant})
 

@@ -293,7 +293,7 @@ def _book_rest(folder: Path) -> None:
         )
         ledger.start_job(record)
         ledger.set_budget(job.run_id, job.share)
-        if rest and not ledger.draw(job.run_id, name, 1, rest):
+        if rest and ledger.draw(job.run_id, name, 1, rest) != "drawn":
             raise UsageError(f"job {job.job}: its share does not hold what its ledger says is left")
     finally:
         ledger.close()

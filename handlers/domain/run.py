@@ -102,9 +102,17 @@ class OpenRun(NamedTuple):
 
 @dataclass(frozen=True)
 class Control:
+    """What people and jobs have said to all jobs of a run. The last three are what a ledger adds that they
+    share from afar; nobody sets them with a state."""
+
     state: ControlState
     reason: str
     at: float
+    short: bool = False
+    """True once less was left of the budget than somebody asked for, until it is raised."""
+    overrun: int = 0
+    """The most of ``JobStats.overrun`` that a job has told; and of ``room``."""
+    room: int = 0
 
 
 @dataclass(frozen=True)

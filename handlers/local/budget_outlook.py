@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from handlers.bootstrap import wiring
 from handlers.domain.money import NANO, PICO_A_NANO, budget_words, usd
 from handlers.domain.run import RunRecord
-from handlers.errors import UsageError
+from handlers.errors import EarlierLayoutError, UsageError
 from handlers.ports import Backend, Ledger
 from handlers.reporting.budget_number import enough, wants_budget, with_number
 from handlers.reporting.projection import Line, Projection, Rest, project_run
@@ -65,9 +65,12 @@ def _less(ledger: Ledger, record: RunRecord, settings: Settings) -> str:
 
 
 def _done_alike(ledger: Ledger, run_id: str, record: RunRecord) -> bool:
-    there, wanted = ledger.run(run_id).spec, record.spec
-    alike = (there.model, there.target_language) == (wanted.model, wanted.target_language)
-    return alike and ledger.totals(run_id).counts["done"] > 0
+    wanted = record.spec
+    try:
+        there, done = ledger.run(run_id).spec, ledger.totals(run_id).counts["done"]
+    except EarlierLayoutError as error:
+        there, done = error.spec, 1
+    return done > 0 and (there.model, there.target_language) == (wanted.model, wanted.target_language)
 
 
 def _guess(record: RunRecord, settings: Settings) -> Line | None:

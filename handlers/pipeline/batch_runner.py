@@ -19,6 +19,7 @@ from handlers.errors import (
     BadLineError,
     BadMessageError,
     DamagedObjectError,
+    EarlierLayoutError,
     UnavailableError,
     UnknownRunError,
     UsageError,
@@ -112,7 +113,8 @@ class BatchRunner:
 
     def _refused(self, delivery: QueueMessage, error: Exception, *, leased: bool) -> bool:
         """A stack's wrong settings are no message's fault: somebody deploys it again."""
-        ours = not isinstance(error, UnknownRunError) and isinstance(error, UsageError)
+        its_own = isinstance(error, UnknownRunError | EarlierLayoutError)
+        ours = isinstance(error, UsageError) and not its_own
         if not (ours and self._job.in_stack):
             return self._returns.blamed(delivery, error, leased=leased)
         if not self._job.on_platform:  # nobody sets it right while this process lives

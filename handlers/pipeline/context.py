@@ -23,6 +23,7 @@ from handlers.pipeline.calls.tier_choice import TierChoice
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job_meter import JobMeter
+from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.pipeline.paper_times import LatencyForecast
 from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.single_flight import SingleFlight
@@ -105,7 +106,9 @@ class RunContext:
         """The task, where it works on some papers by their passages."""
         self.control = Control("active", "", 0.0)
         self._asked_at = -math.inf
-        self.budget = BudgetLease(self.job.backend.ledger, self.run_id, self.job.id)
+        backend = self.job.backend
+        pace = AWS if self.job.in_stack else EMBEDDED
+        self.budget = BudgetLease(backend.ledger, self.run_id, self.job.id, backend.clock, pace=pace)
 
     @property
     def run_id(self) -> str:
@@ -232,6 +235,9 @@ class RunContext:
 
     def _turn_to(self, control: Control) -> None:
         before, self.control = self.control, control
+        self.estimator.allow_overrun(control.overrun)
+        self.room.hear(control.room)
+        self.budget.is_said_short = control.short
         if before.state != "active" and self.control.state == "active":
             self.on_resumed()
 

@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from handlers.domain.job import LEASE_TTL, JobStats
@@ -26,6 +26,8 @@ _BILLED_BEAT = 1.9
 """Seconds between two looks at what jobs hear of their runs."""
 _REMEMBERED = 30.0
 """Seconds that what other jobs said holds while nobody tells it anew."""
+_COUNTED_EVERY = 10.0
+"""Seconds between two looks at how many jobs there are."""
 _GATHERING = 10.0
 """Seconds of a job's life in which the rest of its fleet may not have reported yet."""
 
@@ -71,6 +73,8 @@ class Heartbeat:
         self._fleet_view = FleetView()
         self._seen: dict[str, tuple[float, Sequence[JobStats]]] = {}
         """Of each run: when its jobs were looked at last, and what they said."""
+        self._jobs_at_work: dict[str, tuple[float, int]] = {}
+        """Of each run: when they were counted last, and how many there were."""
         self._threads = [
             threading.Thread(target=self._every, args=(each,), name=each.__name__, daemon=True)
             for each in (self.listen, self.hide, self.keep, self.report, self.look)
@@ -150,7 +154,10 @@ class Heartbeat:
                 job.stop.drain("this job was declared dead")
 
     def look(self) -> None:
-        """As often: read the counters of the others, and let them have what money is not needed here."""
+        """As often: read the counters of the others, and let them have what money is not needed here; where
+        money is short, each time."""
+        for context in self._contexts():
+            context.budget.tidy()
         if self._clock.monotonic() - self._looked_at >= self._report_every:
             self._look_all(list(self._contexts()))
             self._looked_at = self._clock.monotonic()
@@ -160,11 +167,12 @@ class Heartbeat:
         all its calls in each of them: the fleet's are observed once, not once a run."""
         reports: list[LimiterReport] = []
         for context in contexts:
-            jobs = self._look(context.run_id, self._clock.now())
+            jobs = self._look(context, self._clock.now())
             gathering = self._clock.monotonic() - self._began < _GATHERING
-            context.job.limiter.set_share(max(self._fleet if gathering else 1, len(jobs)))
+            context.budget.jobs = at_work = max(len(jobs), self._at_work(context.run_id))
+            context.job.limiter.set_share(max(self._fleet if gathering else 1, at_work))
             context.observe(jobs)
-            context.budget.return_unused()
+            context.budget.trim()
             reports += [
                 LimiterReport(job.job, job.answered, job.throttled, job.level, job.ceiling) for job in jobs
             ]
@@ -173,10 +181,21 @@ class Heartbeat:
             for limiter in {context.job.limiter for context in contexts}:
                 limiter.observe(fleet)
 
-    def _look(self, run_id: str, now: float) -> Sequence[JobStats]:
-        """What the other jobs say of themselves; where nobody tells, what they said last, for a while."""
+    def _at_work(self, run_id: str) -> int:
+        """About how many jobs work for the run, as read each ten seconds; 0 while nobody tells."""
+        read_at, jobs = self._jobs_at_work.get(run_id, (-math.inf, 0))
+        if self._clock.monotonic() - read_at >= _COUNTED_EVERY:
+            with suppress(UnavailableError):
+                jobs = self._ledger.jobs_at_work(run_id)
+            self._jobs_at_work[run_id] = (self._clock.monotonic(), jobs)
+        return jobs
+
+    def _look(self, context: RunContext, now: float) -> Sequence[JobStats]:
+        """What the jobs next to this one say of themselves; where nobody tells, what they said last, for a
+        while."""
+        run_id = context.run_id
         try:
-            live = self._ledger.live_jobs(run_id, since=now - LEASE_TTL)
+            live = self._ledger.live_jobs(run_id, context.job.id, since=now - LEASE_TTL)
         except UnavailableError:
             looked_at, seen = self._seen.get(run_id, (-math.inf, ()))
             if now - looked_at > _REMEMBERED:

@@ -107,8 +107,9 @@ class Job:
                 context = self._make_context(run_id)
                 self.ledger.start_job(self._record(context))
                 context.refresh()
-                context.estimator.allow_overrun(self.ledger.most_overrun(run_id))
-                context.room.hear(self.ledger.most_room(run_id))
+                if not self._shared.in_stack:  # there the control item says it
+                    context.estimator.allow_overrun(self.ledger.most_overrun(run_id))
+                    context.room.hear(self.ledger.most_room(run_id))
                 self._contexts[run_id] = context
             return self._contexts[run_id]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds, but for ``commit_papers``. What a kill can lose is bounded by the commit's two."""
+    """Seconds, but for ``commit_papers`` and ``spare``. What a kill loses is bounded by the commit's two."""
 
     commit_delay: float
     commit_papers: int
@@ -19,7 +19,29 @@ class Pace:
     """The same at most, and while another job holds its batch."""
     margin: float
     """Between the end of the last call and that of the job: its commit, retries of the backend included."""
+    asks_again: tuple[float, float]
+    """Before money that was not to be had is asked for again: the first time, and at most."""
+    spare: float
+    """Times what is drawn ahead that may lie idle at a report; 0 where nothing may."""
 
 
-EMBEDDED = Pace(0.25, 25, report_every=0.0, first_return=1.0, longest_return=10.0, margin=1.0)
-AWS = Pace(2.0, 50, report_every=5.0, first_return=5.0, longest_return=900.0, margin=6.0)
+EMBEDDED = Pace(
+    0.25,
+    25,
+    report_every=0.0,
+    first_return=1.0,
+    longest_return=10.0,
+    margin=1.0,
+    asks_again=(0.1, 0.1),
+    spare=0.0,
+)
+AWS = Pace(
+    2.0,
+    50,
+    report_every=5.0,
+    first_return=5.0,
+    longest_return=900.0,
+    margin=6.0,
+    asks_again=(1.0, 8.0),
+    spare=2.5,
+)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
-from handlers.errors import PaperfleetError, UsageError
+from handlers.errors import EarlierLayoutError, PaperfleetError, UsageError
 from handlers.ports import Ledger, Task
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,8 @@ def kindred(spec: RunSpec, ledger: Ledger) -> list[RunSpec]:
     for run_id in reversed(ledger.run_ids()[-_RUNS:]):
         try:
             other = ledger.run(run_id).spec
+        except EarlierLayoutError as error:
+            other = error.spec
         except (PaperfleetError, ValidationError, KeyError):
             logger.warning("run %s cannot be read: its results are not looked for", run_id, exc_info=True)
             continue

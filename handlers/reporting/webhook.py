@@ -178,7 +178,7 @@ def _parked(run_id: str, control: Control, totals: RunTotals) -> Event:
 
 def _at_work(ledger: Ledger, run_id: str, now: float) -> bool:
     """Whether a job that has not ended sent a heartbeat lately."""
-    return bool(ledger.live_jobs(run_id, since=now - _SILENT))
+    return bool(ledger.live_jobs(run_id, None, since=now - _SILENT))
 
 
 def _progress(totals: RunTotals) -> str:

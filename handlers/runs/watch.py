@@ -12,6 +12,7 @@ from pathlib import Path
 from handlers.domain.job import LEASE_TTL
 from handlers.domain.run import OpenRun
 from handlers.domain.run_report import RunReport
+from handlers.errors import EarlierLayoutError
 from handlers.ports import Backend
 from handlers.runs.control import dead_batches
 from handlers.runs.submit import queue_entry
@@ -39,7 +40,12 @@ def watch(backend: Backend, *, time_left: Callable[[], float] = lambda: math.inf
         if time_left() < _LAST_LOOK:
             logger.warning("no time to look at the runs from %s on: the next look does", run.run_id)
             break
-        report = _look(backend, run)
+        try:
+            report = _look(backend, run)
+        except EarlierLayoutError as error:
+            logger.warning("%s", error)
+            backend.ledger.close_run(run)
+            continue
         if report is not None:
             reports.append(report)
     return reports
@@ -52,6 +58,7 @@ def _look(backend: Backend, run: OpenRun) -> RunReport | None:
     if stopped and now - run.looked_at < _REST:
         return None
     close_dead_jobs(backend, run.run_id)
+    ledger.recount_jobs(run.run_id)
     report = summarise(backend, run.run_id, is_alive=lambda _owner: True)
     is_new = store_report(backend, report, stopped=stopped)
     if is_new:

@@ -32,6 +32,7 @@ def main(papers: int, batch: int, paragraphs: int = 0) -> None:
     then; two are a passage."""
     counts: Counter[str] = Counter()
     units: Counter[str] = Counter()
+    by_key: Counter[tuple[str, str]] = Counter()
     settings = ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=1.0)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -52,7 +53,7 @@ def main(papers: int, batch: int, paragraphs: int = 0) -> None:
         flags = ("--model", "paperfleet-canned", "--batch-papers", batch, *["--full-text"] * bool(paragraphs))
         sharded = paperfleet("shard", source, *flags, **surroundings)
         assert sharded.code == 0, sharded.err
-        _count(counts, units)
+        _count(counts, units, by_key)
         began = time.monotonic()
         work(wiring.job())
         seconds = time.monotonic() - began
@@ -64,10 +65,28 @@ def main(papers: int, batch: int, paragraphs: int = 0) -> None:
     )
     per_paper = ", ".join(f"{kind} {count / papers:.2f}" for kind, count in sorted(units.items()))
     sys.stdout.write(f"DynamoDB units a paper: {per_paper}\n")
+    for kind in ("writes", "reads"):
+        hottest = Counter({key: count for (key, each), count in by_key.items() if each == kind})
+        cells = ", ".join(f"{key} {count / seconds:.2f}" for key, count in hottest.most_common(6))
+        sys.stdout.write(f"{kind} a second of the hottest keys: {cells}\n")
+    money = {kind: _sum(by_key, "MONEY#", kind) / seconds for kind in ("writes", "reads")}
+    sys.stdout.write(f"all money: {money['writes']:.2f} writes and {money['reads']:.2f} reads a second\n")
     sys.stdout.write(f"{papers} papers, {_WORKERS} workers, {seconds:.1f} s; {sharded.out}")
 
 
-def _count(counts: Counter[str], units: Counter[str]) -> None:
+def _sum(by_key: Counter[tuple[str, str]], name: str, kind: str) -> float:
+    return sum(count for (key, each), count in by_key.items() if each == kind and key.startswith(name))
+
+
+def _partitions(params: dict[str, Any]) -> list[str]:
+    """Of a request, each as often as it asks for items of it."""
+    if "RequestItems" in params:
+        return [key["pk"]["S"] for table in params["RequestItems"].values() for key in table["Keys"]]
+    item = params.get("Key") or params.get("Item") or {"pk": params["ExpressionAttributeValues"][":pk"]}
+    return [item["pk"]["S"]]
+
+
+def _count(counts: Counter[str], units: Counter[str], by_key: Counter[tuple[str, str]]) -> None:
     """Every client made from now on counts its requests, and asks DynamoDB what they took."""
     session = boto3.session.Session()
 
@@ -83,15 +102,18 @@ def _count(counts: Counter[str], units: Counter[str]) -> None:
     def _heard(event_name: str, **_: Any) -> None:
         counts[event_name.removeprefix("before-send.")] += 1
 
-    def _ask(params: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def _ask(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
+        context["partitions"] = _partitions(params)
         return params | {"ReturnConsumedCapacity": "TOTAL"}
 
-    def _told(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+    def _told(parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         consumed = parsed.get("ConsumedCapacity", [])
         kind = "reads" if model.name in ("BatchGetItem", "GetItem", "Query") else "writes"
         for each in consumed if isinstance(consumed, list) else [consumed]:
             units[kind] += each["CapacityUnits"]
             units[f"({model.name})"] += each["CapacityUnits"]
+            for key in context["partitions"]:
+                by_key[key, kind] += each["CapacityUnits"] / len(context["partitions"])
 
     boto3.session.Session = Counting
 

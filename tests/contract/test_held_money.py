@@ -40,8 +40,8 @@ def test_what_is_held_stays_drawn_and_is_no_loss_of_its_job(budgeted: Ledger) ->
     calls = budgeted.totals(RUN).calls
     assert (calls.cost, calls.indeterminate, calls.held, calls.sent) == (150, 100, 300, 2)
     budgeted.start_job(values.job("job-b"))
-    assert not budgeted.draw(RUN, "job-b", 1, 551)
-    assert budgeted.draw(RUN, "job-b", 2, 550)
+    assert budgeted.draw(RUN, "job-b", 1, 551) != "drawn"
+    assert budgeted.draw(RUN, "job-b", 2, 550) == "drawn"
 
 
 def test_a_dead_job_loses_neither_what_it_booked_nor_what_is_held_for_it(budgeted: Ledger) -> None:
@@ -77,8 +77,8 @@ def test_what_is_let_go_can_be_drawn_again_and_is_let_go_once(
     budgeted.end_job(RUN, "job-a", at=10, outcome="killed", stats=None)
     assert other.budget_state(RUN).drawn == 550
     other.start_job(values.job("job-b"))
-    assert not other.draw(RUN, "job-b", 1, 451)
-    assert other.draw(RUN, "job-b", 2, 450)
+    assert other.draw(RUN, "job-b", 1, 451) != "drawn"
+    assert other.draw(RUN, "job-b", 2, 450) == "drawn"
     assert budgeted.release_held(RUN) == 250
     assert budgeted.release_held(RUN) == 0
     assert budgeted.budget_state(RUN) == BudgetState(1000, 750, 300, 0)

@@ -64,12 +64,12 @@ def ledger(aws: LocalAws, tmp_path: Path, loses: EachOnce) -> Iterator[Ledger]:
 
 
 def test_a_grant_is_taken_and_returned_once(ledger: Ledger) -> None:
-    assert ledger.draw(RUN, "job-a", 1, 600)
+    assert ledger.draw(RUN, "job-a", 1, 600) == "drawn"
     assert ledger.budget_state(RUN).drawn == 600
     ledger.give_back(RUN, "job-a", 2, 250)
     assert ledger.budget_state(RUN).drawn == 350
-    assert not ledger.draw(RUN, "job-a", 3, 651)
-    assert ledger.draw(RUN, "job-a", 4, 650)
+    assert ledger.draw(RUN, "job-a", 3, 651) != "drawn"
+    assert ledger.draw(RUN, "job-a", 4, 650) == "drawn"
 
 
 def test_a_lease_is_won_by_the_request_that_won_it(ledger: Ledger) -> None:

@@ -16,7 +16,7 @@ from handlers.ports import Ledger
 from tests.builders import values
 from tests.builders.fakes import FakeClock
 from tests.builders.local_aws import LocalAws, name_of
-from tests.builders.values import RUN, call, commit
+from tests.builders.values import RUN, call, commit, entry
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def test_budget_and_heartbeat_do_not_grow_with_the_jobs_that_ended(
     live = client.query(
         TableName=table,
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"LIVE#{RUN}"}},
+        ExpressionAttributeValues={":pk": {"S": f"LIVE#{RUN}#"}},
     )
     assert [item["job_id"]["S"] for item in live["Items"]] == ["alive"]
-    assert len(fleet.live_jobs(RUN, since=0)) == 1
+    assert len(fleet.live_jobs(RUN, "alive", since=0)) == 1
     jobs, state = fleet.jobs(RUN), fleet.budget_state(RUN)
     assert len(jobs) == 13
     assert sum(each.lost for each in jobs) == 4 * 300
@@ -72,9 +72,28 @@ def test_a_heartbeat_asks_twice_whatever_the_run_has_had(
     fleet.start_job(values.job("alive", started=30))
     asked: list[str] = []
     monkeypatch.setattr(aws.wire, "loses", lambda operation, _body: asked.append(operation) or False)
-    fleet.live_jobs(RUN, since=0)
+    fleet.live_jobs(RUN, "alive", since=0)
     fleet.beat(RUN, "alive", at=31, stats=JobStats())
     assert asked == ["Query", "UpdateItem"]
+
+
+def test_who_counted_a_batch_last_reads_none_of_its_papers(
+    aws: LocalAws, table: str, fleet: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.add_batches([values.batch("b1", ["p1", "p2", "p3", "p4"])])
+    assert fleet.lease(RUN, "b1", "job-a", now=0, ttl=60) == 1
+    asked: list[str] = []
+    monkeypatch.setattr(aws.wire, "loses", lambda operation, _body: asked.append(operation) or False)
+    fleet.commit([commit(entry("p1"), part="1")])
+    fleet.commit([commit(entry("p2", "failed", error="empty"), part="2")])
+    assert "BatchGetItem" not in asked
+    other = DynamoDbLedger(aws.client("dynamodb"), table, FakeClock())
+    other.commit([commit(entry("p3"), part="3", job="job-b")])
+    fleet.commit([commit(entry("p3", "flagged"), part="4")])
+    fleet.commit([commit(entry("p4"), part="5")])
+    counts = fleet.totals(RUN).counts
+    assert (counts["done"], counts["failed"], counts["flagged"]) == (3, 1, 0)
+    assert fleet.finish_batch(RUN, "b1", now=1)
 
 
 def test_what_a_closed_job_booked_beyond_its_grant_is_told_once(fleet: Ledger) -> None:
@@ -112,7 +131,7 @@ def test_jobs_that_draw_while_others_bury_them_leave_an_exact_budget(
             if pool > 0 and chance.random() < 0.4:
                 ledger.give_back(RUN, job, seq, pool)
                 pool = 0
-            elif ledger.draw(RUN, job, seq, 100):
+            elif ledger.draw(RUN, job, seq, 100) == "drawn":
                 cost = chance.choice((60, 100, 130))
                 ledger.commit([commit(job=job, part=str(seq), calls=[call(cost=cost)])])
                 pool += 100 - cost
@@ -128,11 +147,11 @@ def test_jobs_that_draw_while_others_bury_them_leave_an_exact_budget(
         first.end_job(RUN, job, at=2, outcome="killed", stats=None)
     state, found = first.budget_state(RUN), _budget(client, name)
     assert state.drawn == state.spend
-    assert int(found["remaining"]["N"]) == 10**9 - state.drawn
+    assert int(found["R"]["N"]) == 10**9 - state.drawn
     assert not [each for each in found if each.startswith("h:")], "no closed job is listed as open"
 
 
 def _budget(client: Any, table: str) -> dict[str, Any]:
-    key = {"pk": {"S": f"RUN#{RUN}"}, "sk": {"S": "BUDGET"}}
+    key = {"pk": {"S": f"MONEY#{RUN}#"}, "sk": {"S": "BUDGET"}}
     item: dict[str, Any] = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
     return item

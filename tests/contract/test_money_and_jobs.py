@@ -30,15 +30,15 @@ def held(ledger: Ledger) -> int:
 
 
 def test_a_grant_is_drawn_while_enough_remains(budgeted: Ledger) -> None:
-    assert budgeted.draw(RUN, "job-a", 1, 600)
-    assert not budgeted.draw(RUN, "job-a", 2, 401)
-    assert budgeted.draw(RUN, "job-a", 3, 400)
+    assert budgeted.draw(RUN, "job-a", 1, 600) == "drawn"
+    assert budgeted.draw(RUN, "job-a", 2, 401) != "drawn"
+    assert budgeted.draw(RUN, "job-a", 3, 400) == "drawn"
     assert held(budgeted) == 1000
 
 
 def test_without_a_budget_any_grant_is_drawn(ledger: Ledger) -> None:
     ledger.start_job(values.job("job-a"))
-    assert ledger.draw(RUN, "job-a", 1, 10**15)
+    assert ledger.draw(RUN, "job-a", 1, 10**15) == "drawn"
     assert ledger.budget_state(RUN).budget is None
 
 
@@ -46,12 +46,12 @@ def test_what_is_given_back_can_be_drawn_again(budgeted: Ledger) -> None:
     budgeted.draw(RUN, "job-a", 1, 1000)
     budgeted.give_back(RUN, "job-a", 2, 700)
     assert held(budgeted) == 300
-    assert budgeted.draw(RUN, "job-a", 3, 700)
+    assert budgeted.draw(RUN, "job-a", 3, 700) == "drawn"
 
 
 def test_a_repeated_draw_or_return_changes_nothing(budgeted: Ledger) -> None:
     for _ in range(3):
-        assert budgeted.draw(RUN, "job-a", 1, 600)
+        assert budgeted.draw(RUN, "job-a", 1, 600) == "drawn"
     assert held(budgeted) == 600
     for _ in range(3):
         budgeted.give_back(RUN, "job-a", 2, 100)
@@ -61,9 +61,9 @@ def test_a_repeated_draw_or_return_changes_nothing(budgeted: Ledger) -> None:
 def test_a_smaller_budget_stops_draws_and_a_larger_one_allows_them(budgeted: Ledger) -> None:
     budgeted.draw(RUN, "job-a", 1, 500)
     budgeted.set_budget(RUN, 400)
-    assert not budgeted.draw(RUN, "job-a", 2, 1)
+    assert budgeted.draw(RUN, "job-a", 2, 1) != "drawn"
     budgeted.set_budget(RUN, 501)
-    assert budgeted.draw(RUN, "job-a", 3, 1)
+    assert budgeted.draw(RUN, "job-a", 3, 1) == "drawn"
 
 
 def test_spend_is_the_sum_over_parts(budgeted: Ledger) -> None:
@@ -112,7 +112,7 @@ def test_a_late_return_takes_back_what_was_booked_as_lost(budgeted: Ledger) -> N
 
 def test_a_job_that_was_given_up_draws_no_more(budgeted: Ledger) -> None:
     budgeted.end_job(RUN, "job-a", at=9, outcome="killed", stats=None)
-    assert not budgeted.draw(RUN, "job-a", 1, 100)
+    assert budgeted.draw(RUN, "job-a", 1, 100) != "drawn"
     assert held(budgeted) == 0
 
 
@@ -150,9 +150,9 @@ def test_live_jobs_are_those_that_are_not_closed_and_were_heard_of_lately(ledger
         ledger.start_job(values.job(job_id, started=heard))
     ledger.beat(RUN, "two", at=95, stats=JobStats())
     ledger.end_job(RUN, "ended", at=96, outcome="finished", stats=None)
-    assert len(ledger.live_jobs(RUN, since=80)) == 2
-    assert len(ledger.live_jobs(RUN, since=0)) == 3
-    assert len(ledger.live_jobs("another", since=0)) == 0
+    assert len(ledger.live_jobs(RUN, None, since=80)) == 2
+    assert len(ledger.live_jobs(RUN, None, since=0)) == 3
+    assert len(ledger.live_jobs("another", None, since=0)) == 0
 
 
 def test_the_dearest_calls_of_a_run_are_remembered_when_their_jobs_are_gone(ledger: Ledger) -> None:
@@ -213,7 +213,7 @@ def test_a_job_that_drew_draws_no_more_once_it_was_given_up(budgeted: Ledger) ->
     budgeted.draw(RUN, "job-a", 1, 500)
     budgeted.end_job(RUN, "job-a", at=9, outcome="killed", stats=None)
     for seq in (2, 3):
-        assert not budgeted.draw(RUN, "job-a", seq, 100)
+        assert budgeted.draw(RUN, "job-a", seq, 100) != "drawn"
         assert held(budgeted) == 500
 
 
@@ -252,7 +252,7 @@ def test_threads_racing_for_grants_and_starts_do_not_pass_the_limits(
 
     def draw(number: int) -> tuple[int, int]:
         mine = ledgers[number]
-        drawn = sum(mine.draw(RUN, f"job-{number}", seq, 30) for seq in range(1, 11))
+        drawn = sum(mine.draw(RUN, f"job-{number}", seq, 30) == "drawn" for seq in range(1, 11))
         return drawn, sum(mine.take_start("s1") for _ in range(10))
 
     with ThreadPoolExecutor(4) as pool:
@@ -268,7 +268,7 @@ def _spend(folder: Path, number: int) -> int:
     job, paid = f"job-{number}", 0
     ledger.start_job(values.job(job))
     for seq in range(1, 60, 2):
-        if not ledger.draw(RUN, job, seq, 20):
+        if ledger.draw(RUN, job, seq, 20) != "drawn":
             break
         calls = CallTotals.of([call(cost=15)])
         ledger.commit([values.commit(part=str(seq), job=job, calls=[call(cost=15)])])

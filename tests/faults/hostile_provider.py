@@ -9,6 +9,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import ChatAnswer, ChatRequest, Usage
 from handlers.domain.call_errors import ModelCallError, RejectedError, ThrottledError, TransientError
 from handlers.domain.money import NanoUsd
+from handlers.ledger_ports import Drawn
 from handlers.llm.prices.pricing import worst_cost
 from tests.faults.one_thread import PRICE
 
@@ -31,10 +32,10 @@ class Impatient:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    def draw(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> bool:
-        drawn = self._ledger.draw(run_id, job_id, seq, amount)
-        self.short = not drawn
-        return drawn
+    def draw(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> Drawn:
+        word = self._ledger.draw(run_id, job_id, seq, amount)
+        self.short = word != "drawn"
+        return word
 
 
 def some(chance: random.Random, most: int) -> int:

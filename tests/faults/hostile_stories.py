@@ -13,9 +13,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from handlers.pipeline import budget_lease
+from handlers.pipeline import context
+from handlers.pipeline.pace import EMBEDDED
 from tests.faults.hostile_bills import HostileFleet
 from tests.faults.hostile_provider import HOSTILE
 from tests.faults.stories import MEMORY
@@ -40,9 +42,9 @@ def tell(seed: int, *, steps: Sequence[str] = STEPS, ends: tuple[str, ...] = HOS
     return fleet
 
 
-def impatient(set_attribute: Callable[[object, str, float], None]) -> None:
+def impatient(set_attribute: Callable[[object, str, object], None]) -> None:
     """In one thread nothing changes while one waits."""
-    set_attribute(budget_lease, "_POLL", 0.0)
+    set_attribute(context, "EMBEDDED", replace(EMBEDDED, asks_again=(0.0, 0.0)))
 
 
 def main(stories: int) -> None:

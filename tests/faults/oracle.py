@@ -10,7 +10,7 @@ from handlers.domain.job import JobStats
 from handlers.domain.ledger import Commit, PaperRow
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.result import Part, PartPointer
-from handlers.ports import Ledger, ObjectStore
+from handlers.ports import Drawn, Ledger, ObjectStore
 
 Key = tuple[str, str]
 
@@ -161,10 +161,10 @@ class Watched:
         self._oracle.must(1, taken == self._oracle.rejudge(commit, before), "rejudge")
         return taken
 
-    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
-        drawn = self._ledger.draw(run_id, job_id, seq, amount)
-        self._oracle.must(4, drawn == self._oracle.draw(run_id, job_id, amount), "draw")
-        return drawn
+    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> Drawn:
+        word = self._ledger.draw(run_id, job_id, seq, amount)
+        self._oracle.must(4, (word == "drawn") == self._oracle.draw(run_id, job_id, amount), "draw")
+        return word
 
     def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
         self._ledger.give_back(run_id, job_id, seq, amount)

@@ -73,22 +73,27 @@ def test_its_results_are_found_by_a_run_that_asks_the_same(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_stack_reads_alike(version: str, tmp_path: Path, aws: LocalAws) -> None:
-    """That one which was parked does is the beginning of ``test_a_stack_goes_on``."""
+def test_a_stack_of_an_earlier_layout_is_refused_by_name(version: str, tmp_path: Path, aws: LocalAws) -> None:
     sample = earlier_states.load(f"{version}-stack-killed")
     stack = aws.stack(name_of(tmp_path))
     earlier_states.restore_stack(sample, aws, stack)
-
-    def command(*arguments: object) -> Ran:
-        return paperfleet(*arguments, "--run-id", "r", **aws.environment, **stack.settings())
-
-    assert_reads_alike(sample["report"], sample["export"], command, tmp_path)
+    environment = aws.environment | stack.settings()
+    for verb in ("status", "resume"):
+        ran = paperfleet(verb, "--run-id", "r", **environment)
+        assert ran.code == 2
+        assert "run 'r' was begun by an earlier release: finish it with the release that began it" in ran.err
+    listed = paperfleet("runs", "--json", **environment)
+    assert (listed.code, json.loads(listed.out)) == (0, [])
+    assert "finish it with the release that began it" in listed.err
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_stack_goes_on(version: str, end: str, tmp_path: Path, aws: LocalAws) -> None:
+def test_what_an_earlier_stack_has_done_is_taken_over(
+    version: str, end: str, tmp_path: Path, aws: LocalAws
+) -> None:
+    """By a run that is started anew, at no cost; messages of the one before are no fault of anybody's."""
     sample = earlier_states.load(f"{version}-stack-{end}")
     stack = aws.stack(name_of(tmp_path))
     earlier_states.restore_stack(sample, aws, stack)
@@ -96,18 +101,19 @@ def test_a_stack_goes_on(version: str, end: str, tmp_path: Path, aws: LocalAws) 
     environment = aws.environment | stack.settings()
 
     def command(*arguments: object) -> Ran:
-        return paperfleet(*arguments, "--state", tmp_path / "state", "--run-id", "r", **environment)
+        return paperfleet(*arguments, "--state", tmp_path / "state", "--run-id", "anew", **environment)
 
-    def finish(base_url: str) -> Ran:
-        """The messages of the earlier version lie in the queue beside those that are emitted anew."""
-        shard = ("shard", source, "--batch-papers", 4, "--budget", 1, "--model", MODEL)
-        for arguments in (shard, ("resume",)):
-            ran = command(*arguments)
-            assert ran.code == 0, ran.err
-        return command("work", "--base-url", base_url, *PRICES, "--jobs", 1, "--workers", 4,
-                       "--max-failed", "100%", "--json")  # fmt: skip
-
-    assert_goes_on(sample, command, finish, tmp_path)
+    shard = command("shard", source, "--batch-papers", 4, "--budget", 1, "--model", MODEL)
+    assert shard.code == 0, shard.err
+    with start(SERVER) as server:
+        ran = command("work", "--base-url", server.base_url, *PRICES, "--jobs", 1, "--workers", 4,
+                      "--max-failed", "100%", "--json")  # fmt: skip
+        bill = server.stats()
+    assert ran.code == 3, ran.err
+    before, report = sample["report"], command("report", "--json").report
+    assert (report["state"], report["counts"]["pending"]) == ("finished", 0)
+    assert report["reused"] >= before["counts"]["done"] > 0
+    assert report["spend_nano_usd"] - lost(report) == bill["bill_nano_usd"]
 
 
 def assert_goes_on(sample: Sample, command: Command, finish: Callable[[str], Ran], folder: Path) -> None:

@@ -1,46 +1,28 @@
 """Batches, their leases and their counts.
 
-``BATCH#<id>`` is small and changes often; ``MESSAGE#<id>`` holds the claim check and never changes. Counts
-are absolute: counted from the batch's paper items after every change of one, and written on condition
-that nobody counted in between; whoever changes a paper last counts last, and has seen all changes.
+``BATCH#<id>`` is small and changes often; ``MESSAGE#<id>`` holds the claim check and never changes.
 """
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import secrets
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from handlers.adapters.dynamodb.table import Table, bucket_key, bucket_keys
-from handlers.adapters.dynamodb.values import Item, Key
+from handlers.adapters.dynamodb.batch_counts import FIGURES, BatchCounts, batch_key, message_key
+from handlers.adapters.dynamodb.table import bucket_keys
+from handlers.adapters.dynamodb.values import Item
 from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import ANY_ATTEMPT, Attempt, BatchFigures, LeaseState
 from handlers.domain.money import NanoUsd
-from handlers.domain.paper import TERMINAL
 
-_FIGURES = ("settled", "cost", "calls", "busy_ms")
-"""Sums over the batch's papers in a terminal state."""
 _CHUNK = 100
 _READ_AHEAD = 50
 """Messages in memory at a time; each has up to 64 KiB."""
-_KNOWN = 512
-"""Batches whose paper ids a process remembers; they never change."""
 
 
-def batch_key(run_id: str, batch_id: str) -> Key:
-    return bucket_key(run_id, batch_id), f"BATCH#{batch_id}"
-
-
-def message_key(run_id: str, batch_id: str) -> Key:
-    return bucket_key(run_id, batch_id), f"MESSAGE#{batch_id}"
-
-
-class BatchItems:
-    _table: Table
-    _papers_of: dict[tuple[str, str], list[Key]]
-
+class BatchItems(BatchCounts):
     def add_batches(self, messages: Iterable[BatchMessage]) -> int:
         added, position, rest = 0, 0, iter(messages)
         while chunk := list(islice(rest, _CHUNK)):
@@ -62,14 +44,14 @@ class BatchItems:
         return self._messages(run_id, heapq.merge(*buckets, key=_place))
 
     def batch_figures(self, run_id: str) -> Iterator[BatchFigures]:
-        attributes = ["batch_id", "position", "papers", "tokens", "sent", "terminal", *_FIGURES]
+        attributes = ["batch_id", "position", "papers", "tokens", "sent", "terminal", *FIGURES]
         buckets = [self._table.query(pk, "BATCH#", attributes=attributes) for pk in bucket_keys(run_id)]
         for item in heapq.merge(*buckets, key=_place):
             # An earlier release noted no tokens: then every paper is as any other.
             tokens = item["tokens"] if "tokens" in item else item["papers"]
             papers = item["sent"] if "sent" in item else item["papers"]
             settled = item.get("settled", max(0, item["terminal"]))
-            cost, calls, busy_ms = (item.get(name, 0) for name in _FIGURES[1:])
+            cost, calls, busy_ms = (item.get(name, 0) for name in FIGURES[1:])
             yield BatchFigures(tokens, papers, settled, NanoUsd(cost), calls, busy_ms)
 
     def _messages(self, run_id: str, items: Iterable[Item]) -> Iterator[BatchMessage]:
@@ -102,7 +84,10 @@ class BatchItems:
             arguments={"now": now, "most": attempt.most},
         )
         item = item or self._table.get(*key)  # a repeated request finds the claim of the one before
-        return int(item["epoch"]) if item is not None and item.get("claim") == claim else None
+        if item is None or item.get("claim") != claim:
+            return None
+        self.hold(run_id, batch_id, item)
+        return int(item["epoch"])
 
     def extend_lease(self, run_id: str, batch_id: str, epoch: int, *, now: float, ttl: float) -> bool:
         return self._set_lease(run_id, batch_id, epoch, now + ttl)
@@ -182,61 +167,6 @@ class BatchItems:
             condition="attribute_exists(pk) AND #terminal = #papers AND attribute_not_exists(#finished_at)",
         )
         return item is not None
-
-    def count(self, run_id: str, batch_id: str) -> bool:
-        """Count the batch's papers anew; True if all are in a terminal state."""
-        key = batch_key(run_id, batch_id)
-        while True:
-            before = self._table.get(*key)
-            if before is None:
-                return False
-            counts = self._counted(run_id, batch_id)
-            if all(before.get(name) == n for name, n in counts.items()):
-                return bool(before["terminal"] == before["papers"])
-            open_again = {"finished_at": None} if counts["terminal"] < before["papers"] else {}
-            item = self._table.update(
-                *key,
-                values={**counts, **open_again, "version": before["version"] + 1},
-                condition="#version = :before",
-                arguments={"before": before["version"]},
-            )
-            if item is not None:
-                return bool(item["terminal"] == item["papers"])
-
-    def _counted(self, run_id: str, batch_id: str) -> dict[str, int]:
-        counts = dict.fromkeys((*TERMINAL, "reused", *_FIGURES), 0)
-        for paper in self._table.get_many(self._paper_keys(run_id, batch_id)).values():
-            if paper["status"] in TERMINAL:
-                counts[paper["status"]] += paper["weight"]
-                counts["reused"] += paper["weight"] if paper["reused"] else 0
-                counts["settled"] += 1
-                counts["cost"] += paper["cost"]
-                counts["calls"] += paper.get("calls", 0)
-                counts["busy_ms"] += paper.get("busy_ms", 0)
-        return counts | {"terminal": sum(counts[status] for status in TERMINAL)}
-
-    def _paper_keys(self, run_id: str, batch_id: str) -> list[Key]:
-        paper_keys = self._papers_of.get((run_id, batch_id))
-        if paper_keys is None:
-            item = self._table.get(*message_key(run_id, batch_id))
-            ids = BatchMessage.model_validate_json(item["message"]).ids if item is not None else ()
-            paper_keys = [paper_key(run_id, paper_id) for paper_id in ids]
-            while len(self._papers_of) >= _KNOWN:
-                self._papers_of.pop(next(iter(self._papers_of)), None)
-            self._papers_of[run_id, batch_id] = paper_keys
-        return paper_keys
-
-
-def paper_key(run_id: str, paper_id: str) -> Key:
-    return bucket_key(run_id, paper_id), f"PAPER#{_sortable(paper_id)}"
-
-
-def _sortable(paper_id: str) -> str:
-    """A sort key has at most 1,024 bytes; a longer id is cut and told apart by its digest."""
-    encoded = paper_id.encode("utf-8", "surrogatepass")
-    if len(encoded) <= 900:
-        return paper_id
-    return f"{encoded[:900].decode('utf-8', 'ignore')}#{hashlib.sha256(encoded).hexdigest()}"
 
 
 def _place(item: Item) -> tuple[int, str]:

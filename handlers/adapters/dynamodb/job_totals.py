@@ -4,7 +4,7 @@ The truth are the put-if-absent items ``CALLS#<job>#<part>``. ``TALLY#<job>`` is
 the number of parts in it: it is written on condition that nobody wrote in between, and added up anew
 from the parts whenever that fails. Nothing can be counted twice, whatever is repeated. It is also what
 stays of a closed job: what it held of the budget at its end (``settled``, after its request ``seq``), and
-its record.
+its record. It lies in the partition of the job's group.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from handlers.adapters.dynamodb.table import Table, bucket_key, run_key
+from handlers.adapters.dynamodb.money.job_places import JobPlaces
+from handlers.adapters.dynamodb.money.money_paths import group_of
+from handlers.adapters.dynamodb.table import Table, bucket_key
 from handlers.adapters.dynamodb.values import Item, Key
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import Commit
@@ -76,10 +78,19 @@ def _calls(item: Item) -> CallTotals:
 class JobTotalsItems:
     """Keeps the sums of the jobs that commit through it, so that one write books a part."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, places: JobPlaces) -> None:
         self._table = table
+        self._places = places
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str], JobTotals] = {}
+
+    def key(self, run_id: str, job_id: str) -> Key:
+        return _partition(run_id, group_of(self._places.path(run_id, job_id))), f"TALLY#{job_id}"
+
+    def known(self, run_id: str, job_id: str) -> int:
+        """nano-USD that the job's calls take from the budget, as booked through this process."""
+        totals = self._known.get((run_id, job_id))
+        return 0 if totals is None else totals.calls.taken
 
     def book(self, commits: Sequence[Commit]) -> Booked:
         """Put each part's calls if absent."""
@@ -148,8 +159,7 @@ class JobTotalsItems:
 
     def _write(self, run_id: str, job_id: str, totals: JobTotals, *, before: int) -> JobTotals | None:
         item = self._table.update(
-            run_key(run_id),
-            f"TALLY#{job_id}",
+            *self.key(run_id, job_id),
             values={"parts": totals.parts, **_attributes(totals.calls)},
             condition="#parts = :before" if before else "attribute_not_exists(#parts) OR #parts = :before",
             arguments={"before": before},
@@ -164,29 +174,30 @@ class JobTotalsItems:
         """Mark the job as ended. ``exact`` adds its parts up anew before."""
         if exact:
             self.rebuild(run_id, job_id)
-        item = self._table.update(run_key(run_id), f"TALLY#{job_id}", values={"ended": True})
+        item = self._table.update(*self.key(run_id, job_id), values={"ended": True})
         return JobTotals.of(item)
-
-    def settle(self, run_id: str, job_id: str, held: int, seq: int) -> JobTotals:
-        """Note what the job held after its request ``seq``; what is noted of this or a later one stays."""
-        item = self._table.update(
-            run_key(run_id),
-            f"TALLY#{job_id}",
-            values={"settled": held, "seq": seq},
-            condition="attribute_not_exists(#settled) OR #seq < :seq",
-            arguments={"seq": seq},
-        )
-        return JobTotals.of(item) if item is not None else self.of(run_id, job_id)
 
     def keep(self, run_id: str, job_id: str, record: str) -> None:
         """What is to be known of a closed job; the first record stands."""
         condition = "attribute_not_exists(#record)"
-        self._table.update(run_key(run_id), f"TALLY#{job_id}", values={"record": record}, condition=condition)
+        self._table.update(*self.key(run_id, job_id), values={"record": record}, condition=condition)
 
     def of(self, run_id: str, job_id: str) -> JobTotals:
-        return JobTotals.of(self._table.get(run_key(run_id), f"TALLY#{job_id}"))
+        there = self._places.find(run_id, job_id) is not None
+        return JobTotals.of(self._table.get(*self.key(run_id, job_id)) if there else None)
 
     def all(self, run_id: str) -> dict[str, JobTotals]:
         """By job id."""
-        items = self._table.query(run_key(run_id), "TALLY#")
-        return {item["sk"].removeprefix("TALLY#"): JobTotals.of(item) for item in items}
+
+        def totals_of(group: str) -> dict[str, JobTotals]:
+            items = self._table.query(_partition(run_id, group), "TALLY#")
+            return {item["sk"].removeprefix("TALLY#"): JobTotals.of(item) for item in items}
+
+        found: dict[str, JobTotals] = {}
+        for some in self._table.map(totals_of, self._places.groups(run_id)):
+            found |= some
+        return found
+
+
+def _partition(run_id: str, group: str) -> str:
+    return f"TALLIES#{run_id}#{group}"

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from handlers.adapters.dynamodb.answer_items import AnswerItems
-from handlers.adapters.dynamodb.batch_items import BatchItems, batch_key, paper_key
-from handlers.adapters.dynamodb.budget_items import Budgets
+from handlers.adapters.dynamodb.batch_counts import batch_key, paper_key
+from handlers.adapters.dynamodb.batch_items import BatchItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems, calls_key
+from handlers.adapters.dynamodb.money.budget_items import Budgets
 from handlers.adapters.dynamodb.open_run_items import OpenRunItems
 from handlers.adapters.dynamodb.table import bucket_keys
 from handlers.adapters.dynamodb.values import Item
@@ -61,21 +62,26 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
         outcomes = self._table.map(
             lambda pair: self._take(*pair, again=(pair[0].run_id, pair[0].part_id) not in booked_now), entries
         )
-        accepted = [pair for pair, was_taken in zip(entries, outcomes, strict=True) if was_taken]
+        taken = list(zip(entries, outcomes, strict=True))
+        accepted = [pair for pair, item in taken if item is not None]
         self._put_fingerprints(accepted)
-        ended = (commit for commit, entry in entries if entry.status != "pending")
-        for run_id, batch_id in dict.fromkeys((commit.run_id, commit.batch_id) for commit in ended):
-            self.count(run_id, batch_id)
+        ended: dict[tuple[str, str], list[Item | None]] = {}
+        for (commit, entry), item in taken:
+            if entry.status != "pending":
+                ended.setdefault((commit.run_id, commit.batch_id), []).append(item)
+        for (run_id, batch_id), items in ended.items():
+            self.count_ended(run_id, batch_id, items)
         return {
             (commit.run_id, entry.paper_id)
             for commit, entry in accepted
             if (commit.run_id, commit.part_id) in booked_now
         }
 
-    def _take(self, commit: Commit, entry: LedgerEntry, *, again: bool) -> bool:
-        """The paper's outcome. A pending one's generation stays that in which it was opened: its answers
-        count from there. ``again``: the part's calls are booked, and perhaps the paper has it already: it has
-        if its last part is this one or, as a holder books its parts one after the other, a later one."""
+    def _take(self, commit: Commit, entry: LedgerEntry, *, again: bool) -> Item | None:
+        """The paper's outcome: its item, if it is this. A pending one's generation stays that in which it was
+        opened: its answers count from there. ``again``: the part's calls are booked, and perhaps the paper
+        has it already: it has if its last part is this one or, as a holder books its parts one after the
+        other, a later one."""
         pk, sk = paper_key(commit.run_id, entry.paper_id)
         holder, part = _in_order(commit)
         values = {
@@ -94,8 +100,9 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
             "part": part,
         }
         sums = {"cost": entry.cost, "calls": entry.calls, "busy_ms": entry.busy_ms}
-        if self._table.put_new({"pk": pk, "sk": sk, **sums, **values}):
-            return True
+        new: Item = {"pk": pk, "sk": sk, **sums, **values}
+        if self._table.put_new(new):
+            return new
         if entry.status == "pending":
             del values["generation"]
         is_later = "NOT begins_with(#part, :holder) OR #part < :part" if again else "#part <> :part"
@@ -109,10 +116,10 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
             f" (attribute_not_exists(#part) OR {is_later})",
             arguments=arguments | ({"holder": holder} if again else {}),
         )
-        if item is not None:
-            return True
-        item = self._table.get(pk, sk)  # a repeated request finds its own part
-        return item is not None and item.get("part") == part and item["status"] == entry.status
+        if item is None:
+            item = self._table.get(pk, sk)  # a repeated request finds its own part
+        own = item is not None and item.get("part") == part and item["status"] == entry.status
+        return item if own else None
 
     def _put_fingerprints(self, accepted: Sequence[tuple[Commit, LedgerEntry]]) -> None:
         new = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from handlers.adapters.dynamodb.batch_items import batch_key, paper_key
+from handlers.adapters.dynamodb.batch_counts import batch_key, paper_key
 from handlers.adapters.dynamodb.paper_items import PaperItems
 from handlers.domain.ledger import Commit, LedgerEntry, PaperRow
 

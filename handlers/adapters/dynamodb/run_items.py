@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import get_args
 
-from handlers.adapters.dynamodb.budget_items import Budgets
 from handlers.adapters.dynamodb.control_items import ControlItems
 from handlers.adapters.dynamodb.glossary_items import GlossaryItems
 from handlers.adapters.dynamodb.job_totals import JobTotalsItems
+from handlers.adapters.dynamodb.money.budget_items import Budgets, budget_of
 from handlers.adapters.dynamodb.open_run_items import OpenRunItems
 from handlers.adapters.dynamodb.table import Table, run_key
 from handlers.adapters.dynamodb.values import Item
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals
-from handlers.errors import UnknownRunError
+from handlers.errors import EarlierLayoutError, UnknownRunError
 
+_LAYOUT = 2
+"""Of a run's keys: jobs by group, money as a tree."""
 _COUNTS = (*TERMINAL, "reused")
 
 
@@ -37,6 +39,7 @@ class RunItems(ControlItems, OpenRunItems):
             "pk": pk,
             "sk": "META",
             "run_id": record.run_id,
+            "layout": _LAYOUT,
             "spec": spec.model_dump_json(),
             "glossary": self._glossaries.put(terms) if terms else None,
             "papers": record.papers,
@@ -51,19 +54,21 @@ class RunItems(ControlItems, OpenRunItems):
         return self.run(record.run_id)
 
     def run(self, run_id: str) -> RunRecord:
-        meta_key, budget_key = (run_key(run_id), "META"), (run_key(run_id), "BUDGET")
+        meta_key, budget_key = (run_key(run_id), "META"), self._budgets.root_key(run_id)
         items = self._table.get_many([meta_key, budget_key])
         if meta_key not in items:
             known = ", ".join(self.run_ids()) or "none"
             raise UnknownRunError(f"no run {run_id!r} in table {self._table.name!r} (runs there: {known})")
         meta = items[meta_key]
+        if meta.get("layout") != _LAYOUT:
+            raise EarlierLayoutError(run_id, self._spec(meta))
         return RunRecord(
             run_id,
             self._spec(meta),
             meta["papers"],
             meta["same_as"],
             float(meta["created_at"]),
-            items[budget_key].get("budget"),
+            budget_of(items[budget_key]),
         )
 
     def _spec(self, meta: Item) -> RunSpec:

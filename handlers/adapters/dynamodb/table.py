@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -137,14 +136,33 @@ class Table:
             return None
         return plain(answer["Attributes"])
 
+    def attempt(self, pk: str, sk: str, request: Mapping[str, Any]) -> tuple[bool, Item | None]:
+        """The same by an update's clauses; one that is refused costs no read for what stands there."""
+        try:
+            answer = self._call(
+                "update_item",
+                TableName=self.name,
+                Key=key_of((pk, sk)),
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **request,
+            )
+        except _ConditionFailedError as refused:
+            # Some emulators tell nothing of the item.
+            return False, plain(refused.item) if refused.item else self.get(pk, sk)
+        return True, plain(answer["Attributes"])
+
     def delete(
         self, pk: str, sk: str, *, condition: str | None = None, arguments: Mapping[str, Any] | None = None
-    ) -> None:
-        """Nothing happens if the condition fails."""
+    ) -> bool:
+        """False, and nothing happens, if the condition fails."""
         parts = Expression({}).request(condition, arguments or {})
         parts.pop("UpdateExpression")
-        with suppress(_ConditionFailedError):
+        try:
             self._call("delete_item", TableName=self.name, Key=key_of((pk, sk)), **parts)
+        except _ConditionFailedError:
+            return False
+        return True
 
     def query(
         self,
@@ -213,7 +231,7 @@ class Table:
             return getattr(self._client, operation)(**request)
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and code_of(error) == "ConditionalCheckFailedException":
-                raise _ConditionFailedError from error
+                raise _ConditionFailedError(error.response.get("Item")) from error
             found = explained(error, self._client, f"table {self.name!r}")
             if isinstance(found, UnavailableError) and operation in _WRITES:
                 service_reach("dynamodb").failed()  # also where no request came to be, as without credentials
@@ -221,7 +239,11 @@ class Table:
 
 
 class _ConditionFailedError(Exception):
-    """Expected: somebody else was first."""
+    """Expected: somebody else was first. ``item`` is what stands there, if it was asked for and told."""
+
+    def __init__(self, item: Mapping[str, Any] | None) -> None:
+        super().__init__()
+        self.item = item
 
 
 def _chunks(items: Iterable[A], size: int) -> Iterator[list[A]]:

@@ -13,6 +13,7 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.run import Control, RunRecord, RunSpec, RunTotals
 from handlers.errors import UnknownRunError
+from handlers.ledger_ports import Drawn
 
 _SUMMED = tuple(name for name in CallTotals.model_fields if name not in COUNTED_APART)
 
@@ -103,27 +104,28 @@ class RunTables:
             if at is not None:
                 db.execute(_WORD, (run_id, budget, at))
 
-    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> Drawn:
         with self._db.write() as db:
             job = db.execute(
                 "SELECT seq, ended_at FROM job WHERE run_id = ? AND job_id = ?", (run_id, job_id)
             ).fetchone()
             if job is not None and job["seq"] >= seq:
-                return True
+                return "drawn"
             if job is None or job["ended_at"] is not None:
-                return False  # nobody would settle this grant: the job was given up
+                return "closed"  # nobody would settle this grant: the job was given up
             update = db.execute(
                 "UPDATE run SET held = held + :amount"
                 " WHERE run_id = :run AND (budget IS NULL OR budget - held >= :amount)",
                 {"amount": amount, "run": run_id},
             )
-            if update.rowcount == 0:
-                return False
-            db.execute(
-                "UPDATE job SET held = held + ?, seq = ? WHERE run_id = ? AND job_id = ?",
-                (amount, seq, run_id, job_id),
-            )
-            return True
+            if update.rowcount == 1:
+                db.execute(
+                    "UPDATE job SET held = held + ?, seq = ? WHERE run_id = ? AND job_id = ?",
+                    (amount, seq, run_id, job_id),
+                )
+                return "drawn"
+        state = self.budget_state(run_id)
+        return "spent" if state.drawn <= state.spend + state.held else "short"
 
     def give_back(self, run_id: str, job_id: str, seq: int, amount: int) -> None:
         with self._db.write() as db:
@@ -134,6 +136,9 @@ class RunTables:
             if update.rowcount == 1:
                 db.execute("UPDATE run SET held = held - ? WHERE run_id = ?", (amount, run_id))
                 take_back_lost(db, run_id, job_id, amount)
+
+    def tidy_budget(self, run_id: str, job_id: str) -> None:
+        """Nothing lies between the jobs of a machine."""
 
     def release_held(self, run_id: str, *, keep: int = 0) -> NanoUsd:
         with self._db.write(durable=True) as db:

@@ -17,6 +17,7 @@ from handlers.cli.flags.setting_flags import add_command
 from handlers.counted import counted
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run import RunState
+from handlers.errors import EarlierLayoutError
 from handlers.reporting.tables import ReportTable, age
 from handlers.reporting.terminal import print_table
 from handlers.runs.summarise import summarise
@@ -61,7 +62,11 @@ def list_runs(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
 def _listed(adapters: State) -> Iterator[ListedRun]:
     now = adapters.clock.now()
     for run_id in reversed(adapters.ledger.run_ids()):
-        report = summarise(adapters, run_id, is_alive=is_alive, with_queue=False)
+        try:
+            report = summarise(adapters, run_id, is_alive=is_alive, with_queue=False)
+        except EarlierLayoutError as error:
+            typer.echo(f"{error}", err=True)
+            continue
         created = adapters.ledger.run(run_id).created_at
         shared = ListedRun.model_fields.keys() & type(report).model_fields.keys()
         fields = {name: getattr(report, name) for name in shared}

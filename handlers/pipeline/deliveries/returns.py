@@ -10,7 +10,13 @@ import logging
 
 from handlers.domain.batch import BatchMessage, QueueMessage
 from handlers.domain.ledger import Attempt
-from handlers.errors import BadMessageError, DamagedObjectError, PaperfleetError, UnknownRunError
+from handlers.errors import (
+    BadMessageError,
+    DamagedObjectError,
+    EarlierLayoutError,
+    PaperfleetError,
+    UnknownRunError,
+)
 from handlers.pipeline.pace import Pace
 from handlers.ports import Backend
 
@@ -105,5 +111,5 @@ class Returns:
         self._queue.release(delivery.receipt, delay=delay, reason=reason, blame=False, body=delivery.body)
 
 
-_ITS_OWN = (BadMessageError, DamagedObjectError, UnknownRunError)
+_ITS_OWN = (BadMessageError, DamagedObjectError, EarlierLayoutError, UnknownRunError)
 """What no delivery mends, unless somebody does something meanwhile."""

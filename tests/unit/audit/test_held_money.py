@@ -40,7 +40,7 @@ def worked(tmp_path: Path) -> Iterator[Backend]:
     line = values.part_line("p1", "pending", calls=calls)
     state.store.write_parts("job-a", [Part(RUN, "b1/1-job-a-1", (encode(line),))])
     state.ledger.start_job(values.job("job-a"))
-    assert state.ledger.draw(RUN, "job-a", 1, NanoUsd(1000))
+    assert state.ledger.draw(RUN, "job-a", 1, NanoUsd(1000)) == "drawn"
     state.ledger.commit([values.commit(calls=calls)])
     state.ledger.end_job(RUN, "job-a", at=2.0, outcome="finished", stats=None)
     yield state
@@ -93,7 +93,7 @@ def test_what_a_dead_job_lost_covers_nothing_of_a_bill(worked: Backend) -> None:
     """Should it be alive, it takes it back; then the bill would be beyond what is taken."""
     ledger = worked.ledger
     ledger.start_job(values.job("job-b"))
-    assert ledger.draw(RUN, "job-b", 1, NanoUsd(500))
+    assert ledger.draw(RUN, "job-b", 1, NanoUsd(500)) == "drawn"
     ledger.end_job(RUN, "job-b", at=2.0, outcome="killed", stats=None)
     release_held(ledger, audit(worked, RUN, billed(700)), billed(700))
     ledger.give_back(RUN, "job-b", 2, NanoUsd(500))

@@ -27,7 +27,7 @@ def worked(state: Path, job: str, cost: int, *, part: str = "b1/1-job-a-1", at: 
     ledger = SqliteLedger(state / "ledger.sqlite3")
     ledger.create_run(values.run_record(papers=2))
     ledger.start_job(values.job(job))
-    assert ledger.draw(RUN, job, 1, cost)
+    assert ledger.draw(RUN, job, 1, cost) == "drawn"
     ledger.commit([Commit(RUN, "b1", part, job, (), CallTotals(sent=1, ok=1, cost=cost), at)])
     ledger.end_job(RUN, job, at=2.0, outcome="finished", stats=None)
     ledger.close()

@@ -15,6 +15,8 @@ from handlers.domain.ledger import Commit
 from handlers.domain.run import RunRecord
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.pipeline.budget_lease import BudgetLease
+from handlers.ports import Drawn
+from tests.builders.fakes import FakeClock
 from tests.builders.values import spec as run_spec
 
 
@@ -36,7 +38,7 @@ def never() -> bool:
 
 def test_a_reservation_is_drawn_from_the_budget_and_the_rest_given_back(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 1000, "a")
-    budget = BudgetLease(ledger, "r", "a")
+    budget = BudgetLease(ledger, "r", "a", FakeClock())
     budget.reserve(100, never)
     budget.settle(100, 30)
     book(ledger, "a", 30, "p1")
@@ -47,7 +49,7 @@ def test_a_reservation_is_drawn_from_the_budget_and_the_rest_given_back(tmp_path
 
 def test_the_budget_is_spent_only_when_nothing_is_outstanding(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 100, "a")
-    budget = BudgetLease(ledger, "r", "a")
+    budget = BudgetLease(ledger, "r", "a", FakeClock())
     budget.reserve(80, never)
     waiting = threading.Thread(target=budget.reserve, args=(80, never), daemon=True)
     waiting.start()
@@ -65,7 +67,7 @@ def test_the_budget_is_spent_only_when_nothing_is_outstanding(tmp_path: Path) ->
 
 def test_a_waiting_reservation_gives_up_when_the_job_drains(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 100, "a")
-    budget = BudgetLease(ledger, "r", "a")
+    budget = BudgetLease(ledger, "r", "a", FakeClock())
     budget.reserve(100, never)
     with pytest.raises(StoppedError):
         budget.reserve(50, lambda: True)
@@ -73,7 +75,7 @@ def test_a_waiting_reservation_gives_up_when_the_job_drains(tmp_path: Path) -> N
 
 def test_money_that_another_job_holds_is_waited_for(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 100, "a", "b")
-    first, second = BudgetLease(ledger, "r", "a"), BudgetLease(ledger, "r", "b")
+    first, second = BudgetLease(ledger, "r", "a", FakeClock()), BudgetLease(ledger, "r", "b", FakeClock())
     first.reserve(90, never)
     waiting = threading.Thread(target=second.reserve, args=(50, never), daemon=True)
     waiting.start()
@@ -87,7 +89,10 @@ def test_money_that_another_job_holds_is_waited_for(tmp_path: Path) -> None:
 
 def test_many_threads_and_jobs_never_hold_more_than_the_budget(tmp_path: Path) -> None:
     ledger = ledger_with(tmp_path, 500, "a", "b")
-    budgets = {"a": BudgetLease(ledger, "r", "a"), "b": BudgetLease(ledger, "r", "b")}
+    budgets = {
+        "a": BudgetLease(ledger, "r", "a", FakeClock()),
+        "b": BudgetLease(ledger, "r", "b", FakeClock()),
+    }
     spent: list[int] = []
 
     def worker(job: str, number: int) -> None:
@@ -112,7 +117,7 @@ def test_many_threads_and_jobs_never_hold_more_than_the_budget(tmp_path: Path) -
 def test_whoever_has_calls_to_book_does_not_wait_for_money(tmp_path: Path) -> None:
     """Else the others would wait for what it has spent and not booked."""
     ledger = ledger_with(tmp_path, 100, "a")
-    budget = BudgetLease(ledger, "r", "a")
+    budget = BudgetLease(ledger, "r", "a", FakeClock())
     budget.reserve(90, never)
     with pytest.raises(StoppedError):
         budget.reserve(50, never, patient=False)
@@ -127,7 +132,7 @@ def test_whoever_has_calls_to_book_does_not_wait_for_money(tmp_path: Path) -> No
 def test_whoever_has_calls_to_book_is_let_go_beside_others_that_wait(tmp_path: Path) -> None:
     """The one that asks the ledger asks again and again: the rest must not wait for a turn to ask."""
     ledger = ledger_with(tmp_path, 100, "a")
-    budget = BudgetLease(ledger, "r", "a")
+    budget = BudgetLease(ledger, "r", "a", FakeClock())
     budget.reserve(90, never)
     refused: list[StoppedError] = []
 
@@ -163,7 +168,7 @@ class Deaf(SqliteLedger):
 
     deaf = True
 
-    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> bool:
+    def draw(self, run_id: str, job_id: str, seq: int, amount: int) -> Drawn:
         drawn = super().draw(run_id, job_id, seq, amount)
         if self.deaf and job_id == "deaf":
             raise TimeoutError("no answer")
@@ -178,7 +183,7 @@ class Deaf(SqliteLedger):
 def test_a_return_whose_answer_was_lost_is_neither_spent_nor_made_twice(tmp_path: Path) -> None:
     ledger_with(tmp_path, 100, "a", "b").close()
     ledger = Deaf(tmp_path / "ledger.sqlite3")
-    first, second = BudgetLease(ledger, "r", "a", ahead=0), BudgetLease(ledger, "r", "b", ahead=0)
+    first, second = BudgetLease(ledger, "r", "a", FakeClock()), BudgetLease(ledger, "r", "b", FakeClock())
     second.reserve(40, never)
     first.reserve(50, never)
     first.settle(50, 0)
@@ -195,7 +200,7 @@ def test_a_draw_whose_answer_was_lost_is_not_waited_for(tmp_path: Path) -> None:
     """Nobody would ever return what the job does not know that it holds."""
     ledger_with(tmp_path, 100, "deaf").close()
     ledger = Deaf(tmp_path / "ledger.sqlite3")
-    budget = BudgetLease(ledger, "r", "deaf", ahead=0)
+    budget = BudgetLease(ledger, "r", "deaf", FakeClock())
     for _ in range(2):
         with pytest.raises(TimeoutError):
             budget.reserve(60, never)

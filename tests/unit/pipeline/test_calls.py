@@ -373,7 +373,7 @@ def test_a_job_reserves_for_what_another_one_has_seen(tmp_path: Path) -> None:
     before = other.context.estimator.worst(REQUEST, PRICE)
     PaperCalls(bench.context).ask(REQUEST)
     bench.ledger.beat("r", "j", at=1.0, stats=bench.context.stats())
-    other.context.observe(bench.ledger.live_jobs("r", since=0))
+    other.context.observe(bench.ledger.live_jobs("r", None, since=0))
     assert bench.ledger.most_overrun("r") == 250
     assert other.context.estimator.worst(REQUEST, PRICE) == before + 250 * 2000
 

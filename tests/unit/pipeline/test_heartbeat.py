@@ -32,10 +32,10 @@ class Slow(SqliteLedger):
         self.may_go = threading.Event()
         self.asked = threading.Event()
 
-    def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
+    def live_jobs(self, run_id: str, job_id: str | None, *, since: float) -> list[JobStats]:
         self.asked.set()
         self.may_go.wait()
-        return super().live_jobs(run_id, since=since)
+        return super().live_jobs(run_id, job_id, since=since)
 
 
 class Telling(SqliteQueue):
@@ -104,11 +104,11 @@ class Unseen(SqliteLedger):
 
     beats, looks = 0, 0
 
-    def live_jobs(self, run_id: str, *, since: float) -> list[JobStats]:
+    def live_jobs(self, run_id: str, job_id: str | None, *, since: float) -> list[JobStats]:
         self.looks += 1
         if self.looks > 1:
             raise UnavailableError("throttled")
-        return super().live_jobs(run_id, since=since)
+        return super().live_jobs(run_id, job_id, since=since)
 
     def beat(self, run_id: str, job_id: str, *, at: float, stats: JobStats) -> bool:
         self.beats += 1
@@ -126,7 +126,7 @@ def test_a_look_that_is_refused_costs_no_beat_and_holds_what_was_seen_for_a_whil
     for _ in range(3):
         clock.advance(9)
         heartbeat._report_all([context])
-        assert len(heartbeat._look(RUN, clock.now())) == 2
+        assert len(heartbeat._look(context, clock.now())) == 2
     clock.advance(9)
     with pytest.raises(UnavailableError):
         heartbeat._look_all([context])

@@ -94,7 +94,7 @@ def test_nothing_is_sent_while_messages_wait_or_somebody_stopped_the_run(fleet: 
 
 def test_a_job_that_died_is_closed_and_what_it_held_is_booked(fleet: Fleet) -> None:
     fleet.ledger.start_job(values.job("job-a", started=fleet.clock.now()))
-    assert fleet.ledger.draw(values.RUN, "job-a", 1, 5000)
+    assert fleet.ledger.draw(values.RUN, "job-a", 1, 5000) == "drawn"
     fleet.clock.advance(DEAD_AFTER - 1)
     fleet.watch()
     assert fleet.ledger.jobs(values.RUN)[0].ended_at is None
