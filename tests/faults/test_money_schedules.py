@@ -109,3 +109,31 @@ def test_two_that_close_a_job_settle_it_once(requests: int) -> None:
     race.memory.run(race.money.draw(Request(1, 100, 0, 0)))
     race.between(race.closing(), race.closing, requests)
     assert race.sums() == (100, 900, 0)
+
+
+@pytest.mark.parametrize("requests", range(1, 8))
+def test_a_join_that_is_under_way_is_seen_or_refused(requests: int) -> None:
+    """It has read that nobody closed the job; its line comes while somebody does."""
+    race = Race("")
+    joining = race.money.join()
+    step = next(joining)
+    for _ in range(2):
+        step = joining.send(race.memory.do(step))
+
+    def line() -> Steps[None]:
+        yield step
+
+    race.between(race.closing(), line, requests)
+    assert race.sums() == (0, 1000, 0)
+
+
+@pytest.mark.parametrize("requests", range(1, 8))
+def test_a_node_that_two_make_is_made_once(requests: int) -> None:
+    race = Race("10110")
+
+    def draws() -> Steps[Any]:
+        yield from race.money.join()
+        yield from race.money.draw(Request(1, 100, 0, 0))
+
+    race.between(race.tree.node("10110"), draws, requests)
+    assert race.sums() == (0, 1000, 1)
