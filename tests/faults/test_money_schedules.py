@@ -74,6 +74,8 @@ class Race:
         """What is spent and what is left at the root, and lines of jobs."""
         for path in ("10110", "1"):
             self.memory.run(self.tree.tell(path))
+        node = self.memory.items.get(self.tree.key("10110"), {"got": 0, "given": 0, "R": 0, "S": 0})
+        assert node["got"] - node["given"] == node["R"] + node["S"] + outstanding(node)
         root = self.memory.items[self.tree.key("")]
         lines = sum(name[:2] == "h:" for item in self.memory.items.values() for name in item)
         return root["S"], root["R"] + outstanding(root), lines
