@@ -74,6 +74,8 @@ class Race:
         """What is spent and what is left at the root, and lines of jobs."""
         for path in ("10110", "1"):
             self.memory.run(self.tree.tell(path))
+        node = self.memory.items.get(self.tree.key("10110"), {"got": 0, "given": 0, "R": 0, "S": 0})
+        assert node["got"] - node["given"] == node["R"] + node["S"] + outstanding(node)
         root = self.memory.items[self.tree.key("")]
         lines = sum(name[:2] == "h:" for item in self.memory.items.values() for name in item)
         return root["S"], root["R"] + outstanding(root), lines
@@ -109,3 +111,31 @@ def test_two_that_close_a_job_settle_it_once(requests: int) -> None:
     race.memory.run(race.money.draw(Request(1, 100, 0, 0)))
     race.between(race.closing(), race.closing, requests)
     assert race.sums() == (100, 900, 0)
+
+
+@pytest.mark.parametrize("requests", range(1, 8))
+def test_a_join_that_is_under_way_is_seen_or_refused(requests: int) -> None:
+    """It has read that nobody closed the job; its line comes while somebody does."""
+    race = Race("")
+    joining = race.money.join()
+    step = next(joining)
+    for _ in range(2):
+        step = joining.send(race.memory.do(step))
+
+    def line() -> Steps[None]:
+        yield step
+
+    race.between(race.closing(), line, requests)
+    assert race.sums() == (0, 1000, 0)
+
+
+@pytest.mark.parametrize("requests", range(1, 8))
+def test_a_node_that_two_make_is_made_once(requests: int) -> None:
+    race = Race("10110")
+
+    def draws() -> Steps[Any]:
+        yield from race.money.join()
+        yield from race.money.draw(Request(1, 100, 0, 0))
+
+    race.between(race.tree.node("10110"), draws, requests)
+    assert race.sums() == (0, 1000, 1)
