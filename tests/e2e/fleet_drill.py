@@ -115,7 +115,7 @@ def play(drill: Drill, away: float) -> dict[str, Any]:
     drill.stack.command("resume", "--run-id", RUN)
     report = drill.stack.finished(RUN, seconds=900)
     took = time.monotonic() - began
-    until(lambda: drill.stack.dead() > 0 and drill.stack.idle(), seconds=120)
+    until(lambda: drill.stack.dead() > 0 and drill.stack.idle(), seconds=1_000)
     return {"report": report, "bill": drill.server.stats(), "returned": returned, "calls_meanwhile": calls,
             "lowered_to": lowered, "parked_at": parked["spend_usd"], "dead": drill.stack.dead(),
             "ended_after": took}  # fmt: skip
