@@ -9,6 +9,7 @@ the control item are counted and not made. *small* ends once the budget is spent
 
 from __future__ import annotations
 
+import argparse
 import heapq
 import math
 import random
@@ -285,4 +286,13 @@ def main(how: str, jobs: int, more: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), [int(each) for each in sys.argv[3:]])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("how", choices=["steady", "small"])
+    parser.add_argument("jobs", type=int)
+    parser.add_argument("more", type=int, nargs="*", help="as above")
+    options = parser.parse_args()
+    if options.how == "small" and not options.more:
+        parser.error("small takes CALLS_A_JOB")
+    main(options.how, options.jobs, options.more)
