@@ -215,6 +215,7 @@ def test_papers_lead_to_their_review_and_to_their_source(page: str) -> None:
     assert page.index('id="flagged"') < page.index('id="slowest"')
 
 
+@pytest.mark.slow  # two whole pages are drawn
 def test_a_review_without_the_flagged_papers_is_not_said_to_have_them(
     run: FinishedRun, report: RunReport, page: str
 ) -> None:
