@@ -27,8 +27,7 @@ from handlers.corpus.read_records import RecordNormaliser, fields_of, names_of, 
 from handlers.corpus.seen_papers import SeenPapers
 from handlers.corpus.sources.formats import Source
 from handlers.corpus.sources.json_lines import LineSource
-from handlers.corpus.sources.source_notes import NotingSource, SourceNotes
-from handlers.counted import counted
+from handlers.corpus.sources.source_notes import notes_of
 from handlers.domain.tasks.reads import Reads
 from handlers.errors import SourceError, UsageError
 
@@ -104,7 +103,7 @@ def ingest(
         try:
             normaliser.reader = FieldReader(normaliser.reader.mapping, columns, normaliser.reader.kept)
         except UsageError as error:
-            raise UsageError(f"{error}{_notes_of(source).doubt()}") from error
+            raise UsageError(f"{error}{notes_of(source).doubt()}") from error
         with closing(prepared(items, normaliser, processes=processes, alongside=alongside)) as chunks:
             for chunk, results in chunks:
                 intake.take(chunk, results)
@@ -114,15 +113,14 @@ def ingest(
         normaliser.reader.refuse_unseen(profile.filled)
         if reads is not None and not of_corpus:  # of a sample few records may have what others have
             refuse_missing(reads, profile.filled, normaliser.reader.names)
-        if isinstance(source, NotingSource):
-            normaliser.reader.tell(source.notes, FIELDS if reads is None else fields_of(reads))
+        normaliser.reader.tell(notes_of(source), FIELDS if reads is None else fields_of(reads))
         return intake.publish(folder, profile)
 
 
 def _with_columns(items: Iterator[Item], source: Source) -> tuple[Iterator[Item], Sequence[str]]:
     """The items again, and a table's columns, which are known once its first row is read."""
     first = list(islice(items, 1))
-    return chain(first, items), _notes_of(source).columns
+    return chain(first, items), notes_of(source).columns
 
 
 class _Intake:
@@ -254,19 +252,16 @@ def _text_key(paper: Prepared) -> bytes:
     return paper.digest + bytes([paper.flags & NO_DERIVATIVES]) + paper.apart
 
 
-def _notes_of(source: Source) -> SourceNotes:
-    return source.notes if isinstance(source, NotingSource) else SourceNotes()
-
-
 def _nothing_good(source: Source, intake: _Intake) -> str:
-    notes = _notes_of(source)
+    notes = notes_of(source)
     if not intake.rejects:
         empty = "has no record below the columns' names" if notes.columns else "is empty"
         return f"{source.name} {empty}{notes.doubt() or ': give a source with at least one paper'}"
     first = intake.first_reject
     header = ". Does its first line have the columns' names?" if "where the header has" in first else ""
-    many = counted(intake.rejects, "record")
-    return f"{source.name}: none of its {many} is a paper; the first: {first}{header}{notes.doubt()}"
+    none = f"none of its {intake.rejects:,} records is a paper; the first"
+    what = none if intake.rejects > 1 else "its one record is no paper"
+    return f"{source.name}: {what}: {first}{header}{notes.doubt()}"
 
 
 def _sweep(folder: Path, now: float) -> None:

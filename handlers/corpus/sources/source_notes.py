@@ -52,6 +52,11 @@ class NotingSource(Protocol):
     def notes(self) -> SourceNotes: ...
 
 
+def notes_of(source: object) -> SourceNotes:
+    """Empty ones of a source that finds nothing out."""
+    return source.notes if isinstance(source, NotingSource) else SourceNotes()
+
+
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 
 
