@@ -45,6 +45,9 @@ class UnknownRunError(UsageError):
 _OF_A_GATE = {"task_bundle", "task_gate", "skip_no_derivatives"}
 """Settings of a run that a task file's checks and rules come to, and no request."""
 
+_OF_A_TASK = {"task_bundle", "task_gate", "task_asks"}
+"""What a task file comes to: digests, which tell a reader nothing."""
+
 
 class RunChangedError(UsageError):
     """A run's fixed settings cannot change under the same id.
@@ -61,14 +64,18 @@ class RunChangedError(UsageError):
                 " goes on; or give another --run-id"
             )
             return
-        other = {key: pair for key, pair in diff.items() if key not in ("corpus", "corpus_sha256")}
+        moved = diff.keys() & {"corpus", "corpus_sha256"}
+        task = diff.keys() & _OF_A_TASK if "task_asks" in diff else set()
+        other = {key: pair for key, pair in diff.items() if key not in moved | task}
         rows = "; ".join(f"{key}: {was!r} there, {now!r} asked for" for key, (was, now) in other.items())
-        differs = [f"other settings ({rows})"] if other else []
-        same, anew = "settings", ""
-        if len(other) < len(diff):
-            differs.insert(0, "another corpus: its source was another file, or has changed since")
-            same = "source and settings" if other else "source"
-            anew = ", which takes over what is finished of equal text and settings"
+        differs = [
+            *(["another corpus: its source was another file, or has changed since"] if moved else ()),
+            *(["another task: its prompts, examples or output are not this task file's"] if task else ()),
+            *([f"other settings ({rows})"] if other else ()),
+        ]
+        alike = {"source": moved, "task file": task, "settings": other}
+        same = " and ".join(name for name, differ in alike.items() if differ) or "settings"
+        anew = ", which takes over what is finished of equal text and settings" if moved else ""
         super().__init__(
             f"run {run_id!r} exists with {'; and with '.join(differs)}. "
             f"Give the same {same} to go on with it, or another --run-id to start anew{anew}"

@@ -124,7 +124,8 @@ class FieldReader:
 
     def _no_such_name(self, field: str, name: str) -> str:
         has = named(self.names)
-        return f"--map {field}={shown(name)}: the source has no {shown(name)!r}; it has {has}"
+        or_task = " (or the task file's `id`)" if field == "id" else ""
+        return f"--map {field}={shown(name)}{or_task}: the source has no {shown(name)!r}; it has {has}"
 
     def _naming(self, record: Record) -> _Naming:
         """Records of one shape share it."""

@@ -27,7 +27,7 @@ from handlers.corpus.read_records import RecordNormaliser, fields_of, names_of, 
 from handlers.corpus.seen_papers import SeenPapers
 from handlers.corpus.sources.formats import Source
 from handlers.corpus.sources.json_lines import LineSource
-from handlers.corpus.sources.source_notes import NotingSource
+from handlers.corpus.sources.source_notes import notes_of
 from handlers.domain.tasks.reads import Reads
 from handlers.errors import SourceError, UsageError
 
@@ -100,25 +100,27 @@ def ingest(
     with scratch as name, _Intake(Path(name), reads) as intake:
         _sweep(folder, Path(name).stat().st_mtime)
         items, columns = _with_columns(items, source)
-        normaliser.reader = FieldReader(normaliser.reader.mapping, columns, normaliser.reader.kept)
+        try:
+            normaliser.reader = FieldReader(normaliser.reader.mapping, columns, normaliser.reader.kept)
+        except UsageError as error:
+            raise UsageError(f"{error}{notes_of(source).doubt()}") from error
         with closing(prepared(items, normaliser, processes=processes, alongside=alongside)) as chunks:
             for chunk, results in chunks:
                 intake.take(chunk, results)
         if not intake.papers:
-            raise SourceError(_nothing_good(source.name, intake))
+            raise SourceError(_nothing_good(source, intake))
         profile = intake.profile()
         normaliser.reader.refuse_unseen(profile.filled)
         if reads is not None and not of_corpus:  # of a sample few records may have what others have
             refuse_missing(reads, profile.filled, normaliser.reader.names)
-        if isinstance(source, NotingSource):
-            normaliser.reader.tell(source.notes, FIELDS if reads is None else fields_of(reads))
+        normaliser.reader.tell(notes_of(source), FIELDS if reads is None else fields_of(reads))
         return intake.publish(folder, profile)
 
 
 def _with_columns(items: Iterator[Item], source: Source) -> tuple[Iterator[Item], Sequence[str]]:
     """The items again, and a table's columns, which are known once its first row is read."""
     first = list(islice(items, 1))
-    return chain(first, items), source.notes.columns if isinstance(source, NotingSource) else ()
+    return chain(first, items), notes_of(source).columns
 
 
 class _Intake:
@@ -250,12 +252,16 @@ def _text_key(paper: Prepared) -> bytes:
     return paper.digest + bytes([paper.flags & NO_DERIVATIVES]) + paper.apart
 
 
-def _nothing_good(name: str, intake: _Intake) -> str:
+def _nothing_good(source: Source, intake: _Intake) -> str:
+    notes = notes_of(source)
     if not intake.rejects:
-        return f"{name} is empty: give a source with at least one paper"
+        empty = "has no record below the columns' names" if notes.columns else "is empty"
+        return f"{source.name} {empty}{notes.doubt() or ': give a source with at least one paper'}"
     first = intake.first_reject
     header = ". Does its first line have the columns' names?" if "where the header has" in first else ""
-    return f"{name}: none of its {intake.rejects} records is a paper; the first: {first}{header}"
+    none = f"none of its {intake.rejects:,} records is a paper; the first"
+    what = none if intake.rejects > 1 else "its one record is no paper"
+    return f"{source.name}: {what}: {first}{header}{notes.doubt()}"
 
 
 def _sweep(folder: Path, now: float) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from handlers.bootstrap import wiring
 from handlers.bootstrap.state import SystemClock
 from handlers.domain.call import ChatAnswer, ChatRequest
-from handlers.domain.call_errors import AdaptedError, ModelCallError
+from handlers.domain.call_errors import AdaptedError, ModelCallError, TransientError
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
@@ -79,11 +79,19 @@ def first_answer(settings: Settings) -> FirstAnswer:
     except ModelCallError as error:
         keyless = settings.api_key is None and error.code in ("unauthorized", "forbidden")
         cure = ": PAPERFLEET_API_KEY is not set" if keyless else f": {error}"
-        raise UsageError(f"{settings.base_url} does not answer ({error.code}){cure}") from error
+        raise UsageError(f"{settings.base_url} {_what_it_does(error)} ({error.code}){cure}") from error
     finally:
         model.close()
     cost = answer.usage.cost(price) if answer.usage else None
     return FirstAnswer(clock.monotonic() - started, cost)
+
+
+def _what_it_does(error: ModelCallError) -> str:
+    """An endpoint that says no is there, and whoever reads otherwise looks at the wrong end."""
+    if isinstance(error, TransientError):
+        return "gives no usable answer" if error.reached else "does not answer"
+    no_answer = error.code in ("certificate", "proxy")
+    return "cannot be asked" if no_answer else "refuses the call"
 
 
 def _answered(model: ChatModel, request: ChatRequest, timeout: float) -> ChatAnswer:

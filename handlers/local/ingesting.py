@@ -17,7 +17,7 @@ from handlers.corpus.ingest_cache import place_of, remember, remembered
 from handlers.corpus.profile import Profile
 from handlers.corpus.read_records import rarely_filled
 from handlers.corpus.sources.formats import Source, open_source
-from handlers.corpus.sources.source_notes import NotingSource, SourceNotes, named
+from handlers.corpus.sources.source_notes import named, notes_of
 from handlers.counted import counted
 from handlers.domain.tasks.reads import Reads
 from handlers.errors import SourceError, UsageError
@@ -70,7 +70,7 @@ def ingest_source(
         except KeyboardInterrupt:
             console.print(_stopped(source.location), markup=False, soft_wrap=True)
             raise
-        notes = opened.notes if isinstance(opened, NotingSource) else SourceNotes()
+        notes = notes_of(opened)
         if reads is None:
             refuse_empty(source.location, result.profile, mapping, notes.columns)
         elif result.profile.empty == result.papers:

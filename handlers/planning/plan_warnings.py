@@ -49,6 +49,12 @@ def aws_warnings(row: PlanRow, demand: Demand) -> Iterator[str]:
             " raised, an event source's MaximumConcurrency ends there too, and more need its"
             " ProvisionedPollerConfig (10 a poller, up to 2,000)"
         )
+    elif row.jobs > limits.function.new_account_concurrency:
+        yield (
+            f"{row.jobs:,} functions at once: a new account may have only"
+            f" {limits.function.new_account_concurrency} (Lambda's quota of concurrent executions): raise it"
+            " first"
+        )
     passages = demand.units / demand.sent if demand.sent else 1.0
     per_paper = max(limits.table.writes_per_paper, limits.table.writes_per_passage * passages)
     writes = row.papers_per_hour / 3600 * per_paper

@@ -56,6 +56,7 @@ class FunctionLimits(Sourced):
 
     timeout_s: float
     account_concurrency: int
+    new_account_concurrency: int
     cold_start_s: float
 
 

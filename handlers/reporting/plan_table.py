@@ -63,10 +63,11 @@ def plan_renderable(plan: Plan) -> RenderableType:
     for table in plan_tables(plan):
         grid = Grid(
             title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
-            pad_edge=False,
+            padding=(0, 1, 0, 0), pad_edge=False,
         )  # fmt: skip
         for column in table.columns:
-            grid.add_column(Text(column), overflow="fold", no_wrap=column not in _FOLDED)
+            least = len("13,712 min,") if column == _BILLED else None  # neither figure is torn
+            grid.add_column(Text(column), overflow="fold", no_wrap=column not in _FOLDED, min_width=least)
         for row in table.rows:
             grid.add_row(*(Text(plain(cell)) for cell in row))
         parts.append(grid)

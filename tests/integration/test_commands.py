@@ -138,6 +138,17 @@ def test_pause_resume_and_cancel_change_the_runs_state(state: Path) -> None:
             run(state, command)
 
 
+def test_a_pause_of_a_finished_run_says_that_nothing_is_left_to_pause(state: Path) -> None:
+    assert "paused; `paperfleet resume` re-arms it" in run(state, "pause").out
+    run(state, "resume")
+    with opened(state) as (ledger, _):
+        ledger.commit([values.commit(values.entry("p4", "done"), batch_id="b2", part="3")])
+    paused = run(state, "pause")
+    assert (paused.code, "it is finished" in paused.out) == (0, True)
+    assert "paused;" not in paused.out
+    assert "it stays paused until `paperfleet resume`" in run(state, "retry", "--failed").out
+
+
 def test_dead_letters_are_listed_and_sent_back(state: Path) -> None:
     with opened(state) as (_, queue):
         for _ in range(5):

@@ -111,7 +111,11 @@ def test_a_question_that_nobody_answers_ends_its_line(server: RunningServer) -> 
 
 
 @pytest.mark.parametrize(
-    ("key", "said"), [(None, "PAPERFLEET_API_KEY is not set"), ("sk-wrong-wrong", "unauthorized")]
+    ("key", "said"),
+    [
+        (None, "PAPERFLEET_API_KEY is not set"),
+        ("sk-wrong-wrong", "refuses the call (unauthorized): HTTP 401"),
+    ],
 )
 def test_a_key_that_is_missing_or_wrong_is_told_before_anything_is_written(
     key: str | None, said: str, server: RunningServer

@@ -12,6 +12,7 @@ import pytest
 import typer.main
 
 from handlers.cli.main import app_of
+from handlers.planning.platform_limits import platform_limits
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs" / "how-to" / "aws.md").read_text(encoding="utf-8")
@@ -63,3 +64,13 @@ def test_what_it_says_of_costs_is_what_the_command_prints(shape: tuple[str, ...]
     assert month is not None
     assert figure[1] in RUNBOOK
     assert f"{month[1]} USD a month" in RUNBOOK
+
+
+def test_a_plan_counts_for_queue_table_and_store_what_the_costs_of_the_dearest_tier_are() -> None:
+    command = [sys.executable, ROOT / "infra" / "cost.py", "--papers", "100000", "--tier", "standard"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    figures = {
+        name: float(figure) for name, figure in re.findall(r"^(\w+) +([0-9.]+)", printed, re.MULTILINE)
+    }
+    beside = sum(figures[name] for name in ("SQS", "DynamoDB", "S3", "Logs")) / 100
+    assert platform_limits().aws_lambda.price.other_usd_per_1000_papers == pytest.approx(beside, rel=0.05)

@@ -16,6 +16,10 @@ from handlers.errors import UsageError
 from handlers.runs import control
 
 _GO_ON = "`paperfleet run` (the same command) or `paperfleet work` goes on"
+_FINISHED = (
+    "it is finished, and nothing of it is left to pause; what `paperfleet retry` reopens waits for"
+    " `paperfleet resume`"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -78,7 +82,8 @@ def pause(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
     """Pause a run within seconds: calls in flight finish and no new one starts."""
     with opened_run(flags) as (adapters, run):
         done = control.pause(adapters, run)
-    _answer(done, "paused; `paperfleet resume` re-arms it", as_json=as_json)
+        pending = adapters.ledger.totals(run).counts["pending"]
+    _answer(done, "paused; `paperfleet resume` re-arms it" if pending else _FINISHED, as_json=as_json)
 
 
 def resume(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:

@@ -36,6 +36,13 @@ class SourceNotes:
             told.append(f"columns between {_DELIMITERS.get(self.delimiter, repr(self.delimiter))}")
         return [*told, *self.others]
 
+    def doubt(self) -> str:
+        """Ends an error about a source of which nothing was understood: a wrong encoding that somebody named
+        makes one line of a whole file. Empty where the encoding was found out."""
+        if self.encoding == "UTF-8" or self.guessed:
+            return ""
+        return f"; it was read as {self.encoding}: is it? Without --encoding that is found out"
+
 
 @runtime_checkable
 class NotingSource(Protocol):
@@ -43,6 +50,11 @@ class NotingSource(Protocol):
 
     @property
     def notes(self) -> SourceNotes: ...
+
+
+def notes_of(source: object) -> SourceNotes:
+    """Empty ones of a source that finds nothing out."""
+    return source.notes if isinstance(source, NotingSource) else SourceNotes()
 
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars (|)"}

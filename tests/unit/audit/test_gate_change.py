@@ -75,7 +75,7 @@ def test_a_run_takes_other_checks_and_refuses_other_requests(tmp_path: Path) -> 
     assert FileTask.of_run(stricter, changed).gate == changed.task_gate != record.spec.task_gate
     with pytest.raises(UsageError, match="was given another gate meanwhile"):
         change_gate(backend, record, changed_gate(record, stricter), stricter)
-    with pytest.raises(RunChangedError, match="task_asks"):
+    with pytest.raises(RunChangedError, match="another task: its prompts"):
         changed_gate(record, bundle_in(tmp_path, SUMMARY))
     with pytest.raises(UsageError, match="translates papers"):
         changed_gate(values.run_record(), stricter)

@@ -226,6 +226,25 @@ def test_a_source_with_no_good_line_is_an_error_with_the_first_reason(tmp_path: 
     assert list((tmp_path / "state" / "corpora").iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl"])
+@pytest.mark.parametrize("encoding", ["utf-16le", "utf-16", "utf-16be", "utf-32"])
+@pytest.mark.parametrize("mapping", [{}, {"id": "key"}])
+def test_a_wrong_encoding_is_named_where_nothing_was_understood(
+    tmp_path: Path, name: str, encoding: str, mapping: dict[str, str]
+) -> None:
+    path = tmp_path / name
+    path.write_text("key,title\na,One\nb,Two\n" if name == "in.csv" else '{"key": "a", "title": "One"}\n')
+    with pytest.raises(UsageError, match=r"read as UTF-\d\d.*: is it\? Without --encoding") as caught:
+        ingest(open_source(str(path), encoding=encoding), tmp_path / "state", mapping=mapping)
+    assert "empty" not in str(caught.value)
+
+
+def test_a_table_of_a_header_alone_is_not_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,title\n")
+    with pytest.raises(SourceError, match="has no record below the columns' names: give a source"):
+        ingest(open_source(str(tmp_path / "in.csv")), tmp_path / "state")
+
+
 def test_wrong_options_are_usage_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--map name=\.\.\.: no such field"):
         ingested(tmp_path, {"id": "1"}, mapping={"name": "x"})

@@ -66,7 +66,8 @@ def test_lambda_ramps_up_by_the_minute_to_its_ceiling() -> None:
 @pytest.mark.parametrize(
     ("jobs", "papers_per_hour", "binding", "says"),
     [
-        (20, 10_000.0, "workers", ""),
+        (10, 10_000.0, "workers", ""),
+        (20, 10_000.0, "workers", "20 functions at once: a new account may have only 10"),
         (600, 10_000.0, "workers", "WarmThroughput"),
         (20, 6_000_000.0, "table", "takes 4,000 write units a second"),
         (20, 70_000_000.0, "table", "quota is 40,000"),
