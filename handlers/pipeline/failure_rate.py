@@ -59,8 +59,9 @@ class FailureRate:
         return (
             f"failure_rate: {len(bad)} of the last {papers} papers failed or were flagged ({share:.0%}, "
             f"--max-failed {self._limit:.0%}), {times} of them by {worst!r}, e.g. paper {example[:80]!r}. "
-            "See `paperfleet report` and `paperfleet try`; mend model or endpoint, or raise --max-failed "
-            "(100% never stops), and run again; `paperfleet retry --failed --flagged` tries those papers anew"
+            "See `paperfleet report` and `paperfleet try`; mend model, endpoint or task file, or raise "
+            "--max-failed (100% never stops), and run again; `paperfleet retry --failed --flagged` tries "
+            "those papers anew"
         )
 
 

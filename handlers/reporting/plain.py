@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from unicodedata import category
 
-_LONGEST = 300
+_LONGEST = 450
+"""The longest of this project's own reasons, which ends with the command to give, and a long id in it."""
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 """Unicode categories of what is not seen: controls, marks that turn the direction of writing, separators."""
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>#~&$]")
 
 
 def plain(text: str) -> str:
-    """One line without control characters (they are shown as ``\\x1b``), cut off at 300 characters."""
+    """One line without control characters (they are shown as ``\\x1b``), cut off at 450 characters."""
     cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     return "".join(_code(char) if category(char) in _UNSEEN else char for char in cut.replace("\n", " "))
 

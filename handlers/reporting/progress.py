@@ -123,7 +123,8 @@ class Progress:
     def _pace(self, finished: int, answered: int) -> str:
         """Of whole papers, which take many calls each, also how many of those are answered: that is what
         moves before the first of them has ended."""
-        papers = f"{self._forecast.rate * 3600:,.0f} papers/h"
+        unknown = finished and not self._forecast.has_rate
+        papers = "papers/h not known yet" if unknown else f"{self._forecast.rate * 3600:,.0f} papers/h"
         if self._record is None or not self._record.spec.full_text or not answered:
             return papers
         return f"{counted(answered, 'call')} answered, {papers if finished else 'no paper is whole yet'}"

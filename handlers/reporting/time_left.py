@@ -64,6 +64,11 @@ class Forecast:
         """Papers a second over the last minute; 0 while nothing is known."""
         return _rate(self._seen, "finished")
 
+    @property
+    def has_rate(self) -> bool:
+        """False at the first look: what was finished then may be another session's."""
+        return len(self._seen) > 1
+
     def left(self, projection: Projection) -> tuple[float, float] | None:
         """Seconds, from and to (two standard errors either way; infinite if it may be for ever) for what the
         projection holds; None while nothing is known."""

@@ -12,6 +12,7 @@ from handlers.domain.call import CallTotals
 from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.pipeline.failure_rate import FailureRate, lower_bound
+from handlers.reporting.plain import plain
 from handlers.settings import load_settings, to_environment
 from tests.builders.values import part_line
 
@@ -39,6 +40,15 @@ def test_a_prompt_that_always_fails_is_stopped_after_twenty_papers_with_the_reas
     assert reason.startswith("failure_rate: 20 of the last 20 papers")
     for words in ("--max-failed 5%", "'placeholders'", "'p1'", "retry --failed --flagged"):
         assert words in reason
+
+
+def test_the_reason_is_shown_to_its_end_which_is_the_command_to_give() -> None:
+    rate = FailureRate(0.05)
+    lines = (
+        part_line(f"{n:02}" * 40, "flagged", error="quotes_source methods[].quote.text") for n in range(50)
+    )
+    reason = next(filter(None, map(rate.ended, lines)))
+    assert plain(reason) == reason
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -84,7 +84,7 @@ def test_a_jobs_own_part_of_a_run_is_shown_and_not_what_its_ledger_grants_it(led
     share, free, none = text_of(console).splitlines()
     assert share.startswith("4/7 papers,")
     assert "$0.2500 of $2.00 (12%)" in share
-    assert free.startswith("4/4 papers, 0 papers/h, all done,")
+    assert free.startswith("4/4 papers, papers/h not known yet, all done,")
     assert "$0.2500, " in free
     assert "$0.2500 of $0, " in none, "a budget of nothing is one"
 
