@@ -42,7 +42,7 @@ def regate_run(
             from handlers.tasks.file_task.load_task import load_task  # for such runs alone
 
             bundle = load_task(task)
-            changed = changed_gate(record, bundle)
+            changed = changed_gate(record, bundle, adapters.store)
             if not dry:
                 change_gate(adapters, record, changed, bundle)
             record = replace(record, spec=changed)
