@@ -58,7 +58,7 @@ def _sentence(done: Regated) -> str:
         for n, why in (
             (done.unanswered, "without a stored answer to what would be asked"),
             (done.unreadable, "that cannot be read"),
-            (done.unfinished, "in batches that are not finished"),
+            (done.unfinished, "in batches that are not finished (judge them by `regate` once they are)"),
         )
         if n
     ]

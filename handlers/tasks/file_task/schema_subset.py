@@ -192,7 +192,7 @@ def _leaves_nothing(bounds: Schema, kind: str) -> bool:
     high, below = bounds.get("maximum", _FAR), bounds.get("exclusiveMaximum", _FAR)
     if kind == "integer":
         least, most = max(math.ceil(low), math.floor(above) + 1), min(math.floor(high), math.ceil(below) - 1)
-        return least > most
+        return bool(least > most)
     return bool(low > high or above >= min(high, below) or below <= max(low, above))
 
 
