@@ -101,7 +101,10 @@ def _json(text: str, path: Path) -> object:
 def bundle_of(content: bytes, digest: str) -> TaskBundle:
     """A stored bundle, as hostile as any: DamagedObjectError if it is not the one of that digest, or none."""
     if hashlib.sha256(content).hexdigest() != digest:
-        raise DamagedObjectError(f"{key_of(digest)} is not what it was when the run was made")
+        raise DamagedObjectError(
+            f"{key_of(digest)} is not what it was when the run was made: remove it from the store, and submit"
+            " the run again with its --task FILE"
+        )
     try:
         value = json.loads(content)
         if not isinstance(value, dict):
