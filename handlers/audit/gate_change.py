@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from handlers.domain.run import RunRecord, RunSpec
 from handlers.errors import RunChangedError, UsageError
-from handlers.ports import Backend
+from handlers.ports import Backend, ObjectStore
 
 if TYPE_CHECKING:
     from handlers.tasks.file_task.task_bundle import TaskBundle
 
 
-def changed_gate(record: RunRecord, bundle: TaskBundle) -> RunSpec:
-    """The run's settings with the bundle in place of the one that it has. RunChangedError if the bundle asks
-    anything else, UsageError for a run that translates."""
+def changed_gate(record: RunRecord, bundle: TaskBundle, store: ObjectStore) -> RunSpec:
+    """The run's settings with the bundle in place of the one that it has, which ``store`` holds.
+    RunChangedError if the bundle asks anything else, UsageError if it reads records otherwise, so that the
+    run's corpus is not the one that it wants, and for a run that translates."""
+    from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
+
     spec = record.spec
     if spec.task_asks is None:
         raise UsageError(
@@ -22,6 +25,13 @@ def changed_gate(record: RunRecord, bundle: TaskBundle) -> RunSpec:
         )
     if bundle.asks != spec.task_asks:
         raise RunChangedError(record.run_id, {"task_asks": (spec.task_asks, bundle.asks)})
+    reads = stored_bundle(spec.task_bundle or "", store).reads
+    if (reads.mark, reads.id) != (bundle.reads.mark, bundle.reads.id):
+        raise UsageError(
+            f"run {record.run_id!r} reads records otherwise than this task file (input.shape, input.id, or a"
+            " field under require that the prompt does not have): judge them under another --run-id, which"
+            " takes over the answers to equal requests"
+        )
     return spec.model_copy(
         update={
             "task_bundle": bundle.digest,

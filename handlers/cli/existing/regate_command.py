@@ -42,7 +42,7 @@ def regate_run(
             from handlers.tasks.file_task.load_task import load_task  # for such runs alone
 
             bundle = load_task(task)
-            changed = changed_gate(record, bundle)
+            changed = changed_gate(record, bundle, adapters.store)
             if not dry:
                 change_gate(adapters, record, changed, bundle)
             record = replace(record, spec=changed)
@@ -58,7 +58,7 @@ def _sentence(done: Regated) -> str:
         for n, why in (
             (done.unanswered, "without a stored answer to what would be asked"),
             (done.unreadable, "that cannot be read"),
-            (done.unfinished, "in batches that are not finished"),
+            (done.unfinished, "in batches that are not finished (judge them by `regate` once they are)"),
         )
         if n
     ]

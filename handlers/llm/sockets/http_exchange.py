@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from contextlib import suppress
@@ -20,8 +21,11 @@ _LENIENT = {
     "lenient_spaces_after_chunk_size": True,
 }
 """What servers do and every client bears. It is dangerous between proxies that share a connection's bytes."""
-_HEAD = 100 * 1024
-"""Bytes of a head, interim responses among it."""
+_SILENT = 100 * 1024
+"""Bytes that bring no byte of the body: a head with interim responses, extensions of chunks, trailers."""
+_HEAD_END = re.compile(rb"\n\r?\n")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_LENGTH = re.compile(rb"\r?\ncontent-length:[ \t]*([0-9]+)(?:[ \t]*,[ \t]*\1)*[ \t]*(?=\r?\n)", re.IGNORECASE)
 
 
 class Response:
@@ -36,16 +40,31 @@ class Response:
         self.has_more = False
         """Whether bytes came after its end: nobody knows whose they are."""
         self._keeps = False
+        self._held: bytearray | None = bytearray()
+        """Of the first head what has been read, until it is whole."""
         self._parser = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(**_LENIENT)
 
     def feed(self, data: bytes) -> None:
+        if self._held is not None:
+            data = self._first_head(self._held, data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             if not self.is_whole:
                 raise httpcore.RemoteProtocolError(str(error)) from None
             self.has_more = True
+
+    def _first_head(self, held: bytearray, data: bytes) -> bytes:
+        """What can be parsed: nothing of a head that is not whole."""
+        start = max(0, len(held) - 2)
+        held += data
+        end = _HEAD_END.search(held, start)
+        if end is None and held.startswith(b"HTTP/"[: len(held)]):
+            return b""
+        self._held = None
+        whole = bytes(held)
+        return whole if end is None else plain_head(whole[: end.end()]) + whole[end.end() :]
 
     def end(self) -> None:
         """The connection has ended. RemoteProtocolError unless the body goes on until then."""
@@ -77,14 +96,30 @@ class Response:
             self.headers.clear()
 
     def on_body(self, chunk: bytes) -> None:
-        if not self.is_whole:
+        if self.status and not self.is_whole:
             self.chunks.append(chunk)
             self.size += len(chunk)
 
     def on_message_complete(self) -> None:
         if self.status >= 200 and not self.is_whole:
             self.is_whole = True
-            self._keeps = self._parser.should_keep_alive()
+            doubtful = "content-length" in self.headers and "transfer-encoding" in self.headers
+            self._keeps = self._parser.should_keep_alive() and not doubtful
+
+
+def plain_head(head: bytes) -> bytes:
+    """A head without folded lines, and with one Content-Length where the same is said more than once: what a
+    client reads so (RFC 9112 5.2, RFC 9110 8.6), and the parser refuses."""
+    if b"\n " in head or b"\n\t" in head:
+        head = _FOLD.sub(b" ", head)
+    later = head.lower().partition(b"\ncontent-length:")[2]
+    if b"\ncontent-length:" not in later and b"," not in later.partition(b"\n")[0]:
+        return head
+    first = _LENGTH.search(head)
+    if first is None or {each[1] for each in _LENGTH.finditer(head)} != {first[1]}:
+        return head
+    rest = _LENGTH.sub(b"", head[first.end() :])
+    return b"%b\r\nContent-Length: %b%b" % (head[: first.start()], first[1], rest)
 
 
 class HttpExchange:
@@ -119,18 +154,18 @@ class HttpExchange:
         self._idle_since = time.monotonic()
 
     def _read(self, stream: httpcore.NetworkStream, response: Response, wait: float, most: int) -> None:
-        head = 0
+        silent = 0
         while not response.is_whole and response.size <= most:
-            data = stream.read(_SLICE, wait)
+            data, size = stream.read(_SLICE, wait), response.size
             if data:
                 response.feed(data)
             elif self._wire.cut:
                 raise httpcore.ReadError("cut off")
             else:
                 response.end()
-            head += 0 if response.status else len(data)
-            if head > _HEAD:
-                raise httpcore.RemoteProtocolError("the head of the response has no end")
+            silent = 0 if response.size > size else silent + len(data)
+            if silent > _SILENT:
+                raise httpcore.RemoteProtocolError("the response goes on without a body")
 
     def close(self) -> None:
         self.is_available = False

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handlers.domain.token_estimate import PER_NARROW, expected_tokens
-from handlers.tasks.file_task.answer_schema import LONGEST_LIST
-from handlers.tasks.file_task.schema_subset import kind_of, types_of
+from handlers.tasks.file_task.schema_subset import LONGEST_LIST, kind_of, types_of
 from handlers.tasks.file_task.short_form import Schema
 
 FORM_VERSION = "1"

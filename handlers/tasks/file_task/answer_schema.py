@@ -9,11 +9,9 @@ from typing import Any
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from handlers.tasks.file_task.patterns import LONGEST_TEXT
-from handlers.tasks.file_task.schema_subset import kind_of, types_of
+from handlers.tasks.file_task.schema_subset import LONGEST_LIST, kind_of, types_of
 from handlers.tasks.file_task.short_form import Schema
 
-LONGEST_LIST = 1_000
-"""Items of an answer's list where the schema says nothing."""
 _MOST_FAULTS = 8
 _SMALL = 50_000
 """Characters of an answer all of whose faults are told; of a longer one the first of each list."""

@@ -24,7 +24,6 @@ from handlers.tasks.file_task.answers.answer_checks import SentRecord
 from handlers.tasks.file_task.answers.answer_judge import Judged, judge
 from handlers.tasks.file_task.answers.answer_places import mapped
 from handlers.tasks.file_task.task_bundle import RENDER_VERSION, TaskBundle, masking_version
-from handlers.tasks.file_task.template import as_text
 from handlers.tasks.translation.masking.masking import mask, unmask
 from handlers.tasks.translation.prompt import capped
 
@@ -173,7 +172,7 @@ class FileTask:
         if self._rules.masking:
             values = mapped(values, _masker(spans))
         user = Message(role="user", content=bundle.user.render(values.get))
-        record = SentRecord({path: as_text(value) for path, value in values.items()})
+        record = SentRecord({path: bundle.user.shown(path, value) for path, value in values.items()})
         request = self._request((*bundle.head, user), "ask", user.content, capped_too=capped_too)
         return RecordWork(request, record, len(user.content), tuple(spans))
 

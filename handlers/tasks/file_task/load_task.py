@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import tomllib
+from datetime import date, time
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -40,6 +42,8 @@ def load_task(path: FilePath) -> TaskBundle:
     try:
         value = tomllib.loads(text)
         _take_files(value, str(path.parent))
+        if "example" in value:
+            value["example"] = _plain(value["example"], ("example",))
         return resolve(value)
     except ValueError as error:  # also of a number of thousands of digits
         at = _AT.search(str(error))
@@ -52,6 +56,19 @@ def load_task(path: FilePath) -> TaskBundle:
         where = f", line {line}" if line is not None else ""
         said = named(fault.path)
         raise TaskFileError(f"{name}{where}: {said + ': ' if said else ''}{fault.sentence}") from None
+
+
+def _plain(value: object, path: Path) -> object:
+    """A value of TOML as JSON has it, and so a stored bundle: dates are texts, as records have them."""
+    if isinstance(value, dict):
+        return {name: _plain(each, (*path, name)) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each, (*path, place)) for place, each in enumerate(value)]
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TaskFault(path, f"{value} is no number that JSON has")
+    return value
 
 
 def _take_files(value: dict[str, Any], folder: str) -> None:
@@ -84,7 +101,10 @@ def _json(text: str, path: Path) -> object:
 def bundle_of(content: bytes, digest: str) -> TaskBundle:
     """A stored bundle, as hostile as any: DamagedObjectError if it is not the one of that digest, or none."""
     if hashlib.sha256(content).hexdigest() != digest:
-        raise DamagedObjectError(f"{key_of(digest)} is not what it was when the run was made")
+        raise DamagedObjectError(
+            f"{key_of(digest)} is not what it was when the run was made: remove it from the store, and submit"
+            " the run again with its --task FILE"
+        )
     try:
         value = json.loads(content)
         if not isinstance(value, dict):

@@ -22,6 +22,9 @@ _PIECE = re.compile(
     r"|\(\?P?<\w{1,40}>|\{\s*[0-9]*\s*,?\s*[0-9]*\s*\}|.",
     re.DOTALL,
 )
+_VERBOSE = re.compile(r"\(\?[a-zA-Z]*x")
+_HIDDEN = re.compile(r"#[^\n]*[\[\\]")
+"""Of a comment what would be weighed as the beginning of a class or a sign."""
 _COUNT = re.compile(r"\{\s*([0-9]*)\s*(,?)\s*([0-9]*)\s*\}")
 
 
@@ -35,6 +38,7 @@ def weight_of(pattern: str) -> int:
     total, at = 0, 0
     stack: list[int] = [0]  # weights of what stands in each open group
     last = 0
+    blank = " \t\r\n" if _VERBOSE.search(pattern) else ""
     while (match := _PIECE.match(pattern, at)) is not None:
         piece, at = match[0], match.end()
         if piece.startswith("(") and not (piece.startswith("(?") and piece.endswith(")")):
@@ -50,7 +54,7 @@ def weight_of(pattern: str) -> int:
             stack[-1] += grown - last
             last = grown
             continue
-        elif piece in "*+?|^$":
+        elif piece in "*+?|^$" or piece in blank:
             continue
         else:
             last = _weight(piece)
@@ -78,6 +82,8 @@ def compiled_pattern(pattern: str) -> SchemaValidator:
     """A validator of texts in which the pattern is found. PatternError says why there is none."""
     if len(pattern) > MOST_CHARACTERS:
         raise PatternError(f"it has more than {MOST_CHARACTERS} characters")
+    if _VERBOSE.search(pattern) and _HIDDEN.search(pattern):
+        raise PatternError("a comment of a verbose pattern has no brackets and no backslashes")
     if (weight := weight_of(pattern)) > MOST_WEIGHT:
         raise PatternError(
             f"its counted repetitions come to {weight:,}, over {MOST_WEIGHT}: repeat less, or with * and +"

@@ -86,6 +86,7 @@ def _schema_of(output: OutputTable) -> Schema:
         schema: Schema = {"type": "object", "properties": {output.text: {"type": "string"}}}
         schema |= {"required": [output.text], "additionalProperties": False}
         path: Path = ("output", "text")
+        schema = checked_schema(schema, path)
     elif output.fields is not None:
         path = ("output", "fields")
         try:

@@ -7,16 +7,21 @@ texts and lists. No references, no unions, no formats: nothing that a stranger's
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.tasks.file_task.patterns import PatternError, compiled_pattern
+from handlers.tasks.file_task.patterns import LONGEST_TEXT, PatternError, compiled_pattern
 from handlers.tasks.file_task.short_form import Schema
 from handlers.tasks.file_task.task_fault import Path, TaskFault, nearest, shown
 
 MOST_NODES, MOST_VALUES, DEEPEST = 300, 1_000, 8
+LONGEST_LIST = 1_000
+"""Items of an answer's list where the schema says nothing."""
 _LONGEST_VALUE = 2_000
+_FAR = 10**15
+"""Bounds of numbers are nearer."""
 _TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 _BY_TYPE: dict[str, dict[str, type]] = {
     "string": {"minLength": int, "maxLength": int, "pattern": str},
@@ -71,6 +76,8 @@ def kind_of(schema: Mapping[str, Any]) -> str:
 def _checked(schema: object, path: Path, depth: int, count: _Count) -> Schema:
     if not isinstance(schema, dict):
         raise TaskFault(path, "a schema is a table")
+    if refused := next((name for name in schema if name in _REFUSED), None):
+        raise TaskFault((*path, refused), "not taken: no references, unions or formats")
     count.nodes += 1
     if depth > DEEPEST or count.nodes > MOST_NODES:
         raise TaskFault(path, f"a schema goes {DEEPEST} deep and has {MOST_NODES} parts at most")
@@ -79,8 +86,7 @@ def _checked(schema: object, path: Path, depth: int, count: _Count) -> Schema:
     allowed = _ANY | {name for kind in kinds for name in _BY_TYPE[kind]}
     for name in schema:
         if name not in allowed:
-            why = "not taken: no references, unions or formats" if name in _REFUSED else "unknown"
-            raise TaskFault((*path, name), why + ("" if name in _REFUSED else nearest(str(name), allowed)))
+            raise TaskFault((*path, name), "unknown" + nearest(str(name), allowed))
     made: Schema = {"type": types[0] if len(types) == 1 else list(types)}
     if "description" in schema:
         made["description"] = _text(schema["description"], (*path, "description"))
@@ -120,6 +126,11 @@ def _type_of(value: object) -> str:
     return names.get(type(value), "")
 
 
+def _is_endless(value: object) -> bool:
+    """Infinite or no number, which JSON has not."""
+    return isinstance(value, float) and not math.isfinite(value)
+
+
 def _text(value: object, path: Path) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_VALUE:
         raise TaskFault(path, f"a text of up to {_LONGEST_VALUE:,} characters is wanted")
@@ -140,7 +151,7 @@ def _values(schema: Schema, types: tuple[str, ...], path: Path, count: _Count) -
     for each in values:
         kind = _type_of(each)
         fits = kind in types or (kind == "integer" and "number" in types)
-        if not fits or (isinstance(each, str) and len(each) > _LONGEST_VALUE) or each != each:
+        if not fits or (isinstance(each, str) and len(each) > _LONGEST_VALUE) or _is_endless(each):
             raise TaskFault(
                 (*path, name), f"{shown(str(each))!r} is no {' or '.join(types)} that can be a value"
             )
@@ -167,7 +178,22 @@ def _bounds(schema: Schema, kind: str, path: Path) -> Schema:
     for low, high in (("minLength", "maxLength"), ("minimum", "maximum"), ("minItems", "maxItems")):
         if low in made and high in made and made[low] > made[high]:
             raise TaskFault(path, f"{made[low]} is more than {made[high]}: nothing can be between them")
+    if _leaves_nothing(made, kind):
+        raise TaskFault(path, "nothing can be within these bounds: every answer would be refused")
     return made
+
+
+def _leaves_nothing(bounds: Schema, kind: str) -> bool:
+    if kind == "string":
+        return "pattern" in bounds and int(bounds.get("minLength", 0)) > LONGEST_TEXT
+    if kind == "array":
+        return "maxItems" not in bounds and int(bounds.get("minItems", 0)) > LONGEST_LIST
+    low, above = bounds.get("minimum", -_FAR), bounds.get("exclusiveMinimum", -_FAR)
+    high, below = bounds.get("maximum", _FAR), bounds.get("exclusiveMaximum", _FAR)
+    if kind == "integer":
+        least, most = max(math.ceil(low), math.floor(above) + 1), min(math.floor(high), math.ceil(below) - 1)
+        return bool(least > most)
+    return bool(low > high or above >= min(high, below) or below <= max(low, above))
 
 
 def _pattern(value: object, path: Path) -> str:

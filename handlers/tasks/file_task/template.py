@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from handlers.domain.tasks.reads import is_filled, texts_of
 
@@ -74,6 +75,21 @@ class Template:
         """What of it stands outside of sections."""
         return tuple(dict.fromkeys(path for path, inner in _paths(self.parts, within=False) if not inner))
 
+    @cached_property
+    def _cut(self) -> Mapping[str, FieldSlot]:
+        """Fields of which no more than the first characters are shown anywhere, with the longest place."""
+        slots = sorted(
+            _slots(self.parts), key=lambda each: float("inf") if each.first is None else each.first
+        )
+        return {
+            path: each for path, each in {slot.path: slot for slot in slots}.items() if each.first is not None
+        }
+
+    def shown(self, path: str, value: object) -> str:
+        """What the text shows of a value, as a check compares it."""
+        cut = self._cut.get(path)
+        return as_text(value) if cut is None else as_text(value, cut.form)[: cut.first]
+
     def render(self, lookup: Lookup) -> str:
         """The text with its values, each appended as it is."""
         pieces: list[str] = []
@@ -88,6 +104,14 @@ def _paths(parts: tuple[Part, ...], *, within: bool) -> Iterator[tuple[str, bool
         elif isinstance(part, Section):
             yield part.path, True
             yield from _paths(part.parts, within=True)
+
+
+def _slots(parts: tuple[Part, ...]) -> Iterator[FieldSlot]:
+    for part in parts:
+        if isinstance(part, FieldSlot):
+            yield part
+        elif isinstance(part, Section):
+            yield from _slots(part.parts)
 
 
 def _render(parts: tuple[Part, ...], lookup: Lookup, pieces: list[str]) -> None:

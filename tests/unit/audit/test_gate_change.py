@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from handlers.errors import RunChangedError, UsageError
 from handlers.pipeline.papers.known_answers import KnownAnswers, judged_again
 from handlers.tasks.file_task.file_task import FileTask
 from handlers.tasks.file_task.load_task import key_of
+from handlers.tasks.file_task.stored_bundle import put_bundle
 from tests.builders import values
 from tests.builders.task_files import SUBJECT, SUMMARY, bundle_in, paper, spec_of, task_in
 from tests.builders.values import RUN, call
@@ -68,18 +70,35 @@ def test_a_run_takes_other_checks_and_refuses_other_requests(tmp_path: Path) -> 
     record = ledger.create_run(
         values.run_record(**spec_of(first).model_dump(exclude={"corpus", "corpus_sha256"}))
     )
-    changed = changed_gate(record, stricter)
+    put_bundle(first, store)
+    changed = changed_gate(record, stricter, store)
     change_gate(backend, record, changed, stricter)
     assert ledger.run(RUN).spec == changed
     assert store.exists(key_of(stricter.digest))
     assert FileTask.of_run(stricter, changed).gate == changed.task_gate != record.spec.task_gate
     with pytest.raises(UsageError, match="was given another gate meanwhile"):
-        change_gate(backend, record, changed_gate(record, stricter), stricter)
+        change_gate(backend, record, changed_gate(record, stricter, store), stricter)
     with pytest.raises(RunChangedError, match="another task: its prompts"):
-        changed_gate(record, bundle_in(tmp_path, SUMMARY))
+        changed_gate(record, bundle_in(tmp_path, SUMMARY), store)
     with pytest.raises(UsageError, match="translates papers"):
-        changed_gate(values.run_record(), stricter)
+        changed_gate(values.run_record(), stricter, store)
     ledger.close()
+    store.close()
+
+
+@pytest.mark.parametrize("line", ['shape = "record"', 'id = "title"', 'require = ["title", "year"]'])
+def test_a_run_keeps_what_it_reads_of_a_record(tmp_path: Path, line: str) -> None:
+    """Else its corpus has other fields than are asked with: records lose their texts, and are skipped."""
+    from handlers.adapters.file_store import FileStore
+
+    first = bundle_in(tmp_path, SUBJECT)
+    own = re.sub(r"(?s)\[input\].*\[prompt\]", f"[input]\n{line}\n[prompt]", STRICTER)
+    other = bundle_in(tmp_path, own)
+    store = FileStore(tmp_path)
+    put_bundle(first, store)
+    record = values.run_record(**spec_of(first).model_dump(exclude={"corpus", "corpus_sha256"}))
+    with pytest.raises(UsageError, match="reads records otherwise"):
+        changed_gate(record, other, store)
     store.close()
 
 

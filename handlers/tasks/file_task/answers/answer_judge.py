@@ -8,10 +8,11 @@ from typing import Any
 from handlers.domain.call import ChatRequest
 from handlers.domain.result import Check
 from handlers.tasks.file_task.answers.answer_checks import SentRecord
-from handlers.tasks.file_task.answers.answer_places import mapped
+from handlers.tasks.file_task.answers.answer_places import mapped, texts_at
 from handlers.tasks.file_task.answers.answer_reading import ReadAnswer, read_answer_object, read_answer_text
 from handlers.tasks.file_task.task_bundle import TaskBundle
 from handlers.tasks.translation.gate.phrases import refusal_in
+from handlers.tasks.translation.masking.masking import PLACEHOLDER
 from handlers.tasks.translation.reading.placeholders import as_placeholders
 
 _CUT = frozenset({"length", "max_tokens", "model_length", "truncated", "incomplete"})
@@ -75,8 +76,18 @@ def judge(bundle: TaskBundle, content: str, finish_reason: str | None, record: S
         if "⟦" in record.whole
         else read.value
     )
+    if bundle.tables.input.masking and (strange := _strange(value, record)):
+        said = f"{strange} stands for nothing in the record: leave it out."
+        checks.append(Check(name="placeholders", verdict="fail", detail=said))
     checks += [each.verdict(value, record) for each in bundle.checks]
     return Judged(value, tuple(checks), content, cut)
+
+
+def _strange(value: dict[str, Any], record: SentRecord) -> str:
+    """A placeholder that the record has not: what it stands for could never be put in its place."""
+    known = set(PLACEHOLDER.findall(record.whole))
+    found = (each for _, text in texts_at(value, ("*",)) for each in PLACEHOLDER.findall(text))
+    return next((f"⟦{each}⟧" for each in found if each not in known), "")
 
 
 def _finish(finish_reason: str | None, read: ReadAnswer) -> Check:

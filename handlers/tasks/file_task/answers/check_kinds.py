@@ -97,6 +97,7 @@ KINDS: dict[str, type[CheckTable]] = {
 }
 _ORDER = {"extra_forbidden": 0, "missing": 2}
 """A key that is not known comes first: it may be the one that is missing."""
+_SAID = {"model_type": "a table is wanted", "dict_type": "a table is wanted", "list_type": "a list is wanted"}
 _ALWAYS = ("finish", "json", "schema")
 
 
@@ -133,6 +134,8 @@ def _read(table: dict[str, Any], path: Path) -> CheckTable:
     check = read_table(KINDS[kind], table, path)
     if isinstance(check, LengthCheck) and check.minimum is None and check.maximum is None:
         raise TaskFault(path, "length: a minimum, a maximum or both are wanted")
+    if isinstance(check, LengthCheck) and check.maximum is not None and (check.minimum or 0) > check.maximum:
+        raise TaskFault(path, f"{check.minimum} is more than {check.maximum}: nothing can be between them")
     return check
 
 
@@ -149,7 +152,9 @@ def read_table(model: type[Table], table: object, path: Path) -> Table:
             raise TaskFault(where, "unknown" + nearest(str(first["loc"][-1]), known)) from None
         if first["type"] == "missing":
             raise TaskFault(where, "it is missing") from None
-        if first is not faults[0]:
+        if said := _SAID.get(first["type"]):
+            raise TaskFault(where, said) from None
+        if first is not faults[0] or first["type"] == "string_pattern_mismatch":
             raise TaskFault(where, first["msg"][:300]) from None
         raise TaskFault(where, wrong_value(error)[1][:300]) from None
 

@@ -196,3 +196,14 @@ def test_a_record_of_any_values_is_skipped_or_asked_about(tmp_path: Path, note: 
     assert task.skip_reason(record) is None
     assert task.fingerprint(record).startswith("f1:")
     assert task.run(record, answering("A summary.")).status in ("done", "flagged")
+
+
+def test_an_answer_is_held_to_what_was_sent(tmp_path: Path) -> None:
+    """Not to formulas and numbers behind the cut, which no answer could have."""
+    text = POLISH.replace("{{ abstract }}", "{{ abstract | first 16 }}")
+    task = task_in(tmp_path, text)
+    result = task.run(
+        paper(abstract="Of $x$ 3 cells were counted, of $y$ 4."),
+        answering('{"text": "Of ⟦1⟧ 3 cells.", "changed": "yes"}'),
+    )
+    assert (result.status, result.fields["text"]) == ("done", "Of $x$ 3 cells.")

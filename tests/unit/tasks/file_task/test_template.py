@@ -85,3 +85,19 @@ def test_hostile_templates_take_no_time(text: str) -> None:
     with suppress(TemplateError):
         compiled(text)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("{{ a }}", "abcdef"),
+        ("{{ a | first 2 }}", "ab"),
+        ("{{ a | first 2 }}{{? b }}{{ a | first 4 }}{{/ b }}", "abcd"),
+        ("{{ a | first 2 }}{{? b }}{{ a }}{{/ b }}", "abcdef"),
+        ("{{ a | json | first 3 }}", '"ab'),
+        ("{{ b }}{{? a }}x{{/ a }}", "abcdef"),
+        ("{{ a | first 0 }}", ""),
+    ],
+)
+def test_what_is_shown_of_a_value_is_what_answers_are_held_to(text: str, shown: str) -> None:
+    assert compiled(text).shown("a", "abcdef") == shown

@@ -143,7 +143,7 @@ MASKED = SentRecord({"abstract": "The energy ⟦1⟧ of 3 cells is ⟦2⟧."})
         ("The energy [1] of 3 cells is [2]!", None),
         ("The energy of 3 cells is ⟦2⟧.", "mathematics"),
         ("The energy ⟦1⟧ ⟦1⟧ of 3 cells is ⟦2⟧.", "mathematics"),
-        ("The energy ⟦1⟧ ⟦3⟧ of 3 cells is ⟦2⟧.", "mathematics"),
+        ("The energy ⟦1⟧ ⟦3⟧ of 3 cells is ⟦2⟧.", "placeholders"),
         ("The energy ⟦1⟧ of 4 cells is ⟦2⟧.", "same_numbers"),
         ("The energy ⟦1⟧ of cells is ⟦2⟧.", "same_numbers"),
     ],
