@@ -28,6 +28,11 @@ _KINDS: dict[object, str] = {
 }
 _BY_ERROR = {"int": int, "float": float, "decimal": Decimal, "finite": float, "bool": bool, "string": str}
 """First word of an error's type → what was wanted."""
+_OF_TEXT = {
+    "string_pattern_mismatch": "text that matches `{pattern}`",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "text of at most {max_length} characters",
+}
 _OWN_WORDS = ("value_error", "assertion_error", "extra_forbidden", "missing")
 
 
@@ -93,6 +98,8 @@ def _of_error(first: Mapping[str, Any]) -> str:
         return str(bounds["expected"]).replace("'", "`")
     if first["type"].startswith(("greater_than", "less_than")):
         return "a number" + _range(bounds)
+    if first["type"] in _OF_TEXT:
+        return _OF_TEXT[first["type"]].format(**bounds)
     return _KINDS.get(_BY_ERROR.get(first["type"].partition("_")[0]), "")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from handlers.counted import counted
 from handlers.domain.tasks.reads import Reads
 from handlers.errors import SourceError, UsageError
 from handlers.extras import how_to_get
+from handlers.reporting.plain import plain
 from handlers.settings import Settings
 
 SAMPLE = Path(corpus.__path__[0]) / "sample.jsonl"
@@ -117,7 +120,7 @@ def counts_of(result: IngestResult, *, full_text: bool, reads: Reads | None = No
     less = [
         f"{result.same_as:,} of equal text" if result.same_as else "",
         _dropped(result),
-        f"{counted(result.rejects, 'line')} rejected" if result.rejects else "",
+        _rejected(result),
         f"{result.profile.without_text:,} without a text" if result.profile.without_text else "",
     ]
     told = ", ".join(filter(None, less))
@@ -128,6 +131,19 @@ def counts_of(result: IngestResult, *, full_text: bool, reads: Reads | None = No
         has = "1 paper has a body, which is" if bodies == 1 else f"{bodies:,} papers have bodies, which are"
         sentence += f"; {has} not sent: `--full-text`"
     return sentence
+
+
+def _rejected(result: IngestResult) -> str:
+    """With a reason where they are more than the papers: then the source is hardly read as it is meant."""
+    if not result.rejects:
+        return ""
+    told = f"{counted(result.rejects, 'line')} rejected"
+    if result.rejects <= result.papers:
+        return told
+    with suppress(OSError, ValueError), result.rejects_path.open("rb") as lines:
+        first = json.loads(lines.readline())
+        told += f", e.g. line {first['line']:,}: {plain(first['reason'])}"
+    return told
 
 
 def _dropped(result: IngestResult) -> str:

@@ -155,3 +155,24 @@ def test_bounds_of_any_kind_have_their_words(values: dict[str, object], said: tu
     with pytest.raises(ValidationError) as error:
         _Fields.model_validate(values)
     assert wrong_value(error.value, _Fields) == said
+
+
+class _Texts(BaseModel):
+    language: str = Field(default="en", pattern="^[a-z]{2}$")
+    name: str = Field(default="x", min_length=1, max_length=3)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"language": "English"}, "'English' is not allowed: give text that matches `^[a-z]{2}$`"),
+        ({"name": ""}, "'' is not allowed: give text of at least 1 characters"),
+        ({"name": "long"}, "'long' is not allowed: give text of at most 3 characters"),
+        ({"name": 1}, "'1' is not allowed: give text"),
+    ],
+)
+def test_a_text_is_told_what_its_form_is(values: dict[str, object], said: str) -> None:
+    """Of a model that nobody names, as a task file's tables are."""
+    with pytest.raises(ValidationError) as error:
+        _Texts.model_validate(values)
+    assert wrong_value(error.value)[1] == said

@@ -48,6 +48,16 @@ def test_whoever_names_the_column_of_a_nearly_empty_source_knows_it(tmp_path: Pa
     assert said.endswith("99 papers (98 without a text)\n")
 
 
+def test_why_is_said_where_more_lines_are_rejected_than_taken(tmp_path: Path) -> None:
+    """An id that is none, say: a run would go on with the few that are left."""
+    rows = [f"{n % 3},题 {n}" for n in range(9)]
+    for _ in range(2):  # it is remembered with the rest
+        said = "".join(ingested(tmp_path, table(tmp_path / "in.csv", "id,title", *rows))[1].split("\n"))
+        assert "3 papers (6 lines rejected, e.g. line 5: the id stands in line 2 with another text" in said
+    few = ingested(tmp_path, table(tmp_path / "few.csv", "id,title", *rows[:4]))[1]
+    assert "3 papers (1 line rejected)" in few
+
+
 def test_dropped_records_with_other_content_are_said_by_their_lines(tmp_path: Path) -> None:
     rows = ["1,题,x", "1,题,x", *(f"1,题,{n}" for n in range(7)), "2,题,x"]
     source = table(tmp_path / "in.csv", "id,title,note", *rows)
