@@ -62,6 +62,17 @@ _LANGUAGES: dict[str, tuple[str, ...]] = {
     "th": ("thai",),
 }
 
+_OTHERS = {
+    "am", "as", "bn", "bo", "ckb", "dv", "dz", "gu", "hy", "ka", "km", "kn", "ky", "lo", "mk", "ml",
+    "mn", "mr", "my", "ne", "or", "pa", "ps", "sa", "sd", "si", "ta", "te", "tg", "ti", "ug", "yi",
+}  # fmt: skip
+"""Languages of scripts that nothing here tells apart, or of one above that is not noted for them."""
+
+
+def is_script_known(language: str) -> bool:
+    """False of a language that is written otherwise than ``scripts_of`` says."""
+    return primary_subtag(language) not in _OTHERS
+
 
 @lru_cache(maxsize=256)
 def scripts_of(language: str) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class Response:
     def _first_head(self, held: bytearray, data: bytes) -> bytes:
         """What can be parsed: nothing of a head that is not whole."""
         start = max(0, len(held) - 2)
-        held += data
+        held += data if held else data.lstrip(b"\r\n")  # which a parser bears before a head
         end = _HEAD_END.search(held, start)
         if end is None and held.startswith(b"HTTP/"[: len(held)]):
             return b""

@@ -8,6 +8,7 @@ from typing import Any
 
 from handlers.domain.call import Message
 from handlers.domain.tasks.reads import is_filled
+from handlers.domain.writing_systems import is_script_known
 from handlers.tasks.file_task.answer_schema import AnswerSchema
 from handlers.tasks.file_task.answers import check_kinds as kinds
 from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
@@ -143,6 +144,9 @@ def _check_own(check: kinds.CheckTable, user: Template, path: Path, *, masking: 
             compiled_pattern(check.pattern)
         except PatternError as error:
             raise TaskFault((*path, "pattern"), str(error)) from None
+    if isinstance(check, kinds.LanguageCheck) and not is_script_known(check.language):
+        why = f"the script of {check.language!r} is not known: every answer in it would be refused"
+        raise TaskFault((*path, "language"), why)
     source = getattr(check, "source", None)
     if source is not None and source not in user.paths:
         why = f"the prompt does not use {shown(source)!r}, so no answer can be held to it"

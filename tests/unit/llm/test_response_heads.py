@@ -58,7 +58,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("head", READ.values(), ids=READ)
 def test_what_means_one_thing_is_read(head: bytes) -> None:
-    for said in (iter([HEAD + head]), by_byte(HEAD + head)):
+    for said in (iter([HEAD + head]), by_byte(HEAD + head), by_byte(b"\r\n\r\n" + HEAD + head)):
         response = read(said)
         assert (b"".join(response.chunks), response.keeps_connection) == (b"ok", True)
 

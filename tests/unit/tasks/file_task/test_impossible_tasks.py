@@ -32,6 +32,10 @@ REFUSED = [
     (of_schema('"$ref" = "#"'), "properties.a.$ref: not taken: no references"),
     (of_schema('anyOf = [{ type = "string" }]'), "properties.a.anyOf: not taken: no references"),
     (FIELD + '[[check]]\nkind = "length"\nminimum = 9\nmaximum = 3\n', "check[1]: 9 is more than 3"),
+    (
+        FIELD + '[[check]]\nkind = "language"\nlanguage = "bn-IN"\n',
+        "check[1].language: the script of 'bn-IN'",
+    ),
     (BEGIN + '[output]\ntext = "a\\nb"\n', "'a?b' is no name"),
     (EXAMPLE + 'input = { title = nan }\noutput = { a = "b" }\n', "input.title: nan is no number"),
     (FIELD + "[[model]]\n", "model: a table is wanted"),
@@ -44,6 +48,7 @@ TAKEN = [
     of_schema('type = "number", minimum = 3, maximum = 3'),
     of_schema('type = "array", items = { type = "string" }, minItems = 1001, maxItems = 1002'),
     of_schema('type = "string", minLength = 4001'),
+    FIELD + '[[check]]\nkind = "language"\nlanguage = "cn"\n',
     FIELD + '[[check]]\nkind = "length"\nminimum = 3\nmaximum = 3\n',
     EXAMPLE + 'input = { title = 2024-02-29 }\noutput = { a = "b" }\n',
     EXAMPLE + "input = { title = [2024-02-29T10:00:00Z, 10:00:00] }\noutput = { a = 2024-02-29 }\n",
