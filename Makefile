@@ -46,7 +46,7 @@ quick: $(VENV)/.ready ## The tests without whole runs and kills.
 	$(QUICK)
 
 slow: $(VENV)/.ready ## Whole runs and kills; every property on ten times as many examples, and growth at the whole size.
-	$(BIN)/python -m pytest -m 'slow and not alone' -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'slow and not alone' -n 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m 'slow and alone'
 	$(BIN)/python -m pytest -m '(hypothesis or growth) and not slow' --hypothesis-profile thorough -n 3 --dist worksteal
 
