@@ -67,7 +67,7 @@ class Drill:
 
     def take_table_away(self, seconds: float) -> int:
         """Calls that were made meanwhile, from the moment on at which jobs must have noticed."""
-        self.proxy.set("refused")
+        self.proxy.set("refused")  # for so long, whatever happens: an outage ends for no event
         time.sleep(min(seconds, FUNCTION_SECONDS))
         before = int(self.server.stats()["requests"])
         time.sleep(max(0.0, seconds - FUNCTION_SECONDS))
@@ -79,7 +79,7 @@ class Drill:
         end = time.monotonic() + 400
         while not (returned := self._pardons()):
             assert time.monotonic() < end, "no batch was returned"
-            time.sleep(0.5)
+            time.sleep(0.5)  # a look takes the emulator's time, which the run needs
         return returned
 
     def has_booked(self, calls: int) -> bool:

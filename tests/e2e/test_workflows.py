@@ -226,7 +226,7 @@ def test_a_schedule_that_is_off_waits_for_nobody(event: str, schedule: str, grou
     condition, named, otherwise = re.fullmatch(
         r"\$\{\{ (.*) && format\('(.*)\{0\}', github.run_id\) \|\| '(.*)' \}\}",
         backfill()["concurrency"]["group"],
-    ).groups()  # type: ignore[union-attr] # it matches, or the test fails
+    ).groups()
     assert condition == "github.event_name == 'schedule' && vars.PAPERFLEET_SCHEDULE != 'on'"
     idle = event == "schedule" and schedule != "on"
     assert (f"{named}7" if idle else otherwise) == group

@@ -88,7 +88,7 @@ def outlive(folder: Path, outage: Outage) -> Outlived:
                 proxy.set(
                     "reset" if outage.away == "reset" else "silent" if outage.away == "silent" else "refused"
                 )
-            time.sleep(outage.seconds / outage.shorter)
+            time.sleep(outage.seconds / outage.shorter)  # the outage: it ends for no event
             requests = int(model.stats()["requests"])
             flag.unlink(missing_ok=True)
             for proxy in proxies.values():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from handlers.model_server import ServerSettings
-from tests.builders.command import PRICES, corpus, paperfleet
+from tests.builders.command import PRICES, Ran, corpus, paperfleet
 from tests.builders.local_aws import moto_server, name_of, without_waiting
 from tests.builders.warm import start
 
@@ -34,7 +34,7 @@ def test_twelve_thousand_terms_run_and_too_large_settings_are_refused_first(
         aws.wire.changes = without_waiting
         here = aws.environment | aws.stack(name_of(tmp_path)).settings() if where == "aws" else {}
 
-        def command(*words: object, run: str, **more: str):  # type: ignore[no-untyped-def]
+        def command(*words: object, run: str, **more: str) -> Ran:
             return paperfleet(*words, "--run-id", run, "--state", tmp_path / "state", **here | more)
 
         refused = command("shard", source, "--model", "paperfleet-canned", run="large",

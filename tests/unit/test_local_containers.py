@@ -83,7 +83,7 @@ def test_a_word_of_the_template_is_no_value(name: str, word: str) -> None:
 
 def _references(function: dict[str, object]) -> dict[str, str]:
     """Variable → what it refers to, where the whole value is a reference."""
-    environment: dict[str, object] = function["Environment"]["Variables"]  # type: ignore[index] # as YAML has it
+    environment: dict[str, object] = function["Environment"]["Variables"]
     return {
         name.removeprefix(PREFIX).lower(): value["Ref"]
         for name, value in environment.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Any
 
 from handlers.domain.call import Message
@@ -168,7 +169,7 @@ def _examples(tables: TaskTables, user: Template, schema: AnswerSchema) -> tuple
             if not is_filled(value_in(example.input, name)):
                 raise TaskFault((*path, "input"), f"{shown(name)}: it is missing")
         output = _example_output(example.output, tables.output.text, schema, (*path, "output"))
-        text = user.render(lambda name, given=example.input: value_in(given, name))  # type: ignore[misc]
+        text = user.render(partial(value_in, example.input))
         made += [Message(role="user", content=text), Message(role="assistant", content=output)]
     return tuple(made)
 

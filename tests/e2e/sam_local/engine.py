@@ -111,7 +111,7 @@ def _wait(process: subprocess.Popen[bytes], environment: dict[str, str], log: Pa
         if process.poll() is not None or time.monotonic() > until:
             last = " ".join(log.read_text(errors="replace").splitlines()[-3:])
             raise CannotError(f"the container engine does not start here: {last}")
-        time.sleep(0.2)
+        time.sleep(0.2)  # between two questions: the engine tells nobody that it is up
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

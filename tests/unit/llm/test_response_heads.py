@@ -32,7 +32,7 @@ def read(said: Iterator[bytes]) -> Response:
     wire = Wire(SystemClock())
     exchange, response = HttpExchange(ORIGIN, None, wire), Response()
     scripted = Scripted(said)
-    wire.connect_tcp = lambda *_, **__: scripted  # type: ignore[method-assign] # no network
+    wire.connect_tcp = lambda *_, **__: scripted  # no network
     exchange.ask(b"", response, connect=1, wait=1, most=1_000)
     return response
 

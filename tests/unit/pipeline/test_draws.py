@@ -41,7 +41,7 @@ class Words:
         self.tidied += 1
 
     def control(self, _run: str) -> Any:
-        return Control(self.state, "", 0.0)  # type: ignore[arg-type]  # a word of the test
+        return Control(self.state, "", 0.0)
 
     def budget_state(self, _run: str) -> BudgetState:
         return BudgetState(100, 100, 50, self.held)

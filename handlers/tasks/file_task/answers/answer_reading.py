@@ -11,7 +11,12 @@ from handlers.tasks.file_task.answer_schema import AnswerSchema
 from handlers.tasks.file_task.answers.put_right import put_right
 from handlers.tasks.file_task.schema_subset import kind_of
 from handlers.tasks.translation.raw_answer import MAX_CHARACTERS
-from handlers.tasks.translation.reading.json_objects import RepeatedKeyError, all_decoded, repaired
+from handlers.tasks.translation.reading.json_objects import (
+    RepeatedKeyError,
+    all_decoded,
+    repaired,
+    unrepeated,
+)
 from handlers.tasks.translation.reading.thoughts import spoken
 
 _SPACE = "\ufeff \t\r\n"
@@ -141,15 +146,6 @@ def _bare(text: str, schema: AnswerSchema) -> ReadAnswer:
     return ReadAnswer(None, "The answer is not a valid JSON object.", cut=cut)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        for key, item in pairs:
-            if item is not value[key] and not (isinstance(item, str) and item == value[key]):
-                raise RepeatedKeyError(key)
-    return value
-
-
 def _whole(text: str) -> int | str:
     return int(text) if len(text) <= _LONGEST_NUMBER else text
 
@@ -160,6 +156,6 @@ def _decimal(text: str) -> float | str:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_whole, parse_float=_decimal, parse_constant=str, strict=False
+    object_pairs_hook=unrepeated, parse_int=_whole, parse_float=_decimal, parse_constant=str, strict=False
 )
 """Numbers that are none here, such as NaN and a million digits, are texts."""

@@ -111,7 +111,8 @@ def doubled(text: str) -> str:
     return _BACKSLASH.sub(lambda match: match[0] if len(match[0]) > 1 else "\\\\", text)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs; RepeatedKeyError if a key has two values."""
     value = dict(pairs)
     if len(value) < len(pairs):
         for key, item in pairs:
@@ -126,5 +127,5 @@ def _number(_: str) -> object:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_number, parse_float=_number, parse_constant=_number, strict=False
+    object_pairs_hook=unrepeated, parse_int=_number, parse_float=_number, parse_constant=_number, strict=False
 )

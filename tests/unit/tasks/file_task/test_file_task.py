@@ -84,7 +84,7 @@ def test_what_the_api_does_not_take_is_flagged(tmp_path: Path, error: RejectedEr
     def ask(_: ChatRequest) -> None:
         raise error
 
-    result = task_in(tmp_path, SUBJECT).run(paper(), ask)  # type: ignore[arg-type]  # it never answers
+    result = task_in(tmp_path, SUBJECT).run(paper(), ask)  # it never answers
     assert (result.status, result.error) == ("flagged", code)
 
 
