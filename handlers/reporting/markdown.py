@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from handlers.counted import counted
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import markdown
-from handlers.reporting.tables import ReportTable, after_parking, kept_told, left_out, segments_told, tables
+from handlers.reporting.tables import (
+    ReportTable,
+    after_parking,
+    kept_told,
+    left_out,
+    segments_told,
+    standing,
+    tables,
+)
 
 
 def to_markdown(report: RunReport) -> str:
@@ -16,7 +24,7 @@ def to_markdown(report: RunReport) -> str:
 
 
 def _lines(report: RunReport) -> Iterator[str]:
-    yield f"# Run {markdown(report.run_id)}: {report.state}"
+    yield f"# Run {markdown(report.run_id)}: {standing(report)}"
     yield ""
     held = f", ${report.held_usd:,.4f} held" if report.held_usd else ""
     papers = counted(report.papers, "paper")
@@ -29,7 +37,7 @@ def _lines(report: RunReport) -> Iterator[str]:
     if kept := kept_told(report):
         yield f"{kept}."
     if report.reason:
-        yield f"\nWhy it is {report.state}: {markdown(report.reason)}"
+        yield f"\nWhy it is {standing(report)}: {markdown(report.reason)}"
     if then := after_parking(report):
         yield f"\n{then[0].upper()}{then[1:]}."
     for warning in report.warnings:

@@ -54,6 +54,9 @@ def segments_told(report: RunReport) -> str:
     return f"{counted(found.translated, 'segment')} of bodies translated, {kept} kept{lost}"
 
 
+_STANDING = frozenset({"ready", "interrupted", "stalled", "not started"})
+
+
 def kept_told(report: RunReport) -> str:
     """That what was paid for papers which have not ended is not lost where a run stands still; else ""."""
     if report.state in ("finished", "running") or report.in_hand_usd <= 0:
@@ -62,6 +65,13 @@ def kept_told(report: RunReport) -> str:
         f"${report.in_hand_usd:,.4f} of it went to whole papers that have not ended: their answered passages"
         " are saved, and none of them is paid for again"
     )
+
+
+def standing(report: RunReport) -> str:
+    """How the run stands, in a word of its reason where that tells more than its state: a run on which
+    nobody works is ready, interrupted, stalled or not started, though nobody has paused it."""
+    said = report.reason.partition(":")[0].partition(";")[0]
+    return said if report.state == "paused" and said in _STANDING else report.state
 
 
 def after_parking(report: RunReport) -> str:

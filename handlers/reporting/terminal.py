@@ -10,10 +10,17 @@ from rich.text import Text
 
 from handlers.counted import counted
 from handlers.domain.paper import TERMINAL
-from handlers.domain.run import READY
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import plain
-from handlers.reporting.tables import ReportTable, after_parking, kept_told, left_out, segments_told, tables
+from handlers.reporting.tables import (
+    ReportTable,
+    after_parking,
+    kept_told,
+    left_out,
+    segments_told,
+    standing,
+    tables,
+)
 
 _COLOURS = {
     "finished": "green",
@@ -45,11 +52,11 @@ def _figures(report: RunReport) -> RenderableType:
 
 
 def _head(report: RunReport) -> Panel:
-    ready = report.reason.startswith(READY)
-    colour = "cyan" if ready else _COLOURS[report.state]
+    stands = standing(report)
+    colour = "cyan" if stands == "ready" else _COLOURS[report.state]
     held = f" and ${report.held_usd:,.4f} held" if report.held_usd else ""
     head = Text.assemble(
-        ("ready" if ready else report.state, f"bold {colour}"),
+        (stands, f"bold {colour}"),
         f": {report.finished:,} of {counted(report.papers, 'paper')}{_less(report)},"
         f" ${report.spend_usd:,.4f}{held}, model {plain(report.model)}",
     )
@@ -58,7 +65,8 @@ def _head(report: RunReport) -> Panel:
     if kept := kept_told(report):
         head.append(f"\n{kept}")
     if report.reason:
-        head.append(f"\n{plain(report.reason.removeprefix(READY))}")
+        reason = report.reason.removeprefix(stands).lstrip(":; ")
+        head.append(f"\n{plain(reason or report.reason)}")
     if then := after_parking(report):
         head.append(f"\n{then}")
     return Panel(head, title=Text(f"run {plain(report.run_id)}"), border_style=colour)

@@ -59,8 +59,11 @@ def resume(backend: Backend, run_id: str) -> ControlResult:
 
 
 def cancel(backend: Backend, run_id: str) -> ControlResult:
-    """Stop the run for good: what is done stays, messages are dropped."""
+    """Stop the run for good: what is done stays, messages are dropped. A run without a pending paper is
+    finished and stays so: a later ``retry`` of it would find it cancelled."""
     backend.ledger.run(run_id)
+    if not backend.ledger.totals(run_id).counts["pending"]:
+        return ControlResult(run_id=run_id, state=backend.ledger.control(run_id).state)
     backend.ledger.set_control(run_id, Control("cancelled", "cancelled by hand", backend.clock.now()))
     backend.queue.purge()
     return ControlResult(run_id=run_id, state="cancelled")

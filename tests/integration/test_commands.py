@@ -93,7 +93,7 @@ def test_status_and_report_tell_how_a_run_stands(state: Path, tmp_path: Path) ->
     output = tmp_path / "report.md"
     written = run(state, "report", "--output", output)
     assert (written.code, written.out) == (0, "")
-    assert output.read_text().startswith("# Run r: paused")
+    assert output.read_text().startswith("# Run r: not started")
     detailed = answer(run(state, "report", "--json"))
     assert detailed["paper_errors"] == {"http_500": 1, "numbers": 1}
     shown = run(state, "status")
@@ -147,6 +147,15 @@ def test_a_pause_of_a_finished_run_says_that_nothing_is_left_to_pause(state: Pat
     assert (paused.code, "it is finished" in paused.out) == (0, True)
     assert "paused;" not in paused.out
     assert "it stays paused until `paperfleet resume`" in run(state, "retry", "--failed").out
+
+
+def test_a_cancel_of_a_finished_run_leaves_it_finished_and_open_to_a_retry(state: Path) -> None:
+    with opened(state) as (ledger, _):
+        ledger.commit([values.commit(values.entry("p4", "done"), batch_id="b2", part="3")])
+    cancelled = run(state, "cancel")
+    assert (cancelled.code, "nothing is left to cancel" in cancelled.out) == (0, True)
+    assert answer(run(state, "status", "--json"))["state"] == "finished"
+    assert answer(run(state, "retry", "--failed", "--flagged", "--json"))["reopened"]
 
 
 def test_dead_letters_are_listed_and_sent_back(state: Path) -> None:

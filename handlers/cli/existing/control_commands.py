@@ -98,7 +98,8 @@ def cancel(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
     """Cancel a run until `resume`: its results stay, its other messages are dropped."""
     with opened_run(flags) as (adapters, run):
         done = control.cancel(adapters, run)
-    _answer(done, "cancelled; what is done stays and can be exported", as_json=as_json)
+    stopped = "cancelled" if done.state == "cancelled" else "it is finished, and nothing is left to cancel"
+    _answer(done, f"{stopped}; what is done stays and can be exported", as_json=as_json)
 
 
 def _ready(adapters: State, run_id: str) -> str:

@@ -19,6 +19,7 @@ from handlers.reporting.page.figure import Figure, percent, projected_usd, secon
 from handlers.reporting.page.run_figures import figures
 from handlers.reporting.page.run_settings import Setting
 from handlers.reporting.page.survey import Survey
+from handlers.reporting.tables import standing
 
 _NOWHERE = "base-uri 'none'; form-action 'none'"
 _TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -65,7 +66,7 @@ def verdict(report: RunReport) -> tuple[str, str]:
     counts = report.counts
     bad = {name: counts[name] for name in ("flagged", "failed") if counts[name]}
     shares = ", ".join(f"{percent(count, report.papers)} {name}" for name, count in bad.items())
-    words = f"{report.state}, {shares}" if shares else report.state
+    words = f"{standing(report)}, {shares}" if shares else standing(report)
     return ("finished-badly" if shares and report.state == "finished" else report.state), words
 
 

@@ -21,6 +21,7 @@ from handlers.domain.run_report import (
     SegmentCounts,
 )
 from handlers.reporting.markdown import to_markdown
+from handlers.reporting.page.html import verdict
 from handlers.reporting.plain import markdown, plain
 from handlers.reporting.tables import duration, key_metrics, latency, tables
 from handlers.reporting.terminal import render
@@ -71,6 +72,27 @@ def test_a_parked_run_says_how_it_goes_on(
 ) -> None:
     text = show(report(state=state, reason=reason))
     assert ("paperfleet resume" in text) == told
+
+
+@pytest.mark.parametrize("show", [terminal, to_markdown])
+@pytest.mark.parametrize(
+    ("reason", "stands"),
+    [
+        ("interrupted: no job is alive. Run the same command to resume.", "interrupted"),
+        ("interrupted; the same command goes on", "interrupted"),
+        ("stalled: no job was heard of for 5 min", "stalled"),
+        ("not started: 3 messages wait", "not started"),
+        ("ready: 3 papers; the same command goes on", "ready"),
+        ("paused by hand; `paperfleet resume`, then work on it again", "paused"),
+        ("deadline: the session's time was up; the same command goes on", "paused"),
+    ],
+)
+def test_a_run_on_which_nobody_works_is_not_headed_as_one_that_somebody_paused(
+    show: Callable[[RunReport], str], reason: str, stands: str
+) -> None:
+    shown = show(report(state="paused", reason=reason))
+    assert stands in shown and ("paused" in shown) == (stands == "paused")
+    assert verdict(report(state="paused", reason=reason))[1].startswith(stands)
 
 
 @pytest.mark.parametrize("show", [terminal, to_markdown])
