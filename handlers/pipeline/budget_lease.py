@@ -215,19 +215,22 @@ class BudgetLease:
 
     def _return_pool(self, keep: int) -> None:
         self._confirm()
+        if self._unanswered_draw is not None:
+            # A later number would pass for an answer to it, and what it brought must come back as well.
+            self._try(0)
         with self._changed:
-            owed, left = max(0, -self._pool), self._pool - keep
+            owed = max(0, -self._pool)
         if owed:
             # Calls were dearer than reserved: the difference is drawn now and not with the next call, or
             # others would spend the same money. If it cannot be drawn, the next reservation parks the run.
             self._try(owed)
-        if left > 0 and self._unanswered_draw is None:  # a later number would pass for an answer to that draw
-            with self._changed:
-                left = max(0, self._pool - keep)
+        with self._changed:
+            left = max(0, self._pool - keep)
+            if left:
                 self._pool -= left
                 self._seq += 1
                 self._unanswered_return = (self._seq, NanoUsd(left))
-            self._confirm()
+        self._confirm()
 
     def _confirm(self) -> None:
         """Repeat a return whose answer was lost: under the same number it changes nothing twice."""

@@ -110,6 +110,19 @@ def test_a_late_return_takes_back_what_was_booked_as_lost(budgeted: Ledger) -> N
     assert (state.drawn, state.spend) == (0, 0)
 
 
+def test_a_draw_whose_answer_was_lost_is_heard_of_and_returned_though_the_job_was_closed(
+    budgeted: Ledger,
+) -> None:
+    budgeted.draw(RUN, "job-a", 1, 500)
+    budgeted.end_job(RUN, "job-a", at=9, outcome="killed", stats=None)
+    assert budgeted.draw(RUN, "job-a", 1, 500) == "drawn"
+    budgeted.give_back(RUN, "job-a", 2, 500)
+    assert budgeted.draw(RUN, "job-a", 2, 500) == "drawn"
+    assert budgeted.draw(RUN, "job-a", 3, 500) == "closed"
+    state = budgeted.budget_state(RUN)
+    assert (state.drawn, state.spend) == (0, 0)
+
+
 def test_a_job_that_was_given_up_draws_no_more(budgeted: Ledger) -> None:
     budgeted.end_job(RUN, "job-a", at=9, outcome="killed", stats=None)
     assert budgeted.draw(RUN, "job-a", 1, 100) != "drawn"

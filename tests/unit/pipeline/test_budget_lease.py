@@ -205,10 +205,26 @@ def test_a_draw_whose_answer_was_lost_is_not_waited_for(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError):
             budget.reserve(60, never)
         assert ledger.budget_state("r").drawn == 60
-    budget.return_unused()
+    with pytest.raises(TimeoutError):
+        budget.return_unused()
     ledger.deaf = False
     patience = iter([False] * 5)
     budget.reserve(60, lambda: next(patience, True))
     budget.settle(60, 0)
+    budget.return_unused()
+    assert ledger.budget_state("r").drawn == 0
+
+
+def test_what_was_drawn_comes_back_though_the_last_draw_was_never_answered(tmp_path: Path) -> None:
+    ledger_with(tmp_path, 100, "deaf").close()
+    ledger = Deaf(tmp_path / "ledger.sqlite3")
+    ledger.deaf = False
+    budget = BudgetLease(ledger, "r", "deaf", FakeClock())
+    budget.reserve(30, never)
+    ledger.deaf = True
+    with pytest.raises(TimeoutError):
+        budget.reserve(60, never)
+    ledger.deaf = False
+    budget.settle(30, 0)
     budget.return_unused()
     assert ledger.budget_state("r").drawn == 0

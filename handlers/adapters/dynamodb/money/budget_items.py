@@ -63,13 +63,8 @@ class Budgets:
         if path is None:
             return "closed"
         money = self._money(run_id, job_id, path)
-        told = self._told.get((run_id, job_id))
-        if told is None:
-            told = take_steps(self._table, money.join())
-        if told is None:
-            return "closed"
+        told = self._told.pop((run_id, job_id), None)  # until the answer is there
         request = Request(seq, amount, self._job_totals.known(run_id, job_id), told)
-        self._told.pop((run_id, job_id), None)  # until the answer is there
         word, told = take_steps(self._table, money.draw(request))
         if word != "closed":
             self._told[run_id, job_id] = told

@@ -23,12 +23,13 @@ _DRAWS = 8
 
 @dataclass(frozen=True)
 class Request:
-    """Of a job: its number, what it asks for, what it has booked in all, and what of that it has told."""
+    """Of a job: its number, what it asks for, what it has booked in all, and what of that it has told, None
+    where that is not known."""
 
     seq: int
     amount: int
     booked: int
-    told: int
+    told: int | None
 
 
 class JobMoney:
@@ -58,8 +59,12 @@ class JobMoney:
                 return 0
 
     def draw(self, request: Request) -> Steps[tuple[Drawn, int]]:
-        """What became of it, and what the job has told by then."""
+        """What became of it, and what the job has told by then. It joins, where it has not."""
         told, booked = request.told, request.booked
+        if told is None:
+            told = yield from self.join()
+        if told is None:
+            return (yield from self._after_the_end(request.seq)), 0
         for _ in range(_DRAWS):
             booked = max(booked, told)
             reply = yield self._ask(
@@ -69,7 +74,7 @@ class JobMoney:
                 return "drawn", booked
             item = reply.item
             if item is None or self._h not in item:
-                return "closed", told
+                return (yield from self._after_the_end(request.seq)), told
             if item[self._s] >= request.seq:  # a repeated request finds its own work done
                 return "drawn", int(item[self._c])
             if item[self._c] != told:
@@ -79,6 +84,19 @@ class JobMoney:
                 if word is not None:
                     return word, booked if word in ("short", "spent") and not self._path else told
         return "busy", told
+
+    def _after_the_end(self, seq: int) -> Steps[Drawn]:
+        """Of a draw that finds the job closed: its answer may have been lost before, and then what it brought
+        is part of what the job held, and comes back as that does."""
+        _, _, last = yield from self._at_its_end()
+        return "drawn" if seq <= last else "closed"
+
+    def _at_its_end(self) -> Steps[tuple[Item, int, int]]:
+        """The leaf, what a closed job held in all, and its last request."""
+        item = yield from self._tree.node(self._path)
+        totals = (yield from self._read_totals()) or {}  # after the node: what is settled is final
+        held = int(item[self._e] if self._e in item else totals.get("settled", 0))
+        return item, held, int(item[self._s] if self._s in item else totals.get("seq", 0))
 
     def _more(self, amount: int, booked: int, item: Item) -> Steps[Drawn | None]:
         """Money for the leaf; None if there is some now."""
@@ -128,7 +146,7 @@ class JobMoney:
 
     def give_back(self, request: Request) -> Steps[int]:
         """Returns what the job has told; a closed one's return takes from what it held at its end."""
-        told = request.told
+        told = request.told or 0
         while True:
             booked = max(request.booked, told)
             reply = yield self._ask(request.seq, -request.amount, booked - told, told)
@@ -145,10 +163,7 @@ class JobMoney:
 
     def _late_return(self, seq: int, amount: int) -> Steps[None]:
         while True:
-            item = yield from self._tree.node(self._path)
-            totals = (yield from self._read_totals()) or {}  # after the node: what is settled is final
-            held = int(item[self._e] if self._e in item else totals.get("settled", 0))
-            last = int(item[self._s] if self._s in item else totals.get("seq", 0))
+            item, held, last = yield from self._at_its_end()
             if self._h in item or seq <= last or amount > held:
                 return  # heard before the job was closed, or it never drew
             change = {self._e: held - amount, self._s: seq}
