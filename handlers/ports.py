@@ -30,6 +30,7 @@ from handlers.ledger_ports import OpenRuns as OpenRuns
 from handlers.ledger_ports import RunMoney as RunMoney
 from handlers.task_ports import Ask as Ask
 from handlers.task_ports import PassageWork as PassageWork
+from handlers.task_ports import SampledTask as SampledTask
 from handlers.task_ports import Task as Task
 from handlers.task_ports import WholePaperTask as WholePaperTask
 

@@ -85,6 +85,18 @@ class PassageWork(Protocol):
 
 
 @runtime_checkable
+class SampledTask(Task, Protocol):
+    """A task that asks a record several times over, one answer after the other, until they decide."""
+
+    def samples(self, paper: Paper) -> Sequence[PassageWork]:
+        """All answers that may be asked for, keys ``sample/0``, ``sample/1`` ...; none where ``run`` asks
+        nothing either."""
+
+    def voted(self, results: Mapping[str, PassageResult]) -> TaskResult | None:
+        """What the answers so far come to, in their order; None while a later one can change it."""
+
+
+@runtime_checkable
 class WholePaperTask(Task, Protocol):
     """A task that cuts some papers into passages which are asked side by side, in two stages. The same paper
     and the same answers give the same passages, frame and result.

@@ -25,14 +25,14 @@ def task_of(spec: RunSpec, store: ObjectStore | None = None, *, bundle: TaskBund
 
 
 def _file_task(spec: RunSpec, store: ObjectStore | None, bundle: TaskBundle | None) -> Task:
-    from handlers.tasks.file_task.file_task import FileTask  # for such runs alone
-    from handlers.tasks.file_task.stored_bundle import stored_bundle
+    from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
+    from handlers.tasks.file_task.task_kinds import task_of_bundle
 
     if bundle is None:
         if spec.task_bundle is None or store is None:
             raise UsageError("the run has a task of a file, and no --task FILE says which")
         bundle = stored_bundle(spec.task_bundle, store)
-    return FileTask.of_run(bundle, spec)
+    return task_of_bundle(bundle, spec)
 
 
 def translation_of(spec: RunSpec) -> WholePaperTask:

@@ -77,11 +77,13 @@ class ChatRequest(Frozen):
     """No part of what is asked either: the messages say the form in words. None: a JSON object."""
     answer_guess: float | None = None
     """Tokens that the answer will usually take; None: by the last message, which is translated."""
+    sample: int = Field(default=0, ge=0)
+    """Of several answers to the same messages, which one is asked for; no answer stands for another."""
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As pydantic's, but what was reckoned of other messages is not taken along."""
         made = super().model_copy(update=update, deep=deep)
-        if update and "messages" in update:
+        if update and ("messages" in update or "sample" in update):
             for name in ("sizes", "expected_tokens", "digest"):
                 vars(made).pop(name, None)
         return made
@@ -104,8 +106,10 @@ class ChatRequest(Frozen):
 
     @cached_property
     def digest(self) -> str:
-        """Equal for requests that would be sent as the same text; raw answers are replayed by it."""
-        return sha256_of([[m.role, m.content] for m in self.messages])
+        """Equal for requests that would be sent as the same text, and for the same sample of its answers; raw
+        answers are replayed by it."""
+        said: list[list[object]] = [[m.role, m.content] for m in self.messages]
+        return sha256_of([*said, ["sample", self.sample]] if self.sample else said)
 
 
 class ChatAnswer(Frozen):

@@ -40,6 +40,9 @@ class LedgerEntry(Frozen):
     """Names of failed checks, for reports."""
     segments: dict[str, int] = Field(default_factory=dict)
     """Of a whole paper's body, for reports: ``Coverage.counts``; of an abstract empty."""
+    supersedes: PartPointer | None = None
+    """The result whose place it takes under its fingerprint, if that one still stands there; else the first
+    result under a fingerprint stays."""
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,9 @@ class PartLine(BaseModel):
     """Of a body: what was translated, what was kept and by which rule."""
     ends: tuple[int, ...] = Field(default=(), exclude_if=_is_empty)
     """Where each block of the source's body ends in ``fields["body"]``."""
+    supersedes: PartPointer | None = Field(default=None, exclude_if=_is_empty)
+    """The result of another run that its calls go on from, and whose place it takes under their
+    fingerprint: it has all that was answered."""
     gate: str = Field(default="", exclude_if=_is_empty)
     """Version of the gate that judged; not in lines of earlier releases, but of whole papers."""
 

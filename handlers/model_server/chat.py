@@ -29,6 +29,9 @@ _ERRORS: dict[Fault, tuple[int, str]] = {
 _ENDINGS: frozenset[Fault] = frozenset({"reset", "stall", "truncated"})
 
 
+_MOST_SEED = 2**63
+
+
 @dataclass(frozen=True)
 class Draw:
     """What chance says of one request. ``latency``: seconds, or a factor when it follows the length."""
@@ -132,7 +135,7 @@ class Chat:
         return self._refuse("throttled", 429, message, kind="requests", code=code, headers=headers)
 
     def _admitted(self, body: ChatBody) -> ServerReply:
-        digest = chance.text_digest(self.settings.seed, body.messages)
+        digest = chance.text_digest(self.settings.seed + _seed_of(body), body.messages)
         repeats = self._seen.get(digest, 0)
         self._seen[digest] = repeats + 1
         draw = self._draw(digest, repeats)
@@ -263,3 +266,9 @@ class Chat:
 
     def _headers(self) -> str:
         return self._limits.headers()
+
+
+def _seed_of(body: ChatBody) -> int:
+    """The request's own: with another one the same words have another answer."""
+    seed = body.asked.get("seed")
+    return seed if isinstance(seed, int) and abs(seed) < _MOST_SEED else 0

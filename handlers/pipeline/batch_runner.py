@@ -34,8 +34,9 @@ from handlers.pipeline.heartbeat import BatchLease, Heartbeat
 from handlers.pipeline.papers.known_heads import known_heads, task_for_body
 from handlers.pipeline.papers.open_batch import OpenBatch
 from handlers.pipeline.papers.open_paper import OpenPaper
+from handlers.pipeline.papers.sampled_paper import sampled_outcome
 from handlers.pipeline.pool import WorkerPool
-from handlers.pipeline.run_paper import PendingPaper, failed_unread, reuse_results, run_paper
+from handlers.pipeline.run_paper import PaperAttempt, PendingPaper, failed_unread, reuse_results, run_paper
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls, stored_calls
 
 logger = logging.getLogger(__name__)
@@ -207,7 +208,7 @@ class BatchRunner:
         line = None
         try:
             if not batch.lease.lost.is_set():
-                line = run_paper(batch.context, batch.message, pending)
+                line = run_paper(batch.context, batch.message, pending, _sampled(batch, pending))
                 batch.context.watch_failures(line)
         finally:
             if line is None:
@@ -254,6 +255,14 @@ class BatchRunner:
                     "answers to %s of an interrupted attempt are asked for again: %s", paper_id, problem
                 )
         return found
+
+
+def _sampled(batch: OpenBatch, pending: PendingPaper) -> Callable[[PaperAttempt], PartLine] | None:
+    """Of a task that asks several times over, with a line for each answer."""
+    task = batch.context.sampled
+    if task is None:
+        return None
+    return lambda attempt: sampled_outcome(attempt, task, lambda line: batch.put(line, pending.weight))
 
 
 def _forecast(context: RunContext, paper: Paper) -> Callable[[], float]:

@@ -258,4 +258,5 @@ def entry_of(line: PartLine, weight: int, pointer: PartPointer) -> LedgerEntry:
         busy_ms=round(1000 * sum(call.latency for call in line.calls)),
         flags=tuple(check.name for check in line.checks if check.verdict == "fail"),
         segments=line.coverage.counts() if line.coverage is not None else {},
+        supersedes=line.supersedes,
     )

@@ -28,7 +28,7 @@ from handlers.pipeline.paper_times import LatencyForecast
 from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.single_flight import SingleFlight
 from handlers.pipeline.stop import Deadline, StopSignal
-from handlers.ports import Ask, Backend, ChatModel, Task, WholePaperTask
+from handlers.ports import Ask, Backend, ChatModel, SampledTask, Task, WholePaperTask
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +104,8 @@ class RunContext:
         whole = isinstance(self.task, WholePaperTask) and self.record.spec.full_text
         self.whole = cast("WholePaperTask", self.task) if whole else None
         """The task, where it works on some papers by their passages."""
+        self.sampled = self.task if isinstance(self.task, SampledTask) else None
+        """The task, where it asks each paper several times over."""
         self.control = Control("active", "", 0.0)
         self._asked_at = -math.inf
         backend = self.job.backend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from handlers.domain.batch import BatchMessage
@@ -13,6 +14,7 @@ from handlers.domain.result import MADE_UP, PartLine, PassageResult, TaskResult
 from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
+from handlers.pipeline.calls.paper_start import PaperStart
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.papers.taken_over import is_of_another_gate, still_done
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls
@@ -24,6 +26,8 @@ _NO_ANSWER = "Made up by the built-in model server; no model's answer."
 
 _RESULT = ("fields", "checks", "coverage", "ends", "gate")
 """What a line says of the translation itself."""
+_BARE = {"carried": (), "fingerprint": "", "notice": ""}
+"""What a line of an unfinished paper does not say again."""
 _CLASS = 80
 """Characters of a reason to skip a paper that the ledger keeps."""
 
@@ -57,8 +61,8 @@ class PendingPaper:
         return cls(paper, weight, stored, tuple(names), sent, skip)
 
     def knowing(self, answered: StoredCalls | None) -> PendingPaper:
-        """With what another run was answered, unless this one has answers of its own."""
-        return self if answered is None or self.stored.calls else replace(self, stored=answered)
+        """With what another run was answered."""
+        return self if answered is None else replace(self, stored=self.stored.after(answered))
 
     def name_of_result(self, context: RunContext) -> str:
         """The fingerprint by the requests as they were sent: the endpoint may have refused a parameter
@@ -89,6 +93,7 @@ class PaperAttempt:
         spec, paper, message = self.context.record.spec, self.pending.paper, self.message
         name = self.pending.name_of_result(self.context) if status == "done" else self.pending.names[0]
         made_up = self.calls.made_up or any(call.made_up for call in self.calls.carried)
+        fingerprint = MADE_UP * made_up + name
         return PartLine(
             id=paper.id,
             run_id=message.run_id,
@@ -104,7 +109,8 @@ class PaperAttempt:
             carried=self.calls.carried,
             model=spec.model,
             prompt_version=spec.prompt_version,
-            fingerprint=MADE_UP * made_up + name,
+            fingerprint=fingerprint,
+            supersedes=dict(self.pending.stored.found).get(fingerprint) if status == "done" else None,
             at=self.context.job.backend.clock.now(),
             url=paper.url,
             license=paper.license,
@@ -121,8 +127,16 @@ class PaperAttempt:
         """Skip the paper or do the task's work on it. Raises what the task and its calls raise."""
         if self.pending.skip is not None:
             return self.line("skipped", error=self.pending.skip[:_CLASS], reason=self.pending.skip)
-        result = self.context.task.run(self.pending.paper, self.calls.ask)
+        return self.line_of(self.context.task.run(self.pending.paper, self.calls.ask))
+
+    def line_of(self, result: TaskResult) -> PartLine:
+        """The paper's last line."""
         return self.line(result.status, error=result.error, reason=said_of(result) or None, result=result)
+
+    def interim(self, passage: str, *, reason: str | None) -> PartLine:
+        """The line of one of several answers, which passed if no reason is given against it."""
+        said = {"passage": passage, "passed": reason is None, "reason": reason}
+        return self.line("pending").model_copy(update=_BARE | said)
 
 
 def said_of(result: TaskResult | PassageResult) -> str:
@@ -141,20 +155,31 @@ def told(error: Exception) -> tuple[str, str]:
     return name, f"{name}: {error}"[:500]
 
 
-def run_paper(context: RunContext, message: BatchMessage, pending: PendingPaper) -> PartLine | None:
-    """The paper's line; None if it stays pending and no call was made for it.
+def run_paper(
+    context: RunContext,
+    message: BatchMessage,
+    pending: PendingPaper,
+    outcome: Callable[[PaperAttempt], PartLine] | None = None,
+) -> PartLine | None:
+    """The paper's line; None if it stays pending and no call was made for it. ``outcome``: what works on it
+    in place of the task's ``run``.
 
     Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
     """
     paper, clock = pending.paper, context.job.backend.clock
     calls = PaperCalls(
-        context, pending.stored.calls, generation=message.generation, batch=message.batch_id, paper=paper.id
+        context,
+        (*pending.stored.earlier, *pending.stored.calls),
+        generation=message.generation,
+        batch=message.batch_id,
+        paper=paper.id,
     )
+    calls.start = PaperStart(context, made=bool(pending.stored.calls))
     attempt = PaperAttempt(context, message, pending, calls)
     start = clock.monotonic()
     line: PartLine | None = None
     try:
-        line = attempt.outcome()
+        line = attempt.outcome() if outcome is None or pending.skip is not None else outcome(attempt)
     except StoppedError:
         if calls.records:
             line = attempt.line("pending")
@@ -164,7 +189,7 @@ def run_paper(context: RunContext, message: BatchMessage, pending: PendingPaper)
         code, reason = told(error)
         line = attempt.line("failed", error=code, reason=reason)
     seconds = clock.monotonic() - start
-    if line is not None and line.calls and not line.carried:
+    if line is not None and line.calls and not (calls.replayed or pending.stored.calls):
         size = context.task.size(paper)
         context.forecast.learn(size, paper.language, max(0.0, seconds - calls.waited))
     finished = line is not None and line.status != "pending"
@@ -208,15 +233,15 @@ def reuse_results(
             continue
         origin = f"{result.run_id}/{result.paper_id}"
         reused = {name: getattr(old, name) for name in _RESULT} | {"reused_from": origin}
+        theirs = StoredCalls(calls=old.carried + old.calls, found=((fingerprint, where),))
         for pending in by_fingerprint[fingerprint]:
             if not context.names.is_same(pending.paper, fingerprint):
                 continue
             judged: TaskResult | None = None
             if is_of_another_gate(context.task, old):
-                calls = old.carried + old.calls
-                judged = still_done(context.task, pending.paper, calls)
+                judged = still_done(context.task, pending.paper, theirs.calls)
                 if judged is None:
-                    answered[pending.paper.id] = StoredCalls(calls=calls)
+                    answered[pending.paper.id] = theirs.after(answered.get(pending.paper.id, NOTHING))
                     continue
             line = PaperAttempt(context, message, pending, PaperCalls(context)).line("done")
             if made_up:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -28,8 +28,15 @@ class StoredCalls:
     """The passages whose last verdict is that the gate let them through."""
     frame: dict[str, str] | None = None
     """The earliest one."""
+    found: tuple[tuple[str, PartPointer], ...] = ()
+    """Results of other runs that these calls are of, by the names under which they stand."""
     damaged: tuple[str, ...] = ()
     """A sentence for each line that cannot be read."""
+
+    def after(self, other: StoredCalls) -> StoredCalls:
+        """These, and what another run was answered before."""
+        calls = {call.id: call for call in (*other.calls, *self.calls)}
+        return replace(self, calls=tuple(calls.values()), found=(*other.found, *self.found))
 
 
 NOTHING = StoredCalls()

@@ -66,7 +66,15 @@ def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskB
             flag = "--" + name.replace("_", "-")
             raise UsageError(f"{flag} belongs to translation and says nothing beside --task: leave it out")
     said, given = bundle.tables.model, settings.model_fields_set
-    temperature, cap = said.temperature, said.max_tokens
+    cap = said.max_tokens
+    temperature = said.temperature
+    if "temperature" in given or temperature is None:
+        temperature = settings.temperature
+    if bundle.samples > 1 and temperature == 0:
+        raise UsageError(
+            f"the task asks for {bundle.samples} answers to each record, which are one at a temperature of 0:"
+            " give --temperature 0.7, or [model] temperature in the task file"
+        )
     return RunSpec(
         corpus_sha256=corpus.sha256,
         corpus=corpus.key,
@@ -74,7 +82,7 @@ def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskB
         prompt_version=RENDER_VERSION,
         masking_version=masking_version(bundle),
         model=model,
-        temperature=settings.temperature if "temperature" in given or temperature is None else temperature,
+        temperature=temperature,
         max_tokens=settings.max_tokens if settings.max_tokens is not None else cap,
         max_tokens_field=settings.max_tokens_field,
         json_mode=settings.json_mode,

@@ -117,3 +117,19 @@ def answering(*answers: str, asked: list[ChatRequest] | None = None) -> Callable
         return ChatAnswer(content=left.pop(0) if len(left) > 1 else left[0], finish_reason="stop")
 
     return ask
+
+
+def sampled(samples: int) -> str:
+    """A task of one field that so many answers vote on."""
+    return f"""v = 1
+name = "field"
+input = {{ languages = ["zh"] }}
+[prompt]
+system = "Choose one."
+user = "{{{{ title }}}} {{{{ abstract }}}}"
+[output.fields]
+field = ["physics", "other"]
+[model]
+temperature = 0.7
+samples = {samples}
+"""

@@ -111,6 +111,18 @@ def test_only_done_papers_can_be_reused_and_the_first_result_stands(ledger: Ledg
     assert {key: each.paper_id for key, each in found.items()} == {"f1": "p1"}
 
 
+def test_a_result_that_goes_on_from_another_takes_its_place(ledger: Ledger) -> None:
+    ledger.commit([commit(entry("p1", fingerprint="f1"))])
+    first = ledger.reusable(["f1"])["f1"].pointer
+    later = PartPointer(key="later", offset=7, length=3)
+    for batch_id, before in (("b2", later), ("b3", first), ("b4", first)):
+        made = entry(f"of-{batch_id}", fingerprint="f1", supersedes=before, pointer=later)
+        ledger.commit([commit(made, batch_id=batch_id)])
+        stands = ledger.reusable(["f1"])["f1"]
+        assert stands.paper_id == ("p1" if batch_id == "b2" else "of-b3"), batch_id
+    assert stands.pointer == later
+
+
 def test_a_result_that_is_gone_gives_way_to_the_next_one(ledger: Ledger) -> None:
     ledger.commit([commit(entry("p1", fingerprint="f1"))])
     gone = ledger.reusable(["f1"])["f1"].pointer

@@ -130,8 +130,12 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
         self._table.map(lambda pair: self._put_fingerprint(*pair), new)
 
     def _put_fingerprint(self, run_id: str, entry: LedgerEntry) -> None:
-        """The first result stands, unless it is gone."""
-        where = entry.pointer
+        """The first result stands, unless it is gone or this one goes on from it."""
+        where, condition = entry.pointer, "attribute_not_exists(pk) OR attribute_exists(#gone)"
+        before: Item = {}
+        if entry.supersedes is not None:
+            condition += " OR (#key = :before AND #offset = :before_at)"
+            before = {"before": entry.supersedes.key, "before_at": entry.supersedes.offset}
         self._table.update(
             f"FP#{entry.fingerprint}",
             "FP",
@@ -143,7 +147,8 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
                 "length": where.length,
                 "gone": None,
             },
-            condition="attribute_not_exists(pk) OR attribute_exists(#gone)",
+            condition=condition,
+            arguments=before,
         )
 
     def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:

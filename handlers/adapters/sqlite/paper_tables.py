@@ -31,6 +31,12 @@ _UPSERT = (
 )
 _NOT_ENDED = _UPSERT.replace("generation = excluded.generation, ", "")
 """A pending paper's generation stays the one in which it was opened: its answers count from there."""
+_PUT_FINGERPRINT = (
+    "INSERT INTO fingerprint VALUES (?,?,?,?,?,?) ON CONFLICT (fingerprint) DO UPDATE SET run_id ="
+    " excluded.run_id, paper_id = excluded.paper_id, key = excluded.key, offset = excluded.offset,"
+    " length = excluded.length WHERE key = ? AND offset = ?"
+)
+"""The first result stays, unless this one goes on from it."""
 _NO_BODY: Mapping[str, int] = MappingProxyType({})
 _Sums = tuple[int, int, int]
 """Cost, calls and milliseconds of a paper by now."""
@@ -236,9 +242,18 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> _Sums |
     if entry.reused:
         db.execute("UPDATE run SET reused = reused + ? WHERE run_id = ?", (entry.weight, commit.run_id))
     if entry.status == "done" and entry.fingerprint:
+        before = (None, None) if entry.supersedes is None else (entry.supersedes.key, entry.supersedes.offset)
         db.execute(
-            "INSERT OR IGNORE INTO fingerprint VALUES (?,?,?,?,?,?)",
-            (entry.fingerprint, commit.run_id, entry.paper_id, where.key, where.offset, where.length),
+            _PUT_FINGERPRINT,
+            (
+                entry.fingerprint,
+                commit.run_id,
+                entry.paper_id,
+                where.key,
+                where.offset,
+                where.length,
+                *before,
+            ),
         )
     return sums
 

@@ -121,6 +121,8 @@ class Dialect:
         if flex:
             data["service_tier"] = "flex"
         data.update(self._extra_body)
+        if request.sample and isinstance(seed := data.get("seed"), int):
+            data["seed"] = seed + request.sample  # with one seed all samples are the same answer
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         schema = form.schema if asked is not None and asked["type"] == "json_schema" else 0
         return RequestBody(text.encode("utf-8", "replace"), form, most, flex, schema)

@@ -82,6 +82,10 @@ class PaperCalls:
         made.records = []
         return made
 
+    def set_down(self) -> None:
+        """The calls so far lie in a line of their own, which books them."""
+        self.carried, self.records = (*self.carried, *self.records), []
+
     def ask(self, request: ChatRequest) -> ChatAnswer:
         """ports.Ask. StoppedError: the job drains or the run is parked, and the paper stays pending."""
         digest = request.digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from handlers.domain.call import CallKind, ChatRequest, Message
 from handlers.domain.call_errors import ContentFilteredError, RejectedError, TooLongError
@@ -60,7 +60,7 @@ class FileTask:
         self._most = most_tokens(bundle.schema.schema)
 
     @classmethod
-    def of_run(cls, bundle: TaskBundle, spec: RunSpec) -> FileTask:
+    def of_run(cls, bundle: TaskBundle, spec: RunSpec) -> Self:
         """UsageError if another version would ask otherwise, or the bundle is not the run's."""
         asked = spec.prompt_version, spec.masking_version
         here = RENDER_VERSION, masking_version(bundle)
@@ -71,9 +71,9 @@ class FileTask:
             )
         return cls(bundle, spec)
 
-    def with_settings(self, spec: RunSpec) -> FileTask:
+    def with_settings(self, spec: RunSpec) -> Self:
         """The same of a run with other settings."""
-        return FileTask(self._bundle, spec)
+        return type(self)(self._bundle, spec)
 
     def digest(self, paper: Paper) -> str:
         return self.reads.digest(paper)
@@ -128,11 +128,15 @@ class FileTask:
             most = f"the record has {work.characters:,} characters, over {self._rules.most_characters:,}"
             return self._flagged("too_long", most)
         try:
-            judged = self._asked(work, work.request, ask)
+            return self._result(work, self._answered(work, ask))
         except (TooLongError, ContentFilteredError) as error:
             return self._flagged(
                 "too_long" if isinstance(error, TooLongError) else "content_filter", str(error)
             )
+
+    def _answered(self, work: RecordWork, ask: Ask) -> Judged:
+        """The best answer, repairs among them."""
+        judged = self._asked(work, work.request, ask)
         for _ in range(self._bundle.tables.repair.tries):
             if judged.passes:
                 break
@@ -142,7 +146,7 @@ class FileTask:
                 break
             if later.weight <= judged.weight:
                 judged = later
-        return self._result(work, judged)
+        return judged
 
     def _asked(self, work: RecordWork, request: ChatRequest, ask: Ask) -> Judged:
         answer = ask(request)
@@ -202,7 +206,9 @@ class FileTask:
             Message(role="assistant", content=judged.raw[:_TOLD_BACK] or "(nothing)"),
             Message(role="user", content=f"This answer is refused:\n{told}\nAnswer again, {again}."),
         )
-        return self._request(messages, "repair", work.request.messages[-1].content, twice=judged.cut)
+        made = self._request(messages, "repair", work.request.messages[-1].content, twice=judged.cut)
+        sample = work.request.sample
+        return made.model_copy(update={"sample": sample}) if sample else made
 
 
 def _masker(spans: list[str]) -> Callable[[str], str]:

@@ -15,6 +15,7 @@ from handlers.tasks.file_task.answers import check_kinds as kinds
 from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
 from handlers.tasks.file_task.answers.answer_places import steps_of
 from handlers.tasks.file_task.patterns import PatternError, compiled_pattern
+from handlers.tasks.file_task.samples.ballots import voting_fields
 from handlers.tasks.file_task.schema_subset import checked_schema
 from handlers.tasks.file_task.short_form import Schema, schema_of_fields
 from handlers.tasks.file_task.task_bundle import TaskBundle
@@ -23,6 +24,7 @@ from handlers.tasks.file_task.task_tables import MOST_PROMPT, OutputTable, TaskT
 from handlers.tasks.file_task.template import Template, TemplateError, compiled
 
 MOST_BUNDLE = 1024 * 1024
+MOST_SAMPLES = 15
 _KINDS = ("answer", "translation", "embed")
 _TAG = re.compile(r"\{\{\s*[?/]?\s*\w|\{%")
 _ALWAYS = ("refusal", "repetition")
@@ -39,6 +41,7 @@ def resolve(value: dict[str, Any]) -> TaskBundle:
         output = OutputTable(schema_=schema, carry=tables.output.carry)
     user = _template(tables)
     answer = AnswerSchema.of(schema)
+    _check_samples(tables, schema)
     checks = _compiled_checks(tables, schema, user)
     examples = _examples(tables, user, answer)
     bundle = TaskBundle(tables.model_copy(update={"output": output}), user, answer, checks, examples)
@@ -56,9 +59,7 @@ def _refuse_unbuilt(value: dict[str, Any]) -> None:
         raise TaskFault(("kind",), f"{kind}: not available in this version; there is answer")
     if "embed" in value:
         raise TaskFault(("embed",), "not available in this version")
-    model, rules = value.get("model"), value.get("input")
-    if isinstance(model, dict) and model.get("samples", 1) != 1:
-        raise TaskFault(("model", "samples"), "not available in this version: one sample is asked for")
+    rules = value.get("input")
     if isinstance(rules, dict) and rules.get("unit", "record") != "record":
         unit = rules["unit"]
         why = "not available in this version" if unit == "passage" else f"unknown {str(unit)[:40]!r}"
@@ -103,6 +104,25 @@ def _schema_of(output: OutputTable) -> Schema:
         if name.startswith(("source_", "answer_")):
             raise TaskFault((*path, name), "columns of exports begin so: call it otherwise")
     return schema
+
+
+def _check_samples(tables: TaskTables, schema: Schema) -> None:
+    """Several answers need something to differ in, and something to agree on."""
+    samples, temperature = tables.model.samples, tables.model.temperature
+    path: Path = ("model", "samples")
+    if samples == 1:
+        return
+    if samples % 2 == 0 or not 1 <= samples <= MOST_SAMPLES:
+        raise TaskFault(
+            path, f"an odd number from 1 to {MOST_SAMPLES} is wanted, so that most of them decide"
+        )
+    if temperature == 0:
+        raise TaskFault(
+            path, "at a temperature of 0 all answers are one: give model.temperature, 0.7 for one"
+        )
+    if tables.output.text is not None or not any(voting_fields(schema)):
+        why = "the output has nothing to vote on: a list of texts to choose from, yes/no or integer"
+        raise TaskFault(path, why)
 
 
 def _template(tables: TaskTables) -> Template:

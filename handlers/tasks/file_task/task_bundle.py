@@ -15,6 +15,7 @@ from handlers.domain.value import sha256_of
 from handlers.tasks.file_task.answer_form import FORM_VERSION, form_in_words, strict_schema
 from handlers.tasks.file_task.answer_schema import AnswerSchema
 from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
+from handlers.tasks.file_task.samples.ballots import AGREEMENT, SHARE, voting_fields
 from handlers.tasks.file_task.task_tables import TaskTables
 from handlers.tasks.file_task.template import Template
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
@@ -85,7 +86,18 @@ class TaskBundle:
         rules = self.tables.input
         judged = [each.table.model_dump(mode="json") for each in self.checks]
         asked = [rules.require, rules.languages, rules.skip_no_derivatives, rules.most_characters]
-        return sha256_of([ANSWER_GATE, judged, self.tables.repair.tries, asked])
+        said = [ANSWER_GATE, judged, self.tables.repair.tries, asked]
+        return sha256_of([*said, self.samples] if self.samples > 1 else said)
+
+    @property
+    def samples(self) -> int:
+        """Answers to each record at most. More of them judge what there is: no request changes."""
+        return self.tables.model.samples
+
+    @property
+    def voted_on(self) -> tuple[str, ...]:
+        """Fields of which several answers can say the same."""
+        return tuple(voting_fields(self.schema.schema))
 
     @cached_property
     def reads(self) -> Reads:
@@ -104,7 +116,7 @@ class TaskBundle:
     def columns(self) -> Mapping[str, Mapping[str, Any]]:
         """Fields of the answers → their schemas."""
         properties: Mapping[str, Mapping[str, Any]] = self.schema.schema["properties"]
-        return properties
+        return {**properties, AGREEMENT: SHARE} if self.samples > 1 else properties
 
     @cached_property
     def form(self) -> AnswerForm:

@@ -74,6 +74,7 @@ class ModelTable(StrictTable):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     enable_thinking: bool | None = None
     samples: int = 1
+    """Answers to each record, of which most decide."""
 
 
 class TaskTables(StrictTable):

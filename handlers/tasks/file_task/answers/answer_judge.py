@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,12 @@ class Judged:
     @property
     def weight(self) -> int:
         """How much is wrong with it."""
-        return sum(_WEIGHTS.get(each.name, 1) for each in self.failed)
+        return weight_of(self.checks)
+
+
+def weight_of(checks: Iterable[Check]) -> int:
+    """How much is wrong, by the checks that failed."""
+    return sum(_WEIGHTS.get(each.name, 1) for each in checks if each.verdict == "fail")
 
 
 def judge(bundle: TaskBundle, content: str, finish_reason: str | None, record: SentRecord) -> Judged:
