@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ app = typer.Typer(
     name="task",
     cls=WordedGroup,
     invoke_without_command=True,
-    help="Task files: init writes a first one, check says what it would send.",
+    help="Task files: init writes a first one, check says what it would send, push stores one for a stack.",
     epilog="Example: `paperfleet task init subject --kind classify`",
 )
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 def register(root: typer.Typer) -> None:
     add_command(app, "init", init, "task init subject --kind classify")
     add_command(app, "check", check, "task check subject.toml --source papers.jsonl")
+    add_command(app, "push", push, "task push subject.toml --aws")
     root.add_typer(app)
 
 
@@ -91,3 +93,29 @@ def check(
     spec = None if source is None else SourceSpec(source, mapping or (), source_format, encoding)
     report = check_task(settings, spec)
     typer.echo(report.model_dump_json() if as_json else "\n".join(task_lines(report.model_dump())))
+
+
+def push(
+    file: Annotated[Path, typer.Argument(help="Task file (TOML).")],
+    *,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
+) -> None:
+    """Put what a task file is resolved into where a stack's functions read it, and print its digest. The
+    stack's parameter TaskBundle takes it, for uploads, and so does `spec.task_bundle` of a run request.
+    `shard --aws --task FILE` pushes by itself.
+    """
+    from handlers.bootstrap.state import open_state, with_stack_outputs
+    from handlers.tasks.file_task.load_task import key_of, load_task
+    from handlers.tasks.file_task.stored_bundle import put_bundle, stored_bundle
+
+    bundle = load_task(file)
+    settings = with_stack_outputs(load_settings(**flags))
+    with open_state(settings.run_id, settings) as state:
+        put_bundle(bundle, state.store)
+        stored_bundle(bundle.digest, state.store)  # what lay there before is what it should be
+    said = {
+        "name": bundle.tables.name, "bundle": bundle.digest, "asks": bundle.asks, "gate": bundle.gate,
+        "key": key_of(bundle.digest),
+    }  # fmt: skip
+    typer.echo(json.dumps(said) if as_json else bundle.digest)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import tomllib
 from datetime import date, time
@@ -25,6 +24,7 @@ _LONG_KEY = re.compile(
     r"""(?<![A-Za-z0-9_.-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"""
 )
 """The standard library's reader takes time in the square of a key's parts."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _BESIDE = (("prompt", "system_file"), ("prompt", "user_file"), ("output", "schema_file"))
 
 
@@ -116,5 +116,7 @@ def bundle_of(content: bytes, digest: str) -> TaskBundle:
 
 
 def key_of(digest: str) -> str:
-    """Of a bundle in an object store."""
-    return f"{TASKS}/{os.path.basename(digest)}.json"  # noqa: PTH119 - a digest of a request may be hostile
+    """Of a bundle in an object store. DamagedObjectError if it is no digest: a request may say anything."""
+    if not _DIGEST.fullmatch(digest):
+        raise DamagedObjectError(f"task_bundle: {shown(digest)!r} is no digest of a task file")
+    return f"{TASKS}/{digest}.json"
