@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +10,24 @@ import typer
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.help_words import WordedGroup
 from handlers.cli.flags.setting_flags import add_command
+from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.settings import load_settings
+
+
+class PushedTask(Frozen):
+    """A task file in the store of a stack, or in a state folder."""
+
+    name: str
+    bundle: str
+    """Digest of what it was resolved into: the stack's TaskBundle, and `spec.task_bundle` of a request."""
+    asks: str
+    """Digest of what of it decides the requests."""
+    gate: str
+    """Digest of what of it judges the answers."""
+    key: str
+    """Where it lies."""
+
 
 app = typer.Typer(
     name="task",
@@ -114,8 +129,11 @@ def push(
     with open_state(settings.run_id, settings) as state:
         put_bundle(bundle, state.store)
         stored_bundle(bundle.digest, state.store)  # what lay there before is what it should be
-    said = {
-        "name": bundle.tables.name, "bundle": bundle.digest, "asks": bundle.asks, "gate": bundle.gate,
-        "key": key_of(bundle.digest),
-    }  # fmt: skip
-    typer.echo(json.dumps(said) if as_json else bundle.digest)
+    pushed = PushedTask(
+        name=bundle.tables.name,
+        bundle=bundle.digest,
+        asks=bundle.asks,
+        gate=bundle.gate,
+        key=key_of(bundle.digest),
+    )
+    typer.echo(pushed.model_dump_json() if as_json else bundle.digest)
