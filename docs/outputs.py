@@ -12,6 +12,7 @@ from handlers.audit.repair import Repaired
 from handlers.cli.existing.list_command import ListedRun
 from handlers.cli.ingest_commands import Ingested
 from handlers.cli.pilot_command import PilotReport
+from handlers.cli.task_commands import PushedTask
 from handlers.corpus.profile import Profile
 from handlers.domain.batch import BatchMessage
 from handlers.domain.paper import Paper
@@ -66,6 +67,7 @@ OUTPUTS: list[tuple[str, str, Model, str]] = [
     ),
     ("A pilot", "`pilot --json`", PilotReport, ""),
     ("A task file", "`task check --json`", TaskReport, ""),
+    ("A task file that was pushed", "`task push --json`", PushedTask, ""),
     ("A simulation", "`simulate --json`", Simulated, ""),
     ("An ingested source", "`ingest`", Ingested, "Paths are of files in the state folder."),
     ("What was sharded", "`shard`, and the shard function", Submitted, ""),

@@ -27,8 +27,10 @@ CALL = ("run", "plan", "pilot", "work", "try")
 SHAPE = ("run", "plan", "work")
 ON_ACTIONS = ("actions plan", "actions begin", "actions work", "actions collect")
 
-WHERE = Flag("Where", ("shard", "work", "ingest", "runs", *INSPECT))
-STATE = Flag(None, (*SPECIFY, "work", "ingest", "invoke", "repair", "runs", *INSPECT, *ON_ACTIONS))
+WHERE = Flag("Where", ("shard", "work", "ingest", "runs", "task push", *INSPECT))
+STATE = Flag(
+    None, (*SPECIFY, "work", "ingest", "invoke", "repair", "runs", "task push", *INSPECT, *ON_ACTIONS)
+)
 RUN_ID = Flag("Run", (*SHAPE, "shard", "merge", *INSPECT))
 SESSION = Flag("Run", SHAPE)
 BUDGET = Flag("Run", ("init", "run", "plan", "pilot", "shard", "actions plan"))

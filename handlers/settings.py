@@ -77,9 +77,7 @@ class Settings(BaseSettings):
         "Lambda function that shards. If the other names are set one by one and this one is not, the machine"
         " at hand shards."
     )
-    table: str | None = setting(
-        "DynamoDB table of the ledger. boto3 reads the endpoint of all AWS services from AWS_ENDPOINT_URL."
-    )
+    table: str | None = setting("Ledger's DynamoDB table; boto3 takes all endpoints from AWS_ENDPOINT_URL.")
     queue_url: str | None = setting("SQS queue of the batches.")
     dead_letter_url: str | None = setting("SQS queue of the batches that were given up.")
     max_receives: int = setting("Attempts at a batch before it is a dead letter.", default=5, ge=2, le=1000)
@@ -155,6 +153,7 @@ class Settings(BaseSettings):
     call_timeout: float = setting("Seconds for a whole call.", CONNECTION, default=180.0, gt=0)
 
     task: Path | None = setting("Task file (TOML): what is asked of each record; none: translation.", TEXT)
+    task_bundle: str | None = setting("What `task push` printed, for uploads.", pattern="^[0-9a-f]{64}$")
     target_language: str = setting("Language code.", TEXT, default="en")
     glossary: Path | None = setting("CSV or JSON: source term, target term.", TEXT)
     skip_no_derivatives: bool = setting(

@@ -7,7 +7,7 @@ from pathlib import Path
 LEDGER, QUEUE = "ledger.sqlite3", "queue.sqlite3"
 LOCK = "parent.lock"
 """Locked by the one command that works on the folder."""
-CORPORA, RUNS = "corpora", "runs"
+CORPORA, RUNS, TASKS = "corpora", "runs", "tasks"
 PILOT = "pilot-"
 """Begins the id of a run that a pilot made."""
 RUN_PLAN = "plan.json"

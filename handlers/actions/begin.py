@@ -19,7 +19,7 @@ from handlers.domain.money import NanoUsd
 from handlers.domain.run import Control
 from handlers.errors import UsageError
 from handlers.settings import Settings
-from handlers.state_paths import CORPORA, LEDGER, SEGMENTS, run_folder
+from handlers.state_paths import CORPORA, LEDGER, SEGMENTS, TASKS, run_folder
 
 
 def read_plan(folder: Path) -> SessionPlan:
@@ -136,9 +136,11 @@ def _job(plan: SessionPlan, share: JobShare, attempt: int, now: float) -> JobSta
 
 
 def _copy_objects(plan: SessionPlan, plan_folder: Path, state: Path) -> None:
-    """Copy the answers of interrupted papers; link to the plan's corpus."""
+    """Copy the answers of interrupted papers; link to the plan's corpus and task file."""
     for source in (run_folder(plan_folder, plan.run_id) / SEGMENTS).glob("*.jsonl"):
         target = state / source.relative_to(plan_folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    (state / CORPORA).symlink_to((plan_folder / CORPORA).resolve(), target_is_directory=True)
+    for name in (CORPORA, TASKS):
+        if (plan_folder / name).is_dir():
+            (state / name).symlink_to((plan_folder / name).resolve(), target_is_directory=True)

@@ -58,7 +58,13 @@ class GitHubEnvironment(BaseSettings):
         """A file of the repository. UsageError for one elsewhere on the runner, such as its processes'
         environments: whoever starts the workflow names it."""
         path = Path(name)
-        if self.workspace is not None and not path.resolve().is_relative_to(self.workspace.resolve()):
+        if self.workspace is None:
+            return path
+        try:
+            inside = path.resolve().is_relative_to(self.workspace.resolve())
+        except (OSError, RuntimeError, ValueError):  # a link that leads to itself
+            inside = False
+        if not inside:
             raise UsageError(f"{what} {name!r}: give a file of the repository")
         return path
 

@@ -54,11 +54,21 @@ def write_folder(plan: SessionPlan, adapters: State | None, output: Path) -> Non
 
 def _write_state(plan: SessionPlan, adapters: State, output: Path) -> None:
     record = adapters.ledger.run(plan.run_id)
-    for name in (record.spec.corpus, index_key(record.spec.corpus)):
+    for name in _objects_of(record.spec):
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(adapters.directory / name, output / name)
     _copy_ledger(adapters.directory / LEDGER, output / LEDGER)
     _carry(plan, adapters, output)
+
+
+def _objects_of(spec: RunSpec) -> list[str]:
+    """Keys of what every job reads: the corpus, its index, and what a task file was resolved into."""
+    corpus = [spec.corpus, index_key(spec.corpus)]
+    if spec.task_bundle is None:
+        return corpus
+    from handlers.tasks.file_task.load_task import key_of  # for such runs alone
+
+    return [*corpus, key_of(spec.task_bundle)]
 
 
 def _copy_ledger(source: Path, target: Path) -> None:
@@ -103,7 +113,8 @@ class _Copier:
         self._adapters = adapters
         self._store = store
         self._spec = adapters.ledger.run(plan.run_id).spec
-        names = wiring.result_names(self._spec, adapters.ledger)
+        task = wiring.task_of(self._spec, adapters.store)
+        names = wiring.result_names(self._spec, adapters.ledger, task)
         heads = [names.without_bodies()] if self._spec.full_text else []
         notes = endpoint_notes(adapters.directory / LEDGER)
         self._sought = [(each, _sent_forms(each.spec, notes)) for each in (names, *heads)]

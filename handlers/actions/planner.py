@@ -191,8 +191,9 @@ def reservation(adapters: State, record: RunRecord, price: Price) -> NanoUsd:
     """What the next call may cost: the dearest one of the heaviest pending paper that asks anything. 0 if
     none of the first few does."""
     task, full_text = wiring.task_of(record.spec, adapters.store), record.spec.full_text
+    may_skip = full_text or record.spec.task == "file"
     for paper in islice(_pending(adapters, record.run_id), _LOOKED_AT):
-        if full_text and task.skip_reason(paper):
+        if may_skip and task.skip_reason(paper):
             continue
         asked = task.requests(paper) if full_text else [task.first_request(paper)]
         if dearest := max((_worst(request, price) for request in asked), default=0):

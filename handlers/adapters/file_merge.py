@@ -8,13 +8,13 @@ from pathlib import Path
 
 from handlers.atomic_file import replacing
 from handlers.errors import UsageError
-from handlers.state_paths import CORPORA, SEGMENTS, SESSIONS, TOLD, run_key
+from handlers.state_paths import CORPORA, SEGMENTS, SESSIONS, TASKS, TOLD, run_key
 
 _BLOCK = 1 << 20
 
 
 def merge_objects(into: Path, source: Path, run_id: str) -> int:
-    """Copy what ``into`` lacks of the corpora and of a run's sessions; returns how many files changed.
+    """Copy what ``into`` lacks of corpora, task files and a run's sessions; returns how many files changed.
 
     Files appear whole and synced. Of a segment that both have, the longer one stays. UsageError if
     neither is the beginning of the other: then two jobs wrote under one name, or one file is damaged.
@@ -24,7 +24,7 @@ def merge_objects(into: Path, source: Path, run_id: str) -> int:
         target = into / path.relative_to(source)
         if target.exists():
             if path.name.endswith((".rejects.jsonl", ".json")):
-                continue  # of one corpus made from two sources; of one session
+                continue  # of one corpus made from two sources; of one session; a task file under its digest
             _check_beginning(target, path)
             if target.stat().st_size >= path.stat().st_size:
                 continue
@@ -45,6 +45,7 @@ def object_size(state: Path, key: str) -> int:
 def _objects(state: Path, run_id: str) -> Iterator[Path]:
     for folder, pattern in (
         (CORPORA, "*.*"),
+        (TASKS, "*.json"),
         (run_key(run_id, SEGMENTS), "*.jsonl"),
         (run_key(run_id, SESSIONS), "*.json"),
         (run_key(run_id, TOLD), "*"),

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -41,6 +42,9 @@ from handlers.pipeline.pace import AWS, EMBEDDED
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Clock, EndpointNotes
 from handlers.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from handlers.tasks.file_task.task_bundle import TaskBundle
 
 _FLEX_FALLBACK = 600.0
 """Seconds without capacity in the flex tier where none are given."""
@@ -204,7 +208,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
     def make_context(run_id: str) -> RunContext:
         record = adapters.ledger.run(run_id)
         model = chat_model(settings, record.spec, adapters.clock, limiter, adapters.ledger)
-        task = task_of(record.spec, adapters.store)
+        task = task_of(record.spec, bundle=_bundle(record.spec.task_bundle))
         return RunContext(
             job=shared,
             record=record,
@@ -225,6 +229,16 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
     fleet, workers = settings.shape
     auto = AutoWorkers(workers, free_memory=free_memory) if settings.workers == "auto" else None
     return Job(shared, make_context, JobSize(workers, fleet, auto), pace=pace)
+
+
+@lru_cache(maxsize=8)
+def _bundle(digest: str | None) -> TaskBundle | None:
+    """Of a task file, by its digest, for the life of the process: an invocation reads none again."""
+    if digest is None:
+        return None
+    from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
+
+    return stored_bundle(digest, _kept()[0].store)
 
 
 @cache

@@ -10,14 +10,30 @@ import typer
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.help_words import WordedGroup
 from handlers.cli.flags.setting_flags import add_command
+from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.settings import load_settings
+
+
+class PushedTask(Frozen):
+    """A task file in the store of a stack, or in a state folder."""
+
+    name: str
+    bundle: str
+    """Digest of what it was resolved into: the stack's TaskBundle, and `spec.task_bundle` of a request."""
+    asks: str
+    """Digest of what of it decides the requests."""
+    gate: str
+    """Digest of what of it judges the answers."""
+    key: str
+    """Where it lies."""
+
 
 app = typer.Typer(
     name="task",
     cls=WordedGroup,
     invoke_without_command=True,
-    help="Task files: init writes a first one, check says what it would send.",
+    help="Task files: init writes a first one, check says what it would send, push stores one for a stack.",
     epilog="Example: `paperfleet task init subject --kind classify`",
 )
 
@@ -25,6 +41,7 @@ app = typer.Typer(
 def register(root: typer.Typer) -> None:
     add_command(app, "init", init, "task init subject --kind classify")
     add_command(app, "check", check, "task check subject.toml --source papers.jsonl")
+    add_command(app, "push", push, "task push subject.toml --aws")
     root.add_typer(app)
 
 
@@ -91,3 +108,32 @@ def check(
     spec = None if source is None else SourceSpec(source, mapping or (), source_format, encoding)
     report = check_task(settings, spec)
     typer.echo(report.model_dump_json() if as_json else "\n".join(task_lines(report.model_dump())))
+
+
+def push(
+    file: Annotated[Path, typer.Argument(help="Task file (TOML).")],
+    *,
+    as_json: shared_options.AsJson = False,
+    **flags: Any,
+) -> None:
+    """Put what a task file is resolved into where a stack's functions read it, and print its digest. The
+    stack's parameter TaskBundle takes it, for uploads, and so does `spec.task_bundle` of a run request.
+    `shard --aws --task FILE` pushes by itself.
+    """
+    from handlers.bootstrap.state import open_state, with_stack_outputs
+    from handlers.tasks.file_task.load_task import key_of, load_task
+    from handlers.tasks.file_task.stored_bundle import put_bundle, stored_bundle
+
+    bundle = load_task(file)
+    settings = with_stack_outputs(load_settings(**flags))
+    with open_state(settings.run_id, settings) as state:
+        put_bundle(bundle, state.store)
+        stored_bundle(bundle.digest, state.store)  # what lay there before is what it should be
+    pushed = PushedTask(
+        name=bundle.tables.name,
+        bundle=bundle.digest,
+        asks=bundle.asks,
+        gate=bundle.gate,
+        key=key_of(bundle.digest),
+    )
+    typer.echo(pushed.model_dump_json() if as_json else bundle.digest)

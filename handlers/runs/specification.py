@@ -14,6 +14,7 @@ from handlers.domain.language_names import has_name, normalise_language
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.providers import thinking_off
+from handlers.setting_sources import PREFIX
 from handlers.settings import Settings
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.passages import BODY_VERSION
@@ -64,7 +65,10 @@ def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskB
     for name in _OF_TRANSLATION:
         if getattr(settings, name) != Settings.model_fields[name].default:
             flag = "--" + name.replace("_", "-")
-            raise UsageError(f"{flag} belongs to translation and says nothing beside --task: leave it out")
+            variable = PREFIX + name.upper()
+            raise UsageError(
+                f"{flag} ({variable}) belongs to translation and says nothing beside --task: leave it out"
+            )
     said, given = bundle.tables.model, settings.model_fields_set
     cap = said.max_tokens
     temperature = said.temperature

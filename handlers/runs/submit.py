@@ -124,8 +124,7 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
     _refuse_large(spec)
     if not backend.store.exists(spec.corpus):
         raise CorpusChangedError(f"corpus {spec.corpus} is not in the store: ingest the source first")
-    if spec.task_bundle is not None:
-        _refuse_unknown_task(spec.task_bundle, backend.store)
+    _refuse_unknown_task(spec, backend.store)
     with closing(cut_batches(request.run_id, spec, backend.store)) as batches:
         backend.ledger.add_batches(batches)
     now = backend.clock.now()
@@ -134,14 +133,23 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
     )
 
 
-def _refuse_unknown_task(digest: str, store: ObjectStore) -> None:
+def _refuse_unknown_task(spec: RunSpec, store: ObjectStore) -> None:
     """Before a batch is cut, not in each worker. A request may come from anywhere."""
+    if (spec.task == "file") != (spec.task_bundle is not None):
+        raise UsageError("task: `file` and a task_bundle belong together")
+    if spec.task_bundle is None:
+        return
     from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
 
     try:
-        stored_bundle(digest, store)
+        bundle = stored_bundle(spec.task_bundle, store)
     except DamagedObjectError as error:
         raise UsageError(str(error)) from error
+    if (bundle.asks, bundle.gate) != (spec.task_asks, spec.task_gate):
+        raise UsageError(
+            f"task_asks and task_gate are not those of task_bundle {spec.task_bundle[:12]}: they are"
+            f" {bundle.asks} and {bundle.gate}"
+        )
 
 
 def _refuse_large(spec: RunSpec) -> None:

@@ -7,17 +7,22 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
-from handlers.errors import UsageError
+from handlers.domain.value import sha256_of
+from handlers.errors import DamagedObjectError, UsageError
 from handlers.ports import ObjectStore
 from handlers.runs.run_request import run_request
 from handlers.runs.submit import RunRequest
 from handlers.settings import Settings
 from handlers.state_paths import index_key
+
+if TYPE_CHECKING:
+    from handlers.tasks.file_task.task_bundle import TaskBundle
 
 INCOMING = "incoming/"
 _SCRATCH, _DAY = "upload-", 86400.0
@@ -57,18 +62,35 @@ def uploaded_key(event: dict[str, object]) -> str | None:
 def request_of_upload(key: str, *, store: ObjectStore, settings: Settings, alone: bool = False) -> RunRequest:
     """Ingest the object, store the corpus and its index, and ask for a run named after file and content.
 
-    A file that has grown is another corpus and so another run; the same file again re-arms its run.
+    A file that has grown is another corpus and so another run; the same file again re-arms its run. With a
+    task file the run is named after what it asks and checks as well.
     ``alone``: nobody else uses the state folder now.
     """
+    bundle = _task_of_uploads(settings, store)
     settings.state.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(settings.state, older_than=0.0 if alone else _DAY)
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=settings.state) as scratch:
         source = Path(scratch) / PurePosixPath(key).name
         with source.open("wb") as copy:
             copy.writelines(store.lines(key))
-        result = ingest(open_source(str(source)), Path(scratch))
+        result = ingest(
+            open_source(str(source)), Path(scratch), reads=None if bundle is None else bundle.reads
+        )
         store_corpus(result, store)
-        return run_request(settings.model_copy(update={"run_id": run_id_of(key, result)}), result)
+        named = settings.model_copy(update={"run_id": run_id_of(key, result, bundle)})
+        return run_request(named, result, bundle)
+
+
+def _task_of_uploads(settings: Settings, store: ObjectStore) -> TaskBundle | None:
+    """UsageError if the stack's task file is not in its bucket, or not what it was."""
+    if settings.task_bundle is None:
+        return None
+    from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
+
+    try:
+        return stored_bundle(settings.task_bundle, store)
+    except DamagedObjectError as error:
+        raise UsageError(f"task_bundle: {error}") from error
 
 
 def _remove_leftovers(state: Path, *, older_than: float) -> None:
@@ -88,8 +110,9 @@ def store_corpus(result: IngestResult, store: ObjectStore) -> None:
     store.put_file(result.key, result.corpus)
 
 
-def run_id_of(key: str, result: IngestResult) -> str:
+def run_id_of(key: str, result: IngestResult, bundle: TaskBundle | None = None) -> str:
     """``june.jsonl`` becomes ``june-1f3a9c02``."""
+    mark = result.sha256 if bundle is None else sha256_of([result.sha256, bundle.asks, bundle.gate])
     stem = PurePosixPath(key).name.partition(".")[0]
     name = _FOREIGN.sub("-", stem).strip("-._")[:48] or "upload"
-    return f"{name}-{result.sha256[:8]}"
+    return f"{name}-{mark[:8]}"

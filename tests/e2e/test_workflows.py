@@ -99,7 +99,7 @@ def test_nobody_who_may_start_a_backfill_can_say_where_the_key_goes() -> None:
     assert set(re.findall(r"PAPERFLEET_BASE_URL: (.*)", text)) == {"${{ vars.PAPERFLEET_BASE_URL }}"}
 
 
-INPUTS = ("target_language", "glossary", "full_text", "max_failed", "retry")
+INPUTS = ("task", "target_language", "glossary", "full_text", "max_failed", "retry")
 
 
 @pytest.mark.parametrize("name", INPUTS)

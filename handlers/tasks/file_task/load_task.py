@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import tomllib
 from datetime import date, time
@@ -13,19 +12,19 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from handlers.errors import DamagedObjectError
+from handlers.state_paths import TASKS
 from handlers.tasks.file_task.beside_file import UnreadableError, read_beside, read_task_file
 from handlers.tasks.file_task.resolve_task import resolve
 from handlers.tasks.file_task.task_bundle import TaskBundle
 from handlers.tasks.file_task.task_fault import Path, TaskFault, TaskFileError, named, shown
 from handlers.tasks.file_task.toml_lines import key_lines, line_of
 
-FOLDER = "tasks/"
-"""Of bundles in an object store."""
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _LONG_KEY = re.compile(
     r"""(?<![A-Za-z0-9_.-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"""
 )
 """The standard library's reader takes time in the square of a key's parts."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _BESIDE = (("prompt", "system_file"), ("prompt", "user_file"), ("output", "schema_file"))
 
 
@@ -117,5 +116,7 @@ def bundle_of(content: bytes, digest: str) -> TaskBundle:
 
 
 def key_of(digest: str) -> str:
-    """Of a bundle in an object store."""
-    return f"{FOLDER}{os.path.basename(digest)}.json"  # noqa: PTH119 - a digest of a request may be hostile
+    """Of a bundle in an object store. DamagedObjectError if it is no digest: a request may say anything."""
+    if not _DIGEST.fullmatch(digest):
+        raise DamagedObjectError(f"task_bundle: {shown(digest)!r} is no digest of a task file")
+    return f"{TASKS}/{digest}.json"

@@ -9,6 +9,7 @@ from pathlib import Path
 from handlers.errors import DamagedObjectError
 from handlers.ports import ObjectStore
 from handlers.tasks.file_task.load_task import bundle_of, key_of
+from handlers.tasks.file_task.resolve_task import MOST_BUNDLE
 from handlers.tasks.file_task.task_bundle import TaskBundle
 
 
@@ -27,5 +28,18 @@ def stored_bundle(digest: str, store: ObjectStore) -> TaskBundle:
     """DamagedObjectError if it is gone, or not what it was."""
     key = key_of(digest)
     if not store.exists(key):
-        raise DamagedObjectError(f"{key} is not in the store: submit the run again with its --task FILE")
+        raise DamagedObjectError(
+            f"{key} is not in the store: `paperfleet task push FILE` puts it there, and so does submitting"
+            " the run again with its --task FILE"
+        )
+    if _goes_on(key, store):
+        raise DamagedObjectError(f"{key} is no task file of this project: it has more than a megabyte")
     return bundle_of(b"".join(store.lines(key)), digest)
+
+
+def _goes_on(key: str, store: ObjectStore) -> bool:
+    """Whether an object has more bytes than any bundle. Whatever lies there is read into memory."""
+    try:
+        return bool(store.read(key, MOST_BUNDLE, 1))
+    except DamagedObjectError:
+        return False

@@ -14,9 +14,12 @@ from handlers.domain.money import NANO
 from handlers.errors import SourceError, UsageError
 from handlers.runs.submit import RunRequest
 from handlers.runs.upload import request_of_upload, uploaded_key
-from handlers.settings import Settings
+from handlers.settings import Settings, load_settings
+from handlers.tasks.file_task.stored_bundle import put_bundle
 from tests.builders.command import corpus
+from tests.builders.task_files import SUBJECT, bundle_in
 
+SHORT = '\n[[check]]\nkind = "length"\nfield = "reason"\nmaximum = 200\n'
 EVENTS = Path(__file__).parents[3] / "events"
 
 
@@ -86,3 +89,36 @@ def test_what_an_invocation_that_was_cut_off_left_is_removed(
     store.close()
     assert {each.name for each in state.glob("upload-*")} == left
     assert (state / "corpora").is_dir()
+
+
+def test_an_upload_asks_the_task_that_the_stack_was_given(tmp_path: Path) -> None:
+    (tmp_path / "incoming").mkdir()
+    corpus(tmp_path / "incoming" / "june.jsonl", 3)
+    store = FileStore(tmp_path)
+    runs = []
+    for text in (SUBJECT, SUBJECT.replace('name = "subject"', 'name = "field"'), SUBJECT + SHORT):
+        bundle = bundle_in(tmp_path, text)
+        put_bundle(bundle, store)
+        settings = Settings(state=tmp_path / "scratch", model="m", task_bundle=bundle.digest)
+        request = request_of_upload("incoming/june.jsonl", store=store, settings=settings)
+        assert request.spec is not None
+        assert (request.spec.task, request.spec.task_bundle) == ("file", bundle.digest)
+        runs.append(request.run_id)
+    store.close()
+    assert runs[0] == runs[1] != runs[2], "a file that checks otherwise is another run"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[" * 100_000, b"#" * 2_000_000])
+def test_a_task_that_is_not_what_its_digest_says_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    digest = "0" * 64
+    if content is not None:
+        (tmp_path / "tasks").mkdir()
+        (tmp_path / "tasks" / f"{digest}.json").write_bytes(content)
+    store = FileStore(tmp_path)
+    settings = Settings(state=tmp_path, model="m", task_bundle=digest)
+    with pytest.raises(UsageError, match=f"task_bundle: tasks/{digest}.json"):
+        request_of_upload("incoming/june.jsonl", store=store, settings=settings)
+    store.close()
+    for wrong in ("../../etc/passwd", digest + "0", digest[:63] + "g", "", digest + "\n"):
+        with pytest.raises((UsageError, ValueError)):
+            load_settings(model="m", task_bundle=wrong)

@@ -1,0 +1,149 @@
+"""Sessions on GitHub Actions with a task file of the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from handlers.actions.environment import GitHubEnvironment
+from handlers.errors import UsageError
+from handlers.model_server import RunningServer, ServerSettings
+from handlers.tasks.file_task.load_task import load_task
+from tests.builders.actions_session import KEY, PAPERS, Actions
+from tests.builders.command import Ran, lines
+from tests.builders.github_server import github_server
+from tests.builders.task_files import SUBJECT, SUMMARY, written
+from tests.builders.warm import start
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    prices = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
+    with start(ServerSettings(mode="canned", latency=0.02, api_key=KEY, **prices)) as running:
+        yield running
+
+
+@pytest.fixture
+def actions(tmp_path: Path, server: RunningServer) -> Iterator[Actions]:
+    with github_server(tmp_path / "artifacts") as github:
+        yield Actions(tmp_path, github, server)
+
+
+def session(actions: Actions, task: Path, *flags: object) -> Ran:
+    """A whole one. Its jobs have no task file: they run where the repository is checked out anew."""
+    ran = actions.plan("--budget", "1", *flags, PAPERFLEET_TASK=str(task))
+    assert ran.code == 0, ran.err
+    for share in actions.planned["jobs"]:
+        assert actions.begin(share["job"]).code == 0
+        worked = actions.work(share["job"])
+        assert worked.code == 0, worked.err
+    return actions.collect()
+
+
+def results(actions: Actions) -> list[dict[str, object]]:
+    return lines(actions.folder / f"results-{actions.run_id}-{actions.attempt}" / "results.jsonl")
+
+
+@pytest.mark.slow
+def test_a_session_does_what_its_task_file_says_and_the_next_has_nothing_left(actions: Actions) -> None:
+    ran = session(actions, written(actions.folder, SUBJECT))
+    assert ran.code == 0, ran.err
+    assert ran.report["counts"]["done"] == PAPERS
+    assert ran.report["spend_nano_usd"] == actions.server.stats()["bill_nano_usd"] > 0
+    assert {each["field"] for each in results(actions)} <= {"physics", "computer science", "other"}
+    assert actions.audit().code == 0
+    first = actions.planned["run_id"]
+
+    actions.next_run()
+    renamed = SUBJECT.replace('name = "subject"', 'name = "field"\ndescription = "as before"')
+    assert actions.plan("--budget", "1", PAPERFLEET_TASK=str(written(actions.folder, renamed))).code == 0
+    assert (actions.planned["run_id"], actions.outputs["jobs"]) == (first, "0")
+
+
+@pytest.mark.slow
+def test_a_changed_file_is_another_run_which_pays_for_what_is_new_alone(actions: Actions) -> None:
+    assert session(actions, written(actions.folder, SUMMARY)).report["counts"]["done"] == PAPERS
+    first, paid = actions.planned["run_id"], actions.server.stats()["requests"]
+
+    actions.next_run()
+    stricter = SUMMARY.replace("maximum = 60", "maximum = 6")
+    ran = session(actions, written(actions.folder, stricter))
+    assert actions.planned["run_id"] != first
+    stats = actions.server.stats()
+    assert ran.report["calls"]["repairs"] == ran.report["calls"]["sent"] == stats["requests"] - paid == PAPERS
+    assert stats["duplicates"] == 0
+
+    actions.next_run()
+    asked = SUMMARY.replace("in at most 60 words", "in one sentence")
+    assert session(actions, written(actions.folder, asked)).report["reused"] == 0
+    assert actions.server.stats()["requests"] >= stats["requests"] + PAPERS
+
+
+@pytest.mark.slow
+def test_a_run_that_is_named_takes_no_other_task(actions: Actions) -> None:
+    named = ("--budget", "1", "--run-id", "june")
+    assert actions.plan(*named, PAPERFLEET_TASK=str(written(actions.folder, SUMMARY))).code == 0
+    for text, said in (
+        (SUMMARY.replace("maximum = 60", "maximum = 6"), "judged by other checks"),
+        (SUMMARY.replace("Summarise", "Sum up"), "another task"),
+    ):
+        actions.next_run()
+        ran = actions.plan(*named, PAPERFLEET_TASK=str(written(actions.folder, text)))
+        assert ran.code == 2
+        assert said in ran.err
+
+
+@pytest.mark.slow
+def test_a_broken_file_is_refused_with_its_line_before_anything_else(actions: Actions) -> None:
+    asked = len(actions.github.requests)
+    broken = written(actions.folder, SUBJECT.replace("require", "requires"))
+    ran = actions.plan("--budget", "1", PAPERFLEET_TASK=str(broken))
+    assert ran.code == 2
+    assert "own.toml, line 5: input.requires: unknown; nearest: require" in ran.err
+    assert len(actions.github.requests) == asked
+    assert actions.server.stats()["requests"] == 0
+
+
+def test_a_task_file_of_the_runner_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (tmp_path / "secret.toml").write_text("v = 1")
+    (workspace / "link.toml").symlink_to(tmp_path / "secret.toml")
+    (workspace / "loop.toml").symlink_to(workspace / "loop.toml")
+    (workspace / "folder").symlink_to(tmp_path)
+    monkeypatch.chdir(workspace)
+    github = GitHubEnvironment(workspace=workspace)
+    for hostile in (
+        "/proc/self/environ", "/etc/passwd", "../secret.toml", "a/../../secret.toml", "link.toml",
+        "loop.toml", "folder/secret.toml", f"{workspace}/../secret.toml",
+        "own.toml\n::set-output name=a::b/../../../..", "\0",
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match="give a file of the repository") as refused:
+            github.file(hostile, "task file")
+        assert "\n" not in str(refused.value)
+    for strange in ("$(touch hostile).toml", "${{ secrets.KEY }}", "~/own.toml", "-o.toml", "x" * 5000):
+        with pytest.raises(UsageError, match=r"No such file|too long"):
+            load_task(github.file(strange, "task file"))
+    assert not (workspace / "hostile").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.mkdir(), "Is a directory|no regular file"),
+        (lambda path: path.write_text("#" * 300_000), "more than 256 KB"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "no UTF-8"),
+        (lambda path: None, "No such file"),
+    ],
+    ids=["folder", "huge", "binary", "missing"],
+)
+def test_what_is_no_task_file_is_named(actions: Actions, make: Callable[[Path], object], said: str) -> None:
+    make(actions.folder / "own.toml")
+    ran = actions.plan("--no-history", PAPERFLEET_TASK=str(actions.folder / "own.toml"))
+    assert ran.code == 2
+    assert any(each in ran.err for each in said.split("|")), ran.err
+    assert not (actions.plan_folder / "plan.json").exists()
