@@ -69,8 +69,11 @@ class PartPointer(Frozen):
     """Where one line of a part lies: an object's key and a byte range of its (unpacked) content."""
 
     key: str
+    """The part's."""
     offset: int
+    """Bytes."""
     length: int
+    """Bytes, the line's end included."""
 
 
 def _is_empty(value: object) -> bool:
