@@ -9,7 +9,7 @@ from rich.console import Console
 
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.inputs import SessionInputs
-from handlers.actions.plan_folder import write_folder
+from handlers.actions.plan_folder import refuse_strangers, write_folder
 from handlers.actions.planner import PlannedSession, Planner
 from handlers.actions.saved_states import gather
 from handlers.actions.session_messages import tell_start
@@ -22,6 +22,7 @@ from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.measured_corpus import measure_ingested
+from handlers.local.named_outputs import keep_apart
 from handlers.local.planning_basis import plan_basis
 from handlers.runs.control import retry
 from handlers.runs.run_request import run_request
@@ -49,6 +50,8 @@ def plan_session(
         github.file(str(settings.glossary), "glossary")
     if inputs.history:
         gather(github, settings.state, console)
+    refuse_strangers(output)
+    keep_apart(settings, "--output", output, inputs.corpus)
     corpus = ingest_source(SourceSpec(inputs.corpus), settings, console)
     settings = settings.model_copy(
         update={"run_id": inputs.run_id or run_id_of(inputs.corpus, corpus, settings)}
