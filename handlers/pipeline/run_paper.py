@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from handlers.domain.batch import BatchMessage
 from handlers.domain.call_errors import ModelCallError
 from handlers.domain.paper import Paper, PaperStatus
-from handlers.domain.part_lines import decode
 from handlers.domain.result import MADE_UP, PartLine, PassageResult, TaskResult
 from handlers.domain.run import RunSpec
-from handlers.errors import BadLineError, DamagedObjectError, StoppedError
+from handlers.errors import BadLineError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.calls.paper_start import PaperStart
 from handlers.pipeline.context import RunContext
-from handlers.pipeline.papers.taken_over import is_of_another_gate, still_done
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls
 
 logger = logging.getLogger(__name__)
@@ -24,8 +22,6 @@ logger = logging.getLogger(__name__)
 _NO_TRANSLATION = "Made up by the built-in model server; not a translation."
 _NO_ANSWER = "Made up by the built-in model server; no model's answer."
 
-_RESULT = ("fields", "checks", "coverage", "ends", "gate")
-"""What a line says of the translation itself."""
 _BARE = {"carried": (), "fingerprint": "", "notice": ""}
 """What a line of an unfinished paper does not say again."""
 _CLASS = 80
@@ -202,56 +198,3 @@ def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, err
     cure = "put the corpus back as it was ingested, then `paperfleet retry --class corpus_changed`"
     attempt = PaperAttempt(context, message, PendingPaper(Paper(id=paper_id)), PaperCalls(context))
     return attempt.line("failed", error="corpus_changed", reason=f"{error}; {cure}")
-
-
-def reuse_results(
-    context: RunContext, message: BatchMessage, papers: list[PendingPaper]
-) -> tuple[dict[str, PartLine], dict[str, StoredCalls]]:
-    """Results of earlier runs for the same requests, as lines of this run, by paper id; and what was answered
-    for those that the present gate does not let through, whose calls need not be paid for again."""
-    answered: dict[str, StoredCalls] = {}
-    if context.job.force or not papers:
-        return {}, answered
-    by_fingerprint: dict[str, list[PendingPaper]] = {}
-    for pending in papers:
-        if pending.skip is None:  # its licence may forbid what its twin's allows
-            for fingerprint in (*pending.names, MADE_UP + pending.names[0]):
-                by_fingerprint.setdefault(fingerprint, []).append(pending)
-    backend = context.job.backend
-    lines: dict[str, PartLine] = {}
-    for fingerprint, result in backend.ledger.reusable(list(by_fingerprint)).items():
-        where, made_up = result.pointer, fingerprint.startswith(MADE_UP)
-        if made_up and not context.is_built_in():
-            continue
-        try:
-            old = decode(backend.store.read(where.key, where.offset, where.length), where)
-        except DamagedObjectError:
-            logger.warning(
-                "result of %s in run %s cannot be read: it is made again", result.paper_id, result.run_id
-            )
-            backend.ledger.forget_result(fingerprint, where)
-            continue
-        origin = f"{result.run_id}/{result.paper_id}"
-        reused = {name: getattr(old, name) for name in _RESULT} | {"reused_from": origin}
-        theirs = StoredCalls(calls=old.carried + old.calls, found=((fingerprint, where),))
-        for pending in by_fingerprint[fingerprint]:
-            if not context.names.is_same(pending.paper, fingerprint):
-                continue
-            judged: TaskResult | None = None
-            if is_of_another_gate(context.task, old):
-                judged = still_done(context.task, pending.paper, theirs.calls)
-                if judged is None:
-                    answered[pending.paper.id] = theirs.after(answered.get(pending.paper.id, NOTHING))
-                    continue
-            line = PaperAttempt(context, message, pending, PaperCalls(context)).line("done")
-            if made_up:
-                if pending.paper.id in lines:
-                    continue
-                line = line.model_copy(update={"fingerprint": fingerprint})
-            lines[pending.paper.id] = line.model_copy(update=reused | _as_judged(judged))
-    return lines, {paper_id: calls for paper_id, calls in answered.items() if paper_id not in lines}
-
-
-def _as_judged(result: TaskResult | None) -> dict[str, object]:
-    """What another gate's verdict changes of a line."""
-    return {} if result is None else {name: getattr(result, name) for name in _RESULT}
