@@ -37,9 +37,9 @@ def note_inputs(settings: Settings, *read: str | Path | None) -> None:
 
 
 def keep_apart(settings: Settings, flag: str, output: Path | None, *read: str | Path | None) -> None:
-    """UsageError if writing ``output``, a file or a folder that is replaced, would lose a file of the state or
-    one that is read: here (``read``), by the settings, or by an earlier command on the state. Links and other
-    spellings of a name are followed."""
+    """UsageError if writing ``output``, a file or a folder that is replaced, would lose a file of the state
+    or one that is read: here (``read``), by the settings, or by an earlier command on the state. Links and
+    other spellings of a name are followed."""
     if output is None or str(output) == "-":
         return
     state, target = _real(settings.state), _real(output)
