@@ -10,8 +10,9 @@ from handlers.domain.call import ChatRequest
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part, PartLine
 from handlers.domain.run import RunRecord
+from handlers.pipeline.papers.reused_results import reuse_results
 from handlers.pipeline.result_names import ResultNames
-from handlers.pipeline.run_paper import PendingPaper, reuse_results, run_paper
+from handlers.pipeline.run_paper import PendingPaper, run_paper
 from handlers.pipeline.stored_answers import StoredCalls
 from tests.builders import values
 from tests.builders.bench import GOOD as ANSWER
