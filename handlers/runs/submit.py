@@ -120,8 +120,8 @@ def _with_bundle(backend: Backend, record: RunRecord, asked: RunSpec | None) -> 
     begun = record.spec
     if asked is None or asked.task_bundle in (None, begun.task_bundle) or not _is_same(asked, begun):
         return record
+    _refuse_unknown_task(asked, backend.store)
     changed = begun.model_copy(update={"task_bundle": asked.task_bundle})
-    _refuse_unknown_task(changed, backend.store)
     backend.ledger.judge_by(record.run_id, changed, known=begun)
     return replace(record, spec=changed)
 
