@@ -16,11 +16,20 @@ _AT_THE_ROOT = 16
 """Jobs that draw from the root itself."""
 _GROUP_BITS = 2
 """Bits by which a leaf's path is longer than its group's: 8 jobs a leaf, 32 a group."""
+_FEW, _COUNTS_FOR = 128, 16
+"""Jobs at work while each counts itself; of more, one counts for so many."""
 
 
 def depth_of(jobs: int) -> int:
     """Bits of the path of a job that is the ``jobs``-th at work."""
     return 0 if jobs < _AT_THE_ROOT else (jobs // 8).bit_length() - 1
+
+
+def counts_for(job_id: str, jobs: int) -> int:
+    """How many jobs a job counts for that starts where so many work: itself, or sixteen or none."""
+    if jobs < _FEW:
+        return 1
+    return 0 if int(short_name(job_id), 16) % _COUNTS_FOR else _COUNTS_FOR
 
 
 def path_at(chance: float, bits: int) -> str:
