@@ -56,7 +56,7 @@ def test_paths_grow_with_the_jobs_at_work_and_groups_and_parents_are_their_begin
     assert [path_at(chance, 3) for chance in (0, 0.5, 0.999)] == ["000", "100", "111"]
     assert [parent(path) for path in ("1", "1011", "10110", "101101011")] == ["", "", "1", "10110"]
     assert [group_of(path) for path in ("", "1", "10", "101", "101101011")] == ["", "", "", "1", "1011010"]
-    assert sum(counts_for(f"job-{job}", 5000) for job in range(4096)) == pytest.approx(4096, rel=0.1)
+    assert sum(counts_for(f"job-{job}", 5000) for job in range(4096)) == pytest.approx(4096, rel=0.2)
     assert {counts_for(f"job-{job}", 127) for job in range(99)} == {1}
     assert groups(9)[:4] == ["", "0", "1", "00"]
     assert (len(groups(9)), len(list(paths(9)))) == (255, 1023)
@@ -177,7 +177,7 @@ def test_a_run_of_an_earlier_layout_is_refused_by_name(fleet: DynamoDbLedger) ->
     assert refused.value.spec.model == values.spec().model
 
 
-def test_of_many_jobs_one_in_sixteen_counts_for_all_of_them_and_takes_back_as_much(
+def test_of_many_jobs_one_counts_for_all_of_them_and_takes_back_as_much(
     fleet: DynamoDbLedger,
 ) -> None:
     fleet._table.update(f"RUN#{RUN}", "JOINS", plus={"live": 933})

@@ -1,8 +1,8 @@
 """Where the jobs of a run live: ``JOINS`` counts those at work, and a job's ``HOME`` keeps the path that it
 got at its start, so that others find its heartbeat, its totals and its part of the budget.
 
-Of few jobs each counts itself. Of many, one in sixteen counts for all of them: five thousand that start
-within seconds would else write one item more often than a partition takes.
+Of few jobs each counts itself. Of many, one in sixteen or more counts for all of them: five thousand that
+start or end within seconds would else write one item more often than is good for it.
 """
 
 from __future__ import annotations

@@ -16,8 +16,10 @@ _AT_THE_ROOT = 16
 """Jobs that draw from the root itself."""
 _GROUP_BITS = 2
 """Bits by which a leaf's path is longer than its group's: 8 jobs a leaf, 32 a group."""
-_FEW, _COUNTS_FOR = 128, 16
-"""Jobs at work while each counts itself; of more, one counts for so many."""
+_COUNTED = ((128, 1), (1024, 16))
+_COUNTS_FOR = 64
+"""Of fewer jobs than so many at work, one counts for so many; of more, for ``_COUNTS_FOR``: five thousand that
+start or end at once write ``JOINS`` some 250 times."""
 
 
 def depth_of(jobs: int) -> int:
@@ -26,10 +28,9 @@ def depth_of(jobs: int) -> int:
 
 
 def counts_for(job_id: str, jobs: int) -> int:
-    """How many jobs a job counts for that starts where so many work: itself, or sixteen or none."""
-    if jobs < _FEW:
-        return 1
-    return 0 if int(short_name(job_id), 16) % _COUNTS_FOR else _COUNTS_FOR
+    """How many jobs a job counts for that starts where so many work: itself, or all or none of many."""
+    many = next((many for fewer, many in _COUNTED if jobs < fewer), _COUNTS_FOR)
+    return 0 if int(short_name(job_id), 16) % many else many
 
 
 def path_at(chance: float, bits: int) -> str:
