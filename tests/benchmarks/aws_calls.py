@@ -9,6 +9,7 @@ S3 and SQS are moto's server; DynamoDB is dynalite, which counts the units that 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -22,8 +23,10 @@ from typing import Any
 import boto3
 
 from handlers.bootstrap import wiring
-from handlers.local.job_process import work
+from handlers.domain.batch import QueueMessage
+from handlers.local.event_source import EventSource
 from handlers.model_server import ServerSettings, start
+from handlers.pipeline.job_runner import Job
 from tests.builders.command import corpus, paperfleet, whole_papers
 from tests.builders.local_aws import dynalite_server, moto_server
 
@@ -91,10 +94,35 @@ def _work(jobs: int) -> None:
     for number in range(jobs):
         if number % _SHARED == 0:
             wiring._kept.cache_clear()
-        threads.append(threading.Thread(target=work, args=(wiring.new_job(f"job-{number}"),)))
+        threads.append(threading.Thread(target=_work_as, args=(wiring.new_job(f"job-{number}"),)))
         threads[-1].start()
     for thread in threads:
         thread.join()
+
+
+def _work_as(job: Job) -> None:
+    """As a job's process does, of which there is one a job elsewhere."""
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        deliveries = [
+            QueueMessage(
+                id=record["messageId"],
+                receipt=record["receiptHandle"],
+                body=record["body"],
+                receives=int(record["attributes"]["ApproximateReceiveCount"]),
+            )
+            for record in event["Records"]
+        ]
+        failed = job.run(deliveries, lambda: context.get_remaining_time_in_millis() / 1000)
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+    EventSource(job, handler, ends_at=math.inf, settled=lambda: _settled(job)).run()
+    job.close("finished")
+
+
+def _settled(job: Job) -> bool:
+    now = job.clock.now()
+    return job.ledger.counts_now("r", at=now, every=10) and not job.ledger.totals("r").counts["pending"]
 
 
 def main(given: argparse.Namespace) -> None:
