@@ -85,6 +85,7 @@ class VirtualFleet:
         while self._queue and self._queue[0][0] <= until:
             self.now, _, event = heapq.heappop(self._queue)
             event()
+        self.now = until
 
     # requests
 
