@@ -201,10 +201,10 @@ def test_papers_that_wait_for_money_and_for_each_others_answer_do_not_wait_for_e
     waiting.start()
     until(lambda: bench.context.budget._dry)
     asking.start()
-    asking.join(10)
+    asking.join(60)
     let_go = not asking.is_alive()
     bench.stop.drain("the test is over")
-    waiting.join(10)
+    waiting.join(60)
     assert let_go
     assert bench.context.short_of_money
 
