@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -112,8 +113,10 @@ class ChatRequest(Frozen):
         return sha256_of([*said, ["sample", self.sample]] if self.sample else said)
 
 
-class ChatAnswer(Frozen):
-    """A 2xx answer. ``usage`` is None when the API sent none, or one that cannot be true."""
+@dataclass(frozen=True, slots=True)
+class ChatAnswer:
+    """A 2xx answer. ``usage`` is None when the API sent none, or one that cannot be true. A job
+    keeps a thousand of them."""
 
     content: str
     finish_reason: str | None = None
