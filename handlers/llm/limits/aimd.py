@@ -6,7 +6,7 @@ import math
 
 from handlers.llm.limits.gossip import FleetReport
 
-_OPENING, _REOPENING = 1.0, 0.25
+_OPENING, _REOPENING = 2.0, 0.25
 """Of the ceiling, what a second opens at first, and after the first refusal at most. A refusal takes some
 20 to 200 ms to come back: what was sent meanwhile is refused too, which costs a call and nothing else."""
 _BUSY = 0.9
