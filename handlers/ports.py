@@ -9,6 +9,7 @@ from typing import Protocol
 
 from handlers.domain.batch import BatchMessage, DeadLetter, QueueCounts, QueueMessage
 from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.call_cut import CallCut
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import (
     ANY_ATTEMPT,
@@ -53,8 +54,9 @@ class Clock(Protocol):
 class ChatModel(Protocol):
     """One HTTP call, never retried inside."""
 
-    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
-        """The answer within ``timeout`` seconds, or one of ``ModelCallError``'s classes."""
+    def complete(self, request: ChatRequest, *, timeout: float, cut: CallCut | None = None) -> ChatAnswer:
+        """The answer within ``timeout`` seconds, or one of ``ModelCallError``'s classes. Where ``cut`` is
+        given, it may end this call alone."""
 
     def abort(self) -> None:
         """Make the calls in flight fail soon, from another thread."""

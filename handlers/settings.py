@@ -172,6 +172,13 @@ class Settings(BaseSettings):
     )
     rpm: float | None = setting("Declared limit: requests a minute, all jobs.", LIMIT, **_RATE)
     tpm: float | None = setting("Declared limit: tokens a minute, all jobs.", LIMIT, **_RATE)
+    hedge: Share = setting(
+        "Share of the calls, e.g. 0.5%, to pay for twice: slow ones at the end, whose first answer counts.",
+        SESSION,
+        default=0.0,
+        ge=0,
+        le=0.05,
+    )
     budget: Usd | None = setting(
         "USD that the run may cost in all, over all sessions.", BUDGET, ge=0, le=10**6
     )

@@ -41,7 +41,7 @@ def _end(code: object) -> None:
     others = set(threading.enumerate()) - {threading.main_thread()}
     if not isinstance(code, int | None) or not all(thread.daemon for thread in others):
         return
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # noqa: SLF001 - what was registered is run all the same
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

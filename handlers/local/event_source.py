@@ -163,9 +163,15 @@ class EventSource:
             self._invoked += 1
             thread.start()
         if not messages:
+            self._wait()
+        return bool(messages)
+
+    def _wait(self) -> None:
+        if self._open:
             self._one_ended.wait(self._idle)
             self._one_ended.clear()
-        return bool(messages)
+        else:
+            self._stop.wait(self._idle)
 
     def _is_waking(self) -> bool:
         """Just after the clock jumped, what others work on seems to be free."""

@@ -34,7 +34,8 @@ _VISIBLE = f"(visible_at <= :now OR hidden_at > :now + {_STEP})"
 """A message that was hidden later than now was hidden before the clock stepped back: nobody knows how long
 it is to stay so, and whoever holds it has said anew that they do."""
 _NEXT = f"""
-    SELECT id, body, receives FROM message WHERE queue = :queue AND dead = 0 AND {_VISIBLE} ORDER BY id LIMIT 1
+    SELECT id, body, receives FROM message WHERE queue = :queue AND dead = 0 AND {_VISIBLE}
+    ORDER BY id LIMIT 1
 """
 
 
