@@ -9,7 +9,6 @@ from typing import Protocol
 
 from handlers.domain.batch import BatchMessage, DeadLetter, QueueCounts, QueueMessage
 from handlers.domain.call import ChatAnswer, ChatRequest
-from handlers.domain.call_cut import CallCut
 from handlers.domain.job import JobRecord, JobStats
 from handlers.domain.ledger import (
     ANY_ATTEMPT,
@@ -30,6 +29,7 @@ from handlers.ledger_ports import EndpointNotes as EndpointNotes
 from handlers.ledger_ports import OpenRuns as OpenRuns
 from handlers.ledger_ports import RunMoney as RunMoney
 from handlers.task_ports import Ask as Ask
+from handlers.task_ports import Cut as Cut
 from handlers.task_ports import PassageWork as PassageWork
 from handlers.task_ports import SampledTask as SampledTask
 from handlers.task_ports import Task as Task
@@ -54,7 +54,7 @@ class Clock(Protocol):
 class ChatModel(Protocol):
     """One HTTP call, never retried inside."""
 
-    def complete(self, request: ChatRequest, *, timeout: float, cut: CallCut | None = None) -> ChatAnswer:
+    def complete(self, request: ChatRequest, *, timeout: float, cut: Cut | None = None) -> ChatAnswer:
         """The answer within ``timeout`` seconds, or one of ``ModelCallError``'s classes. Where ``cut`` is
         given, it may end this call alone."""
 

@@ -27,6 +27,7 @@ class CallCounts(Frozen):
     refused: int
     repairs: int
     hedges: int = 0
+    """Sent beside a slow call with the same request (``--hedge``)."""
 
 
 class TokenCounts(Frozen):

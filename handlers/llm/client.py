@@ -13,7 +13,6 @@ import httpcore
 from pydantic import SecretStr
 
 from handlers.domain.call import ChatAnswer, ChatRequest
-from handlers.domain.call_cut import CallCut
 from handlers.domain.call_errors import (
     AdaptedError,
     ContentFilteredError,
@@ -40,7 +39,7 @@ from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
 from handlers.llm.prices.tariff import FLEX, tier_name
 from handlers.llm.sockets.timed_socket import Way
-from handlers.ports import Clock
+from handlers.ports import Clock, Cut
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ class _Until(NamedTuple):
     """When a call ends at the latest, and what may end it before."""
 
     deadline: float
-    cut: CallCut | None
+    cut: Cut | None
 
 
 class HttpChatModel:
@@ -91,7 +90,7 @@ class HttpChatModel:
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
         self._connections = Connections(url, bounds, clock, _way(settings, ssl_context))
 
-    def complete(self, request: ChatRequest, *, timeout: float, cut: CallCut | None = None) -> ChatAnswer:
+    def complete(self, request: ChatRequest, *, timeout: float, cut: Cut | None = None) -> ChatAnswer:
         """One HTTP attempt of at most ``timeout`` seconds, name resolution aside; never retried here. Only
         where the API refuses the first requests without naming a parameter, at no cost, are simpler forms
         tried in the same call until one is answered, once in a process and by one job of a state.

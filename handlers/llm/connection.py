@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 import httpcore
 
-from handlers.domain.call_cut import CallCut
 from handlers.domain.call_errors import FatalError, ModelCallError, TransientError
 from handlers.llm.sockets.http_exchange import HttpExchange, Response
 from handlers.llm.sockets.timed_socket import Way, Wire
-from handlers.ports import Clock
+from handlers.ports import Clock, Cut
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Connections:
         content: bytes,
         *,
         timeout: float,
-        cut: CallCut | None = None,
+        cut: Cut | None = None,
     ) -> HttpReply:
         """One attempt, ``timeout`` seconds for all of it; TransientError if no whole reply came."""
         connection = self._checkout()

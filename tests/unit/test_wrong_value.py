@@ -46,6 +46,7 @@ WRONG: dict[str, tuple[object, ...]] = {
     "flex_fallback": ("soon", -1),
     "limit": ("all", -1),
     "deadline": ("1h", 0),
+    "hedge": ("some", 0.06),
     "hours": ("night",),
     "force": ("perhaps",),
     "full_text": ("bodies",),

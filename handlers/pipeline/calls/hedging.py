@@ -13,32 +13,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from handlers.domain.call import CallRecord, ChatAnswer, latency_bucket, quantile
-from handlers.domain.call_cut import CallCut
+from handlers.domain.call import CallRecord, ChatAnswer
 from handlers.domain.call_errors import FatalError, RejectedError, ThrottledError
 from handlers.domain.money import NanoUsd
 from handlers.errors import BudgetSpentError, StoppedError
 from handlers.llm.limits.congestion import UNANSWERED
+from handlers.pipeline.calls.call_cut import CallCut
 from handlers.pipeline.calls.one_call import OneCall, Outcome, outrun
-from handlers.pipeline.paper_times import LatencyForecast
+from handlers.pipeline.calls.slow_calls import SlowCalls
 from handlers.ports import Clock
 
 logger = logging.getLogger(__name__)
 
-_QUANTILE, _ENOUGH = 0.98, 200
-"""Of latency over forecast: a slower call is sent again, once so many answers say how slow calls are."""
-_SETTLING = 50
-"""Answers after which the forecast is one."""
 _LAST_WORDS = 1.0
 """Seconds that a call which was cut off gets to say what became of it."""
 
 
-class Pair:
+class CallPair:
     """A call in flight, and the one that may be sent beside it. Thread-safe: each has a thread of its own."""
 
-    def __init__(self, call: OneCall, expected: float, started_at: float) -> None:
-        """``expected`` and ``started_at`` in seconds, the latter monotonic."""
-        self.call, self.expected, self.started_at = call, expected, started_at
+    def __init__(self, call: OneCall) -> None:
+        self.call = call
+        self.expected = 0.0
+        """Seconds that it usually takes."""
         self.cut, self._second_cut = CallCut(), CallCut()
         self._changed = threading.Condition()
         self._own: Outcome | None = None
@@ -101,67 +98,52 @@ class Pair:
 
 
 class Hedges:
-    """The calls of a run that are in flight in this job, and which of them are slow. Thread-safe."""
+    """``SlowCalls`` for threads: a lock around each decision."""
 
     def __init__(self, share: float, clock: Clock) -> None:
         """``share``: of the job's calls, how many may be sent a second time."""
-        self._share = share
+        self._calls: SlowCalls[CallPair] = SlowCalls(share)
         self._clock = clock
         self._lock = threading.Lock()
-        self._open: dict[Pair, None] = {}
-        self._calls = self._sent = self._answers = 0
-        self._forecast = LatencyForecast()
-        self._ratios: dict[int, int] = {}
-        """Histogram of latency over forecast."""
 
     @contextmanager
-    def watch(self, call: OneCall) -> Iterator[Pair]:
+    def watch(self, call: OneCall) -> Iterator[CallPair]:
         """``call`` is in flight."""
-        size = call.request.expected_tokens[1]
-        pair = Pair(call, self._forecast.seconds(size, None), self._clock.monotonic())
+        pair = CallPair(call)
         with self._lock:
-            self._calls += 1
-            self._open[pair] = None
+            pair.expected = self._calls.began(pair, _size(pair), self._clock.monotonic())
         try:
             yield pair
         finally:
             with self._lock:
-                self._open.pop(pair, None)
+                self._calls.ended(pair)
 
-    def learn(self, pair: Pair, seconds: float) -> None:
+    def learn(self, pair: CallPair, seconds: float) -> None:
         """The first call of a pair was answered after so long."""
-        self._forecast.learn(pair.call.request.expected_tokens[1], None, seconds)
         with self._lock:
-            self._answers += 1
-            if self._answers > _SETTLING and pair.expected > 0:
-                bucket = latency_bucket(seconds / pair.expected)
-                self._ratios[bucket] = self._ratios.get(bucket, 0) + 1
+            self._calls.answered(_size(pair), pair.expected, seconds)
 
-    def slow(self, most: int) -> list[Pair]:
+    def slow(self, most: int) -> list[CallPair]:
         """Up to ``most`` calls that may be sent again now, the oldest first."""
-        now = self._clock.monotonic()
         with self._lock:
-            left = int(self._share * self._calls) - self._sent
-            if left <= 0 or sum(self._ratios.values()) < _ENOUGH:
-                return []
-            limit = quantile(self._ratios, _QUANTILE)
-            slow = [pair for pair in self._open if now - pair.started_at > limit * pair.expected]
-            return sorted(slow, key=lambda pair: pair.started_at)[: min(most, left)]
+            return self._calls.slow(most, self._clock.monotonic())
 
-    def take(self, pair: Pair) -> bool:
+    def take(self, pair: CallPair) -> bool:
         """Whether a slow call is to be sent again; true once."""
         with self._lock:
-            taken = self._open.pop(pair, pair) is None and self._sent < int(self._share * self._calls)
-            self._sent += taken
-            return taken
+            return self._calls.take(pair)
 
     def not_sent(self) -> None:
-        """One of those that were due was not sent."""
+        """One of those that were taken was not sent."""
         with self._lock:
-            self._sent -= 1
+            self._calls.not_sent()
 
 
-def send_again(pair: Pair, hedges: Hedges) -> None:
+def _size(pair: CallPair) -> float:
+    return pair.call.request.expected_tokens[1]
+
+
+def send_again(pair: CallPair, hedges: Hedges) -> None:
     """Reserve the second call of a pair, send it and settle it. Never waits for money; never raises."""
     context, call = pair.call.context, pair.call
 

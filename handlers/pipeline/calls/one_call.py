@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from handlers.domain.call import CallRecord, ChatAnswer, ChatRequest
-from handlers.domain.call_cut import CallCut
 from handlers.domain.call_errors import (
     AdaptedError,
     CapacityError,
@@ -19,6 +18,7 @@ from handlers.domain.call_errors import (
     TransientError,
 )
 from handlers.llm.prices.tariff import FLEX
+from handlers.pipeline.calls.call_cut import CallCut
 from handlers.pipeline.calls.call_outcomes import Quote, Sent, outcome_fields
 from handlers.pipeline.calls.thinking import cut_off
 from handlers.pipeline.context import RunContext

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from handlers.domain.call import CallTotals, ChatAnswer, ChatRequest, Message, Usage
-from handlers.domain.call_cut import CallCut
 from handlers.domain.call_errors import (
     ContentFilteredError,
     FatalError,
@@ -21,7 +20,8 @@ from handlers.domain.call_errors import (
 from handlers.errors import StoppedError
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
-from handlers.pipeline.calls.hedging import Hedges, Pair, send_again
+from handlers.pipeline.calls.call_cut import CallCut
+from handlers.pipeline.calls.hedging import CallPair, Hedges, send_again
 from handlers.pipeline.calls.one_call import OneCall
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.circuit_breaker import CircuitBreaker
@@ -98,7 +98,7 @@ class HedgedBench(Bench):
 
     def begin(
         self, model: HeldModel, request: ChatRequest = REQUEST
-    ) -> tuple[Pair, PaperCalls, list[object]]:
+    ) -> tuple[CallPair, PaperCalls, list[object]]:
         """A call that has been in flight for long, its calls, and where its outcome will stand."""
         self.context.model = model
         self.context.breaker = CircuitBreaker(self.clock)
@@ -117,7 +117,7 @@ class HedgedBench(Bench):
         (pair,) = hedges.slow(4)
         return pair, calls, outcome
 
-    def send_again(self, pair: Pair, model: HeldModel) -> threading.Thread:
+    def send_again(self, pair: CallPair, model: HeldModel) -> threading.Thread:
         hedges = self.context.hedges
         assert hedges is not None
         assert hedges.take(pair)
