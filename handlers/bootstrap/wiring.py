@@ -34,6 +34,7 @@ from handlers.llm.prices.tariff import GivenPrices, ModelTariff, tariff_of
 from handlers.llm.proxies import proxy_for
 from handlers.llm.reasoning_room import ReasoningRoom
 from handlers.pipeline.auto_workers import AutoWorkers
+from handlers.pipeline.calls.hedging import Hedges
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.failure_rate import FailureRate
@@ -202,6 +203,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         in_stack=settings.backend == "aws",
         on_platform=on_lambda(),
         max_receives=settings.max_receives,
+        hedge=settings.hedge,
         force=settings.force,
     )
 
@@ -219,6 +221,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             on_resumed=model.renew_key,
             tariff=tariff(settings, record.spec.model),
             is_built_in=partial(is_built_in, endpoint(settings)),
+            hedges=Hedges(settings.hedge, adapters.clock) if settings.hedge else None,
             flex_fallback=_flex_fallback(settings),
             offpeak=settings.hours == "offpeak",
             breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),

@@ -15,7 +15,7 @@ from handlers.domain.money import NanoUsd, Price, rounded_up
 from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.domain.value import Frozen, sha256_of
 
-CallKind = Literal["translate", "repair", "split", "ask"]
+CallKind = Literal["translate", "repair", "split", "ask", "hedge"]
 CallOutcome = Literal["ok", "throttled", "transient", "fatal", "refused"]
 
 
@@ -159,6 +159,13 @@ class CallRecord(Frozen):
     """Sent to the standard tier because the flex tier had no capacity."""
     made_up: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Answered by the built-in model server."""
+    hedged: Annotated[CallKind | Literal[""], Field(exclude_if=operator.not_)] = ""
+    """Of a hedge, the kind of the call that it was sent beside."""
+
+    @property
+    def asked_as(self) -> CallKind:
+        """What kind of question it put."""
+        return self.hedged or self.kind
 
 
 class CallTotals(Frozen):
@@ -173,6 +180,8 @@ class CallTotals(Frozen):
     fatal: int = 0
     refused: int = 0
     repairs: int = 0
+    hedges: int = 0
+    """Calls that were sent beside a slow one with the same request."""
     cost: NanoUsd = NanoUsd(0)
     """Nano-USD that are booked for them."""
     indeterminate: NanoUsd = NanoUsd(0)
@@ -221,6 +230,7 @@ class CallTotals(Frozen):
             sums["sent"] += 1
             sums[call.outcome] += 1
             sums["repairs"] += call.kind == "repair"
+            sums["hedges"] += call.kind == "hedge"
             sums["cost"] += call.cost
             sums["indeterminate"] += call.cost if call.indeterminate else 0
             sums["held"] += call.held
