@@ -213,8 +213,9 @@ class Ledger(EndpointNotes, OpenRuns, RunMoney, Protocol):
         """What the batch's papers were answered before they ended, by paper id, in the order of generation,
         key and offset. Nothing takes one away: a reopened paper keeps those of its earlier generations."""
 
-    def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
-        """Results of earlier runs by fingerprint, of whatever release."""
+    def reusable(self, fingerprints: Sequence[str], *, earlier: bool = False) -> dict[str, Reusable]:
+        """Results of earlier runs by fingerprint, of whatever release. ``earlier``: none of the fingerprints
+        is given to new results, and what was noted within the last second may be missed."""
 
     def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
         """What the fingerprint points at is gone: the next result for it takes its place. Nothing happens
