@@ -18,8 +18,8 @@ _GROUP_BITS = 2
 """Bits by which a leaf's path is longer than its group's: 8 jobs a leaf, 32 a group."""
 _COUNTED = ((128, 1), (1024, 16))
 _COUNTS_FOR = 64
-"""Of fewer jobs than so many at work, one counts for so many; of more, for ``_COUNTS_FOR``: five thousand that
-start or end at once write ``JOINS`` some 250 times."""
+"""Of fewer jobs than so many at work, one counts for so many; of more, for ``_COUNTS_FOR``: five thousand
+that start or end at once write ``JOINS`` some 250 times."""
 
 
 def depth_of(jobs: int) -> int:
