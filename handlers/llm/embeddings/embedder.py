@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 _ENCODING_TEXT = ("encoding_format", "base64")
 _DIMENSIONS_TEXT = ("dimension", "matryoshka")
+_TOO_LARGE_TEXT = ("too large to process",)
+"""llama.cpp's words, with status 500, for a text beyond its physical batch."""
 _NAMED = (400, 422)
 
 
@@ -117,13 +119,19 @@ class HttpEmbedder:
         if not 200 <= reply.status < 300:
             error = read_error(reply.body, content_type)
             return Refusal(reply.status, error, reply.headers, usage=usage_of(reply.body, expected))
-        if reply.broken is not None:
-            raise reply.broken
-        outcome = read_vectors(reply.body, len(request.messages), expected)
+        try:
+            outcome = read_vectors(reply.body, len(request.messages), expected)
+        except ModelCallError:
+            if reply.broken is not None:  # before all of it had come
+                raise reply.broken from None
+            raise
         return replace(outcome, headers=reply.headers) if isinstance(outcome, Refusal) else outcome
 
     def _refused(self, refusal: Refusal, request: ChatRequest, *, in_base64: bool) -> ModelCallError:
         """What a response that has no vectors means."""
+        if refusal.error.says(_TOO_LARGE_TEXT):
+            key = self._api_key.current.key
+            return TooLongError(refusal.text(key), code="too_long").stating(refusal.usage)
         error = self._classified(refusal, silent=0.0)
         named = refusal.effective in _NAMED and not isinstance(
             error, TooLongError | ContentFilteredError | ThrottledError
