@@ -11,13 +11,13 @@ from handlers.llm.built_in import MARK
 from handlers.model_server import chance, tokens
 from handlers.model_server.chat_body import ChatBody, read_request
 from handlers.model_server.content import Content, Translator, compose, spoiled
-from handlers.model_server.embeddings import embeddings_of, read_inputs
 from handlers.model_server.faults import pick
 from handlers.model_server.habits.habit_table import HabitMix
 from handlers.model_server.habits.turn import Turn
 from handlers.model_server.limits import Limits
 from handlers.model_server.reply import Ending, HttpRequest, ServerReply, encoded, error_reply
 from handlers.model_server.schemas.by_schema import KnownSchemas, answer_by, record_of, shortened
+from handlers.model_server.schemas.made_up_vectors import embeddings_of, read_inputs
 from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import Fault, ServerSettings
 from handlers.model_server.tokens import PromptCache, Tokens

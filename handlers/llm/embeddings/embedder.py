@@ -28,10 +28,10 @@ from handlers.llm.classify import Circumstances, Refusal, classify_refusal
 from handlers.llm.client import way_to
 from handlers.llm.client_settings import ClientSettings, encoded_url
 from handlers.llm.connection import Bounds, Connections
-from handlers.llm.embeddings.vectors import read_vectors
+from handlers.llm.embeddings.embedding_answer import read_vectors
 from handlers.llm.error_body import read_error
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
-from handlers.ports import Clock
+from handlers.ports import Clock, Cut
 
 logger = logging.getLogger(__name__)
 
@@ -65,15 +65,15 @@ class HttpEmbedder:
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
         self._connections = Connections(url, bounds, clock, way_to(settings, None))
 
-    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
+    def complete(self, request: ChatRequest, *, timeout: float, cut: Cut | None = None) -> ChatAnswer:
         """One HTTP attempt of at most ``timeout`` seconds; raises one of ModelCallError's classes."""
         deadline, sent_as = self._clock.monotonic() + timeout, self._in_base64
         used = self._api_key.current
-        outcome = self._attempt(request, deadline)
+        outcome = self._attempt(request, deadline, cut)
         if isinstance(outcome, Refusal) and outcome.usage is None:
             refused = self._classified(outcome, silent=0.0).code in REFUSALS
             if refused and self._api_key.has_another(used):
-                outcome = self._attempt(request, deadline)
+                outcome = self._attempt(request, deadline, cut)
         if isinstance(outcome, Refusal):
             raise self._refused(outcome, request, in_base64=sent_as)
         self._answering.answered()
@@ -105,10 +105,11 @@ class HttpEmbedder:
     def close(self) -> None:
         self._connections.close()
 
-    def _attempt(self, request: ChatRequest, deadline: float) -> ChatAnswer | Refusal:
+    def _attempt(self, request: ChatRequest, deadline: float, cut: Cut | None) -> ChatAnswer | Refusal:
         started, using = self._clock.monotonic(), self._api_key.current
         content = self.body(request)
-        reply = self._connections.post(using.headers, content, timeout=max(0.0, deadline - started))
+        left = max(0.0, deadline - started)
+        reply = self._connections.post(using.headers, content, timeout=left, cut=cut)
         if self._on_headers is not None:
             age = self._clock.monotonic() - started
             hint = rate_hint(reply.headers, now=self._clock.now(), age=age)

@@ -20,10 +20,11 @@ from handlers.domain.call_errors import (
 )
 from handlers.llm.client_settings import ClientSettings
 from handlers.llm.embeddings.embedder import HttpEmbedder
-from handlers.model_server.content import Translator
-from handlers.model_server.embeddings import vector_of
+from handlers.model_server.dictionary import Dictionary
+from handlers.model_server.gloss import Glossator
 from handlers.model_server.reply import HttpRequest
 from handlers.model_server.routes import Routes
+from handlers.model_server.schemas.made_up_vectors import vector_of
 from handlers.model_server.server_settings import ServerSettings
 from tests.builders.wire import RealClock, WireServer, always, error, in_turn, response
 
@@ -114,7 +115,7 @@ def test_a_word_of_dimensions_later_is_one_texts_matter() -> None:
 
 
 def test_the_built_in_server_answers_the_same_text_with_the_same_vector() -> None:
-    routes = Routes(ServerSettings(), Translator(), monotonic=lambda: 0.0, now=lambda: 0.0)
+    routes = Routes(ServerSettings(), Glossator(Dictionary({})), monotonic=lambda: 0.0, now=lambda: 0.0)
 
     def asked(**body: object) -> tuple[int, dict[str, Any]]:
         content = json.dumps({"model": "m"} | body).encode()

@@ -16,7 +16,7 @@ from handlers.domain.call_errors import ModelCallError, RejectedError, Transient
 from handlers.domain.tasks.vectors import floats_of, numbers_of, shown_vector
 from handlers.llm.answers import Expected
 from handlers.llm.classify import Refusal
-from handlers.llm.embeddings.vectors import read_vectors
+from handlers.llm.embeddings.embedding_answer import read_vectors
 
 EXPECTED = Expected(request_bytes=200, max_tokens=1)
 USAGE = {"prompt_tokens": 8, "total_tokens": 8}
