@@ -26,7 +26,7 @@ _AWAY = 20.0
 """The same, if nobody has ever answered at the endpoint: most likely a wrong setting."""
 _LAST_WORDS = 3.0
 """Seconds of an invocation in which nothing is sent again: it ends by itself and gives back what it holds."""
-_SHORTEST_READ = 1.0
+_SHORTEST_READ = 2.0
 """Seconds that any answer is waited for."""
 _WRITES = frozenset({"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"})
 """DynamoDB's: a ledger that takes none of them is away, whatever it lets read."""
