@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from handlers.errors import UnavailableError
+from handlers.pipeline import heartbeat
 from handlers.pipeline.job_runner import Job, JobSize
 from tests.builders.bench import GOOD, Bench
 
@@ -28,6 +29,7 @@ class AwayUntil:
 
 def ending(tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, Job]:
     """A job that holds money, of which no call is in flight."""
+    monkeypatch.setattr(heartbeat, "BEAT", 3600.0)  # which gives money back, too
     bench = Bench(tmp_path, GOOD)
     bench.model.close = lambda: None  # type: ignore[attr-defined]
     job = Job(bench.job, lambda _run: bench.context, JobSize(workers=1))
