@@ -14,7 +14,7 @@ from handlers.domain.ledger import Commit, LedgerEntry
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part, PartLine, PartPointer
 from handlers.pipeline.pace import EMBEDDED, Pace
-from handlers.pipeline.patience import Patience
+from handlers.pipeline.stop import Patience
 from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)

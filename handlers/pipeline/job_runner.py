@@ -18,8 +18,8 @@ from handlers.pipeline.context import Contexts, JobContext, RunContext
 from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import Heartbeat
 from handlers.pipeline.pace import EMBEDDED, Pace
-from handlers.pipeline.patience import Patience
 from handlers.pipeline.pool import WorkerPool
+from handlers.pipeline.stop import Patience
 
 logger = logging.getLogger(__name__)
 
