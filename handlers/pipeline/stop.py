@@ -1,5 +1,5 @@
-"""When a job must stop starting calls: a signal, its deadline, or what the run's control item says. And how long it
-keeps at what an outage interrupts."""
+"""When a job must stop starting calls: a signal, its deadline, or what the run's control item says.
+And how long it keeps at what an outage interrupts."""
 
 from __future__ import annotations
 
