@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.result import PassageResult
+from handlers.own_property import own_property
 from handlers.ports import Ask
 from handlers.tasks.translation.exchange import LOOKS, Exchange, Look
 from handlers.tasks.translation.masking.exactness import Exact, exactness_check, inexact
@@ -46,12 +46,12 @@ class PassageOfBody:
     def weight(self) -> int:
         return self.passage.weight
 
-    @cached_property
+    @own_property
     def request(self) -> ChatRequest:
         """What it asks first."""
         return self.prompter.request(self._masked)
 
-    @cached_property
+    @own_property
     def _masked(self) -> dict[str, str]:
         return self.passage.texts()
 

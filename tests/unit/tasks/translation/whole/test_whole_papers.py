@@ -167,7 +167,7 @@ def test_too_many_passages_are_refused_before_the_first_call() -> None:
     paper = PAPER.model_copy(update={"body": "标题\n\n" * (MOST_SEGMENTS * MOST_PASSAGES + 1)})
     task = TranslateTask(whole_spec())
     assert task.is_whole(paper)
-    assert not task.first(paper) and not task.rest(paper, {}) and not list(task.requests(paper))
+    assert not list(task.first(paper)) and not task.rest(paper, {}) and not list(task.requests(paper))
     result = task.result(paper, {})
     assert (result.status, result.error, result.fields) == ("flagged", "too_long", {})
     assert task.first_request(paper).kind == "translate"
