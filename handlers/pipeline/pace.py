@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds, but for ``commit_papers``, ``spare`` and ``hurries``. What a kill loses is bounded by the commit's two."""
+    """Seconds, but for ``commit_papers``, ``spare`` and ``hurries``. What a kill loses is bounded by the
+    commit's two."""
 
     commit_delay: float
     commit_papers: int

@@ -101,7 +101,7 @@ class OpenPaper:
         """A worker's task: ask all of these, which are made as they are taken."""
         try:
             self._ask_all(list(works))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (raised again where the stage ends)
             self._broken = error
         finally:
             self._one_is_over()

@@ -121,7 +121,9 @@ def test_a_part_that_is_not_full_is_written_while_a_worker_waits_for_room(
     assert slow.begun.wait(60)
     slow.goes_on.set()
     with ThreadPoolExecutor(1) as worker:
-        first = worker.submit(lambda: [committer.add(finished(GROUP + number)) for number in range(GROUP + 1)])
+        first = worker.submit(
+            lambda: [committer.add(finished(GROUP + number)) for number in range(GROUP + 1)]
+        )
         first.result(60)
     committer.close()
     assert len(slow.booked) == 2 * GROUP + 1

@@ -49,7 +49,14 @@ class PassageOfBody:
     @own_property
     def request(self) -> ChatRequest:
         """What it asks first."""
-        return self.prompter.request(self._masked)
+        terms = self.prompter.glossary.of(*self._terms.values())
+        return self.prompter.request(self._masked, terms=terms)
+
+    @own_property
+    def _terms(self) -> dict[str, set[str]]:
+        """Of the glossary, by the keys of the texts they stand in."""
+        terms_in = self.prompter.glossary.terms_in
+        return {key: found for key, text in self._masked.items() if (found := terms_in(text))}
 
     @own_property
     def _masked(self) -> dict[str, str]:
@@ -70,7 +77,7 @@ class PassageOfBody:
         fit = {key: text for key, text in answers.items() if key not in bad or self._fits(key, text)}
         texts = {key: unmask(one_line(text), spans) for key, text in fit.items()}
         wrong = {key: said for key, said in self._inexact(texts) if key not in bad}
-        terms = term_check(self.prompter.glossary, self._masked, answers) if not bad else ()
+        terms = term_check(self.prompter.glossary, self._terms, answers) if not bad else ()
         checks = (*checks, exactness_check(wrong.values()), *terms) if answers else checks
         return self._result(
             texts, StoredVerdict(checks, reading.checks, reading.error), bad | frozenset(wrong)
