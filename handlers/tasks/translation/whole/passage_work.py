@@ -17,6 +17,7 @@ from handlers.tasks.translation.passages.body_segments import BodySegment
 from handlers.tasks.translation.passages.passages import Passage
 from handlers.tasks.translation.prompt import Prompter
 from handlers.tasks.translation.stored_verdict import NO_TEXT, StoredVerdict
+from handlers.tasks.translation.whole.exchanged_texts import exchanged
 from handlers.tasks.translation.whole.structure import (
     LENGTH,
     STRUCTURE,
@@ -65,7 +66,7 @@ class PassageOfBody:
     def run(self, ask: Ask) -> PassageResult:
         spans = self.passage.spans()
         numbered = {str(number): span for number, span in enumerate(spans, start=1)}
-        exchange = Exchange(self.prompter, numbered, ask, BODY_LOOKS, set())
+        exchange = Exchange(self.prompter, numbered, ask, BODY_LOOKS, set(), {STRUCTURE: self._exchanged})
         reading = exchange.translate(self._masked, self.request)
         answers = {key: text for key, text in reading.fields.items() if key in self._masked}
         checks, bad = reading.checks, reading.bad
@@ -81,6 +82,12 @@ class PassageOfBody:
         checks = (*checks, exactness_check(wrong.values()), *terms) if answers else checks
         return self._result(
             texts, StoredVerdict(checks, reading.checks, reading.error), bad | frozenset(wrong)
+        )
+
+    def _exchanged(self, sources: Mapping[str, str], answers: Mapping[str, str]) -> dict[str, str]:
+        glossary = self.prompter.glossary
+        return exchanged(
+            sources, {key: glossary.of(terms).values() for key, terms in self._terms.items()}, answers
         )
 
     def _fits(self, key: str, answer: str) -> bool:
