@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
+from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.paper import Paper
+from handlers.tasks.translation.translate import TranslateTask
 from handlers.tasks.translation.whole.exchanged_texts import exchanged
+from tests.builders.whole_papers import run_whole, whole_spec
 
 CONTROL, TEST = ["control group"], ["experimental group"]
 
@@ -64,3 +69,23 @@ def test_it_takes_no_time_with_as_many_cells_as_a_passage_has() -> None:
     begun = time.process_time()
     assert len(keys(pairs)) == 60
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize("mends", [True, False])
+def test_a_table_whose_cells_have_changed_places_is_asked_again_or_flags_its_paper(mends: bool) -> None:
+    right = {"DNA含量": "DNA content", "RNA含量": "RNA content"}
+    wrong = dict(zip(right, reversed(right.values()), strict=True))
+    body = "<table><tr><td>DNA含量</td><td>RNA含量</td></tr></table>"
+
+    def ask(request: ChatRequest) -> ChatAnswer:
+        message = json.loads(request.messages[-1].content)
+        said = right if mends and "problems" in message else wrong
+        texts = {key: said.get(text, "A title") for key, text in message["segments"].items()}
+        return ChatAnswer(content=json.dumps(texts), finish_reason="stop")
+
+    paper = Paper(id="p", title="标题", body=body, language="zh")
+    result = run_whole(TranslateTask(whole_spec()), paper, ask).result
+    assert (result.status, result.error) == (("done", None) if mends else ("flagged", "structure"))
+    assert mends == (
+        result.fields["body"] == body.replace("DNA含量", "DNA content").replace("RNA含量", "RNA content")
+    )
