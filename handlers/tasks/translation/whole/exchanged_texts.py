@@ -28,11 +28,11 @@ def exchanged(
         return {}
     said = {key: f" {' '.join(_LATIN.findall(answers[key].casefold()))} " for key in marks}
     lost = {key: gone for key, found in marks.items() if (gone := _lost(found, said[key]))}
-    gone = {key: _places(key, lost, said) for key in lost} if len(lost) > 1 else {}
-    given = {place for places in gone.values() for place in places}
+    moved = {key: _places(key, lost, said) for key in lost} if len(lost) > 1 else {}
+    given = {place for places in moved.values() for place in places}
     return {
         key: f"stands what belongs to another text, and what belongs to it stands in {places[0]}"
-        for key, places in gone.items()
+        for key, places in moved.items()
         if places and key in given
     }
 
