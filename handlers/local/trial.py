@@ -80,7 +80,7 @@ class Trial:
         body = paper.body or ""
         for line in segment_lines(body, plan_body(body, source_language(paper), self._masking)):
             typer.echo(line)
-        first = task.first(paper)
+        first = list(task.first(paper))
         known = [*first, *task.rest(paper, {})]
         if not known:
             refused = task.result(paper, {})
