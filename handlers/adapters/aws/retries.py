@@ -75,8 +75,8 @@ class Retries:
         return wait if self._reach.time_left() - wait >= _LAST_WORDS else None
 
     def bound(self, request: Any, **_: Any) -> None:
-        """Handler of ``before-send``: an endpoint that is silent must not outlast the invocation either. An SDK
-        of before August 2026 tells nothing here, and waits as long as its client does."""
+        """Handler of ``before-send``: an endpoint that is silent must not outlast the invocation either.
+        An SDK of before August 2026 cannot be told: it waits as long as its client does."""
         context = getattr(request, "context", None)
         if context is None:
             return
