@@ -7,17 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from handlers.domain.batch import BatchMessage
+from handlers.domain.call import CallRecord
 from handlers.domain.call_errors import ModelCallError
 from handlers.domain.paper import Paper, PaperStatus
 from handlers.domain.part_lines import decode
-from handlers.domain.result import MADE_UP, PartLine, PassageResult, TaskResult
+from handlers.domain.result import MADE_UP, PartLine, PartPointer, PassageResult, TaskResult
 from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, DamagedObjectError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.calls.paper_start import PaperStart
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.papers.taken_over import is_of_another_gate, still_done
-from handlers.pipeline.stored_answers import NOTHING, StoredCalls
+from handlers.pipeline.stored_answers import NOTHING, StoredCalls, every_call
+from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
 
@@ -233,13 +235,13 @@ def reuse_results(
             continue
         origin = f"{result.run_id}/{result.paper_id}"
         reused = {name: getattr(old, name) for name in _RESULT} | {"reused_from": origin}
-        theirs = StoredCalls(calls=old.carried + old.calls, found=((fingerprint, where),))
+        theirs = StoredCalls(earlier=_all_calls(backend, old, where), found=((fingerprint, where),))
         for pending in by_fingerprint[fingerprint]:
             if not context.names.is_same(pending.paper, fingerprint):
                 continue
             judged: TaskResult | None = None
             if is_of_another_gate(context.task, old):
-                judged = still_done(context.task, pending.paper, theirs.calls)
+                judged = still_done(context.task, pending.paper, theirs.earlier)
                 if judged is None:
                     answered[pending.paper.id] = theirs.after(answered.get(pending.paper.id, NOTHING))
                     continue
@@ -250,6 +252,14 @@ def reuse_results(
                 line = line.model_copy(update={"fingerprint": fingerprint})
             lines[pending.paper.id] = line.model_copy(update=reused | _as_judged(judged))
     return lines, {paper_id: calls for paper_id, calls in answered.items() if paper_id not in lines}
+
+
+def _all_calls(backend: Backend, line: PartLine, where: PartPointer) -> tuple[CallRecord, ...]:
+    """What led to a result: of a whole paper, whose passages have lines of their own, theirs too."""
+    if line.behind is None:
+        return line.carried + line.calls
+    found = backend.ledger.answers(line.run_id, line.batch_id).get(line.id, ())
+    return every_call(backend.store, dict.fromkeys((*(each.pointer for each in found), where))).calls
 
 
 def _as_judged(result: TaskResult | None) -> dict[str, object]:
