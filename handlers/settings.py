@@ -25,6 +25,7 @@ from handlers.flag_groups import (
     JOBS,
     LIMIT,
     MODEL,
+    PLUGINS,
     REQUEST,
     RUN_ID,
     SESSION,
@@ -154,6 +155,10 @@ class Settings(BaseSettings):
 
     task: Path | None = setting("Task file (TOML): what is asked of each record; none: translation.", TEXT)
     task_bundle: str | None = setting("What `task push` printed, for uploads.", pattern="^[0-9a-f]{64}$")
+    allow_plugins: str | None = setting(
+        "Distributions, with commas between, whose checks a task file may use; named in no file.",
+        PLUGINS,
+    )
     target_language: str = setting("Language code.", TEXT, default="en")
     glossary: Path | None = setting("CSV or JSON: source term, target term.", TEXT)
     skip_no_derivatives: bool = setting(
@@ -237,6 +242,11 @@ class Settings(BaseSettings):
             seen = url is address and "@" not in url
             raise ValueError(f"{url!r} " * seen + "must begin with http:// or https://")
         return address
+
+    @property
+    def plugins(self) -> tuple[str, ...]:
+        """Distributions whose checks may judge."""
+        return tuple(filter(None, map(str.strip, (self.allow_plugins or "").split(","))))
 
     @property
     def shape(self) -> tuple[int, int]:

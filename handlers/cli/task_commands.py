@@ -124,8 +124,8 @@ def push(
     from handlers.tasks.file_task.load_task import key_of, load_task
     from handlers.tasks.file_task.stored_bundle import put_bundle, stored_bundle
 
-    bundle = load_task(file)
     settings = with_stack_outputs(load_settings(**flags))
+    bundle = load_task(file, settings.plugins)
     with open_state(settings.run_id, settings) as state:
         put_bundle(bundle, state.store)
         stored_bundle(bundle.digest, state.store)  # what lay there before is what it should be

@@ -72,7 +72,7 @@ def work(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
     settings = with_run(with_stack_outputs(load_settings(**flags)))
     with open_state(settings.run_id, settings) as adapters:
         spec = adapters.ledger.run(settings.run_id).spec
-        wiring.task_of(spec, adapters.store)
+        wiring.task_of(spec, adapters.store, plugins=settings.plugins)
         wiring.tariff(settings, spec.model)
         wiring.endpoint(settings)
         wiring.api_key(settings)  # no message is to go back for what this machine lacks

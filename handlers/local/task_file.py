@@ -17,7 +17,7 @@ def task_bundle(settings: Settings) -> TaskBundle | None:
         return None
     from handlers.tasks.file_task.load_task import load_task  # for such runs alone
 
-    return load_task(settings.task)
+    return load_task(settings.task, settings.plugins)
 
 
 def task_reads(settings: Settings) -> Reads | None:

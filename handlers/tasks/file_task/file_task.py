@@ -139,7 +139,7 @@ class FileTask:
         """The best answer, repairs among them."""
         judged = self._asked(work, work.request, ask)
         for _ in range(self._bundle.tables.repair.tries):
-            if judged.passes:
+            if judged.passes or not judged.problems:
                 break
             try:
                 later = self._asked(work, self._repair(work, judged), ask)

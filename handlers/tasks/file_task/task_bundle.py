@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,10 @@ from handlers.domain.value import sha256_of
 from handlers.tasks.file_task.answer_form import FORM_VERSION, form_in_words, strict_schema
 from handlers.tasks.file_task.answer_schema import AnswerSchema
 from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
+from handlers.tasks.file_task.answers.check_kinds import PluginCheck
 from handlers.tasks.file_task.by_passage.joined_answers import joined_columns
+from handlers.tasks.file_task.plugins.installed_checks import loaded_check
+from handlers.tasks.file_task.plugins.plugin_verdict import GuardedPlugin
 from handlers.tasks.file_task.samples.ballots import AGREEMENT, SHARE, voting_fields
 from handlers.tasks.file_task.task_tables import TaskTables
 from handlers.tasks.file_task.template import Template
@@ -94,6 +97,14 @@ class TaskBundle:
         said = [ANSWER_GATE, judged, self.tables.repair.tries, asked]
         return sha256_of([*said, self.samples] if self.samples > 1 else said)
 
+    def armed(self, allowed: Iterable[str]) -> TaskBundle:
+        """The same with the plugins that it judges by. UsageError if one is not of an ``allowed``
+        distribution, or of another version than the bundle's."""
+        if not any(isinstance(each.table, PluginCheck) for each in self.checks):
+            return self
+        names = tuple(allowed)
+        return replace(self, checks=tuple(_armed(each, names) for each in self.checks))
+
     @property
     def samples(self) -> int:
         """Answers to each record at most. More of them judge what there is: no request changes."""
@@ -158,6 +169,14 @@ class TaskBundle:
             for name, value in given.items()
             if name not in ("temperature", "max_tokens", "samples")
         }
+
+
+def _armed(check: CompiledCheck, allowed: tuple[str, ...]) -> CompiledCheck:
+    table = check.table
+    if not isinstance(table, PluginCheck):
+        return check
+    function = loaded_check(table.plugin, (table.distribution, table.version), allowed)
+    return replace(check, plugin=GuardedPlugin(table.plugin, function))
 
 
 def masking_version(bundle: TaskBundle) -> str:

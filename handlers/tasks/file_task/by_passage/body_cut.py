@@ -40,14 +40,16 @@ class _Open:
     spans: list[tuple[int, int]] = field(default_factory=list)
     section: str = ""
     weight: int = 0
+    has_text: bool = False
+    """Whether more than headings is in it."""
 
 
 def body_stretches(body: str, language: str) -> Iterator[BodyStretch]:
-    """Those with a word in them. ``language``: a BCP 47 tag. Linear in the body."""
+    """Those with a word in them beside headings. ``language``: a BCP 47 tag. Linear in the body."""
     number = 0
     for each in _filled(body, language):
         text = _text_of(body, each.spans)
-        if any(map(str.isalpha, text)):
+        if each.has_text and any(map(str.isalpha, text)):
             yield BodyStretch(f"body/{number}", text, each.section, each.weight)
             number += 1
 
@@ -66,6 +68,7 @@ def _filled(body: str, language: str) -> Iterator[_Open]:
             open_now.section = section
         open_now.spans.append(span)
         open_now.weight += size
+        open_now.has_text = open_now.has_text or block.kind != "heading"
     if open_now.spans:
         yield open_now
 

@@ -28,6 +28,12 @@ BROKEN = [
     (SUBJECT, 'require = ["title"]', 'require = "title"', "line 5: input.require"),
     (SUBJECT, "skip_no_derivatives = false", "most_characters = 0", "line 6: input.most_characters"),
     (SUBJECT, "skip_no_derivatives = false", 'unit = "passage"', "line 9: prompt.user: input.unit is"),
+    (
+        SUBJECT,
+        "{{? abstract }}Abstract",
+        "{{ passage }}{{? abstract }}Abstract",
+        "passage is not in input.fields",
+    ),
     (SUBJECT, "skip_no_derivatives = false", 'unit = "page"', "line 6: input.unit: "),
     (SUBJECT, "skip_no_derivatives = false", 'shape = "table"', "line 6: input.shape"),
     (SUBJECT, "skip_no_derivatives = false", 'languages = ["english!"]', "line 6: input.languages"),
@@ -97,7 +103,13 @@ BROKEN = [
     (METHODS, '"methods[].quote"', '"method[].quote"', "nearest: methods"),
     (METHODS, '"methods[].quote"', '"methods[].name[]"', "is no list"),
     (METHODS, '"quotes_source"', '"quotes_source"\nsource = "body"', "the prompt does not use 'body'"),
-    (METHODS, '"quotes_source"', '"plugin"\nplugin = "x"', "plugin: not available in this version"),
+    (
+        METHODS,
+        '"quotes_source"',
+        '"plugin"\nplugin = "x"',
+        "line 14: check[1].plugin: no check 'x' is installed",
+    ),
+    (METHODS, '"quotes_source"', '"plugin"', "check[1].plugin: the name of an installed check"),
     (METHODS, '"quotes_source"', '"schema"', "schema: always on"),
     (METHODS, '"quotes_source"', '"regex"\npattern = "(?=x)"', "line 14: check[1].pattern: look-around"),
     (
