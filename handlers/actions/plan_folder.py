@@ -34,13 +34,21 @@ from handlers.domain.paper import Paper
 from handlers.domain.part_lines import decode
 from handlers.domain.result import MADE_UP, Part, PartPointer
 from handlers.domain.run import RunSpec
-from handlers.errors import DamagedObjectError
+from handlers.errors import DamagedObjectError, UsageError
 from handlers.llm.dialects.dialect_memory import read_note
 from handlers.llm.dialects.request_form import as_sent, form_of
 from handlers.pipeline.result_names import ResultNames
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 logger = logging.getLogger(__name__)
+
+
+def refuse_strangers(output: Path) -> None:
+    """UsageError if the folder, which is replaced, has anything but an earlier plan in it."""
+    if output.is_dir() and any(output.iterdir()) and not (output / PLAN_FILE).is_file():
+        raise UsageError(
+            f"--output {output}: the folder has other files in it, which would be lost; give a new one"
+        )
 
 
 def write_folder(plan: SessionPlan, adapters: State | None, output: Path) -> None:

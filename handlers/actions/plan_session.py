@@ -10,7 +10,7 @@ from rich.console import Console
 
 from handlers.actions.environment import GitHubEnvironment
 from handlers.actions.inputs import SessionInputs
-from handlers.actions.plan_folder import write_folder
+from handlers.actions.plan_folder import refuse_strangers, write_folder
 from handlers.actions.planner import PlannedSession, Planner
 from handlers.actions.saved_states import gather
 from handlers.actions.session_messages import tell_start
@@ -23,6 +23,7 @@ from handlers.domain.value import sha256_of
 from handlers.errors import UnknownRunError, UsageError
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.measured_corpus import measure_ingested
+from handlers.local.named_outputs import keep_apart
 from handlers.local.planning_basis import plan_basis
 from handlers.local.session import submit_request
 from handlers.local.task_file import task_bundle
@@ -56,6 +57,8 @@ def plan_session(
     bundle = _task_file(settings, github)
     if inputs.history:
         gather(github, settings.state, console)
+    refuse_strangers(output)
+    keep_apart(settings, "--output", output, inputs.corpus)
     reads = None if bundle is None else bundle.reads
     corpus = ingest_source(SourceSpec(inputs.corpus), settings, console, reads=reads)
     settings = settings.model_copy(

@@ -44,6 +44,8 @@ class Sandbox:
     def __init__(self) -> None:
         self._job: Job | None = None
         self._used = 0.0
+        self._left: list[Job] = []
+        """Jobs that have ended and are still open: the ledger was away."""
 
     @contextmanager
     def invocation(self) -> Iterator[Job]:
@@ -63,7 +65,9 @@ class Sandbox:
         job = self._job
         if job is not None and (job.stop.draining or job.clock.now() - self._used > RESTED):
             self._job = None
-            _close(job)
+            self._left.append(job)
+        while self._left and _is_closed(self._left[-1]):  # the newest first: its threads end in any case
+            self._left.pop()
         if self._job is None:
             self._job = wiring.new_job(new_id("job"))
             _cut_off_at_sigterm(self._job)
@@ -83,12 +87,15 @@ def _rest(job: Job) -> None:
         logger.warning("the ledger does not hear that job %s rests", job.id, exc_info=True)
 
 
-def _close(job: Job) -> None:
-    """A ledger that is away must not keep its successor from its message: others close it by its age."""
+def _is_closed(job: Job) -> bool:
+    """False where the ledger is away, which must not keep the job's successor from its message: the next
+    invocation tries again, or others close the job by its age."""
     try:
         job.close(job.failure or job.stop.reason or "finished")
     except UnavailableError:
         logger.warning("job %s is left open", job.id, exc_info=True)
+        return False
+    return True
 
 
 def _cut_off(job: Job) -> None:

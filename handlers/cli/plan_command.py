@@ -15,6 +15,7 @@ from handlers.domain.plan import PlanFile
 from handlers.errors import UsageError
 from handlers.local.ingesting import SourceSpec
 from handlers.local.measured_corpus import measure_corpus
+from handlers.local.named_outputs import keep_apart
 from handlers.local.planning_basis import plan_basis
 from handlers.planning import plan_file
 from handlers.planning.make_plan import make_plan
@@ -79,6 +80,7 @@ def plan(
     assumption. Writes a plan file that `run --plan` executes.
     """
     settings = load_settings(**flags)
+    keep_apart(settings, "--output", output, source, assume)
     console = Console(stderr=True, highlight=False)
     tell_of_provider(settings, console)
     corpus = measure_corpus(SourceSpec(source, mapping or (), source_format, encoding), settings, console)

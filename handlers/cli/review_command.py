@@ -20,6 +20,7 @@ from handlers.counted import counted
 from handlers.domain.plan import PlanOutline
 from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError, first_problem
+from handlers.local.named_outputs import keep_apart
 from handlers.reporting.page.html import Beside, to_html
 from handlers.reporting.page.run_settings import run_settings
 from handlers.reporting.page.survey import Survey, survey
@@ -53,6 +54,7 @@ def review(
     and a search. It never shows papers whose licence forbids derivatives. Needs the extra `report`.
     """
     settings = with_run(load_settings(**flags))
+    keep_apart(settings, "--output", output)
     console = Console(stderr=True, highlight=False)
     with open_state(settings.run_id, settings) as adapters:
         columns = AnswerColumns.of_run(adapters.ledger.run(settings.run_id).spec, adapters.store)

@@ -15,6 +15,7 @@ from handlers.cli.provider_hint import tell_of_provider
 from handlers.errors import UsageError
 from handlers.local.endpoint import check_endpoint, sample_settings
 from handlers.local.ingesting import SAMPLE, SourceSpec, ingest_source
+from handlers.local.named_outputs import note_inputs
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
 from handlers.local.task_file import task_reads
@@ -78,6 +79,7 @@ def run(
     tell_of_provider(settings, console)
     with only_parent(settings.state):
         refuse_damaged(settings.state)
+        note_inputs(settings, plan)
         spec, alongside = (
             SourceSpec(source or "", mapping or (), source_format, encoding),
             partial(_load_session, settings),

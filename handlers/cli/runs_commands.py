@@ -18,6 +18,7 @@ from handlers.cli.flags.setting_flags import add_command
 from handlers.cli.review_command import PageSources, write_page
 from handlers.counted import counted
 from handlers.errors import UsageError
+from handlers.local.named_outputs import keep_apart
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import plain
 from handlers.reporting.terminal import render
@@ -29,6 +30,7 @@ from handlers.results.parquet_writer import export_parquet
 from handlers.results.records import OWN, with_own
 from handlers.results.run_answers import with_answers
 from handlers.results.xlsx_writer import export_xlsx
+from handlers.settings import load_settings
 
 Output = Annotated[Path | None, typer.Option(help="File to write; `-` or none: standard output.")]
 _NAMED = 5
@@ -70,6 +72,8 @@ def report(
     to_stdout = html is not None and str(html) == "-"
     if to_stdout and (str(output) == "-" if output else bool(as_json or form)):
         raise UsageError("--html -: the page goes to standard output, so the report needs --output FILE")
+    for flag, path in (("--output", output), ("--html", html)):
+        keep_apart(load_settings(**flags), flag, path, plan)
     with opened_run(flags) as (adapters, run):
         summary = with_answers(report_of(adapters, run, detail=True), adapters)
         if html is not None:
@@ -124,6 +128,7 @@ def export_results(
     if columns and written == "markdown":
         raise UsageError("--columns: markdown has the same fields in every file")
     asked = None if columns is None else columns_of(columns)
+    keep_apart(load_settings(**flags), "--output", output)
     with opened_run(flags) as (adapters, run):
         shape, own = _shape(adapters, run, asked, ExportShape(drafts=drafts, bom=bom))
         if shape.answers is not None and written == "markdown":

@@ -12,7 +12,7 @@ from pydantic import Field
 from handlers.domain.call import CallTotals
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import PaperStatus
-from handlers.domain.result import PartPointer
+from handlers.domain.result import MADE_UP, OF_FILE, REFUSED, PartPointer
 from handlers.domain.value import Frozen
 
 REPAIRER = "repair"
@@ -43,6 +43,15 @@ class LedgerEntry(Frozen):
     supersedes: PartPointer | None = None
     """The result whose place it takes under its fingerprint, if that one still stands there; else the first
     result under a fingerprint stays."""
+
+    @property
+    def stands_under(self) -> str:
+        """The name under which later runs find the result; "" if they do not. Answers to a task file are
+        found when they were refused, too, and need not be paid for again."""
+        if self.status == "done":
+            return self.fingerprint
+        of_file = self.fingerprint.removeprefix(MADE_UP).startswith(OF_FILE)
+        return REFUSED + self.fingerprint if self.status == "flagged" and of_file else ""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ FRAME = "frame"
 """Stands for a passage in the line that holds a paper's frame."""
 MADE_UP = "made-up:"
 """Stands before the name of a result of the built-in model server, which is none for any other endpoint."""
+OF_FILE = "f1:"
+"""Begins the name of a result of a task file."""
+REFUSED = "refused:"
+"""Stands before the name of one whose answers were refused: whoever asks the same judges them."""
 
 
 class Check(Frozen):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handlers.bootstrap import wiring
-from handlers.domain.money import NANO, PICO_A_NANO, budget_words, usd
+from handlers.domain.money import NANO, PICO_A_NANO, Price, budget_words, usd
+from handlers.domain.paper import Paper
 from handlers.domain.run import RunRecord
 from handlers.errors import EarlierLayoutError, UsageError
 from handlers.ports import Backend, Ledger
@@ -22,6 +24,8 @@ if TYPE_CHECKING:  # a run without a budget needs none of planning
 
 _PLANS = 20
 """Plan files looked at, the latest first."""
+_LOOKED_AT = 50
+"""Records by whose requests a task file's cost is guessed."""
 
 
 def budget_outlook(state: Backend, settings: Settings) -> str:
@@ -31,7 +35,7 @@ def budget_outlook(state: Backend, settings: Settings) -> str:
     record, totals = state.ledger.run(run_id), state.ledger.totals(run_id)
     if record.budget is None:
         return ""
-    projection = project_run(state.ledger, record, totals.calls.cost, _guess(record, settings))
+    projection = project_run(state.ledger, record, totals.calls.cost, _guess(state, record, settings))
     plan = None if projection.settled else _plan_of(record, settings)
     if plan is not None:
         projection = _scaled(projection, plan)
@@ -52,7 +56,7 @@ def with_guessed_number(reason: str, state: Backend, settings: Settings) -> str:
     if not wants_budget(reason):
         return reason
     record, calls = state.ledger.run(settings.run_id), state.ledger.totals(settings.run_id).calls
-    projection = project_run(state.ledger, record, calls.cost, _guess(record, settings))
+    projection = project_run(state.ledger, record, calls.cost, _guess(state, record, settings))
     return with_number(reason, calls.cost, calls.taken, projection)
 
 
@@ -73,12 +77,14 @@ def _done_alike(ledger: Ledger, run_id: str, record: RunRecord) -> bool:
     return done > 0 and (there.model, there.target_language) == (wanted.model, wanted.target_language)
 
 
-def _guess(record: RunRecord, settings: Settings) -> Line | None:
+def _guess(state: Backend, record: RunRecord, settings: Settings) -> Line | None:
     """Nano-USD of a paper by its tokens; None if its price is not known."""
     try:
         price = wiring.price(settings, record.spec.model)
     except UsageError:
         return None
+    if record.spec.task == "file":
+        return _guess_of_task(state, record, price)
     from handlers.planning.assumptions import Assumptions
 
     assumed = Assumptions()
@@ -87,6 +93,22 @@ def _guess(record: RunRecord, settings: Settings) -> Line | None:
     token = assumed.prompt_tokens_per_token * price.prompt
     token += assumed.completion_tokens_per_token * price.completion
     return once / PICO_A_NANO, token / PICO_A_NANO
+
+
+def _guess_of_task(state: Backend, record: RunRecord, price: Price) -> Line | None:
+    """The same of a task file, by its own requests for the first records and the answers that it expects."""
+    task = wiring.task_of(record.spec, state.store)
+    costs, sizes = [], []
+    for line in islice(state.store.lines(record.spec.corpus), _LOOKED_AT):
+        paper = Paper.model_validate_json(line)
+        if task.skip_reason(paper) is None:
+            prompt, answer = task.first_request(paper).expected_tokens
+            costs.append(prompt * price.prompt + answer * price.completion)
+            sizes.append(task.size(paper))
+    if not costs:
+        return None
+    once = max(0.0, sum(costs) - sum(sizes) * price.prompt) / len(costs)
+    return once / PICO_A_NANO, price.prompt / PICO_A_NANO
 
 
 def _scaled(projection: Projection, plan: PlanFile) -> Projection:

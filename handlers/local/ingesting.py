@@ -24,6 +24,7 @@ from handlers.counted import counted
 from handlers.domain.tasks.reads import Reads
 from handlers.errors import SourceError, UsageError
 from handlers.extras import how_to_get
+from handlers.local.named_outputs import note_inputs
 from handlers.reporting.plain import plain
 from handlers.settings import Settings
 
@@ -61,6 +62,7 @@ def ingest_source(
     in a thread beside it if it takes long. ``reads``: what a task reads of a record."""
     mapping, processes = dict(map(_pair, source.mapping)), helper_processes()
     read_as = f"{source.format} in {source.encoding}" if source.encoding else source.format
+    note_inputs(settings, source.location)
     identity = (source.location, read_as, mapping, settings.state, reads)
     result = None if again else remembered(*identity)
     if result is None:

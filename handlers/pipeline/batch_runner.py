@@ -34,9 +34,10 @@ from handlers.pipeline.heartbeat import BatchLease, Heartbeat
 from handlers.pipeline.papers.known_heads import known_heads, task_for_body
 from handlers.pipeline.papers.open_batch import OpenBatch
 from handlers.pipeline.papers.open_paper import OpenPaper
+from handlers.pipeline.papers.reused_results import reuse_results
 from handlers.pipeline.papers.sampled_paper import sampled_outcome
 from handlers.pipeline.pool import WorkerPool
-from handlers.pipeline.run_paper import PaperAttempt, PendingPaper, failed_unread, reuse_results, run_paper
+from handlers.pipeline.run_paper import PaperAttempt, PendingPaper, failed_unread, run_paper
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls, stored_calls
 
 logger = logging.getLogger(__name__)

@@ -7,27 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from handlers.domain.batch import BatchMessage
-from handlers.domain.call import CallRecord
 from handlers.domain.call_errors import ModelCallError
 from handlers.domain.paper import Paper, PaperStatus
-from handlers.domain.part_lines import decode
-from handlers.domain.result import MADE_UP, PartLine, PartPointer, PassageResult, TaskResult
+from handlers.domain.result import MADE_UP, REFUSED, PartLine, PartPointer, PassageResult, TaskResult
 from handlers.domain.run import RunSpec
-from handlers.errors import BadLineError, DamagedObjectError, StoppedError
+from handlers.errors import BadLineError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.calls.paper_start import PaperStart
 from handlers.pipeline.context import RunContext
-from handlers.pipeline.papers.taken_over import is_of_another_gate, still_done
-from handlers.pipeline.stored_answers import NOTHING, StoredCalls, every_call
-from handlers.ports import Backend
+from handlers.pipeline.stored_answers import NOTHING, StoredCalls
 
 logger = logging.getLogger(__name__)
 
 _NO_TRANSLATION = "Made up by the built-in model server; not a translation."
 _NO_ANSWER = "Made up by the built-in model server; no model's answer."
 
-_RESULT = ("fields", "checks", "coverage", "ends", "gate")
-"""What a line says of the translation itself."""
 _BARE = {"carried": (), "fingerprint": "", "notice": ""}
 """What a line of an unfinished paper does not say again."""
 _CLASS = 80
@@ -112,12 +106,17 @@ class PaperAttempt:
             model=spec.model,
             prompt_version=spec.prompt_version,
             fingerprint=fingerprint,
-            supersedes=dict(self.pending.stored.found).get(fingerprint) if status == "done" else None,
+            supersedes=self._superseded(status, fingerprint),
             at=self.context.job.backend.clock.now(),
             url=paper.url,
             license=paper.license,
             notice=self._notice(made_up=made_up),
         )
+
+    def _superseded(self, status: PaperStatus, fingerprint: str) -> PartPointer | None:
+        """The result that this one goes on from, where it stands under the same name."""
+        name = {"done": fingerprint, "flagged": REFUSED + fingerprint}.get(status)
+        return None if name is None else dict(self.pending.stored.found).get(name)
 
     def _notice(self, *, made_up: bool) -> str:
         task = self.context.task
@@ -204,64 +203,3 @@ def failed_unread(context: RunContext, message: BatchMessage, paper_id: str, err
     cure = "put the corpus back as it was ingested, then `paperfleet retry --class corpus_changed`"
     attempt = PaperAttempt(context, message, PendingPaper(Paper(id=paper_id)), PaperCalls(context))
     return attempt.line("failed", error="corpus_changed", reason=f"{error}; {cure}")
-
-
-def reuse_results(
-    context: RunContext, message: BatchMessage, papers: list[PendingPaper]
-) -> tuple[dict[str, PartLine], dict[str, StoredCalls]]:
-    """Results of earlier runs for the same requests, as lines of this run, by paper id; and what was answered
-    for those that the present gate does not let through, whose calls need not be paid for again."""
-    answered: dict[str, StoredCalls] = {}
-    if context.job.force or not papers:
-        return {}, answered
-    by_fingerprint: dict[str, list[PendingPaper]] = {}
-    for pending in papers:
-        if pending.skip is None:  # its licence may forbid what its twin's allows
-            for fingerprint in (*pending.names, MADE_UP + pending.names[0]):
-                by_fingerprint.setdefault(fingerprint, []).append(pending)
-    backend = context.job.backend
-    lines: dict[str, PartLine] = {}
-    for fingerprint, result in backend.ledger.reusable(list(by_fingerprint)).items():
-        where, made_up = result.pointer, fingerprint.startswith(MADE_UP)
-        if made_up and not context.is_built_in():
-            continue
-        try:
-            old = decode(backend.store.read(where.key, where.offset, where.length), where)
-        except DamagedObjectError:
-            logger.warning(
-                "result of %s in run %s cannot be read: it is made again", result.paper_id, result.run_id
-            )
-            backend.ledger.forget_result(fingerprint, where)
-            continue
-        origin = f"{result.run_id}/{result.paper_id}"
-        reused = {name: getattr(old, name) for name in _RESULT} | {"reused_from": origin}
-        theirs = StoredCalls(earlier=_all_calls(backend, old, where), found=((fingerprint, where),))
-        for pending in by_fingerprint[fingerprint]:
-            if not context.names.is_same(pending.paper, fingerprint):
-                continue
-            judged: TaskResult | None = None
-            if is_of_another_gate(context.task, old):
-                judged = still_done(context.task, pending.paper, theirs.earlier)
-                if judged is None:
-                    answered[pending.paper.id] = theirs.after(answered.get(pending.paper.id, NOTHING))
-                    continue
-            line = PaperAttempt(context, message, pending, PaperCalls(context)).line("done")
-            if made_up:
-                if pending.paper.id in lines:
-                    continue
-                line = line.model_copy(update={"fingerprint": fingerprint})
-            lines[pending.paper.id] = line.model_copy(update=reused | _as_judged(judged))
-    return lines, {paper_id: calls for paper_id, calls in answered.items() if paper_id not in lines}
-
-
-def _all_calls(backend: Backend, line: PartLine, where: PartPointer) -> tuple[CallRecord, ...]:
-    """What led to a result: of a whole paper, whose passages have lines of their own, theirs too."""
-    if line.behind is None:
-        return line.carried + line.calls
-    found = backend.ledger.answers(line.run_id, line.batch_id).get(line.id, ())
-    return every_call(backend.store, dict.fromkeys((*(each.pointer for each in found), where))).calls
-
-
-def _as_judged(result: TaskResult | None) -> dict[str, object]:
-    """What another gate's verdict changes of a line."""
-    return {} if result is None else {name: getattr(result, name) for name in _RESULT}

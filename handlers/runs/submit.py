@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import replace
 
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry, parse_index
@@ -61,6 +62,7 @@ def submit_run(backend: Backend, request: RunRequest) -> Submitted:
     record = _known(ledger, request) or _create(backend, request)
     if request.spec is not None and (diff := record.spec.diff(_as_begun(request.spec, record.spec))):
         raise RunChangedError(run_id, diff)
+    record = _with_bundle(backend, record, request.spec)
     store_record(record, backend.store)  # also of a run that a version without it made
     if request.budget is not None:
         _refuse_spent(backend.ledger, record, request.budget)
@@ -99,12 +101,29 @@ def queue_entry(message: BatchMessage) -> tuple[str, str]:
 def _as_begun(spec: RunSpec, begun: RunSpec) -> RunSpec:
     """With the masking that the run was begun with: it stays the run's to its end. So does a task file's
     bundle where the file says another name or description alone."""
+    if spec.task == "file" and spec.task_bundle == begun.task_bundle:  # another version judges by it
+        return spec.model_copy(update={"task_gate": begun.task_gate})
     if spec.task == "file":
-        same = (spec.task_asks, spec.task_gate) == (begun.task_asks, begun.task_gate)
-        return spec.model_copy(update={"task_bundle": begun.task_bundle}) if same else spec
+        return spec.model_copy(update={"task_bundle": begun.task_bundle}) if _is_same(spec, begun) else spec
     if begun.masking_version not in MASKINGS:
         return spec
     return spec.model_copy(update={"masking_version": begun.masking_version})
+
+
+def _is_same(spec: RunSpec, begun: RunSpec) -> bool:
+    return (spec.task_asks, spec.task_gate) == (begun.task_asks, begun.task_gate)
+
+
+def _with_bundle(backend: Backend, record: RunRecord, asked: RunSpec | None) -> RunRecord:
+    """The run with the bundle that is given now, which asks and judges the same: its name, its description
+    and the fields beside the answers are another's, and cost nothing."""
+    begun = record.spec
+    if asked is None or asked.task_bundle in (None, begun.task_bundle) or not _is_same(asked, begun):
+        return record
+    _refuse_unknown_task(asked, backend.store)
+    changed = begun.model_copy(update={"task_bundle": asked.task_bundle})
+    backend.ledger.judge_by(record.run_id, changed, known=begun)
+    return replace(record, spec=changed)
 
 
 def _known(ledger: Ledger, request: RunRequest) -> RunRecord | None:

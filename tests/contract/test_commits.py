@@ -123,6 +123,24 @@ def test_a_result_that_goes_on_from_another_takes_its_place(ledger: Ledger) -> N
     assert stands.pointer == later
 
 
+def test_answers_to_a_task_file_are_found_when_they_were_refused_too(ledger: Ledger) -> None:
+    taken = entry("p4", "flagged", fingerprint="f1:d", reused=True)
+    ledger.commit(
+        [
+            commit(
+                entry("p1", "flagged", fingerprint="f1:a"),
+                entry("p2", "flagged", fingerprint="made-up:f1:b"),
+                entry("p3", "failed", fingerprint="f1:c"),
+                entry("p5", fingerprint="f1:e"),
+            )
+        ]
+    )
+    ledger.commit([commit(entry("p6", "flagged", fingerprint="f1:a"), taken, batch_id="b2")])
+    found = ledger.reusable([mark + f"f1:{each}" for each in "abcef" for mark in ("", "refused:")])
+    assert {key: each.paper_id for key, each in found.items()} == {"refused:f1:a": "p1", "f1:e": "p5"}
+    assert set(ledger.reusable(["refused:made-up:f1:b"])) == {"refused:made-up:f1:b"}
+
+
 def test_a_result_that_is_gone_gives_way_to_the_next_one(ledger: Ledger) -> None:
     ledger.commit([commit(entry("p1", fingerprint="f1"))])
     gone = ledger.reusable(["f1"])["f1"].pointer

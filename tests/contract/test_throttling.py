@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from handlers.adapters.aws.clients import aws_client
@@ -110,6 +113,16 @@ def test_nothing_is_sent_again_that_would_outlast_the_invocation() -> None:
         reach.time_left = lambda left=left: left
         bench.policy = Retries(reach, now=bench.clock.monotonic, chance=lambda: 1.0)
         assert (bench.ask(500, _answer(500)) is not None) == tries, left
+
+
+@pytest.mark.parametrize(("left", "waits"), [(math.inf, 30), (33.5, 30), (13.0, 10), (3.5, 1), (-9.0, 1)])
+def test_no_answer_is_waited_for_that_would_outlast_the_invocation(left: float, waits: float) -> None:
+    reach = ServiceReach()
+    reach.time_left = lambda: left
+    request = SimpleNamespace(context={"client_config": Config(read_timeout=30)})
+    for _ in range(2):
+        Retries(reach).bound(request)
+        assert request.context["read_timeout"] == waits
 
 
 def test_an_endpoint_where_nobody_listens_is_given_up_sooner() -> None:

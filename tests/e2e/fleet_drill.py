@@ -32,6 +32,8 @@ RECEIVES = 5
 _PARTS = 1_000_000_000
 _MORE = 14_000_000
 """Nano-USD that the lowered budget leaves: more than the jobs have drawn already."""
+_HIDDEN = 900.0
+"""Seconds for which the queue hides a message at most that went back in an outage."""
 _WARM = 1_800
 """Seconds that a sandbox lives: of one that is gone in an outage all that it had drawn is booked as lost."""
 
@@ -104,18 +106,18 @@ def play(drill: Drill, away: float) -> dict[str, Any]:
     drill.delivered(110)
     calls = drill.take_table_away(away)
     began, charged = time.monotonic(), int(drill.server.stats()["charged"])
-    until(lambda: drill.has_booked(charged), seconds=1_200)
+    until(lambda: drill.has_booked(charged), seconds=_HIDDEN + 300)
     spent = int(drill.stack.report(RUN)["spend_nano_usd"])
     lowered = (spent + _MORE) / _PARTS
     drill.shard(lowered)
-    until(lambda: drill.stack.report(RUN)["state"] == "parked", seconds=1_200)
+    until(lambda: drill.stack.report(RUN)["state"] == "parked", seconds=_HIDDEN + 300)
     parked = drill.stack.report(RUN)
     drill.server.control(latency=0.1)
     drill.shard(1.0)
     drill.stack.command("resume", "--run-id", RUN)
-    report = drill.stack.finished(RUN, seconds=900)
+    report = drill.stack.finished(RUN, seconds=_HIDDEN + 900)
     took = time.monotonic() - began
-    until(lambda: drill.stack.dead() > 0 and drill.stack.idle(), seconds=1_000)
+    until(lambda: drill.stack.dead() > 0 and drill.stack.idle(), seconds=_HIDDEN + 300)
     return {"report": report, "bill": drill.server.stats(), "returned": returned, "calls_meanwhile": calls,
             "lowered_to": lowered, "parked_at": parked["spend_usd"], "dead": drill.stack.dead(),
             "ended_after": took}  # fmt: skip

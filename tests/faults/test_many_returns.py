@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
-from handlers.bootstrap import sandbox
 from handlers.bootstrap.state import SystemClock
 from handlers.domain.ledger import Attempt
 from handlers.local.event_source import LocalContext
@@ -19,6 +18,7 @@ from handlers.model_server import ServerSettings
 from handlers.process import handler
 from tests.builders.command import corpus, paperfleet
 from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of, without_waiting
+from tests.builders.own_process import own_process
 from tests.builders.warm import start
 
 RETURNS, PAPERS = 200, 20
@@ -35,16 +35,15 @@ def aws() -> Iterator[LocalAws]:
         yield made
 
 
-def test_two_hundred_returns_send_nothing_and_the_batch_ends(
-    aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with start(ServerSettings(mode="canned", price_in="0.15", price_out="0.60")) as model:
+def test_two_hundred_returns_send_nothing_and_the_batch_ends(aws: LocalAws, tmp_path: Path) -> None:
+    priced = ServerSettings(mode="canned", price_in="0.15", price_out="0.60")
+    with start(priced) as model, ExitStack() as process:
         stack = aws.stack(name_of(tmp_path), max_receives=1_000)
         here = aws.environment | stack.settings()
         shard = ("shard", corpus(tmp_path / "papers.jsonl", PAPERS), "--run-id", "r", "--state", tmp_path)
         submitted = paperfleet(*shard, "--model", "paperfleet-canned", "--batch-papers", 5 * PAPERS, **here)
         assert submitted.code == 0, submitted.err
-        _be_a_function(monkeypatch, here, model.base_url)
+        process.enter_context(_function(here, model.base_url))
         ledger = DynamoDbLedger(aws.client("dynamodb"), stack.table, SystemClock())
         (batch,) = ledger.unfinished_batches("r")
         attempt = Attempt(f"{batch.generation}/{_message_id(aws, stack)}", 5)
@@ -68,16 +67,12 @@ def test_two_hundred_returns_send_nothing_and_the_batch_ends(
     assert "Messages" not in dead
 
 
-def _be_a_function(monkeypatch: pytest.MonkeyPatch, here: dict[str, str], base_url: str) -> None:
+def _function(here: dict[str, str], base_url: str) -> AbstractContextManager[None]:
     own = {"AWS_LAMBDA_FUNCTION_NAME": "process", "_X_AMZN_TRACE_ID": LINEAGE, "PAPERFLEET_API_KEY": "k",
            "PAPERFLEET_BASE_URL": base_url, "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
            "POWERTOOLS_SERVICE_NAME": "fleet", "POWERTOOLS_METRICS_NAMESPACE": "Paperfleet",
            "PAPERFLEET_WORKERS": "4", "PAPERFLEET_FUNCTION_TIMEOUT": "300"}  # fmt: skip
-    for name in [each for each in os.environ if each.startswith("PAPERFLEET_")]:
-        monkeypatch.delenv(name)
-    for name, value in (here | own).items():
-        monkeypatch.setenv(name, value)
-    sandbox._sandbox.cache_clear()
+    return own_process(here | own)
 
 
 def _message_id(aws: LocalAws, stack: Stack) -> str:

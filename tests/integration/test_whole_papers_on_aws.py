@@ -12,12 +12,12 @@ import pytest
 
 from handlers.adapters.aws.sqs_queue import SqsQueue
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
-from handlers.bootstrap import sandbox
 from handlers.bootstrap.state import SystemClock
 from handlers.local.event_source import sqs_event
 from handlers.model_server import RunningServer, ServerSettings
 from tests.builders.command import PRICES, Ran, Running, lines, paperfleet, shifted_clock, until, whole_papers
 from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
+from tests.builders.own_process import own_process
 from tests.builders.warm import start
 
 pytestmark = pytest.mark.slow
@@ -57,19 +57,14 @@ def server() -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def function(
-    aws: LocalAws, stack: Stack, server: RunningServer, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Function]:
+def function(aws: LocalAws, stack: Stack, server: RunningServer) -> Iterator[Function]:
     environment = aws.environment | stack.settings() | {
         "AWS_LAMBDA_FUNCTION_NAME": "process", "POWERTOOLS_METRICS_NAMESPACE": "Paperfleet",
         "PAPERFLEET_API_KEY": "none", "PAPERFLEET_BASE_URL": server.base_url, "PAPERFLEET_WORKERS": "4",
         "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
     }  # fmt: skip
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    sandbox._sandbox.cache_clear()
-    yield Function(aws, stack)
-    sandbox._sandbox.cache_clear()
+    with own_process(environment):
+        yield Function(aws, stack)
 
 
 class Function:

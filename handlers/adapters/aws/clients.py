@@ -54,7 +54,9 @@ def aws_client(service: str, *, path_style: bool = False, read_timeout: float = 
         client = boto3.session.Session().client(service, config=config)
     except NoRegionError as error:
         raise UsageError("no AWS region: set AWS_REGION (or AWS_DEFAULT_REGION) to the stack's") from error
-    client.meta.events.register_first("needs-retry", Retries(service_reach(service)))
+    retries = Retries(service_reach(service))
+    client.meta.events.register_first("needs-retry", retries)
+    client.meta.events.register("before-send", retries.bound)
     client.meta.events.register_first("needs-retry", RenewedCredentials(client))
     if service == "dynamodb":
         client.meta.events.register("before-parse", _refuse_cut_answers)

@@ -26,6 +26,8 @@ _AWAY = 20.0
 """The same, if nobody has ever answered at the endpoint: most likely a wrong setting."""
 _LAST_WORDS = 3.0
 """Seconds of an invocation in which nothing is sent again: it ends by itself and gives back what it holds."""
+_SHORTEST_READ = 1.0
+"""Seconds that any answer is waited for."""
 _WRITES = frozenset({"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"})
 """DynamoDB's: a ledger that takes none of them is away, whatever it lets read."""
 _SINCE = "paperfleet_since"
@@ -71,6 +73,13 @@ class Retries:
             return None
         wait = self._chance() * min(_CAP, _BASE * 2.0 ** min(attempts - 1, 20))
         return wait if self._reach.time_left() - wait >= _LAST_WORDS else None
+
+    def bound(self, request: Any, **_: Any) -> None:
+        """Handler of ``before-send``: an endpoint that is silent must not outlast the invocation either."""
+        context = request.context
+        longest = context["client_config"].read_timeout
+        left = self._reach.time_left() - _LAST_WORDS
+        context["read_timeout"] = min(longest, max(_SHORTEST_READ, left))
 
     def _note(self, response: tuple[Any, dict[str, Any]] | None, *, writes: bool) -> None:
         refused = response is not None and _code(response) in REFUSALS

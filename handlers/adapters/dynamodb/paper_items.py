@@ -123,9 +123,7 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
 
     def _put_fingerprints(self, accepted: Sequence[tuple[Commit, LedgerEntry]]) -> None:
         new = [
-            (commit.run_id, entry)
-            for commit, entry in accepted
-            if entry.status == "done" and entry.fingerprint and not entry.reused
+            (commit.run_id, entry) for commit, entry in accepted if entry.stands_under and not entry.reused
         ]
         self._table.map(lambda pair: self._put_fingerprint(*pair), new)
 
@@ -137,7 +135,7 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
             condition += " OR (#key = :before AND #offset = :before_at)"
             before = {"before": entry.supersedes.key, "before_at": entry.supersedes.offset}
         self._table.update(
-            f"FP#{entry.fingerprint}",
+            f"FP#{entry.stands_under}",
             "FP",
             values={
                 "run_id": run_id,

@@ -241,12 +241,12 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> _Sums |
         return sums
     if entry.reused:
         db.execute("UPDATE run SET reused = reused + ? WHERE run_id = ?", (entry.weight, commit.run_id))
-    if entry.status == "done" and entry.fingerprint:
+    if name := entry.stands_under:
         before = (None, None) if entry.supersedes is None else (entry.supersedes.key, entry.supersedes.offset)
         db.execute(
             _PUT_FINGERPRINT,
             (
-                entry.fingerprint,
+                name,
                 commit.run_id,
                 entry.paper_id,
                 where.key,

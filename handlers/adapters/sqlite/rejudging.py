@@ -54,9 +54,9 @@ def _moved(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry, row: Pape
         "DELETE FROM fingerprint WHERE fingerprint = ? AND key = ? AND offset = ?",
         (entry.fingerprint, old.key, old.offset),
     )
-    if entry.status == "done" and entry.fingerprint:
+    if name := entry.stands_under:
         db.execute(
             "INSERT OR IGNORE INTO fingerprint VALUES (?,?,?,?,?,?)",
-            (entry.fingerprint, commit.run_id, entry.paper_id, new.key, new.offset, new.length),
+            (name, commit.run_id, entry.paper_id, new.key, new.offset, new.length),
         )
     return True

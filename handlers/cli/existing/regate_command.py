@@ -11,6 +11,7 @@ import typer
 from handlers.audit.gate_change import change_gate, changed_gate
 from handlers.audit.regate import Regated, regate
 from handlers.bootstrap import wiring
+from handlers.bootstrap.host import is_alive
 from handlers.cli.existing.opened_run import opened_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
@@ -46,7 +47,7 @@ def regate_run(
             bundle = load_task(task, plugins)
             changed = changed_gate(record, bundle, adapters.store)
             if not dry:
-                change_gate(adapters, record, changed, bundle)
+                change_gate(adapters, record, changed, bundle, is_alive)
             record = replace(record, spec=changed)
             judge = wiring.task_of(changed, bundle=bundle)
         done = regate(adapters, record, judge, dry=dry)

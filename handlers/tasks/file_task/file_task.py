@@ -13,7 +13,7 @@ from handlers.domain.call_errors import ContentFilteredError, RejectedError, Too
 from handlers.domain.language_names import primary_subtag
 from handlers.domain.licenses import refusal_to_derive
 from handlers.domain.paper import Paper
-from handlers.domain.result import Check, TaskResult
+from handlers.domain.result import OF_FILE, Check, TaskResult
 from handlers.domain.run import RunSpec
 from handlers.domain.tasks.reads import is_filled
 from handlers.domain.token_estimate import expected_tokens
@@ -111,7 +111,7 @@ class FileTask:
         might take, and what of the settings decides an answer. Checks are not in it: they judge again."""
         request, cap = self._work(paper, capped_too=False).request, self._spec.max_tokens
         said = cap if cap is not None and cap < request.max_tokens else None
-        return "f1:" + sha256_of_text(canonical_json([request.digest, said]) + self._fixed)
+        return OF_FILE + sha256_of_text(canonical_json([request.digest, said]) + self._fixed)
 
     def earlier_fingerprints(self, paper: Paper) -> tuple[str, ...]:
         del paper

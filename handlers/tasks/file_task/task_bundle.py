@@ -29,7 +29,7 @@ RENDER_VERSION = f"file-{FORM_VERSION}"
 """``prompt_version`` of a run: other words around the file's own are another version."""
 BODY, OF_PASSAGE = "body", ("passage", "section")
 """The field that is cut into passages, and what a prompt has of each."""
-ANSWER_GATE = "1"
+ANSWER_GATE = "2"
 """Version of reading, putting right and checking."""
 MASK_RULE = (
     "⟦1⟧, ⟦2⟧ and so on stand for formulas, citations, links and markup. Where you use a text that has them,"

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from handlers.audit.gate_change import change_gate, changed_gate
+from handlers.domain.job import JobStats
 from handlers.errors import RunChangedError, UsageError
 from handlers.pipeline.papers.known_answers import KnownAnswers, judged_again
 from handlers.tasks.file_task.file_task import FileTask
 from handlers.tasks.file_task.load_task import key_of
 from handlers.tasks.file_task.stored_bundle import put_bundle
 from tests.builders import values
+from tests.builders.fakes import FakeClock
 from tests.builders.task_files import SUBJECT, SUMMARY, bundle_in, paper, spec_of, task_in
 from tests.builders.values import RUN, call
 
@@ -82,6 +84,31 @@ def test_a_run_takes_other_checks_and_refuses_other_requests(tmp_path: Path) -> 
         changed_gate(record, bundle_in(tmp_path, SUMMARY), store)
     with pytest.raises(UsageError, match="translates papers"):
         changed_gate(values.run_record(), stricter, store)
+    ledger.close()
+    store.close()
+
+
+@pytest.mark.parametrize(("ended", "refused"), [(None, True), (9.0, False)])
+def test_a_run_that_jobs_work_on_keeps_its_checks(tmp_path: Path, ended: float | None, refused: bool) -> None:
+    from handlers.adapters.file_store import FileStore
+    from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
+
+    first, stricter = bundle_in(tmp_path, SUBJECT), bundle_in(tmp_path, STRICTER)
+    ledger, store = SqliteLedger(tmp_path / "ledger.sqlite3"), FileStore(tmp_path)
+    backend = values.backend(ledger=ledger, store=store, clock=FakeClock(10.0))
+    fixed = spec_of(first).model_dump(exclude={"corpus", "corpus_sha256"})
+    record = ledger.create_run(values.run_record(**fixed))
+    ledger.start_job(values.job("j1", started=5.0, heartbeat_at=9.0))
+    if ended is not None:
+        ledger.end_job(RUN, "j1", at=ended, outcome="finished", stats=JobStats())
+    put_bundle(first, store)
+    changed = changed_gate(record, stricter, store)
+    if refused:
+        with pytest.raises(UsageError, match="1 job at work, which would go on with the checks of before"):
+            change_gate(backend, record, changed, stricter)
+    else:
+        change_gate(backend, record, changed, stricter)
+    assert (ledger.run(RUN).spec == record.spec) is refused
     ledger.close()
     store.close()
 

@@ -14,22 +14,18 @@ from handlers.llm.limits.token_bucket import TokenBucket
 from handlers.pipeline.heartbeat import Heartbeat
 from tests.builders.bench import GOOD, Bench
 from tests.builders.cloudformation import of_type, template
+from tests.builders.own_process import own_process
 from tests.builders.values import RUN, job
 
 RATE = 100.0
 
 
 @pytest.fixture
-def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """A process that starts jobs of a fleet of twenty under a declared limit, as a Lambda sandbox does."""
-    for name, value in {"STATE": str(tmp_path), "RUN_ID": RUN, "JOBS": "20", "RPM": str(60 * RATE)}.items():
-        monkeypatch.setenv(f"PAPERFLEET_{name}", value)
-    wiring._kept.cache_clear()
-    wiring.own_settings.cache_clear()
-    yield monkeypatch
-    wiring._kept()[0].close()
-    wiring._kept.cache_clear()
-    wiring.own_settings.cache_clear()
+def process(tmp_path: Path) -> Iterator[None]:
+    """One that starts jobs of a fleet of twenty under a declared limit, as a Lambda sandbox does."""
+    settings = {"STATE": str(tmp_path), "RUN_ID": RUN, "JOBS": "20", "RPM": str(60 * RATE)}
+    with own_process({f"PAPERFLEET_{name}": value for name, value in settings.items()}):
+        yield
 
 
 def _rate(limiter: Limiter) -> float:
@@ -39,7 +35,7 @@ def _rate(limiter: Limiter) -> float:
 
 
 def test_a_first_job_and_one_in_a_thawed_process_take_the_share_of_a_whole_fleet(
-    process: pytest.MonkeyPatch,
+    process: None,
 ) -> None:
     limiter = wiring._kept()[1]
     wiring.new_job("first").close("finished")

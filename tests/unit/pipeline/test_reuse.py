@@ -15,8 +15,9 @@ from handlers.domain.part_lines import encode
 from handlers.domain.result import MADE_UP, Part
 from handlers.domain.run import RunSpec
 from handlers.pipeline.calls.paper_calls import PaperCalls
+from handlers.pipeline.papers.reused_results import reuse_results
 from handlers.pipeline.result_names import ResultNames, kindred
-from handlers.pipeline.run_paper import PendingPaper, reuse_results, run_paper
+from handlers.pipeline.run_paper import PendingPaper, run_paper
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders import values
 from tests.builders.bench import GOOD, Bench

@@ -17,7 +17,7 @@ from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.domain.job import JobStats
 from handlers.domain.money import NanoUsd, budget_words
-from handlers.domain.run import Control
+from handlers.domain.run import Control, RunRecord
 from handlers.domain.run_report import RunReport
 from handlers.errors import UsageError
 from handlers.local.budget_outlook import budget_outlook, with_guessed_number
@@ -27,9 +27,12 @@ from handlers.reporting.webhook import Event, Notifier, SentEventsFolder
 from handlers.runs.submit import RunRequest, submit_run
 from handlers.runs.summarise import summarise
 from handlers.settings import load_settings
+from handlers.tasks.file_task.answer_form import usual_tokens
+from handlers.tasks.file_task.stored_bundle import put_bundle
 from tests.builders import values
 from tests.builders.fakes import FakeClock
 from tests.builders.plans import planned
+from tests.builders.task_files import SUBJECT, bundle_in, spec_of
 from tests.builders.values import RUN, call, commit, entry
 
 CENT = 10_000_000
@@ -192,6 +195,27 @@ def test_a_run_is_told_before_it_starts_how_far_its_budget_reaches(
     ledger.set_budget(RUN, NanoUsd(50 * CENT))
     told = budget_outlook(backend, settings)
     assert told.startswith("--budget 0.5000 covers about 50% of the papers: all of them take about $0.6000")
+
+
+def test_a_task_files_budget_is_guessed_by_what_it_asks(tmp_path: Path) -> None:
+    """Ten records of 20 tokens and short answers, of a price for answers alone."""
+    bundle = bundle_in(tmp_path, SUBJECT)
+    made, store = SqliteLedger(tmp_path / "own.sqlite3"), FileStore(tmp_path)
+    backend = values.backend(ledger=made, store=store)
+    put_bundle(bundle, store)
+    spec = spec_of(bundle)
+    (tmp_path / spec.corpus).parent.mkdir()
+    lines = "".join(f'{{"id":"a{n}","title":"A title","abstract":"text"}}\n' for n in range(10))
+    (tmp_path / spec.corpus).write_text(lines)
+    made.add_batches([values.batch("a", ids("a"), tokens=200)])
+    made.create_run(RunRecord(RUN, spec, 10, 0, 0.0, NanoUsd(CENT)))
+    settings = load_settings(state=tmp_path, run_id=RUN, price_in=0, price_out=100)
+    told = budget_outlook(backend, settings)
+    whole = float(re.findall(r"all of them take about \$([0-9.]+)", told)[0])
+    answer = usual_tokens(bundle.schema.schema, 10.0)
+    assert whole == pytest.approx(10 * answer * 100 / 1e6, rel=0.3)
+    made.close()
+    store.close()
 
 
 def test_a_budget_is_told_to_go_further_where_an_earlier_run_has_results(

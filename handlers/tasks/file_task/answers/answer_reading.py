@@ -105,21 +105,32 @@ def _dicts(text: str) -> list[dict[str, Any]]:
 
 
 def _best(found: list[dict[str, Any]], schema: AnswerSchema) -> ReadAnswer:
-    """The last that is of the schema; else the last that has most of its keys, put right."""
+    """The one that is of the schema, however often it stands there; else the last that has most of its keys,
+    put right. Of two that differ nobody knows which is meant."""
     candidates = [each for value in found for each in (value, *_unwrapped(value, schema))]
-    for value in reversed(candidates):
-        if schema.is_valid(value):
-            return ReadAnswer(value)
+    if valid := [ReadAnswer(each) for each in candidates if schema.is_valid(each)]:
+        return _only(valid)
     right: list[ReadAnswer] = []
     for value in candidates:
         dropped: list[str] = []
         made = put_right(schema.schema, value, dropped)
         if isinstance(made, dict):
             right.append(ReadAnswer(made, dropped=tuple(dropped)))
-    for each in reversed(right):
-        if schema.is_valid(each.value):
-            return each
+    if valid := [each for each in right if schema.is_valid(each.value)]:
+        return _only(valid)
     return max(reversed(right), key=lambda each: len(each.value or ()))
+
+
+def _only(valid: list[ReadAnswer]) -> ReadAnswer:
+    first, *others = valid
+    if any(not _is_equal(each.value, first.value) for each in others):
+        return ReadAnswer(None, f"The answer has {len(valid)} objects that differ: give the one that counts.")
+    return valid[-1]
+
+
+def _is_equal(one: object, other: object) -> bool:
+    """As JSON: ``true`` is not 1."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _unwrapped(value: dict[str, Any], schema: AnswerSchema) -> list[dict[str, Any]]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
+from handlers.adapters.aws import retries
 from handlers.adapters.aws.clients import aws_client
+from handlers.adapters.aws.outages import service_reach
 
 KEY = {"pk": {"S": "a"}, "sk": {"S": "b"}}
 
@@ -27,13 +31,17 @@ def test_an_answer_that_is_cut_within_its_headers_is_none(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=_cut, args=(server, answer), daemon=True).start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.getsockname()[1]}")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "testing")
-        monkeypatch.setenv("AWS_REGION", "us-east-1")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         with pytest.raises(ConnectionClosedError):
-            aws_client("dynamodb").get_item(TableName="t", Key=KEY)
+            _client_of(server, monkeypatch).get_item(TableName="t", Key=KEY)
+
+
+def _client_of(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Any:
+    own = {"AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{server.getsockname()[1]}",
+           "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
+           "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    return aws_client("dynamodb")
 
 
 def _cut(server: socket.socket, answer: bytes) -> None:
@@ -46,3 +54,15 @@ def _cut(server: socket.socket, answer: bytes) -> None:
         with connection:
             connection.recv(65536)
             connection.sendall(answer)
+
+
+def test_a_silent_endpoint_is_not_waited_for_beyond_the_end_of_an_invocation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retries, "_SHORTEST_READ", 0.05)
+    monkeypatch.setattr(service_reach("dynamodb"), "time_left", lambda: -1.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client, began = _client_of(server, monkeypatch), time.monotonic()
+        with pytest.raises(ReadTimeoutError):
+            client.get_item(TableName="t", Key=KEY)
+        assert time.monotonic() - began < 25, "where there is time it is 30"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from handlers.tasks.file_task.answers.answer_checks import SentRecord
 from handlers.tasks.file_task.answers.answer_judge import judge
+from handlers.tasks.file_task.answers.quotes import QuotedSource
 from handlers.tasks.file_task.task_bundle import TaskBundle
 from tests.builders.task_files import FOUR, SUBJECT, bundle_in
 
@@ -108,6 +109,59 @@ def methods(*quotes: str) -> str:
 )
 def test_a_quotation_stands_in_the_record(bundles: dict[str, TaskBundle], quote: str) -> None:
     assert judge(bundles["methods"], methods(quote), "stop", RECORD).passes
+
+
+SHORT = [
+    ("A model of R", "e", False),
+    ("A model of R", "a", False),
+    ("A model of R", "R", False),
+    ("R", "R", True),
+    ("We use ALBERT and T5.", "BERT", False),
+    ("We use ALBERT and BERT.", "BERT", True),
+    ("We use T5 here", "T5", True),
+    ("Neural networks learn", "Neural network", False),
+    ("Neural net- works learn", "net-works learn", True),
+    ("Results of 300 tests", "30", False),
+    ("采用BERT模型进行实验", "BERT模型", True),
+    ("采用BERT模型进行实验", "型", False),
+    ("モデルを使う", "モデル", True),
+    ("모델을 사용한다", "모델", True),
+    ("Die Größe", "Die Gro", False),
+    ("Die Größe", "Größe", True),
+    ("ALBERT " * 400 + "BERT", "BERT", False),  # nobody looks for ever
+]
+
+
+@pytest.mark.parametrize(("source", "quote", "stands"), SHORT)
+def test_a_quotation_is_of_whole_words_and_of_more_than_a_letter(
+    source: str, quote: str, stands: bool
+) -> None:
+    assert QuotedSource([source, "another text"]).holds(quote) is stands
+
+
+OTHER = json.dumps(GOOD | {"field": "other"})
+
+
+@pytest.mark.parametrize(
+    ("content", "passes"),
+    [
+        (f"{SAID}\n{SAID}", True),
+        (f"{SAID} and so {json.dumps(GOOD, indent=1, sort_keys=True)}", True),
+        (f"{SAID}\n{OTHER}", False),
+        (f"{OTHER} no: {SAID}", False),
+        (f"```json\n{SAID}\n```\n```json\n{OTHER}\n```", False),
+        (f"<think>{OTHER}</think>{SAID}", True),
+        (json.dumps({"result": GOOD}) + OTHER, False),
+        (SAID + json.dumps(GOOD | {"confidence": "0.7", "more": 1}), True),  # one is of the form as it came
+        (json.dumps(GOOD | {"field": "Physics."}) + json.dumps(GOOD | {"field": "Other."}), False),
+        (json.dumps(GOOD | {"field": "Physics."}) + json.dumps(GOOD | {"field": "PHYSICS"}), True),
+    ],
+)
+def test_of_two_answers_that_differ_none_is_taken(subject: TaskBundle, content: str, passes: bool) -> None:
+    judged = judge(subject, content, "stop", RECORD)
+    assert judged.passes is passes
+    assert judged.fields == (GOOD if passes else None)
+    assert passes or "objects that differ" in judged.problems[0]
 
 
 @pytest.mark.parametrize("quote", ["We test 4 methods", "On BERT We test", "MNIST-2", "采用BERT模型", "  ."])
