@@ -298,12 +298,3 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
         raise UsageError(f"{name}: {reason} ({places})") from error
     except ValueError as error:
         raise UsageError(f"paperfleet.toml or the environment: {error}") from error
-
-
-def to_environment(settings: Settings) -> dict[str, str]:
-    """The settings as ``PAPERFLEET_*`` for a job's process, without the secrets, which it inherits."""
-    values = settings.model_dump(mode="json", exclude=SECRETS, exclude_none=True)
-    return {
-        PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
-        for name, value in values.items()
-    }

@@ -24,7 +24,8 @@ from handlers.local.job_process import FAILED, job_main
 from handlers.reporting.progress import Progress
 from handlers.runs.submit import queue_entry
 from handlers.runs.watch import DEAD_AFTER
-from handlers.settings import Settings, to_environment
+from handlers.setting_sources import to_environment
+from handlers.settings import Settings
 from handlers.state_paths import job_log
 
 _TICK = 0.2
