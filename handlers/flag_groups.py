@@ -59,6 +59,11 @@ def setting(
     return Field(default=default, description=description, json_schema_extra=shown, **limits)
 
 
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Names with commas between."""
+    return tuple(filter(None, map(str.strip, (text or "").split(","))))
+
+
 def share_of(value: Any) -> Any:
     """A share of the papers, from a percentage such as ``5%``; ValueError if the text is none."""
     if not isinstance(value, str):

@@ -155,10 +155,7 @@ class Settings(BaseSettings):
 
     task: Path | None = setting("Task file (TOML): what is asked of each record; none: translation.", TEXT)
     task_bundle: str | None = setting("What `task push` printed, for uploads.", pattern="^[0-9a-f]{64}$")
-    allow_plugins: str | None = setting(
-        "Distributions, with commas between, whose checks a task file may use; named in no file.",
-        PLUGINS,
-    )
+    allow_plugins: str | None = setting("Distributions whose checks may judge, commas between.", PLUGINS)
     target_language: str = setting("Language code.", TEXT, default="en")
     glossary: Path | None = setting("CSV or JSON: source term, target term.", TEXT)
     skip_no_derivatives: bool = setting(
@@ -177,6 +174,13 @@ class Settings(BaseSettings):
     )
     rpm: float | None = setting("Declared limit: requests a minute, all jobs.", LIMIT, **_RATE)
     tpm: float | None = setting("Declared limit: tokens a minute, all jobs.", LIMIT, **_RATE)
+    hedge: Share = setting(
+        "Share of calls, e.g. 0.5%, to pay for twice: the last slow ones.",
+        SESSION,
+        default=0.0,
+        ge=0,
+        le=0.05,
+    )
     budget: Usd | None = setting(
         "USD that the run may cost in all, over all sessions.", BUDGET, ge=0, le=10**6
     )
@@ -242,11 +246,6 @@ class Settings(BaseSettings):
             seen = url is address and "@" not in url
             raise ValueError(f"{url!r} " * seen + "must begin with http:// or https://")
         return address
-
-    @property
-    def plugins(self) -> tuple[str, ...]:
-        """Distributions whose checks may judge."""
-        return tuple(filter(None, map(str.strip, (self.allow_plugins or "").split(","))))
 
     @property
     def shape(self) -> tuple[int, int]:

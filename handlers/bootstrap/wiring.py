@@ -22,6 +22,7 @@ from handlers.bootstrap.state import State, connect
 from handlers.domain.money import Price
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
+from handlers.flag_groups import names_in
 from handlers.llm.built_in import is_built_in
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
@@ -34,6 +35,7 @@ from handlers.llm.prices.tariff import GivenPrices, ModelTariff, tariff_of
 from handlers.llm.proxies import proxy_for
 from handlers.llm.reasoning_room import ReasoningRoom
 from handlers.pipeline.auto_workers import AutoWorkers
+from handlers.pipeline.calls.hedging import Hedges
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.failure_rate import FailureRate
@@ -202,13 +204,14 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         in_stack=settings.backend == "aws",
         on_platform=on_lambda(),
         max_receives=settings.max_receives,
+        hedge=settings.hedge,
         force=settings.force,
     )
 
     def make_context(run_id: str) -> RunContext:
         record = adapters.ledger.run(run_id)
         model = chat_model(settings, record.spec, adapters.clock, limiter, adapters.ledger)
-        bundle = _bundle(record.spec.task_bundle, settings.plugins)
+        bundle = _bundle(record.spec.task_bundle, names_in(settings.allow_plugins))
         task = task_of(record.spec, bundle=bundle)
         return RunContext(
             job=shared,
@@ -220,6 +223,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             on_resumed=model.renew_key,
             tariff=tariff(settings, record.spec.model),
             is_built_in=partial(is_built_in, endpoint(settings)),
+            hedges=Hedges(settings.hedge, adapters.clock) if settings.hedge else None,
             flex_fallback=_flex_fallback(settings),
             offpeak=settings.hours == "offpeak",
             breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),

@@ -16,6 +16,7 @@ from handlers.cli.existing.opened_run import opened_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.counted import counted
+from handlers.flag_groups import names_in
 from handlers.settings import load_settings
 
 
@@ -36,7 +37,7 @@ def regate_run(
     """Judge a run's stored answers by the gate of today, at no cost: papers move between done and flagged.
     `retry --flagged` then asks again about those that are refused now.
     """
-    plugins = load_settings(**flags).plugins
+    plugins = names_in(load_settings(**flags).allow_plugins)
     with opened_run(flags) as (adapters, run):
         record = adapters.ledger.run(run)
         if task is None:
