@@ -339,4 +339,5 @@ PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "own-task.md"
 
 def test_the_files_of_the_guide_are_whole(tmp_path: Path) -> None:
     files = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert [bundle_in(tmp_path, text).tables.name for text in files] == ["subject", "methods"]
+    names = [bundle_in(tmp_path, text).tables.name for text in files]
+    assert names == ["subject", "methods", "kind", "methods-of-bodies"]
