@@ -46,6 +46,7 @@ from handlers.ports import Clock, EndpointNotes
 from handlers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from handlers.llm.embeddings.embedder import HttpEmbedder
     from handlers.tasks.file_task.task_bundle import TaskBundle
 
 _FLEX_FALLBACK = 600.0
@@ -128,7 +129,7 @@ def chat_model(
     clock: Clock,
     limiter: Limiter | None = None,
     notes: EndpointNotes | None = None,
-) -> HttpChatModel:
+) -> HttpChatModel | HttpEmbedder:
     """The client for a run's model at the endpoint of the settings, which ``notes`` remember."""
     client = ClientSettings(
         base_url=endpoint(settings),
@@ -150,6 +151,10 @@ def chat_model(
         key = endpoint_key(client.endpoint, client.model, client.extra_body, client.temperature)
         memory = DialectMemory(notes, clock, key, keep_json=client.json_mode == "on")
     source = partial(api_key, settings) if settings.api_key is None and settings.api_key_secret else None
+    if spec.embeds:
+        from handlers.llm.embeddings.embedder import HttpEmbedder  # for such runs alone
+
+        return HttpEmbedder(client, api_key(settings), clock, on_headers=on_headers, key_source=source)
     return HttpChatModel(
         client, api_key(settings), clock, on_headers=on_headers, memory=memory, key_source=source
     )

@@ -15,7 +15,7 @@ from handlers.domain.money import NanoUsd, Price, rounded_up
 from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.domain.value import Frozen, sha256_of
 
-CallKind = Literal["translate", "repair", "split", "ask", "hedge"]
+CallKind = Literal["translate", "repair", "split", "ask", "embed", "hedge"]
 CallOutcome = Literal["ok", "throttled", "transient", "fatal", "refused"]
 
 
@@ -78,6 +78,9 @@ class ChatRequest(Frozen):
     """No part of what is asked either: the messages say the form in words. None: a JSON object."""
     answer_guess: float | None = None
     """Tokens that the answer will usually take; None: by the last message, which is translated."""
+    dimensions: int | None = None
+    """Of the vectors that are asked for, where the kind is ``embed``: each message is a text that gets one,
+    and there is no answer's text. None: as many as the model gives."""
     sample: int = Field(default=0, ge=0)
     """Of several answers to the same messages, which one is asked for; no answer stands for another."""
 

@@ -88,7 +88,7 @@ class HttpChatModel:
         self._flex_served = False
         url = httpcore.URL(encoded_url(settings.endpoint))
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
-        self._connections = Connections(url, bounds, clock, _way(settings, ssl_context))
+        self._connections = Connections(url, bounds, clock, way_to(settings, ssl_context))
 
     def complete(self, request: ChatRequest, *, timeout: float, cut: Cut | None = None) -> ChatAnswer:
         """One HTTP attempt of at most ``timeout`` seconds, name resolution aside; never retried here. Only
@@ -286,7 +286,9 @@ class HttpChatModel:
         return FatalError(message, code="redirect")
 
 
-def _way(settings: ClientSettings, ssl_context: ssl.SSLContext | None) -> Way:
+def way_to(settings: ClientSettings, ssl_context: ssl.SSLContext | None) -> Way:
+    """Certificates and proxy of an endpoint."""
+
     def default() -> ssl.SSLContext:
         return default_ssl_context(settings.ca_file, settings.trusted)
 
