@@ -16,6 +16,7 @@ from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
 from handlers.tasks.file_task.answers.answer_places import steps_of
 from handlers.tasks.file_task.by_passage.joined_answers import KEY, PASSAGES
 from handlers.tasks.file_task.embed.vector_form import SCHEMA, check_embed
+from handlers.tasks.file_task.own_translation import TABLE, as_answers
 from handlers.tasks.file_task.patterns import PatternError, compiled_pattern
 from handlers.tasks.file_task.samples.ballots import voting_fields
 from handlers.tasks.file_task.schema_subset import checked_schema
@@ -27,7 +28,7 @@ from handlers.tasks.file_task.template import Template, TemplateError, compiled
 
 MOST_BUNDLE = 1024 * 1024
 MOST_SAMPLES = 15
-_KINDS = (ANSWER, "translation", EMBED)
+_KINDS = (ANSWER, TABLE, EMBED)
 _TAG = re.compile(r"\{\{\s*[?/]?\s*\w|\{%")
 _ALWAYS = ("refusal", "repetition")
 
@@ -35,6 +36,8 @@ _ALWAYS = ("refusal", "repetition")
 def resolve(value: dict[str, Any]) -> TaskBundle:
     """TaskFault names the first thing that is wrong. ``value``: the tables, without files."""
     _refuse_unbuilt(value)
+    if value.get("kind") == TABLE:
+        value = as_answers(value)
     tables = kinds.read_table(TaskTables, value, ())
     _check_prompt(tables)
     embeds = tables.kind == EMBED
@@ -61,8 +64,8 @@ def _refuse_unbuilt(value: dict[str, Any]) -> None:
     kind = value.get("kind", "answer")
     if kind not in _KINDS:
         raise TaskFault(("kind",), f"unknown {str(kind)[:40]!r}{nearest(str(kind), _KINDS)}")
-    if kind == "translation":
-        raise TaskFault(("kind",), f"{kind}: not available in this version; there is {ANSWER}, {EMBED}")
+    if TABLE in value and kind != TABLE:
+        raise TaskFault((TABLE,), f'it is for kind = "{TABLE}"')
     if "embed" in value and kind != EMBED:
         raise TaskFault(("embed",), f'it is for kind = "{EMBED}"')
 

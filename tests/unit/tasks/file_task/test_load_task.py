@@ -197,7 +197,7 @@ BROKEN = [
         SUMMARY,
         'name = "summary"',
         'name = "summary"\nkind = "translation"',
-        "line 3: kind: translation: not available",
+        "translation.target_language: it is missing",
     ),
     (
         SUMMARY,
@@ -340,4 +340,4 @@ PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "own-task.md"
 def test_the_files_of_the_guide_are_whole(tmp_path: Path) -> None:
     files = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     names = [bundle_in(tmp_path, text).tables.name for text in files]
-    assert names == ["subject", "methods", "kind", "methods-of-bodies", "vectors"]
+    assert names == ["subject", "methods", "kind", "methods-of-bodies", "zh-de", "vectors"]
