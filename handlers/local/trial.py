@@ -81,7 +81,7 @@ class Trial:
         plan = plan_body(body, source_language(paper), self._masking) if task.columns is None else None
         for line in segment_lines(body, plan) if plan is not None else ():
             typer.echo(line)
-        first = task.first(paper)
+        first = list(task.first(paper))
         known = [*first, *task.rest(paper, {})]
         if not known:
             refused = task.result(paper, {})

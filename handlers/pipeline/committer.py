@@ -70,6 +70,7 @@ class Committer:
         self._job_id = job_id
         self._delay = pace.commit_delay
         self._papers = pace.commit_papers
+        self._hurries = pace.hurries
         self._on_failure = on_failure
         self._patience = Patience(backend.clock, time_left)
         lock = threading.RLock()
@@ -106,6 +107,7 @@ class Committer:
             if finished.line.calls:
                 self._at_the_door += 1
                 while not self._has_room():
+                    self._changed.notify()
                     self._room.wait(_LOOK_UP)
                 self._at_the_door -= 1
                 self._paid += 1
@@ -156,6 +158,8 @@ class Committer:
         paper."""
         until = self._clock.monotonic() + self._delay
         while len(self._waiting) < self._papers and not self._closing and self._coming != 0:
+            if self._hurries and self._at_the_door:
+                return
             left = until - self._clock.monotonic()
             if left <= 0:
                 return

@@ -109,12 +109,15 @@ class Prompter:
         kind: CallKind = "translate",
         repair: Repair | None = None,
         attempt: int = 1,
+        terms: Mapping[str, str] | None = None,
     ) -> ChatRequest:
         """One call for masked ``segments``. A repair may have an answer twice as long. A second ``attempt``
-        says so, for the same request again would be given the same answer again."""
+        says so, for the same request again would be given the same answer again. ``terms``: those of the
+        glossary that occur, where that is known."""
         body: dict[str, object] = {"target_language": self.spec.target_language}
         body |= {name: text for name, text in (self.context or {}).items() if text}
-        if terms := self.glossary.occurring(segments.values()):
+        terms = self.glossary.occurring(segments.values()) if terms is None else terms
+        if terms:
             body["glossary"] = terms
         body["segments"] = dict(segments)
         if attempt > 1:
