@@ -208,7 +208,8 @@ class OpenPaper:
         )
 
     def _line(self, status: PaperStatus, *, error: str | None, reason: str | None) -> PartLine:
-        calls = PaperCalls(self._context)
+        stored = self._pending.stored
+        calls = PaperCalls(self._context, stored.earlier if stored.found else ())
         calls.made_up = self._made_up
         attempt = PaperAttempt(self._context, self._batch.message, self._pending, calls)
         line = attempt.line(status, error=error, reason=reason)

@@ -62,11 +62,16 @@ the next. Translate each text under its own key.
 """
 
 
+def language_name(tag: str) -> str:
+    """What a prompt calls a language: its tag where no name is known."""
+    return _LANGUAGES.get(tag.split("-")[0].lower(), tag)
+
+
 @lru_cache(maxsize=16)
 def system_prompt(target_language: str, *, body: bool = False) -> str:
     """The same bytes for every paper of a run, so that providers can cache it. That for passages of a body
     begins with the other and goes on with rules of its own."""
-    language = _LANGUAGES.get(target_language.split("-")[0].lower(), target_language)
+    language = language_name(target_language)
     return _SYSTEM.format(language=language) + (_BODY_RULES if body else "")
 
 
