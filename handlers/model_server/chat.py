@@ -17,6 +17,7 @@ from handlers.model_server.habits.turn import Turn
 from handlers.model_server.limits import Limits
 from handlers.model_server.reply import Ending, HttpRequest, ServerReply, encoded, error_reply
 from handlers.model_server.schemas.by_schema import KnownSchemas, answer_by, record_of, shortened
+from handlers.model_server.schemas.schema_faults import damaged
 from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import Fault, ServerSettings
 from handlers.model_server.tokens import PromptCache, Tokens
@@ -176,7 +177,10 @@ class Chat:
     ) -> Content:
         """Of the form that was asked for; texts by the translator, as long as a repair allows."""
         if schema is not None:
-            text = encoded(answer_by(schema, body, digest))
+            answer = answer_by(schema, body, digest)
+            if (wrong := damaged(draw.fault, answer, draw.damage)) is not None:
+                return Content(encoded(wrong), fault=draw.fault)
+            text = encoded(answer)
             return spoiled(text, draw.fault, draw.damage) or Content(text)
         source = record_of(body)
         if source == body.last_user:

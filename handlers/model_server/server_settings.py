@@ -26,6 +26,8 @@ Fault = Literal[
     "no_usage",
     "dropped_segment",
     "added_structure",
+    "off_schema",
+    "invented_quote",
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 FIXED = frozenset({"host", "port", "mode", "seed", "tls_certificate", "tls_key"})
@@ -86,6 +88,8 @@ class ServerSettings(BaseModel):
     added_structure: float | None = _rate(
         "rate of answers with a heading or a blank line put before a body's text"
     )
+    off_schema: float | None = _rate("rate of answers that leave the schema asked for")
+    invented_quote: float | None = _rate("rate of answers with a quotation that nobody wrote")
     stall_seconds: float = Field(default=600.0, gt=0, description="seconds a stalled connection is held open")
 
     habit: tuple[str, ...] = Field(
