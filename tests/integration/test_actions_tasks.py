@@ -38,7 +38,7 @@ def session(actions: Actions, task: Path, *flags: object) -> Ran:
     assert ran.code == 0, ran.err
     for share in actions.planned["jobs"]:
         assert actions.begin(share["job"]).code == 0
-        worked = actions.work(share["job"])
+        worked = actions.work(share["job"], PAPERFLEET_MAX_FAILED="100%")
         assert worked.code == 0, worked.err
     return actions.collect()
 
@@ -61,6 +61,8 @@ def test_a_session_does_what_its_task_file_says_and_the_next_has_nothing_left(ac
     renamed = SUBJECT.replace('name = "subject"', 'name = "field"\ndescription = "as before"')
     assert actions.plan("--budget", "1", PAPERFLEET_TASK=str(written(actions.folder, renamed))).code == 0
     assert (actions.planned["run_id"], actions.outputs["jobs"]) == (first, "0")
+    assert actions.collect().code == 0
+    assert {each["task"] for each in results(actions)} == {"field"}, "a merge takes the later file"
 
 
 @pytest.mark.slow
@@ -80,6 +82,17 @@ def test_a_changed_file_is_another_run_which_pays_for_what_is_new_alone(actions:
     asked = SUMMARY.replace("in at most 60 words", "in one sentence")
     assert session(actions, written(actions.folder, asked)).report["reused"] == 0
     assert actions.server.stats()["requests"] >= stats["requests"] + PAPERS
+
+
+@pytest.mark.slow
+def test_what_was_refused_travels_and_looser_checks_take_it_for_nothing(actions: Actions) -> None:
+    strict = SUMMARY.replace("maximum = 60", "maximum = 2")
+    assert session(actions, written(actions.folder, strict)).report["counts"]["flagged"] == PAPERS
+    paid = actions.server.stats()["requests"]
+    actions.next_run()
+    ran = session(actions, written(actions.folder, SUMMARY))
+    assert ran.report["counts"]["done"] == PAPERS
+    assert actions.server.stats()["requests"] == paid
 
 
 @pytest.mark.slow
