@@ -12,7 +12,7 @@ from handlers.actions.environment import GitHubEnvironment
 from handlers.errors import UsageError
 from handlers.model_server import RunningServer, ServerSettings
 from handlers.tasks.file_task.load_task import load_task
-from tests.builders.actions_session import KEY, PAPERS, Actions
+from tests.builders.actions_session import PAPERS, Actions
 from tests.builders.command import Ran, lines
 from tests.builders.github_server import github_server
 from tests.builders.task_files import SUBJECT, SUMMARY, written
@@ -22,7 +22,7 @@ from tests.builders.warm import start
 @pytest.fixture
 def server() -> Iterator[RunningServer]:
     prices = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
-    with start(ServerSettings(mode="canned", latency=0.02, api_key=KEY, **prices)) as running:
+    with start(ServerSettings(mode="canned", latency=0.02, **prices)) as running:
         yield running
 
 
@@ -85,14 +85,13 @@ def test_a_changed_file_is_another_run_which_pays_for_what_is_new_alone(actions:
 
 
 @pytest.mark.slow
-def test_what_was_refused_travels_and_looser_checks_take_it_for_nothing(actions: Actions) -> None:
+def test_what_was_refused_travels_and_is_repaired_alone_under_looser_checks(actions: Actions) -> None:
     strict = SUMMARY.replace("maximum = 60", "maximum = 2")
     assert session(actions, written(actions.folder, strict)).report["counts"]["flagged"] == PAPERS
-    paid = actions.server.stats()["requests"]
     actions.next_run()
-    ran = session(actions, written(actions.folder, SUMMARY))
-    assert ran.report["counts"]["done"] == PAPERS
-    assert actions.server.stats()["requests"] == paid
+    report = session(actions, written(actions.folder, SUMMARY)).report
+    assert (report["counts"]["done"], report["calls"]["sent"]) == (PAPERS, report["calls"]["repairs"])
+    assert actions.server.stats()["duplicates"] == 0
 
 
 @pytest.mark.slow
