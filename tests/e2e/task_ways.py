@@ -72,8 +72,7 @@ class Local:
         return self.finish(task)
 
     def judged_by(self, task: Path) -> dict[str, Any]:
-        ran = self.command("regate", "--task", task, "--json")
-        assert ran.code == 0, ran.err
+        judge(self, task)
         return self.retry(task)
 
 
@@ -124,8 +123,7 @@ class Fleet:
         return self.finish(task)
 
     def judged_by(self, task: Path) -> dict[str, Any]:
-        ran = self.command("regate", "--task", task, "--json")
-        assert ran.code == 0, ran.err
+        judge(self, task)
         return self.retry(task)
 
 
@@ -173,6 +171,14 @@ class Sessions:
         """Another run by itself, which takes over the answers."""
         self.actions.next_run()
         return self._session(task)
+
+
+def judge(way: Way, task: Path) -> None:
+    """Every stored answer by the checks of the file."""
+    ran = way.command("regate", "--task", task, "--json")
+    assert ran.code == 0, ran.err
+    left = {name: ran.report[name] for name in ("unanswered", "unreadable", "unfinished")}
+    assert not any(left.values()), ran.out
 
 
 def _report(ran: Ran) -> dict[str, Any]:
