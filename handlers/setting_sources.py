@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Collection, Mapping
@@ -10,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, TomlConfigSettingsSource
 
 from handlers.errors import UsageError
 from handlers.local_containers import refuse_unfilled
@@ -82,3 +83,12 @@ def _nearest(name: str, known: Collection[str], prefix: str) -> str:
     found = get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.6)
     near = (prefix + found[0].upper() if prefix else found[0]) if found else ""
     return f": is {near} meant?" if near else "; docs/reference/settings.md lists them all"
+
+
+def to_environment(settings: BaseSettings) -> dict[str, str]:
+    """The settings as ``PAPERFLEET_*`` for a job's process, without the secrets, which it inherits."""
+    values = settings.model_dump(mode="json", exclude=SECRETS, exclude_none=True)
+    return {
+        PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }

@@ -172,6 +172,13 @@ class Settings(BaseSettings):
     )
     rpm: float | None = setting("Declared limit: requests a minute, all jobs.", LIMIT, **_RATE)
     tpm: float | None = setting("Declared limit: tokens a minute, all jobs.", LIMIT, **_RATE)
+    hedge: Share = setting(
+        "Share of calls, e.g. 0.5%, to pay for twice: the last slow ones.",
+        SESSION,
+        default=0.0,
+        ge=0,
+        le=0.05,
+    )
     budget: Usd | None = setting(
         "USD that the run may cost in all, over all sessions.", BUDGET, ge=0, le=10**6
     )
@@ -288,12 +295,3 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
         raise UsageError(f"{name}: {reason} ({places})") from error
     except ValueError as error:
         raise UsageError(f"paperfleet.toml or the environment: {error}") from error
-
-
-def to_environment(settings: Settings) -> dict[str, str]:
-    """The settings as ``PAPERFLEET_*`` for a job's process, without the secrets, which it inherits."""
-    values = settings.model_dump(mode="json", exclude=SECRETS, exclude_none=True)
-    return {
-        PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
-        for name, value in values.items()
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from handlers.domain.call import ChatAnswer, ChatRequest
@@ -124,3 +125,10 @@ class WholePaperTask(Task, Protocol):
         there, or whose status is ``failed``, leaves it flagged with its segments named in
         ``coverage.failed``; whether the paper is ``failed`` is the caller's to say. Where the frame was
         known, ``terms`` is not among them."""
+
+
+class Cut(Protocol):
+    """The end of one call, which another thread may bring about."""
+
+    def reaches(self, cut: Callable[[], None]) -> AbstractContextManager[None]:
+        """Within it, and only there, ``cut`` may be called; from another thread, too."""

@@ -34,6 +34,7 @@ from handlers.llm.prices.tariff import GivenPrices, ModelTariff, tariff_of
 from handlers.llm.proxies import proxy_for
 from handlers.llm.reasoning_room import ReasoningRoom
 from handlers.pipeline.auto_workers import AutoWorkers
+from handlers.pipeline.calls.hedging import Hedges
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.failure_rate import FailureRate
@@ -44,6 +45,7 @@ from handlers.ports import Clock, EndpointNotes
 from handlers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from handlers.llm.embeddings.embedder import HttpEmbedder
     from handlers.tasks.file_task.task_bundle import TaskBundle
 
 _FLEX_FALLBACK = 600.0
@@ -126,7 +128,7 @@ def chat_model(
     clock: Clock,
     limiter: Limiter | None = None,
     notes: EndpointNotes | None = None,
-) -> HttpChatModel:
+) -> HttpChatModel | HttpEmbedder:
     """The client for a run's model at the endpoint of the settings, which ``notes`` remember."""
     client = ClientSettings(
         base_url=endpoint(settings),
@@ -148,6 +150,10 @@ def chat_model(
         key = endpoint_key(client.endpoint, client.model, client.extra_body, client.temperature)
         memory = DialectMemory(notes, clock, key, keep_json=client.json_mode == "on")
     source = partial(api_key, settings) if settings.api_key is None and settings.api_key_secret else None
+    if spec.embeds:
+        from handlers.llm.embeddings.embedder import HttpEmbedder  # for such runs alone
+
+        return HttpEmbedder(client, api_key(settings), clock, on_headers=on_headers, key_source=source)
     return HttpChatModel(
         client, api_key(settings), clock, on_headers=on_headers, memory=memory, key_source=source
     )
@@ -202,6 +208,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         in_stack=settings.backend == "aws",
         on_platform=on_lambda(),
         max_receives=settings.max_receives,
+        hedge=settings.hedge,
         force=settings.force,
     )
 
@@ -219,6 +226,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             on_resumed=model.renew_key,
             tariff=tariff(settings, record.spec.model),
             is_built_in=partial(is_built_in, endpoint(settings)),
+            hedges=Hedges(settings.hedge, adapters.clock) if settings.hedge else None,
             flex_fallback=_flex_fallback(settings),
             offpeak=settings.hours == "offpeak",
             breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),

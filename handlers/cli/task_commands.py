@@ -55,7 +55,7 @@ def init(
     name: Annotated[str, typer.Argument(help="The task's name; NAME.toml is written into this folder.")],
     *,
     kind: Annotated[
-        str, typer.Option(help="classify, extract, summarise, score, polish or translate.")
+        str, typer.Option(help="classify, extract, summarise, score, polish, translate or embed.")
     ] = "classify",
 ) -> None:
     """Write a first task file, with a comment on each part. It runs as it stands: without --base-url the
@@ -67,7 +67,7 @@ def init(
 
     known = {each: each for each in FIRST_KINDS}
     if kind not in known:
-        why = "not available in this version" if kind == "embed" else f"no kind{nearest(kind, known)}"
+        why = f"no kind{nearest(kind, known)}"
         raise UsageError(f"--kind {kind[:40]}: {why}; there is {', '.join(known)}")
     text, file = first_file(name, known[kind]), Path(f"{name}.toml")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -14,7 +15,7 @@ from handlers.domain.money import NanoUsd, Price, rounded_up
 from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.domain.value import Frozen, sha256_of
 
-CallKind = Literal["translate", "repair", "split", "ask"]
+CallKind = Literal["translate", "repair", "split", "ask", "embed", "hedge"]
 CallOutcome = Literal["ok", "throttled", "transient", "fatal", "refused"]
 
 
@@ -77,6 +78,9 @@ class ChatRequest(Frozen):
     """No part of what is asked either: the messages say the form in words. None: a JSON object."""
     answer_guess: float | None = None
     """Tokens that the answer will usually take; None: by the last message, which is translated."""
+    dimensions: int | None = None
+    """Of the vectors that are asked for, where the kind is ``embed``: each message is a text that gets one,
+    and there is no answer's text. None: as many as the model gives."""
     sample: int = Field(default=0, ge=0)
     """Of several answers to the same messages, which one is asked for; no answer stands for another."""
 
@@ -112,8 +116,10 @@ class ChatRequest(Frozen):
         return sha256_of([*said, ["sample", self.sample]] if self.sample else said)
 
 
-class ChatAnswer(Frozen):
-    """A 2xx answer. ``usage`` is None when the API sent none, or one that cannot be true."""
+@dataclass(frozen=True, slots=True)
+class ChatAnswer:
+    """A 2xx answer. ``usage`` is None when the API sent none, or one that cannot be true. A job
+    keeps a thousand of them."""
 
     content: str
     finish_reason: str | None = None
@@ -156,6 +162,13 @@ class CallRecord(Frozen):
     """Sent to the standard tier because the flex tier had no capacity."""
     made_up: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Answered by the built-in model server."""
+    hedged: Annotated[CallKind | Literal[""], Field(exclude_if=operator.not_)] = ""
+    """Of a hedge, the kind of the call that it was sent beside."""
+
+    @property
+    def asked_as(self) -> CallKind:
+        """What kind of question it put."""
+        return self.hedged or self.kind
 
 
 class CallTotals(Frozen):
@@ -170,6 +183,8 @@ class CallTotals(Frozen):
     fatal: int = 0
     refused: int = 0
     repairs: int = 0
+    hedges: int = 0
+    """Calls that were sent beside a slow one with the same request."""
     cost: NanoUsd = NanoUsd(0)
     """Nano-USD that are booked for them."""
     indeterminate: NanoUsd = NanoUsd(0)
@@ -218,6 +233,7 @@ class CallTotals(Frozen):
             sums["sent"] += 1
             sums[call.outcome] += 1
             sums["repairs"] += call.kind == "repair"
+            sums["hedges"] += call.kind == "hedge"
             sums["cost"] += call.cost
             sums["indeterminate"] += call.cost if call.indeterminate else 0
             sums["held"] += call.held

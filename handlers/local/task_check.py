@@ -82,7 +82,7 @@ def check_task(settings: Settings, source: SourceSpec | None) -> TaskReport:
         bundle=bundle.digest,
         asks=bundle.asks,
         gate=bundle.gate,
-        checks=("json", "finish", "schema", *(str(each.table.name) for each in bundle.checks)),
+        checks=_checks(bundle),
         reads=dict.fromkeys(bundle.reads.fields),
         warnings=tuple(_warnings(bundle)),
     )
@@ -93,9 +93,16 @@ def check_task(settings: Settings, source: SourceSpec | None) -> TaskReport:
         return _with_corpus(report, measure_corpus(source, apart, Console(quiet=True)), bundle)
 
 
+def _checks(bundle: TaskBundle) -> tuple[str, ...]:
+    """Of an answer, by name."""
+    if bundle.embeds:
+        return ("vector",)
+    return ("json", "finish", "schema", *(str(each.table.name) for each in bundle.checks))
+
+
 def _warnings(bundle: TaskBundle) -> list[str]:
     said = []
-    if not bundle.system:
+    if not bundle.system and not bundle.embeds:
         said.append(
             "there is no system prompt: what is the same for all records belongs there, and is cached"
         )

@@ -16,6 +16,7 @@ from handlers.domain.call_errors import AdaptedError, ModelCallError, RejectedEr
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper
 from handlers.domain.result import Check
+from handlers.domain.tasks.vectors import shown_vector, with_shown_vectors
 from handlers.errors import UsageError
 from handlers.llm.reasoning_room import ReasoningRoom
 from handlers.local.task_file import task_bundle
@@ -70,7 +71,8 @@ class Trial:
     def _show_paper(self, paper: Paper) -> None:
         result = self._task.run(paper, self._roomy_ask)
         _tell(result.status, result.error, result.checks, result.faults)
-        typer.echo(json.dumps(result.fields, ensure_ascii=False, indent=2))
+        shown = with_shown_vectors(result.fields, self._task.columns)
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
     def _show_passage(self, task: WholePaperTask, paper: Paper, key: str) -> None:
         """What becomes of each piece of the body, and one passage. The terms that stand in a passage of the
@@ -117,7 +119,7 @@ class Trial:
         self._cost += cost
         usage = answer.usage.model_dump_json() if answer.usage else "not told"
         told = f"answer (finish_reason {answer.finish_reason}, usage {usage}, ${usd(cost):.6f}):"
-        self._say(told, answer.content)
+        self._say(told, shown_vector(answer.content) if request.kind == "embed" else answer.content)
         return answer
 
     def _say(self, *lines: str) -> None:

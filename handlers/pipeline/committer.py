@@ -85,6 +85,8 @@ class Committer:
         """Papers that were paid for and are not booked yet."""
         self._at_the_door = 0
         """Papers that wait for room: closing waits for them too."""
+        self._coming: int | None = None
+        """Papers that are at work and not here yet; None while nobody says."""
         self._waiting: list[FinishedPaper] = []
         self._durable: deque[_Group] = deque()
         """What is to be booked, in the order of its parts, the group that is being booked first."""
@@ -98,6 +100,12 @@ class Committer:
         for thread in self._threads:
             thread.start()
 
+    def expect(self, papers: int) -> None:
+        """So many more are at work, or fewer: those after which none is to come wait for no company."""
+        with self._changed:
+            self._coming = (self._coming or 0) + papers
+            self._changed.notify()
+
     def add(self, finished: FinishedPaper) -> None:
         """Waits for room if calls were made for the paper."""
         with self._changed:
@@ -108,7 +116,9 @@ class Committer:
                 self._at_the_door -= 1
                 self._paid += 1
             self._waiting.append(finished)
-            if len(self._waiting) == 1 or len(self._waiting) >= self._papers:
+            if self._coming is not None:
+                self._coming -= 1
+            if len(self._waiting) in (1, self._papers) or self._coming == 0:
                 self._changed.notify()
 
     def _has_room(self) -> bool:
@@ -148,9 +158,10 @@ class Committer:
             return group
 
     def _fill(self) -> None:
-        """Wait until the group is full, at most ``commit_delay`` seconds from its first paper."""
+        """Wait until the group is full or nobody is to come, at most ``commit_delay`` seconds from its first
+        paper."""
         until = self._clock.monotonic() + self._delay
-        while len(self._waiting) < self._papers and not self._closing:
+        while len(self._waiting) < self._papers and not self._closing and self._coming != 0:
             left = until - self._clock.monotonic()
             if left <= 0:
                 return

@@ -27,7 +27,9 @@ _BILLED_BEAT = 1.9
 _REMEMBERED = 30.0
 """Seconds that what other jobs said holds while nobody tells it anew."""
 _COUNTED_EVERY = 10.0
-"""Seconds between two looks at how many jobs there are."""
+"""Seconds between two looks at how many jobs there are, at least."""
+_COUNTS_A_SECOND = 50
+"""Such looks of all jobs together, at most."""
 _GATHERING = 10.0
 """Seconds of a job's life in which the rest of its fleet may not have reported yet."""
 
@@ -182,9 +184,9 @@ class Heartbeat:
                 limiter.observe(fleet)
 
     def _at_work(self, run_id: str) -> int:
-        """About how many jobs work for the run, as read each ten seconds; 0 while nobody tells."""
+        """About how many jobs work for the run; 0 while nobody tells."""
         read_at, jobs = self._jobs_at_work.get(run_id, (-math.inf, 0))
-        if self._clock.monotonic() - read_at >= _COUNTED_EVERY:
+        if self._clock.monotonic() - read_at >= max(_COUNTED_EVERY, jobs / _COUNTS_A_SECOND):
             with suppress(UnavailableError):
                 jobs = self._ledger.jobs_at_work(run_id)
             self._jobs_at_work[run_id] = (self._clock.monotonic(), jobs)

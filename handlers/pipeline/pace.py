@@ -23,6 +23,8 @@ class Pace:
     """Before money that was not to be had is asked for again: the first time, and at most."""
     spare: float
     """Times what is drawn ahead that may lie idle at a report; 0 where nothing may."""
+    hedges_every: float
+    """Between two looks for slow calls, each of which may ask the queue."""
 
 
 EMBEDDED = Pace(
@@ -34,6 +36,7 @@ EMBEDDED = Pace(
     margin=1.0,
     asks_again=(0.1, 0.1),
     spare=0.0,
+    hedges_every=0.1,
 )
 AWS = Pace(
     2.0,
@@ -44,4 +47,5 @@ AWS = Pace(
     margin=6.0,
     asks_again=(1.0, 8.0),
     spare=2.5,
+    hedges_every=1.0,
 )

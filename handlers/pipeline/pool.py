@@ -41,12 +41,18 @@ class WorkerPool:
         self._warned = False
         self._expected = 0
         self._in_stages = False
+        self._busy = 0
         self._lock = threading.Lock()
 
     @property
     def backlog(self) -> int:
         """Tasks that wait for a worker, and those that are sure to follow."""
         return self._tasks.qsize() + self._expected
+
+    @property
+    def idle(self) -> int:
+        """Workers that have nothing to do."""
+        return max(0, self.workers - self._busy - self._tasks.qsize())
 
     @property
     def has_enough(self) -> bool:
@@ -103,12 +109,18 @@ class WorkerPool:
 
     def _work(self) -> None:
         while (task := self._tasks.get().task) is not None:
+            self._count(1)
             try:
                 task()
             except Exception:  # the worker goes on: every later paper needs it
                 logger.exception("a task raised")
+            self._count(-1)
             if len(self._threads) > self.workers and self._may_end():
                 return
+
+    def _count(self, workers: int) -> None:
+        with self._lock:
+            self._busy += workers
 
     def _may_end(self) -> bool:
         with self._lock:

@@ -202,7 +202,7 @@ def _sized(entry: IndexEntry, draw: float, paper: Paper, task: Task) -> SizedPap
         offset=entry.offset,
         length=entry.length,
         requests=len(requests),
-        size=sum(passages.values()) if passages else sum(size for _, size in guesses),
+        size=sum(passages.values()) if passages else sum(size or prompt for prompt, size in guesses),
         prompt=sum(prompt for prompt, _ in guesses),
         bytes=sum(len(each.content.encode("utf-8", "surrogatepass")) for each in requests[0].messages),
         max_tokens=requests[0].max_tokens,

@@ -60,7 +60,7 @@ def specification(settings: Settings, corpus: IngestResult, bundle: TaskBundle |
 
 def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskBundle) -> RunSpec:
     """The file's ``[model]`` gives defaults: what flag, variable or settings file say goes before it."""
-    from handlers.tasks.file_task.task_bundle import RENDER_VERSION, masking_version  # for such runs alone
+    from handlers.tasks.file_task.task_bundle import masking_version  # for such runs alone
 
     for name in _OF_TRANSLATION:
         if getattr(settings, name) != Settings.model_fields[name].default:
@@ -83,7 +83,7 @@ def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskB
         corpus_sha256=corpus.sha256,
         corpus=corpus.key,
         task="file",
-        prompt_version=RENDER_VERSION,
+        prompt_version=bundle.version,
         masking_version=masking_version(bundle),
         model=model,
         temperature=temperature,

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.adapters.dynamodb.money.money_leaf import JobMoney, Request
-from handlers.adapters.dynamodb.money.money_paths import depth_of, group_of, parent, path_at
+from handlers.adapters.dynamodb.money.money_leaf import Drawing, JobMoney, Request
+from handlers.adapters.dynamodb.money.money_paths import counts_for, depth_of, group_of, parent, path_at
 from handlers.adapters.dynamodb.money.money_steps import Read, Reply, Steps, Write
 from handlers.adapters.dynamodb.money.money_tree import MoneyTree
 from handlers.adapters.dynamodb.values import Key
@@ -50,6 +50,9 @@ class FleetJob:
     flying: int = 0
     talking: bool = True
     short: bool = False
+    refused: bool = False
+    counts: int = 1
+    counts_jobs_at: float = 0.0
     ended: bool = False
     wait: float = AWS.asks_again[0]
     asks_at: float = 0.0
@@ -70,7 +73,7 @@ class VirtualFleet:
         self.budget, self.jobs, self.ahead = budget, list[FleetJob](), seconds_ahead(jobs)
         self.memory.run(self.tree.create(budget))
         self.said = Counter[str]()
-        self.cost, self.last_start, self.biggest = 0, self.now, 0
+        self.cost, self.last_start, self.last_end, self.biggest, self.live = 0, self.now, self.now, 0, 0
         self.short_at = self.spent_at = math.inf
         self.rate = int(workers / _CALL * _USUAL * 1.1 * self.ahead)
         self._members: Counter[str] = Counter()
@@ -116,10 +119,15 @@ class VirtualFleet:
     # jobs
 
     def _start(self, number: int) -> None:
-        self._heard(("JOINS", ""), "W", 1)
-        path = path_at(self.chance.random(), depth_of(number + 1))
+        self._heard(("JOINS", ""), "R", 0.5)
+        counts = counts_for(f"job-{number}", self.live)
+        if counts:
+            self._heard(("JOINS", ""), "W", 1)
+        self.live += counts
+        path = path_at(self.chance.random(), depth_of(self.live))
         money = JobMoney(self.tree, path, f"job-{number}", ("TALLIES", f"job-{number}"), lambda _: 0)
-        job = FleetJob(money, path, number, commits_at=self.now + 2)
+        job = FleetJob(money, path, number, commits_at=self.now + 2, counts=counts)
+        job.counts_jobs_at = self.now + 10
         job.listens_at = self.now + 2 * self.chance.random()
         job.reports_at = self.now + AWS.report_every * self.chance.random()
         self._members[group_of(path)] += 1
@@ -136,6 +144,7 @@ class VirtualFleet:
         self._commit_report_listen(job)
         if self.now > self.spent_at + 2 and not (job.flying or job.talking or job.unbooked):
             job.ended = True
+            self._heard(("JOINS", ""), "W", 1 if job.counts else 0)
             return
         self._calls_start(job)
         self._at(self.now + _TICK, lambda: self._tick(job))
@@ -144,6 +153,7 @@ class VirtualFleet:
         ended = sum(self.chance.random() < _TICK / _CALL for _ in range(job.flying))
         cost = int(ended * _USUAL * (0.7 + 0.6 * self.chance.random()))
         job.flying -= ended
+        self.last_end = self.now if ended and self.now < self.spent_at else self.last_end
         job.pool += ended * _WORST - cost
         job.unbooked += cost
         self.cost += cost
@@ -165,6 +175,9 @@ class VirtualFleet:
             job.listens_at = self.now + 2
             self._heard((f"CONTROL#{job.number % 16}", ""), "R", 0.5)
             job.short = self.now > self.short_at + 0.5
+        if self.now >= job.counts_jobs_at:
+            job.counts_jobs_at = self.now + max(10, self.live / 50)
+            self._heard(("JOINS", ""), "R", 0.5)
 
     def _calls_start(self, job: FleetJob) -> None:
         free = 0 if self.now > self.spent_at + 0.5 else self.workers - job.flying
@@ -183,20 +196,21 @@ class VirtualFleet:
         job.talking = True
         job.seq += 1
 
-        def done(answer: tuple[str, int]) -> None:
-            word, job.told = answer
+        def done(answer: Drawing) -> None:
+            word, job.told, idle = answer
             self.said[word] += 1
+            job.refused = word == "short"
             if word == "drawn":
                 job.pool += wanted
                 job.wait, job.talking = AWS.asks_again[0], False
             elif word == "busy":
                 job.asks_at, job.talking = self.now + 0.1 + 0.3 * self.chance.random(), False
-            elif wanted > one:
+            elif wanted > one and (word == "spent" or one <= idle):
                 self._draw(job, one, one)
             else:
                 self._refused(job, word)
 
-        self._go(job.money.draw(Request(job.seq, wanted, job.booked, job.told)), done)
+        self._go(job.money.draw(Request(job.seq, wanted, job.booked, job.told, job.refused)), done)
 
     def _refused(self, job: FleetJob, word: str) -> None:
         self.short_at = min(self.short_at, self.now)
@@ -204,7 +218,9 @@ class VirtualFleet:
             self.spent_at = min(self.spent_at, self.now)
         job.asks_at = self.now + job.wait * (0.5 + self.chance.random() / 2)
         job.wait = min(AWS.asks_again[1], 1.7 * job.wait)
-        self._give_back(job, max(0, job.pool))
+        job.talking = False
+        if job.pool > 0:
+            self._give_back(job, job.pool)
 
     def _give_back(self, job: FleetJob, amount: int) -> None:
         job.talking = True
@@ -279,7 +295,8 @@ def main(how: str, jobs: int, more: list[int]) -> None:
     if how == "small":
         lines.append(
             f"booked {100 * fleet.cost / fleet.budget:.2f}% (passed: {fleet.cost > fleet.budget}); "
-            f"spent was said {fleet.spent_at - fleet.last_start:.1f} s after the last call began"
+            f"spent was said {fleet.spent_at - fleet.last_start:.1f} s after the last call began, "
+            f"{fleet.spent_at - fleet.last_end:.1f} s after the last one ended"
         )
     sys.stdout.write(f"{jobs} jobs, {workers} workers, {how}:\n  " + "\n  ".join(lines))
     sys.stdout.write(f"\n  {time.process_time() - began:.0f} s of CPU\n")

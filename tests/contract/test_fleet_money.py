@@ -9,21 +9,35 @@ from typing import Any
 import pytest
 
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
-from handlers.adapters.dynamodb.money.money_paths import depth_of, group_of, groups, parent, path_at, paths
+from handlers.adapters.dynamodb.money.money_paths import (
+    counts_for,
+    depth_of,
+    group_of,
+    groups,
+    parent,
+    path_at,
+    paths,
+)
 from handlers.domain.job import JobStats
 from handlers.domain.run import Control
 from handlers.errors import EarlierLayoutError
+from handlers.ports import Ledger
 from tests.builders import values
 from tests.builders.fakes import FakeClock
-from tests.builders.local_aws import LocalAws, name_of
+from tests.builders.local_aws import LocalAws
 from tests.builders.values import RUN, call, commit
+from tests.contract.conftest import begun
 
 BUDGET = 10_000
 
 
 @pytest.fixture
 def table(aws: LocalAws, tmp_path: Path) -> str:
-    return aws.table(name_of(tmp_path))
+    return begun(aws, tmp_path, rich)
+
+
+def rich(ledger: Ledger) -> None:
+    ledger.create_run(values.run_record(budget=BUDGET))
 
 
 @pytest.fixture
@@ -35,7 +49,6 @@ def clock() -> FakeClock:
 def fleet(aws: LocalAws, table: str, clock: FakeClock) -> Iterator[DynamoDbLedger]:
     """A run of which 64 jobs are said to work already: those that start live in groups."""
     ledger = DynamoDbLedger(aws.client("dynamodb"), table, clock)
-    ledger.create_run(values.run_record(budget=BUDGET))
     ledger._table.update(f"RUN#{RUN}", "JOINS", plus={"live": 64})
     for name in ("a", "b", "c"):
         ledger.start_job(values.job(f"job-{name}"))
@@ -48,6 +61,8 @@ def test_paths_grow_with_the_jobs_at_work_and_groups_and_parents_are_their_begin
     assert [path_at(chance, 3) for chance in (0, 0.5, 0.999)] == ["000", "100", "111"]
     assert [parent(path) for path in ("1", "1011", "10110", "101101011")] == ["", "", "1", "10110"]
     assert [group_of(path) for path in ("", "1", "10", "101", "101101011")] == ["", "", "", "1", "1011010"]
+    assert sum(counts_for(f"job-{job}", 5000) for job in range(4096)) == pytest.approx(4096, rel=0.2)
+    assert {counts_for(f"job-{job}", 127) for job in range(99)} == {1}
     assert groups(9)[:4] == ["", "0", "1", "00"]
     assert (len(groups(9)), len(list(paths(9)))) == (255, 1023)
 
@@ -165,3 +180,20 @@ def test_a_run_of_an_earlier_layout_is_refused_by_name(fleet: DynamoDbLedger) ->
     with pytest.raises(EarlierLayoutError, match="finish it with the release that began it") as refused:
         fleet.run(RUN)
     assert refused.value.spec.model == values.spec().model
+
+
+def test_of_many_jobs_one_counts_for_all_of_them_and_takes_back_as_much(
+    fleet: DynamoDbLedger,
+) -> None:
+    fleet._table.update(f"RUN#{RUN}", "JOINS", plus={"live": 933})
+    names = [
+        next(name for name in map(str, range(500)) if counts_for(name, 1000) == many) for many in (0, 16)
+    ]
+    for name, live in zip(names, (1000, 1016), strict=True):
+        fleet._places._read_at.clear()
+        fleet.start_job(values.job(name))
+        assert fleet.jobs_at_work(RUN) == live
+        assert len(fleet._places.path(RUN, name)) == depth_of(live)
+    for name in names:
+        fleet.end_job(RUN, name, at=9, outcome="finished", stats=None)
+    assert fleet.jobs_at_work(RUN) == 1000

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.adapters.dynamodb.money.money_leaf import JobMoney, Request
+from handlers.adapters.dynamodb.money.money_leaf import Drawing, JobMoney, Request
 from handlers.adapters.dynamodb.money.money_paths import parent
 from handlers.adapters.dynamodb.money.money_steps import Read, Reply, Steps, Write
 from handlers.adapters.dynamodb.money.money_tree import MoneyTree, outstanding
@@ -149,13 +149,14 @@ class Schedule:
 
     def _request(self, job: Job, amount: int) -> Request:
         job.seq += 1
-        return Request(job.seq, amount, self.booked(job), job.told)
+        looks = self.chance.random() < 0.3
+        return Request(job.seq, amount, self.booked(job), job.told, looks)
 
     def _draw(self, job: Job) -> None:
         amount = self.chance.choice(_AMOUNTS) + max(0, -job.pool)
 
-        def done(answer: tuple[str, int]) -> None:
-            word, job.told = answer
+        def done(answer: Drawing) -> None:
+            word, job.told, _ = answer
             self.said[word] += 1
             if word == "drawn":
                 job.pool += amount

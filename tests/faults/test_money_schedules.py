@@ -139,3 +139,19 @@ def test_a_node_that_two_make_is_made_once(requests: int) -> None:
 
     race.between(race.tree.node("10110"), draws, requests)
     assert race.sums() == (0, 1000, 1)
+
+
+def test_who_was_refused_reads_before_it_writes() -> None:
+    race, heard = Race("10110"), list[str]()
+    told = MoneyMemory(lambda key, kind, units: heard.append(kind))
+    told.items = race.memory.items
+    told.run(race.money.join())
+    assert told.run(race.money.draw(Request(1, 600, 0, 0))).word == "drawn"
+    race.tree.now = lambda: 1001.0
+    assert told.run(race.money.draw(Request(2, 600, 0, 0))).word == "short"
+    heard.clear()
+    assert told.run(race.money.draw(Request(3, 600, 0, 0, looks=True))).word == "short"
+    assert heard == ["R"], "the leaf says that it is dry"
+    race.tree.now = lambda: 1004.0
+    told.do(race.tree.write("10110", plus={"R": 600}))
+    assert told.run(race.money.draw(Request(4, 600, 0, 0, looks=True))).word == "drawn"

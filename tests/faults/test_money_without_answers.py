@@ -65,7 +65,7 @@ class FarMoney:
 
     def draw(self, _run: str, _job: str, seq: int, amount: NanoUsd) -> Drawn:
         told, self._told = self._told, None
-        word, told = self._ask(self.job.draw(Request(seq, amount, self.booked, told)))
+        word, told, _ = self._ask(self.job.draw(Request(seq, amount, self.booked, told)))
         if word != "closed":
             self._told = told
         return word

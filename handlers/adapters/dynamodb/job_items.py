@@ -189,7 +189,7 @@ class JobItems(ControlItems):
         self.say_learned(run_id, JobStats.parse(record["stats"]))
         self._job_totals.keep(run_id, job_id, json.dumps(record))
         if self._table.delete(*where, condition="attribute_exists(pk)"):
-            self._places.leave(run_id)
+            self._places.leave(run_id, job_id)
         return lost
 
     def jobs(self, run_id: str) -> list[JobRecord]:

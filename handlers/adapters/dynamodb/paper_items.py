@@ -149,8 +149,9 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
             arguments=before,
         )
 
-    def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
-        items = self._table.get_many([(f"FP#{fingerprint}", "FP") for fingerprint in fingerprints])
+    def reusable(self, fingerprints: Sequence[str], *, earlier: bool = False) -> dict[str, Reusable]:
+        keys = [(f"FP#{fingerprint}", "FP") for fingerprint in fingerprints]
+        items = self._table.get_many(keys, consistent=not earlier)
         return {
             pk.removeprefix("FP#"): Reusable(item["run_id"], item["paper_id"], _pointer(item))
             for (pk, _), item in items.items()

@@ -60,15 +60,17 @@ class Table:
         answer = self._call("get_item", Key=key, ConsistentRead=consistent, TableName=self.name)
         return plain(answer["Item"]) if "Item" in answer else None
 
-    def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
+    def get_many(self, keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Item]:
         """The items that exist."""
         by_key: dict[Key, Item] = {}
-        for items in self.map(self._get_chunk, list(_chunks(dict.fromkeys(keys), _READ))):
+        chunks = list(_chunks(dict.fromkeys(keys), _READ))
+        for items in self.map(lambda chunk: self._get_chunk(chunk, consistent), chunks):
             by_key.update({(item["pk"], item["sk"]): item for item in items})
         return by_key
 
-    def _get_chunk(self, keys: Sequence[Key]) -> list[Item]:
-        request: dict[str, Any] = {self.name: {"Keys": [key_of(key) for key in keys], "ConsistentRead": True}}
+    def _get_chunk(self, keys: Sequence[Key], consistent: bool) -> list[Item]:
+        asked = {"Keys": [key_of(key) for key in keys], "ConsistentRead": consistent}
+        request: dict[str, Any] = {self.name: asked}
         items: list[Item] = []
         for tried in range(_PATIENCE):
             answer = self._call("batch_get_item", RequestItems=request)

@@ -85,7 +85,8 @@ class PaperTables:
         known = "SELECT 1 FROM part WHERE run_id = ? AND part_id = ?"
         return [pair for pair in parts if self._db.row(known, (run_id, pair[1])) is None]
 
-    def reusable(self, fingerprints: Sequence[str]) -> dict[str, Reusable]:
+    def reusable(self, fingerprints: Sequence[str], *, earlier: bool = False) -> dict[str, Reusable]:
+        del earlier  # nothing is missed here
         rows: dict[str, Reusable] = {}
         for start in range(0, len(fingerprints), _CHUNK):
             chunk = fingerprints[start : start + _CHUNK]

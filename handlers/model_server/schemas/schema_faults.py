@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from handlers.model_server.content import Content, spoiled
+from handlers.model_server.reply import encoded
 from handlers.model_server.server_settings import Fault
 
 _INVENTED = "A sentence that stands in no record at all."
+
+
+def formed(answer: Any, fault: Fault | None, chance: float) -> Content:
+    """The answer as it is sent."""
+    if (wrong := damaged(fault, answer, chance)) is not None:
+        return Content(encoded(wrong), fault=fault)
+    text = encoded(answer)
+    return spoiled(text, fault, chance) or Content(text)
 
 
 def damaged(fault: Fault | None, answer: Any, chance: float) -> Any | None:

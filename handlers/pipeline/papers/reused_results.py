@@ -29,23 +29,45 @@ def reuse_results(
     answered: dict[str, StoredCalls] = {}
     if context.job.force or not papers:
         return {}, answered
-    by_fingerprint: dict[str, list[PendingPaper]] = {}
-    for pending in papers:
-        if pending.skip is None:  # its licence may forbid what its twin's allows
-            for fingerprint in (*pending.names, MADE_UP + pending.names[0]):
-                by_fingerprint.setdefault(fingerprint, []).append(pending)
-    backend = context.job.backend
     lines: dict[str, PartLine] = {}
-    for fingerprint, result in backend.ledger.reusable(list(by_fingerprint)).items():
-        made_up = fingerprint.startswith(MADE_UP)
-        old = None if made_up and not context.is_built_in() else _readable(context, fingerprint, result)
+    for earlier in (False, True):
+        left = [each for each in papers if each.skip is None and each.paper.id not in lines]
+        _take_named(context, message, _by_name(context, left, earlier), earlier, (lines, answered))
+    _take_refused(context, message, papers, lines, answered)
+    return lines, {paper_id: calls for paper_id, calls in answered.items() if paper_id not in lines}
+
+
+def _by_name(context: RunContext, papers: list[PendingPaper], earlier: bool) -> dict[str, list[PendingPaper]]:
+    """Of papers that are not to be skipped: a paper's licence may forbid what its twin's allows. ``earlier``:
+    the names that a new result does not get."""
+    by_name: dict[str, list[PendingPaper]] = {}
+    for pending in papers:
+        first, *others = pending.names
+        if context.is_built_in():  # whose results no other run takes over
+            others.append(MADE_UP + first)
+        for name in others if earlier else (first,):
+            by_name.setdefault(name, []).append(pending)
+    return by_name
+
+
+def _take_named(
+    context: RunContext,
+    message: BatchMessage,
+    by_name: dict[str, list[PendingPaper]],
+    earlier: bool,
+    found: tuple[dict[str, PartLine], dict[str, StoredCalls]],
+) -> None:
+    lines, answered = found
+    results = context.job.backend.ledger.reusable(list(by_name), earlier=earlier) if by_name else {}
+    for name, result in results.items():
+        old = _readable(context, name, result)
         if old is None:
             continue
         origin = f"{result.run_id}/{result.paper_id}"
-        reused = {name: getattr(old, name) for name in _RESULT} | {"reused_from": origin}
-        theirs = StoredCalls(calls=old.carried + old.calls, found=((fingerprint, result.pointer),))
-        for pending in by_fingerprint[fingerprint]:
-            if not context.names.is_same(pending.paper, fingerprint):
+        reused = {each: getattr(old, each) for each in _RESULT} | {"reused_from": origin}
+        theirs = StoredCalls(calls=old.carried + old.calls, found=((name, result.pointer),))
+        for pending in by_name[name]:
+            if not context.names.is_same(pending.paper, name):
                 continue
             judged: TaskResult | None = None
             if is_of_another_gate(context.task, old):
@@ -54,13 +76,11 @@ def reuse_results(
                     answered[pending.paper.id] = theirs.after(answered.get(pending.paper.id, NOTHING))
                     continue
             line = PaperAttempt(context, message, pending, PaperCalls(context)).line("done")
-            if made_up:
+            if name.startswith(MADE_UP):
                 if pending.paper.id in lines:
                     continue
-                line = line.model_copy(update={"fingerprint": fingerprint})
+                line = line.model_copy(update={"fingerprint": name})
             lines[pending.paper.id] = line.model_copy(update=reused | _as_judged(judged))
-    _take_refused(context, message, papers, lines, answered)
-    return lines, {paper_id: calls for paper_id, calls in answered.items() if paper_id not in lines}
 
 
 def _readable(context: RunContext, fingerprint: str, result: Reusable) -> PartLine | None:

@@ -23,7 +23,7 @@ from handlers.tasks.file_task.answer_form import MOST_TOKENS, most_tokens, usual
 from handlers.tasks.file_task.answers.answer_checks import SentRecord
 from handlers.tasks.file_task.answers.answer_judge import Judged, judge
 from handlers.tasks.file_task.answers.answer_places import mapped
-from handlers.tasks.file_task.task_bundle import RENDER_VERSION, TaskBundle, masking_version
+from handlers.tasks.file_task.task_bundle import TaskBundle, masking_version
 from handlers.tasks.translation.masking.masking import mask, unmask
 from handlers.tasks.translation.prompt import capped
 
@@ -63,7 +63,7 @@ class FileTask:
     def of_run(cls, bundle: TaskBundle, spec: RunSpec) -> Self:
         """UsageError if another version would ask otherwise, or the bundle is not the run's."""
         asked = spec.prompt_version, spec.masking_version
-        here = RENDER_VERSION, masking_version(bundle)
+        here = bundle.version, masking_version(bundle)
         if asked != here or spec.task_asks != bundle.asks:
             raise UsageError(
                 f"the run was made for prompt {asked[0]} and masking {asked[1]} of its task, this version has"

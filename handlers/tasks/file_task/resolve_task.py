@@ -14,18 +14,19 @@ from handlers.tasks.file_task.answer_schema import AnswerSchema
 from handlers.tasks.file_task.answers import check_kinds as kinds
 from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
 from handlers.tasks.file_task.answers.answer_places import steps_of
+from handlers.tasks.file_task.embed.vector_form import SCHEMA, check_embed
 from handlers.tasks.file_task.patterns import PatternError, compiled_pattern
 from handlers.tasks.file_task.samples.ballots import voting_fields
 from handlers.tasks.file_task.schema_subset import checked_schema
 from handlers.tasks.file_task.short_form import Schema, schema_of_fields
 from handlers.tasks.file_task.task_bundle import TaskBundle
 from handlers.tasks.file_task.task_fault import Path, TaskFault, nearest, shown
-from handlers.tasks.file_task.task_tables import MOST_PROMPT, OutputTable, TaskTables
+from handlers.tasks.file_task.task_tables import ANSWER, EMBED, MOST_PROMPT, OutputTable, TaskTables
 from handlers.tasks.file_task.template import Template, TemplateError, compiled
 
 MOST_BUNDLE = 1024 * 1024
 MOST_SAMPLES = 15
-_KINDS = ("answer", "translation", "embed")
+_KINDS = (ANSWER, "translation", EMBED)
 _TAG = re.compile(r"\{\{\s*[?/]?\s*\w|\{%")
 _ALWAYS = ("refusal", "repetition")
 
@@ -35,14 +36,17 @@ def resolve(value: dict[str, Any]) -> TaskBundle:
     _refuse_unbuilt(value)
     tables = kinds.read_table(TaskTables, value, ())
     _check_prompt(tables)
-    schema = _schema_of(tables.output)
+    embeds = tables.kind == EMBED
+    if embeds:
+        check_embed(value, tables)
+    schema = SCHEMA if embeds else _schema_of(tables.output)
     output = OutputTable(text=tables.output.text, carry=tables.output.carry)
-    if output.text is None:
+    if output.text is None and not embeds:
         output = OutputTable(schema_=schema, carry=tables.output.carry)
     user = _template(tables)
     answer = AnswerSchema.of(schema)
     _check_samples(tables, schema)
-    checks = _compiled_checks(tables, schema, user)
+    checks = () if embeds else _compiled_checks(tables, schema, user)
     examples = _examples(tables, user, answer)
     bundle = TaskBundle(tables.model_copy(update={"output": output}), user, answer, checks, examples)
     if len(bundle.content) > MOST_BUNDLE:
@@ -55,10 +59,10 @@ def _refuse_unbuilt(value: dict[str, Any]) -> None:
     kind = value.get("kind", "answer")
     if kind not in _KINDS:
         raise TaskFault(("kind",), f"unknown {str(kind)[:40]!r}{nearest(str(kind), _KINDS)}")
-    if kind != "answer":
-        raise TaskFault(("kind",), f"{kind}: not available in this version; there is answer")
-    if "embed" in value:
-        raise TaskFault(("embed",), "not available in this version")
+    if kind == "translation":
+        raise TaskFault(("kind",), f"{kind}: not available in this version; there is {ANSWER}, {EMBED}")
+    if "embed" in value and kind != EMBED:
+        raise TaskFault(("embed",), f'it is for kind = "{EMBED}"')
     rules = value.get("input")
     if isinstance(rules, dict) and rules.get("unit", "record") != "record":
         unit = rules["unit"]

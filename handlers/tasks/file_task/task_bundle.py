@@ -15,8 +15,9 @@ from handlers.domain.value import sha256_of
 from handlers.tasks.file_task.answer_form import FORM_VERSION, form_in_words, strict_schema
 from handlers.tasks.file_task.answer_schema import AnswerSchema
 from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
+from handlers.tasks.file_task.embed.vector_form import COLUMNS, EMBED_VERSION, NOT_OF_VECTORS
 from handlers.tasks.file_task.samples.ballots import AGREEMENT, SHARE, voting_fields
-from handlers.tasks.file_task.task_tables import TaskTables
+from handlers.tasks.file_task.task_tables import EMBED, TaskTables
 from handlers.tasks.file_task.template import Template
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 
@@ -45,10 +46,21 @@ class TaskBundle:
         """The one field that the answer is as it stands; None where JSON is asked for."""
         return self.tables.output.text
 
+    @property
+    def embeds(self) -> bool:
+        """Whether the answers are vectors."""
+        return self.tables.kind == EMBED
+
+    @property
+    def version(self) -> str:
+        """``prompt_version`` of a run: of what stands around the file's own words."""
+        return EMBED_VERSION if self.embeds else RENDER_VERSION
+
     @cached_property
     def content(self) -> bytes:
         """As it is stored: read again, it makes the same bundle."""
-        value = self.tables.model_dump(mode="json", by_alias=True, exclude_none=True)
+        left_out = set(NOT_OF_VECTORS) if self.embeds else {"embed"}
+        value = self.tables.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=left_out)
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
     @cached_property
@@ -59,6 +71,8 @@ class TaskBundle:
     @cached_property
     def system(self) -> str:
         """The system prompt as sent: the file's, the rule of placeholders, the form of the answer."""
+        if self.embeds:
+            return ""
         parts = [(self.tables.prompt.system or "").strip()]
         if self.tables.input.masking:
             parts.append(MASK_RULE)
@@ -75,6 +89,8 @@ class TaskBundle:
     @cached_property
     def asks(self) -> str:
         """Digest of what decides the requests."""
+        if self.embeds:
+            return sha256_of([EMBED_VERSION, self.tables.prompt.user, self.tables.embed.dimensions])
         masking = MASKING_VERSION if self.tables.input.masking else None
         said = [[each.role, each.content] for each in self.head]
         schema = None if self.text_field else json.dumps(self.schema.schema, ensure_ascii=False)
@@ -115,13 +131,15 @@ class TaskBundle:
     @property
     def columns(self) -> Mapping[str, Mapping[str, Any]]:
         """Fields of the answers → their schemas."""
+        if self.embeds:
+            return COLUMNS
         properties: Mapping[str, Mapping[str, Any]] = self.schema.schema["properties"]
         return {**properties, AGREEMENT: SHARE} if self.samples > 1 else properties
 
     @cached_property
     def form(self) -> AnswerForm:
         """What a request says of its answer beside the messages."""
-        if self.text_field is not None:
+        if self.text_field is not None or self.embeds:
             return AnswerForm(plain=True)
         schema = self.schema.schema
         return AnswerForm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.domain.run import RunSpec
+from handlers.tasks.file_task.embed.embed_task import EmbedTask
 from handlers.tasks.file_task.file_task import FileTask
 from handlers.tasks.file_task.samples.sampled_task import SampledFileTask
 from handlers.tasks.file_task.task_bundle import TaskBundle
@@ -10,5 +11,7 @@ from handlers.tasks.file_task.task_bundle import TaskBundle
 
 def task_of_bundle(bundle: TaskBundle, spec: RunSpec) -> FileTask:
     """UsageError if another version would ask otherwise, or the bundle is not the run's."""
+    if bundle.embeds:
+        return EmbedTask.of_run(bundle, spec)
     kind = SampledFileTask if bundle.samples > 1 else FileTask
     return kind.of_run(bundle, spec)

@@ -47,7 +47,7 @@ def test_it_waits_as_long_as_something_is_left_to_do(queue: SqliteQueue) -> None
         waiting.join(0.01)
     assert waiting.is_alive(), "asked, and told to wait"
     stop.close("the test is over")
-    waiting.join(10)
+    waiting.join(60)
     assert not waiting.is_alive()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ POOR, GOOD = (
 
 
 def bench_of(folder: Path, text: str, *answers: str) -> Bench:
-    bench = Bench(folder, *(ANSWER.model_copy(update={"content": each}) for each in answers))
+    bench = Bench(folder, *(replace(ANSWER, content=each) for each in answers))
     task = task_in(folder, text)
     spec = task._spec
     bench.context.task = task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from handlers.adapters.dynamodb.job_totals import JobTotals, JobTotalsItems
 from handlers.adapters.dynamodb.money.job_places import JobPlaces
@@ -25,6 +26,22 @@ _UP = 1 / 16
 """Chance that who gives back for a node does so for its parent: as often in all as one child of it."""
 _SWEPT_EVERY = 15.0
 """Seconds between two looks at all nodes of a run whose money is short."""
+_AT_ONCE = 0.2
+"""Seconds in which a refusal answers for less as well."""
+
+
+class _Refusal(NamedTuple):
+    """Of a draw: its number and amount, what was idle at the leaf instead, and when."""
+
+    seq: int
+    amount: int
+    idle: int
+    at: float
+
+    def holds(self, seq: int, amount: int, now: float) -> bool:
+        """Whether the next draw, of less, would be refused as well."""
+        is_next = seq == self.seq + 1 and 0 <= now - self.at < _AT_ONCE
+        return is_next and self.idle < amount < self.amount
 
 
 class Budgets:
@@ -35,6 +52,8 @@ class Budgets:
         self._clock = clock
         self._told: dict[tuple[str, str], int] = {}
         """What the jobs of this process have told their leaves."""
+        self._refusals: dict[tuple[str, str], _Refusal] = {}
+        """Of the jobs of this process whose last draw found too little."""
 
     def _tree(self, run_id: str) -> MoneyTree:
         return MoneyTree(run_id, self._clock.now)
@@ -59,16 +78,22 @@ class Budgets:
         return NanoUsd(int(item.get(f"h:{short_name(job_id)}", 0)))
 
     def draw(self, run_id: str, job_id: str, seq: int, amount: NanoUsd) -> Drawn:
+        refusal, now = self._refusals.get((run_id, job_id)), self._clock.now()
+        if refusal is not None and refusal.holds(seq, amount, now):
+            return "short"
         path = self._places.find(run_id, job_id)
         if path is None:
             return "closed"
         money = self._money(run_id, job_id, path)
+        self._refusals.pop((run_id, job_id), None)
         told = self._told.pop((run_id, job_id), None)  # until the answer is there
-        request = Request(seq, amount, self._job_totals.known(run_id, job_id), told)
-        word, told = take_steps(self._table, money.draw(request))
+        known = self._job_totals.known(run_id, job_id)
+        request = Request(seq, amount, known, told, looks=refusal is not None)
+        word, told, idle = take_steps(self._table, money.draw(request))
         if word != "closed":
             self._told[run_id, job_id] = told
         if word == "short":
+            self._refusals[run_id, job_id] = _Refusal(seq, amount, idle, self._clock.now())
             self._sweep_now_and_then(run_id)
         return word
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from handlers.adapters.dynamodb.money.money_paths import short_name
 from handlers.adapters.dynamodb.money.money_steps import Comparison, Read, Steps, Write, same
@@ -30,6 +31,17 @@ class Request:
     amount: int
     booked: int
     told: int | None
+    looks: bool = False
+    """Whether it reads before it writes, as where money was short: a write that is refused costs as much as
+    one that is taken, and a read of it a tenth."""
+
+
+class Drawing(NamedTuple):
+    """What became of a draw, what the job has told by then, and what was idle at its leaf when refused."""
+
+    word: Drawn
+    told: int
+    idle: int = 0
 
 
 class JobMoney:
@@ -58,32 +70,36 @@ class JobMoney:
             if reply.taken:
                 return 0
 
-    def draw(self, request: Request) -> Steps[tuple[Drawn, int]]:
-        """What became of it, and what the job has told by then. It joins, where it has not."""
+    def draw(self, request: Request) -> Steps[Drawing]:
+        """It joins, where it has not."""
         told, booked = request.told, request.booked
         if told is None:
             told = yield from self.join()
         if told is None:
-            return (yield from self._after_the_end(request.seq)), 0
-        for _ in range(_DRAWS):
+            return Drawing((yield from self._after_the_end(request.seq)), 0)
+        for turn in range(_DRAWS):
             booked = max(booked, told)
-            reply = yield self._ask(
-                request.seq, request.amount, booked - told, told, ("R", ">=", request.amount)
-            )
-            if reply.taken:
-                return "drawn", booked
-            item = reply.item
+            if request.looks and not turn:
+                item = yield from self._tree.read(self._path)
+            else:
+                reply = yield self._ask(
+                    request.seq, request.amount, booked - told, told, ("R", ">=", request.amount)
+                )
+                if reply.taken:
+                    return Drawing("drawn", booked)
+                item = reply.item
             if item is None or self._h not in item:
-                return (yield from self._after_the_end(request.seq)), told
+                return Drawing((yield from self._after_the_end(request.seq)), told)
             if item[self._s] >= request.seq:  # a repeated request finds its own work done
-                return "drawn", int(item[self._c])
+                return Drawing("drawn", int(item[self._c]))
             if item[self._c] != told:
                 told = int(item[self._c])
             elif item["R"] < request.amount:
                 word = yield from self._more(request.amount, booked, item)
                 if word is not None:
-                    return word, booked if word in ("short", "spent") and not self._path else told
-        return "busy", told
+                    is_told = word in ("short", "spent") and not self._path
+                    return Drawing(word, booked if is_told else told, max(0, item["R"]))
+        return Drawing("busy", told)
 
     def _after_the_end(self, seq: int) -> Steps[Drawn]:
         """Of a draw that finds the job closed: its answer may have been lost before, and then what it brought

@@ -16,11 +16,21 @@ _AT_THE_ROOT = 16
 """Jobs that draw from the root itself."""
 _GROUP_BITS = 2
 """Bits by which a leaf's path is longer than its group's: 8 jobs a leaf, 32 a group."""
+_COUNTED = ((128, 1), (1024, 16))
+_COUNTS_FOR = 64
+"""Of fewer jobs than so many at work, one counts for so many; of more, for ``_COUNTS_FOR``: five thousand
+that start or end at once write ``JOINS`` some 250 times."""
 
 
 def depth_of(jobs: int) -> int:
     """Bits of the path of a job that is the ``jobs``-th at work."""
     return 0 if jobs < _AT_THE_ROOT else (jobs // 8).bit_length() - 1
+
+
+def counts_for(job_id: str, jobs: int) -> int:
+    """How many jobs a job counts for that starts where so many work: itself, or all or none of many."""
+    many = next((many for fewer, many in _COUNTED if jobs < fewer), _COUNTS_FOR)
+    return 0 if int(short_name(job_id), 16) % many else many
 
 
 def path_at(chance: float, bits: int) -> str:

@@ -31,11 +31,11 @@ from handlers.adapters.dynamodb.values import Item, Key
 from handlers.errors import UnknownRunError
 
 Pulled = Literal["got", "busy", "short", "spent"]
-DRY = 1.0
+DRY = 2.0
 """Seconds for which a node that was refused says so itself."""
 _ASKING = 0.5
 """Seconds for which one climber keeps others from it."""
-_PUSHED_EVERY = 1.0
+_PUSHED_EVERY = 2.0
 _ROUNDS = 4
 _TELLS = 30
 BEST = 8
@@ -141,7 +141,7 @@ class MoneyTree:
         reply = yield self._edge(path, above, item, min(there, max(want, min(best, there // _PART))))
         if not reply.taken or reply.item is None:
             return None
-        yield self._arrive(path, reply.item, item)
+        yield self._arrive(path, reply.item, item, rests=there // _PART < best)
         return "got"  # if that was refused, somebody else finished it
 
     def _refused(
@@ -183,15 +183,14 @@ class MoneyTree:
             plus={"R": back - granted, "S": spent} | ({"U": late} if late else {}),
         )
 
-    def _arrive(self, path: str, above: Item, item: Item) -> Write:
-        """What the parent granted is idle here."""
+    def _arrive(self, path: str, above: Item, item: Item, *, rests: bool = False) -> Write:
+        """What the parent granted is idle here. Where it had little, nobody else climbs for a while."""
         granted = above[f"g:{path}"]
-        return self.write(
-            path, same(item, "got"), sets={"got": granted, "asks": 0}, plus={"R": granted - item["got"]}
-        )
+        sets = {"got": granted} | ({} if rests else {"asks": 0})
+        return self.write(path, same(item, "got"), sets=sets, plus={"R": granted - item["got"]})
 
     def push(self, path: str) -> Steps[None]:
-        """Give what lies idle to the parent, and tell it what was spent; at most once a second."""
+        """Give what lies idle to the parent, and tell it what was spent; at most each two seconds."""
         item = (yield from self.read(path)) if path else None
         if item is None or 0 <= self.now() - item.get("up_at", -(10**9)) / 1000 < _PUSHED_EVERY:
             return

@@ -180,7 +180,7 @@ BROKEN = [
     ),
     (SUMMARY, "{{ title }}\\n\\n{{ abstract }}", "nothing", "line 10: prompt.user: it uses no field"),
     (SUMMARY, 'user = "{{ title }}', '#user = "{{ title }}', "line 8: prompt: user, or user_file"),
-    (SUMMARY, 'name = "summary"', 'name = "summary"\nkind = "embed"', "line 3: kind: embed: not available"),
+    (SUMMARY, 'name = "summary"', 'name = "summary"\nkind = "embed"', "check: a vector has none"),
     (
         SUMMARY,
         'name = "summary"',
@@ -327,4 +327,4 @@ PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "own-task.md"
 
 def test_the_files_of_the_guide_are_whole(tmp_path: Path) -> None:
     files = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert [bundle_in(tmp_path, text).tables.name for text in files] == ["subject", "methods"]
+    assert [bundle_in(tmp_path, text).tables.name for text in files] == ["subject", "methods", "vectors"]
