@@ -23,6 +23,8 @@ _LONGEST = 60
 FILE = "paperfleet.toml"
 SECRETS = {"api_key", "webhook"}
 """Settings that are read from the environment alone."""
+_IN_NO_FILE = SECRETS | {"allow_plugins"}
+"""A folder that somebody sends must not bring the right to run code along."""
 _NO_SETTINGS = {
     *("corpus", "schedule", "account", "runs_on", "continue", "job_minutes", "checkpoint_minutes"),
     *("aws_role", "deploy_role", "package", "corpus_dir", "test_built"),
@@ -67,7 +69,7 @@ class TomlFile(TomlConfigSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
-        for name in sorted(SECRETS & values.keys()):
+        for name in sorted(_IN_NO_FILE & values.keys()):
             raise UsageError(f"{FILE}: {name} does not belong in a file; set {PREFIX}{name.upper()} instead")
         known = self.settings_cls.model_fields
         for name in sorted(values.keys() - known.keys()):

@@ -25,6 +25,7 @@ from handlers.flag_groups import (
     JOBS,
     LIMIT,
     MODEL,
+    PLUGINS,
     REQUEST,
     RUN_ID,
     SESSION,
@@ -154,6 +155,7 @@ class Settings(BaseSettings):
 
     task: Path | None = setting("Task file (TOML): what is asked of each record; none: translation.", TEXT)
     task_bundle: str | None = setting("What `task push` printed, for uploads.", pattern="^[0-9a-f]{64}$")
+    allow_plugins: str | None = setting("Distributions whose checks may judge, commas between.", PLUGINS)
     target_language: str = setting("Language code.", TEXT, default="en")
     glossary: Path | None = setting("CSV or JSON: source term, target term.", TEXT)
     skip_no_derivatives: bool = setting(

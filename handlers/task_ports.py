@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
@@ -111,8 +111,9 @@ class WholePaperTask(Task, Protocol):
     def is_whole(self, paper: Paper) -> bool:
         """Whether the paper is worked on by passages; else ``run`` does it."""
 
-    def first(self, paper: Paper) -> Sequence[PassageWork]:
-        """The first stage: ``head`` and ``terms``."""
+    def first(self, paper: Paper) -> Iterable[PassageWork]:
+        """The first stage: ``head`` and ``terms``, each made as it is taken: the head need not wait for the
+        body to be cut."""
 
     def frame(self, paper: Paper, results: Mapping[str, PassageResult]) -> dict[str, str]:
         """The paper's terms, by what the first stage's passages came to."""

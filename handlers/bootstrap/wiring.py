@@ -22,6 +22,7 @@ from handlers.bootstrap.state import State, connect
 from handlers.domain.money import Price
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
+from handlers.flag_groups import names_in
 from handlers.llm.built_in import is_built_in
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
@@ -215,7 +216,8 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
     def make_context(run_id: str) -> RunContext:
         record = adapters.ledger.run(run_id)
         model = chat_model(settings, record.spec, adapters.clock, limiter, adapters.ledger)
-        task = task_of(record.spec, bundle=_bundle(record.spec.task_bundle))
+        bundle = _bundle(record.spec.task_bundle, names_in(settings.allow_plugins))
+        task = task_of(record.spec, bundle=bundle)
         return RunContext(
             job=shared,
             record=record,
@@ -240,13 +242,13 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
 
 
 @lru_cache(maxsize=8)
-def _bundle(digest: str | None) -> TaskBundle | None:
+def _bundle(digest: str | None, plugins: tuple[str, ...]) -> TaskBundle | None:
     """Of a task file, by its digest, for the life of the process: an invocation reads none again."""
     if digest is None:
         return None
     from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
 
-    return stored_bundle(digest, _kept()[0].store)
+    return stored_bundle(digest, _kept()[0].store).armed(plugins)
 
 
 @cache

@@ -12,6 +12,7 @@ from handlers.cli.flags.help_words import WordedGroup
 from handlers.cli.flags.setting_flags import add_command
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
+from handlers.flag_groups import names_in
 from handlers.settings import load_settings
 
 
@@ -124,8 +125,8 @@ def push(
     from handlers.tasks.file_task.load_task import key_of, load_task
     from handlers.tasks.file_task.stored_bundle import put_bundle, stored_bundle
 
-    bundle = load_task(file)
     settings = with_stack_outputs(load_settings(**flags))
+    bundle = load_task(file, names_in(settings.allow_plugins))
     with open_state(settings.run_id, settings) as state:
         put_bundle(bundle, state.store)
         stored_bundle(bundle.digest, state.store)  # what lay there before is what it should be

@@ -6,14 +6,14 @@ import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from handlers.domain.money import NanoUsd, Price, rounded_up
 from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.domain.value import Frozen, sha256_of
+from handlers.own_property import own_property
 
 CallKind = Literal["translate", "repair", "split", "ask", "embed", "hedge"]
 CallOutcome = Literal["ok", "throttled", "transient", "fatal", "refused"]
@@ -67,6 +67,8 @@ class AnswerForm(Frozen):
 class ChatRequest(Frozen):
     """What a task asks of a model. Model name and sampling are the run's and added by the client."""
 
+    model_config = ConfigDict(ignored_types=(own_property,))
+
     messages: tuple[Message, ...]
     max_tokens: int = Field(gt=0)
     kind: CallKind = "translate"
@@ -92,13 +94,13 @@ class ChatRequest(Frozen):
                 vars(made).pop(name, None)
         return made
 
-    @cached_property
+    @own_property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """(characters, bytes in UTF-8) of each message; each call is reckoned with several times."""
         texts = [message.content for message in self.messages]
         return tuple((len(text), len(text.encode("utf-8", "surrogatepass"))) for text in texts)
 
-    @cached_property
+    @own_property
     def expected_tokens(self) -> tuple[float, float]:
         """By character counts: of the whole prompt, and of what the answer grows with, which is the last
         message where it is translated, else the task's own guess."""
@@ -108,7 +110,7 @@ class ChatRequest(Frozen):
             total += last
         return total, last if self.answer_guess is None else self.answer_guess
 
-    @cached_property
+    @own_property
     def digest(self) -> str:
         """Equal for requests that would be sent as the same text, and for the same sample of its answers; raw
         answers are replayed by it."""

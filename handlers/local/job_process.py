@@ -65,7 +65,7 @@ def work(job: Job) -> int:
         settled=lambda: _settled(job.ledger, settings.run_id, now=job.clock.now()),
     )
     source.run()
-    job.close(job.failure or job.stop.reason or "finished")
+    job.close(job.failure or job.stop.reason or "finished", patient=True)
     return FAILED if job.failure else 0
 
 

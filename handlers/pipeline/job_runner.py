@@ -19,6 +19,7 @@ from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import Heartbeat
 from handlers.pipeline.pace import EMBEDDED, Pace
 from handlers.pipeline.pool import WorkerPool
+from handlers.pipeline.stop import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Job:
         self._make_context = make_context
         self._contexts: dict[str, RunContext] = {}
         self._lock = threading.Lock()
+        self._patience = Patience(backend.clock, self._time_left)
         self._committer = Committer(
             backend, self.id, pace=pace, on_failure=self.stop.abandon, time_left=self._time_left
         )
@@ -189,8 +191,9 @@ class Job:
         for context in self.contexts:
             context.model.abort()
 
-    def close(self, outcome: str) -> None:
-        """Commit what waits, give the rest of the budget back and book how the job ended."""
+    def close(self, outcome: str, *, patient: bool = False) -> None:
+        """Commit what waits, give the rest of the budget back and book how the job ended; again does nothing
+        twice. ``patient``: wait for a ledger that is away as long as results do."""
         if self._hedges is not None:
             self._hedges.close()
         self.pool.close()
@@ -198,10 +201,16 @@ class Job:
         self._heartbeat.close()
         self._count_offered()
         for context in self.contexts:
-            context.budget.return_unused()
-            lost = self.ledger.end_job(
-                context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=context.stats()
-            )
-            if lost:
-                logger.warning("job %s ends holding %d nano-USD", self.id, lost)
+            if patient:
+                self._patience.keep_at(partial(self._end, context, outcome))
+            else:
+                self._end(context, outcome)
             context.model.close()
+
+    def _end(self, context: RunContext, outcome: str) -> None:
+        context.budget.return_unused()
+        lost = self.ledger.end_job(
+            context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=context.stats()
+        )
+        if lost:
+            logger.warning("job %s ends holding %d nano-USD", self.id, lost)

@@ -196,7 +196,10 @@ def _sized(entry: IndexEntry, draw: float, paper: Paper, task: Task) -> SizedPap
     guesses = [request.expected_tokens for request in requests]
     passages: dict[str, float] = {}
     if isinstance(task, WholePaperTask) and task.is_whole(paper):
-        passages = {each.key: each.weight for each in (*task.first(paper), *task.rest(paper, {}))}
+        works = (*task.first(paper), *task.rest(paper, {}))
+        passages = {each.key: each.weight for each in works}
+        if task.columns is not None:  # an answer is no longer where more is asked about
+            passages = {each.key: size for each, (_, size) in zip(works, guesses, strict=True)}
     return SizedPaper(
         id=entry.id,
         offset=entry.offset,

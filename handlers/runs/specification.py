@@ -92,6 +92,8 @@ def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskB
         json_mode=settings.json_mode,
         extra_body=bundle.extra_body() | _extra_body(settings),
         skip_no_derivatives=bundle.tables.input.skip_no_derivatives,
+        full_text=bundle.by_passage,
+        body_version=BODY_VERSION if bundle.by_passage else None,
         task_bundle=bundle.digest,
         task_asks=bundle.asks,
         task_gate=bundle.gate,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Self
 
 from handlers.domain.call import CallKind, ChatRequest, Message
@@ -138,7 +139,7 @@ class FileTask:
         """The best answer, repairs among them."""
         judged = self._asked(work, work.request, ask)
         for _ in range(self._bundle.tables.repair.tries):
-            if judged.passes:
+            if judged.passes or not judged.problems:
                 break
             try:
                 later = self._asked(work, self._repair(work, judged), ask)
@@ -169,9 +170,14 @@ class FileTask:
             gate=self.gate,
         )
 
-    def _work(self, paper: Paper, *, capped_too: bool = True) -> RecordWork:
+    def _work(
+        self, paper: Paper, *, capped_too: bool = True, more: Mapping[str, object] = MappingProxyType({})
+    ) -> RecordWork:
+        """``more``: values that are no fields of the record, and go before those."""
         reads, bundle = self.reads, self._bundle
-        values: dict[str, object] = {path: reads.value(paper, path) for path in bundle.user.paths}
+        values: dict[str, object] = {
+            path: more[path] if path in more else reads.value(paper, path) for path in bundle.user.paths
+        }
         spans: list[str] = []
         if self._rules.masking:
             values = mapped(values, _masker(spans))

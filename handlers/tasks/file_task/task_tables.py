@@ -29,7 +29,8 @@ class InputTable(StrictTable):
     require: list[_Field] | None = None
     languages: list[_Language] | None = None
     masking: bool = False
-    unit: str = "record"
+    unit: Literal["record", "passage"] = "record"
+    """``passage``: the task is asked of each passage of the field ``body``."""
     most_characters: int = Field(default=60_000, ge=1, le=2_000_000)
     skip_no_derivatives: bool = True
 

@@ -52,9 +52,14 @@ def slow() -> Iterator[SlowLedger]:
 
 
 @pytest.fixture
-def committer(slow: SlowLedger) -> Committer:
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def committer(slow: SlowLedger, clock: FakeClock) -> Committer:
     unused: Any = None
-    backend: Any = Backend(slow, unused, slow, FakeClock())
+    backend: Any = Backend(slow, unused, slow, clock)
     return Committer(backend, "job-a", on_failure=pytest.fail)
 
 
@@ -86,7 +91,7 @@ def test_no_more_paid_papers_wait_than_a_group_holds_and_all_are_booked(
 
 
 def test_what_waits_for_a_ledger_that_is_away_is_durable_all_the_same(
-    slow: SlowLedger, committer: Committer, monkeypatch: pytest.MonkeyPatch
+    slow: SlowLedger, committer: Committer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also what waited for room when it went away; the next holder of the batch can book all of it."""
     papers = 3 * GROUP
@@ -99,11 +104,29 @@ def test_what_waits_for_a_ledger_that_is_away_is_durable_all_the_same(
             each.result(60)
         while len(slow.durable) < papers:
             threading.Event().wait(0.001)
+            clock.advance(0.1)
         assert slow.booked == []
         slow.goes_on.set()
     committer.close()
     assert sorted(slow.booked) == sorted(f"p{number}" for number in range(papers))
     assert slow.durable == sorted(slow.durable, key=lambda name: int(name.rpartition("-")[2]))
+
+
+def test_a_part_that_is_not_full_is_written_while_a_worker_waits_for_room(
+    slow: SlowLedger, committer: Committer
+) -> None:
+    """The clock stands still: nothing else would end the wait for more."""
+    for number in range(GROUP):
+        committer.add(finished(number))
+    assert slow.begun.wait(60)
+    slow.goes_on.set()
+    with ThreadPoolExecutor(1) as worker:
+        first = worker.submit(
+            lambda: [committer.add(finished(GROUP + number)) for number in range(GROUP + 1)]
+        )
+        first.result(60)
+    committer.close()
+    assert len(slow.booked) == 2 * GROUP + 1
 
 
 def test_papers_that_cost_no_call_wait_for_nobody(slow: SlowLedger, committer: Committer) -> None:

@@ -67,3 +67,14 @@ def test_enough_is_a_quarter_of_the_workers_or_two_rounds_of_them_where_more_wil
     assert (pool.backlog, pool.has_enough) == (1, False)
     go.set()
     pool.close()
+
+
+def test_while_a_worker_is_idle_what_only_will_follow_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", lambda _: None)  # what is submitted goes on waiting
+    pool = WorkerPool(5)
+    pool.expect(100)
+    pool.submit(lambda: None, makes=1)
+    pool.submit(lambda: None, makes=1)
+    assert not pool.has_enough, "two tasks and two that they make, for five workers"
+    pool.submit(lambda: None)
+    assert pool.has_enough

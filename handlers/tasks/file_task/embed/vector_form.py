@@ -35,5 +35,7 @@ def check_embed(value: Mapping[str, Any], tables: TaskTables) -> None:
         raise TaskFault(("prompt", "system"), why)
     if tables.output != OutputTable(carry=tables.output.carry):
         raise TaskFault(("output",), "the answer is a vector: only carry is said here")
+    if tables.input.unit != "record":
+        raise TaskFault(("input", "unit"), "not available in this version: a vector is of a whole record")
     if tables.input.masking:
         raise TaskFault(("input", "masking"), "a vector of placeholders is none of the text")
