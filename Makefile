@@ -7,7 +7,7 @@ SAM ?= sam
 RUNS ?= 3
 # In the order of the folders: what waits for processes comes first, and no long file last.
 QUICK = $(BIN)/python -m pytest -m 'not slow' -n 3 --dist loadfile --no-loadscope-reorder
-FIGURES = rate_limits "growth 34237" "export_rate 50000" shard_million "peers --peers paperfleet litellm --scenarios 1000 --calls 4000"
+FIGURES = rate_limits "growth 34237" "export_rate 50000" shard_million "peers --peers paperfleet litellm --scenarios 1000 --calls 4000" "paired --against 0.1"
 SITE = $(BIN)/sphinx-build -q -W --keep-going -n docs docs/_build
 
 # Modules are compiled once, not in every process of the tests.

@@ -11,7 +11,8 @@ Imports point down only; ``pyproject.toml`` has the layers, import-linter holds 
     cli → actions → local → shard | process | report → bootstrap → audit | planning | simulation
         → runs | results → pipeline | adapters | reporting | model_server → corpus | tasks | llm
         → ports → ledger_ports | task_ports → settings → domain
-        → atomic_file | counted | extras | parallel | rare_pattern | state_paths | wrong_value → errors
+        → atomic_file | counted | extras | own_property | parallel | rare_pattern | state_paths | wrong_value
+        → errors
 """
 
 import sys

@@ -45,6 +45,7 @@ SILENCE = Flag("Endpoint", ("run", "plan", "pilot", "work"))
 MODEL = Flag("Endpoint", ("init", *SPECIFY, "actions plan", "task check"))
 REQUEST = Flag("Endpoint", SPECIFY)
 TEXT = Flag("Text", SPECIFY)
+PLUGINS = Flag("Text", (*SPECIFY, "work", "regate", "task check", "task push"))
 FLEET = Flag("Fleet", SHAPE)
 WORKERS = Flag("Fleet", (*SHAPE, "pilot", "invoke"))
 LIMIT = Flag("Fleet", (*SHAPE, "pilot", "actions plan"))
@@ -56,6 +57,11 @@ def setting(
     """A field, and the flag that the command line makes of it. ``switch`` spells a flag without a value."""
     shown: Any = {"switch": switch, **flag._asdict()} if flag else None
     return Field(default=default, description=description, json_schema_extra=shown, **limits)
+
+
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Names with commas between."""
+    return tuple(filter(None, map(str.strip, (text or "").split(","))))
 
 
 def share_of(value: Any) -> Any:

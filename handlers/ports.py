@@ -29,6 +29,7 @@ from handlers.ledger_ports import EndpointNotes as EndpointNotes
 from handlers.ledger_ports import OpenRuns as OpenRuns
 from handlers.ledger_ports import RunMoney as RunMoney
 from handlers.task_ports import Ask as Ask
+from handlers.task_ports import Cut as Cut
 from handlers.task_ports import PassageWork as PassageWork
 from handlers.task_ports import SampledTask as SampledTask
 from handlers.task_ports import Task as Task
@@ -53,8 +54,9 @@ class Clock(Protocol):
 class ChatModel(Protocol):
     """One HTTP call, never retried inside."""
 
-    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
-        """The answer within ``timeout`` seconds, or one of ``ModelCallError``'s classes."""
+    def complete(self, request: ChatRequest, *, timeout: float, cut: Cut | None = None) -> ChatAnswer:
+        """The answer within ``timeout`` seconds, or one of ``ModelCallError``'s classes. Where ``cut`` is
+        given, it may end this call alone."""
 
     def abort(self) -> None:
         """Make the calls in flight fail soon, from another thread."""

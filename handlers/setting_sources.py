@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Collection, Mapping
@@ -10,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, TomlConfigSettingsSource
 
 from handlers.errors import UsageError
 from handlers.local_containers import refuse_unfilled
@@ -22,6 +23,8 @@ _LONGEST = 60
 FILE = "paperfleet.toml"
 SECRETS = {"api_key", "webhook"}
 """Settings that are read from the environment alone."""
+_IN_NO_FILE = SECRETS | {"allow_plugins"}
+"""A folder that somebody sends must not bring the right to run code along."""
 _NO_SETTINGS = {
     *("corpus", "schedule", "account", "runs_on", "continue", "job_minutes", "checkpoint_minutes"),
     *("aws_role", "deploy_role", "package", "corpus_dir", "test_built"),
@@ -66,7 +69,7 @@ class TomlFile(TomlConfigSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
-        for name in sorted(SECRETS & values.keys()):
+        for name in sorted(_IN_NO_FILE & values.keys()):
             raise UsageError(f"{FILE}: {name} does not belong in a file; set {PREFIX}{name.upper()} instead")
         known = self.settings_cls.model_fields
         for name in sorted(values.keys() - known.keys()):
@@ -82,3 +85,12 @@ def _nearest(name: str, known: Collection[str], prefix: str) -> str:
     found = get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.6)
     near = (prefix + found[0].upper() if prefix else found[0]) if found else ""
     return f": is {near} meant?" if near else "; docs/reference/settings.md lists them all"
+
+
+def to_environment(settings: BaseSettings) -> dict[str, str]:
+    """The settings as ``PAPERFLEET_*`` for a job's process, without the secrets, which it inherits."""
+    values = settings.model_dump(mode="json", exclude=SECRETS, exclude_none=True)
+    return {
+        PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }

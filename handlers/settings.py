@@ -25,6 +25,7 @@ from handlers.flag_groups import (
     JOBS,
     LIMIT,
     MODEL,
+    PLUGINS,
     REQUEST,
     RUN_ID,
     SESSION,
@@ -154,6 +155,7 @@ class Settings(BaseSettings):
 
     task: Path | None = setting("Task file (TOML): what is asked of each record; none: translation.", TEXT)
     task_bundle: str | None = setting("What `task push` printed, for uploads.", pattern="^[0-9a-f]{64}$")
+    allow_plugins: str | None = setting("Distributions whose checks may judge, commas between.", PLUGINS)
     target_language: str = setting("Language code.", TEXT, default="en")
     glossary: Path | None = setting("CSV or JSON: source term, target term.", TEXT)
     skip_no_derivatives: bool = setting(
@@ -172,6 +174,13 @@ class Settings(BaseSettings):
     )
     rpm: float | None = setting("Declared limit: requests a minute, all jobs.", LIMIT, **_RATE)
     tpm: float | None = setting("Declared limit: tokens a minute, all jobs.", LIMIT, **_RATE)
+    hedge: Share = setting(
+        "Share of calls, e.g. 0.5%, to pay for twice: the last slow ones.",
+        SESSION,
+        default=0.0,
+        ge=0,
+        le=0.05,
+    )
     budget: Usd | None = setting(
         "USD that the run may cost in all, over all sessions.", BUDGET, ge=0, le=10**6
     )
@@ -288,12 +297,3 @@ def load_settings(*, aws: bool | None = None, **flags: Any) -> Settings:
         raise UsageError(f"{name}: {reason} ({places})") from error
     except ValueError as error:
         raise UsageError(f"paperfleet.toml or the environment: {error}") from error
-
-
-def to_environment(settings: Settings) -> dict[str, str]:
-    """The settings as ``PAPERFLEET_*`` for a job's process, without the secrets, which it inherits."""
-    values = settings.model_dump(mode="json", exclude=SECRETS, exclude_none=True)
-    return {
-        PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
-        for name, value in values.items()
-    }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from handlers.domain.call import ChatAnswer, ChatRequest
@@ -110,8 +111,9 @@ class WholePaperTask(Task, Protocol):
     def is_whole(self, paper: Paper) -> bool:
         """Whether the paper is worked on by passages; else ``run`` does it."""
 
-    def first(self, paper: Paper) -> Sequence[PassageWork]:
-        """The first stage: ``head`` and ``terms``."""
+    def first(self, paper: Paper) -> Iterable[PassageWork]:
+        """The first stage: ``head`` and ``terms``, each made as it is taken: the head need not wait for the
+        body to be cut."""
 
     def frame(self, paper: Paper, results: Mapping[str, PassageResult]) -> dict[str, str]:
         """The paper's terms, by what the first stage's passages came to."""
@@ -124,3 +126,10 @@ class WholePaperTask(Task, Protocol):
         there, or whose status is ``failed``, leaves it flagged with its segments named in
         ``coverage.failed``; whether the paper is ``failed`` is the caller's to say. Where the frame was
         known, ``terms`` is not among them."""
+
+
+class Cut(Protocol):
+    """The end of one call, which another thread may bring about."""
+
+    def reaches(self, cut: Callable[[], None]) -> AbstractContextManager[None]:
+        """Within it, and only there, ``cut`` may be called; from another thread, too."""

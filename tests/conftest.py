@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=400)
@@ -29,6 +30,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_finish() -> None:
+    """Where examples are to be the same each time, none is made of constants of the modules that happen to be
+    imported: to read them takes a second in each process, too."""
+    if settings.default is not None and settings.default.derandomize:
+        none = providers.Constants()
+        providers._get_local_constants = lambda: none
     gc.freeze()
     gc.enable()
 

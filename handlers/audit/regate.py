@@ -24,7 +24,7 @@ from handlers.pipeline.committer import entry_of
 from handlers.pipeline.papers.known_answers import KnownAnswers, judged_again
 from handlers.pipeline.run_paper import said_of
 from handlers.pipeline.stored_answers import EveryCall, every_call
-from handlers.ports import Backend, Task
+from handlers.ports import Backend, Task, WholePaperTask
 from handlers.runs.submit import cut_batches
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,9 @@ class _Regate:
             paper = self._paper(message, place, row.paper_id)
             line = self._line(row)
             stored = self._stored(line, row, answers)
-            known = KnownAnswers(stored.calls, any_repair=self._task.columns is not None)
+            by_passage = isinstance(self._task, WholePaperTask) and self._task.is_whole(paper)
+            any_repair = self._task.columns is not None and not by_passage
+            known = KnownAnswers(stored.calls, any_repair=any_repair)
             result, passages = judged_again(self._task, paper, known, stored.frame)
             outcome = "unanswered" if known.missed else "unchanged"
             if not known.missed and result.status != row.status and stored.calls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from handlers.domain.run import RunSpec
@@ -17,14 +18,24 @@ if TYPE_CHECKING:
     from handlers.tasks.file_task.task_bundle import TaskBundle
 
 
-def task_of(spec: RunSpec, store: ObjectStore | None = None, *, bundle: TaskBundle | None = None) -> Task:
-    """The task that a run is about. One of a file needs its ``bundle``, or the store that has it."""
+def task_of(
+    spec: RunSpec,
+    store: ObjectStore | None = None,
+    *,
+    bundle: TaskBundle | None = None,
+    plugins: Iterable[str] | None = None,
+) -> Task:
+    """The task that a run is about. One of a file needs its ``bundle``, or the store that has it.
+
+    ``plugins``: distributions whose checks may judge; None where nothing is judged."""
     if spec.task == "file":
-        return _file_task(spec, store, bundle)
+        return _file_task(spec, store, bundle, plugins)
     return translation_of(spec)
 
 
-def _file_task(spec: RunSpec, store: ObjectStore | None, bundle: TaskBundle | None) -> Task:
+def _file_task(
+    spec: RunSpec, store: ObjectStore | None, bundle: TaskBundle | None, plugins: Iterable[str] | None
+) -> Task:
     from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
     from handlers.tasks.file_task.task_kinds import task_of_bundle
 
@@ -32,7 +43,7 @@ def _file_task(spec: RunSpec, store: ObjectStore | None, bundle: TaskBundle | No
         if spec.task_bundle is None or store is None:
             raise UsageError("the run has a task of a file, and no --task FILE says which")
         bundle = stored_bundle(spec.task_bundle, store)
-    return task_of_bundle(bundle, spec)
+    return task_of_bundle(bundle if plugins is None else bundle.armed(plugins), spec)
 
 
 def translation_of(spec: RunSpec) -> WholePaperTask:

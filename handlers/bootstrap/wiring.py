@@ -22,6 +22,7 @@ from handlers.bootstrap.state import State, connect
 from handlers.domain.money import Price
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
+from handlers.flag_groups import names_in
 from handlers.llm.built_in import is_built_in
 from handlers.llm.client import HttpChatModel
 from handlers.llm.client_settings import ClientSettings
@@ -34,6 +35,7 @@ from handlers.llm.prices.tariff import GivenPrices, ModelTariff, tariff_of
 from handlers.llm.proxies import proxy_for
 from handlers.llm.reasoning_room import ReasoningRoom
 from handlers.pipeline.auto_workers import AutoWorkers
+from handlers.pipeline.calls.hedging import Hedges
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
 from handlers.pipeline.failure_rate import FailureRate
@@ -44,6 +46,7 @@ from handlers.ports import Clock, EndpointNotes
 from handlers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from handlers.llm.embeddings.embedder import HttpEmbedder
     from handlers.tasks.file_task.task_bundle import TaskBundle
 
 _FLEX_FALLBACK = 600.0
@@ -126,7 +129,7 @@ def chat_model(
     clock: Clock,
     limiter: Limiter | None = None,
     notes: EndpointNotes | None = None,
-) -> HttpChatModel:
+) -> HttpChatModel | HttpEmbedder:
     """The client for a run's model at the endpoint of the settings, which ``notes`` remember."""
     client = ClientSettings(
         base_url=endpoint(settings),
@@ -148,6 +151,10 @@ def chat_model(
         key = endpoint_key(client.endpoint, client.model, client.extra_body, client.temperature)
         memory = DialectMemory(notes, clock, key, keep_json=client.json_mode == "on")
     source = partial(api_key, settings) if settings.api_key is None and settings.api_key_secret else None
+    if spec.embeds:
+        from handlers.llm.embeddings.embedder import HttpEmbedder  # for such runs alone
+
+        return HttpEmbedder(client, api_key(settings), clock, on_headers=on_headers, key_source=source)
     return HttpChatModel(
         client, api_key(settings), clock, on_headers=on_headers, memory=memory, key_source=source
     )
@@ -202,13 +209,15 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
         in_stack=settings.backend == "aws",
         on_platform=on_lambda(),
         max_receives=settings.max_receives,
+        hedge=settings.hedge,
         force=settings.force,
     )
 
     def make_context(run_id: str) -> RunContext:
         record = adapters.ledger.run(run_id)
         model = chat_model(settings, record.spec, adapters.clock, limiter, adapters.ledger)
-        task = task_of(record.spec, bundle=_bundle(record.spec.task_bundle))
+        bundle = _bundle(record.spec.task_bundle, names_in(settings.allow_plugins))
+        task = task_of(record.spec, bundle=bundle)
         return RunContext(
             job=shared,
             record=record,
@@ -219,6 +228,7 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
             on_resumed=model.renew_key,
             tariff=tariff(settings, record.spec.model),
             is_built_in=partial(is_built_in, endpoint(settings)),
+            hedges=Hedges(settings.hedge, adapters.clock) if settings.hedge else None,
             flex_fallback=_flex_fallback(settings),
             offpeak=settings.hours == "offpeak",
             breaker=CircuitBreaker(adapters.clock, connects_within=2 * settings.connect_timeout),
@@ -232,13 +242,13 @@ def _new_job(settings: Settings, job_id: str, adapters: State, limiter: Limiter)
 
 
 @lru_cache(maxsize=8)
-def _bundle(digest: str | None) -> TaskBundle | None:
+def _bundle(digest: str | None, plugins: tuple[str, ...]) -> TaskBundle | None:
     """Of a task file, by its digest, for the life of the process: an invocation reads none again."""
     if digest is None:
         return None
     from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
 
-    return stored_bundle(digest, _kept()[0].store)
+    return stored_bundle(digest, _kept()[0].store).armed(plugins)
 
 
 @cache

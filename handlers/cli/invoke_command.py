@@ -17,7 +17,8 @@ from handlers.bootstrap.state import SystemClock
 from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import UsageError, first_problem
 from handlers.local.event_source import LocalContext
-from handlers.settings import load_settings, to_environment
+from handlers.setting_sources import to_environment
+from handlers.settings import load_settings
 
 _LAMBDA_SECONDS = 900.0
 _NAMESPACE = "POWERTOOLS_METRICS_NAMESPACE"

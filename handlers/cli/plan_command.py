@@ -91,6 +91,7 @@ def plan(
         shape=settings.shape if settings.jobs or settings.workers else None,
         auto=settings.workers == "auto",
         limit=settings.limit,
+        hedge=settings.hedge,
         tier=None if settings.jobs or settings.workers else settings.tier,
         deadline=settings.deadline,
         budget=None if settings.budget is None else float(settings.budget),

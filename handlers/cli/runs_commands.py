@@ -133,12 +133,22 @@ def export_results(
         shape, own = _shape(adapters, run, asked, ExportShape(drafts=drafts, bom=bom))
         if shape.answers is not None and written == "markdown":
             raise UsageError("--format markdown: is for papers; this run's answers go into any other")
+        if shape.answers is not None and set(shape.answers.vectors) & set(shape.columns):
+            _refuse_vectors(written)
         counts = _export(adapters, run, target, written, shape)
         own = () if written == "markdown" else own
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
     if own:
         names = ", ".join(map(plain, own[:_NAMED])) + (", ..." if len(own) > _NAMED else "")
         _say(f"the source's own columns are left out ({names}): `--columns id,title,abstract,own` takes them")
+
+
+def _refuse_vectors(form: Format) -> None:
+    if form not in ("jsonl", "json", "parquet"):
+        raise UsageError(
+            f"--format {form}: a cell holds no vector: parquet or jsonl has them, or leave `vector` out of"
+            " --columns"
+        )
 
 
 def _shape(

@@ -12,6 +12,7 @@ from handlers.cli.flags.help_words import WordedGroup
 from handlers.cli.flags.setting_flags import add_command
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
+from handlers.flag_groups import names_in
 from handlers.settings import load_settings
 
 
@@ -55,7 +56,7 @@ def init(
     name: Annotated[str, typer.Argument(help="The task's name; NAME.toml is written into this folder.")],
     *,
     kind: Annotated[
-        str, typer.Option(help="classify, extract, summarise, score, polish or translate.")
+        str, typer.Option(help="classify, extract, summarise, score, polish, translate or embed.")
     ] = "classify",
 ) -> None:
     """Write a first task file, with a comment on each part. It runs as it stands: without --base-url the
@@ -67,7 +68,7 @@ def init(
 
     known = {each: each for each in FIRST_KINDS}
     if kind not in known:
-        why = "not available in this version" if kind == "embed" else f"no kind{nearest(kind, known)}"
+        why = f"no kind{nearest(kind, known)}"
         raise UsageError(f"--kind {kind[:40]}: {why}; there is {', '.join(known)}")
     text, file = first_file(name, known[kind]), Path(f"{name}.toml")
     try:
@@ -124,8 +125,8 @@ def push(
     from handlers.tasks.file_task.load_task import key_of, load_task
     from handlers.tasks.file_task.stored_bundle import put_bundle, stored_bundle
 
-    bundle = load_task(file)
     settings = with_stack_outputs(load_settings(**flags))
+    bundle = load_task(file, names_in(settings.allow_plugins))
     with open_state(settings.run_id, settings) as state:
         put_bundle(bundle, state.store)
         stored_bundle(bundle.digest, state.store)  # what lay there before is what it should be

@@ -14,6 +14,7 @@ from handlers.cli.existing.opened_run import with_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.errors import UnknownRunError
+from handlers.flag_groups import names_in
 from handlers.local.budget_outlook import budget_outlook
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.ingesting import SourceSpec, ingest_source
@@ -72,7 +73,7 @@ def work(*, as_json: shared_options.AsJson = False, **flags: Any) -> None:
     settings = with_run(with_stack_outputs(load_settings(**flags)))
     with open_state(settings.run_id, settings) as adapters:
         spec = adapters.ledger.run(settings.run_id).spec
-        wiring.task_of(spec, adapters.store)
+        wiring.task_of(spec, adapters.store, plugins=names_in(settings.allow_plugins))
         wiring.tariff(settings, spec.model)
         wiring.endpoint(settings)
         wiring.api_key(settings)  # no message is to go back for what this machine lacks

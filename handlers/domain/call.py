@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from handlers.domain.money import NanoUsd, Price, rounded_up
 from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
 from handlers.domain.value import Frozen, sha256_of
+from handlers.own_property import own_property
 
-CallKind = Literal["translate", "repair", "split", "ask"]
+CallKind = Literal["translate", "repair", "split", "ask", "embed", "hedge"]
 CallOutcome = Literal["ok", "throttled", "transient", "fatal", "refused"]
 
 
@@ -66,6 +67,8 @@ class AnswerForm(Frozen):
 class ChatRequest(Frozen):
     """What a task asks of a model. Model name and sampling are the run's and added by the client."""
 
+    model_config = ConfigDict(ignored_types=(own_property,))
+
     messages: tuple[Message, ...]
     max_tokens: int = Field(gt=0)
     kind: CallKind = "translate"
@@ -77,6 +80,9 @@ class ChatRequest(Frozen):
     """No part of what is asked either: the messages say the form in words. None: a JSON object."""
     answer_guess: float | None = None
     """Tokens that the answer will usually take; None: by the last message, which is translated."""
+    dimensions: int | None = None
+    """Of the vectors that are asked for, where the kind is ``embed``: each message is a text that gets one,
+    and there is no answer's text. None: as many as the model gives."""
     sample: int = Field(default=0, ge=0)
     """Of several answers to the same messages, which one is asked for; no answer stands for another."""
 
@@ -88,13 +94,13 @@ class ChatRequest(Frozen):
                 vars(made).pop(name, None)
         return made
 
-    @cached_property
+    @own_property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """(characters, bytes in UTF-8) of each message; each call is reckoned with several times."""
         texts = [message.content for message in self.messages]
         return tuple((len(text), len(text.encode("utf-8", "surrogatepass"))) for text in texts)
 
-    @cached_property
+    @own_property
     def expected_tokens(self) -> tuple[float, float]:
         """By character counts: of the whole prompt, and of what the answer grows with, which is the last
         message where it is translated, else the task's own guess."""
@@ -104,7 +110,7 @@ class ChatRequest(Frozen):
             total += last
         return total, last if self.answer_guess is None else self.answer_guess
 
-    @cached_property
+    @own_property
     def digest(self) -> str:
         """Equal for requests that would be sent as the same text, and for the same sample of its answers; raw
         answers are replayed by it."""
@@ -112,8 +118,10 @@ class ChatRequest(Frozen):
         return sha256_of([*said, ["sample", self.sample]] if self.sample else said)
 
 
-class ChatAnswer(Frozen):
-    """A 2xx answer. ``usage`` is None when the API sent none, or one that cannot be true."""
+@dataclass(frozen=True, slots=True)
+class ChatAnswer:
+    """A 2xx answer. ``usage`` is None when the API sent none, or one that cannot be true. A job
+    keeps a thousand of them."""
 
     content: str
     finish_reason: str | None = None
@@ -156,6 +164,13 @@ class CallRecord(Frozen):
     """Sent to the standard tier because the flex tier had no capacity."""
     made_up: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Answered by the built-in model server."""
+    hedged: Annotated[CallKind | Literal[""], Field(exclude_if=operator.not_)] = ""
+    """Of a hedge, the kind of the call that it was sent beside."""
+
+    @property
+    def asked_as(self) -> CallKind:
+        """What kind of question it put."""
+        return self.hedged or self.kind
 
 
 class CallTotals(Frozen):
@@ -170,6 +185,8 @@ class CallTotals(Frozen):
     fatal: int = 0
     refused: int = 0
     repairs: int = 0
+    hedges: int = 0
+    """Calls that were sent beside a slow one with the same request."""
     cost: NanoUsd = NanoUsd(0)
     """Nano-USD that are booked for them."""
     indeterminate: NanoUsd = NanoUsd(0)
@@ -218,6 +235,7 @@ class CallTotals(Frozen):
             sums["sent"] += 1
             sums[call.outcome] += 1
             sums["repairs"] += call.kind == "repair"
+            sums["hedges"] += call.kind == "hedge"
             sums["cost"] += call.cost
             sums["indeterminate"] += call.cost if call.indeterminate else 0
             sums["held"] += call.held

@@ -16,6 +16,8 @@ from handlers.domain.value import Frozen, canonical_json, sha256_of_text
 RunState = Literal["running", "finished", "parked", "paused", "cancelled"]
 DEAR_HOURS = "dear hours"
 """Begins the outcome of a job or session that starts no more calls until they cost less."""
+EMBEDS = "embed-"
+"""Begins the prompt version of a run whose answers are vectors."""
 READY = "ready: "
 """Begins the reason of a run, paused by its state, whose batches only wait for a worker."""
 ControlState = Literal["active", "paused", "parked", "cancelled"]
@@ -58,6 +60,11 @@ class RunSpec(Frozen):
     """Digest of what of it judges the answers."""
     batch_papers: int = Field(default=20, ge=1)
     batch_tokens: int = Field(default=200_000, ge=1)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether its answers are vectors, which another API gives."""
+        return self.task == "file" and self.prompt_version.startswith(EMBEDS)
 
     def diff(self, other: RunSpec) -> dict[str, tuple[object, object]]:
         """Settings that differ: name → (mine, other's)."""

@@ -17,7 +17,7 @@ def _is_none(value: object) -> bool:
 
 
 class CallCounts(Frozen):
-    """Calls by how they ended; ``repairs`` is a kind and counts across the others."""
+    """Calls by how they ended; ``repairs`` and ``hedges`` are kinds and count across the others."""
 
     sent: int
     ok: int
@@ -26,6 +26,8 @@ class CallCounts(Frozen):
     fatal: int
     refused: int
     repairs: int
+    hedges: int = 0
+    """Sent beside a slow call with the same request (``--hedge``)."""
 
 
 class TokenCounts(Frozen):

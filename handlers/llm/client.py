@@ -6,6 +6,7 @@ import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpcore
@@ -38,7 +39,7 @@ from handlers.llm.error_text import error_text
 from handlers.llm.limits.rate_headers import RateHint, rate_hint
 from handlers.llm.prices.tariff import FLEX, tier_name
 from handlers.llm.sockets.timed_socket import Way
-from handlers.ports import Clock
+from handlers.ports import Clock, Cut
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,13 @@ _ADDRESS = "is --base-url the API's address, up to and with /v1?"
 _MAX_LOOK = 65_536
 _NOT_OF_FORM = frozenset(("insufficient_quota", "json_validate_failed", "unauthorized", "forbidden"))
 """Refusals that no other form of the request would mend, whatever parameters they name."""
+
+
+class _Until(NamedTuple):
+    """When a call ends at the latest, and what may end it before."""
+
+    deadline: float
+    cut: Cut | None
 
 
 class HttpChatModel:
@@ -80,50 +88,51 @@ class HttpChatModel:
         self._flex_served = False
         url = httpcore.URL(encoded_url(settings.endpoint))
         bounds = Bounds(settings.connect_timeout, settings.read_timeout, settings.max_answer_bytes)
-        self._connections = Connections(url, bounds, clock, _way(settings, ssl_context))
+        self._connections = Connections(url, bounds, clock, way_to(settings, ssl_context))
 
-    def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
+    def complete(self, request: ChatRequest, *, timeout: float, cut: Cut | None = None) -> ChatAnswer:
         """One HTTP attempt of at most ``timeout`` seconds, name resolution aside; never retried here. Only
         where the API refuses the first requests without naming a parameter, at no cost, are simpler forms
         tried in the same call until one is answered, once in a process and by one job of a state.
 
         Raises one of ModelCallError's classes.
         """
-        deadline = self._clock.monotonic() + timeout
+        until = _Until(self._clock.monotonic() + timeout, cut)
         sent = self._dialect.body(request)
         if request.tier == "flex" and not sent.flex:
             raise self._no_flex("found by trying")
-        outcome = self._with_current_key(sent, request, deadline)
+        outcome = self._with_current_key(sent, request, until)
         if isinstance(outcome, Refusal) and sent.flex and self._refuses_tier(outcome):
             raise self._no_flex(outcome.text(self._api_key.current.key)).stating(outcome.usage)
         if isinstance(outcome, Refusal) and self._may_be_probed(outcome):
-            outcome = self._probe(sent, request, outcome, deadline)
+            outcome = self._probe(sent, request, outcome, until)
         if isinstance(outcome, Refusal):
             raise self._refused(outcome, sent)
         self._answering.answered()
         return outcome
 
     def _with_current_key(
-        self, sent: RequestBody, request: ChatRequest, deadline: float
+        self, sent: RequestBody, request: ChatRequest, until: _Until
     ) -> ChatAnswer | Refusal:
         """Once more, if the API refuses the key and there is another one by now: a rotation is nobody's
         fault, and a refused key is not charged for."""
         used = self._api_key.current
-        outcome = self._attempt(sent, request, deadline)
+        outcome = self._attempt(sent, request, until)
         if isinstance(outcome, Refusal) and outcome.usage is None:
             refused = self._classified(outcome, silent=0.0).code in REFUSALS
             if refused and self._api_key.has_another(used):
-                return self._attempt(sent, request, deadline)
+                return self._attempt(sent, request, until)
         return outcome
 
     def renew_key(self) -> None:
         """Read the key anew: somebody says that what was wrong with it is mended."""
         self._api_key.renew()
 
-    def _attempt(self, sent: RequestBody, request: ChatRequest, deadline: float) -> ChatAnswer | Refusal:
+    def _attempt(self, sent: RequestBody, request: ChatRequest, until: _Until) -> ChatAnswer | Refusal:
         """Send one form of a request; what the API says in place of an answer is returned, not raised."""
         started, using = self._clock.monotonic(), self._api_key.current
-        reply = self._connections.post(using.headers, sent.content, timeout=max(0.0, deadline - started))
+        left = max(0.0, until.deadline - started)
+        reply = self._connections.post(using.headers, sent.content, timeout=left, cut=until.cut)
         if self._on_headers is not None:
             age = self._clock.monotonic() - started
             hint = rate_hint(reply.headers, now=self._clock.now(), age=age)
@@ -175,19 +184,19 @@ class HttpChatModel:
         return not named and type(self._classified(refusal, silent=0.0)) is RejectedError
 
     def _probe(
-        self, sent: RequestBody, request: ChatRequest, refusal: Refusal, deadline: float
+        self, sent: RequestBody, request: ChatRequest, refusal: Refusal, until: _Until
     ) -> ChatAnswer | Refusal:
         """The answer to the first form that has one; the refusal as it was if none has. Others wait."""
         dialect = self._dialect
-        if not dialect.probing.acquire(timeout=max(0.0, deadline - self._clock.monotonic())):
+        if not dialect.probing.acquire(timeout=max(0.0, until.deadline - self._clock.monotonic())):
             return refusal
         try:
-            if not dialect.may_try(sent, deadline):
+            if not dialect.may_try(sent, until.deadline):
                 return refusal
             logger.warning(
                 "the API refuses a request for no reason that is known: trying simpler forms of it"
             )
-            return self._answer_of_variants(sent, request, refusal, deadline)
+            return self._answer_of_variants(sent, request, refusal, until)
         except ModelCallError:
             dialect.put_off()
             raise
@@ -195,11 +204,11 @@ class HttpChatModel:
             dialect.probing.release()
 
     def _answer_of_variants(
-        self, sent: RequestBody, request: ChatRequest, refusal: Refusal, deadline: float
+        self, sent: RequestBody, request: ChatRequest, refusal: Refusal, until: _Until
     ) -> ChatAnswer | Refusal:
         dialect = self._dialect
         for name, form in dialect.variants(sent):
-            outcome = self._attempt(dialect.body(request, form), request, deadline)
+            outcome = self._attempt(dialect.body(request, form), request, until)
             if isinstance(outcome, ChatAnswer):
                 dialect.settle(name, form)
                 return outcome
@@ -277,7 +286,9 @@ class HttpChatModel:
         return FatalError(message, code="redirect")
 
 
-def _way(settings: ClientSettings, ssl_context: ssl.SSLContext | None) -> Way:
+def way_to(settings: ClientSettings, ssl_context: ssl.SSLContext | None) -> Way:
+    """Certificates and proxy of an endpoint."""
+
     def default() -> ssl.SSLContext:
         return default_ssl_context(settings.ca_file, settings.trusted)
 

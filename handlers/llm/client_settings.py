@@ -18,6 +18,7 @@ from handlers.llm.proxies import HttpProxy
 logger = logging.getLogger(__name__)
 
 _PATH = "/chat/completions"
+_EMBEDDINGS = "/embeddings"
 _OURS = frozenset(
     ("model", "messages", "stream", "n", "best_of", "max_tokens", "max_completion_tokens", "temperature")
 )
@@ -76,6 +77,13 @@ class ClientSettings(BaseModel):
         parts = urlsplit(self.base_url)
         path = parts.path.rstrip("/")
         path = path if path.endswith(_PATH) else path + _PATH
+        return parts._replace(path=path, fragment="").geturl()
+
+    @property
+    def embeddings(self) -> str:
+        """The URL that texts go to which are to have vectors."""
+        parts = urlsplit(self.base_url)
+        path = parts.path.rstrip("/").removesuffix(_PATH).removesuffix(_EMBEDDINGS) + _EMBEDDINGS
         return parts._replace(path=path, fragment="").geturl()
 
 

@@ -11,7 +11,7 @@ import ssl
 import threading
 import zlib
 from collections import deque
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import httpcore
@@ -19,7 +19,7 @@ import httpcore
 from handlers.domain.call_errors import FatalError, ModelCallError, TransientError
 from handlers.llm.sockets.http_exchange import HttpExchange, Response
 from handlers.llm.sockets.timed_socket import Way, Wire
-from handlers.ports import Clock
+from handlers.ports import Clock, Cut
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,14 @@ class Connections:
         self._lock = threading.Lock()
         self._closed = False
 
-    def post(self, headers: list[tuple[bytes, bytes]], content: bytes, *, timeout: float) -> HttpReply:
+    def post(
+        self,
+        headers: list[tuple[bytes, bytes]],
+        content: bytes,
+        *,
+        timeout: float,
+        cut: Cut | None = None,
+    ) -> HttpReply:
         """One attempt, ``timeout`` seconds for all of it; TransientError if no whole reply came."""
         connection = self._checkout()
         wire = connection.wire
@@ -80,9 +87,10 @@ class Connections:
         broken: ModelCallError | None = None
         try:
             asked = self._request(headers, content)
-            connection.http.ask(
-                asked, response, connect=bounds.connect, wait=bounds.read, most=bounds.answer_bytes
-            )
+            with nullcontext() if cut is None else cut.reaches(wire.cut_off):
+                connection.http.ask(
+                    asked, response, connect=bounds.connect, wait=bounds.read, most=bounds.answer_bytes
+                )
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             # The text may hold the request's headers: only its class goes on.
             broken = _failure(error, wire, response.status or None, self.address)

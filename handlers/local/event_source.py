@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 _TICK, _LONGEST_TICK = 0.005, 0.1
 """Seconds between two looks at the pool: a twentieth of the time that the last batch lasted, within these.
 Two hundred looks a second cost a job with long calls more than its calls do."""
-_IDLE = 0.2
+IDLE = {"embedded": 0.05, "aws": 0.2}
+"""Seconds between two looks at a queue that had nothing to give, unless a batch of this job ends before."""
 _AFTER_STEP = 3.0
 """Seconds after a step of the clock until every job's heartbeat has made its messages' hiding good."""
 _AWAY_FOR = 1800.0
@@ -82,6 +83,7 @@ class EventSource:
         handle: Handle,
         *,
         ends_at: float = math.inf,
+        idle: float = IDLE["embedded"],
         settled: Callable[[], bool] = lambda: False,
     ) -> None:
         """``ends_at``: Unix seconds. ``settled`` says that nothing is left to do, whatever messages are still
@@ -92,6 +94,7 @@ class EventSource:
         self._stop = job.stop
         self._handle = handle
         self._ends_at = ends_at
+        self._idle = idle
         self._settled = settled
         self._invoked = 0
         self._written_off = 0
@@ -99,23 +102,20 @@ class EventSource:
         self._wait_until = -math.inf
         self._reached_at: float | None = None
         self._settled_asked_at = -math.inf
-        self._open: list[threading.Thread] = []
+        self._open: set[threading.Thread] = set()
+        """Invocations that have not ended."""
+        self._one_ended = threading.Event()
         self._received_at = job.clock.monotonic()
         self._batch_lasts = 0.0
 
     def run(self) -> None:
         """Until the queue is empty (nothing in flight elsewhere), all is settled, or the job drains."""
         while not self._stop.closed:
-            if len(self._open) >= self._job.pool.workers + 2:
-                self._forget_ended()
             if self._has_enough():
                 self._stop.wait(self._tick())
             elif self._is_at_its_end():
                 return
         self._finish()
-
-    def _forget_ended(self) -> None:
-        self._open = [thread for thread in self._open if thread.is_alive()]
 
     def _tick(self) -> float:
         lasts = max(self._batch_lasts, self._clock.monotonic() - self._received_at)
@@ -132,13 +132,12 @@ class EventSource:
                 self._finish()  # what is paid for is booked first
                 raise
             logger.warning("the queue cannot be asked", exc_info=True)
-            self._stop.wait(_IDLE)
+            self._stop.wait(self._idle)
             return False
         self._reached_at = self._clock.monotonic()
         return ended
 
     def _has_ended(self) -> bool:
-        self._forget_ended()
         return not self._open and self._exhausted()
 
     def _has_enough(self) -> bool:
@@ -160,12 +159,19 @@ class EventSource:
         for message in messages:
             thread = threading.Thread(target=self._invoke, args=(message,), name=f"batch-{message.id}")
             thread.daemon = True
-            self._open.append(thread)
+            self._open.add(thread)
             self._invoked += 1
             thread.start()
         if not messages:
-            self._stop.wait(_IDLE)
+            self._wait()
         return bool(messages)
+
+    def _wait(self) -> None:
+        if self._open:
+            self._one_ended.wait(self._idle)
+            self._one_ended.clear()
+        else:
+            self._stop.wait(self._idle)
 
     def _is_waking(self) -> bool:
         """Just after the clock jumped, what others work on seems to be free."""
@@ -174,6 +180,13 @@ class EventSource:
         return self._clock.monotonic() < self._wait_until
 
     def _invoke(self, message: QueueMessage) -> None:
+        try:
+            self._handled(message)
+        finally:
+            self._open.discard(threading.current_thread())
+            self._one_ended.set()
+
+    def _handled(self, message: QueueMessage) -> None:
         """One invocation. A handler that raises leaves its message to be delivered again, as on Lambda."""
         context = LocalContext(aws_request_id=f"local-{message.receipt}", remaining=self._remaining)
         try:
@@ -199,7 +212,7 @@ class EventSource:
     def _finish(self) -> None:
         """Let the invocations end; cut their calls off once the stop says so, and those that were just
         about to start when it did."""
-        for thread in self._open:
+        for thread in list(self._open):
             while thread.is_alive():
                 if self._stop.abandoned:
                     self._job.cut_off()

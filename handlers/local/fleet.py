@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
@@ -24,7 +25,8 @@ from handlers.local.job_process import FAILED, job_main
 from handlers.reporting.progress import Progress
 from handlers.runs.submit import queue_entry
 from handlers.runs.watch import DEAD_AFTER
-from handlers.settings import Settings, to_environment
+from handlers.setting_sources import to_environment
+from handlers.settings import Settings
 from handlers.state_paths import job_log
 
 _TICK = 0.2
@@ -164,7 +166,7 @@ class Fleet:
         shown = -math.inf
         every = _SHOWN_EVERY[self._settings.backend]
         while self._processes:
-            ended = [job_id for job_id, process in self._processes.items() if not process.is_alive()]
+            ended = self._ended()
             if ended and state is not None:
                 state.close()
                 state = None
@@ -178,9 +180,23 @@ class Fleet:
                     self._progress.update(state.ledger, self._run_id, now=state.clock.now())
                     self._say_changes(state)
                 notifications.look(state.ledger)
-            state.clock.sleep(_TICK)
+            self._wait()
         if state is not None:
             state.close()
+
+    def _wait(self) -> None:
+        """For a tick, or until a job ends."""
+        if self._processes:
+            connection.wait([each.sentinel for each in self._processes.values()], _TICK)
+
+    def _ended(self) -> list[str]:
+        """Jobs whose process is gone, or about to be."""
+        closed = connection.wait([each.sentinel for each in self._processes.values()], 0)
+        return [
+            job_id
+            for job_id, process in self._processes.items()
+            if process.sentinel in closed or not process.is_alive()
+        ]
 
     def _cut_off_in_time(self) -> None:
         now = SystemClock().monotonic()

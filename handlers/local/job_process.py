@@ -16,7 +16,7 @@ from types import FrameType
 from handlers import process
 from handlers.bootstrap import log, wiring
 from handlers.bootstrap.host import SIGNALS, set_environment
-from handlers.local.event_source import EventSource
+from handlers.local.event_source import IDLE, EventSource
 from handlers.pipeline.job_runner import Job
 from handlers.ports import Ledger
 
@@ -61,10 +61,11 @@ def work(job: Job) -> int:
         job,
         process.handler,
         ends_at=settings.ends_at or math.inf,
+        idle=IDLE[settings.backend],
         settled=lambda: _settled(job.ledger, settings.run_id, now=job.clock.now()),
     )
     source.run()
-    job.close(job.failure or job.stop.reason or "finished")
+    job.close(job.failure or job.stop.reason or "finished", patient=True)
     return FAILED if job.failure else 0
 
 

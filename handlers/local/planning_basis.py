@@ -85,8 +85,9 @@ def _of_corpus(corpus: MeasuredCorpus) -> dict[str, float]:
     known = {"prompt_tokens_per_request": (work.prompt - work.size) / work.requests * 1.05}
     if corpus.spec.task != "file":
         return known
-    # A task file's sizes are guesses of the answers themselves.
-    return known | {"completion_tokens_per_request": 0.0, "completion_tokens_per_token": 1.0}
+    # A task file's sizes are guesses of the answers themselves; of vectors, which cost nothing, the prompts'.
+    answered = 0.0 if corpus.spec.embeds else 1.0
+    return known | {"completion_tokens_per_request": 0.0, "completion_tokens_per_token": answered}
 
 
 def _price(settings: Settings, model: str, assumed: Assumptions) -> Price | None:

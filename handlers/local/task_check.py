@@ -29,9 +29,9 @@ class RequestSizes(Frozen):
     """Requests that a run would send first, in tokens as they are estimated."""
 
     count: int
-    """One for each record that is sent."""
+    """One for each record that is sent, or for each of its passages or samples."""
     prompt_median: int
-    """Tokens of half of the prompts at most."""
+    """Tokens of half of the prompts at most; of several for one record their mean."""
     prompt_largest: int
     """Tokens of the largest prompt."""
     answer_usual: int
@@ -82,7 +82,7 @@ def check_task(settings: Settings, source: SourceSpec | None) -> TaskReport:
         bundle=bundle.digest,
         asks=bundle.asks,
         gate=bundle.gate,
-        checks=("json", "finish", "schema", *(str(each.table.name) for each in bundle.checks)),
+        checks=_checks(bundle),
         reads=dict.fromkeys(bundle.reads.fields),
         warnings=tuple(_warnings(bundle)),
     )
@@ -93,9 +93,16 @@ def check_task(settings: Settings, source: SourceSpec | None) -> TaskReport:
         return _with_corpus(report, measure_corpus(source, apart, Console(quiet=True)), bundle)
 
 
+def _checks(bundle: TaskBundle) -> tuple[str, ...]:
+    """Of an answer, by name."""
+    if bundle.embeds:
+        return ("vector",)
+    return ("json", "finish", "schema", *(str(each.table.name) for each in bundle.checks))
+
+
 def _warnings(bundle: TaskBundle) -> list[str]:
     said = []
-    if not bundle.system:
+    if not bundle.system and not bundle.embeds:
         said.append(
             "there is no system prompt: what is the same for all records belongs there, and is cached"
         )
@@ -129,12 +136,13 @@ def _price(settings: Settings, model: str) -> Price | None:
 
 
 def _sizes(sized: Sequence[SizedPaper]) -> RequestSizes:
-    prompts = sorted(each.prompt for each in sized)
+    prompts = sorted(each.prompt / each.requests for each in sized)
+    count = sum(each.requests for each in sized)
     return RequestSizes(
-        count=len(sized),
+        count=count,
         prompt_median=round(prompts[len(prompts) // 2]),
         prompt_largest=round(prompts[-1]),
-        answer_usual=round(sum(each.size for each in sized) / len(sized)),
+        answer_usual=round(sum(each.size for each in sized) / count),
         max_tokens_largest=max(each.max_tokens for each in sized),
     )
 

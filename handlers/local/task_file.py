@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handlers.domain.tasks.reads import Reads
+from handlers.flag_groups import names_in
 from handlers.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def task_bundle(settings: Settings) -> TaskBundle | None:
         return None
     from handlers.tasks.file_task.load_task import load_task  # for such runs alone
 
-    return load_task(settings.task)
+    return load_task(settings.task, names_in(settings.allow_plugins))
 
 
 def task_reads(settings: Settings) -> Reads | None:

@@ -16,6 +16,7 @@ from handlers.domain.call_errors import AdaptedError, ModelCallError, RejectedEr
 from handlers.domain.money import usd
 from handlers.domain.paper import Paper
 from handlers.domain.result import Check
+from handlers.domain.tasks.vectors import shown_vector, with_shown_vectors
 from handlers.errors import UsageError
 from handlers.llm.reasoning_room import ReasoningRoom
 from handlers.local.task_file import task_bundle
@@ -62,7 +63,7 @@ class Trial:
             if whole is None:
                 self._show_paper(paper)
             else:
-                self._show_passage(whole, paper, passage or FIRST)
+                self._show_passage(whole, paper, passage)
         except RejectedError as error:
             raise UsageError(f"the call failed ({error.code}): {error}") from error
         typer.echo(f"cost: ${usd(self._cost):.6f}")
@@ -70,29 +71,33 @@ class Trial:
     def _show_paper(self, paper: Paper) -> None:
         result = self._task.run(paper, self._roomy_ask)
         _tell(result.status, result.error, result.checks, result.faults)
-        typer.echo(json.dumps(result.fields, ensure_ascii=False, indent=2))
+        shown = with_shown_vectors(result.fields, self._task.columns)
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
-    def _show_passage(self, task: WholePaperTask, paper: Paper, key: str) -> None:
+    def _show_passage(self, task: WholePaperTask, paper: Paper, key: str | None) -> None:
         """What becomes of each piece of the body, and one passage. The terms that stand in a passage of the
         body are those of its paper, which are asked for first."""
         body = paper.body or ""
-        for line in segment_lines(body, plan_body(body, source_language(paper), self._masking)):
+        plan = plan_body(body, source_language(paper), self._masking) if task.columns is None else None
+        for line in segment_lines(body, plan) if plan is not None else ():
             typer.echo(line)
-        first = task.first(paper)
+        first = list(task.first(paper))
         known = [*first, *task.rest(paper, {})]
         if not known:
             refused = task.result(paper, {})
             _tell(refused.status, refused.error, refused.checks, refused.faults)
             return
+        key = key or (FIRST if task.columns is None else known[0].key)
         work = _named(key, known)
-        if work not in first:
+        if task.columns is None and work not in first:
             work = _named(key, task.rest(paper, self._frame(task, paper, first)))
         typer.echo(f"passage {key}, one of {len(known):,} (--passage NAME asks another):")
         result = work.run(self._roomy_ask)
         _tell(result.status, result.error, result.checks, result.faults)
         for name in result.flagged:
             typer.echo(f"  refused: {name}")
-        typer.echo(json.dumps(result.texts, ensure_ascii=False, indent=2))
+        texts: object = result.texts if task.columns is None else [*map(json.loads, result.texts.values())]
+        typer.echo(json.dumps(texts, ensure_ascii=False, indent=2))
 
     def _frame(self, task: WholePaperTask, paper: Paper, first: Sequence[PassageWork]) -> Mapping[str, str]:
         self._is_silent = True
@@ -117,7 +122,7 @@ class Trial:
         self._cost += cost
         usage = answer.usage.model_dump_json() if answer.usage else "not told"
         told = f"answer (finish_reason {answer.finish_reason}, usage {usage}, ${usd(cost):.6f}):"
-        self._say(told, answer.content)
+        self._say(told, shown_vector(answer.content) if request.kind == "embed" else answer.content)
         return answer
 
     def _say(self, *lines: str) -> None:

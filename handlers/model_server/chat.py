@@ -10,13 +10,15 @@ from typing import Any, Literal, cast
 from handlers.llm.built_in import MARK
 from handlers.model_server import chance, tokens
 from handlers.model_server.chat_body import ChatBody, read_request
-from handlers.model_server.content import Content, Translator, compose, spoiled
+from handlers.model_server.content import Content, Translator, compose
 from handlers.model_server.faults import pick
 from handlers.model_server.habits.habit_table import HabitMix
 from handlers.model_server.habits.turn import Turn
 from handlers.model_server.limits import Limits
 from handlers.model_server.reply import Ending, HttpRequest, ServerReply, encoded, error_reply
 from handlers.model_server.schemas.by_schema import KnownSchemas, answer_by, record_of, shortened
+from handlers.model_server.schemas.made_up_vectors import embeddings_of, read_inputs
+from handlers.model_server.schemas.schema_faults import formed
 from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import Fault, ServerSettings
 from handlers.model_server.tokens import PromptCache, Tokens
@@ -27,9 +29,6 @@ _ERRORS: dict[Fault, tuple[int, str]] = {
     "http_529": (529, "Overloaded"),
 }
 _ENDINGS: frozenset[Fault] = frozenset({"reset", "stall", "truncated"})
-
-
-_MOST_SEED = 2**63
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,38 @@ class Chat:
         refused = self._out_of_credit() or self._throttled(body)
         return refused or self._admitted(body)
 
+    def embed(self, request: HttpRequest) -> ServerReply:
+        """The same of texts that are to have vectors: charged by the prompt alone."""
+        refused = self._unauthorized(request)
+        if refused is not None:
+            return refused
+        body = read_inputs(request.body)
+        if body is None:
+            message = "Expected JSON with model and input, a text or a list of texts that are not empty"
+            return self._refuse("bad_request", 400, message, code="invalid_request")
+        refused = self._unfit(body) or self._out_of_credit() or self._throttled(body)
+        return refused or self._embedded(body)
+
+    def _embedded(self, body: ChatBody) -> ServerReply:
+        digest = chance.text_digest(self.settings.seed, [("embed", each) for _, each in body.messages])
+        repeats = self._seen.get(digest, 0)
+        self._seen[digest] = repeats + 1
+        draw = self._draw(digest, repeats)
+        fault, delay = draw.fault, self._delay(draw, 0)
+        if fault in _ERRORS:
+            status, message = _ERRORS[fault]
+            self._bill.note(fault, status, now=self._now())
+            reply = error_reply(status, message, kind="server_error", headers=self._headers())
+            return self._tracked(replace(reply, delay=delay), digest, billed=False)
+        used = Tokens(body.prompt_tokens, 0, 0, 0)
+        answer = embeddings_of(body, self.settings.model_name, None if fault == "no_usage" else used)
+        self._bill.charge(digest, used, self._tariff.charge(used))
+        self._bill.note(fault or "ok", None if fault in ("reset", "stall") else 200, now=self._now())
+        ending = cast("Ending", fault) if fault in _ENDINGS else "whole"
+        content = encoded(answer).encode("utf-8", "replace")
+        reply = ServerReply(200, content, self._headers() + self._notice, delay, ending)
+        return self._tracked(reply, digest, billed=True)
+
     def _unauthorized(self, request: HttpRequest) -> ServerReply | None:
         key = self.settings.api_key
         header = request.headers.get("authorization", "").removeprefix("Bearer ").encode("utf-8", "replace")
@@ -135,7 +166,7 @@ class Chat:
         return self._refuse("throttled", 429, message, kind="requests", code=code, headers=headers)
 
     def _admitted(self, body: ChatBody) -> ServerReply:
-        digest = chance.text_digest(self.settings.seed + _seed_of(body), body.messages)
+        digest = chance.text_digest(self.settings.seed + body.seed, body.messages)
         repeats = self._seen.get(digest, 0)
         self._seen[digest] = repeats + 1
         draw = self._draw(digest, repeats)
@@ -176,8 +207,7 @@ class Chat:
     ) -> Content:
         """Of the form that was asked for; texts by the translator, as long as a repair allows."""
         if schema is not None:
-            text = encoded(answer_by(schema, body, digest))
-            return spoiled(text, draw.fault, draw.damage) or Content(text)
+            return formed(answer_by(schema, body, digest), draw.fault, draw.damage)
         source = record_of(body)
         if source == body.last_user:
             return compose(source, self._translator, draw.fault, draw.damage)
@@ -266,9 +296,3 @@ class Chat:
 
     def _headers(self) -> str:
         return self._limits.headers()
-
-
-def _seed_of(body: ChatBody) -> int:
-    """The request's own: with another one the same words have another answer."""
-    seed = body.asked.get("seed")
-    return seed if isinstance(seed, int) and abs(seed) < _MOST_SEED else 0

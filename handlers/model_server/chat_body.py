@@ -8,6 +8,8 @@ from typing import Any
 
 from handlers.model_server import tokens
 
+_MOST_SEED = 2**63
+
 
 @dataclass(frozen=True)
 class ChatBody:
@@ -18,6 +20,12 @@ class ChatBody:
     max_tokens: int | None
     prompt_tokens: int
     asked: dict[str, Any]
+
+    @property
+    def seed(self) -> int:
+        """The request's own: with another one the same words have another answer."""
+        seed = self.asked.get("seed")
+        return seed if isinstance(seed, int) and abs(seed) < _MOST_SEED else 0
 
     @property
     def last_user(self) -> str:

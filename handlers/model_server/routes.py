@@ -14,6 +14,7 @@ from handlers.model_server.reply import HttpRequest, ServerReply, error_reply, j
 from handlers.model_server.server_bill import ServerBill
 from handlers.model_server.server_settings import FIXED, ServerSettings
 
+_EMBEDDINGS = frozenset({"/v1/embeddings", "/embeddings"})
 _CHAT = frozenset({"/v1/chat/completions", "/chat/completions"})
 
 
@@ -39,6 +40,8 @@ class Routes:
         path = request.path.partition("?")[0]
         if path in _CHAT:
             return self._chat.answer(request) if request.method == "POST" else _not_allowed("POST")
+        if path in _EMBEDDINGS:
+            return self._chat.embed(request) if request.method == "POST" else _not_allowed("POST")
         if path == "/control":
             return self._control(request.body) if request.method == "POST" else _not_allowed("POST")
         pages: dict[str, Callable[[], object]] = {

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from handlers.domain.call import CallTotals
 from handlers.domain.ledger import Commit, LedgerEntry
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part, PartLine, PartPointer
-from handlers.errors import UnavailableError
 from handlers.pipeline.pace import EMBEDDED, Pace
+from handlers.pipeline.stop import Patience
 from handlers.ports import Backend
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_OUTAGE = 1800.0
-"""Seconds that what is paid for waits in memory for a store or a ledger."""
-_LONGEST_WAIT = 15.0
 _LOOK_UP = 0.25
 """Seconds after which who waits for room looks whether the ledger is away."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,8 +70,9 @@ class Committer:
         self._job_id = job_id
         self._delay = pace.commit_delay
         self._papers = pace.commit_papers
+        self._hurries = pace.hurries
         self._on_failure = on_failure
-        self._time_left = time_left
+        self._patience = Patience(backend.clock, time_left)
         lock = threading.RLock()
         self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
         self._to_book = threading.Condition(lock)
@@ -85,6 +80,8 @@ class Committer:
         """Papers that were paid for and are not booked yet."""
         self._at_the_door = 0
         """Papers that wait for room: closing waits for them too."""
+        self._coming: int | None = None
+        """Papers that are at work and not here yet; None while nobody says."""
         self._waiting: list[FinishedPaper] = []
         self._durable: deque[_Group] = deque()
         """What is to be booked, in the order of its parts, the group that is being booked first."""
@@ -98,17 +95,26 @@ class Committer:
         for thread in self._threads:
             thread.start()
 
+    def expect(self, papers: int) -> None:
+        """So many more are at work, or fewer: those after which none is to come wait for no company."""
+        with self._changed:
+            self._coming = (self._coming or 0) + papers
+            self._changed.notify()
+
     def add(self, finished: FinishedPaper) -> None:
         """Waits for room if calls were made for the paper."""
         with self._changed:
             if finished.line.calls:
                 self._at_the_door += 1
                 while not self._has_room():
+                    self._changed.notify()
                     self._room.wait(_LOOK_UP)
                 self._at_the_door -= 1
                 self._paid += 1
             self._waiting.append(finished)
-            if len(self._waiting) == 1 or len(self._waiting) >= self._papers:
+            if self._coming is not None:
+                self._coming -= 1
+            if len(self._waiting) in (1, self._papers) or self._coming == 0:
                 self._changed.notify()
 
     def _has_room(self) -> bool:
@@ -148,9 +154,12 @@ class Committer:
             return group
 
     def _fill(self) -> None:
-        """Wait until the group is full, at most ``commit_delay`` seconds from its first paper."""
+        """Wait until the group is full or nobody is to come, at most ``commit_delay`` seconds from its first
+        paper."""
         until = self._clock.monotonic() + self._delay
-        while len(self._waiting) < self._papers and not self._closing:
+        while len(self._waiting) < self._papers and not self._closing and self._coming != 0:
+            if self._hurries and self._at_the_door:
+                return
             left = until - self._clock.monotonic()
             if left <= 0:
                 return
@@ -178,7 +187,7 @@ class Committer:
         return _Group(papers, commits)
 
     def _book(self, group: _Group) -> None:
-        self._or_fail(lambda: self._patiently(lambda: self._ledger.commit(group.commits)))
+        self._or_fail(lambda: self._patience.keep_at(lambda: self._ledger.commit(group.commits)))
 
     def _or_fail(self, work: Callable[[], object]) -> None:
         """A full disk or a broken ledger: nothing more may be started, as it could not be kept."""
@@ -202,7 +211,7 @@ class Committer:
             self._parts += 1
             lines = tuple(encode(member.line) for member in members)
             parts.append(Part(run_id, f"{batch_id}/{epoch}-{self._job_id}-{self._parts}", lines))
-        pointers = self._patiently(lambda: self._store.write_parts(self._job_id, parts))
+        pointers = self._patience.keep_at(lambda: self._store.write_parts(self._job_id, parts))
         return [
             self._commit_of(part, members, where)
             for members, part, where in zip(batches.values(), parts, pointers, strict=True)
@@ -221,21 +230,6 @@ class Committer:
             calls=CallTotals.of([call for member in members for call in member.line.calls]),
             at=self._clock.now(),
         )
-
-    def _patiently(self, work: Callable[[], T]) -> T:
-        """Try on for as long as the job may, if what is missing will be there again."""
-        since = self._clock.monotonic()
-        for tried in itertools.count():
-            try:
-                return work()
-            except UnavailableError as error:
-                left = min(_LONGEST_OUTAGE - (self._clock.monotonic() - since), self._time_left())
-                if left <= 0:
-                    raise
-                logger.warning("results wait to be written: %s", error)
-                wait = min(_LONGEST_WAIT, 2.0 ** min(tried, 10)) * (0.5 + self._clock.random() / 2)
-                self._clock.sleep(min(left, wait))
-        raise AssertionError("unreachable")
 
 
 def _paid(papers: Sequence[FinishedPaper]) -> int:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from handlers.domain.job import JobStats
 from handlers.domain.result import PartLine
@@ -29,6 +29,9 @@ from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.single_flight import SingleFlight
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Ask, Backend, ChatModel, SampledTask, Task, WholePaperTask
+
+if TYPE_CHECKING:
+    from handlers.pipeline.calls.hedging import Hedges
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,8 @@ class JobContext:
     """True where a platform delivers messages, and again for as long as there are some."""
     max_receives: int = 5
     """Attempts at a batch after which it is a dead letter."""
+    hedge: float = 0.0
+    """Share of the calls that may be sent a second time at a run's end."""
     force: bool = False
     """True to pay again for what an earlier run has translated already."""
 
@@ -89,6 +94,8 @@ class RunContext:
     meter: JobMeter = field(default_factory=JobMeter)
     forecast: LatencyForecast = field(default_factory=LatencyForecast)
     flights: SingleFlight = field(default_factory=SingleFlight)
+    hedges: Hedges | None = None
+    """Where slow calls may be sent a second time at the run's end."""
     is_built_in: Callable[[], bool] = lambda: False
     """Whether the endpoint is the built-in model server, whose results are none elsewhere."""
     flex_fallback: float | None = None
@@ -175,6 +182,21 @@ class RunContext:
         if self.tariff.is_dear(now, now + seconds):
             self.job.stop.drain(f"{DEAR_HOURS}: {self.tariff.goes_on(now, seconds)}")
             raise StoppedError(self.job.stop.reason)
+
+    @property
+    def may_hedge(self) -> bool:
+        """Whether there is room for calls that are not needed: the API never refused one, and neither money
+        nor the ledger is short."""
+        busy = self.give_up() or self.job.limiter.ever_refused or self.breaker.open or self.budget.is_tight
+        return not busy and self.job.backend.ledger.away_for() == 0
+
+    def spare_seconds(self) -> float:
+        """Seconds for a call that is not needed; StoppedError if none fits, which ends nothing else."""
+        seconds = self.job.deadline.timeout(self.job.call_timeout, self.meter.usual_latency)
+        now = self.job.backend.clock.now()
+        if self.offpeak and self.tariff.is_dear(now, now + seconds):
+            raise StoppedError(DEAR_HOURS)
+        return seconds
 
     def tier_choice(self) -> TierChoice:
         """For one request."""

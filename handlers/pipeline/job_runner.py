@@ -6,17 +6,20 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from handlers.domain.batch import QueueMessage
 from handlers.domain.job import JobRecord
 from handlers.pipeline.auto_workers import AutoWorkers, WorkerLoad
 from handlers.pipeline.batch_runner import BatchRunner
+from handlers.pipeline.calls.hedging import HedgeWatch, send_again
 from handlers.pipeline.committer import Committer
 from handlers.pipeline.context import Contexts, JobContext, RunContext
 from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import Heartbeat
 from handlers.pipeline.pace import EMBEDDED, Pace
 from handlers.pipeline.pool import WorkerPool
+from handlers.pipeline.stop import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Job:
         self._make_context = make_context
         self._contexts: dict[str, RunContext] = {}
         self._lock = threading.Lock()
+        self._patience = Patience(backend.clock, self._time_left)
         self._committer = Committer(
             backend, self.id, pace=pace, on_failure=self.stop.abandon, time_left=self._time_left
         )
@@ -63,6 +67,7 @@ class Job:
             each_time=self._look_at_workers,
             fleet=size.fleet,
         )
+        self._hedges = HedgeWatch(self._hedge, pace.hedges_every) if shared.hedge else None
         returns = Returns(backend, pace, shared.max_receives)
         self._runner = BatchRunner(shared, self.context, self._committer, self.pool, self._heartbeat, returns)
 
@@ -154,6 +159,17 @@ class Job:
             for meter in meters:
                 meter.note = "\n".join([*meter.note.splitlines(), str(change)][-_CHANGES_NOTED:])
 
+    def _hedge(self) -> None:
+        """Send slow calls again, where nothing waits for a worker in the whole fleet."""
+        for context in self.contexts:
+            if context.hedges is None or self.pool.backlog or not context.may_hedge:
+                continue
+            slow = context.hedges.slow(self.pool.idle)
+            if not slow or self.queue.counts().visible:
+                continue
+            for pair in filter(context.hedges.take, slow):
+                self.pool.submit(partial(send_again, pair, context.hedges))
+
     def _count_offered(self) -> None:
         """Add the worker-seconds since they were last counted, or since the run's job began."""
         if self._size.auto is None:
@@ -175,17 +191,26 @@ class Job:
         for context in self.contexts:
             context.model.abort()
 
-    def close(self, outcome: str) -> None:
-        """Commit what waits, give the rest of the budget back and book how the job ended."""
+    def close(self, outcome: str, *, patient: bool = False) -> None:
+        """Commit what waits, give the rest of the budget back and book how the job ended; again does nothing
+        twice. ``patient``: wait for a ledger that is away as long as results do."""
+        if self._hedges is not None:
+            self._hedges.close()
         self.pool.close()
         self._committer.close()
         self._heartbeat.close()
         self._count_offered()
         for context in self.contexts:
-            context.budget.return_unused()
-            lost = self.ledger.end_job(
-                context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=context.stats()
-            )
-            if lost:
-                logger.warning("job %s ends holding %d nano-USD", self.id, lost)
+            if patient:
+                self._patience.keep_at(partial(self._end, context, outcome))
+            else:
+                self._end(context, outcome)
             context.model.close()
+
+    def _end(self, context: RunContext, outcome: str) -> None:
+        context.budget.return_unused()
+        lost = self.ledger.end_job(
+            context.run_id, self.id, at=self.clock.now(), outcome=outcome, stats=context.stats()
+        )
+        if lost:
+            logger.warning("job %s ends holding %d nano-USD", self.id, lost)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds, but for ``commit_papers`` and ``spare``. What a kill loses is bounded by the commit's two."""
+    """Seconds, but for ``commit_papers``, ``spare`` and ``hurries``. What a kill loses is bounded by the
+    commit's two."""
 
     commit_delay: float
     commit_papers: int
@@ -23,6 +24,10 @@ class Pace:
     """Before money that was not to be had is asked for again: the first time, and at most."""
     spare: float
     """Times what is drawn ahead that may lie idle at a report; 0 where nothing may."""
+    hedges_every: float
+    """Between two looks for slow calls, each of which may ask the queue."""
+    hurries: bool
+    """Whether a part that is not full is written early while workers wait for room in it."""
 
 
 EMBEDDED = Pace(
@@ -34,6 +39,8 @@ EMBEDDED = Pace(
     margin=1.0,
     asks_again=(0.1, 0.1),
     spare=0.0,
+    hedges_every=0.1,
+    hurries=True,
 )
 AWS = Pace(
     2.0,
@@ -44,4 +51,6 @@ AWS = Pace(
     margin=6.0,
     asks_again=(1.0, 8.0),
     spare=2.5,
+    hedges_every=1.0,
+    hurries=False,
 )

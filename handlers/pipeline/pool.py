@@ -27,6 +27,7 @@ class _Waiting(NamedTuple):
     """Unique, so that no field after it is ever compared."""
     task: Callable[[], None] | None
     seconds: Callable[[], float]
+    makes: int = 0
 
 
 class WorkerPool:
@@ -39,8 +40,11 @@ class WorkerPool:
         self._numbers, self._names = itertools.count(), itertools.count()
         self._threads: list[threading.Thread] = []
         self._warned = False
+        self._to_make = 0
+        """Tasks that those which wait submit at their start."""
         self._expected = 0
         self._in_stages = False
+        self._busy = 0
         self._lock = threading.Lock()
 
     @property
@@ -49,10 +53,18 @@ class WorkerPool:
         return self._tasks.qsize() + self._expected
 
     @property
+    def idle(self) -> int:
+        """Workers that have nothing to do."""
+        return max(0, self.workers - self._busy - self._tasks.qsize())
+
+    @property
     def has_enough(self) -> bool:
         """Whether it needs no other paper yet. Of papers whose first stage opens a second one, enough is two
-        rounds of all workers: the next papers' first stages run while these papers' second ones do."""
-        return self.backlog >= (2 * self.workers if self._in_stages else max(1, self.workers // 4))
+        rounds of all workers: the next papers' first stages run while these papers' second ones do. What only
+        will follow keeps no worker busy now: as long as one is idle it is not enough."""
+        if not self._in_stages:
+            return self.backlog >= max(1, self.workers // 4)
+        return self.idle <= self._to_make and self.backlog >= 2 * self.workers
 
     def expect(self, tasks: int) -> None:
         """So many more will follow from those at hand; fewer, if it is negative."""
@@ -60,13 +72,17 @@ class WorkerPool:
             self._expected += tasks
             self._in_stages = self._in_stages or tasks > 0
 
-    def submit(self, task: Callable[[], None], *, seconds: Callable[[], float] = _no_forecast) -> None:
+    def submit(
+        self, task: Callable[[], None], *, seconds: Callable[[], float] = _no_forecast, makes: int = 0
+    ) -> None:
         """``task`` must not raise. ``seconds`` forecasts how long it will take; equal tasks start in the
-        order of their submission. RuntimeError if the machine gives no thread at all."""
+        order of their submission. ``makes``: tasks that it submits at its start. RuntimeError if the machine
+        gives no thread at all."""
         with self._lock:
             if len(self._threads) < self.workers:
                 self._start()
-        self._tasks.put(_Waiting(-seconds(), next(self._numbers), task, seconds))
+            self._to_make += makes
+        self._tasks.put(_Waiting(-seconds(), next(self._numbers), task, seconds, makes))
 
     def reorder(self) -> None:
         """Renew the forecasts of the tasks that wait, so that newcomers are compared with them by the same
@@ -102,13 +118,23 @@ class WorkerPool:
         return True
 
     def _work(self) -> None:
-        while (task := self._tasks.get().task) is not None:
+        while (task := self._next()) is not None:
             try:
                 task()
             except Exception:  # the worker goes on: every later paper needs it
                 logger.exception("a task raised")
+            del task  # what it holds is not needed while the worker waits
+            with self._lock:
+                self._busy -= 1
             if len(self._threads) > self.workers and self._may_end():
                 return
+
+    def _next(self) -> Callable[[], None] | None:
+        waiting = self._tasks.get()
+        with self._lock:
+            self._busy += 1
+            self._to_make -= waiting.makes
+        return waiting.task
 
     def _may_end(self) -> bool:
         with self._lock:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from handlers.domain.batch import BatchMessage
 from handlers.domain.call_errors import ModelCallError
 from handlers.domain.paper import Paper, PaperStatus
-from handlers.domain.result import MADE_UP, PartLine, PassageResult, TaskResult
+from handlers.domain.result import MADE_UP, REFUSED, PartLine, PartPointer, PassageResult, TaskResult
 from handlers.domain.run import RunSpec
 from handlers.errors import BadLineError, StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
@@ -106,12 +106,17 @@ class PaperAttempt:
             model=spec.model,
             prompt_version=spec.prompt_version,
             fingerprint=fingerprint,
-            supersedes=dict(self.pending.stored.found).get(fingerprint) if status == "done" else None,
+            supersedes=self._superseded(status, fingerprint),
             at=self.context.job.backend.clock.now(),
             url=paper.url,
             license=paper.license,
             notice=self._notice(made_up=made_up),
         )
+
+    def _superseded(self, status: PaperStatus, fingerprint: str) -> PartPointer | None:
+        """The result that this one goes on from, where it stands under the same name."""
+        name = {"done": fingerprint, "flagged": REFUSED + fingerprint}.get(status)
+        return None if name is None else dict(self.pending.stored.found).get(name)
 
     def _notice(self, *, made_up: bool) -> str:
         task = self.context.task

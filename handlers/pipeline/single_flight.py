@@ -17,7 +17,7 @@ later batches may be begun between them."""
 _POLL = 0.25
 
 
-@dataclass
+@dataclass(slots=True)
 class Flight:
     """One request under way; ``answer`` is set by whoever sends it."""
 

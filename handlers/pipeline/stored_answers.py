@@ -23,7 +23,7 @@ class StoredCalls:
     calls: tuple[CallRecord, ...] = ()
     """Since the paper was opened."""
     earlier: tuple[CallRecord, ...] = ()
-    """Of earlier generations, of the passages that the gate let through by then."""
+    """Of other runs, and of earlier generations, of the passages that the gate let through by then."""
     passed: frozenset[str] = frozenset()
     """The passages whose last verdict is that the gate let them through."""
     frame: dict[str, str] | None = None
@@ -35,8 +35,8 @@ class StoredCalls:
 
     def after(self, other: StoredCalls) -> StoredCalls:
         """These, and what another run was answered before."""
-        calls = {call.id: call for call in (*other.calls, *self.calls)}
-        return replace(self, calls=tuple(calls.values()), found=(*other.found, *self.found))
+        earlier = {call.id: call for call in (*other.earlier, *self.earlier)}
+        return replace(self, earlier=tuple(earlier.values()), found=(*other.found, *self.found))
 
 
 NOTHING = StoredCalls()

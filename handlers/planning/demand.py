@@ -43,6 +43,8 @@ class Demand:
     """Tokens that a call translates."""
     cheapest_paper: float
     """What must be reserved for the smallest paper's call, in USD."""
+    hedge: float = 0.0
+    """Share of the calls that are sent a second time, at the end."""
 
     @property
     def calls_per_paper(self) -> float:
@@ -59,6 +61,32 @@ class Demand:
     @property
     def worker_seconds(self) -> float:
         return self.units * self.service_time.mean
+
+    def tail(self, workers: int) -> float:
+        """Seconds that the last calls of so many workers draw out the end."""
+        return self.last_service_time.tail(workers) * self._shortened(self.last_service_time, workers)
+
+    @property
+    def longest_unit(self) -> float:
+        """Seconds that the longest unit is expected to take."""
+        return self.service_time.longest_of(self.units) * self._shortened(self.service_time, self.units)
+
+    def _shortened(self, times: ServiceTime, units: int) -> float:
+        """By second calls, as far as they reach: one unit in fifty is slow."""
+        reach = min(1.0, self.hedge * self.calls / max(1.0, 0.02 * units))
+        return 1 - reach * (1 - times.second_chance(units)) if reach else 1.0
+
+    def hedged(self, share: float) -> Demand:
+        """With that share of its calls sent a second time."""
+        more = 1 + share
+        return replace(
+            self,
+            hedge=share,
+            calls=self.calls * more,
+            prompt_tokens=self.prompt_tokens * more,
+            completion_tokens=self.completion_tokens * more,
+            cost=self.cost * more,
+        )
 
     def part(self, papers: int) -> Demand:
         """Of the first so many papers of the same mixture."""

@@ -79,7 +79,7 @@ def _scenario(basis: PlanBasis, request: PlanRequest) -> Scenario:
     assumptions = basis.assumptions
     platform = platform_of(request.platform, request.account, assumptions, private=request.private)
     refuse_negative(basis.workload, assumptions, basis.origins)
-    demand = demand_of(basis.workload, assumptions, basis.price)
+    demand = demand_of(basis.workload, assumptions, basis.price).hedged(request.hedge)
     refuse_impossible(demand, platform, budget=request.budget, deadline=request.deadline)
     return Scenario(demand, assumptions, platform, request.budget, basis.pilot)
 

@@ -29,6 +29,8 @@ class PlanRequest:
     budget: float | None = None
     limit: int | None = None
     """Papers after which the session stops."""
+    hedge: float = 0.0
+    """Share of the calls that may be sent a second time."""
 
 
 @dataclass(frozen=True)

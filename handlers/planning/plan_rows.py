@@ -205,8 +205,8 @@ class _Fleet:
         if self.tightest == "workers":
             opening = min(_SLOW_START, mean)
             idle = max(0.0, 1 - _FIRST_STAGE * demand.sent / self.workers) * demand.first_stage
-            work = opening + idle + steady + demand.last_service_time.tail(busy)
-            longest = demand.first_stage + demand.service_time.longest_of(demand.units)
+            work = opening + idle + steady + demand.tail(busy)
+            longest = demand.first_stage + demand.longest_unit
             work = max(work, opening + longest)
             return work + ramp, work
         in_flight = max(1, round(demand.units / max(1e-9, steady) * mean))

@@ -196,13 +196,16 @@ def _sized(entry: IndexEntry, draw: float, paper: Paper, task: Task) -> SizedPap
     guesses = [request.expected_tokens for request in requests]
     passages: dict[str, float] = {}
     if isinstance(task, WholePaperTask) and task.is_whole(paper):
-        passages = {each.key: each.weight for each in (*task.first(paper), *task.rest(paper, {}))}
+        works = (*task.first(paper), *task.rest(paper, {}))
+        passages = {each.key: each.weight for each in works}
+        if task.columns is not None:  # an answer is no longer where more is asked about
+            passages = {each.key: size for each, (_, size) in zip(works, guesses, strict=True)}
     return SizedPaper(
         id=entry.id,
         offset=entry.offset,
         length=entry.length,
         requests=len(requests),
-        size=sum(passages.values()) if passages else sum(size for _, size in guesses),
+        size=sum(passages.values()) if passages else sum(size or prompt for prompt, size in guesses),
         prompt=sum(prompt for prompt, _ in guesses),
         bytes=sum(len(each.content.encode("utf-8", "surrogatepass")) for each in requests[0].messages),
         max_tokens=requests[0].max_tokens,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from handlers.domain.part_lines import decode_unvalidated
 from handlers.domain.run_report import AnswerFigures
-from handlers.domain.tasks.answer_types import Schema, choices_of, kinds_of
+from handlers.domain.tasks.answer_types import VECTOR, Schema, choices_of, kinds_of
+from handlers.domain.tasks.vectors import floats_of
 from handlers.errors import DamagedObjectError
 from handlers.ports import Ledger, ObjectStore
 
@@ -51,6 +53,8 @@ def _tally(schema: Schema) -> _Choices | _Numbers | _Lengths | None:
         return _Choices(choices or [True, False], kinds)
     if kinds and kinds <= {"integer", "number"}:
         return _Numbers(schema, whole=kinds == {"integer"})
+    if kinds == {VECTOR}:
+        return _Dimensions([], kinds)
     return _Lengths() if kinds == {"array"} else None
 
 
@@ -66,6 +70,16 @@ class _Choices:
 
     def figures(self) -> AnswerFigures:
         return AnswerFigures(type=self._type, answered=sum(self._counts.values()), counts=self._counts)
+
+
+class _Dimensions(_Choices):
+    """How many numbers the vectors have: all the same, if one model made them."""
+
+    def add(self, value: object, weight: int) -> None:
+        with suppress(ValueError):
+            name = f"{len(floats_of(str(value)))} dimensions"
+            if len(self._counts) < _MOST_LENGTHS or name in self._counts:
+                self._counts[name] = self._counts.get(name, 0) + weight
 
 
 class _Lengths:

@@ -110,7 +110,8 @@ class Progress:
         calls, tokens = totals.calls, totals.calls.prompt + totals.calls.completion
         self._forecast.add(Look(now, finished, calls.ok, busy, workers, calls.cost, tokens, limits))
         pace = f"{self._pace(finished, calls.ok)}, {self._left(totals, budget, finished)}"
-        parts = [_slots(live), f"{totals.calls.throttled:,} throttled", _money(totals, budget)]
+        hedges = [f"{totals.calls.hedges:,} sent twice"] if totals.calls.hedges else []
+        parts = [_slots(live), f"{totals.calls.throttled:,} throttled", *hedges, _money(totals, budget)]
         parts += [_outcomes(totals), _thoughts(live), self._lately(totals, now)]
         parts.append(self._silent(calls.ok, busy, now))
         details = ", ".join(filter(None, parts))

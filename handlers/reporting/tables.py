@@ -109,6 +109,7 @@ def key_metrics(report: RunReport) -> list[Row]:
         ("papers per hour", f"{report.papers_per_hour:,.0f}"),
         ("API response time p50 / p90 / p99", latency(report.latency_s)),
         ("API error rate", f"{_percent(failures, calls.sent)} ({calls.throttled:,} throttled)"),
+        *([("calls sent a second time", _percent(calls.hedges, calls.sent))] if calls.hedges else []),
         ("cost", _cost(report)),
         ("cost per finished paper", _per_paper(report)),
         *_expected(report),

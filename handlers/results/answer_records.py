@@ -11,8 +11,9 @@ from typing import Any, Self
 from pydantic_core import from_json
 
 from handlers.domain.run import RunSpec
-from handlers.domain.tasks.answer_types import Schema, kinds_of
+from handlers.domain.tasks.answer_types import VECTOR, Schema, kinds_of
 from handlers.domain.tasks.reads import RECORD, Reads
+from handlers.domain.tasks.vectors import numbers_of
 from handlers.errors import UsageError
 from handlers.ports import ObjectStore
 
@@ -26,7 +27,13 @@ SOURCE, ANSWER = "source_", "answer_"
 OWN = "own"
 """Stands for all columns of the source."""
 _LOOKED_AT, _NAMED = 1_000, 40
-_TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
+_TYPES = {
+    VECTOR: "FLOAT[]",
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+}
 _JSON = "JSON"
 _ALWAYS = {"checks": _JSON, "usage": _JSON, "cost_usd": "DOUBLE"}
 _DEEPEST = 20
@@ -42,6 +49,8 @@ class AnswerColumns:
     carry: tuple[str, ...] = ()
     reads: Reads = field(default_factory=lambda: Reads(fields=("title",)))
     task: str = ""
+    normalise: bool = False
+    """Vectors get length 1."""
 
     @classmethod
     def of_run(cls, spec: RunSpec, store: ObjectStore) -> Self | None:
@@ -52,7 +61,9 @@ class AnswerColumns:
         from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
 
         bundle = stored_bundle(spec.task_bundle, store)
-        return cls(bundle.columns, tuple(bundle.tables.output.carry), bundle.reads, bundle.tables.name)
+        tables = bundle.tables
+        carry = tuple(tables.output.carry)
+        return cls(bundle.columns, carry, bundle.reads, tables.name, tables.embed.normalise)
 
     @cached_property
     def answers(self) -> dict[str, str]:
@@ -88,7 +99,18 @@ class AnswerColumns:
 
     def values(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """An answer's, by column."""
-        return {column: fields.get(name) for column, name in self.answers.items()}
+        values = {column: fields.get(name) for column, name in self.answers.items()}
+        for column in self.vectors:
+            if isinstance(stored := values[column], str):
+                values[column] = numbers_of(stored, normalise=self.normalise)
+        return values
+
+    @cached_property
+    def vectors(self) -> tuple[str, ...]:
+        """Columns of vectors."""
+        return tuple(
+            column for column, name in self.answers.items() if kinds_of(self.fields[name]) == {VECTOR}
+        )
 
     def of_source(self, column: str, paper: Mapping[str, Any]) -> Any:
         """What the source has, as it came."""

@@ -60,7 +60,7 @@ def specification(settings: Settings, corpus: IngestResult, bundle: TaskBundle |
 
 def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskBundle) -> RunSpec:
     """The file's ``[model]`` gives defaults: what flag, variable or settings file say goes before it."""
-    from handlers.tasks.file_task.task_bundle import RENDER_VERSION, masking_version  # for such runs alone
+    from handlers.tasks.file_task.task_bundle import masking_version  # for such runs alone
 
     for name in _OF_TRANSLATION:
         if getattr(settings, name) != Settings.model_fields[name].default:
@@ -83,7 +83,7 @@ def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskB
         corpus_sha256=corpus.sha256,
         corpus=corpus.key,
         task="file",
-        prompt_version=RENDER_VERSION,
+        prompt_version=bundle.version,
         masking_version=masking_version(bundle),
         model=model,
         temperature=temperature,
@@ -92,6 +92,8 @@ def _of_task(settings: Settings, model: str, corpus: IngestResult, bundle: TaskB
         json_mode=settings.json_mode,
         extra_body=bundle.extra_body() | _extra_body(settings),
         skip_no_derivatives=bundle.tables.input.skip_no_derivatives,
+        full_text=bundle.by_passage,
+        body_version=BODY_VERSION if bundle.by_passage else None,
         task_bundle=bundle.digest,
         task_asks=bundle.asks,
         task_gate=bundle.gate,

@@ -45,6 +45,21 @@ class Outcome:
         return RateHint(remaining, max(0.0, min(_MAX_RESET, reset) - age), self.left)
 
 
+class Processors:
+    """Those that all jobs share, if they do."""
+
+    def __init__(self, setup: SimSetup) -> None:
+        self._setup = setup
+        self._free_at = 0.0
+
+    def lag(self, now: float) -> float:
+        """Seconds that a call waits for a processor, and uses it."""
+        if not self._setup.cores:
+            return 0.0
+        self._free_at = max(self._free_at, now) + self._setup.cpu_s / self._setup.cores
+        return self._free_at - now
+
+
 class Api:
     """Draws outcomes by chance; ``limits`` None lets everything in."""
 

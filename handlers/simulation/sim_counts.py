@@ -24,6 +24,7 @@ class SimCounts:
     throttled: int = 0
     transient: int = 0
     repairs: int = 0
+    hedges: int = 0
     repeated: int = 0
     died: int = 0
     expired: int = 0
@@ -88,9 +89,10 @@ class SimCounts:
             throttled=self.throttled,
             transient=self.transient,
             repairs=self.repairs,
+            hedges=self.hedges,
             repeated=self.repeated,
             throttle_rate=round(self.throttled / max(1, self.calls), 5),
-            cost_usd=round(setup.usd_per_paper * self.answers, 6),
+            cost_usd=round(setup.usd_per_paper * (self.answers + self.hedges), 6),
             worker_utilization=round(min(1.0, self.busy / capacity), 4),
             latency_mean_s=round(self.latency / max(1, self.answers + self.transient), 4),
             jobs_died=self.died,

@@ -12,6 +12,8 @@ from handlers.llm.limits.admission import Admission, Ticket
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.gossip import FleetView, LimiterReport
 from handlers.llm.limits.token_bucket import TokenBucket
+from handlers.pipeline.calls.slow_calls import SlowCalls
+from handlers.simulation.sim_api import Outcome
 from handlers.simulation.sim_setup import SimSetup
 
 _COMMIT = 0.25
@@ -65,7 +67,10 @@ class SimPaper:
 class Unit:
     """What a worker holds: a paper, or a passage of one."""
 
-    __slots__ = ("attempt", "batch", "done", "first", "paper", "size", "started_at", "tries")
+    __slots__ = (
+        "attempt", "batch", "done", "ends_at", "expected", "first", "flight", "paper", "size", "started_at",
+        "tries",
+    )  # fmt: skip
 
     def __init__(self, size: float, batch: Batch, paper: SimPaper, *, first: bool) -> None:
         self.size = size
@@ -97,15 +102,17 @@ class Unit:
         """As it is before any call."""
         self.attempt = 1
         self.tries = 0
-        self.started_at = 0.0
+        self.started_at = self.ends_at = self.expected = 0.0
+        self.flight: Outcome | None = None
+        """Of the call that it waits for."""
 
 
 class SimJob:
     """A process: its gate, the papers that wait for a worker, and the batches that it holds."""
 
     __slots__ = (
-        "alive", "backlog", "fetching", "gate", "held", "id", "idle", "queue", "recent", "serial", "wake_at",
-        "workers",
+        "alive", "backlog", "fetching", "gate", "held", "id", "idle", "queue", "recent", "serial", "slow",
+        "wake_at", "workers",
     )  # fmt: skip
 
     def __init__(self, number: int, serial: int, setup: SimSetup, random: Callable[[], float]) -> None:
@@ -121,9 +128,23 @@ class SimJob:
         self.recent: deque[tuple[float, Unit]] = deque()
         self.queue: deque[Ticket] = deque()
         """Who waits for a slot, first come first served; those who have one are dropped when looked at."""
+        self.slow: SlowCalls[Unit] | None = SlowCalls(setup.hedge) if setup.hedge else None
         self.gate = Admission(
             AimdLimit(ceiling=setup.workers), random, requests=_bucket(setup.rpm), tokens=_bucket(setup.tpm)
         )
+
+    def began(self, unit: Unit, outcome: Outcome, ends_at: float, now: float) -> None:
+        """A call that will end so, and when."""
+        unit.flight, unit.ends_at = outcome, ends_at
+        if self.slow is not None:
+            unit.expected = self.slow.began(unit, unit.size, now)
+
+    def ended(self, unit: Unit, outcome: Outcome, now: float) -> None:
+        unit.flight = None
+        if self.slow is not None:
+            self.slow.ended(unit)
+            if outcome.end == "ok":
+                self.slow.answered(unit.size, unit.expected, now - unit.started_at)
 
     @property
     def name(self) -> str:

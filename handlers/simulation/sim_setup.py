@@ -71,6 +71,9 @@ class SimSetup(Frozen):
         description="rate of each of the model server's 15 faults, as its --faults",
     )
     read_timeout: float = Field(default=120.0, gt=0, description="seconds after which such a call is cut")
+    hedge: float = Field(
+        default=0.0, ge=0, le=0.05, description="share of the calls that may be sent twice, at the end"
+    )
     repair: float = Field(default=0.0, ge=0, le=0.9, description="share of answers that the gate sends back")
 
     deaths: float = Field(default=0.0, ge=0, description="deaths of a job an hour of its life")
@@ -192,6 +195,8 @@ class SimResult(Frozen):
     throttled: int
     transient: int
     repairs: int
+    hedges: int = 0
+    """Calls that were sent a second time."""
     repeated: int
     """Papers (of whole ones, passages) done twice, since the job that did them died before its commit."""
     throttle_rate: float
@@ -219,7 +224,17 @@ class SimResult(Frozen):
         factor = setup.factor
         if factor == 1:
             return self
-        sums = ("failed", "calls", "throttled", "transient", "repairs", "repeated", "jobs_died", "jobs_ended")
+        sums = (
+            "failed",
+            "calls",
+            "throttled",
+            "transient",
+            "repairs",
+            "hedges",
+            "repeated",
+            "jobs_died",
+            "jobs_ended",
+        )
         return self.model_copy(
             update={
                 **{name: round(getattr(self, name) * factor) for name in sums},

@@ -18,8 +18,9 @@ from functools import partial
 from handlers.errors import UsageError
 from handlers.llm.limits.backoff import delay
 from handlers.pipeline.calls.paper_calls import BACKOFF_BASE, BACKOFF_CAP, MAX_TRIES
-from handlers.simulation.sim_api import Api, ApiLimits, Outcome
+from handlers.simulation.sim_api import Api, ApiLimits, Outcome, Processors
 from handlers.simulation.sim_counts import SimCounts
+from handlers.simulation.sim_hedges import SimHedges
 from handlers.simulation.sim_job import Batch, Heartbeats, SimJob, Unit, batches
 from handlers.simulation.sim_setup import LONGEST, SimResult, SimSetup
 
@@ -41,7 +42,6 @@ class Simulation:
     ) -> None:
         self._setup = setup
         self._chance = random.Random(setup.seed)  # noqa: S311 - a simulation, repeatable by its seed
-        self._repair = setup.repair_rate
         self._api = Api(setup, self._chance, limits)
         self._progress = progress
         self._batches = batches(setup)
@@ -53,9 +53,10 @@ class Simulation:
         self._events: list[tuple[float, int, Action]] = []
         self._now = 0.0
         self._seq = self._serial = 0
-        self._cpu_free = 0.0
+        self._processors = Processors(setup)
         self._figures = SimCounts(setup)
         self._heartbeats = Heartbeats()
+        self._hedges = SimHedges(self._jobs, self._after, self._second, self._ends)
         if limits is not None and setup.heartbeat_s:
             self._at(setup.heartbeat_s, self._beat)
 
@@ -71,6 +72,9 @@ class Simulation:
                 action()
         self._figures.look(self._jobs, self._now)
         return self._figures.result(self._now, self._seq)
+
+    def _after(self, wait: float, action: Action) -> None:
+        self._at(self._now + wait, action)
 
     def _at(self, at: float, action: Action) -> None:
         self._seq += 1
@@ -148,6 +152,8 @@ class Simulation:
         batch = self._again.popleft() if self._again else next(self._batches, None)
         if batch is None:
             self._starved.append(job)
+            if job.slow is not None:
+                self._hedges.watch(lambda: self._now if self._starved else None)
             return
         if batch.leased_until > self._now:  # shown a moment before its lease ends
             self._at(self._now + 1.0, lambda: self._show(batch))
@@ -200,24 +206,23 @@ class Simulation:
         unit.started_at = now
         self._figures.calls += 1
         outcome = self._api.call(unit.size, now)
-        ends = now + self._lag_of_cpu(now) + outcome.latency + setup.worker_s * (outcome.end == "ok")
+        self._figures.lag += (lag := self._processors.lag(now))
+        ends = now + lag + outcome.latency + setup.worker_s * (outcome.end == "ok")
+        job.began(unit, outcome, ends, now)
         self._at(ends, lambda: self._ends(job, unit, outcome))
 
-    def _lag_of_cpu(self, now: float) -> float:
-        """Seconds that a call waits for a processor, and uses it."""
-        if not self._setup.cores:
-            return 0.0
-        self._cpu_free = max(self._cpu_free, now) + self._setup.cpu_s / self._setup.cores
-        lag = self._cpu_free - now
-        self._figures.lag += lag
-        return lag
+    def _second(self, _job: SimJob, unit: Unit) -> Outcome:
+        self._figures.calls += 1
+        self._figures.hedges += 1
+        return self._api.call(unit.size, self._now)
 
     def _ends(self, job: SimJob, unit: Unit, outcome: Outcome) -> None:
         self._api.ended(outcome)
-        if not job.alive:
-            self._figures.repeated += outcome.end == "ok"
+        if not job.alive or unit.flight is not outcome:  # or the call beside it was answered first
+            self._figures.repeated += outcome.end == "ok" and not job.alive
             return
         now, gate, started_at = self._now, job.gate, unit.started_at
+        job.ended(unit, outcome, now)
         if (hint := outcome.hint(now - started_at)) is not None:
             gate.hint(hint, now)
         if outcome.end == "throttled":
@@ -260,7 +265,7 @@ class Simulation:
             self._watch(job)
 
     def _answered(self, job: SimJob, unit: Unit) -> None:
-        if self._repair and self._chance.random() < self._repair:
+        if (rate := self._setup.repair_rate) and self._chance.random() < rate:
             self._figures.repairs += 1
             unit.fresh()
             self._back(job, unit)

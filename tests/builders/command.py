@@ -132,7 +132,7 @@ def _log_of(process: Path) -> str:
         return ""
 
 
-def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     """Wait for something that other processes bring about."""
     end = time.monotonic() + seconds
     while not condition():

@@ -24,15 +24,16 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from tests.builders.moto_memory import remember
+from tests.builders.moto_memory import answered_directly, remember
 from tests.e2e.environments import node_package
 
+REGION = "us-east-1"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",  # what moto wants to see
     "AWS_SESSION_TOKEN": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
@@ -93,7 +94,7 @@ class LocalAws:
             client = boto3.client(
                 service,
                 endpoint_url=self.endpoint,
-                region_name="us-east-1",
+                region_name=REGION,
                 aws_access_key_id="testing",
                 aws_secret_access_key="testing",
                 config=Config(retries={"total_max_attempts": 1}),
@@ -177,7 +178,8 @@ class Wire:
 
         def forward(content: bytes) -> bytes:
             environ.update({"wsgi.input": io.BytesIO(content), "CONTENT_LENGTH": str(len(content))})
-            return b"".join(self._app(environ, lambda *given: head.append(given)))
+            app = answered_directly if _is_dynamodb(environ) else self._app
+            return b"".join(app(environ, lambda *given: head.append(given)))
 
         if self.refuses(operation):
             start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0")])
@@ -229,6 +231,10 @@ def _operation(environ: dict[str, Any]) -> str:
     """``UpdateItem``, ``SendMessage`` ...; of S3 ``GET``, ``PUT`` ..."""
     target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
     return target.rpartition(".")[2] or str(environ["REQUEST_METHOD"])
+
+
+def _is_dynamodb(environ: dict[str, Any]) -> bool:
+    return str(environ.get("HTTP_X_AMZ_TARGET", "")).startswith("DynamoDB_20120810.")
 
 
 @contextmanager

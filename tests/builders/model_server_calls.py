@@ -33,7 +33,7 @@ class Answer:
 
 def call(server: RunningServer, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
     address = urlsplit(server.base_url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -64,7 +64,7 @@ def grown(server: RunningServer, before: dict[str, Any], name: str) -> int:
 def raw(server: RunningServer, *pieces: bytes) -> bytes:
     """Send pieces, then read until the server closes."""
     address = urlsplit(server.base_url)
-    with socket.create_connection((address.hostname or "", address.port or 0), timeout=5) as sock:
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=60) as sock:
         for piece in pieces:
             sock.sendall(piece)
         answer = b""
@@ -80,7 +80,7 @@ def received(sock: socket.socket) -> bytes:
         return b""
 
 
-def eventually(condition: object, seconds: float = 5.0) -> bool:
+def eventually(condition: object, seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if callable(condition) and condition():

@@ -9,14 +9,13 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from handlers.adapters.aws.outages import service_reach
-from handlers.bootstrap import sandbox, wiring
+from handlers.adapters.aws import outages
+from handlers.bootstrap import sandbox, state, wiring
 from handlers.errors import PaperfleetError
 
-_REMEMBERED = (
-    *(sandbox._sandbox, wiring.job, wiring.own_settings, wiring._kept, wiring._failures, wiring._room),
-    service_reach,
-)
+_REMEMBERED = [each for room in (sandbox, wiring, state, outages) for each in vars(room).values()
+               if hasattr(each, "cache_clear")]  # fmt: skip
+"""All that a process remembers of its settings and services."""
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
 from handlers.tasks.file_task.file_task import FileTask
 from handlers.tasks.file_task.load_task import load_task
-from handlers.tasks.file_task.task_bundle import RENDER_VERSION, TaskBundle, masking_version
+from handlers.tasks.file_task.task_bundle import TaskBundle, masking_version
 from tests.builders import values
 
 SUBJECT = '''v = 1
@@ -88,7 +88,7 @@ def bundle_in(folder: Path, text: str) -> TaskBundle:
 def spec_of(bundle: TaskBundle, **changes: object) -> RunSpec:
     own = {
         "task": "file",
-        "prompt_version": RENDER_VERSION,
+        "prompt_version": bundle.version,
         "masking_version": masking_version(bundle),
         "task_bundle": bundle.digest,
         "task_asks": bundle.asks,

@@ -12,8 +12,9 @@ from handlers.domain.ledger import Attempt
 from handlers.errors import PaperfleetError
 from handlers.ports import Ledger
 from tests.builders.fakes import FakeClock
-from tests.builders.local_aws import LocalAws, name_of
+from tests.builders.local_aws import LocalAws
 from tests.builders.values import RUN, batch, call, commit, entry, run_record
+from tests.contract.conftest import begun
 
 FIVE = Attempt("1/m1", most=5)
 
@@ -97,16 +98,19 @@ def test_a_ledger_that_answers_is_not_away(ledger: Ledger) -> None:
     assert ledger.away_for() == 0
 
 
+def two_papers(ledger: Ledger) -> None:
+    ledger.add_batches([batch("b1", ["p1", "p2"])])
+    ledger.create_run(run_record(papers=2, budget=10_000))
+
+
 @pytest.mark.parametrize("another", [False, True])
 @pytest.mark.parametrize("writes", range(5))
 def test_a_commit_that_an_outage_cut_short_is_done_by_the_same_commit_again(
     aws: LocalAws, tmp_path: Path, writes: int, another: bool
 ) -> None:
     """Wherever it was cut: by the same process, which remembers sums, or by another one."""
-    table, client, count = aws.table(name_of(tmp_path)), aws.client("dynamodb"), itertools.count()
+    table, client, count = begun(aws, tmp_path, two_papers), aws.client("dynamodb"), itertools.count()
     ledger = DynamoDbLedger(client, table, FakeClock())
-    ledger.add_batches([batch("b1", ["p1", "p2"])])
-    ledger.create_run(run_record(papers=2, budget=10_000))
     ledger.commit([commit(calls=[call("before", cost=7)], part="0")])
     calls = [call("a", cost=300), call("b", cost=200)]
     part = commit(entry("p1", cost=300), entry("p2", cost=200), calls=calls)

@@ -89,6 +89,17 @@ def test_a_missing_region_is_named(aws: LocalAws, monkeypatch: pytest.MonkeyPatc
         aws_client("dynamodb")
 
 
+@pytest.mark.parametrize("default", [None, "eu-west-1"])
+def test_a_region_is_read_as_aws_own_command_line_reads_it(
+    monkeypatch: pytest.MonkeyPatch, default: str | None
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    if default is not None:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", default)
+    assert aws_client("sqs").meta.region_name == "eu-west-3"
+
+
 def test_a_part_of_other_content_under_the_same_name_is_refused(aws: LocalAws, tmp_path: Path) -> None:
     store = S3Store(aws.client("s3"), aws.bucket(name_of(tmp_path)))
     store.write_parts("job", [Part("r", "b1/1-job-1", (b"one\n",))])

@@ -12,11 +12,12 @@ import pytest
 from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.domain.ledger import Commit
 from handlers.domain.result import PartPointer
+from handlers.ports import Ledger
 from tests.builders import values
 from tests.builders.fakes import FakeClock
-from tests.builders.local_aws import LocalAws, name_of
+from tests.builders.local_aws import LocalAws
 from tests.builders.values import RUN, call, commit, entry
-from tests.contract.conftest import shared_client
+from tests.contract.conftest import begun, shared_client
 
 _WRITES = ("put_item", "update_item")
 
@@ -61,14 +62,17 @@ def part(job: str, generation: int = 1) -> Commit:
 
 @pytest.fixture
 def table(aws: LocalAws, tmp_path: Path) -> str:
-    return aws.table(name_of(tmp_path))
+    return begun(aws, tmp_path, two_papers)
+
+
+def two_papers(ledger: Ledger) -> None:
+    ledger.add_batches([values.batch("b1", ["p1", "p2"])])
+    ledger.create_run(values.run_record(papers=2))
 
 
 @pytest.fixture
 def ledger(aws: LocalAws, table: str) -> Iterator[DynamoDbLedger]:
     ledger = DynamoDbLedger(shared_client("dynamodb", aws), table, FakeClock())
-    ledger.add_batches([values.batch("b1", ["p1", "p2"])])
-    ledger.create_run(values.run_record(papers=2))
     ledger.start_job(values.job("job-a"))
     return ledger
 

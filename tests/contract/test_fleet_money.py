@@ -21,17 +21,23 @@ from handlers.adapters.dynamodb.money.money_paths import (
 from handlers.domain.job import JobStats
 from handlers.domain.run import Control
 from handlers.errors import EarlierLayoutError
+from handlers.ports import Ledger
 from tests.builders import values
 from tests.builders.fakes import FakeClock
-from tests.builders.local_aws import LocalAws, name_of
+from tests.builders.local_aws import LocalAws
 from tests.builders.values import RUN, call, commit
+from tests.contract.conftest import begun
 
 BUDGET = 10_000
 
 
 @pytest.fixture
 def table(aws: LocalAws, tmp_path: Path) -> str:
-    return aws.table(name_of(tmp_path))
+    return begun(aws, tmp_path, rich)
+
+
+def rich(ledger: Ledger) -> None:
+    ledger.create_run(values.run_record(budget=BUDGET))
 
 
 @pytest.fixture
@@ -43,7 +49,6 @@ def clock() -> FakeClock:
 def fleet(aws: LocalAws, table: str, clock: FakeClock) -> Iterator[DynamoDbLedger]:
     """A run of which 64 jobs are said to work already: those that start live in groups."""
     ledger = DynamoDbLedger(aws.client("dynamodb"), table, clock)
-    ledger.create_run(values.run_record(budget=BUDGET))
     ledger._table.update(f"RUN#{RUN}", "JOINS", plus={"live": 64})
     for name in ("a", "b", "c"):
         ledger.start_job(values.job(f"job-{name}"))

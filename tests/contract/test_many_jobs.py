@@ -17,18 +17,21 @@ from tests.builders import values
 from tests.builders.fakes import FakeClock
 from tests.builders.local_aws import LocalAws, name_of
 from tests.builders.values import RUN, call, commit, entry
+from tests.contract.conftest import begun
 
 
 @pytest.fixture
 def table(aws: LocalAws, tmp_path: Path) -> str:
-    return aws.table(name_of(tmp_path))
+    return begun(aws, tmp_path, rich)
+
+
+def rich(ledger: Ledger) -> None:
+    ledger.create_run(values.run_record(budget=10**9))
 
 
 @pytest.fixture
 def fleet(aws: LocalAws, table: str) -> Ledger:
-    ledger = DynamoDbLedger(aws.client("dynamodb"), table, FakeClock())
-    ledger.create_run(values.run_record(budget=10**9))
-    return ledger
+    return DynamoDbLedger(aws.client("dynamodb"), table, FakeClock())
 
 
 def _work_and_end(ledger: Ledger, number: int, outcome: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from handlers.adapters.aws.clients import aws_client
 from handlers.adapters.aws.outages import ServiceReach
@@ -62,6 +62,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
+        self.began = self.clock.monotonic()
         self.policy = Retries(ServiceReach(), now=self.clock.monotonic, chance=lambda: 1.0)
         self.request: dict[str, Any] = {"context": {}}
 
@@ -115,7 +116,7 @@ def test_nothing_is_sent_again_that_would_outlast_the_invocation() -> None:
         assert (bench.ask(500, _answer(500)) is not None) == tries, left
 
 
-@pytest.mark.parametrize(("left", "waits"), [(math.inf, 30), (33.5, 30), (13.0, 10), (3.5, 1), (-9.0, 1)])
+@pytest.mark.parametrize(("left", "waits"), [(math.inf, 30), (33.5, 30), (13.0, 10), (3.5, 2), (-9.0, 2)])
 def test_no_answer_is_waited_for_that_would_outlast_the_invocation(left: float, waits: float) -> None:
     reach = ServiceReach()
     reach.time_left = lambda: left
@@ -123,6 +124,7 @@ def test_no_answer_is_waited_for_that_would_outlast_the_invocation(left: float, 
     for _ in range(2):
         Retries(reach).bound(request)
         assert request.context["read_timeout"] == waits
+    Retries(reach).bound(SimpleNamespace())  # an earlier SDK's request
 
 
 def test_an_endpoint_where_nobody_listens_is_given_up_sooner() -> None:
@@ -131,3 +133,20 @@ def test_an_endpoint_where_nobody_listens_is_given_up_sooner() -> None:
     assert bench.ask(1, error=away) is not None
     bench.clock.advance(21)
     assert bench.ask(9, error=away) is None
+
+
+@pytest.mark.parametrize("connecting", [0.0, 5.0])
+def test_a_wrong_region_is_told_within_twenty_five_seconds(connecting: float) -> None:
+    """No name, or nobody who answers: with the last try, and whatever the dice show."""
+    bench = Bench()
+    request = SimpleNamespace(context=bench.request["context"] | {"client_config": Config(read_timeout=30)})
+    bench.request["context"] = request.context
+    wait: float | None = 0.0
+    for tried in itertools.count(1):
+        bench.policy.bound(request)
+        bench.clock.advance(connecting)
+        wait = bench.ask(tried, error=ConnectTimeoutError(endpoint_url="http://x"))
+        if wait is None:
+            break
+        bench.clock.advance(wait)
+    assert 14 <= bench.clock.monotonic() - bench.began <= 25

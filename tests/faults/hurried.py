@@ -22,12 +22,12 @@ NAME = "ledger.test"
 def hurry(times: int) -> None:
     job.LEASE_TTL = max(8.0, 120 / times)  # before anybody takes it from there
     from handlers.adapters.aws import clients, retries
-    from handlers.pipeline import committer, context, heartbeat
+    from handlers.pipeline import context, heartbeat, stop
     from handlers.pipeline.deliveries import returns
 
     retries.PATIENCE, retries._AWAY, retries._CAP = 90 / times, 20 / times, 5 / times
     clients.aws_client.__kwdefaults__["read_timeout"] = max(4.0, 30 / times)
-    committer._LONGEST_WAIT = 15 / times
+    stop._LONGEST_WAIT = 15 / times
     context._AWAY = context._EXTENDED_WITHIN = 10 / times
     heartbeat._EXTEND_EVERY = max(2.0, 30 / times)
     returns._FIRST_DELAY, returns._JITTER = 30 / times, 10 / times

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from handlers.domain.call import ChatAnswer, ChatRequest, Usage
@@ -95,7 +96,7 @@ class Api:
                 return self._answer(request, "refusal")
             case "blamed":
                 good = self._answer(request, None)
-                return good.model_copy(update={"content": good.content.replace('."', f'. {BLAMED}."')})
+                return replace(good, content=good.content.replace('."', f'. {BLAMED}."'))
         return self._answer(request, None)
 
     def _answer(self, request: ChatRequest, fault: Any) -> ChatAnswer:

@@ -27,6 +27,7 @@ from handlers.pipeline.job_runner import Job, JobSize
 from handlers.pipeline.result_names import ResultNames
 from handlers.pipeline.stop import Deadline, StopSignal
 from handlers.ports import Backend
+from tests.builders.command import until
 from tests.builders.paragraph_task import ParagraphTask
 from tests.faults.one_thread import PRICE, USAGE
 from tests.faults.small_fleet import SmallFleet
@@ -38,13 +39,17 @@ class Together:
     def __init__(self, stages: tuple[int, ...] = ()) -> None:
         self._stages = [threading.Barrier(passages) for passages in stages]
         self.calls = 0
+        self.bodies: list[bool] = []
+        """Whether each was asked for a part of a body."""
         self._lock = threading.Lock()
 
     def complete(self, request: ChatRequest, *, timeout: float) -> ChatAnswer:
+        of_body = '"body/' in request.messages[-1].content
         with self._lock:
             self.calls += 1
+            self.bodies.append(of_body)
         if self._stages:
-            self._stages['"body/' in request.messages[-1].content].wait(30)
+            self._stages[of_body].wait(30)
         content = compose(request.messages[-1].content, Filler(), None, 0.5)
         return ChatAnswer(content=content.text, finish_reason="stop", usage=USAGE)
 
@@ -109,7 +114,7 @@ def test_the_passages_of_a_stage_are_asked_side_by_side(tmp_path: Path, closing:
     job = threads.work(model, workers=6)
     assert threads.counts == {"done": 2, "skipped": 1}  # it has a twin
     assert model.calls == 8
-    assert job.pool.backlog == 0, "nothing more is expected"
+    until(lambda: job.pool.backlog == 0)  # nothing more is expected, once the threads have ended
 
 
 def test_of_many_workers_one_counts_a_paper_against_the_limit(tmp_path: Path, closing: ExitStack) -> None:
@@ -118,4 +123,11 @@ def test_of_many_workers_one_counts_a_paper_against_the_limit(tmp_path: Path, cl
     assert model.calls == 8, "the paper that started is finished, and no other starts"
     assert threads.backend.ledger.sessions("r")[-1].started == 1
     assert threads.counts["done"] in (1, 2)
-    assert job.pool.backlog == 0
+    until(lambda: job.pool.backlog == 0)
+
+
+def test_heads_of_a_batch_are_asked_before_its_bodies(tmp_path: Path, closing: ExitStack) -> None:
+    threads, model = Threads(tmp_path, closing, papers=4), Together()
+    threads.work(model, workers=1)
+    assert model.bodies == sorted(model.bodies)
+    assert model.bodies.count(False) > 2

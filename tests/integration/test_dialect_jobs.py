@@ -46,9 +46,9 @@ def job(url: str, ledger: SqliteLedger) -> HttpChatModel:
 def ask(model: HttpChatModel) -> None:
     """As a paper does: again in the form that is taken."""
     try:
-        model.complete(REQUEST, timeout=20)
+        model.complete(REQUEST, timeout=60)
     except AdaptedError:
-        model.complete(REQUEST, timeout=20)
+        model.complete(REQUEST, timeout=60)
 
 
 def ask_at_once(models: list[HttpChatModel]) -> None:

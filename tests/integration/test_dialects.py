@@ -40,9 +40,9 @@ def strict(takes: Takes, status: int = 400) -> Callable[[WireRequest, Conversati
 def test_what_a_refusal_does_not_name_is_found_by_trying_once(takes: Takes, status: int) -> None:
     with WireServer(strict(takes, status)) as server:
         client = model(server)
-        assert client.complete(REQUEST, timeout=5).content == "ok"
+        assert client.complete(REQUEST, timeout=60).content == "ok"
         tried = len(server.requests)
-        assert client.complete(REQUEST, timeout=5).content == "ok"
+        assert client.complete(REQUEST, timeout=60).content == "ok"
         client.close()
     assert tried <= 9
     assert len(server.requests) == tried + 1
@@ -55,7 +55,7 @@ def test_calls_at_the_same_time_leave_the_trying_to_one_and_are_not_failed_by_it
         def ask(_: int) -> bool:
             while True:
                 try:
-                    return client.complete(REQUEST, timeout=10).content == "ok"
+                    return client.complete(REQUEST, timeout=60).content == "ok"
                 except AdaptedError:
                     continue
 
@@ -69,7 +69,7 @@ def test_a_request_that_no_form_helps_is_refused_and_nothing_is_tried_again() ->
         client = model(server)
         for _ in range(2):
             with pytest.raises(RejectedError):
-                client.complete(REQUEST, timeout=5)
+                client.complete(REQUEST, timeout=60)
         client.close()
     assert len(server.requests) <= 10
 
@@ -81,7 +81,7 @@ def test_nothing_is_tried_once_there_was_an_answer() -> None:
 
     with WireServer(first_only) as server:
         client = model(server)
-        client.complete(REQUEST, timeout=5)
+        client.complete(REQUEST, timeout=60)
         assert failure(client).code == "http_400"
     assert len(server.requests) == 2
 
@@ -96,7 +96,7 @@ def test_an_address_that_is_no_apis_is_told_after_some_seconds(
         codes = []
         for _ in range(3):
             with pytest.raises(ModelCallError) as caught:
-                client.complete(REQUEST, timeout=5)
+                client.complete(REQUEST, timeout=60)
             codes.append(caught.value.code)
         client.close()
     assert codes[-1] == "no_completions"
@@ -108,7 +108,7 @@ def test_a_place_where_nothing_is_is_named(body: bytes) -> None:
     with WireServer(lambda _, conversation: conversation.send(response(404, body))) as server:
         client = model(server)
         with pytest.raises(FatalError) as caught:
-            client.complete(REQUEST, timeout=5)
+            client.complete(REQUEST, timeout=60)
         client.close()
     assert caught.value.code == "not_found"
     assert f"nothing is at {server.url}/chat/completions: is --base-url the API's address" in str(
@@ -125,7 +125,7 @@ def test_an_answer_that_came_whole_before_the_connection_broke_is_used() -> None
 
     with WireServer(cut) as server:
         client = model(server)
-        assert client.complete(REQUEST, timeout=5).content == "ok"
+        assert client.complete(REQUEST, timeout=60).content == "ok"
         client.close()
 
 
@@ -148,10 +148,10 @@ def test_what_only_a_setting_mends_ends_the_run_at_the_first_refusal(
         client = model(server, extra_body=extra_body)
         rare = REQUEST.model_copy(update={"messages": (Message(role="user", content="rare"),)})
         with pytest.raises(FatalError, match=message) as caught:
-            client.complete(rare, timeout=5)
+            client.complete(rare, timeout=60)
         assert caught.value.code == code
         assert len(server.requests) == 1
-        client.complete(REQUEST, timeout=5)
+        client.complete(REQUEST, timeout=60)
         with pytest.raises(RejectedError):  # others are answered: it is this request's fault alone
-            client.complete(rare, timeout=5)
+            client.complete(rare, timeout=60)
         client.close()

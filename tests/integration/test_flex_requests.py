@@ -21,7 +21,7 @@ def test_the_tier_is_all_that_a_flex_request_adds_and_no_part_of_what_is_asked()
     with WireServer(always(response(200, completion("ok", service_tier="flex")))) as server:
         client = model(server)
         plain, fallen, flex = (client.body(each) for each in (REQUEST, FALLEN_BACK, FLEX))
-        assert client.complete(FLEX, timeout=5).tier == "flex"
+        assert client.complete(FLEX, timeout=60).tier == "flex"
         client.close()
     assert plain == fallen == flex.replace(b',"service_tier":"flex"', b"")
     assert b"service_tier" not in plain
@@ -31,7 +31,7 @@ def test_the_tier_is_all_that_a_flex_request_adds_and_no_part_of_what_is_asked()
 def refusal(client: HttpChatModel, request: ChatRequest) -> str | None:
     """The class of a call that is refused, the client's last."""
     with pytest.raises(ModelCallError) as caught:
-        client.complete(request, timeout=5)
+        client.complete(request, timeout=60)
     client.close()
     return caught.value.code
 
@@ -81,7 +81,7 @@ def test_what_is_about_one_request_is_not_about_the_tier(
 
     with WireServer(then_refused) as server:
         client = model(server)
-        client.complete(FLEX, timeout=5)
+        client.complete(FLEX, timeout=60)
         assert refusal(client, FLEX) == code
 
 
@@ -115,9 +115,9 @@ def test_a_refusal_that_names_nothing_is_found_to_be_about_the_tier() -> None:
 
     with WireServer(strict) as server:
         client = model(server)
-        assert client.complete(FLEX, timeout=5).content == "ok"
+        assert client.complete(FLEX, timeout=60).content == "ok"
         with pytest.raises(ModelCallError, match="run without --flex"):
-            client.complete(FLEX, timeout=5)
+            client.complete(FLEX, timeout=60)
         client.close()
 
 

@@ -62,7 +62,7 @@ def client(server: WireServer, provider: Provider, clock: FakeClock, **changes: 
 def asks(model: HttpChatModel) -> str | None:
     """The answer, or the code of what is wrong."""
     try:
-        return model.complete(REQUEST, timeout=20).content
+        return model.complete(REQUEST, timeout=60).content
     except ModelCallError as problem:
         return problem.code
 
@@ -96,7 +96,7 @@ def test_a_key_that_is_no_other_is_refused_for_good_and_asked_after_each_half_mi
     provider.valid = "another-key"
     for _ in range(5):
         with pytest.raises(FatalError):
-            model.complete(REQUEST, timeout=20)
+            model.complete(REQUEST, timeout=60)
     assert provider.asked == 1
     provider.secret = provider.valid
     clock.advance(30)

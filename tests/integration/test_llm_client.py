@@ -25,7 +25,7 @@ from tests.builders.wire import (
 def test_an_answer_comes_with_its_usage_and_the_request_says_what_was_set() -> None:
     with WireServer(always(response(200, completion("Quantum computing $x^2$")))) as server:
         client = model(server, extra_body={"thinking": {"type": "disabled"}})
-        answer = client.complete(REQUEST, timeout=5)
+        answer = client.complete(REQUEST, timeout=60)
         client.close()
     sent = server.requests[0]
     assert answer.content == "Quantum computing $x^2$"
@@ -52,7 +52,7 @@ def test_an_answer_comes_with_its_usage_and_the_request_says_what_was_set() -> N
 def test_the_key_can_stand_in_another_header() -> None:
     with WireServer(always(response(200, completion()))) as server:
         client = model(server, auth_header="api-key")
-        client.complete(REQUEST, timeout=5)
+        client.complete(REQUEST, timeout=60)
         client.close()
     assert server.requests[0].headers["api-key"] == KEY
     assert "authorization" not in server.requests[0].headers
@@ -62,7 +62,7 @@ def test_calls_one_after_the_other_share_a_connection() -> None:
     with WireServer(always(response(200, completion()))) as server:
         client = model(server)
         for _ in range(3):
-            client.complete(REQUEST, timeout=5)
+            client.complete(REQUEST, timeout=60)
         client.close()
     assert {request.connection for request in server.requests} == {0}
 
@@ -77,7 +77,7 @@ def test_calls_at_the_same_time_have_a_connection_each_and_get_their_own_answers
         def ask(number: int) -> bool:
             text = f"paper {number}"
             request = ChatRequest(messages=(Message(role="user", content=text),), max_tokens=9)
-            return client.complete(request, timeout=10).content == text
+            return client.complete(request, timeout=60).content == text
 
         assert all(pool.map(ask, range(200)))
         client.close()
@@ -91,9 +91,9 @@ def test_a_connection_that_the_server_closed_while_it_idled_is_not_used_again() 
 
     with WireServer(goodbye) as server:
         client = model(server)
-        client.complete(REQUEST, timeout=5)
-        assert server.ended.acquire(timeout=5)
-        client.complete(REQUEST, timeout=5)
+        client.complete(REQUEST, timeout=60)
+        assert server.ended.acquire(timeout=60)
+        client.complete(REQUEST, timeout=60)
         client.close()
     assert [request.connection for request in server.requests] == [0, 1]
 
@@ -102,7 +102,7 @@ def test_an_encoded_answer_is_understood_though_none_was_asked_for() -> None:
     data = response(200, gzip.compress(json.dumps(completion("ok")).encode()), {"content-encoding": "gzip"})
     with WireServer(always(data)) as server:
         client = model(server)
-        assert client.complete(REQUEST, timeout=5).content == "ok"
+        assert client.complete(REQUEST, timeout=60).content == "ok"
         client.close()
 
 
@@ -135,8 +135,8 @@ def test_json_mode_is_given_up_once_the_api_refuses_it() -> None:
     with WireServer(in_turn(refusal, response(200, completion()))) as server:
         client = model(server)
         with pytest.raises(TransientError) as caught:
-            client.complete(REQUEST, timeout=5)
-        client.complete(REQUEST, timeout=5)
+            client.complete(REQUEST, timeout=60)
+        client.complete(REQUEST, timeout=60)
         client.close()
     assert (caught.value.code, caught.value.indeterminate) == ("json_mode_unsupported", False)
     assert ["response_format" in request.json for request in server.requests] == [True, False]
@@ -156,8 +156,8 @@ def test_the_name_of_the_token_limit_is_changed_once_the_api_asks_for_it() -> No
     with WireServer(in_turn(refusal, response(200, completion()))) as server:
         client = model(server)
         with pytest.raises(TransientError, match="max_tokens_field_unsupported"):
-            client.complete(REQUEST, timeout=5)
-        client.complete(REQUEST, timeout=5)
+            client.complete(REQUEST, timeout=60)
+        client.complete(REQUEST, timeout=60)
         client.close()
     sent = server.requests[1].json
     assert sent["max_completion_tokens"] == 64
@@ -170,8 +170,8 @@ def test_a_temperature_that_the_model_does_not_take_is_left_out() -> None:
     with WireServer(in_turn(refusal, response(200, completion()))) as server:
         client = model(server)
         with pytest.raises(TransientError, match="temperature_unsupported"):
-            client.complete(REQUEST, timeout=5)
-        client.complete(REQUEST, timeout=5)
+            client.complete(REQUEST, timeout=60)
+        client.complete(REQUEST, timeout=60)
         client.close()
     assert "temperature" not in server.requests[1].json
 
@@ -181,7 +181,7 @@ def test_the_limits_that_a_response_tells_of_are_passed_on() -> None:
     heard: list[RateHint] = []
     with WireServer(always(response(200, completion(), headers))) as server:
         client = model(server, on_headers=heard.append)
-        client.complete(REQUEST, timeout=5)
+        client.complete(REQUEST, timeout=60)
         client.close()
     assert heard[0].remaining == 0
     assert 38 < heard[0].reset <= 40, "the window runs since the call was sent"
@@ -192,13 +192,13 @@ def test_proxies_of_the_environment_do_not_get_the_key(monkeypatch: pytest.Monke
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with WireServer(always(response(200, completion("straight")))) as server:
         client = model(server)
-        assert client.complete(REQUEST, timeout=5).content == "straight"
+        assert client.complete(REQUEST, timeout=60).content == "straight"
         client.close()
 
 
 def test_closing_ends_idle_connections() -> None:
     with WireServer(always(response(200, completion()))) as server:
         client = model(server)
-        client.complete(REQUEST, timeout=5)
+        client.complete(REQUEST, timeout=60)
         client.close()
-        assert server.ended.acquire(timeout=5)
+        assert server.ended.acquire(timeout=60)

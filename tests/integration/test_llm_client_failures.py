@@ -83,8 +83,8 @@ def test_a_slow_drip_is_cut_off_at_the_calls_time(head: bytes) -> None:
 
     with WireServer(drip) as server:
         before = time.monotonic()
-        problem = failure(model(server), timeout=0.3)
-    assert 0.25 < time.monotonic() - before < 30, "the whole drip takes a minute"
+        problem = failure(model(server), timeout=1)
+    assert 0.9 < time.monotonic() - before < 30, "the whole drip takes a minute"
     assert (problem.code, problem.indeterminate) == ("call_timeout", True)
 
 
@@ -93,7 +93,7 @@ def test_endless_interim_responses_are_cut_off_at_the_calls_time() -> None:
         conversation.drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.001)
 
     with WireServer(interim) as server:
-        assert failure(model(server), timeout=0.3).code == "call_timeout"
+        assert failure(model(server), timeout=1).code == "call_timeout"
 
 
 def test_silence_is_a_read_timeout() -> None:
@@ -156,7 +156,7 @@ def abort_while_waiting(server: WireServer, client: HttpChatModel) -> list[Model
 
     def call() -> None:
         try:
-            client.complete(REQUEST, timeout=30)
+            client.complete(REQUEST, timeout=60)
         except ModelCallError as problem:
             problems.append(problem)
 
@@ -164,12 +164,12 @@ def abort_while_waiting(server: WireServer, client: HttpChatModel) -> list[Model
     for thread in threads:
         thread.start()
     for _ in threads:
-        assert server.arrived.acquire(timeout=5)
+        assert server.arrived.acquire(timeout=60)
     client.abort()
     for thread in threads:
-        thread.join(timeout=5)
+        thread.join(timeout=60)
         assert not thread.is_alive()
-    assert client.complete(REQUEST, timeout=5).content == "after"
+    assert client.complete(REQUEST, timeout=60).content == "after"
     client.close()
     return problems
 
@@ -190,10 +190,10 @@ def test_an_abort_ends_the_calls_in_flight_and_no_later_one() -> None:
 def test_a_connection_cut_as_its_call_ended_is_not_given_to_the_next() -> None:
     with WireServer(always(response(200, completion("good")))) as server:
         client = model(server)
-        client.complete(REQUEST, timeout=5)
+        client.complete(REQUEST, timeout=60)
         (idle,) = client._connections._idle
         idle.wire.cut = True  # as by an abort that found it busy, with its socket not yet shut
-        assert client.complete(REQUEST, timeout=5).content == "good"
+        assert client.complete(REQUEST, timeout=60).content == "good"
         client.close()
 
 

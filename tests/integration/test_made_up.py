@@ -29,12 +29,12 @@ def test_the_built_in_server_is_known_by_its_models_and_its_answers() -> None:
         assert is_built_in(server.base_url)
         settings = ClientSettings(base_url=server.base_url, model="m")
         client = HttpChatModel(settings, SecretStr(KEY), RealClock())
-        assert client.complete(REQUEST, timeout=5).made_up
+        assert client.complete(REQUEST, timeout=60).made_up
         client.close()
     with WireServer(always(response(200, completion("an answer")))) as other:
         assert not is_built_in(other.url)
         client = model(other)
-        assert not client.complete(REQUEST, timeout=5).made_up
+        assert not client.complete(REQUEST, timeout=60).made_up
         client.close()
     assert not is_built_in("https://api.example.com/v1")
 

@@ -68,7 +68,7 @@ def test_a_stalled_call_is_charged_at_once_and_in_flight_until_the_client_goes(c
     connection.request("POST", "/v1/chat/completions", body)
     with pytest.raises(TimeoutError):
         connection.getresponse()
-    assert canned.stats()["in_flight"] == 1
+    assert eventually(lambda: canned.stats()["in_flight"] == 1)
     assert grown(canned, before, "charged") == 1
     connection.close()
     assert eventually(lambda: canned.stats()["in_flight"] == 0)

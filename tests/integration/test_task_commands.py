@@ -39,7 +39,7 @@ def test_init_overwrites_nothing_and_knows_its_kinds(tmp_path: Path, monkeypatch
     assert "own.toml is written" in here("task", "init", "own", "--kind", "score").out
     for line, said in (
         (("own",), "overwrites nothing"),
-        (("other", "--kind", "embed"), "not available"),
+        (("other", "--kind", "embedding"), "nearest: embed"),
         (("other", "--kind", "clasify"), "nearest: classify"),
         (("../own",), "a task's name"),
     ):

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from handlers.adapters.aws.sqs_queue import SqsQueue
-from handlers.bootstrap import sandbox, wiring
+from handlers.bootstrap import wiring
 from handlers.bootstrap.state import SystemClock
 from handlers.errors import UsageError
 from handlers.local.event_source import sqs_event
 from handlers.model_server import RunningServer, ServerSettings
 from tests.builders.command import PRICES, Ran, corpus, lines, paperfleet
 from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
+from tests.builders.own_process import own_process
 from tests.builders.task_files import SUBJECT, written
 from tests.builders.warm import start
 
@@ -152,21 +153,17 @@ def test_the_process_function_reads_a_task_once_a_process(
 
     digest = functions.push(SUBJECT)
     functions.upload(corpus(tmp_path / "june.jsonl", PAPERS), monkeypatch, PAPERFLEET_TASK_BUNDLE=digest)
-    for name, value in {
+    own = {
         "AWS_LAMBDA_FUNCTION_NAME": "process", "POWERTOOLS_METRICS_NAMESPACE": "Paperfleet",
         "PAPERFLEET_API_KEY": "none", "PAPERFLEET_BASE_URL": server.base_url, "PAPERFLEET_WORKERS": "4",
         "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    for cached in (sandbox._sandbox, wiring.own_settings, wiring._kept, wiring._bundle):
-        cached.cache_clear()
+    }  # fmt: skip
     client = functions.aws.client("sqs")
     queue = SqsQueue(client, functions.stack.queue_url, None, None, SystemClock(), long_poll=0)
     waiting = list(queue.receive(limit=10, visibility=900))
-    for message in waiting:
-        assert handler(sqs_event(message), Context()) == {"batchItemFailures": []}
     assert len(waiting) > 0
-    assert wiring._bundle.cache_info().misses == 1
+    with own_process(functions.environment | own):
+        for message in waiting:
+            assert handler(sqs_event(message), Context()) == {"batchItemFailures": []}
+        assert wiring._bundle.cache_info().misses == 1
     assert server.stats()["charged"] == PAPERS
-    for cached in (sandbox._sandbox, wiring.own_settings, wiring._kept, wiring._bundle):
-        cached.cache_clear()

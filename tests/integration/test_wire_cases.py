@@ -114,7 +114,7 @@ def test_a_status_and_a_body_have_a_class_and_a_price(
 def test_a_usage_that_is_missing_negative_or_absurd_is_not_believed(usage: Any) -> None:
     with WireServer(always(response(200, completion("answer", usage=usage)))) as server:
         client = model(server)
-        answer = client.complete(REQUEST, timeout=5)
+        answer = client.complete(REQUEST, timeout=60)
         client.close()
     assert answer.content == "answer"
     assert answer.usage is None
@@ -189,7 +189,7 @@ def test_no_request_is_ever_sent_twice_by_the_client_itself() -> None:
                 messages=(Message(role="user", content=f"call {name}/{number}"),), max_tokens=9
             )
             try:
-                client.complete(asked, timeout=10)
+                client.complete(asked, timeout=60)
                 code = "ok"
             except TransientError as problem:
                 code = problem.code if problem.indeterminate else f"free {problem.code}"
@@ -247,7 +247,7 @@ def test_an_answer_is_read_in_any_framing_and_the_connection_kept_where_it_can_b
     data, connections = FRAMED[framing]
     with WireServer(always(data)) as server:
         client = model(server)
-        assert [client.complete(REQUEST, timeout=5).content for _ in range(2)] == ["good"] * 2
+        assert [client.complete(REQUEST, timeout=60).content for _ in range(2)] == ["good"] * 2
         client.close()
         used = {request.connection for request in server.requests}
     assert connections in (None, len(used))
@@ -261,7 +261,7 @@ def test_an_answer_without_a_length_ends_with_its_connection(head: bytes) -> Non
 
     with WireServer(script) as server:
         client = model(server)
-        assert client.complete(REQUEST, timeout=5).content == "good"
+        assert client.complete(REQUEST, timeout=60).content == "good"
         client.close()
 
 

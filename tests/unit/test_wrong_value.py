@@ -46,6 +46,7 @@ WRONG: dict[str, tuple[object, ...]] = {
     "flex_fallback": ("soon", -1),
     "limit": ("all", -1),
     "deadline": ("1h", 0),
+    "hedge": ("some", 0.06),
     "hours": ("night",),
     "force": ("perhaps",),
     "full_text": ("bodies",),
@@ -58,7 +59,7 @@ WRONG: dict[str, tuple[object, ...]] = {
 FREE = {
     *("state", "stack", "shard_function", "table", "queue_url", "dead_letter_url", "bucket"),
     *("api_key_secret", "api_key", "auth_header", "ca_file", "proxy", "model", "target_language"),
-    *("alarms_topic", "glossary", "task", "webhook", "webhook_secret", "session_id", "job_id"),
+    *("alarms_topic", "task_bundle", "glossary", "task", "webhook", "webhook_secret", "session_id", "job_id"),
 }
 """Text: whatever it is, it is read elsewhere."""
 

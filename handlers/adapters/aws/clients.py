@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -32,6 +33,8 @@ from handlers.errors import PaperfleetError, UnavailableError, UsageError
 
 _SETTINGS = {"sqs": "PAPERFLEET_QUEUE_URL", "dynamodb": "PAPERFLEET_TABLE", "s3": "PAPERFLEET_BUCKET"}
 _CONNECTIONS = 32
+_VARIABLES = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+"""As all other SDKs of AWS and its command line read them; this one knows the second alone."""
 
 
 def aws_client(service: str, *, path_style: bool = False, read_timeout: float = 30) -> Any:
@@ -51,7 +54,8 @@ def aws_client(service: str, *, path_style: bool = False, read_timeout: float = 
         s3={"addressing_style": "path"} if path_style else None,
     )
     try:
-        client = boto3.session.Session().client(service, config=config)
+        session = boto3.session.Session(botocore_session=botocore.session.Session(_VARIABLES))
+        client = session.client(service, config=config)
     except NoRegionError as error:
         raise UsageError("no AWS region: set AWS_REGION (or AWS_DEFAULT_REGION) to the stack's") from error
     retries = Retries(service_reach(service))

@@ -21,12 +21,12 @@ from handlers.adapters.aws.outages import AWAY, REFUSALS, ServiceReach, may_pass
 
 _BASE, _CAP = 0.05, 5.0
 PATIENCE = 90.0
-"""Seconds from a request's first failure after which it is not sent again."""
+"""Seconds from a request's first sending after which it is not sent again."""
 _AWAY = 20.0
-"""The same, if nobody has ever answered at the endpoint: most likely a wrong setting."""
+"""The same, if nobody has ever answered at the endpoint: most likely a wrong setting. Nor is it sent then."""
 _LAST_WORDS = 3.0
 """Seconds of an invocation in which nothing is sent again: it ends by itself and gives back what it holds."""
-_SHORTEST_READ = 1.0
+_SHORTEST_READ = 2.0
 """Seconds that any answer is waited for."""
 _WRITES = frozenset({"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"})
 """DynamoDB's: a ledger that takes none of them is away, whatever it lets read."""
@@ -68,15 +68,19 @@ class Retries:
             return None
         context = request_dict.setdefault("context", {})
         age = self._now() - context.setdefault(_SINCE, self._now())
-        unknown = isinstance(caught_exception, AWAY) and not self._reach.served
-        if age > (_AWAY if unknown else PATIENCE):
-            return None
         wait = self._chance() * min(_CAP, _BASE * 2.0 ** min(attempts - 1, 20))
+        unknown = isinstance(caught_exception, AWAY) and not self._reach.served
+        if age > PATIENCE or (unknown and age + wait > _AWAY):
+            return None
         return wait if self._reach.time_left() - wait >= _LAST_WORDS else None
 
     def bound(self, request: Any, **_: Any) -> None:
-        """Handler of ``before-send``: an endpoint that is silent must not outlast the invocation either."""
-        context = request.context
+        """Handler of ``before-send``: an endpoint that is silent must not outlast the invocation either.
+        An SDK of before August 2026 cannot be told: it waits as long as its client does."""
+        context = getattr(request, "context", None)
+        if context is None:
+            return
+        context.setdefault(_SINCE, self._now())
         longest = context["client_config"].read_timeout
         left = self._reach.time_left() - _LAST_WORDS
         context["read_timeout"] = min(longest, max(_SHORTEST_READ, left))

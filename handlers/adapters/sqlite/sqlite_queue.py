@@ -33,6 +33,10 @@ _STEP = 5.0
 _VISIBLE = f"(visible_at <= :now OR hidden_at > :now + {_STEP})"
 """A message that was hidden later than now was hidden before the clock stepped back: nobody knows how long
 it is to stay so, and whoever holds it has said anew that they do."""
+_NEXT = f"""
+    SELECT id, body, receives FROM message WHERE queue = :queue AND dead = 0 AND {_VISIBLE}
+    ORDER BY id LIMIT 1
+"""
 
 
 class SqliteQueue:
@@ -62,13 +66,12 @@ class SqliteQueue:
     def receive(self, *, limit: int, visibility: float) -> list[QueueMessage]:
         now = self._clock.now()
         received: list[QueueMessage] = []
+        there = {"queue": self._name, "now": now}
+        if self._db.row(_NEXT, there) is None:  # jobs that wait for the end ask often: no write for nothing
+            return received
         with self._db.write() as db:
             while len(received) < limit:
-                row = db.execute(
-                    "SELECT id, body, receives FROM message"
-                    f" WHERE queue = :queue AND dead = 0 AND {_VISIBLE} ORDER BY id LIMIT 1",
-                    {"queue": self._name, "now": now},
-                ).fetchone()
+                row = db.execute(_NEXT, there).fetchone()
                 if row is None:
                     break
                 if row["receives"] >= self._max_receives:

@@ -16,6 +16,8 @@ from handlers.cli.existing.opened_run import opened_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.counted import counted
+from handlers.flag_groups import names_in
+from handlers.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -35,14 +37,15 @@ def regate_run(
     """Judge a run's stored answers by the gate of today, at no cost: papers move between done and flagged.
     `retry --flagged` then asks again about those that are refused now.
     """
+    plugins = names_in(load_settings(**flags).allow_plugins)
     with opened_run(flags) as (adapters, run):
         record = adapters.ledger.run(run)
         if task is None:
-            judge = wiring.task_of(record.spec, adapters.store)
+            judge = wiring.task_of(record.spec, adapters.store, plugins=plugins)
         else:
             from handlers.tasks.file_task.load_task import load_task  # for such runs alone
 
-            bundle = load_task(task)
+            bundle = load_task(task, plugins)
             changed = changed_gate(record, bundle, adapters.store)
             if not dry:
                 change_gate(adapters, record, changed, bundle, is_alive)

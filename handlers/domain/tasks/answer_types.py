@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 Schema = Mapping[str, Any]
+VECTOR = "vector"
+"""A type beside JSON Schema's: numbers in base64 of float32, little-endian."""
 _KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 

@@ -6,7 +6,7 @@ import math
 
 from handlers.llm.limits.gossip import FleetReport
 
-_OPENING, _REOPENING = 1.0, 0.25
+_OPENING, _REOPENING = 1.5, 0.25
 """Of the ceiling, what a second opens at first, and after the first refusal at most. A refusal takes some
 20 to 200 ms to come back: what was sent meanwhile is refused too, which costs a call and nothing else."""
 _BUSY = 0.9
@@ -52,9 +52,9 @@ what it holds alone would swing, as a controller without its proportional part d
 class AimdLimit:
     """Slots for one job, found by trying (Chiu and Jain, 1989).
 
-    Slow start: slots open by time, all within a second, until the first refusal. Before the first answer
-    is in, a refusal says that slots open too fast, not that they are too many: they go on at a quarter of
-    the speed, then at half of that, as at an API with a rate but no bound on calls in flight; no more are
+    Slow start: slots open by time, all in two thirds of a second, until the first refusal. Before the first
+    answer is in, a refusal says that slots open too fast, not that they are too many: they go on at a quarter
+    of the speed, then at half of that, as at an API with a rate but no bound on calls in flight; no more are
     open than were let in. Given a ``start`` (the last session's level), it begins there.
 
     After it, a refusal cuts the level by a factor, at most once in a round of calls and in five seconds.

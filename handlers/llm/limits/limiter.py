@@ -114,6 +114,12 @@ class Limiter:
             return self._admission.slots(self._clock.monotonic())
 
     @property
+    def ever_refused(self) -> bool:
+        """Whether the API refused a call for its rate, or a quota of it was found."""
+        with self._lock:
+            return self._admission.limit.refused
+
+    @property
     def in_flight(self) -> int:
         return self._admission.in_flight
 

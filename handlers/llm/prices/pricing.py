@@ -148,7 +148,8 @@ class CostEstimator:
 
     def worst(self, request: ChatRequest, price: Price) -> NanoUsd:
         """To reserve: what the call may cost, by its bounds and by the worst overrun so far."""
-        worst = worst_cost(_bytes(request), request.max_tokens, price)
+        most = 0 if request.kind == "embed" else request.max_tokens
+        worst = worst_cost(_bytes(request), most, price)
         beyond = rounded_up(self._overrun * max(price.prompt, price.completion))
         return NanoUsd(max(worst + beyond, self.expect(request, price)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import secrets
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -15,7 +14,6 @@ from handlers.domain.call_errors import (
     CapacityError,
     FatalError,
     ModelCallError,
-    RejectedError,
     ThrottledError,
     TransientError,
 )
@@ -24,9 +22,10 @@ from handlers.errors import BudgetSpentError, StoppedError
 from handlers.llm.limits.backoff import delay
 from handlers.llm.limits.congestion import UNANSWERED
 from handlers.llm.prices.tariff import FLEX
-from handlers.pipeline.calls.call_outcomes import Quote, Sent, outcome_fields
+from handlers.pipeline.calls.call_outcomes import Quote
+from handlers.pipeline.calls.one_call import OneCall, Outcome
 from handlers.pipeline.calls.paper_start import PaperStart, pending_without_ledger
-from handlers.pipeline.calls.thinking import cut_off, is_whole
+from handlers.pipeline.calls.thinking import is_whole
 from handlers.pipeline.context import RunContext
 
 logger = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ class PaperCalls:
             if flight.answer is not None:
                 self.waited += self._clock.monotonic() - before
             else:
-                flight.answer = self._context.roomy(lambda sent: self._persist(sent, digest))(request)
+                flight.answer = self._context.roomy(self._persist)(request)
             self.made_up = self.made_up or flight.answer.made_up
             return flight.answer
 
@@ -109,7 +108,7 @@ class PaperCalls:
             return True
         return self._context.give_up()
 
-    def _persist(self, request: ChatRequest, digest: str) -> ChatAnswer:
+    def _persist(self, request: ChatRequest) -> ChatAnswer:
         """Call until there is an answer, or no hope of one."""
         tries, failed_before, tiers = 0, math.inf, self._context.tier_choice()
         answered = self._context.breaker.answered
@@ -117,7 +116,7 @@ class PaperCalls:
             failure: ThrottledError | TransientError
             try:
                 sent = tiers.applied(request, self._clock.monotonic())
-                return self._one_call(sent, digest, attempt)
+                return self._one_call(OneCall(self._context, sent, attempt, self.labels))
             except ThrottledError as error:
                 if isinstance(error, CapacityError) and sent.tier == FLEX:
                     self._wait(tiers.full(self._clock.monotonic(), error.retry_after, self._clock.random))
@@ -159,36 +158,52 @@ class PaperCalls:
             self._context.park(reason)
         raise StoppedError(reason)
 
-    def _one_call(self, request: ChatRequest, digest: str, attempt: int) -> ChatAnswer:
+    def _one_call(self, call: OneCall) -> ChatAnswer:
         """Reserve, wait for a slot, send and settle."""
         context = self._context
         context.wait_for_ledger()
         context.call_seconds()
         self.start.make()
-        quote = self._quote(request)
+        quote = call.quote
         before = self._clock.monotonic()
         self._reserve(quote)
         taken = NanoUsd(0)
         try:
-            with context.job.limiter.slot(context.estimator.tokens(request), context.give_up) as slot:
+            with context.job.limiter.slot(context.estimator.tokens(call.request), context.give_up) as slot:
                 self.waited += self._clock.monotonic() - before
                 if context.give_up():
                     raise StoppedError(context.why())
                 seconds = context.call_seconds()
                 taken = quote.worst  # until the call is booked, whatever ends this thread
-                record, outcome = self._send(request, digest, attempt, seconds, quote)
+                self._sent_at = self._clock.monotonic()
+                record, own, outcome = self._send(call, seconds)
                 taken = NanoUsd(record.cost + record.held)
-                if isinstance(outcome, ThrottledError) and not isinstance(outcome, CapacityError):
-                    slot.throttled(outcome.retry_after)
-                elif isinstance(outcome, ChatAnswer):
+                if isinstance(own, ThrottledError) and not isinstance(own, CapacityError):
+                    slot.throttled(own.retry_after)
+                elif isinstance(own, ChatAnswer):
                     slot.succeeded()
-                elif outcome.code in UNANSWERED:
+                elif own.code in UNANSWERED:
                     context.meter.lost += slot.lost()
         finally:
             context.budget.settle(quote.worst, taken)
         if isinstance(outcome, ModelCallError):
             raise outcome
         return outcome
+
+    def _send(self, call: OneCall, seconds: float) -> tuple[CallRecord, Outcome, Outcome]:
+        """The call's record, what became of it, and what of the request: another may be sent beside it."""
+        hedges = self._context.hedges
+        if hedges is None:
+            record, own = call.send(seconds)
+            self.records.append(record)
+            return record, own, own
+        with hedges.watch(call) as pair:
+            record, own = call.send(seconds, pair.cut)
+            pair.ended(own)
+        if isinstance(own, ChatAnswer):
+            hedges.learn(pair, record.latency)
+        self.records += pair.records(record)
+        return record, own, pair.answer(own)
 
     def _reserve(self, quote: Quote) -> None:
         context = self._context
@@ -200,68 +215,6 @@ class PaperCalls:
             raise
         except BudgetSpentError as error:
             self._park(f"budget_spent: {error}; run again with a larger --budget to go on")
-
-    def _quote(self, request: ChatRequest) -> Quote:
-        """At worst, what the request costs in the dearest tier that may answer it, as one that is asked for
-        flex may answer in another."""
-        context, now = self._context, self._clock.now()
-        tiers = context.tiers_seen | ({request.tier} if request.tier else frozenset())
-        worst = context.tariff.worst(tiers)
-        likely = context.tariff.booked("", request.tier, now, now)[1]
-        estimator = context.estimator
-        return Quote(estimator.worst(request, worst), estimator.expect(request, likely))
-
-    def _send(
-        self, request: ChatRequest, digest: str, attempt: int, timeout: float, quote: Quote
-    ) -> tuple[CallRecord, ChatAnswer | ModelCallError]:
-        """One HTTP call and its record, whatever became of it."""
-        context = self._context
-        started_at, start = self._clock.now(), self._clock.monotonic()
-        self._sent_at = start
-        outcome: ChatAnswer | ModelCallError
-        try:
-            with context.breaker.call():
-                outcome = context.model.complete(request, timeout=timeout)
-        except ModelCallError as error:
-            outcome = error
-        except Exception as error:  # ours, in reading the answer: the call was charged all the same
-            logger.exception("a call ended in an error that nobody foresaw")
-            name = type(error).__name__
-            outcome = RejectedError(f"{name}: {error}"[:500], code=name, indeterminate=True)
-        latency = self._clock.monotonic() - start
-        sent = Sent(request, quote, started_at, started_at + latency)
-        record = CallRecord(
-            id=secrets.token_hex(8),
-            kind=request.kind,
-            attempt=attempt,
-            request=digest,
-            estimate=quote.expected,
-            started_at=started_at,
-            latency=latency,
-            **(outcome_fields(outcome, sent, context) | cut_off(request, outcome)),
-        )
-        self.records.append(record)
-        context.meter.call(record)
-        self._learn(request, record, outcome)
-        return record, outcome
-
-    def _learn(self, request: ChatRequest, record: CallRecord, outcome: ChatAnswer | ModelCallError) -> None:
-        """Log a failure, and let the breaker and the estimator know how the call ended."""
-        breaker = self._context.breaker
-        if isinstance(outcome, ModelCallError):
-            seconds = round(record.latency, 3)
-            details = {"attempt": record.attempt, "code": outcome.code, "seconds": seconds}
-            logger.info("call ended in %s", outcome.code, extra=self.labels | details)
-        if outcome.usage is not None:
-            self._context.estimator.learn(request, outcome.usage)
-        if isinstance(outcome, ChatAnswer):
-            breaker.succeeded()
-        elif isinstance(outcome, TransientError) and not isinstance(outcome, AdaptedError):
-            breaker.failed(reached=outcome.reached)
-        elif isinstance(outcome, CapacityError) and request.tier == FLEX:
-            breaker.full()
-        elif isinstance(outcome, ThrottledError):
-            breaker.throttled()
 
     def _wait(self, seconds: float) -> None:
         before = self._clock.monotonic()

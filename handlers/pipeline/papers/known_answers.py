@@ -24,7 +24,9 @@ class KnownAnswers:
 
     def __init__(self, calls: Iterable[CallRecord], *, any_repair: bool = False) -> None:
         calls = list(calls)
-        self._repairs = [call for call in calls if any_repair and call.kind == "repair" and is_whole(call)]
+        self._repairs = [
+            call for call in calls if any_repair and call.asked_as == "repair" and is_whole(call)
+        ]
         self._known = {call.request: call for call in calls if is_whole(call)}
         self._refused = {call.request: call.code for call in calls if call.outcome == "refused"}
         self.given = 0

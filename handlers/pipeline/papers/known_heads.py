@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 def task_for_body(context: RunContext, pending: PendingPaper) -> WholePaperTask | None:
     """Of a paper that may be whole: the task says so when its turn comes, as that takes a while."""
-    return context.whole if pending.skip is None and pending.paper.body else None
+    there = pending.paper.body or context.task.columns is not None
+    return context.whole if pending.skip is None and there else None
 
 
 def known_heads(context: RunContext, papers: Sequence[PendingPaper]) -> dict[str, tuple[CallRecord, ...]]:
@@ -26,7 +27,8 @@ def known_heads(context: RunContext, papers: Sequence[PendingPaper]) -> dict[str
     requests' digests: whatever is found, nothing is taken that was asked otherwise."""
     by_name: dict[str, list[str]] = {}
     for pending in papers:
-        if context.job.force or task_for_body(context, pending) is None:
+        is_whole = task_for_body(context, pending) is not None and context.task.columns is None
+        if context.job.force or not is_whole:
             continue
         for name in _names(context, pending):
             by_name.setdefault(name, []).append(pending.paper.id)

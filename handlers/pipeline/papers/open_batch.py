@@ -33,9 +33,14 @@ class OpenBatch:
         """So many papers go to workers or committer."""
         with self._changed:
             self._at_work += papers
+        self._committer.expect(papers)
 
     def paper_done(self) -> None:
-        """A paper is committed, or stays pending: nobody works on it any more."""
+        """A paper stays pending: nobody works on it any more."""
+        self._committer.expect(-1)
+        self._done()
+
+    def _done(self) -> None:
         with self._changed:
             self._at_work -= 1
             if self._at_work <= 0:
@@ -45,7 +50,7 @@ class OpenBatch:
         """A paper's last line: the paper is done once it is committed."""
         if line.status in TERMINAL or any(call.outcome == "ok" for call in line.calls):
             self.progress = True
-        self._committer.add(FinishedPaper(line, self.lease.epoch, weight, self.paper_done))
+        self._committer.add(FinishedPaper(line, self.lease.epoch, weight, self._done))
 
     def put(self, line: PartLine, weight: int) -> None:
         """A line of a paper that goes on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from handlers.domain.call import CallRecord, CallTotals
@@ -59,6 +59,7 @@ class OpenPaper:
         self._results: dict[str, PassageResult] = {}
         self._reasons: dict[str, str] = {}
         self._made_up = self._stopped = self._over = False
+        self._broken: Exception | None = None
         self._seconds = 0.0
         self._order: list[str] = []
         self._under_way = self._expected = 0
@@ -69,21 +70,45 @@ class OpenPaper:
         """Hand it to the pool, which comes to hear of the passages that will follow. ``or_else``: what a
         worker does with a paper that is not whole."""
         self._expect(1 + round(self._body / _PER_PASSAGE))
-        self._pool.submit(partial(self._guarded, partial(self._first_stage, or_else)), seconds=self._way)
+        begun = partial(self._guarded, partial(self._first_stage, or_else))
+        self._pool.submit(begun, seconds=self._way, makes=1)
 
     def _first_stage(self, or_else: Callable[[], None]) -> None:
-        paper = self._pending.paper
-        if not self._task.is_whole(paper):
+        """A worker's task: the first passage is asked at once; what else there is takes the cutting of the
+        body, which is a task of its own."""
+        if not self._task.is_whole(self._pending.paper):
             self._expect(0)
             or_else()
             return
-        works = list(self._task.first(paper))
+        works = self._works_at_first()
+        work = next(works, None)
+        self._under_way = 1 + (work is not None)
+        self._pool.submit(partial(self._others, works), seconds=self._way)
+        if work is not None:
+            self._order.append(work.key)
+            self._passage(work)
+
+    def _works_at_first(self) -> Iterator[PassageWork]:
+        """Of the first stage; where the frame is stored, without terms and with the body's."""
+        paper = self._pending.paper
+        for work in self._task.first(paper):
+            if self._frame is None or work.key != TERMS:
+                yield work
         if self._frame is not None:
-            works = [work for work in works if work.key != TERMS]
-            works += self._task.rest(paper, self._frame)
-        self._ask_all(works)
+            yield from self._task.rest(paper, self._frame)
+
+    def _others(self, works: Iterator[PassageWork]) -> None:
+        """A worker's task: ask all of these, which are made as they are taken."""
+        try:
+            self._ask_all(list(works))
+        except Exception as error:  # noqa: BLE001 (raised again where the stage ends)
+            self._broken = error
+        finally:
+            self._one_is_over()
 
     def _next_stage(self) -> None:
+        if self._broken is not None:
+            raise self._broken
         if self._stopped:
             self._end(None)
         elif self._frame is None:
@@ -93,15 +118,16 @@ class OpenPaper:
             if works:
                 self._put(FRAME, frame=self._frame)
             self._ask_all(works)
+            if not works:
+                self._next_stage()
         else:
             self._end(self._joined())
 
     def _ask_all(self, works: Sequence[PassageWork]) -> None:
         self._expect(0 if self._frame is not None else self._expected)
         self._order += [work.key for work in works]
-        self._under_way += len(works)
-        if not works:
-            self._next_stage()
+        with self._lock:
+            self._under_way += len(works)
         for work in works:
             self._pool.submit(partial(self._passage, work), seconds=partial(self._forecast, work))
 
@@ -113,14 +139,19 @@ class OpenPaper:
                 result = self._asked(work)
         finally:
             with self._lock:
-                self._under_way -= 1
                 if result is None:
                     self._stopped = True
                 else:
                     self._results[work.key] = result
-                is_last = not self._under_way
-            if is_last:
-                self._guarded(self._next_stage)
+            self._one_is_over()
+
+    def _one_is_over(self) -> None:
+        """Whoever ends the last one of a stage begins the next."""
+        with self._lock:
+            self._under_way -= 1
+            is_last = not self._under_way
+        if is_last:
+            self._guarded(self._next_stage)
 
     def _asked(self, work: PassageWork) -> PassageResult | None:
         """What became of it, once its line is with the committer; None if it was broken off."""
@@ -177,7 +208,8 @@ class OpenPaper:
         )
 
     def _line(self, status: PaperStatus, *, error: str | None, reason: str | None) -> PartLine:
-        calls = PaperCalls(self._context)
+        stored = self._pending.stored
+        calls = PaperCalls(self._context, stored.earlier if stored.found else ())
         calls.made_up = self._made_up
         attempt = PaperAttempt(self._context, self._batch.message, self._pending, calls)
         line = attempt.line(status, error=error, reason=reason)

@@ -13,7 +13,7 @@ from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.context import RunContext
 from handlers.pipeline.papers.taken_over import is_of_another_gate, still_done, still_flagged
 from handlers.pipeline.run_paper import PaperAttempt, PendingPaper, said_of
-from handlers.pipeline.stored_answers import NOTHING, StoredCalls
+from handlers.pipeline.stored_answers import NOTHING, StoredCalls, every_call
 
 logger = logging.getLogger(__name__)
 
@@ -65,13 +65,13 @@ def _take_named(
             continue
         origin = f"{result.run_id}/{result.paper_id}"
         reused = {each: getattr(old, each) for each in _RESULT} | {"reused_from": origin}
-        theirs = StoredCalls(calls=old.carried + old.calls, found=((name, result.pointer),))
         for pending in by_name[name]:
             if not context.names.is_same(pending.paper, name):
                 continue
             judged: TaskResult | None = None
             if is_of_another_gate(context.task, old):
-                judged = still_done(context.task, pending.paper, theirs.calls)
+                theirs = _what_led_to(context, name, result, old)
+                judged = still_done(context.task, pending.paper, theirs.earlier)
                 if judged is None:
                     answered[pending.paper.id] = theirs.after(answered.get(pending.paper.id, NOTHING))
                     continue
@@ -109,24 +109,35 @@ def _take_refused(
         return
     left: dict[str, list[PendingPaper]] = {}
     for pending in papers:
-        if pending.skip is None and pending.paper.id not in (lines.keys() | answered.keys()):
+        if pending.skip is None and pending.paper.id not in lines:
             for mark in ("", MADE_UP)[: 1 + context.is_built_in()]:
                 left.setdefault(REFUSED + mark + pending.names[0], []).append(pending)
     for name, result in context.job.backend.ledger.reusable(list(left)).items():
         old = None if result.run_id == message.run_id else _readable(context, name, result)
         if old is None:
             continue
-        calls, name_of = old.carried + old.calls, name.removeprefix(REFUSED)
+        theirs, name_of = _what_led_to(context, name, result, old), name.removeprefix(REFUSED)
         origin = {"reused_from": f"{result.run_id}/{result.paper_id}", "fingerprint": name_of}
         for pending in left[name]:
-            judged = still_flagged(context.task, pending.paper, calls)
+            judged = still_flagged(context.task, pending.paper, theirs.earlier)
             if judged is None:
-                answered[pending.paper.id] = StoredCalls(calls=calls)
+                answered[pending.paper.id] = theirs.after(answered.get(pending.paper.id, NOTHING))
                 continue
             attempt = PaperAttempt(context, message, pending, PaperCalls(context))
             said = said_of(judged) or None
             line = attempt.line(judged.status, error=judged.error, reason=said, result=judged)
             lines[pending.paper.id] = line.model_copy(update=origin)
+
+
+def _what_led_to(context: RunContext, name: str, result: Reusable, line: PartLine) -> StoredCalls:
+    """All calls of a result, under the name where it was found: of a record that is asked by passages, which
+    have lines of their own, those too."""
+    backend, where = context.job.backend, result.pointer
+    calls = line.carried + line.calls
+    if line.behind is not None and context.task.columns is not None:
+        found = backend.ledger.answers(line.run_id, line.batch_id).get(line.id, ())
+        calls = every_call(backend.store, dict.fromkeys((*(each.pointer for each in found), where))).calls
+    return StoredCalls(earlier=calls, found=((name, where),))
 
 
 def _as_judged(result: TaskResult | None) -> dict[str, object]:

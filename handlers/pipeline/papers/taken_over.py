@@ -11,7 +11,7 @@ from handlers.domain.call_errors import UnansweredError
 from handlers.domain.paper import Paper
 from handlers.domain.result import PartLine, TaskResult
 from handlers.pipeline.papers.known_answers import KnownAnswers
-from handlers.ports import Task, WholePaperTask
+from handlers.ports import Task
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +50,10 @@ class _Lacking:
 def still_flagged(task: Task, paper: Paper, calls: Iterable[CallRecord]) -> TaskResult | None:
     """The verdict on answers that were refused, by the present gate; None if the task would ask anything
     besides."""
-    if isinstance(task, WholePaperTask) and task.is_whole(paper):
-        return None
     asked = _Lacking(KnownAnswers(calls))
     try:
         result = task.run(paper, asked.ask)
     except Exception:  # its own run says what is the matter
         logger.warning("what paper %s was answered cannot be judged", paper.id, exc_info=True)
         return None
-    return result if asked.known.given and not asked.lacks else None
+    return None if asked.lacks else result

@@ -9,8 +9,9 @@ from functools import cached_property
 
 from handlers.domain.paper import Paper
 from handlers.domain.result import PartLine
-from handlers.domain.tasks.answer_types import Schema, choices_of, kinds_of
+from handlers.domain.tasks.answer_types import VECTOR, Schema, choices_of, kinds_of
 from handlers.domain.tasks.reads import Reads, texts_of
+from handlers.domain.tasks.vectors import with_shown_vectors
 from handlers.reporting.review.findings import Mark
 from handlers.reporting.review.highlighting import to_marked_html
 
@@ -56,13 +57,15 @@ def answer_table(paper: Paper, line: PartLine, view: TaskView) -> AnswerTable:
     values = {name: told(value) for name, value in view.reads.values(paper).items()}
     marks = [Mark(text, _QUOTE) for text in _quoted(line, view, "\n".join(values.values()).lower())]
     record = tuple((name, to_marked_html(text, marks)) for name, text in values.items() if text)
-    answers = {name: told(line.fields.get(name)) for name in view.fields}
+    fields = with_shown_vectors(line.fields, view.fields)
+    answers = {name: told(fields.get(name)) for name in view.fields}
     return AnswerTable(record, tuple((name, to_marked_html(text)) for name, text in answers.items()))
 
 
 def searched(paper: Paper, line: PartLine, view: TaskView) -> tuple[str, ...]:
     """What the search looks into: both sides, and the id."""
-    sides = (*view.reads.values(paper).values(), *(line.fields.get(name) for name in view.fields))
+    said = (line.fields.get(name) for name, each in view.fields.items() if kinds_of(each) != {VECTOR})
+    sides = (*view.reads.values(paper).values(), *said)
     return (paper.id, paper.title, *(text for side in sides for text in texts_of(side)))
 
 

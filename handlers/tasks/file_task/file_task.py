@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Self
 
 from handlers.domain.call import CallKind, ChatRequest, Message
@@ -23,7 +24,7 @@ from handlers.tasks.file_task.answer_form import MOST_TOKENS, most_tokens, usual
 from handlers.tasks.file_task.answers.answer_checks import SentRecord
 from handlers.tasks.file_task.answers.answer_judge import Judged, judge
 from handlers.tasks.file_task.answers.answer_places import mapped
-from handlers.tasks.file_task.task_bundle import RENDER_VERSION, TaskBundle, masking_version
+from handlers.tasks.file_task.task_bundle import TaskBundle, masking_version
 from handlers.tasks.translation.masking.masking import mask, unmask
 from handlers.tasks.translation.prompt import capped
 
@@ -63,7 +64,7 @@ class FileTask:
     def of_run(cls, bundle: TaskBundle, spec: RunSpec) -> Self:
         """UsageError if another version would ask otherwise, or the bundle is not the run's."""
         asked = spec.prompt_version, spec.masking_version
-        here = RENDER_VERSION, masking_version(bundle)
+        here = bundle.version, masking_version(bundle)
         if asked != here or spec.task_asks != bundle.asks:
             raise UsageError(
                 f"the run was made for prompt {asked[0]} and masking {asked[1]} of its task, this version has"
@@ -138,7 +139,7 @@ class FileTask:
         """The best answer, repairs among them."""
         judged = self._asked(work, work.request, ask)
         for _ in range(self._bundle.tables.repair.tries):
-            if judged.passes:
+            if judged.passes or not judged.problems:
                 break
             try:
                 later = self._asked(work, self._repair(work, judged), ask)
@@ -169,9 +170,14 @@ class FileTask:
             gate=self.gate,
         )
 
-    def _work(self, paper: Paper, *, capped_too: bool = True) -> RecordWork:
+    def _work(
+        self, paper: Paper, *, capped_too: bool = True, more: Mapping[str, object] = MappingProxyType({})
+    ) -> RecordWork:
+        """``more``: values that are no fields of the record, and go before those."""
         reads, bundle = self.reads, self._bundle
-        values: dict[str, object] = {path: reads.value(paper, path) for path in bundle.user.paths}
+        values: dict[str, object] = {
+            path: more[path] if path in more else reads.value(paper, path) for path in bundle.user.paths
+        }
         spans: list[str] = []
         if self._rules.masking:
             values = mapped(values, _masker(spans))

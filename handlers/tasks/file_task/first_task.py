@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from handlers.errors import UsageError
 from handlers.tasks.file_task.task_tables import NAME
 
-FirstKind = Literal["classify", "extract", "summarise", "score", "polish", "translate"]
+FirstKind = Literal["classify", "extract", "summarise", "score", "polish", "translate", "embed"]
 FIRST_KINDS: tuple[FirstKind, ...] = get_args(FirstKind)
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import tomllib
+from collections.abc import Iterable
 from datetime import date, time
 from pathlib import Path as FilePath
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from handlers.errors import DamagedObjectError
 from handlers.state_paths import TASKS
 from handlers.tasks.file_task.beside_file import UnreadableError, read_beside, read_task_file
+from handlers.tasks.file_task.plugins.installed_checks import installed_check
 from handlers.tasks.file_task.resolve_task import resolve
 from handlers.tasks.file_task.task_bundle import TaskBundle
 from handlers.tasks.file_task.task_fault import Path, TaskFault, TaskFileError, named, shown
@@ -25,11 +27,13 @@ _LONG_KEY = re.compile(
 )
 """The standard library's reader takes time in the square of a key's parts."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_PINNED = ("distribution", "version")
 _BESIDE = (("prompt", "system_file"), ("prompt", "user_file"), ("output", "schema_file"))
 
 
-def load_task(path: FilePath) -> TaskBundle:
-    """TaskFileError says where what is wrong: ``own.toml, line 9: repair.trys: unknown; nearest: tries``."""
+def load_task(path: FilePath, allowed: Iterable[str] = ()) -> TaskBundle:
+    """TaskFileError says where what is wrong: ``own.toml, line 9: repair.trys: unknown; nearest: tries``.
+    ``allowed``: distributions whose plugins may judge."""
     name = shown(path.name or str(path))
     try:
         text = read_task_file(str(path))
@@ -41,9 +45,10 @@ def load_task(path: FilePath) -> TaskBundle:
     try:
         value = tomllib.loads(text)
         _take_files(value, str(path.parent))
-        if "example" in value:
-            value["example"] = _plain(value["example"], ("example",))
-        return resolve(value)
+        for table in {"example", "check"} & value.keys():
+            value[table] = _plain(value[table], (table,))
+        _pin_plugins(value.get("check"), tuple(allowed))
+        return resolve(value).armed(allowed)
     except ValueError as error:  # also of a number of thousands of digits
         at = _AT.search(str(error))
         where = f", line {at[1]}" if at else ""
@@ -55,6 +60,24 @@ def load_task(path: FilePath) -> TaskBundle:
         where = f", line {line}" if line is not None else ""
         said = named(fault.path)
         raise TaskFileError(f"{name}{where}: {said + ': ' if said else ''}{fault.sentence}") from None
+
+
+def _pin_plugins(checks: object, allowed: tuple[str, ...]) -> None:
+    """Put the distribution and version of each plugin into its table: the stored bundle has them."""
+    for place, table in enumerate(checks if isinstance(checks, list) else ()):
+        if not isinstance(table, dict) or table.get("kind") != "plugin":
+            continue
+        path: Path = ("check", place)
+        if given := next((name for name in _PINNED if name in table), None):
+            raise TaskFault((*path, given), "unknown: which code runs --allow-plugins says, and no file")
+        name = table.get("plugin")
+        if not isinstance(name, str):
+            raise TaskFault((*path, "plugin"), "the name of an installed check is wanted")
+        try:
+            found = installed_check(name, allowed)
+        except ValueError as error:
+            raise TaskFault((*path, "plugin"), str(error)) from None
+        table |= {"distribution": found.distribution, "version": found.version}
 
 
 def _plain(value: object, path: Path) -> object:

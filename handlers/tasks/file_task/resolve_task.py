@@ -14,18 +14,21 @@ from handlers.tasks.file_task.answer_schema import AnswerSchema
 from handlers.tasks.file_task.answers import check_kinds as kinds
 from handlers.tasks.file_task.answers.answer_checks import CompiledCheck
 from handlers.tasks.file_task.answers.answer_places import steps_of
+from handlers.tasks.file_task.by_passage.joined_answers import KEY, PASSAGES
+from handlers.tasks.file_task.embed.vector_form import SCHEMA, check_embed
+from handlers.tasks.file_task.own_translation import TABLE, as_answers
 from handlers.tasks.file_task.patterns import PatternError, compiled_pattern
 from handlers.tasks.file_task.samples.ballots import voting_fields
 from handlers.tasks.file_task.schema_subset import checked_schema
 from handlers.tasks.file_task.short_form import Schema, schema_of_fields
-from handlers.tasks.file_task.task_bundle import TaskBundle
+from handlers.tasks.file_task.task_bundle import BODY, OF_PASSAGE, TaskBundle
 from handlers.tasks.file_task.task_fault import Path, TaskFault, nearest, shown
-from handlers.tasks.file_task.task_tables import MOST_PROMPT, OutputTable, TaskTables
+from handlers.tasks.file_task.task_tables import ANSWER, EMBED, MOST_PROMPT, OutputTable, TaskTables
 from handlers.tasks.file_task.template import Template, TemplateError, compiled
 
 MOST_BUNDLE = 1024 * 1024
 MOST_SAMPLES = 15
-_KINDS = ("answer", "translation", "embed")
+_KINDS = (ANSWER, TABLE, EMBED)
 _TAG = re.compile(r"\{\{\s*[?/]?\s*\w|\{%")
 _ALWAYS = ("refusal", "repetition")
 
@@ -33,16 +36,22 @@ _ALWAYS = ("refusal", "repetition")
 def resolve(value: dict[str, Any]) -> TaskBundle:
     """TaskFault names the first thing that is wrong. ``value``: the tables, without files."""
     _refuse_unbuilt(value)
+    if value.get("kind") == TABLE:
+        value = as_answers(value)
     tables = kinds.read_table(TaskTables, value, ())
     _check_prompt(tables)
-    schema = _schema_of(tables.output)
+    embeds = tables.kind == EMBED
+    if embeds:
+        check_embed(value, tables)
+    schema = SCHEMA if embeds else _schema_of(tables.output)
     output = OutputTable(text=tables.output.text, carry=tables.output.carry)
-    if output.text is None:
+    if output.text is None and not embeds:
         output = OutputTable(schema_=schema, carry=tables.output.carry)
     user = _template(tables)
     answer = AnswerSchema.of(schema)
     _check_samples(tables, schema)
-    checks = _compiled_checks(tables, schema, user)
+    _check_passages(tables, schema, user)
+    checks = () if embeds else _compiled_checks(tables, schema, user)
     examples = _examples(tables, user, answer)
     bundle = TaskBundle(tables.model_copy(update={"output": output}), user, answer, checks, examples)
     if len(bundle.content) > MOST_BUNDLE:
@@ -55,15 +64,10 @@ def _refuse_unbuilt(value: dict[str, Any]) -> None:
     kind = value.get("kind", "answer")
     if kind not in _KINDS:
         raise TaskFault(("kind",), f"unknown {str(kind)[:40]!r}{nearest(str(kind), _KINDS)}")
-    if kind != "answer":
-        raise TaskFault(("kind",), f"{kind}: not available in this version; there is answer")
-    if "embed" in value:
-        raise TaskFault(("embed",), "not available in this version")
-    rules = value.get("input")
-    if isinstance(rules, dict) and rules.get("unit", "record") != "record":
-        unit = rules["unit"]
-        why = "not available in this version" if unit == "passage" else f"unknown {str(unit)[:40]!r}"
-        raise TaskFault(("input", "unit"), f"{why}; there is record")
+    if TABLE in value and kind != TABLE:
+        raise TaskFault((TABLE,), f'it is for kind = "{TABLE}"')
+    if "embed" in value and kind != EMBED:
+        raise TaskFault(("embed",), f'it is for kind = "{EMBED}"')
 
 
 def _check_prompt(tables: TaskTables) -> None:
@@ -125,6 +129,25 @@ def _check_samples(tables: TaskTables, schema: Schema) -> None:
         raise TaskFault(path, why)
 
 
+def _check_passages(tables: TaskTables, schema: Schema, user: Template) -> None:
+    """A prompt that says which passage, and answers that can be joined."""
+    if tables.input.unit != "passage":
+        return
+    passage = OF_PASSAGE[0]
+    if passage not in user.paths:
+        why = f'input.unit is "passage", and the prompt shows none: {{{{ {passage} }}}} does'
+        raise TaskFault(("prompt", "user"), why)
+    if whole := next((path for path in user.paths if path.split(".")[0] == BODY), None):
+        raise TaskFault(("prompt", "user"), f"{whole}: it is cut: {{{{ {passage} }}}} shows each passage")
+    for name in (PASSAGES, KEY):
+        if name in schema["properties"]:
+            raise TaskFault(("output",), f"{name}: joined answers have that name: call it otherwise")
+    if tables.model.samples > 1:
+        raise TaskFault(
+            ("model", "samples"), "of a passage one answer is asked for: leave it or input.unit out"
+        )
+
+
 def _template(tables: TaskTables) -> Template:
     try:
         user = compiled(tables.prompt.user or "")
@@ -133,7 +156,10 @@ def _template(tables: TaskTables) -> Template:
     if not user.paths:
         raise TaskFault(("prompt", "user"), "it uses no field of a record: {{ title }} puts one in")
     allowed = tables.input.fields
+    of_passage = OF_PASSAGE if tables.input.unit == "passage" else ()
     for path in user.paths if allowed is not None else ():
+        if path in of_passage:
+            continue
         if path not in (allowed or ()) and path.split(".")[0] not in (allowed or ()):
             raise TaskFault(
                 ("prompt", "user"), f"{shown(path)} is not in input.fields{nearest(path, allowed or ())}"

@@ -14,6 +14,8 @@ _Fields = Annotated[list[_Field], Field(min_length=1, max_length=200)]
 _Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 _Stop = Annotated[str, Field(min_length=1, max_length=100)]
 MOST_PROMPT = 256 * 1024
+ANSWER, EMBED = "answer", "embed"
+"""Kinds of tasks."""
 MOST_EXAMPLES = 50
 
 
@@ -27,7 +29,8 @@ class InputTable(StrictTable):
     require: list[_Field] | None = None
     languages: list[_Language] | None = None
     masking: bool = False
-    unit: str = "record"
+    unit: Literal["record", "passage"] = "record"
+    """``passage``: the task is asked of each passage of the field ``body``."""
     most_characters: int = Field(default=60_000, ge=1, le=2_000_000)
     skip_no_derivatives: bool = True
 
@@ -77,6 +80,14 @@ class ModelTable(StrictTable):
     """Answers to each record, of which most decide."""
 
 
+class EmbedTable(StrictTable):
+    """Of the vectors that ``kind = "embed"`` asks for."""
+
+    dimensions: int | None = Field(default=None, ge=1, le=65_536)
+    normalise: bool = False
+    """Exports have them at length 1; what is asked and stored stays as it came."""
+
+
 class TaskTables(StrictTable):
     """The whole file but its checks, which are read by their kinds."""
 
@@ -87,7 +98,8 @@ class TaskTables(StrictTable):
     input: InputTable = InputTable()
     prompt: PromptTable
     example: list[ExampleTable] = Field(default=[], max_length=MOST_EXAMPLES)
-    output: OutputTable
+    output: OutputTable = OutputTable()
+    embed: EmbedTable = EmbedTable()
     check: list[dict[str, Any]] = Field(default=[])
     repair: RepairTable = RepairTable()
     model: ModelTable = ModelTable()

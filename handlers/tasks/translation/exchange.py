@@ -26,6 +26,8 @@ STOPS = ("content_filter", "too_long")
 
 Look = Callable[[str, str], str]
 """What a look at source and answer finds: a sentence, or ""."""
+LookAcross = Callable[[Mapping[str, str], Mapping[str, str]], dict[str, str]]
+"""What a look at all sources and answers finds: sentences by key."""
 LOOKS: Mapping[str, Look] = {MARKUP: added_markup}
 
 _MOST_SEGMENTS = 60
@@ -47,6 +49,8 @@ class Exchange:
     asked: set[str] | None = None
     """Digests of the requests so far, where what is refused is asked afresh in halves; None: it is not. A
     whole paper needs every passage, so that one may not give up as early as an abstract may."""
+    across: Mapping[str, LookAcross] = field(default_factory=dict)
+    """Looks at all texts together, by the names of those whose checks they add to."""
 
     def translate(
         self, sources: Mapping[str, str], first: ChatRequest | None = None, depth: int = 0
@@ -125,6 +129,8 @@ class Exchange:
         bad: set[str] = set()
         for name, look in self.looks.items():
             found = {key: said for key, text in fields.items() if (said := look(sources[key], text))}
+            if name in self.across:
+                found = self.across[name](sources, fields) | found
             detail = " ".join(f'In "{key}" {said}.' for key, said in list(found.items())[:8])
             checks.append(Check(name=name, verdict="fail" if found else "pass", detail=detail))
             bad |= found.keys()

@@ -25,14 +25,18 @@ class Glossary:
 
         A term that begins or ends in a Latin letter or digit has to stand as a word there.
         """
-        if not self._terms:
-            return {}
-        terms: set[str] = set()
-        for text in texts:
-            self._collect(text, terms)
-        return {term: target for term, target in self._terms.items() if term in terms} if terms else {}
+        return self.of(*map(self.terms_in, texts))
 
-    def _collect(self, text: str, terms: set[str]) -> None:
+    def of(self, *terms: set[str]) -> dict[str, str]:
+        """These of its terms with their targets, in the glossary's order."""
+        found = set().union(*terms)
+        return {term: target for term, target in self._terms.items() if term in found} if found else {}
+
+    def terms_in(self, text: str) -> set[str]:
+        """The terms in one text."""
+        terms: set[str] = set()
+        if not self._terms:
+            return terms
         at = 0
         while (found := self._begins.search(text, at)) is not None:
             at = found.start()
@@ -40,6 +44,7 @@ class Glossary:
             if term:
                 terms.add(term)
             at += len(term) or 1
+        return terms
 
     def _longest_at(self, text: str, at: int) -> str:
         for length in self._lengths[text[at]]:

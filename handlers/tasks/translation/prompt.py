@@ -62,11 +62,16 @@ the next. Translate each text under its own key.
 """
 
 
+def language_name(tag: str) -> str:
+    """What a prompt calls a language: its tag where no name is known."""
+    return _LANGUAGES.get(tag.split("-")[0].lower(), tag)
+
+
 @lru_cache(maxsize=16)
 def system_prompt(target_language: str, *, body: bool = False) -> str:
     """The same bytes for every paper of a run, so that providers can cache it. That for passages of a body
     begins with the other and goes on with rules of its own."""
-    language = _LANGUAGES.get(target_language.split("-")[0].lower(), target_language)
+    language = language_name(target_language)
     return _SYSTEM.format(language=language) + (_BODY_RULES if body else "")
 
 
@@ -104,12 +109,15 @@ class Prompter:
         kind: CallKind = "translate",
         repair: Repair | None = None,
         attempt: int = 1,
+        terms: Mapping[str, str] | None = None,
     ) -> ChatRequest:
         """One call for masked ``segments``. A repair may have an answer twice as long. A second ``attempt``
-        says so, for the same request again would be given the same answer again."""
+        says so, for the same request again would be given the same answer again. ``terms``: those of the
+        glossary that occur, where that is known."""
         body: dict[str, object] = {"target_language": self.spec.target_language}
         body |= {name: text for name, text in (self.context or {}).items() if text}
-        if terms := self.glossary.occurring(segments.values()):
+        terms = self.glossary.occurring(segments.values()) if terms is None else terms
+        if terms:
             body["glossary"] = terms
         body["segments"] = dict(segments)
         if attempt > 1:

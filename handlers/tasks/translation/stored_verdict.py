@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from handlers.domain.result import Check
 from handlers.tasks.translation.exchange import STOPS
 
-GATE_VERSION = "1"
+GATE_VERSION = "2"
 """Of all that judges answers: by another one a text that was refused may pass, and the other way round."""
 NO_TEXT = Check(name="no_text", verdict="fail", detail="No answer had a text that could be read.")
 _SEVERITY = {"pass": 0, "warn": 1, "fail": 2}

@@ -109,7 +109,7 @@ class TranslateTask:
         if not self.is_whole(paper):
             yield from self._head(paper).requests()
             return
-        for work in self._whole_of(paper).first.values():
+        for work in self._whole_of(paper).first():
             yield from work.requests()
         if not self._whole_of(paper).is_too_long:
             for passage in self._whole_of(paper).works({}):
@@ -149,14 +149,13 @@ class TranslateTask:
             return False
         return has_letters(paper.body, scripts_of(policy.source_language(paper)))
 
-    def first(self, paper: Paper) -> Sequence[PassageWork]:
-        return tuple(self._whole_of(paper).first.values())
+    def first(self, paper: Paper) -> Iterator[PassageWork]:
+        return self._whole_of(paper).first()
 
     def frame(self, paper: Paper, results: Mapping[str, PassageResult]) -> dict[str, str]:
         from handlers.tasks.translation.whole.frame import frame_of
 
-        works = self._whole_of(paper).first
-        return frame_of({key: work.fields for key, work in works.items()}, results, self._spec.glossary)
+        return frame_of(self._whole_of(paper).asked_first, results, self._spec.glossary)
 
     def rest(self, paper: Paper, frame: Mapping[str, str]) -> Sequence[PassageWork]:
         whole = self._whole_of(paper)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.adapters.dynamodb.table import bucket_key, bucket_keys
 from handlers.adapters.dynamodb.values import plain, tagged, tagged_item
 
 
@@ -45,3 +47,10 @@ def test_numbers_come_back_exactly(number: float) -> None:
 @pytest.mark.parametrize(("stored", "number"), [("100.0", 100), ("1e-07", 1e-7), ("1E+2", 100)])
 def test_numbers_of_other_writers_are_read(stored: str, number: float) -> None:
     assert plain({"n": {"N": stored}})["n"] == number
+
+
+def test_batches_of_a_run_lie_in_all_its_partitions() -> None:
+    """No partition takes the writes of all."""
+    counts = Counter(bucket_key("r", f"b{number:06d}-0a1b2c") for number in range(3_200))
+    assert set(counts) == set(bucket_keys("r"))
+    assert max(counts.values()) < 2 * 3_200 / len(counts)

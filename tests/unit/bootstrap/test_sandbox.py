@@ -10,6 +10,7 @@ import pytest
 
 from handlers.bootstrap import sandbox, wiring
 from handlers.errors import UnavailableError
+from handlers.pipeline import heartbeat
 from handlers.pipeline.job_runner import Job
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
 from handlers.tasks.translation.prompt import PROMPT_VERSION
@@ -20,7 +21,8 @@ AMOUNT = 1000
 
 
 @pytest.fixture(autouse=True)
-def _process(tmp_path: Path) -> Iterator[None]:
+def _process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(heartbeat, "BEAT", 3600.0)  # which gives money back, too
     settings = {"STATE": str(tmp_path), "RUN_ID": RUN, "BASE_URL": "http://127.0.0.1:9", "WORKERS": "1",
                 "PRICE_IN": "1", "PRICE_OUT": "1"}  # fmt: skip
     with own_process({f"PAPERFLEET_{name}": value for name, value in settings.items()}):
@@ -54,7 +56,7 @@ def spend_and_drain(job: Job) -> None:
 
 
 def test_what_jobs_that_an_outage_left_open_had_drawn_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    warm, ledger = sandbox.Sandbox(), wiring._kept()[0].ledger
+    warm, ledger = sandbox._sandbox(), wiring._kept()[0].ledger
     give_back = Away(ledger, "give_back", monkeypatch)
     end_job = Away(ledger, "end_job", monkeypatch)
     give_back.fails = 3
@@ -74,4 +76,3 @@ def test_what_jobs_that_an_outage_left_open_had_drawn_comes_back(monkeypatch: py
     assert ledger.budget_state(RUN).drawn == 0
     ended = {job.job_id: job.lost for job in ledger.jobs(RUN) if job.ended_at is not None}
     assert ended == {first.id: 0, second.id: 0}
-    third.close("finished")

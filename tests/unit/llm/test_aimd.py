@@ -14,13 +14,13 @@ def at_level(level: float, ceiling: int = 100) -> AimdLimit:
 
 def test_slots_open_by_time_within_a_second() -> None:
     limit = AimdLimit(100)
-    assert [limit.slots(now) for now in (10.0, 10.25, 10.5, 11.0, 60.0)] == [1, 26, 51, 100, 100]
+    assert [limit.slots(now) for now in (10.0, 10.25, 10.5, 10.7, 60.0)] == [1, 38, 76, 100, 100]
 
 
 def test_the_time_to_the_next_slot_is_known_in_slow_start_only() -> None:
     limit = AimdLimit(100)
     assert limit.slots(0.0) == 1
-    assert 0.009 < limit.next_open(0.0) < 0.011
+    assert 0.006 < limit.next_open(0.0) < 0.007
     limit.on_success(0.0, 1, 0.0)
     limit.on_throttle(0.0, 1, 0.0)
     assert limit.next_open(0.0) == float("inf")
@@ -29,7 +29,7 @@ def test_the_time_to_the_next_slot_is_known_in_slow_start_only() -> None:
 def test_refusals_before_any_answer_slow_the_speed_at_which_slots_open() -> None:
     limit = AimdLimit(100)
     assert limit.slots(0.0) == 1
-    assert limit.slots(0.2) == 21
+    assert limit.slots(0.2) == 31
     assert limit.on_throttle(0.1, 16, 0.2)
     assert limit.slots(0.2) == 15
     assert limit.slots(0.6) == 25
@@ -41,8 +41,8 @@ def test_refusals_before_any_answer_slow_the_speed_at_which_slots_open() -> None
 def test_calls_refused_before_any_answer_leave_as_many_slots_as_were_let_in() -> None:
     limit = AimdLimit(100)
     limit.slots(0.0)
-    assert limit.slots(0.5) == 51
-    for still_there in range(51, 20, -1):
+    assert limit.slots(0.5) == 76
+    for still_there in range(76, 20, -1):
         limit.on_throttle(0.4, still_there, 0.5)
     assert limit.slots(0.5) == 20
 
@@ -59,8 +59,8 @@ def test_an_api_that_never_answers_may_refuse_for_long() -> None:
 def test_after_the_first_answer_a_refusal_ends_slow_start() -> None:
     limit = AimdLimit(100)
     limit.slots(0.0)
-    assert limit.slots(0.5) == 51
-    limit.on_success(0.0, 51, 0.5)
+    assert limit.slots(0.5) == 76
+    limit.on_success(0.0, 76, 0.5)
     assert limit.on_throttle(0.4, 40, 0.5)
     assert limit.slots(0.5) == limit.slots(5.0) < 40
 

@@ -162,7 +162,7 @@ def test_slots_that_time_opens_are_used_at_once() -> None:
     with calls(Limiter(AimdLimit(20), clock), 11, holds=True) as begun:
         assert_let_in(begun, 1)
         for number in range(1, 11):
-            assert_let_in_at(begun, clock, number / 20)
+            assert_let_in_at(begun, clock, number / 30)
 
 
 def test_a_retry_after_holds_the_other_workers_back_and_lets_them_in_one_by_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_a_call_that_was_cut_off_is_booked_at_its_estimate_as_indeterminate(tmp_
 
 
 def test_an_answer_that_states_no_usage_keeps_its_reservation(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, GOOD.model_copy(update={"usage": None}))
+    bench = Bench(tmp_path, replace(GOOD, usage=None))
     calls = PaperCalls(bench.context)
     worst = bench.context.estimator.worst(REQUEST, PRICE)
     calls.ask(REQUEST)
@@ -200,10 +201,10 @@ def test_papers_that_wait_for_money_and_for_each_others_answer_do_not_wait_for_e
     waiting.start()
     until(lambda: bench.context.budget._dry)
     asking.start()
-    asking.join(10)
+    asking.join(60)
     let_go = not asking.is_alive()
     bench.stop.drain("the test is over")
-    waiting.join(10)
+    waiting.join(60)
     assert let_go
     assert bench.context.short_of_money
 
@@ -350,7 +351,7 @@ def test_no_call_starts_that_could_outlast_the_deadline(tmp_path: Path) -> None:
     assert bench.model.requests == []
 
 
-THOUGHT = GOOD.model_copy(update={"usage": Usage(prompt_tokens=10, completion_tokens=300)})
+THOUGHT = replace(GOOD, usage=Usage(prompt_tokens=10, completion_tokens=300))
 """250 tokens more than ``max_tokens`` allows: reasoning that no bound holds for."""
 
 

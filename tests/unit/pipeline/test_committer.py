@@ -15,6 +15,7 @@ from handlers.errors import UnavailableError
 from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.pace import EMBEDDED
 from handlers.ports import Backend
+from tests.builders.command import until
 from tests.builders.fakes import FakeClock
 from tests.builders.values import part_line
 
@@ -52,9 +53,14 @@ def slow() -> Iterator[SlowLedger]:
 
 
 @pytest.fixture
-def committer(slow: SlowLedger) -> Committer:
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def committer(slow: SlowLedger, clock: FakeClock) -> Committer:
     unused: Any = None
-    backend: Any = Backend(slow, unused, slow, FakeClock())
+    backend: Any = Backend(slow, unused, slow, clock)
     return Committer(backend, "job-a", on_failure=pytest.fail)
 
 
@@ -86,7 +92,7 @@ def test_no_more_paid_papers_wait_than_a_group_holds_and_all_are_booked(
 
 
 def test_what_waits_for_a_ledger_that_is_away_is_durable_all_the_same(
-    slow: SlowLedger, committer: Committer, monkeypatch: pytest.MonkeyPatch
+    slow: SlowLedger, committer: Committer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also what waited for room when it went away; the next holder of the batch can book all of it."""
     papers = 3 * GROUP
@@ -99,11 +105,29 @@ def test_what_waits_for_a_ledger_that_is_away_is_durable_all_the_same(
             each.result(60)
         while len(slow.durable) < papers:
             threading.Event().wait(0.001)
+            clock.advance(0.1)
         assert slow.booked == []
         slow.goes_on.set()
     committer.close()
     assert sorted(slow.booked) == sorted(f"p{number}" for number in range(papers))
     assert slow.durable == sorted(slow.durable, key=lambda name: int(name.rpartition("-")[2]))
+
+
+def test_a_part_that_is_not_full_is_written_while_a_worker_waits_for_room(
+    slow: SlowLedger, committer: Committer
+) -> None:
+    """The clock stands still: nothing else would end the wait for more."""
+    for number in range(GROUP):
+        committer.add(finished(number))
+    assert slow.begun.wait(60)
+    slow.goes_on.set()
+    with ThreadPoolExecutor(1) as worker:
+        first = worker.submit(
+            lambda: [committer.add(finished(GROUP + number)) for number in range(GROUP + 1)]
+        )
+        first.result(60)
+    committer.close()
+    assert len(slow.booked) == 2 * GROUP + 1
 
 
 def test_papers_that_cost_no_call_wait_for_nobody(slow: SlowLedger, committer: Committer) -> None:
@@ -199,3 +223,20 @@ def test_what_cannot_be_kept_in_time_is_given_up_as_ever(left: float | None) -> 
     assert len(failures) == 1
     waited = clock.monotonic() - began
     assert (1800 if left is None else left) <= waited <= (1816 if left is None else left + 1)
+
+
+@pytest.mark.parametrize("last", ["comes", "stays pending"])
+def test_what_nobody_is_to_come_after_is_booked_without_waiting_for_company(
+    slow: SlowLedger, committer: Committer, last: str
+) -> None:
+    """Its clock stands still, so that a group which waits for its time would wait for good."""
+    slow.goes_on.set()
+    committer.expect(2)
+    committer.add(finished(1))
+    assert slow.booked == []
+    if last == "comes":
+        committer.add(finished(2))
+    else:
+        committer.expect(-1)
+    until(lambda: len(slow.booked) == (2 if last == "comes" else 1))
+    committer.close()

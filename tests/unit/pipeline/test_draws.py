@@ -93,7 +93,7 @@ def test_all_threads_that_wait_are_asked_for_at_once_then_one_call_alone() -> No
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert max(ledger.asked) > 100
     assert sum(ledger.asked[2:]) >= 500
     ledger.asked, ledger.words = [], deque(["short"])

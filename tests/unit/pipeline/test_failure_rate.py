@@ -13,7 +13,8 @@ from handlers.domain.paper import PaperStatus
 from handlers.errors import UsageError
 from handlers.pipeline.failure_rate import FailureRate, lower_bound
 from handlers.reporting.plain import plain
-from handlers.settings import load_settings, to_environment
+from handlers.setting_sources import to_environment
+from handlers.settings import load_settings
 from tests.builders.values import part_line
 
 

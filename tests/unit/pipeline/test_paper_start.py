@@ -39,7 +39,7 @@ def test_of_a_hundred_workers_one_counts_and_all_may_call() -> None:
     start, together = PaperStart(context_of(ledger), made=False), threading.Barrier(100)
 
     def call(_: int) -> None:
-        together.wait(10)
+        together.wait(60)
         start.make()
 
     with ThreadPoolExecutor(100) as workers:

@@ -53,19 +53,19 @@ def test_chinese_counts_by_the_character_and_a_body_only_if_it_is_sent() -> None
 
 def test_the_pool_begins_with_what_takes_longest() -> None:
     pool, begun, go, over = WorkerPool(1), [], threading.Event(), threading.Event()
-    pool.submit(lambda: go.wait(10) and None)
+    pool.submit(lambda: go.wait(60) and None)
     for seconds in (3.0, 9.0, 1.0, 9.0, 5.0):
         pool.submit(lambda seconds=seconds: begun.append(seconds), seconds=lambda seconds=seconds: seconds)
     pool.submit(over.set, seconds=lambda: -1.0)
     go.set()
-    assert over.wait(10)
+    assert over.wait(60)
     pool.close()
     assert begun == [9.0, 9.0, 5.0, 3.0, 1.0]
 
 
 def test_a_paper_of_which_too_little_was_expected_is_not_left_behind_by_all_that_come_after_it() -> None:
     pool, begun, go, over = WorkerPool(1), [], threading.Event(), threading.Event()
-    pool.submit(lambda: go.wait(10) and None)
+    pool.submit(lambda: go.wait(60) and None)
     learned = 1.0  # seconds a size
     for size in (8.0, 5.0):
         pool.submit(lambda size=size: begun.append(size), seconds=lambda size=size: learned * size)
@@ -75,7 +75,7 @@ def test_a_paper_of_which_too_little_was_expected_is_not_left_behind_by_all_that
         pool.submit(lambda size=size: begun.append(size), seconds=lambda size=size: learned * size)
     pool.submit(over.set, seconds=lambda: -1.0)
     go.set()
-    assert over.wait(10)
+    assert over.wait(60)
     pool.close()
     assert begun == [8.0, 7.0, 5.0, 2.0]
 
@@ -84,7 +84,7 @@ def test_a_pool_that_shrinks_lets_workers_go_and_grows_again() -> None:
     pool, go, ended = WorkerPool(4), threading.Event(), threading.Semaphore(0)
 
     def task() -> None:
-        go.wait(10)
+        go.wait(60)
         ended.release()
 
     for _ in range(8):
@@ -92,7 +92,7 @@ def test_a_pool_that_shrinks_lets_workers_go_and_grows_again() -> None:
     pool.resize(2)
     go.set()
     for _ in range(8):
-        assert ended.acquire(timeout=10)
+        assert ended.acquire(timeout=60)
     deadline = threading.Event()
     for _ in range(500):
         if len(pool._threads) <= 2:

@@ -61,7 +61,7 @@ def test_what_the_built_in_server_made_up_is_taken_over_there_alone(tmp_path: Pa
 @pytest.mark.parametrize("made_up", [True, False])
 def test_a_result_is_named_by_who_answered(tmp_path: Path, made_up: bool) -> None:
     segments = json.dumps({"title": "Thermal conductivity of the sample", "abstract": "We study the sample."})
-    bench = Bench(tmp_path, GOOD.model_copy(update={"content": segments, "made_up": made_up}))
+    bench = Bench(tmp_path, replace(GOOD, content=segments, made_up=made_up))
     pending = PendingPaper.of(bench.context, PAPER, 1)
     line = run_paper(bench.context, values.batch(ids=("p1",)), pending)
     assert line is not None
@@ -77,7 +77,7 @@ def test_a_result_is_named_by_who_answered(tmp_path: Path, made_up: bool) -> Non
 
 def test_what_was_made_up_for_another_paper_of_equal_requests_is_made_up_here_too(tmp_path: Path) -> None:
     segments = json.dumps({"title": "Thermal conductivity of the sample", "abstract": "We study the sample."})
-    bench = Bench(tmp_path, GOOD.model_copy(update={"content": segments, "made_up": True}))
+    bench = Bench(tmp_path, replace(GOOD, content=segments, made_up=True))
     for paper in (PAPER, PAPER.model_copy(update={"id": "p2"})):
         line = run_paper(bench.context, values.batch(), PendingPaper.of(bench.context, paper, 1))
         assert line is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ FULL = CapacityError("Resource Unavailable", retry_after=None)
 
 
 def served(tier: str | None) -> ChatAnswer:
-    return GOOD.model_copy(update={"tier": tier})
+    return replace(GOOD, tier=tier)
 
 
 def bench(

@@ -219,3 +219,12 @@ def test_a_quota_of_a_day_that_the_run_exceeds_is_warned_of_with_the_days_that_i
     (told,) = [each for each in plan.warnings if "a day" in each]
     assert "1,000 requests a day" in told
     assert "11 days" in told
+
+
+def test_calls_sent_a_second_time_cost_their_share_and_shorten_the_end() -> None:
+    demand = demand_of(TEN_THOUSAND, AssumptionsBuilder().build(), PRICE)
+    hedged = demand.hedged(0.005)
+    assert hedged.cost == pytest.approx(1.005 * demand.cost)
+    assert hedged.tail(1_000) < 0.95 * demand.tail(1_000)
+    assert hedged.longest_unit <= demand.longest_unit
+    assert demand.hedged(0.0) == demand

@@ -36,6 +36,7 @@ def simulated(**given: Any) -> SimResult:
     deaths=st.sampled_from([0.0, 200.0]),
     lease_s=st.sampled_from([0.0, 120.0]),
     api_rpm=st.sampled_from([None, 600.0]),
+    hedge=st.sampled_from([0.0, 0.05]),
     seed=st.integers(0, 9),
 )
 def test_whatever_strikes_every_paper_comes_to_an_end_and_is_paid_for(**given: Any) -> None:
@@ -174,3 +175,11 @@ def test_a_fleet_that_takes_longer_than_anybody_waits_is_refused(monkeypatch: py
 def test_what_would_never_end_is_refused_before_it_begins(figures: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         SimSetup(**figures)
+
+
+def test_slow_calls_sent_a_second_time_end_a_run_sooner_and_never_more_than_the_share() -> None:
+    fleet = {"papers": 1500, "workers": 100, "latency": 8.0, "sigma": 0.6, "heartbeat_s": 0.0, "seed": 3}
+    alone, hedged = simulated(**fleet), simulated(**fleet, hedge=0.02)
+    assert 0 < hedged.hedges <= 0.02 * 1500
+    assert hedged.calls == 1500 + hedged.hedges
+    assert hedged.wall_s < alone.wall_s

@@ -14,10 +14,12 @@ from typing import Any, cast
 
 from handlers.domain.result import Check
 from handlers.domain.writing_systems import scripts_of
+from handlers.errors import UsageError
 from handlers.tasks.file_task.answers import check_kinds as kinds
 from handlers.tasks.file_task.answers.answer_places import Steps, texts_at
 from handlers.tasks.file_task.answers.quotes import QuotedSource
 from handlers.tasks.file_task.patterns import LONGEST_TEXT, is_found
+from handlers.tasks.file_task.plugins.plugin_verdict import BROKEN, GuardedPlugin, PluginBrokenError
 from handlers.tasks.translation.gate.numbers import compare
 from handlers.tasks.translation.gate.phrases import is_copy, refusal_in
 from handlers.tasks.translation.gate.repetition import loop_in
@@ -59,14 +61,33 @@ class CompiledCheck:
 
     table: kinds.CheckTable
     steps: Steps
+    plugin: GuardedPlugin | None = None
+    """Of a plugin's check, what judges; None where nothing is to be judged."""
 
     def verdict(self, value: Mapping[str, Any], record: SentRecord) -> Check:
         """Of an answer that is of its schema."""
+        if isinstance(self.table, kinds.PluginCheck):
+            return self._said_by_plugin(self.table, value, record)
         found = list(islice(_LOOKS[self.table.kind](self.table, texts_at(value, self.steps), record), _TOLD))
+        return self._verdict([f"{sentence}." for sentence in found])
+
+    def _said_by_plugin(
+        self, table: kinds.PluginCheck, value: Mapping[str, Any], record: SentRecord
+    ) -> Check:
+        if self.plugin is None:
+            raise UsageError(
+                f"plugin {table.plugin} is not allowed: give --allow-plugins {table.distribution}"
+            )
+        try:
+            return self._verdict(self.plugin.sentences(value, record.values, table.options))
+        except PluginBrokenError as error:
+            return Check(name=BROKEN, verdict=table.severity, detail=f"{error}."[:2_000])
+
+    def _verdict(self, sentences: list[str]) -> Check:
         name = self.table.name or self.table.kind
-        if not found:
+        if not sentences:
             return Check(name=name, verdict="pass")
-        places = " ".join(f"{sentence}." for sentence in found)
+        places = " ".join(sentences)
         detail = f"{self.table.message} ({places})" if self.table.message else places
         return Check(name=name, verdict=self.table.severity, detail=detail[:2_000])
 

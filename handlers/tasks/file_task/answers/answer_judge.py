@@ -11,6 +11,7 @@ from handlers.domain.result import Check
 from handlers.tasks.file_task.answers.answer_checks import SentRecord
 from handlers.tasks.file_task.answers.answer_places import mapped, texts_at
 from handlers.tasks.file_task.answers.answer_reading import ReadAnswer, read_answer_object, read_answer_text
+from handlers.tasks.file_task.plugins.plugin_verdict import BROKEN
 from handlers.tasks.file_task.task_bundle import TaskBundle
 from handlers.tasks.translation.gate.phrases import refusal_in
 from handlers.tasks.translation.masking.masking import PLACEHOLDER
@@ -48,7 +49,8 @@ class Judged:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        return tuple(each.detail[:1_000] or each.name for each in self.failed)
+        """What another answer could mend; not that a plugin is broken."""
+        return tuple(each.detail[:1_000] or each.name for each in self.failed if each.name != BROKEN)
 
     @property
     def weight(self) -> int:

@@ -81,6 +81,16 @@ class LanguageCheck(CheckTable):
     language: str = Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")
 
 
+class PluginCheck(CheckTable):
+    """Code of an installed distribution. Which one, and its version, is pinned where the file is read, and is
+    nothing that a file says."""
+
+    plugin: _Name
+    options: dict[str, Any] = {}
+    distribution: str
+    version: str
+
+
 KINDS: dict[str, type[CheckTable]] = {
     "refusal": AlwaysCheck,
     "repetition": AlwaysCheck,
@@ -94,11 +104,12 @@ KINDS: dict[str, type[CheckTable]] = {
     "mathematics": MathematicsCheck,
     "language": LanguageCheck,
     "quotes_source": SourceCheck,
+    "plugin": PluginCheck,
 }
 _ORDER = {"extra_forbidden": 0, "missing": 2}
 """A key that is not known comes first: it may be the one that is missing."""
 _SAID = {"model_type": "a table is wanted", "dict_type": "a table is wanted", "list_type": "a list is wanted"}
-_ALWAYS = ("finish", "json", "schema")
+_ALWAYS = ("finish", "json", "schema", "agreement", "plugin_error")
 
 
 def read_checks(tables: list[dict[str, Any]]) -> tuple[CheckTable, ...]:
@@ -119,13 +130,13 @@ def read_checks(tables: list[dict[str, Any]]) -> tuple[CheckTable, ...]:
 
 
 def _usual_name(check: CheckTable, again: bool) -> str:
+    if isinstance(check, PluginCheck):
+        return check.plugin
     return f"{check.kind} {check.field}" if again and check.field != "*" else check.kind
 
 
 def _read(table: dict[str, Any], path: Path) -> CheckTable:
     kind = table.get("kind")
-    if kind == "plugin":
-        raise TaskFault((*path, "kind"), "plugin: not available in this version")
     if kind in _ALWAYS:
         raise TaskFault((*path, "kind"), f"{kind}: always on, and always fails the record")
     if not isinstance(kind, str) or kind not in KINDS:

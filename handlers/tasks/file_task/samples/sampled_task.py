@@ -14,6 +14,7 @@ from handlers.domain.result import Check, PassageResult, TaskResult
 from handlers.ports import Ask
 from handlers.tasks.file_task.answers.answer_judge import weight_of
 from handlers.tasks.file_task.file_task import FileTask, RecordWork
+from handlers.tasks.file_task.plugins.plugin_verdict import BROKEN
 from handlers.tasks.file_task.samples.ballots import AGREEMENT, ballot_of, is_decided, leader
 
 _ANSWER = "answer"
@@ -116,8 +117,9 @@ class SampledFileTask(FileTask):
 
 
 def _is_hopeless(ordered: Sequence[PassageResult]) -> bool:
-    """Whether the first answer says that no other will come: a record over the model's context stays so."""
-    return [each.error for each in ordered] == ["too_long"]
+    """Whether the first answer says that no other will pass: a record over the model's context stays so, and
+    a plugin that is broken."""
+    return len(ordered) == 1 and ordered[0].error in ("too_long", BROKEN)
 
 
 def _fields_of(result: PassageResult) -> dict[str, Any]:

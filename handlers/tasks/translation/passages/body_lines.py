@@ -10,7 +10,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+
+from handlers.own_property import own_property
 
 _LINE = re.compile(r"([^\r\n]*+)(?:\r\n|\r|\n|\Z)")
 _FENCE = re.compile(r"^[ \t]*+(`{3,20}|~{3,20})[ \t]*+\r?$", re.MULTILINE)
@@ -65,31 +66,31 @@ class BodyLines:
             self._mark_places[mark] = [match.start() for match in re.finditer(re.escape(mark), self.text)]
         return self._mark_places[mark]
 
-    @cached_property
+    @own_property
     def _mark_places(self) -> dict[str, list[int]]:
         return {}
 
-    @cached_property
+    @own_property
     def _fences(self) -> dict[tuple[str, int], list[int]]:
         fences: dict[tuple[str, int], list[int]] = {}
         for match in _FENCE.finditer(self.text):
             fences.setdefault((match[1][0], len(match[1])), []).append(match.start(1))
         return fences
 
-    @cached_property
+    @own_property
     def _raw_ends(self) -> dict[str, list[int]]:
         ends: dict[str, list[int]] = {}
         for match in _RAW_END.finditer(self.text):
             ends.setdefault((match[1] or match[2]).lower(), []).append(match.end())
         return ends
 
-    @cached_property
+    @own_property
     def tables(self) -> Pairs:
         """``<table ...>`` → the ``</table>`` of the same depth."""
         marks = ((match, match[1] == "", "table") for match in _TABLE.finditer(self.text))
         return _pairs(marks)
 
-    @cached_property
+    @own_property
     def environments(self) -> Pairs:
         """``\\begin{x}`` → its ``\\end{x}``; those inside that are never closed have none."""
         marks = ((match, match[1] == "begin", match[2]) for match in _ENVIRONMENT.finditer(self.text))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 
 from handlers.domain.paper import Paper
 from handlers.domain.run import RunSpec
+from handlers.own_property import own_property
 from handlers.tasks.translation.field_work import TERMS, FieldWork, head_of
 from handlers.tasks.translation.glossary import Glossary
-from handlers.tasks.translation.masked_fields import masked_fields
+from handlers.tasks.translation.masked_fields import MaskedFields, masked_fields
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
 from handlers.tasks.translation.passages.body_segments import BodyPlan, BodySegment, plan_body
 from handlers.tasks.translation.passages.passages import Passage, passages
-from handlers.tasks.translation.passages.weights import MOST_PASSAGES
+from handlers.tasks.translation.passages.weights import MOST_PASSAGES, MOST_SEGMENTS
 from handlers.tasks.translation.prompt import Prompter
 from handlers.tasks.translation.segment import Segment
 from handlers.tasks.translation.whole.candidate_terms import candidate_terms
@@ -42,11 +42,11 @@ class CutPaper:
     def body(self) -> str:
         return self.paper.body or ""
 
-    @cached_property
+    @own_property
     def plan(self) -> BodyPlan:
         return plan_body(self.body, self.language, self.spec.masking_version)
 
-    @cached_property
+    @own_property
     def passages(self) -> tuple[Passage, ...]:
         """One more than may be asked, at most."""
         return tuple(islice(passages(self.plan.sent), MOST_PASSAGES + 1))
@@ -55,7 +55,7 @@ class CutPaper:
     def is_too_long(self) -> bool:
         return len(self.passages) > MOST_PASSAGES
 
-    @cached_property
+    @own_property
     def terms(self) -> list[Segment]:
         """Words that are asked for before the body, beside the keywords."""
         known = {*self.spec.glossary, *self.paper.keywords}
@@ -63,18 +63,35 @@ class CutPaper:
         text = "\n".join([*heads, *(segment.masked.text for segment in self.plan.sent)])
         return [Segment(f"terms/{number}", term) for number, term in enumerate(candidate_terms(text, known))]
 
-    @cached_property
+    @own_property
     def head(self) -> FieldWork:
         return head_of(self.paper, Prompter(self.spec, self.glossary, self.language))
 
-    @cached_property
-    def first(self) -> dict[str, FieldWork]:
-        """What is asked before the body and has something to ask, by key."""
-        if self.is_too_long:
-            return {}
+    def first(self) -> Iterator[FieldWork]:
+        """What is asked before the body and has something to ask. Most bodies are not cut before the head is
+        taken: it can be under way meanwhile."""
+        if not self._is_surely_short and self.is_too_long:
+            return
+        if self.head.fields.parts:
+            yield self.head
+        if self._terms.fields.parts:
+            yield self._terms
+
+    @property
+    def _is_surely_short(self) -> bool:
+        """Two neighbouring passages hold more segments together than one may, or marks or tokens of as many
+        characters at least: else they were one."""
+        return len(self.body) < MOST_PASSAGES // 2 * MOST_SEGMENTS
+
+    @own_property
+    def _terms(self) -> FieldWork:
         terms = masked_fields(self.terms, self.language, self.spec.masking_version)
-        works = (self.head, FieldWork(TERMS, terms, self.head.prompter))
-        return {work.key: work for work in works if work.fields.parts}
+        return FieldWork(TERMS, terms, self.head.prompter)
+
+    @property
+    def asked_first(self) -> dict[str, MaskedFields]:
+        """What the first stage asks for, by its passages' keys."""
+        return {work.key: work.fields for work in self.first()}
 
     def _head_texts(self) -> tuple[str, str]:
         return self.paper.title, self.paper.abstract
@@ -94,7 +111,7 @@ class CutPaper:
     def _sources(self, passage: Passage) -> dict[str, str]:
         return {segment.key: self.body[segment.start : segment.end] for segment in passage.segments}
 
-    @cached_property
+    @own_property
     def _headings(self) -> list[tuple[int, int, int]]:
         """(start, start and end of its text) of each."""
         found = (block for block in self.plan.blocks if block.kind == "heading")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.result import PassageResult
+from handlers.own_property import own_property
 from handlers.ports import Ask
 from handlers.tasks.translation.exchange import LOOKS, Exchange, Look
 from handlers.tasks.translation.masking.exactness import Exact, exactness_check, inexact
@@ -17,6 +17,7 @@ from handlers.tasks.translation.passages.body_segments import BodySegment
 from handlers.tasks.translation.passages.passages import Passage
 from handlers.tasks.translation.prompt import Prompter
 from handlers.tasks.translation.stored_verdict import NO_TEXT, StoredVerdict
+from handlers.tasks.translation.whole.exchanged_texts import exchanged
 from handlers.tasks.translation.whole.structure import (
     LENGTH,
     STRUCTURE,
@@ -46,19 +47,26 @@ class PassageOfBody:
     def weight(self) -> int:
         return self.passage.weight
 
-    @cached_property
+    @own_property
     def request(self) -> ChatRequest:
         """What it asks first."""
-        return self.prompter.request(self._masked)
+        terms = self.prompter.glossary.of(*self._terms.values())
+        return self.prompter.request(self._masked, terms=terms)
 
-    @cached_property
+    @own_property
+    def _terms(self) -> dict[str, set[str]]:
+        """Of the glossary, by the keys of the texts they stand in."""
+        terms_in = self.prompter.glossary.terms_in
+        return {key: found for key, text in self._masked.items() if (found := terms_in(text))}
+
+    @own_property
     def _masked(self) -> dict[str, str]:
         return self.passage.texts()
 
     def run(self, ask: Ask) -> PassageResult:
         spans = self.passage.spans()
         numbered = {str(number): span for number, span in enumerate(spans, start=1)}
-        exchange = Exchange(self.prompter, numbered, ask, BODY_LOOKS, set())
+        exchange = Exchange(self.prompter, numbered, ask, BODY_LOOKS, set(), {STRUCTURE: self._exchanged})
         reading = exchange.translate(self._masked, self.request)
         answers = {key: text for key, text in reading.fields.items() if key in self._masked}
         checks, bad = reading.checks, reading.bad
@@ -70,11 +78,17 @@ class PassageOfBody:
         fit = {key: text for key, text in answers.items() if key not in bad or self._fits(key, text)}
         texts = {key: unmask(one_line(text), spans) for key, text in fit.items()}
         wrong = {key: said for key, said in self._inexact(texts) if key not in bad}
-        terms = term_check(self.prompter.glossary, self._masked, answers) if not bad else ()
+        terms = term_check(self.prompter.glossary, self._terms, answers) if not bad else ()
         checks = (*checks, exactness_check(wrong.values()), *terms) if answers else checks
         return self._result(
             texts, StoredVerdict(checks, reading.checks, reading.error), bad | frozenset(wrong)
         )
+
+    def _exchanged(self, sources: Mapping[str, str], answers: Mapping[str, str]) -> dict[str, str]:
+        """By terms of texts that are nothing else: of longer ones a translation may say it otherwise."""
+        whole = {key: terms & {self._masked[key].strip()} for key, terms in self._terms.items()}
+        targets = {key: self.prompter.glossary.of(terms).values() for key, terms in whole.items() if terms}
+        return exchanged(sources, targets, answers)
 
     def _fits(self, key: str, answer: str) -> bool:
         """Whether a text may be put in its source's place, refused or not: it brings nothing along, and each

@@ -17,18 +17,12 @@ _MOST = 8
 
 
 def term_check(
-    glossary: Glossary, sources: Mapping[str, str], answers: Mapping[str, str]
+    glossary: Glossary, terms: Mapping[str, set[str]], answers: Mapping[str, str]
 ) -> tuple[Check, ...]:
-    """One check, or none where no term occurs."""
-    occurring = glossary.occurring(sources.values())
-    if not occurring:
+    """One check, or none where no term occurs. ``terms``: those of the glossary in the sources, by key."""
+    if not terms:
         return ()
-    terms = {
-        key: glossary.occurring([source])
-        for key, source in sources.items()
-        if any(map(source.__contains__, occurring))
-    }
-    missing = list(_missing(terms, answers))
+    missing = list(_missing({key: glossary.of(found) for key, found in terms.items()}, answers))
     detail = " ".join(missing[:_MOST])
     return (Check(name=TERMS_CHECK, verdict="warn" if missing else "pass", detail=detail),)
 

@@ -51,7 +51,7 @@ def batches() -> Iterator[Batches]:
 
 
 def wait(true: Callable[[], bool]) -> None:
-    for _ in range(5_000):
+    for _ in range(60_000):
         if true():
             return
         threading.Event().wait(0.001)
@@ -66,6 +66,7 @@ def test_a_suspect_waits_for_the_others_and_keeps_out_those_that_come_later(batc
     wait(lambda: batches.company._alone == 1)
     batches.come("late")
     batches.go("a")
+    wait(lambda: batches.inside == {"b"})
     threading.Event().wait(0.01)
     assert batches.inside == {"b"}
     batches.go("b")

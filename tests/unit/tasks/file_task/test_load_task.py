@@ -27,8 +27,14 @@ BROKEN = [
     (SUBJECT, "require", "requires", "line 5: input.requires: unknown; nearest: require"),
     (SUBJECT, 'require = ["title"]', 'require = "title"', "line 5: input.require"),
     (SUBJECT, "skip_no_derivatives = false", "most_characters = 0", "line 6: input.most_characters"),
-    (SUBJECT, "skip_no_derivatives = false", 'unit = "passage"', "line 6: input.unit: not available"),
-    (SUBJECT, "skip_no_derivatives = false", 'unit = "page"', "line 6: input.unit: unknown"),
+    (SUBJECT, "skip_no_derivatives = false", 'unit = "passage"', "line 9: prompt.user: input.unit is"),
+    (
+        SUBJECT,
+        "{{? abstract }}Abstract",
+        "{{ passage }}{{? abstract }}Abstract",
+        "passage is not in input.fields",
+    ),
+    (SUBJECT, "skip_no_derivatives = false", 'unit = "page"', "line 6: input.unit: "),
     (SUBJECT, "skip_no_derivatives = false", 'shape = "table"', "line 6: input.shape"),
     (SUBJECT, "skip_no_derivatives = false", 'languages = ["english!"]', "line 6: input.languages"),
     (SUBJECT, '"keywords"]', '"key"]', "line 9: prompt.user: keywords is not in input.fields; nearest: key"),
@@ -97,7 +103,13 @@ BROKEN = [
     (METHODS, '"methods[].quote"', '"method[].quote"', "nearest: methods"),
     (METHODS, '"methods[].quote"', '"methods[].name[]"', "is no list"),
     (METHODS, '"quotes_source"', '"quotes_source"\nsource = "body"', "the prompt does not use 'body'"),
-    (METHODS, '"quotes_source"', '"plugin"\nplugin = "x"', "plugin: not available in this version"),
+    (
+        METHODS,
+        '"quotes_source"',
+        '"plugin"\nplugin = "x"',
+        "line 14: check[1].plugin: no check 'x' is installed",
+    ),
+    (METHODS, '"quotes_source"', '"plugin"', "check[1].plugin: the name of an installed check"),
     (METHODS, '"quotes_source"', '"schema"', "schema: always on"),
     (METHODS, '"quotes_source"', '"regex"\npattern = "(?=x)"', "line 14: check[1].pattern: look-around"),
     (
@@ -180,12 +192,12 @@ BROKEN = [
     ),
     (SUMMARY, "{{ title }}\\n\\n{{ abstract }}", "nothing", "line 10: prompt.user: it uses no field"),
     (SUMMARY, 'user = "{{ title }}', '#user = "{{ title }}', "line 8: prompt: user, or user_file"),
-    (SUMMARY, 'name = "summary"', 'name = "summary"\nkind = "embed"', "line 3: kind: embed: not available"),
+    (SUMMARY, 'name = "summary"', 'name = "summary"\nkind = "embed"', "check: a vector has none"),
     (
         SUMMARY,
         'name = "summary"',
         'name = "summary"\nkind = "translation"',
-        "line 3: kind: translation: not available",
+        "translation.target_language: it is missing",
     ),
     (
         SUMMARY,
@@ -327,4 +339,5 @@ PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "own-task.md"
 
 def test_the_files_of_the_guide_are_whole(tmp_path: Path) -> None:
     files = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert [bundle_in(tmp_path, text).tables.name for text in files] == ["subject", "methods"]
+    names = [bundle_in(tmp_path, text).tables.name for text in files]
+    assert names == ["subject", "methods", "kind", "methods-of-bodies", "zh-de", "vectors"]

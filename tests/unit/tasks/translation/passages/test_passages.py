@@ -45,9 +45,19 @@ def test_neither_a_hash_s_seed_nor_the_process_changes_a_passage() -> None:
 def test_pieces_of_a_text_are_the_text_and_each_fits_a_passage(text: str) -> None:
     pieces = pieces_of_weight(text)
     assert "".join(pieces) == text
+    assert sum(map(placeholders, pieces)) == placeholders(text), "none is cut through"
     for piece in pieces if len(pieces) > 1 else ():
         assert weight(piece) <= PASSAGE_WEIGHT
         assert placeholders(piece) <= MOST_PLACEHOLDERS
+
+
+@pytest.mark.parametrize(
+    "unit", ["中\n\n", "中$\n\n", "$a$中", "中。", "<table><tr><td>中</td></tr></table>\n"]
+)
+def test_so_many_passages_take_so_many_characters(unit: str) -> None:
+    """By which a short body is known not to have too many, before it is cut."""
+    text = unit * (6_000 // len(unit))
+    assert len(list(passages(plan_body(text, "zh").sent))) <= 2 * len(text) // MOST_SEGMENTS + 1
 
 
 @given(long_texts)

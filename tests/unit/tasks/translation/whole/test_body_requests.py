@@ -38,7 +38,7 @@ def test_neither_a_hash_s_seed_nor_the_process_changes_a_request() -> None:
 
 def test_a_head_asks_what_an_abstracts_run_asks() -> None:
     for paper in (*sample_papers(), PAPER):
-        head = TranslateTask(whole_spec()).first(paper)[0]
+        head = next(iter(TranslateTask(whole_spec()).first(paper)))
         alone = TranslateTask(whole_spec(full_text=False, body_version=None))
         bare = paper.model_copy(update={"body": None})
         assert [each.digest for each in first_requests(head)] == [alone.first_request(bare).digest]

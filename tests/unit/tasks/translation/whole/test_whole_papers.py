@@ -162,12 +162,18 @@ def test_a_head_s_refused_keyword_is_not_in_the_frame() -> None:
     assert run.frame == {"郁闭度": "wordsss"}
 
 
+def test_a_head_is_there_before_its_body_is_cut() -> None:
+    task = TranslateTask(whole_spec())
+    assert next(iter(task.first(PAPER))).key == "head"
+    assert "plan" not in vars(task._whole_of(PAPER))
+
+
 @pytest.mark.slow
 def test_too_many_passages_are_refused_before_the_first_call() -> None:
     paper = PAPER.model_copy(update={"body": "标题\n\n" * (MOST_SEGMENTS * MOST_PASSAGES + 1)})
     task = TranslateTask(whole_spec())
     assert task.is_whole(paper)
-    assert not task.first(paper) and not task.rest(paper, {}) and not list(task.requests(paper))
+    assert not list(task.first(paper)) and not task.rest(paper, {}) and not list(task.requests(paper))
     result = task.result(paper, {})
     assert (result.status, result.error, result.fields) == ("flagged", "too_long", {})
     assert task.first_request(paper).kind == "translate"

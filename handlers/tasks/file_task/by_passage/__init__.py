@@ -1,0 +1,1 @@
+"""A long body asked about passage by passage."""

@@ -1,0 +1,238 @@
+"""One peer, or Paperfleet, in one scenario: started, watched, measured, and killed at half way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handlers.bootstrap.state import connect
+from handlers.domain.paper import Paper
+from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.settings import load_settings
+from handlers.tasks.translation.translate import TranslateTask
+from tests.benchmarks.process import Memory
+from tests.builders import values
+from tests.builders.command import PRICES, corpus
+
+_ROOT = Path(__file__).parents[2]
+_CLIENTS = Path(__file__).with_name("peer_clients")
+_SOME_FLAGGED = 3
+
+
+@dataclass(frozen=True)
+class Peer:
+    """``requirement`` is installed into ``.envs/<environment>``."""
+
+    name: str
+    environment: str
+    requirement: str
+    client: str
+
+
+PEERS = (
+    Peer("httpx, thread pool", "httpx", "httpx==0.28.1", "httpx_threads.py"),
+    Peer("openai, async", "openai", "openai==3.54.0", "openai_async.py"),
+    Peer("langchain .batch", "langchain", "langchain-openai==1.7.3", "langchain_batch.py"),
+    Peer("litellm batch_completion", "litellm", "litellm==1.106.2", "litellm_batch.py"),
+    Peer("bespokelabs-curator", "curator", "bespokelabs-curator==0.1.31", "curator.py"),
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How Paperfleet's calls in flight are spread over processes."""
+
+    jobs: int
+    workers: int
+
+    @classmethod
+    def of(cls, text: str) -> Shape:
+        """From ``10x100``."""
+        jobs, _, workers = text.partition("x")
+        return cls(int(jobs), int(workers))
+
+    def __str__(self) -> str:
+        return f"{self.jobs}x{self.workers}"
+
+    @property
+    def scenario(self) -> str:
+        """The one that has as many calls in flight."""
+        return str(self.jobs * self.workers)
+
+
+SCENARIOS: dict[str, tuple[int, dict[str, Any]]] = {
+    "100": (100, {}),
+    "1000": (1_000, {}),
+    "limited": (
+        100,
+        {"rpm": 3_000.0, "burst": 1.0, "http_500": 0.01, "http_503": 0.01, "http_529": 0.01},
+    ),
+}
+
+
+def environment(peer: Peer) -> str:
+    """Make the peer's environment if it is not there; returns the version that it has."""
+    python = _ROOT / ".envs" / peer.environment / "bin" / "python"
+    package = re.split("[=<>]", peer.requirement)[0]
+    ask = [str(python), "-c", f"import importlib.metadata as m; print(m.version({package!r}))"]
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
+    found = subprocess.run(ask, capture_output=True, text=True)
+    if found.returncode:
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, peer.requirement], check=True, stderr=subprocess.DEVNULL)
+        found = subprocess.run(ask, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
+
+
+def prompts(papers: Path, target: Path) -> Path:
+    """The requests that Paperfleet would send for these papers."""
+    task = TranslateTask(values.spec())
+    with papers.open(encoding="utf-8") as source, target.open("w", encoding="utf-8") as file:
+        for line in source:
+            paper = Paper.model_validate_json(line)
+            messages = [message.model_dump() for message in task.first_request(paper).messages]
+            file.write(json.dumps({"id": paper.id, "messages": messages}, ensure_ascii=False) + "\n")
+    return target
+
+
+class Bench:
+    """One peer in one scenario."""
+
+    def __init__(
+        self,
+        peer: Peer | None,
+        scenario: str,
+        calls: int,
+        folder: Path,
+        patience: float,
+        *,
+        shape: Shape | None = None,
+    ) -> None:
+        """``shape``: Paperfleet's; jobs of a hundred workers if none is given."""
+        self._peer = peer
+        self._in_flight, self._limits = SCENARIOS[scenario]
+        jobs = max(1, self._in_flight // 100)
+        self._shape = shape or Shape(jobs, self._in_flight // jobs)
+        self._calls = calls
+        self._folder = folder
+        self._patience = patience
+        self._papers = corpus(folder / "papers.jsonl", calls)
+        self._output = folder / "out.jsonl"
+        self._said = folder / "stderr.txt"
+
+    def run(self) -> dict[str, Any]:
+        with start(self._settings()) as server:
+            memory = Memory()
+            began = time.time()
+            process = self._start(server)
+            watcher = threading.Thread(target=memory.watch, args=(process.pid,), daemon=True)
+            watcher.start()
+            cpu, trouble = self._wait(process)
+            wall = time.time() - began
+            memory.stop.set()
+            watcher.join()
+            stats = server.stats()
+        bound = stats["latency_sum"] / self._in_flight
+        first = stats["first_request_at"] or began + wall
+        if "rpm" in self._limits:
+            bound = max(bound, self._calls / (self._limits["rpm"] / 60))
+        over = round((wall - (first - began)) / bound, 2) if bound else None
+        return {
+            "calls": self._calls,
+            "wall over the bound": trouble or over,
+            "CPU a call, ms": round(1000 * cpu / self._calls, 1),
+            "peak memory, MB": round(memory.total),
+            "start-up, s": round(first - began, 1),
+            "refused": stats["outcomes"].get("throttled", 0),
+            "lost": self._calls - self._kept(),
+            "paid twice": stats["duplicates"],
+        }
+
+    def run_killed(self) -> str:
+        """Share of the answers delivered before a ``kill -9`` at half way that are on disk."""
+        with start(self._settings()) as server:
+            process = self._start(server)
+            ends = time.monotonic() + self._patience
+            while (
+                server.stats()["delivered"] < self._calls // 2
+                and time.monotonic() < ends
+                and process.poll() is None
+            ):
+                time.sleep(0.02)  # asking the server takes time from the client that it serves
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            delivered = server.stats()["delivered"]
+        return f"{min(1.0, self._kept() / delivered):.0%}" if delivered else "-"
+
+    def _settings(self) -> ServerSettings:
+        return ServerSettings(mode="canned", latency=1.0, sigma=0.3, **self._limits)
+
+    def _start(self, server: RunningServer) -> subprocess.Popen[bytes]:
+        with self._said.open("wb") as said:
+            return subprocess.Popen(
+                self._command(server),
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+                env={**os.environ, "PAPERFLEET_API_KEY": "k"},
+            )
+
+    def _command(self, server: RunningServer) -> list[str]:
+        if self._peer is None:
+            shape = ["--jobs", self._shape.jobs, "--workers", self._shape.workers]
+            flags = [*shape, "--state", self._folder / "state"]
+            flags += ["--run-id", "r", "--base-url", server.base_url, "--model", "m", *PRICES, "--json"]
+            run = [sys.executable, "-m", "handlers.cli", "run", self._papers, *flags]
+            return [str(each) for each in run]
+        python = _ROOT / ".envs" / self._peer.environment / "bin" / "python"
+        asked = prompts(self._papers, self._folder / "prompts.jsonl")
+        line = [python, _CLIENTS / self._peer.client, server.base_url, asked, self._in_flight, self._output]
+        return [str(each) for each in line]
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> tuple[float, str]:
+        """CPU seconds of it and the children that it waited for; what went wrong, if it did not end well."""
+        ends = time.monotonic() + self._patience
+        while time.monotonic() < ends:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                return usage.ru_utime + usage.ru_stime, self._trouble(process.returncode)
+            time.sleep(0.02)  # wait4 gives the usage, and takes no time limit
+        os.killpg(process.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return usage.ru_utime + usage.ru_stime, f"not finished after {self._patience:.0f} s"
+
+    def _trouble(self, code: int) -> str:
+        if code == 0 or (self._peer is None and code == _SOME_FLAGGED):
+            return ""
+        said = self._said.read_text("utf-8", "replace").strip().splitlines()
+        print(f"exit code {code}: {said[-1] if said else ''}", file=sys.stderr)
+        return f"ended with exit code {code}"
+
+    def _kept(self) -> int:
+        """Papers whose answer is on disk."""
+        if self._peer is None:
+            if not (self._folder / "state").exists():
+                return 0
+            adapters = connect(load_settings(state=self._folder / "state"), "r")
+            counts = adapters.ledger.totals("r").counts
+            adapters.close()
+            return counts["done"] + counts["flagged"]
+        if self._output.exists():
+            lines = self._output.read_text(encoding="utf-8").splitlines()
+            return sum(json.loads(line)["text"] is not None for line in lines if line.endswith("}"))
+        cached = Path(f"{self._output}.cache").glob("*/responses_*.jsonl")
+        return sum(line.endswith("}") for path in cached for line in path.read_text().splitlines())
