@@ -1,4 +1,4 @@
-"""What the table is asked for a paper, by operation and kind of item: each is billed, and none is needless."""
+"""What the table is asked for a paper, by operation and kind of item: each request is billed."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ def test_a_paper_takes_so_many_requests_and_no_more(aws: LocalAws, tmp_path: Pat
     ledger.add_batches([values.batch("b1", PAPERS)])
     ledger.create_run(values.run_record())
     ledger.start_job(values.job("job-a"))
-    client.meta.events.register(
-        "provide-client-params.dynamodb.*",
-        lambda params, model, **_: asked.update(_kinds(model.name, params)),
-    )
+
+    def heard(params: dict[str, Any], model: Any, **_: Any) -> None:
+        asked.update(_kinds(model.name, params))
+
+    client.meta.events.register("provide-client-params.dynamodb.*", heard)
     assert ledger.lease(RUN, "b1", "job-a", now=0, ttl=60) == 1
     ledger.paper_rows(RUN, PAPERS)
     ledger.reusable([f"name-of-{paper}" for paper in PAPERS])
@@ -49,6 +50,7 @@ def test_a_paper_takes_so_many_requests_and_no_more(aws: LocalAws, tmp_path: Pat
     entries = [entry(paper, fingerprint=f"name-of-{paper}") for paper in PAPERS]
     ledger.commit([commit(*entries, job="job-a", calls=[call(cost=10)])])
     assert ledger.finish_batch(RUN, "b1", now=9)
+    client.meta.events.unregister("provide-client-params.dynamodb.*", heard)
     assert asked == Counter({kind: many * len(PAPERS) for kind, many in A_PAPER.items()} | A_BATCH)
 
 
