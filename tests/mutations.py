@@ -164,6 +164,13 @@ MUTATIONS = (
         f"{_PIPELINE}/test_budget_lease.py",
     ),
     _in(
+        "pipeline/budget_lease.py",
+        "promise 4: a draw that was never answered holds back what was drawn before",
+        "            self._try(0)",
+        "            return",
+        "tests/faults/test_money_without_answers.py",
+    ),
+    _in(
         "adapters/sqlite/run_tables.py",
         "promise 4: the budget is given up while money is outstanding",
         'return "spent" if state.drawn <= state.spend + state.held else "short"',

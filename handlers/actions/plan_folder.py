@@ -32,7 +32,7 @@ from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import Reusable
 from handlers.domain.paper import Paper
 from handlers.domain.part_lines import decode
-from handlers.domain.result import MADE_UP, Part, PartPointer
+from handlers.domain.result import MADE_UP, REFUSED, Part, PartPointer
 from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError, UsageError
 from handlers.llm.dialects.dialect_memory import read_note
@@ -172,7 +172,7 @@ class _Copier:
         for name, result in self._adapters.ledger.reusable(list(asked)).items():
             names, first, paper = asked[name]
             if names.is_same(paper, name) and self._readable(result):
-                kept = name if name.startswith(MADE_UP) else first
+                kept = name if name.startswith((MADE_UP, REFUSED)) else first
                 (copy,) = self.copy(name, [result.pointer])
                 found[kept] = (result, copy)
         return found
@@ -190,6 +190,8 @@ def _wanted(names: ResultNames, paper: Paper, sent: Iterable[RunSpec]) -> dict[s
     """Under each name that a result of the paper may have."""
     first, *others = names.all(paper, names.spec)
     others += [names.name(paper, each) for each in sent] + [MADE_UP + first]
+    if names.spec.task == "file":  # what was refused is judged by other checks, and repaired
+        others += [REFUSED + first, REFUSED + MADE_UP + first]
     return dict.fromkeys([first, *others], _Wanted(names, first, paper))
 
 

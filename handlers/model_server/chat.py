@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 from handlers.llm.built_in import MARK
 from handlers.model_server import chance, tokens
 from handlers.model_server.chat_body import ChatBody, read_request
-from handlers.model_server.content import Content, Translator, compose, spoiled
+from handlers.model_server.content import Content, Translator, compose
 from handlers.model_server.faults import pick
 from handlers.model_server.habits.habit_table import HabitMix
 from handlers.model_server.habits.turn import Turn
@@ -18,6 +18,7 @@ from handlers.model_server.limits import Limits
 from handlers.model_server.reply import Ending, HttpRequest, ServerReply, encoded, error_reply
 from handlers.model_server.schemas.by_schema import KnownSchemas, answer_by, record_of, shortened
 from handlers.model_server.schemas.made_up_vectors import embeddings_of, read_inputs
+from handlers.model_server.schemas.schema_faults import formed
 from handlers.model_server.server_bill import ServerBill, Tariff
 from handlers.model_server.server_settings import Fault, ServerSettings
 from handlers.model_server.tokens import PromptCache, Tokens
@@ -206,8 +207,7 @@ class Chat:
     ) -> Content:
         """Of the form that was asked for; texts by the translator, as long as a repair allows."""
         if schema is not None:
-            text = encoded(answer_by(schema, body, digest))
-            return spoiled(text, draw.fault, draw.damage) or Content(text)
+            return formed(answer_by(schema, body, digest), draw.fault, draw.damage)
         source = record_of(body)
         if source == body.last_user:
             return compose(source, self._translator, draw.fault, draw.damage)

@@ -26,8 +26,12 @@ Fault = Literal[
     "no_usage",
     "dropped_segment",
     "added_structure",
+    "off_schema",
+    "invented_quote",
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
+_OF_SCHEMAS = frozenset({"off_schema", "invented_quote"})
+"""Faults that no translation meets: the rate of all others does not count for them."""
 FIXED = frozenset({"host", "port", "mode", "seed", "tls_certificate", "tls_key"})
 """Settings that a running server keeps."""
 
@@ -86,6 +90,8 @@ class ServerSettings(BaseModel):
     added_structure: float | None = _rate(
         "rate of answers with a heading or a blank line put before a body's text"
     )
+    off_schema: float | None = _rate("rate of answers that leave the schema asked for")
+    invented_quote: float | None = _rate("rate of answers with a quotation that nobody wrote")
     stall_seconds: float = Field(default=600.0, gt=0, description="seconds a stalled connection is held open")
 
     habit: tuple[str, ...] = Field(
@@ -137,7 +143,8 @@ class ServerSettings(BaseModel):
     def rates(self) -> dict[Fault, float]:
         """Rate of each fault; their sum is at most 1, for one request has at most one."""
         own = {fault: getattr(self, fault) for fault in FAULTS}
-        return {fault: self.faults if rate is None else rate for fault, rate in own.items()}
+        shared = {fault: 0.0 if fault in _OF_SCHEMAS else self.faults for fault in FAULTS}
+        return {fault: shared[fault] if rate is None else rate for fault, rate in own.items()}
 
     @property
     def model_name(self) -> str:

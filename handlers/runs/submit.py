@@ -154,9 +154,9 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
 
 def _refuse_unknown_task(spec: RunSpec, store: ObjectStore) -> None:
     """Before a batch is cut, not in each worker. A request may come from anywhere."""
-    if (spec.task == "file") != (spec.task_bundle is not None):
-        raise UsageError("task: `file` and a task_bundle belong together")
     if spec.task_bundle is None:
+        if spec.task == "file":
+            raise UsageError("task: one of a file has a task_bundle, which `paperfleet task push` prints")
         return
     from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
 
@@ -164,10 +164,10 @@ def _refuse_unknown_task(spec: RunSpec, store: ObjectStore) -> None:
         bundle = stored_bundle(spec.task_bundle, store)
     except DamagedObjectError as error:
         raise UsageError(str(error)) from error
-    if (bundle.asks, bundle.gate) != (spec.task_asks, spec.task_gate):
+    if spec.task == "file" and (bundle.asks, bundle.gate) != (spec.task_asks, spec.task_gate):
         raise UsageError(
-            f"task_asks and task_gate are not those of task_bundle {spec.task_bundle[:12]}: they are"
-            f" {bundle.asks} and {bundle.gate}"
+            f"task_asks and task_gate are not those of task_bundle {spec.task_bundle[:12]}: in this version"
+            f" they are {bundle.asks} and {bundle.gate}"
         )
 
 

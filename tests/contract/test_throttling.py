@@ -124,6 +124,7 @@ def test_no_answer_is_waited_for_that_would_outlast_the_invocation(left: float, 
     for _ in range(2):
         Retries(reach).bound(request)
         assert request.context["read_timeout"] == waits
+    Retries(reach).bound(SimpleNamespace())  # an earlier SDK's request
 
 
 def test_an_endpoint_where_nobody_listens_is_given_up_sooner() -> None:

@@ -17,6 +17,7 @@ from handlers.model_server import RunningServer, ServerSettings, start
 from tests.builders.command import lines, until
 from tests.builders.github_server import TOKEN, github_server
 from tests.builders.local_aws import moto_server
+from tests.builders.task_files import SUBJECT, written
 from tests.e2e.workflow import KEY, Repository, Session
 
 PAPERS = 39
@@ -188,6 +189,24 @@ def test_a_cancelled_session_loses_nothing(tmp_path: Path, stack: ExitStack) -> 
     unknown = round(report["indeterminate_usd"] * NANO)
     assert abs(report["spend_nano_usd"] - world.bill) <= unknown, "calls that were cut off, at their estimate"
     assert stats["duplicates_of_delivered"] <= JOBS, "an answer on its way at the cancel, no more"
+
+
+def test_a_session_takes_a_task_file_of_the_repository(tmp_path: Path, stack: ExitStack) -> None:
+    world = World(tmp_path, stack, latency=0.05)
+    checkout = world.repository.folder / "checkout"
+    written(checkout, SUBJECT, "subject.toml")
+    written(checkout, SUBJECT.replace("require", "requires"), "broken.toml")
+    refused = world.run(budget_usd="1", tier="standard", task="broken.toml")
+    assert refused.process.returncode != 0
+    assert "broken.toml, line 5: input.requires: unknown; nearest: require" in refused.said()
+    assert world.server.stats()["requests"] == 0
+    session = world.run(budget_usd="1", tier="standard", task="subject.toml")
+    assert session.process.returncode == 0, session.said()[-6000:]
+    report = world.report(session)
+    assert report["counts"]["pending"] == report["counts"]["failed"] == 0
+    assert report["spend_nano_usd"] == world.bill > 0
+    results = world.repository.artifact(session.run_id, "paperfleet-results-1") / "results.jsonl"
+    assert {each["field"] for each in lines(results)} <= {"physics", "computer science", "other", None}
 
 
 def test_another_repository_calls_the_workflow_and_has_nothing_else_of_it(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders.task_event import task_event
 from tests.e2e.artifact import ARCHITECTURE
 from tests.e2e.environments import ROOT
 from tests.e2e.sam_local import engine, invoked
@@ -42,6 +43,11 @@ def test_each_event_of_the_folder_is_invoked_once() -> None:
     page = (ROOT / "docs" / "how-to" / "events.md").read_text()
     for case in CASES:
         assert f"| `{case.event}.json` | `{case.function}` |" in page
+
+
+def test_the_run_request_with_a_task_is_the_one_that_this_version_makes(tmp_path: Path) -> None:
+    """`python -m tests.builders.task_event > events/shard-task.json` writes it anew."""
+    assert json.loads((ROOT / "events" / "shard-task.json").read_text()) == task_event(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from handlers.actions.environment import GitHubEnvironment
 from handlers.errors import UsageError
 from handlers.model_server import RunningServer, ServerSettings
 from handlers.tasks.file_task.load_task import load_task
-from tests.builders.actions_session import KEY, PAPERS, Actions
+from tests.builders.actions_session import PAPERS, Actions
 from tests.builders.command import Ran, lines
 from tests.builders.github_server import github_server
 from tests.builders.task_files import SUBJECT, SUMMARY, written
@@ -22,7 +22,7 @@ from tests.builders.warm import start
 @pytest.fixture
 def server() -> Iterator[RunningServer]:
     prices = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60")}
-    with start(ServerSettings(mode="canned", latency=0.02, api_key=KEY, **prices)) as running:
+    with start(ServerSettings(mode="canned", latency=0.02, **prices)) as running:
         yield running
 
 
@@ -38,7 +38,7 @@ def session(actions: Actions, task: Path, *flags: object) -> Ran:
     assert ran.code == 0, ran.err
     for share in actions.planned["jobs"]:
         assert actions.begin(share["job"]).code == 0
-        worked = actions.work(share["job"])
+        worked = actions.work(share["job"], PAPERFLEET_MAX_FAILED="100%")
         assert worked.code == 0, worked.err
     return actions.collect()
 
@@ -61,6 +61,8 @@ def test_a_session_does_what_its_task_file_says_and_the_next_has_nothing_left(ac
     renamed = SUBJECT.replace('name = "subject"', 'name = "field"\ndescription = "as before"')
     assert actions.plan("--budget", "1", PAPERFLEET_TASK=str(written(actions.folder, renamed))).code == 0
     assert (actions.planned["run_id"], actions.outputs["jobs"]) == (first, "0")
+    assert actions.collect().code == 0
+    assert {each["task"] for each in results(actions)} == {"field"}, "a merge takes the later file"
 
 
 @pytest.mark.slow
@@ -80,6 +82,16 @@ def test_a_changed_file_is_another_run_which_pays_for_what_is_new_alone(actions:
     asked = SUMMARY.replace("in at most 60 words", "in one sentence")
     assert session(actions, written(actions.folder, asked)).report["reused"] == 0
     assert actions.server.stats()["requests"] >= stats["requests"] + PAPERS
+
+
+@pytest.mark.slow
+def test_what_was_refused_travels_and_is_repaired_alone_under_looser_checks(actions: Actions) -> None:
+    strict = SUMMARY.replace("maximum = 60", "maximum = 2")
+    assert session(actions, written(actions.folder, strict)).report["counts"]["flagged"] == PAPERS
+    actions.next_run()
+    report = session(actions, written(actions.folder, SUMMARY)).report
+    assert (report["counts"]["done"], report["calls"]["sent"]) == (PAPERS, report["calls"]["repairs"])
+    assert actions.server.stats()["duplicates"] == 0
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from handlers.model_server import ServerSettings
 from tests.builders import documents
 from tests.builders.command import corpus, paperfleet, whole_papers
 from tests.builders.documents import ROOT
+from tests.builders.task_files import written
 from tests.builders.warm import start
 
 RUN = [
@@ -37,6 +38,8 @@ def test_the_commands_of_a_page_do_what_it_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     papers_of(page, tmp_path / "papers.jsonl")
+    for name, text in shown_tasks(page):
+        written(tmp_path, text, f"{name}.toml")
     monkeypatch.chdir(tmp_path)
     for name in ("events", "handlers"):  # of the repository's root
         (tmp_path / name).symlink_to(ROOT / name)
@@ -53,6 +56,13 @@ def test_the_commands_of_a_page_do_what_it_says(
                 assert ran.code in (0, 3), f"{line}: {ran.err}"
             elif program in ("mkdir", "cp"):
                 subprocess.run([program, *words], check=True)
+
+
+def shown_tasks(page: Path) -> list[tuple[str, str]]:
+    """Names and texts of the task files that the page shows."""
+    shown = re.findall(r"^```toml\n(.*?)^```", documents.text_of(page), re.DOTALL | re.MULTILINE)
+    named = [(re.search(r'^name = "([a-z-]+)"', text, re.MULTILINE), text) for text in shown]
+    return [(match[1], text) for match, text in named if match is not None]
 
 
 def papers_of(page: Path, path: Path) -> None:

@@ -75,8 +75,11 @@ class Retries:
         return wait if self._reach.time_left() - wait >= _LAST_WORDS else None
 
     def bound(self, request: Any, **_: Any) -> None:
-        """Handler of ``before-send``: an endpoint that is silent must not outlast the invocation either."""
-        context = request.context
+        """Handler of ``before-send``: an endpoint that is silent must not outlast the invocation either.
+        An SDK of before August 2026 cannot be told: it waits as long as its client does."""
+        context = getattr(request, "context", None)
+        if context is None:
+            return
         context.setdefault(_SINCE, self._now())
         longest = context["client_config"].read_timeout
         left = self._reach.time_left() - _LAST_WORDS

@@ -122,8 +122,10 @@ def _merge_run(db: sqlite3.Connection, run_id: str) -> None:
         )
         return
     specs = [RunSpec.model_validate_json(row["spec"]) for row in (ours, theirs)]
-    if diff := specs[0].diff(specs[1]):
+    if (diff := specs[0].diff(specs[1])) and diff.keys() != {"task_bundle"}:
         raise RunChangedError(run_id, diff)
+    if diff:  # a task file of another name or description, that asks and judges the same: the later one's
+        db.execute("UPDATE main.run SET spec = ? WHERE run_id = ?", (theirs["spec"], run_id))
     if (ours["papers"], ours["same_as"]) != (theirs["papers"], theirs["same_as"]):
         raise UsageError(
             f"run {run_id!r}: {ours['papers']} papers in one ledger, {theirs['papers']} in another"

@@ -56,4 +56,4 @@ def still_flagged(task: Task, paper: Paper, calls: Iterable[CallRecord]) -> Task
     except Exception:  # its own run says what is the matter
         logger.warning("what paper %s was answered cannot be judged", paper.id, exc_info=True)
         return None
-    return result if asked.known.given and not asked.lacks else None
+    return None if asked.lacks else result

@@ -24,6 +24,7 @@ CASES = (
     Case("ProcessFunction", "process", lambda a: a == {"batchItemFailures": []}),
     Case("ProcessFunction", "poison", lambda a: a == {"batchItemFailures": [{"itemIdentifier": _POISON}]}),
     Case("ShardFunction", "shard", lambda a: a["run_id"] == "sample" and a["emitted"] > 0),
+    Case("ShardFunction", "shard-task", lambda a: a["run_id"] == "sample-task" and a["emitted"] > 0),
     Case("ShardFunction", "upload", lambda a: a["run_id"].startswith("june-") and a["emitted"] > 0),
     Case("ReportFunction", "report", lambda a: a["run_id"] == "sample" and a["counts"]["done"] > 0),
     Case("ReportFunction", "schedule", lambda a: "sample" in a["reported"]),

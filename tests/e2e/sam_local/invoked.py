@@ -127,10 +127,14 @@ def _paperfleet(variables: Mapping[str, str], *arguments: str) -> Any:
 
 
 def _shard(prepared: Prepared, variables: Mapping[str, str]) -> None:
-    """The run that process.json, shard.json and report.json are of."""
+    """The run that process.json, shard.json and report.json are of, and what shard-task.json asks for: its
+    corpus and its task in the bucket."""
     source = str(ROOT / "handlers" / "corpus" / "sample.jsonl")
     state = f"{prepared.work}/state"
-    _paperfleet(variables, "shard", source, "--run-id", "sample", "--model", _MODEL, "--state", state)
+    flags = ("--model", _MODEL, "--state", state)
+    _paperfleet(variables, "shard", source, "--run-id", "sample", *flags)
+    task = str(ROOT / "events" / "subject.toml")
+    _paperfleet(variables, "shard", source, "--run-id", "its-corpus", "--task", task, *flags)
 
 
 def sam_options(

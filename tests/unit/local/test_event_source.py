@@ -67,3 +67,26 @@ def test_a_call_that_starts_as_the_job_is_cut_off_is_cut_off_too(tmp_path: Path)
     EventSource(FedJob(queue, stop, cut_off=lambda: cut.append(1)), handle).run()
     assert started.is_set()
     queue.close()
+
+
+def test_it_ends_with_its_last_batch_and_not_at_the_next_look(tmp_path: Path) -> None:
+    queue, stop, goes_on = (
+        SqliteQueue(tmp_path / "last.sqlite3", RUN, FakeClock()),
+        StopSignal(),
+        threading.Event(),
+    )
+    queue.send([("a", "body")])
+
+    def handle(_event: dict[str, Any], _context: Any, /) -> dict[str, Any]:
+        goes_on.wait(10)
+        return {"batchItemFailures": []}
+
+    ends = threading.Thread(
+        target=EventSource(FedJob(queue, stop, taken=lambda: 1), handle, idle=60.0).run, daemon=True
+    )
+    ends.start()
+    until(lambda: queue.counts().in_flight == 1)
+    goes_on.set()
+    ends.join(10)
+    assert not ends.is_alive()
+    queue.close()

@@ -15,6 +15,7 @@ from handlers.errors import UnavailableError
 from handlers.pipeline.committer import Committer, FinishedPaper
 from handlers.pipeline.pace import EMBEDDED
 from handlers.ports import Backend
+from tests.builders.command import until
 from tests.builders.fakes import FakeClock
 from tests.builders.values import part_line
 
@@ -222,3 +223,20 @@ def test_what_cannot_be_kept_in_time_is_given_up_as_ever(left: float | None) -> 
     assert len(failures) == 1
     waited = clock.monotonic() - began
     assert (1800 if left is None else left) <= waited <= (1816 if left is None else left + 1)
+
+
+@pytest.mark.parametrize("last", ["comes", "stays pending"])
+def test_what_nobody_is_to_come_after_is_booked_without_waiting_for_company(
+    slow: SlowLedger, committer: Committer, last: str
+) -> None:
+    """Its clock stands still, so that a group which waits for its time would wait for good."""
+    slow.goes_on.set()
+    committer.expect(2)
+    committer.add(finished(1))
+    assert slow.booked == []
+    if last == "comes":
+        committer.add(finished(2))
+    else:
+        committer.expect(-1)
+    until(lambda: len(slow.booked) == (2 if last == "comes" else 1))
+    committer.close()

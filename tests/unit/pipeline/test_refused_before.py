@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.domain.call import ChatRequest
+from handlers.domain.call import CallRecord, ChatRequest
 from handlers.domain.part_lines import encode
 from handlers.domain.result import Part, PartLine
 from handlers.domain.run import RunRecord
@@ -44,10 +44,13 @@ def refused_before(bench: Bench, text: str, folder: Path, run_id: str = "before"
         values.call(f"c{n}", kind=each.kind, request=each.digest, raw=POOR, finish_reason="stop")
         for n, each in enumerate(asked)
     )
-    line: PartLine = values.part_line(
-        "p1", "flagged", run_id=run_id, fingerprint=task.fingerprint(paper()), calls=calls,
-        gate=task.gate, error=result.error, checks=result.checks, fields=result.fields,
-    )  # fmt: skip
+    store_refused(bench, task.fingerprint(paper()), result.error or "", calls, run_id)
+
+
+def store_refused(
+    bench: Bench, name: str, error: str, calls: tuple[CallRecord, ...], run_id: str = "before"
+) -> None:
+    line = values.part_line("p1", "flagged", run_id=run_id, fingerprint=name, calls=calls, error=error)
     ((where,),) = bench.job.backend.store.write_parts(
         "job-b", [Part(run_id, "b1/1-job-b-1", (encode(line),))]
     )
@@ -73,6 +76,17 @@ def test_a_refused_answer_is_refused_again_for_nothing(tmp_path: Path) -> None:
     assert (line.status, line.error, line.reused_from) == ("flagged", "contains", "before/p1")
     assert (line.calls, line.carried) == ((), ())
     assert line.fields["reason"] == "It is about physics."
+
+
+def test_a_refusal_of_the_endpoint_is_not_asked_for_again(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path, SUBJECT)
+    task = task_in(tmp_path, SUBJECT)
+    digest = task.first_request(paper()).digest
+    refused = values.call("c0", kind="ask", request=digest, outcome="refused", code="too_long", usage=None)
+    store_refused(bench, task.fingerprint(paper()), "too_long", (refused,))
+    line, _ = taken(bench)
+    assert line is not None
+    assert (line.status, line.error, line.calls) == ("flagged", "too_long", ())
 
 
 def test_one_that_looser_checks_let_through_is_done(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ def exchanged(
     sources: Mapping[str, str], targets: Mapping[str, Iterable[str]], answers: Mapping[str, str]
 ) -> dict[str, str]:
     """A sentence for each text that lacks a mark of its own, which stands in another's place, and has a mark
-    that another lacks: a good translation drops or adds a word, and does not both. ``targets``: translations
-    of the terms in each text, by its key."""
+    that another lacks: a good translation drops or adds a word, and does not both. ``targets``: by key, what
+    a text that is a term is to be called."""
     marks = {
         key: found
         for key, text in sources.items()

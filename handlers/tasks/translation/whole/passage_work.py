@@ -85,10 +85,10 @@ class PassageOfBody:
         )
 
     def _exchanged(self, sources: Mapping[str, str], answers: Mapping[str, str]) -> dict[str, str]:
-        glossary = self.prompter.glossary
-        return exchanged(
-            sources, {key: glossary.of(terms).values() for key, terms in self._terms.items()}, answers
-        )
+        """By terms of texts that are nothing else: of longer ones a translation may say it otherwise."""
+        whole = {key: terms & {self._masked[key].strip()} for key, terms in self._terms.items()}
+        targets = {key: self.prompter.glossary.of(terms).values() for key, terms in whole.items() if terms}
+        return exchanged(sources, targets, answers)
 
     def _fits(self, key: str, answer: str) -> bool:
         """Whether a text may be put in its source's place, refused or not: it brings nothing along, and each

@@ -72,6 +72,8 @@ def test_the_table_names_classes_that_there_are() -> None:
         ("ResourceNotFoundException", 400, "setting", "outage"),
         ("NoSuchBucket", 404, "setting", "outage"),
         ("AWS.SimpleQueueService.NonExistentQueue", 400, "setting", "outage"),
+        ("QueueDoesNotExist", 400, "setting", "outage"),
+        ("ExpiredToken", 403, "setting", "outage"),
         ("PermanentRedirect", 301, "setting", "outage"),
         ("301", 301, "setting", "outage"),
         ("ProvisionedThroughputExceededException", 400, "outage", "outage"),
