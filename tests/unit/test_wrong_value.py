@@ -59,7 +59,17 @@ WRONG: dict[str, tuple[object, ...]] = {
 FREE = {
     *("state", "stack", "shard_function", "table", "queue_url", "dead_letter_url", "bucket"),
     *("api_key_secret", "api_key", "auth_header", "ca_file", "proxy", "model", "target_language"),
-    *("alarms_topic", "task_bundle", "glossary", "task", "webhook", "webhook_secret", "session_id", "job_id"),
+    *(
+        "allow_plugins",
+        "alarms_topic",
+        "task_bundle",
+        "glossary",
+        "task",
+        "webhook",
+        "webhook_secret",
+        "session_id",
+        "job_id",
+    ),
 }
 """Text: whatever it is, it is read elsewhere."""
 
