@@ -199,7 +199,7 @@ def _keys(title: str, where: str, model: Any, note: str) -> str:
 
 def rows_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str, str]]:
     words = _words(model)
-    for name, field in model.model_fields.items():
+    for name, field in fields_of(model).items():
         inner = _inner(field.annotation)
         own = field.description or words.get(name)
         meaning = own or (_first(inner[0]) if inner else KEYS_WITHOUT_WORDS.get(name))
@@ -210,9 +210,15 @@ def rows_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str, 
             yield from rows_of(inner[0], f"{path}{name}{inner[1]}.")
 
 
+def fields_of(model: Any) -> dict[str, FieldInfo]:
+    """Of a model, or of a dataclass that is checked as one."""
+    fields: dict[str, FieldInfo] = getattr(model, "__pydantic_fields__", {})
+    return fields
+
+
 def _inner(kind: Any, suffix: str = "") -> tuple[type[BaseModel], str] | None:
     """The model that a value is made of, and how its keys are reached."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    if isinstance(kind, type) and fields_of(kind):
         return kind, suffix
     suffix += "[]" if get_origin(kind) in (tuple, list) else ".*" if get_origin(kind) is dict else ""
     return next((found for each in get_args(kind) if (found := _inner(each, suffix))), None)
@@ -235,7 +241,7 @@ def _kind(kind: Any, field: FieldInfo | None = None) -> str:
         return f"object of {_kind(inner[0])}"
     if origin is dict or kind is dict:
         return "object"
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    if isinstance(kind, type) and fields_of(kind):
         return "object"
     return _NAMES.get(kind, "text")
 
@@ -255,7 +261,7 @@ def _words(model: type[BaseModel]) -> dict[str, str]:
     """Field → the sentence that stands below it in the code."""
     found: dict[str, str] = {}
     for each in reversed(model.__mro__):
-        if issubclass(each, BaseModel) and each is not BaseModel and each.model_fields:
+        if fields_of(each):
             body = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]
             found |= dict(_below(body)) if isinstance(body, ast.ClassDef) else {}
     return found

@@ -129,7 +129,11 @@ def parser() -> argparse.ArgumentParser:
         ("utilization", 0.85, "share of the time that a worker is busy"),
         ("papers-per-part", None, "papers that one result object holds at most"),
         ("writes-per-paper", 2.0, "DynamoDB write units a paper: its outcome and its fingerprint"),
-        ("reads-per-paper", 2.0, "DynamoDB read units a paper before its first call"),
+        (
+            "reads-per-paper",
+            3.0,
+            "DynamoDB read units a paper: its outcome, its result's name, two older names",
+        ),
         ("writes-per-second", 1.1, "DynamoDB write units a second of a function: heartbeat, sums and money"),
         ("reads-per-second", 1.0, "DynamoDB read units a second of a function: control and its group"),
     ):

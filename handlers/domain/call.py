@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from handlers.domain.money import NanoUsd, Price, rounded_up
 from handlers.domain.token_estimate import PER_MESSAGE, expected_tokens
@@ -23,7 +24,8 @@ COUNTED_APART = ("latency", "errors", "tiers")
 """Fields of ``CallTotals`` that are no single number."""
 
 
-class Usage(Frozen):
+@checked_dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Usage:
     """Tokens of one call as the API reports them; ``cached`` and ``reasoning`` are parts of the others."""
 
     prompt_tokens: int = Field(ge=0)

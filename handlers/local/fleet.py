@@ -28,6 +28,7 @@ from handlers.runs.watch import DEAD_AFTER
 from handlers.setting_sources import to_environment
 from handlers.settings import Settings
 from handlers.state_paths import job_log
+from handlers.tasks.translation.gate.units import units
 
 _TICK = 0.2
 _SHOWN_EVERY = {"embedded": 0.0, "aws": 5.0}
@@ -89,7 +90,10 @@ class Fleet:
         notifications = Notifications(self._settings, self._session_id, lifeline=self._own_end)
         outcome = "failed"
         try:
-            if self._settings.full_text:  # once, and not in each fork
+            # What every job needs is made once, and not in each fork.
+            if not self._settings.task:
+                units()
+            if self._settings.full_text:
                 import_module("handlers.tasks.translation.whole.paper_result")
             gc.freeze()  # the forks share these pages as long as no collection touches them
             with self._signals_handled():

@@ -26,9 +26,9 @@ _COLLECTED_EVERY = 10_000
 """New objects: a paper makes thousands, hardly any of them in cycles. Collecting at every 700th, as is usual,
 takes 4% of a job's CPU."""
 FAILED = 5
+"""Exit code of a job that could not keep its results."""
 _COUNTED_EVERY = 10.0
 """Seconds between two counts of a run's papers by those who wait for its end."""
-"""Exit code of a job that could not keep its results."""
 
 
 def job_main(environment: dict[str, str], log: Path, parent: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import typer
 
@@ -120,7 +121,7 @@ class Trial:
             raise UsageError(f"the call failed ({error.code}): {error}") from error
         cost = answer.usage.cost(self._price) if answer.usage else 0
         self._cost += cost
-        usage = answer.usage.model_dump_json() if answer.usage else "not told"
+        usage = json.dumps(asdict(answer.usage), separators=(",", ":")) if answer.usage else "not told"
         told = f"answer (finish_reason {answer.finish_reason}, usage {usage}, ${usd(cost):.6f}):"
         self._say(told, shown_vector(answer.content) if request.kind == "embed" else answer.content)
         return answer

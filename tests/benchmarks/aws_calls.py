@@ -1,16 +1,20 @@
-"""AWS requests, messages and DynamoDB units per paper, counted by the SDK's own events while one job works.
+"""AWS requests, messages and DynamoDB units per paper, counted by the SDK's own events while jobs work.
 
-    python -m tests.benchmarks.aws_calls [PAPERS] [BATCH] [PARAGRAPHS]
+    python -m tests.benchmarks.aws_calls [PAPERS] [BATCH] [PARAGRAPHS] [--jobs JOBS]
 
 S3 and SQS are moto's server; DynamoDB is dynalite, which counts the units that are billed. They are what
-``infra/cost.py`` takes for a paper.
+``infra/cost.py`` takes for a paper. Of many jobs, ten share a process's connections.
 """
 
 from __future__ import annotations
 
+import argparse
+import math
 import os
+import re
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,21 +23,45 @@ from typing import Any
 import boto3
 
 from handlers.bootstrap import wiring
-from handlers.local.job_process import work
+from handlers.domain.batch import QueueMessage
+from handlers.local.event_source import EventSource
 from handlers.model_server import ServerSettings, start
+from handlers.pipeline.job_runner import Job
 from tests.builders.command import corpus, paperfleet, whole_papers
 from tests.builders.local_aws import dynalite_server, moto_server
 
-_WORKERS = 20
+_SHARED = 10
+"""Jobs on the same connections."""
 
 
-def main(papers: int, batch: int, paragraphs: int = 0) -> None:
-    """A row for each operation, with what it makes a paper. ``paragraphs``: of a paper's body, which is sent
-    then; two are a passage."""
-    counts: Counter[str] = Counter()
-    units: Counter[str] = Counter()
-    by_key: Counter[tuple[str, str]] = Counter()
-    settings = ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=1.0)
+class Counted:
+    """``requests`` by operation; ``units`` by kind of unit, operation and partition."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        self.units: Counter[tuple[str, str, str]] = Counter()
+        self.seconds = 0.0
+
+    def of(self, kind: str, name: str = "") -> Counter[str]:
+        """Units of a kind by partition."""
+        found: Counter[str] = Counter()
+        for (each, _, key), units in self.units.items():
+            if each == kind and key.startswith(name):
+                found[key] += units
+        return found
+
+    def purposes(self) -> Counter[tuple[str, str, str]]:
+        """By kind, operation and what the partition and its item are of, without their names."""
+        found: Counter[tuple[str, str, str]] = Counter()
+        for (kind, operation, key), units in self.units.items():
+            found[kind, operation, re.sub(r"#[^|]*", "", key)] += units
+        return found
+
+
+def counted(given: argparse.Namespace) -> Counted:
+    """What the jobs of a whole run asked for."""
+    count = Counted()
+    settings = ServerSettings(mode="canned", price_in="0.15", price_out="0.60", latency=given.latency)
     with (
         tempfile.TemporaryDirectory() as folder,
         moto_server() as aws,
@@ -44,49 +72,95 @@ def main(papers: int, batch: int, paragraphs: int = 0) -> None:
         os.environ |= aws.stack("counted").settings() | {
             "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.endpoint,
             "PAPERFLEET_STATE": folder, "PAPERFLEET_RUN_ID": "r", "PAPERFLEET_API_KEY": "none",
-            "PAPERFLEET_BASE_URL": model.base_url, "PAPERFLEET_WORKERS": str(_WORKERS),
+            "PAPERFLEET_BASE_URL": model.base_url, "PAPERFLEET_WORKERS": str(given.workers),
             "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
         }  # fmt: skip
-        path = Path(folder) / "papers.jsonl"
+        path, paragraphs = Path(folder) / "papers.jsonl", given.paragraphs
+        papers = given.papers
         source = whole_papers(path, papers, paragraphs=paragraphs) if paragraphs else corpus(path, papers)
         surroundings = {name: value for name, value in os.environ.items() if name.startswith("PAPERFLEET_")}
-        flags = ("--model", "paperfleet-canned", "--batch-papers", batch, *["--full-text"] * bool(paragraphs))
-        sharded = paperfleet("shard", source, *flags, **surroundings)
+        flags = ("--batch-papers", given.batch, *["--full-text"] * bool(paragraphs))
+        sharded = paperfleet("shard", source, "--model", "paperfleet-canned", *flags, **surroundings)
         assert sharded.code == 0, sharded.err
-        _count(counts, units, by_key)
+        _count(count)
         began = time.monotonic()
-        work(wiring.job())
-        seconds = time.monotonic() - began
-    for operation, count in counts.most_common():
-        sys.stdout.write(f"{operation:40} {count:7} {count / papers:8.3f}\n")
-    total = sum(counts.values())
+        _work(given.jobs)
+        count.seconds = time.monotonic() - began
+    return count
+
+
+def _work(jobs: int) -> None:
+    threads = []
+    for number in range(jobs):
+        if number % _SHARED == 0:
+            wiring._kept.cache_clear()
+        threads.append(threading.Thread(target=_work_as, args=(wiring.new_job(f"job-{number}"),)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+
+
+def _work_as(job: Job) -> None:
+    """As a job's process does, of which there is one a job elsewhere."""
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        deliveries = [
+            QueueMessage(
+                id=record["messageId"],
+                receipt=record["receiptHandle"],
+                body=record["body"],
+                receives=int(record["attributes"]["ApproximateReceiveCount"]),
+            )
+            for record in event["Records"]
+        ]
+        failed = job.run(deliveries, lambda: context.get_remaining_time_in_millis() / 1000)
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+    EventSource(job, handler, ends_at=math.inf, settled=lambda: _settled(job)).run()
+    job.close("finished")
+
+
+def _settled(job: Job) -> bool:
+    now = job.clock.now()
+    return job.ledger.counts_now("r", at=now, every=10) and not job.ledger.totals("r").counts["pending"]
+
+
+def main(given: argparse.Namespace) -> None:
+    """A row for each operation, with what it makes a paper; units by what they are for, and by key."""
+    count, papers = counted(given), given.papers
+    for operation, requests in count.requests.most_common():
+        sys.stdout.write(f"{operation:40} {requests:7} {requests / papers:8.3f}\n")
+    total, seconds = sum(count.requests.values()), count.seconds
     sys.stdout.write(
         f"{'together':40} {total:7} {total / papers:8.3f} a paper, {total / seconds:.1f} a second\n"
     )
-    per_paper = ", ".join(f"{kind} {count / papers:.2f}" for kind, count in sorted(units.items()))
-    sys.stdout.write(f"DynamoDB units a paper: {per_paper}\n")
-    for kind in ("writes", "reads"):
-        hottest = Counter({key: count for (key, each), count in by_key.items() if each == kind})
-        cells = ", ".join(f"{key} {count / seconds:.2f}" for key, count in hottest.most_common(6))
-        sys.stdout.write(f"{kind} a second of the hottest keys: {cells}\n")
-    money = {kind: _sum(by_key, "MONEY#", kind) / seconds for kind in ("writes", "reads")}
-    sys.stdout.write(f"all money: {money['writes']:.2f} writes and {money['reads']:.2f} reads a second\n")
-    sys.stdout.write(f"{papers} papers, {_WORKERS} workers, {seconds:.1f} s; {sharded.out}")
-
-
-def _sum(by_key: Counter[tuple[str, str]], name: str, kind: str) -> float:
-    return sum(count for (key, each), count in by_key.items() if each == kind and key.startswith(name))
+    for kind in ("reads", "writes"):
+        sys.stdout.write(f"{kind} a paper {sum(count.of(kind).values()) / papers:.2f}, of which\n")
+        for (each, operation, what), units in count.purposes().most_common():
+            if each == kind and units / papers >= 0.005:
+                sys.stdout.write(f"    {operation:14} {what:20} {units / papers:.3f}\n")
+        hottest = ", ".join(f"{key} {units / seconds:.2f}" for key, units in count.of(kind).most_common(6))
+        sys.stdout.write(f"    a second, of the hottest keys: {hottest}\n")
+        for name in ("MONEY#", "LIVE#", "TALLIES#", "CONTROL#"):
+            keys = count.of(kind, name)
+            most, each = max(keys.values(), default=0) / seconds, sum(keys.values()) / seconds
+            sys.stdout.write(f"    a second of {name:9} all {each:.2f}, hottest {most:.2f}\n")
+    sys.stdout.write(f"{papers} papers, {given.jobs} jobs of {given.workers} workers, {seconds:.1f} s\n")
 
 
 def _partitions(params: dict[str, Any]) -> list[str]:
-    """Of a request, each as often as it asks for items of it."""
+    """Of a request, each partition as often as it asks for items of it, with the item's kind."""
     if "RequestItems" in params:
-        return [key["pk"]["S"] for table in params["RequestItems"].values() for key in table["Keys"]]
-    item = params.get("Key") or params.get("Item") or {"pk": params["ExpressionAttributeValues"][":pk"]}
-    return [item["pk"]["S"]]
+        keys = [key for table in params["RequestItems"].values() for key in table["Keys"]]
+    elif "ExpressionAttributeValues" in params and "KeyConditionExpression" in params:
+        values = params["ExpressionAttributeValues"]
+        keys = [{"pk": values[":pk"], "sk": values[":prefix"]}]
+    else:
+        keys = [params.get("Key") or params["Item"]]
+    return [f"{key['pk']['S']}|{key['sk']['S'].split('#')[0]}" for key in keys]
 
 
-def _count(counts: Counter[str], units: Counter[str], by_key: Counter[tuple[str, str]]) -> None:
+def _count(count: Counted) -> None:
     """Every client made from now on counts its requests, and asks DynamoDB what they took."""
     session = boto3.session.Session()
 
@@ -100,7 +174,7 @@ def _count(counts: Counter[str], units: Counter[str], by_key: Counter[tuple[str,
             return made
 
     def _heard(event_name: str, **_: Any) -> None:
-        counts[event_name.removeprefix("before-send.")] += 1
+        count.requests[event_name.removeprefix("before-send.")] += 1
 
     def _ask(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
         context["partitions"] = _partitions(params)
@@ -110,13 +184,24 @@ def _count(counts: Counter[str], units: Counter[str], by_key: Counter[tuple[str,
         consumed = parsed.get("ConsumedCapacity", [])
         kind = "reads" if model.name in ("BatchGetItem", "GetItem", "Query") else "writes"
         for each in consumed if isinstance(consumed, list) else [consumed]:
-            units[kind] += each["CapacityUnits"]
-            units[f"({model.name})"] += each["CapacityUnits"]
             for key in context["partitions"]:
-                by_key[key, kind] += each["CapacityUnits"] / len(context["partitions"])
+                count.units[kind, model.name, key] += each["CapacityUnits"] / len(context["partitions"])
 
     boto3.session.Session = Counting
 
 
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("papers", type=int, nargs="?", default=400)
+    made.add_argument("batch", type=int, nargs="?", default=200, help="papers a message at most")
+    made.add_argument(
+        "paragraphs", type=int, nargs="?", default=0, help="of a body, which is sent then; two are a passage"
+    )
+    made.add_argument("--jobs", type=int, default=1)
+    made.add_argument("--workers", type=int, default=20, help="of each job")
+    made.add_argument("--latency", type=float, default=1.0, help="seconds of a call")
+    return made
+
+
 if __name__ == "__main__":
-    main(*(int(given) for given in (sys.argv[1:] + ["400", "200"][len(sys.argv) - 1 :])))
+    main(parser().parse_args())

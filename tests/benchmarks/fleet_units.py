@@ -17,7 +17,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from handlers.adapters.dynamodb.money.money_leaf import Drawing, JobMoney, Request
@@ -27,6 +26,7 @@ from handlers.adapters.dynamodb.money.money_tree import MoneyTree
 from handlers.adapters.dynamodb.values import Key
 from handlers.pipeline.calls.spending_rate import seconds_ahead
 from handlers.pipeline.pace import AWS
+from tests.benchmarks.fleet_job import FleetJob
 from tests.builders.money_memory import MoneyMemory, size_of
 
 _WORST, _USUAL = 250_000, 100_000
@@ -35,31 +35,6 @@ _TICK = 0.25
 _CALL = 2.5
 """Seconds that a call takes."""
 _BEAT_BYTES = 809
-
-
-@dataclass
-class FleetJob:
-    money: JobMoney
-    path: str
-    number: int
-    pool: int = 0
-    seq: int = 0
-    told: int = 0
-    booked: int = 0
-    unbooked: int = 0
-    flying: int = 0
-    talking: bool = True
-    short: bool = False
-    refused: bool = False
-    counts: int = 1
-    counts_jobs_at: float = 0.0
-    ended: bool = False
-    wait: float = AWS.asks_again[0]
-    asks_at: float = 0.0
-    tidies_at: float = 0.0
-    commits_at: float = 0.0
-    reports_at: float = 0.0
-    listens_at: float = 0.0
 
 
 class VirtualFleet:
@@ -85,6 +60,7 @@ class VirtualFleet:
         while self._queue and self._queue[0][0] <= until:
             self.now, _, event = heapq.heappop(self._queue)
             event()
+        self.now = until
 
     # requests
 

@@ -51,6 +51,15 @@ def assert_linear(make: Callable[[int], Input], act: Callable[[Input], object], 
     raise AssertionError(f"{spent:.3f} s for {size}, {small:.3f} s for a sixteenth, {allowed:.3f} s allowed")
 
 
+def assert_quick(work: Callable[[], object], *, seconds: float) -> None:
+    """Of a few tries one takes less CPU: beside other programs any one of them may take twice its time."""
+    for _ in range(_TRIES):
+        spent = _spent(lambda _: work(), None)
+        if spent < seconds:
+            return
+    raise AssertionError(f"{spent:.3f} s at the last try, not {seconds}")
+
+
 def _is_told_by(part: int, make: Callable[[int], Input], act: Callable[[Input], object]) -> bool:
     """True if a part of the size takes no more than in proportion to its quarter, which can be measured."""
     small = min(_spent(act, make(part // 4)) for _ in range(2))

@@ -35,10 +35,20 @@ Answer = Literal[
 
 
 class Inline(WorkerPool):
-    """Does a paper when it is given one."""
+    """Does a paper when it is given one, and then what that has submitted, in its order."""
 
-    def submit(self, task: Callable[[], None], *, seconds: object = None) -> None:
-        task()
+    _waiting: deque[Callable[[], None]] | None = None
+
+    def submit(self, task: Callable[[], None], *, seconds: object = None, makes: int = 0) -> None:
+        if self._waiting is not None:
+            self._waiting.append(task)
+            return
+        self._waiting = deque([task])
+        try:
+            while self._waiting:
+                self._waiting.popleft()()
+        finally:
+            self._waiting = None
 
 
 class AtOnce(Committer):

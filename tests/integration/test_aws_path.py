@@ -13,7 +13,7 @@ import pytest
 from handlers.model_server import RunningServer, ServerSettings
 from tests.builders.command import PRICES, Ran, corpus, lines, paperfleet
 from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
-from tests.builders.task_files import SUBJECT, written
+from tests.builders.task_files import SUBJECT, sampled, written
 from tests.builders.warm import start
 
 PAPERS = 40
@@ -201,3 +201,39 @@ def test_a_task_file_goes_through_the_stack(
     assert (report["counts"]["done"], report["calls"]["repairs"]) == (PAPERS, 0)
     assert fleet("export", "--aws", "--run-id", "r", "--output", tmp_path / "r.jsonl").code == 0
     assert {each["field"] for each in lines(tmp_path / "r.jsonl")} <= {"physics", "computer science", "other"}
+
+
+@pytest.mark.slow
+def test_five_answers_go_on_from_three_and_passages_are_joined(
+    fleet: Fleet, server: RunningServer, papers: Path, tmp_path: Path
+) -> None:
+    bodies = tmp_path / "bodies.jsonl"
+    texts = "\n\n".join("样品的热导率在实验中被测量，并与理论相比较。" * 40 for _ in range(3))
+    made = [
+        {"id": f"b{n}", "title": f"第{n}篇", "body": f"第{n}篇。{texts}", "language": "zh"} for n in range(4)
+    ]
+    bodies.write_text("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in made))
+    passages = (
+        'v = 1\nname = "p"\ninput = { unit = "passage" }\n[prompt]\nuser = "{{ passage }}"\n'
+        '[output.fields]\nterms = "list of text 1..20"\n'
+    )
+    spent, sent = 0, []
+    for run, source, text in (
+        ("three", papers, sampled(3) + "seed = 1\n"),
+        ("five", papers, sampled(5) + "seed = 1\n"),
+        ("again", papers, sampled(5) + "seed = 1\n"),
+        ("bodies", bodies, passages),
+        ("twice", bodies, passages),
+    ):
+        task = written(tmp_path, text)
+        line = ("--aws", "--run-id", run)
+        assert fleet("shard", source, *line, "--model", "paperfleet-canned", "--task", task).code == 0
+        ran = fleet("work", *line, "--base-url", server.base_url, *PRICES, "--json", "--workers", 4)
+        assert ran.report["counts"]["done"] == ran.report["papers"]
+        spent += ran.report["spend_nano_usd"]
+        sent.append(ran.report["calls"]["sent"])
+    assert 2 * PAPERS <= sent[0] <= 3 * PAPERS
+    assert PAPERS <= sent[1] <= 3 * PAPERS
+    assert sent[2] == sent[4] == 0
+    assert sent[3] > len(made)
+    assert server.stats()["bill_nano_usd"] == spent > 0

@@ -21,7 +21,6 @@ from tests.builders.command import paperfleet
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
 NO_HELP = {
-    "aws_calls",
     "bodies",
     "export_rate",
     "fractional_cpu",

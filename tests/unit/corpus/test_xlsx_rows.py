@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import Workbook
 
 from handlers.corpus.ingest import ingest
 from handlers.corpus.sources.formats import open_source
@@ -23,6 +22,8 @@ SHEET = "xl/worksheets/sheet1.xml"
 
 
 def book(path: Path, *rows: tuple[object, ...], change: Callable[[Any], None] | None = None) -> Path:
+    from openpyxl import Workbook  # half a second, which every process of the tests would spend
+
     made = Workbook()
     assert made.active is not None
     for row in rows:

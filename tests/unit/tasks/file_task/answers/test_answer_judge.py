@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from handlers.tasks.file_task.answers.answer_checks import SentRecord
 from handlers.tasks.file_task.answers.answer_judge import judge
 from handlers.tasks.file_task.answers.quotes import QuotedSource
 from handlers.tasks.file_task.task_bundle import TaskBundle
+from tests.builders.growth import assert_quick
 from tests.builders.task_files import FOUR, SUBJECT, bundle_in
 
 RECORD = SentRecord({"title": "On BERT", "abstract": "We test 3 methods — “BERT” and  others — on MNIST."})
@@ -237,9 +237,8 @@ BOMBS: dict[str, Any] = {
 @pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
 def test_an_answer_made_to_hurt_is_flagged_in_no_time(bundles: dict[str, TaskBundle], content: str) -> None:
     for bundle in (bundles["methods"], bundles["summary"]):
-        began = time.process_time()
+        assert_quick(lambda bundle=bundle: judge(bundle, content, "stop", MASKED), seconds=0.1)
         judged = judge(bundle, content, "stop", MASKED)
-        assert time.process_time() - began < 0.1
         assert not judged.passes or bundle.text_field
 
 
