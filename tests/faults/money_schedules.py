@@ -61,6 +61,8 @@ class Schedule:
         self.dearer = chance.random() < 0.4
         """Whether calls may cost more than was reserved."""
         self.lowered = False
+        self.budgets = 0
+        """How often another one was set: "spent" is of the budget that was read."""
         self._dies, self._twice = chance.choice([0, 0.005, 0.03]), chance.choice([0, 0.05, 0.3])
         self._leaves = chance.sample(LEAVES, chance.choice([1, 2, 4]))
         self.jobs: list[Job] = []
@@ -153,7 +155,7 @@ class Schedule:
         return Request(job.seq, amount, self.booked(job), job.told, looks)
 
     def _draw(self, job: Job) -> None:
-        amount = self.chance.choice(_AMOUNTS) + max(0, -job.pool)
+        amount, before = self.chance.choice(_AMOUNTS) + max(0, -job.pool), self.budgets
 
         def done(answer: Drawing) -> None:
             word, job.told, _ = answer
@@ -162,7 +164,7 @@ class Schedule:
                 job.pool += amount
             elif word == "closed":
                 job.alive = False
-            elif word == "spent" and not self.dearer and not self.came_late:
+            elif word == "spent" and not self.dearer and not self.came_late and self.budgets == before:
                 self._nothing_is_out(amount)
 
         self._go(job.money.draw(self._request(job, amount)), done, job)
@@ -222,6 +224,7 @@ class Schedule:
     def check(self, step: Read | Write) -> None:
         if isinstance(step, Read) or step.sk != "BUDGET":
             return
+        self.budgets += "budget" in step.sets
         path = step.pk.removeprefix("MONEY#r#")
         item = self.memory.items[step.pk, step.sk]
         funds = item["budget"] if not path else item["got"] - item["given"]
