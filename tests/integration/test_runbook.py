@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from typer.core import TyperGroup as Group
 
 from handlers.cli.main import app_of
 from handlers.planning.platform_limits import platform_limits
@@ -32,7 +33,10 @@ def test_there_are_commands_to_check() -> None:
 @pytest.mark.parametrize("line", typed())
 def test_a_command_of_the_runbook_has_the_options_that_it_is_given(line: str) -> None:
     _, name, *words = shlex.split(line)
-    options = {option for each in COMMANDS[name].params for option in each.opts}
+    command = COMMANDS[name]
+    while isinstance(command, Group):
+        command = command.commands[words.pop(0)]
+    options = {option for each in command.params for option in each.opts}
     assert {word for word in words if word.startswith("--")} <= options
 
 
