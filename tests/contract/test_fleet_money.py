@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,41 @@ def test_all_hear_that_money_is_short_until_the_budget_is_raised(
     fleet.set_budget(RUN, BUDGET + 1)
     assert not fleet.heard_control(RUN, "any").short
     assert fleet.heard_control(RUN, "any") == Control("active", "", 0.0)
+
+
+def test_an_overrun_is_told_to_the_control_item_and_heard_by_every_job(
+    fleet: DynamoDbLedger, aws: LocalAws, table: str, clock: FakeClock
+) -> None:
+    """Also by those that live in other groups, and by those to come; a lesser one is no news."""
+    listeners = [f"job-{number}" for number in range(40)]
+    fleet.beat(RUN, "job-a", at=11, stats=JobStats(overrun=40, room=2_048))
+    other = DynamoDbLedger(aws.client("dynamodb"), table, clock)
+    assert {other.heard_control(RUN, each) for each in listeners} == {fleet.control(RUN)}
+    assert (other.control(RUN).overrun, other.control(RUN).room) == (40, 2_048)
+    version = fleet._control_item(RUN)["version"]
+    other.beat(RUN, "job-b", at=12, stats=JobStats(overrun=7))
+    assert (other.control(RUN).overrun, other._control_item(RUN)["version"]) == (40, version)
+    other.end_job(RUN, "job-b", at=13, outcome="finished", stats=JobStats(overrun=300))
+    assert {fleet.heard_control(RUN, each).overrun for each in listeners} == {300}
+
+
+def test_the_control_item_is_read_strongly_and_what_jobs_hear_is_not(
+    fleet: DynamoDbLedger, aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the first, messages are dropped; the second is asked every other second."""
+    asked: list[tuple[str, bool]] = []
+
+    def hear(_operation: str, body: bytes) -> bool:
+        request = json.loads(body)
+        asked.append((request["Key"]["pk"]["S"], request["ConsistentRead"]))
+        return False
+
+    monkeypatch.setattr(aws.wire, "loses", hear)
+    fleet.control(RUN)
+    fleet.heard_control(RUN, "job-a")
+    (decided, heard) = asked
+    assert decided == (f"RUN#{RUN}", True)
+    assert heard[0].startswith(f"CONTROL#{RUN}#") and not heard[1]
 
 
 def test_who_heard_before_the_budget_was_raised_does_not_say_that_it_is_short(
