@@ -46,7 +46,7 @@ def pair(peer: Peer, shape: Shape, calls: int, patience: float) -> dict[str, flo
 def _ratio(ours: object, theirs: object) -> float | None:
     """None where one of them is no number: it did not finish."""
     numbers = isinstance(ours, int | float) and isinstance(theirs, int | float) and theirs
-    return round(ours / theirs, 3) if numbers else None  # type: ignore[operator]  # both are numbers here
+    return round(ours / theirs, 3) if numbers else None  # both are numbers here
 
 
 def worse(now: Mapping[str, Mapping[str, float]], before: Mapping[str, Any], share: float) -> list[str]:

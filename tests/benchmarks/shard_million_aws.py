@@ -57,7 +57,7 @@ def main(papers: int, batches: list[int]) -> None:
 def one(papers: int, batch_papers: int) -> None:
     requests: Counter[str] = Counter()
     adapters = connect(load_settings(), "big")
-    for client in (adapters.ledger._table._client, adapters.queue._client, adapters.store._client):  # type: ignore[attr-defined]
+    for client in (adapters.ledger._table._client, adapters.queue._client, adapters.store._client):
         client.meta.events.register(
             "before-send", lambda event_name, **_: requests.update([_named(event_name)])
         )

@@ -67,7 +67,7 @@ class Bench:
             breaker=CircuitBreaker(self.clock),
         )
         # Sleeping moves the clock: no test waits for real.
-        self.stop.wait = self.clock.sleep  # type: ignore[method-assign]
+        self.stop.wait = self.clock.sleep
 
     def settled(self) -> int:
         self.context.budget.return_unused()

@@ -178,7 +178,7 @@ def test_segments_of_more_jobs_than_open_files_can_be_read(
     for number in range(few_descriptors + 50):
         writer = open_store()
         ((where,),) = writer.write_parts(f"job-{number}", [part(f"b/1-job-{number}", f"{number}\n".encode())])
-        writer.close()  # type: ignore[attr-defined]
+        writer.close()
         pointers.append(where)
     reader = open_store()
     assert [int(read(reader, where)) for where in pointers] == list(range(len(pointers)))

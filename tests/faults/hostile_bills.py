@@ -108,8 +108,8 @@ class HostileFleet:
         self._names += 1
         ledger, name, now = Impatient(self.raw), f"job-{self._names}", self.clock.now()
         stop = StopSignal()
-        stop.wait = self.clock.sleep  # type: ignore[method-assign]
-        backend = Backend(ledger, self.queue, self.store, self.clock)  # type: ignore[arg-type]
+        stop.wait = self.clock.sleep
+        backend = Backend(ledger, self.queue, self.store, self.clock)
         limiter = Unheld(AimdLimit(ceiling=4, start=4), self.clock)
         job = JobContext(
             id=name, session_id="s", owner="host:1:1", backend=backend, limiter=limiter, stop=stop,
@@ -122,7 +122,7 @@ class HostileFleet:
             names=ResultNames(task, self.record.spec, TranslateTask),
             tariff=self.tariff, flex_fallback=self.fallback, breaker=CircuitBreaker(self.clock),
         )  # fmt: skip
-        context.give_up = lambda: ledger.short or context.control.state != "active"  # type: ignore[method-assign]
+        context.give_up = lambda: ledger.short or context.control.state != "active"
         self.at_work.append(Job(context, ledger))
 
     def ask(self) -> None:

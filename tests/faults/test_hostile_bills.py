@@ -71,5 +71,5 @@ TestHostileBills.settings = settings(EVERYWHERE, max_examples=25, stateful_step_
 
 
 @pytest.mark.slow
-class TestManyBills(HostileBills.TestCase):  # type: ignore[name-defined, misc]
+class TestManyBills(HostileBills.TestCase):
     settings = settings(EVERYWHERE, max_examples=300, stateful_step_count=40)

@@ -50,7 +50,7 @@ def fleets(tmp_path: Path) -> Iterator[Fleets]:
             content = json.dumps({"field": values[said[request.sample % len(said)]]})
             return ChatAnswer(content=content, finish_reason="stop", usage=USAGE)
 
-        fleet.api._answer = answer  # type: ignore[method-assign]  # the answers of this task, and not of papers
+        fleet.api._answer = answer  # the answers of this task, and not of papers
         fleet.submit("first")
         made.append(fleet)
         return fleet

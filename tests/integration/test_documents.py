@@ -38,7 +38,7 @@ def mentions() -> list[str]:
 def load(path: str) -> dict[Any, Any]:
     """A template or workflow, the tags of CloudFormation left alone."""
     loader = type("Loader", (yaml.SafeLoader,), {})
-    loader.add_multi_constructor("!", lambda *_: None)  # type: ignore[attr-defined]
+    loader.add_multi_constructor("!", lambda *_: None)
     found: dict[Any, Any] = yaml.load((ROOT / path).read_text(encoding="utf-8"), Loader=loader)
     return found
 

@@ -139,7 +139,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         found["What was sharded"] = [ran("shard", source, "--run-id", "other", "--model", "m").report]
         found["A run that was steered"] = [ran("pause", "--run-id", "other", "--json").report]
         found["An audit"] = [ran("audit", "--json").report]
-        found["A repair"] = ran("repair", "--json").report  # type: ignore[assignment]
+        found["A repair"] = ran("repair", "--json").report
         found["results"] = lines(ran("export").out)
     found["A rejected line"] = lines(one(state, "corpora/*.rejects.jsonl").read_text(encoding="utf-8"))
     found["A corpus's profile"] = lines(one(state, "corpora/*.profile.json").read_text(encoding="utf-8"))

@@ -70,7 +70,7 @@ def test_chunks_of_processes_that_are_killed_are_worked_on_here() -> None:
 
 def test_what_a_chunk_raises_is_raised_here() -> None:
     with pytest.raises(TypeError):
-        list(ordered_map(tripled, iter([1, None, 2]), processes=2))  # type: ignore[arg-type]
+        list(ordered_map(tripled, iter([1, None, 2]), processes=2))
 
 
 def test_a_killed_parent_leaves_no_process_behind() -> None:

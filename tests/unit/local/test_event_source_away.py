@@ -52,7 +52,7 @@ def waiting(clock: SetClock, stop: StopSignal, on_wait: Callable[[int], None] = 
         if number is None:
             stop.drain("the test has seen enough")
 
-    stop.wait = wait  # type: ignore[method-assign]
+    stop.wait = wait
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])

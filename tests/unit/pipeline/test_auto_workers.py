@@ -11,7 +11,7 @@ def load(answered: int, workers: int, **changes: float) -> WorkerLoad:
         "answered": answered, "throttled": 0, "in_flight": workers, "waiting": 50, "slots": workers,
         "latency": 2.0, "memory": 0.5,
     }  # fmt: skip
-    return WorkerLoad(**(fields | changes))  # type: ignore[arg-type]
+    return WorkerLoad(**(fields | changes))
 
 
 def with_workers(workers: int, *, ceiling: int) -> AutoWorkers:

@@ -233,7 +233,7 @@ def test_no_money_no_time_and_a_drain_leave_the_first_call_alone(tmp_path: Path)
         model = HeldModel()
         pair, calls, outcome = bench.begin(model, _asking(number))
         if hinder == "money":
-            bench.ledger.draw = lambda *_: "short"  # type: ignore[method-assign]
+            bench.ledger.draw = lambda *_: "short"
         elif hinder == "time":
             bench.job.deadline.use(lambda: 1.0)
         else:

@@ -31,7 +31,7 @@ def ending(tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch) -> t
     """A job that holds money, of which no call is in flight."""
     monkeypatch.setattr(heartbeat, "BEAT", 3600.0)  # which gives money back, too
     bench = Bench(tmp_path, GOOD)
-    bench.model.close = lambda: None  # type: ignore[attr-defined]
+    bench.model.close = lambda: None
     job = Job(bench.job, lambda _run: bench.context, JobSize(workers=1))
     budget = job.context("r").budget
     budget.reserve(1000, lambda: False)

@@ -78,7 +78,7 @@ def test_what_is_reserved_has_the_room_in_it(tmp_path: Path) -> None:
         reserved.append(amount)
         reserve(amount, *args, **more)
 
-    made.context.budget.reserve = note  # type: ignore[method-assign]
+    made.context.budget.reserve = note
     calls = PaperCalls(made.context)
     calls.ask(REQUEST)
     assert all(call.cost <= most for call, most in zip(calls.records, reserved, strict=True))

@@ -120,7 +120,7 @@ def test_each_passage_is_asked_with_its_section_and_the_answers_are_joined_once_
     made = task(tmp_path)
     assert isinstance(made, WholePaperTask)
     answers = (answer("BERT", "t5"), answer("bert", "LSTM"), answer(relevant=False))
-    result = made.run(whole(), said(*answers, asked=asked))  # type: ignore[arg-type]  # it is an Ask
+    result = made.run(whole(), said(*answers, asked=asked))  # it is an Ask
     assert [each.messages[-1].content[:31] for each in asked][:2] == [
         "On $E=mc^2$ (Methods) # Methods", "On $E=mc^2$ (Results) # Results",
     ]  # fmt: skip
@@ -134,7 +134,7 @@ def test_each_passage_is_asked_with_its_section_and_the_answers_are_joined_once_
 
 def test_a_passage_that_is_refused_flags_the_record_and_the_others_stay(tmp_path: Path) -> None:
     invented = answer("BERT").replace("We train BERT", "We bake bread")
-    result = task(tmp_path).run(whole(), said(answer("t5"), invented, invented, answer()))  # type: ignore[arg-type]
+    result = task(tmp_path).run(whole(), said(answer("t5"), invented, invented, answer()))
     assert (result.status, result.error) == ("flagged", "quotes_source")
     assert [each["key"] for each in result.fields["passages"]] == ["body/0", "body/2"]
     assert [each.detail[:7] for each in result.checks if each.verdict == "fail"] == ["body/1:"]

@@ -126,7 +126,7 @@ def test_what_the_endpoint_refuses_each_time_is_flagged(tmp_path: Path, code: st
         asked.append(request)
         raise (TooLongError if code == "too_long" else ContentFilteredError)("no", code=code)
 
-    result = task(tmp_path, 3).run(paper(language="zh"), refuse)  # type: ignore[arg-type]  # it never answers
+    result = task(tmp_path, 3).run(paper(language="zh"), refuse)  # it never answers
     assert (result.status, result.error, len(asked)) == ("flagged", code, calls)
 
 
@@ -139,7 +139,7 @@ def test_an_answer_that_is_not_known_is_no_refusal(tmp_path: Path) -> None:
         return answering(content)(request)
 
     with pytest.raises(UnansweredError):
-        task(tmp_path, 3).run(paper(language="zh"), known)  # type: ignore[arg-type]  # as KnownAnswers does
+        task(tmp_path, 3).run(paper(language="zh"), known)  # as KnownAnswers does
 
 
 def test_a_task_without_samples_is_as_ever(tmp_path: Path) -> None:
