@@ -53,14 +53,26 @@ def aws_client(service: str, *, path_style: bool = False, read_timeout: float = 
         response_checksum_validation="when_required",
         s3={"addressing_style": "path"} if path_style else None,
     )
-    try:
+    retries = Retries(service_reach(service))
+
+    def made() -> Any:
         session = boto3.session.Session(botocore_session=botocore.session.Session(_VARIABLES))
-        client = session.client(service, config=config)
+        return session.client(service, config=config)
+
+    try:
+        client = retries.fetched(made)
     except NoRegionError as error:
         raise UsageError("no AWS region: set AWS_REGION (or AWS_DEFAULT_REGION) to the stack's") from error
-    retries = Retries(service_reach(service))
+    except BotoCoreError as error:
+        kind = (
+            UsageError
+            if verdict(error, served=service_reach(service).served) == "setting"
+            else UnavailableError
+        )
+        raise kind(f"AWS ({service}): {error}: check AWS_PROFILE and ~/.aws, or log in again") from error
     client.meta.events.register_first("needs-retry", retries)
     client.meta.events.register("before-send", retries.bound)
+    client.meta.events.register("before-sign", retries.before_sign)
     client.meta.events.register_first("needs-retry", RenewedCredentials(client))
     if service == "dynamodb":
         client.meta.events.register("before-parse", _refuse_cut_answers)

@@ -18,6 +18,8 @@ Verdict = Literal["setting", "outage", "fault"]
 
 AWAY = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError)
 """Nobody answers: no name, no route, no listener. Before the first answer most likely a wrong setting."""
+FETCHED = (sdk.CredentialRetrievalError, sdk.MetadataRetrievalError, sdk.TokenRetrievalError)
+"""Credentials are fetched from somewhere that has hiccups: an instance's metadata, a sign-on, a tool."""
 _BROKEN = (sdk.ConnectionError, sdk.HTTPClientError, sdk.IncompleteReadError)
 """An answer that broke off: somebody is there."""
 _SETTINGS = (
@@ -122,6 +124,8 @@ CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
+"""Of ``CREDENTIALS``: whoever renews them may be about to."""
 MISSING = frozenset(
     {
         "AWS.SimpleQueueService.NonExistentQueue",

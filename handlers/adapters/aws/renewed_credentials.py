@@ -12,19 +12,17 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError
 
+from handlers.adapters.aws.outages import EXPIRED
+
 logger = logging.getLogger(__name__)
 
-_EXPIRED = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidToken",
-        "RequestExpired",
-        "UnrecognizedClientException",
-    }
-)
+_REFUSED = EXPIRED | {
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "RequestExpired",
+    "UnrecognizedClientException",
+}
 _TRIED = "paperfleet_renewed"
 
 
@@ -38,7 +36,7 @@ def _found() -> Any:
 
 class RenewedCredentials:
     """Handler of botocore's event ``needs-retry``: sends a request that was refused for its credentials once
-    more, if there are others now."""
+    more, if there are others now. Those that expired are looked for again before each later try."""
 
     def __init__(self, client: Any, found: Callable[[], Any] = _found) -> None:
         self._signer = client._request_signer  # noqa: SLF001 - the SDK has no other way to it
@@ -47,18 +45,18 @@ class RenewedCredentials:
     def __call__(
         self, *, response: tuple[Any, dict[str, Any]] | None, request_dict: dict[str, Any], **_: Any
     ) -> float | None:
-        if response is None or response[1].get("Error", {}).get("Code") not in _EXPIRED:
-            return None
+        code = None if response is None else response[1].get("Error", {}).get("Code")
         context = request_dict.setdefault("context", {})
-        if context.setdefault(_TRIED, 0):
+        tried = context.get(_TRIED, False)
+        if code not in _REFUSED or (tried and code not in EXPIRED):
             return None
-        context[_TRIED] = 1
+        context[_TRIED] = True
         there, own = self._found(), vars(self._signer)
         if there is None or _key(there) == _key(own["_credentials"]):
             return None
         logger.warning("AWS refused the credentials: there are others now")
         own["_credentials"] = there
-        return 0.0
+        return None if tried else 0.0  # with some sources each look gives others
 
 
 def _key(credentials: Any) -> Any:

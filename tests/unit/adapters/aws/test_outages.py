@@ -34,6 +34,8 @@ SETTINGS = {
     "UnknownTokenProviderError",
 }  # fmt: skip
 """Of this machine, or taken for one until the service has answered."""
+FETCHED_AGAIN = {"CredentialRetrievalError", "MetadataRetrievalError", "TokenRetrievalError"}
+"""Of ``SETTINGS``: no setting for the first 20 s."""
 CLASSES = {
     name: kind
     for name, kind in vars(sdk).items()
@@ -111,7 +113,9 @@ class Wire:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.reach = ServiceReach(self.clock.monotonic)
-        self._retries = Retries(self.reach, now=self.clock.monotonic, chance=lambda: 1.0)
+        self.retries = Retries(
+            self.reach, now=self.clock.monotonic, chance=lambda: 1.0, sleep=self.clock.sleep
+        )
 
     def hear(
         self, operation: str, status: int | None, code: str = "", error: Exception | None = None
@@ -119,7 +123,7 @@ class Wire:
         """Whether the request is sent again."""
         response = None if status is None else (_Http(status), {"Error": {"Code": code}} if code else {})
         given = {"response": response, "caught_exception": error, "attempts": 1, "request_dict": {}}
-        return self._retries(**given, operation=_Operation(operation)) is not None
+        return self.retries(**given, operation=_Operation(operation)) is not None
 
 
 def test_a_service_that_refuses_from_the_first_request_on_has_not_served() -> None:
@@ -165,7 +169,7 @@ def test_who_was_there_before_is_waited_for(kind: type[Exception]) -> None:
     def again(seconds: float) -> bool:
         wire.clock.advance(seconds)
         return (
-            wire._retries(response=None, caught_exception=away, attempts=1, request_dict=request) is not None
+            wire.retries(response=None, caught_exception=away, attempts=1, request_dict=request) is not None
         )
 
     assert again(0)
@@ -181,3 +185,69 @@ def test_a_certificate_is_not_asked_for_twice() -> None:
     assert not wire.hear("GetItem", None, error=broken)
     wire.reach.served = True
     assert wire.hear("GetItem", None, error=broken)
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["not served", "served"])
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_credentials_are_fetched_again_for_as_long_as_their_source_may_have_a_hiccup(
+    name: str, served: bool
+) -> None:
+    wire = Wire()
+    wire.reach.served = served
+    asked: list[float] = []
+
+    def fetch() -> None:
+        asked.append(wire.clock.monotonic())
+        raise raised(name)
+
+    with pytest.raises(CLASSES[name]):
+        wire.retries.fetched(fetch)
+    took = asked[-1] - asked[0]
+    if name not in FETCHED_AGAIN:
+        assert len(asked) == 1
+    elif served:
+        assert 85 <= took <= 95
+    else:
+        assert 15 <= took <= 20
+
+
+def test_a_request_is_signed_once_its_credentials_are_there() -> None:
+    wire, answers = Wire(), [raised("CredentialRetrievalError"), raised("MetadataRetrievalError")]
+
+    class Credentials:
+        def get_frozen_credentials(self) -> None:
+            if answers:
+                raise answers.pop()
+
+    signer, request = _Http(0), _Http(0)
+    vars(signer)["_credentials"], vars(request)["context"] = Credentials(), {}
+    began = wire.clock.monotonic()
+    wire.retries.before_sign(request=request, request_signer=signer)
+    assert not answers and 0 < wire.clock.monotonic() - began < 1
+    vars(signer)["_credentials"] = None
+    wire.retries.before_sign(request=request, request_signer=signer)
+
+
+@pytest.mark.parametrize(
+    ("code", "again"),
+    [
+        ("ExpiredToken", True),
+        ("ExpiredTokenException", True),
+        ("InvalidClientTokenId", False),
+        ("AccessDenied", False),
+    ],
+)
+def test_expired_credentials_may_be_renewed_by_somebody(code: str, again: bool) -> None:
+    """The age of the request is what counts: 20 s, and as any outage where they were good before."""
+    wire = Wire()
+    request: dict[str, Any] = {}
+
+    def hear(seconds: float) -> bool:
+        wire.clock.advance(seconds)
+        response = (_Http(400), {"Error": {"Code": code}})
+        said = wire.retries(response=response, caught_exception=None, attempts=1, request_dict=request)
+        return said is not None
+
+    assert (hear(0), hear(15), hear(6)) == (again, again, False)
+    wire.reach.served = True
+    assert (hear(60), hear(10)) == (again, False)
