@@ -31,8 +31,8 @@ drawn and not given back; a job's ``spent`` is what its parts take of it: cost a
 SEGMENTS = "segments TEXT"
 """Of a paper: what became of its body, as JSON. Always the last column, so that ledgers copy rows whole."""
 FOLLOWED = "followed INTEGER NOT NULL DEFAULT 0"
-"""Of a result under a fingerprint: how many went before it, whose answers it has beside its own; a merge keeps
-the one that follows most. Always the last column."""
+"""Of a result under a fingerprint: how many went before it, whose answers it has beside its own. A merge has
+the one stay that follows most. Always the last column."""
 _SCHEMA = """
 CREATE TABLE run (
     run_id TEXT PRIMARY KEY,
