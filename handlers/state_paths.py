@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+from handlers.errors import UsageError
 
 LEDGER, QUEUE = "ledger.sqlite3", "queue.sqlite3"
 LOCK = "parent.lock"
@@ -18,6 +21,22 @@ events that a webhook has heard."""
 
 REVIEW_SITE = "review-site.txt"
 """In a run's folder: where its review site was written last."""
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+_LONGEST_KEY, _LONGEST_NAME = 1000, 240
+"""Characters: a bucket's keys have at most 1,024, and a file's name 255 with what a half-written one adds."""
+
+
+def checked_key(key: str) -> str:
+    """The key of an object. UsageError for one that is no plain relative path, or that a folder or a bucket
+    does not take: requests and messages that name it may come from anywhere."""
+    if len(key) > _LONGEST_KEY or max(map(len, key.split("/"))) > _LONGEST_NAME:
+        raise UsageError(
+            f"object key {key[:40]!r}...: at most {_LONGEST_KEY:,} characters, {_LONGEST_NAME} in each name"
+        )
+    if not _KEY.fullmatch(key):
+        raise UsageError(f"object key {key!r}: only letters, digits, dots, dashes and slashes between names")
+    return key
 
 
 def run_key(run_id: str, *names: str) -> str:

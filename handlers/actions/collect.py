@@ -14,7 +14,7 @@ from handlers.actions.planner import RESULT_SUFFIX, budget_shortfall, reservatio
 from handlers.actions.queue_times import QueueStatus
 from handlers.actions.saved_states import forget_superseded, gather, gather_folders
 from handlers.actions.session_messages import tell_end
-from handlers.actions.session_plan import SessionPlan
+from handlers.actions.session_plan import PLAN_FILE, SessionPlan
 from handlers.actions.tiers import SessionResult
 from handlers.actions.workflow_status import queue_of
 from handlers.bootstrap import wiring
@@ -26,15 +26,19 @@ from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
+from handlers.local.named_outputs import keep_apart
 from handlers.reporting.markdown import to_markdown
 from handlers.results.export import export_jsonl
 from handlers.results.run_answers import with_answers
 from handlers.runs.summarise import summarise
 from handlers.settings import Settings
-from handlers.state_paths import SESSIONS, run_folder
+from handlers.state_paths import LEDGER, SESSIONS, run_folder
 
 Saved = GitHubEnvironment | Sequence[Path]
 """Where the jobs' states are: the artifacts of a workflow run, or their folders themselves in a rehearsal."""
+
+_WRITTEN = ("report.json", "report.md", "results.jsonl")
+"""Files of the output folder."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,9 @@ def collect(
 ) -> CollectedSession:
     """Merge into the settings' state folder, check the sums, and write report and results to ``output``."""
     plan = read_plan(plan_folder)
+    read = [] if isinstance(saved, GitHubEnvironment) else [each / LEDGER for each in saved]
+    for name in _WRITTEN:
+        keep_apart(settings, "--output", output / name, plan_folder / PLAN_FILE, *read)
     queue = None
     if isinstance(saved, GitHubEnvironment):
         gather(saved, settings.state, console)
@@ -199,7 +206,7 @@ def _measured(plan: SessionPlan, jobs: Sequence[JobRecord], queue: QueueStatus |
 
 def _write(adapters: State, run_id: str, report: RunReport, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
-    (output / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    (output / "report.md").write_text(to_markdown(report), encoding="utf-8")
-    processes = export_processes(adapters)
-    export_jsonl(adapters, run_id, output / "results.jsonl", processes=processes)
+    as_json, as_markdown, results = (output / name for name in _WRITTEN)
+    as_json.write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    as_markdown.write_text(to_markdown(report), encoding="utf-8")
+    export_jsonl(adapters, run_id, results, processes=export_processes(adapters))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,10 +11,10 @@ from pathlib import Path
 from handlers.atomic_file import replacing, sync
 from handlers.domain.result import Part, PartPointer
 from handlers.errors import UsageError, damage_error, missing_error
-from handlers.state_paths import SEGMENTS, run_key
+from handlers.state_paths import SEGMENTS, checked_key, run_key
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
-
+_NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+"""What is said of a key under which no file lies."""
 _OPEN_FILES = 64
 """Read at a time: a run of many sessions has a segment for each of their jobs."""
 
@@ -32,11 +31,7 @@ class FileStore:
 
     def path(self, key: str) -> Path:
         """Where an object lies. UsageError for a key that is no plain relative path."""
-        if not _KEY.fullmatch(key):
-            raise UsageError(
-                f"object key {key!r}: only letters, digits, dots, dashes and slashes between names"
-            )
-        return self._root / key
+        return self._root / checked_key(key)
 
     def put_file(self, key: str, path: Path) -> None:
         target = self.path(key)
@@ -50,7 +45,13 @@ class FileStore:
 
     def read(self, key: str, offset: int, length: int) -> bytes:
         with self._lock:
-            data = os.pread(self._reader_unlocked(key), length, offset)
+            descriptor = self._reader_unlocked(key)
+            try:
+                data = os.pread(descriptor, length, offset)
+            except IsADirectoryError as error:
+                raise missing_error(key, str(self.path(key))) from error
+            except (OverflowError, ValueError):  # past the end of any file
+                data = b""
         if len(data) != length:
             problem = f"{length} bytes at offset {offset} wanted, {len(data)} there; it was cut or replaced"
             raise damage_error(key, f"{self.path(key)}: {problem}")
@@ -63,14 +64,14 @@ class FileStore:
         try:
             with self.path(key).open("rb") as file:
                 yield from file
-        except FileNotFoundError as error:
+        except _NO_FILE as error:
             raise missing_error(key, str(self.path(key))) from error
 
     def keys(self, prefix: str) -> Iterator[str]:
         folder = self._root / prefix.rpartition("/")[0]
         for path in sorted(folder.rglob("*")):
             key = path.relative_to(self._root).as_posix()
-            if key.startswith(prefix) and _KEY.fullmatch(key) and path.is_file():
+            if key.startswith(prefix) and path.is_file() and _is_key(key):
                 yield key
 
     def write_parts(self, job_id: str, parts: Sequence[Part]) -> list[tuple[PartPointer, ...]]:
@@ -98,7 +99,7 @@ class FileStore:
         if descriptor is None:
             try:
                 descriptor = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError as error:
+            except _NO_FILE as error:
                 raise missing_error(key, str(self.path(key))) from error
             if len(self._readers) >= _OPEN_FILES:
                 os.close(self._readers.pop(next(iter(self._readers))))
@@ -115,6 +116,13 @@ class FileStore:
             self._readers.clear()
             self._last_read = None
             self._segments.clear()
+
+
+def _is_key(name: str) -> bool:
+    try:
+        return bool(checked_key(name))
+    except UsageError:
+        return False
 
 
 class _Segment:

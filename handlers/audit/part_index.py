@@ -18,7 +18,7 @@ from handlers.domain.result import PartLine, PartPointer
 _SCHEMA = """
 CREATE TABLE line (paper TEXT, batch TEXT, generation INTEGER, terminal INTEGER, at REAL, cost INTEGER,
     status TEXT, error TEXT, fingerprint TEXT, reused INTEGER, flags TEXT, key TEXT, offset INTEGER,
-    length INTEGER, calls INTEGER, busy_ms INTEGER, segments TEXT,
+    length INTEGER, calls INTEGER, busy_ms INTEGER, segments TEXT, before TEXT,
     PRIMARY KEY (paper, generation DESC, terminal DESC, at, key, offset)) WITHOUT ROWID;
 CREATE TABLE batch (batch TEXT PRIMARY KEY, generation INTEGER) WITHOUT ROWID
 """
@@ -62,8 +62,9 @@ class PartIndex:
             *(where.key, where.offset, where.length, len(line.calls)),
             round(1000 * sum(call.latency for call in line.calls)),
             json.dumps(line.coverage.counts() if line.coverage is not None else {}),
+            None if line.supersedes is None else line.supersedes.model_dump_json(),
         )
-        self._db.execute("INSERT OR IGNORE INTO line VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
+        self._db.execute("INSERT OR IGNORE INTO line VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
         self._db.execute(
             "INSERT INTO batch VALUES (?, ?) ON CONFLICT DO UPDATE SET generation ="
             " MAX(generation, excluded.generation)",
@@ -79,8 +80,8 @@ class PartIndex:
         """What its lines say of a paper: of its latest generation the first outcome, else the last
         interrupted attempt; with what all of them cost. None if it has no line."""
         row = self._db.execute(
-            "SELECT generation, status, error, fingerprint, reused, flags, segments, key, offset, length,"
-            " total.cost, total.calls, total.busy_ms FROM line,"
+            "SELECT generation, status, error, fingerprint, reused, flags, segments, before, key, offset,"
+            " length, total.cost, total.calls, total.busy_ms FROM line,"
             " (SELECT SUM(cost) AS cost, SUM(calls) AS calls, SUM(busy_ms) AS busy_ms FROM line"
             " WHERE paper = :paper) AS total"
             " WHERE paper = :paper ORDER BY generation DESC, terminal DESC, at, key, offset LIMIT 1",
@@ -88,7 +89,8 @@ class PartIndex:
         ).fetchone()
         if row is None:
             return None
-        generation, status, error, fingerprint, reused, flags, segments, *place, cost, calls, busy_ms = row
+        generation, status, error, fingerprint, reused, flags, segments, *rest = row
+        before, *place, cost, calls, busy_ms = rest
         return LedgerEntry(
             paper_id=paper_id,
             generation=generation,
@@ -103,6 +105,7 @@ class PartIndex:
             busy_ms=busy_ms,
             flags=tuple(json.loads(flags)),
             segments=json.loads(segments),
+            supersedes=None if before is None else PartPointer.model_validate_json(before),
         )
 
     def entries(self, message: BatchMessage) -> Iterator[LedgerEntry]:

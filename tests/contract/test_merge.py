@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 
 from handlers.adapters.file_merge import merge_objects, object_size
 from handlers.adapters.file_store import FileStore
-from handlers.adapters.sqlite.ledger_slice import slice_ledger
+from handlers.adapters.sqlite.ledger_slice import reuse_at, slice_ledger
 from handlers.adapters.sqlite.merge_ledger import merge_ledger
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.domain.call import CallTotals
 from handlers.domain.job import JobRecord, JobStats
-from handlers.domain.ledger import Commit
+from handlers.domain.ledger import Commit, Reusable
 from handlers.domain.paper import TERMINAL, PaperStatus
-from handlers.domain.result import Part
+from handlers.domain.result import Part, PartPointer
 from tests.builders import values
 from tests.builders.examples import fewer
 
@@ -339,3 +339,40 @@ def test_the_budget_that_was_given_last_stands_also_if_it_is_less(order: tuple[i
         ledger = SqliteLedger(into / "ledger.sqlite3")
         assert ledger.run("r").budget == 5 * 10**8
         ledger.close()
+
+
+def _result(state: Path, job: str, before: PartPointer | None = None) -> PartPointer:
+    """A job's result for the requests "fp"; it goes on from ``before``."""
+    ledger, store = SqliteLedger(state / "ledger.sqlite3"), FileStore(state)
+    part = Part("r", f"b1/1-{job}-1", (f'{{"job": "{job}"}}\n'.encode(),))
+    ((where,),) = store.write_parts(job, [part])
+    entry = values.entry("p1", pointer=where, fingerprint="fp", supersedes=before)
+    ledger.commit([Commit("r", "b1", part.name, job, (entry,), CallTotals(), 2.0)])
+    ledger.close()
+    store.close()
+    return where
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1)])
+def test_a_result_that_goes_on_from_another_stands_whatever_came_first(
+    order: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Samples and repairs that it added are found by the next run, and not paid for again."""
+    made = Apart(tmp_path)
+    base = made.begin()
+    states = [tmp_path / name for name in ("first", "later", "apart")]
+    shutil.copytree(base, states[0])
+    shutil.copytree(base, states[2])
+    first = _result(states[0], "job-b")
+    shutil.copytree(base, states[1])
+    copied = first.model_copy(update={"key": "runs/r/segments/carried-s.jsonl"})
+    (states[1] / "runs/r/segments").mkdir(parents=True, exist_ok=True)
+    shutil.copy(states[0] / first.key, states[1] / copied.key)  # as a plan carries it to a job
+    SqliteLedger(states[1] / "ledger.sqlite3").close()
+    reuse_at(states[1] / "ledger.sqlite3", {"fp": (Reusable("earlier", "p1", first), copied)})
+    later = _result(states[1], "job-c", copied)
+    _result(states[2], "job-a")
+    into = united(tmp_path, "all", [base, *(states[each] for each in order)])
+    ledger = SqliteLedger(into / "ledger.sqlite3")
+    assert ledger.reusable(["fp"])["fp"].pointer == later
+    ledger.close()

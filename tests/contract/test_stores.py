@@ -8,10 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from handlers.domain.result import Part, PartPointer
 from handlers.errors import CorpusChangedError, DamagedObjectError, UsageError
 from handlers.ports import ObjectStore
+from tests.builders.examples import fewer
 
 KEY = "corpora/abc.jsonl"
 
@@ -101,7 +104,23 @@ def test_a_range_past_the_end_says_that_the_object_was_cut(store: ObjectStore, s
 
 @pytest.mark.parametrize(
     "key",
-    ["../x", "a/../../x", "/etc/passwd", "a//b", "", ".", "a/.hidden", "a\n", "a/b\x00", "C:\\x", "a/ü"],
+    [
+        "../x",
+        "a/../../x",
+        "/etc/passwd",
+        "a//b",
+        "",
+        ".",
+        "a/.hidden",
+        "a\n",
+        "a/b\x00",
+        "C:\\x",
+        "a/ü",
+        "corpora/" + 241 * "x",
+        600 * "a/" + "b",
+        "x" * 1_000_000,
+        "a/\ud800",
+    ],
 )
 def test_a_key_that_is_no_plain_path_is_refused(store: ObjectStore, source: Path, key: str) -> None:
     for use in (
@@ -182,3 +201,30 @@ def test_segments_of_more_jobs_than_open_files_can_be_read(
         pointers.append(where)
     reader = open_store()
     assert [int(read(reader, where)) for where in pointers] == list(range(len(pointers)))
+
+
+_NAMES = st.one_of(
+    st.sampled_from(["..", ".", "", "a", KEY, "corpora", "\x00", "x" * 300, "\ud800", "C:", "~"]),
+    st.text("ab./\\~\n\x00ü", max_size=300),
+)
+
+
+@settings(fewer(2), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(_NAMES, min_size=1, max_size=5), offset=st.integers(0, 1 << 70))
+def test_whatever_a_request_names_is_refused_or_not_there(
+    store: ObjectStore, names: list[str], offset: int
+) -> None:
+    """Keys in requests and messages are anybody's: no error of the disk, and nothing read elsewhere."""
+    key = "/".join(names)
+    for use in (lambda: store.read(key, offset, 1), lambda: list(store.lines(key))):
+        with pytest.raises((UsageError, DamagedObjectError)):
+            use()
+
+
+def test_no_object_is_read_below_another_or_where_a_folder_is(store: ObjectStore, source: Path) -> None:
+    store.put_file(KEY, source)
+    for key in (KEY.rpartition("/")[0], KEY + "/x"):
+        assert not store.exists(key)
+        for use in (lambda key=key: store.read(key, 0, 1), lambda key=key: next(store.lines(key))):
+            with pytest.raises(DamagedObjectError):
+                use()

@@ -507,6 +507,11 @@ def test_a_session_is_rehearsed_without_github(actions: Actions) -> None:
     ran = actions.call("collect", *planned, "--job-state", results, "--state", state, "--output", results)
     assert ran.code == 2
     assert f"{results}: there is no ledger" in ran.err
+    (results / "results.jsonl").unlink()
+    (results / "results.jsonl").symlink_to(actions.job_folder(1) / "ledger.sqlite3")
+    ran = actions.call("collect", *planned, *here, "--state", state, "--output", results)
+    assert ran.code == 2
+    assert "which is read and would be lost" in ran.err
 
 
 def test_a_session_is_told_of_once_however_many_jobs_it_has(actions: Actions, ear: Ear) -> None:

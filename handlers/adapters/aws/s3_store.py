@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -23,10 +22,9 @@ from botocore.exceptions import (
 
 from handlers.adapters.aws.clients import code_of, explained
 from handlers.domain.result import Part, PartPointer
-from handlers.errors import PaperfleetError, UsageError, damage_error, missing_error
-from handlers.state_paths import RESULTS, run_key
+from handlers.errors import PaperfleetError, damage_error, missing_error
+from handlers.state_paths import RESULTS, checked_key, run_key
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _PACKED = ".jsonl.gz"
 _CHUNK = 8 << 20
 _CACHED_BYTES = 64 << 20
@@ -64,7 +62,7 @@ class S3Store:
 
     def exists(self, key: str) -> bool:
         try:
-            self._client.head_object(Bucket=self._bucket, Key=_checked(key))
+            self._client.head_object(Bucket=self._bucket, Key=checked_key(key))
         except ClientError as error:
             if code_of(error) in _MISSING:
                 return False
@@ -74,7 +72,7 @@ class S3Store:
         return True
 
     def read(self, key: str, offset: int, length: int) -> bytes:
-        if _checked(key).endswith(_PACKED):
+        if checked_key(key).endswith(_PACKED):
             data = self._part(key)[offset : offset + length]
         else:
             data, _ = self._get(key, offset, offset + length)
@@ -92,7 +90,7 @@ class S3Store:
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Chunk by chunk, so that a broken connection costs one chunk and not the stream."""
-        if _checked(key).endswith(_PACKED):
+        if checked_key(key).endswith(_PACKED):
             yield from self._part(key).splitlines(keepends=True)
             return
         rest, offset, total = b"", 0, 1
@@ -123,7 +121,7 @@ class S3Store:
             return list(pool.map(self._write, parts))
 
     def _write(self, part: Part) -> tuple[PartPointer, ...]:
-        key = _checked(run_key(part.run_id, RESULTS, part.name + _PACKED))
+        key = checked_key(run_key(part.run_id, RESULTS, part.name + _PACKED))
         content = b"".join(part.lines)
         self._put_once(key, content)
         pointers, offset = [], 0
@@ -205,9 +203,3 @@ class S3Store:
 
     def close(self) -> None:
         self._client.close()
-
-
-def _checked(key: str) -> str:
-    if not _KEY.fullmatch(key):
-        raise UsageError(f"object key {key!r}: only letters, digits, dots, dashes and slashes between names")
-    return key

@@ -125,8 +125,9 @@ def reuse_at(ledger: Path, places: Mapping[str, tuple[Reusable, PartPointer]]) -
     """Let fingerprints point at copies of earlier runs' lines."""
     with closing(sqlite3.connect(ledger)) as db, db:
         db.executemany(
-            "INSERT OR REPLACE INTO fingerprint (fingerprint, run_id, paper_id, key, offset, length)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO fingerprint (fingerprint, run_id, paper_id, key, offset, length) VALUES"
+            " (?,?,?,?,?,?) ON CONFLICT (fingerprint) DO UPDATE SET run_id = excluded.run_id, paper_id ="
+            " excluded.paper_id, key = excluded.key, offset = excluded.offset, length = excluded.length",
             [
                 (name, result.run_id, result.paper_id, where.key, where.offset, where.length)
                 for name, (result, where) in places.items()

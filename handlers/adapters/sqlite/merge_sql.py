@@ -83,14 +83,15 @@ LOST_ANSWERS = (
     " AND m.generation = a.generation AND m.key = a.key AND m.offset = a.offset)"
 )
 
-_PLACE = "({0}.run_id, {0}.paper_id, {0}.key, {0}.offset)"
+_PLACE = "(-{0}.followed, {0}.run_id, {0}.paper_id, {0}.key, {0}.offset)"
 TAKE_FINGERPRINTS = (
     "INSERT INTO main.fingerprint SELECT f.* FROM src.fingerprint f WHERE f.run_id = :run AND EXISTS"
     " (SELECT 1 FROM temp.object o WHERE o.key = f.key AND f.offset + f.length <= o.size)"
     " ON CONFLICT (fingerprint) DO UPDATE SET run_id = excluded.run_id, paper_id = excluded.paper_id,"
-    " key = excluded.key, offset = excluded.offset, length = excluded.length"
+    " key = excluded.key, offset = excluded.offset, length = excluded.length, followed = excluded.followed"
     f" WHERE {_PLACE.format('excluded')} < {_PLACE.format('fingerprint')}"
 )
+"""The result that goes on from most others has the most answers; of equals the order of places decides."""
 
 TAKE_NOTES = (
     "INSERT INTO main.endpoint_note SELECT * FROM src.endpoint_note WHERE true"

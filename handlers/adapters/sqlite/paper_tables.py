@@ -32,9 +32,9 @@ _UPSERT = (
 _NOT_ENDED = _UPSERT.replace("generation = excluded.generation, ", "")
 """A pending paper's generation stays the one in which it was opened: its answers count from there."""
 _PUT_FINGERPRINT = (
-    "INSERT INTO fingerprint VALUES (?,?,?,?,?,?) ON CONFLICT (fingerprint) DO UPDATE SET run_id ="
+    "INSERT INTO fingerprint VALUES (?,?,?,?,?,?,?) ON CONFLICT (fingerprint) DO UPDATE SET run_id ="
     " excluded.run_id, paper_id = excluded.paper_id, key = excluded.key, offset = excluded.offset,"
-    " length = excluded.length WHERE key = ? AND offset = ?"
+    " length = excluded.length, followed = fingerprint.followed + 1 WHERE key = ? AND offset = ?"
 )
 """The first result stays, unless this one goes on from it."""
 _NO_BODY: Mapping[str, int] = MappingProxyType({})
@@ -253,6 +253,7 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> _Sums |
                 where.key,
                 where.offset,
                 where.length,
+                int(entry.supersedes is not None),
                 *before,
             ),
         )

@@ -56,7 +56,7 @@ def _moved(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry, row: Pape
     )
     if name := entry.stands_under:
         db.execute(
-            "INSERT OR IGNORE INTO fingerprint VALUES (?,?,?,?,?,?)",
+            "INSERT OR IGNORE INTO fingerprint VALUES (?,?,?,?,?,?,0)",
             (name, commit.run_id, entry.paper_id, new.key, new.offset, new.length),
         )
     return True

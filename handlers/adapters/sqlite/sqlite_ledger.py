@@ -30,6 +30,9 @@ only grow, so that merged ledgers take the larger. (``held`` of a run or a job, 
 drawn and not given back; a job's ``spent`` is what its parts take of it: cost and held.)"""
 SEGMENTS = "segments TEXT"
 """Of a paper: what became of its body, as JSON. Always the last column, so that ledgers copy rows whole."""
+FOLLOWED = "followed INTEGER NOT NULL DEFAULT 0"
+"""Of a result under a fingerprint: how many went before it, whose answers it has beside its own. A merge has
+the one stay that follows most. Always the last column."""
 _SCHEMA = """
 CREATE TABLE run (
     run_id TEXT PRIMARY KEY,
@@ -161,6 +164,7 @@ class SqliteLedger(
         add_figures(self._db)
         add_attempts(self._db)
         self._db.add_column("paper", SEGMENTS)
+        self._db.add_column("fingerprint", FOLLOWED)
 
     def away_for(self) -> float:
         """A disk that takes no write says so at once, and not only for a while."""
