@@ -83,6 +83,8 @@ def counted(given: argparse.Namespace) -> Counted:
         sharded = paperfleet("shard", source, "--model", "paperfleet-canned", *flags, **surroundings)
         assert sharded.code == 0, sharded.err
         _count(count)
+        if given.elsewhere:
+            wiring.is_built_in = lambda _base_url: False
         began = time.monotonic()
         _work(given.jobs)
         count.seconds = time.monotonic() - began
@@ -199,6 +201,11 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--jobs", type=int, default=1)
     made.add_argument("--workers", type=int, default=20, help="of each job")
+    made.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="as with a model that is not the built-in one: results may have earlier names",
+    )
     made.add_argument("--latency", type=float, default=1.0, help="seconds of a call")
     return made
 

@@ -177,6 +177,29 @@ def test_alarms_can_be_published_to_their_topic() -> None:
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
+def test_the_topics_key_admits_the_report_function_by_sns_alone_and_stays_its_accounts() -> None:
+    (key,) = of_type(ALARMS, "AWS::KMS::Key").values()
+    of = {each["Sid"]: each for each in key["KeyPolicy"]["Statement"] if "AWS" in each["Principal"]}
+    assert (of["Owner"]["Action"], of["Notices"]["Action"]) == (
+        "kms:*",
+        ["kms:Decrypt", "kms:GenerateDataKey*"],
+    )
+    assert of["Notices"]["Condition"]["StringEquals"].keys() == {"kms:CallerAccount", "kms:ViaService"}
+    assert len(of) == 2, "nobody else"
+    sent = [each for each in statements(ROLES["ReportRole"]) if "sns:Publish" in as_list(each["Action"])]
+    told = _environment(FUNCTIONS["ReportFunction"])[f"{PREFIX}ALARMS_TOPIC"]
+    assert [each["Resource"] for each in sent] == [told]
+    (topic,) = of_type(ALARMS, "AWS::SNS::Topic").values()
+    suffix = topic["TopicName"]["Fn::Sub"].removeprefix("${Stack}")
+    assert told["Fn::Sub"].endswith(":${AWS::StackName}" + suffix)
+
+
+def test_each_alarm_goes_to_the_topic_whose_key_admits_it() -> None:
+    for alarm in of_type(ALARMS, "AWS::CloudWatch::Alarm").values():
+        told = [*alarm["AlarmActions"], *alarm.get("OKActions", [])]
+        assert all(each == {"Ref": "Topic"} for each in told) and told
+
+
 def test_the_table_can_be_restored_and_is_kept() -> None:
     table = RESOURCES["Table"]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
