@@ -21,14 +21,17 @@ _COMPLETES = "_PAPERFLEET_COMPLETE"
 _COMMANDS = {
     "Before a run": {
         "init": ("init_command", "Write a first paperfleet.toml, after one call to its endpoint."),
-        "task": ("task_commands", "Task files: write a first one, or check one."),
+        "task": ("task_commands", "Task files: write a first one, check one, or store one for a stack."),
         "try": ("ingest_commands", "Send one paper and show request, answer, verdicts and cost."),
         "pilot": ("pilot_command", "Measure time, tokens and cost on a sample."),
         "plan": ("plan_command", "Predict time, cost and limits of each fleet; sends nothing."),
         "simulate": ("simulate_command", "Run a fleet on a virtual clock; sends nothing."),
     },
     "A run": {
-        "run": ("run_command", "Translate a corpus with a fleet of local jobs, or go on with it."),
+        "run": (
+            "run_command",
+            "Put a corpus through the model with a fleet of local jobs, or go on with it.",
+        ),
         "runs": ("existing.list_command", "List the runs of a state."),
         "status": ("existing.status_command", "Show how a run stands."),
         "pause": ("existing.control_commands", "Pause a run within seconds."),
@@ -40,7 +43,7 @@ _COMMANDS = {
     "Results": {
         "report": ("runs_commands", "Report on a run in full, as text, JSON or a page."),
         "export": ("runs_commands", "Write the results."),
-        "review": ("review_command", "Write a site with each paper beside its translation."),
+        "review": ("review_command", "Write a site with each paper beside its translation or answer."),
     },
     "Many machines": {
         "shard": ("work_commands", "Fill a run's queue."),

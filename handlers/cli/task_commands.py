@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,12 +65,12 @@ def init(
     """
     from handlers.tasks.file_task.first_task import FIRST_KINDS, first_file
     from handlers.tasks.file_task.load_task import load_task
-    from handlers.tasks.file_task.task_fault import nearest
 
     known = {each: each for each in FIRST_KINDS}
     if kind not in known:
-        why = f"no kind{nearest(kind, known)}"
-        raise UsageError(f"--kind {kind[:40]}: {why}; there is {', '.join(known)}")
+        near = difflib.get_close_matches(kind[:40], known, n=1)
+        hint = f"nearest: {near[0]}; " if near else ""
+        raise UsageError(f"--kind {kind[:40]}: no kind; {hint}there is {', '.join(known)}")
     text, file = first_file(name, known[kind]), Path(f"{name}.toml")
     try:
         with file.open("x", encoding="utf-8") as opened:

@@ -29,7 +29,9 @@ class RequestSizes(Frozen):
     """Requests that a run would send first, in tokens as they are estimated."""
 
     count: int
-    """One for each record that is sent, or for each of its passages or samples."""
+    """One for each record that is sent, or for each of its passages; of samples, the most there can be."""
+    samples: int = 1
+    """Answers to each record at most; fewer where most agree before."""
     prompt_median: int
     """Tokens of half of the prompts at most; of several for one record their mean."""
     prompt_largest: int
@@ -119,7 +121,7 @@ def _with_corpus(report: TaskReport, corpus: MeasuredCorpus, bundle: TaskBundle)
             "reads": {name: profile.filled.get(name, 0) / profile.papers for name in bundle.reads.fields},
             "source": counts_of(corpus.ingest_result, full_text=True),
             "skipped": {why: round(count) for why, count in corpus.workload.skipped.items()},
-            "requests": _sizes(sized) if sized else None,
+            "requests": _sizes(sized, bundle.samples) if sized else None,
             "model": model,
             "cost_usd": _cost(sized, price) if price else None,
             "worst_call_usd": _worst(sized, price) if price and sized else None,
@@ -135,11 +137,12 @@ def _price(settings: Settings, model: str) -> Price | None:
         return None
 
 
-def _sizes(sized: Sequence[SizedPaper]) -> RequestSizes:
+def _sizes(sized: Sequence[SizedPaper], samples: int) -> RequestSizes:
     prompts = sorted(each.prompt / each.requests for each in sized)
     count = sum(each.requests for each in sized)
     return RequestSizes(
         count=count,
+        samples=samples,
         prompt_median=round(prompts[len(prompts) // 2]),
         prompt_largest=round(prompts[-1]),
         answer_usual=round(sum(each.size for each in sized) / count),

@@ -23,7 +23,8 @@ def task_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"skipped: {count:,} ({why})"
     if sizes := report["requests"]:
         yield (
-            f"requests: {sizes['count']:,}; tokens of a prompt: {sizes['prompt_median']:,} (median),"
+            f"requests: {sizes['count']:,}{_samples(sizes['samples'])}; tokens of a prompt:"
+            f" {sizes['prompt_median']:,} (median),"
             f" {sizes['prompt_largest']:,} (largest); of an answer: about {sizes['answer_usual']:,}, at most"
             f" {sizes['max_tokens_largest']:,}"
         )
@@ -42,3 +43,7 @@ def task_lines(report: Mapping[str, Any]) -> Iterator[str]:
     for role, text in report["first"]:
         yield f"--- {role}"
         yield text[:_SHOWN]
+
+
+def _samples(most: int) -> str:
+    return f" at most ({most} to a record, fewer where most agree before)" if most > 1 else ""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from handlers.errors import UsageError
+from handlers.reporting.task_table import task_lines
 from handlers.tasks.file_task.first_task import FIRST_KINDS, first_file
 from handlers.tasks.file_task.load_task import load_task
 from tests.builders.command import here, paperfleet
@@ -41,6 +42,7 @@ def test_init_overwrites_nothing_and_knows_its_kinds(tmp_path: Path, monkeypatch
         (("own",), "overwrites nothing"),
         (("other", "--kind", "embedding"), "nearest: embed"),
         (("other", "--kind", "clasify"), "nearest: classify"),
+        (("other", "--kind", "foo"), "no kind; there is classify, extract"),
         (("../own",), "a task's name"),
     ):
         with pytest.raises(UsageError, match=said):
@@ -51,7 +53,9 @@ def test_check_says_what_would_be_sent(tmp_path: Path, source: Path) -> None:
     path = written(tmp_path, SUBJECT)
     told = json.loads(here("task", "check", path, "--source", source, "--json").out)
     assert told["reads"] == {"abstract": 1.0, "keywords": 0.0, "title": 1.0}
-    assert told["requests"]["count"] == len(PAPERS)
+    assert told["requests"]["count"] == len(PAPERS) and told["requests"]["samples"] == 1
+    thrice = told | {"requests": told["requests"] | {"samples": 3}}
+    assert any("at most (3 to a record" in line for line in task_lines(thrice))
     assert 0 < told["cost_usd"][0] < told["cost_usd"][1]
     assert told["first"][1][1].startswith("Title: Title")
     assert "keywords" in here("task", "check", path).out
