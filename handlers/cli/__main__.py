@@ -20,6 +20,7 @@ def main() -> None:
         del os.environ[_TUNABLES]  # it has served: what this process starts need not hear of it
     elif sys.argv[1:2] and sys.argv[1] in _START_JOBS:
         _begin_without_caches()
+    _open_closed_streams()
     # pydantic would look for plugins of its own among all that is installed: a twentieth of a short command.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()  # what is imported stays: looking for garbage among it takes a tenth of the time
@@ -33,6 +34,14 @@ def main() -> None:
     except SystemExit as ended:
         _end(ended.code)
         raise
+
+
+def _open_closed_streams() -> None:
+    """Streams that were closed before the command began, as by ``>&-``, lead nowhere. Python has None for
+    them, and the next file to be opened, the ledger perhaps, would get the descriptor of standard output."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - until the end, before Path is loaded
 
 
 def _end(code: object) -> None:

@@ -10,6 +10,7 @@ import pytest
 import typer
 from rich.console import Console
 
+from handlers.cli.__main__ import _open_closed_streams
 from handlers.cli.flags.quiet_pipe import CODE, quiet_pipe
 
 
@@ -55,3 +56,15 @@ def with_code_3() -> None:
 )
 def test_a_command_whose_reader_is_gone_ends_quietly(write: Callable[[], None], code: int) -> None:
     assert ends_with(write) == code
+
+
+def test_a_stream_that_was_closed_before_the_command_began_leads_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    _open_closed_streams()
+    with sys.stdin as read, sys.stdout as written, sys.stderr as told:
+        print("x")
+        print("x", file=told)
+        assert (read.read(), read.name, written.name, told.name) == ("", *[os.devnull] * 3)

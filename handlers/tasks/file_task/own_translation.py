@@ -41,6 +41,8 @@ class TranslationTable(StrictTable):
 def as_answers(value: dict[str, Any]) -> dict[str, Any]:
     """The tables of a task that answers. TaskFault for what these say themselves."""
     said = read_table(TranslationTable, value.get(TABLE, {}), (TABLE,))
+    if len(set(said.fields)) < len(said.fields):
+        raise TaskFault((TABLE, "fields"), "a field is named twice: once is enough")
     _refuse_own(value)
     made = {name: each for name, each in value.items() if name not in (TABLE, "kind")}
     made["input"] = _input(_table(value, "input"), said)

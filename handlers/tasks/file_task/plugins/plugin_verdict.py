@@ -36,31 +36,33 @@ class GuardedPlugin:
         if self._hanging >= _MOST_HANGING:
             raise PluginBrokenError(f"{self._name} did not end {_MOST_HANGING} times and is not called again")
         given = copy.deepcopy(dict(answer)), dict(record), copy.deepcopy(dict(options))
-        said: list[object] = []
+        said: list[list[str]] = []
         raised: list[BaseException] = []
 
         def call() -> None:
             try:
-                said.append(self._function(*given))
+                said.append(self._checked(self._function(*given)))  # a list may be a stranger's code, too
             except BaseException as error:  # noqa: BLE001 - exit() of a stranger's code ends no job
                 raised.append(error)
 
         thread = threading.Thread(target=call, name=f"plugin-{self._name}", daemon=True)
         thread.start()
         thread.join(self._seconds)
+        if raised and isinstance(raised[0], PluginBrokenError):
+            raise raised[0]
         if raised:
             raise PluginBrokenError(f"{self._name} raised {_shown(raised[0])}")
         if not said:
             self._hanging += 1
             raise PluginBrokenError(f"{self._name} did not end within {self._seconds:g} s")
-        return self._checked(said[0])
+        return said[0]
 
     def _checked(self, said: object) -> list[str]:
         if not isinstance(said, list) or not all(isinstance(each, str) for each in said[: _MOST + 1]):
             raise PluginBrokenError(
                 f"{self._name} gave back {type(said).__name__}, where a list of sentences is wanted"
             )
-        return [each[:_LONGEST_SENTENCE] for each in said[:_MOST]]
+        return [str.__getitem__(each, slice(_LONGEST_SENTENCE)) for each in said[:_MOST]]
 
 
 def _shown(error: BaseException) -> str:

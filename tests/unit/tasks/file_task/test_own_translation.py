@@ -33,6 +33,7 @@ GOOD = {"title": "On energy", "abstract": "We obtain ⟦1⟧ with 30,000 samples
         ("fields =", "feilds =", "line 7: translation.feilds: unknown; nearest: fields"),
         ('"title", "abstract"', '"a b"', "translation.fields"),
         ('["title", "abstract"]', "[]", "translation.fields"),
+        ('"title", "abstract"', '"title", "title"', "line 7: translation.fields: a field is named twice"),
         ("[prompt]", "[prompt]\nuser = '{{ title }}'", "prompt.user: translation.fields says"),
         ("[prompt]", "[output.fields]\na = 'text'\n[prompt]", "output: the answer has the fields"),
         ("[prompt]", "[[check]]\nkind = 'no_copy'\n[prompt]", "check: translation has its own"),

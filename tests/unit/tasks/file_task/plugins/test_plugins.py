@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -116,6 +117,23 @@ def test_a_plugin_that_does_not_end_is_left_behind_and_not_called_for_ever(tmp_p
         with pytest.raises(PluginBrokenError, match="did not end"):
             plugin.sentences({}, {}, {})
     assert len(calls) == 3
+
+
+class _BrokenList(list[str]):
+    def __getitem__(self, place: object) -> NoReturn:
+        raise RuntimeError("no list")
+
+
+class _BrokenSentence(str):
+    def __getitem__(self, place: object) -> NoReturn:
+        raise RuntimeError("no text")
+
+
+def test_what_a_plugin_gives_back_runs_no_code_outside_its_guard() -> None:
+    with pytest.raises(PluginBrokenError, match="raised RuntimeError: no list"):
+        GuardedPlugin("list", lambda *_: _BrokenList(["x"])).sentences({}, {}, {})
+    said = GuardedPlugin("text", lambda *_: [_BrokenSentence("x")]).sentences({}, {}, {})
+    assert [(type(each), each) for each in said] == [(str, "x")]
 
 
 def test_the_bundle_names_the_version_and_another_one_does_not_judge(
