@@ -213,9 +213,19 @@ def _write(path: Path, measured: PilotFigures) -> None:
         scratch.write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def _unmeasured(report: RunReport) -> str:
+    ended = ", ".join(f"{count:,} {name}" for name, count in report.counts.items() if count)
+    if report.reason or report.calls.sent or report.counts.get("pending"):
+        return f"{report.state}: no call was answered. {report.reason}".rstrip()
+    return (
+        f"{report.state}: no call was needed, so nothing is measured ({ended}, by answers of earlier runs or"
+        " before a call)"
+    )
+
+
 def _text(figures: PilotFigures | None, report: RunReport) -> str:
     if figures is None:
-        return f"{report.state}: no call was answered. {report.reason}"
+        return _unmeasured(report)
     a_paper = figures.spend_usd / max(1, figures.papers)
     lines = (
         f"{counted(figures.papers, 'paper')}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from handlers.bootstrap import host
 from handlers.domain.money import Price
+from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.prices.pricing import list_price
 from handlers.llm.prices.tariff import (
@@ -38,7 +39,7 @@ def plan_basis(corpus: MeasuredCorpus, assume: Path | None = None) -> PlanBasis:
     if assume is not None:
         builder.take_file(assume)
     known = builder.build()
-    price = _price(settings, corpus.spec.model, known)
+    price = _price(settings, corpus.spec, known)
     if price is not None:
         prices = (price.prompt, price.completion, price.cached)
         for name, pico in zip(("price_in", "price_out", "price_cached"), prices, strict=True):
@@ -90,7 +91,7 @@ def _of_corpus(corpus: MeasuredCorpus) -> dict[str, float]:
     return known | {"completion_tokens_per_request": 0.0, "completion_tokens_per_token": answered}
 
 
-def _price(settings: Settings, model: str, assumed: Assumptions) -> Price | None:
+def _price(settings: Settings, spec: RunSpec, assumed: Assumptions) -> Price | None:
     """The model's price; None where ``usd_per_paper`` makes it needless. UsageError if it is unknown."""
     prices = {
         name: Decimal(str(value))
@@ -100,8 +101,9 @@ def _price(settings: Settings, model: str, assumed: Assumptions) -> Price | None
     from handlers.bootstrap import wiring  # most of the package
 
     try:
-        return wiring.price(settings.model_copy(update=prices), model)
+        return wiring.price(settings.model_copy(update=prices), spec.model)
     except UsageError as error:
         if assumed.usd_per_paper is None:
-            raise UsageError(f"{error} Small models cost about --price-in 0.15 --price-out 0.60") from None
+            about = "0.02 --price-out 0" if spec.embeds else "0.15 --price-out 0.60"
+            raise UsageError(f"{error} Small models cost about --price-in {about}") from None
         return None
