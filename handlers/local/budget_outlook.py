@@ -26,6 +26,8 @@ _PLANS = 20
 """Plan files looked at, the latest first."""
 _LOOKED_AT = 50
 """Records by whose requests a task file's cost is guessed."""
+_MOST_REQUESTS = 1000
+"""After which no further record is looked at: one has several samples, or thousands of passages."""
 
 
 def budget_outlook(state: Backend, settings: Settings) -> str:
@@ -96,15 +98,19 @@ def _guess(state: Backend, record: RunRecord, settings: Settings) -> Line | None
 
 
 def _guess_of_task(state: Backend, record: RunRecord, price: Price) -> Line | None:
-    """The same of a task file, by its own requests for the first records and the answers that it expects."""
+    """The same of a task file, by its own requests for the first records and the answers that it expects; of
+    samples, the most there may be."""
     task = wiring.task_of(record.spec, state.store)
-    costs, sizes = [], []
+    costs, sizes, requests = [], [], 0
     for line in islice(state.store.lines(record.spec.corpus), _LOOKED_AT):
         paper = Paper.model_validate_json(line)
         if task.skip_reason(paper) is None:
-            prompt, answer = task.first_request(paper).expected_tokens
-            costs.append(prompt * price.prompt + answer * price.completion)
+            asked = [each.expected_tokens for each in task.requests(paper)]
+            costs.append(sum(prompt * price.prompt + answer * price.completion for prompt, answer in asked))
             sizes.append(task.size(paper))
+            requests += len(asked)
+        if requests >= _MOST_REQUESTS:
+            break
     if not costs:
         return None
     once = max(0.0, sum(costs) - sum(sizes) * price.prompt) / len(costs)

@@ -32,7 +32,7 @@ from handlers.tasks.file_task.stored_bundle import put_bundle
 from tests.builders import values
 from tests.builders.fakes import FakeClock
 from tests.builders.plans import planned
-from tests.builders.task_files import SUBJECT, bundle_in, spec_of
+from tests.builders.task_files import SUBJECT, bundle_in, sampled, spec_of
 from tests.builders.values import RUN, call, commit, entry
 
 CENT = 10_000_000
@@ -197,9 +197,10 @@ def test_a_run_is_told_before_it_starts_how_far_its_budget_reaches(
     assert told.startswith("--budget 0.5000 covers about 50% of the papers: all of them take about $0.6000")
 
 
-def test_a_task_files_budget_is_guessed_by_what_it_asks(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("file", "answers"), [(SUBJECT, 10), (sampled(5), 50)], ids=["one", "samples"])
+def test_a_task_files_budget_is_guessed_by_what_it_asks(tmp_path: Path, file: str, answers: int) -> None:
     """Ten records of 20 tokens and short answers, of a price for answers alone."""
-    bundle = bundle_in(tmp_path, SUBJECT)
+    bundle = bundle_in(tmp_path, file)
     made, store = SqliteLedger(tmp_path / "own.sqlite3"), FileStore(tmp_path)
     backend = values.backend(ledger=made, store=store)
     put_bundle(bundle, store)
@@ -213,7 +214,7 @@ def test_a_task_files_budget_is_guessed_by_what_it_asks(tmp_path: Path) -> None:
     told = budget_outlook(backend, settings)
     whole = float(re.findall(r"all of them take about \$([0-9.]+)", told)[0])
     answer = usual_tokens(bundle.schema.schema, 10.0)
-    assert whole == pytest.approx(10 * answer * 100 / 1e6, rel=0.3)
+    assert whole == pytest.approx(answers * answer * 100 / 1e6, rel=0.3)
     made.close()
     store.close()
 
