@@ -29,15 +29,16 @@ from handlers.bootstrap import wiring
 from handlers.bootstrap.state import State
 from handlers.corpus.batching import read_paper
 from handlers.domain.batch import BatchMessage
-from handlers.domain.ledger import Reusable
+from handlers.domain.ledger import Reusable, StoredAnswer
 from handlers.domain.paper import Paper
-from handlers.domain.part_lines import decode
-from handlers.domain.result import MADE_UP, REFUSED, Part, PartPointer
+from handlers.domain.part_lines import decode, encode
+from handlers.domain.result import MADE_UP, REFUSED, Part, PartLine, PartPointer
 from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError, UsageError
 from handlers.llm.dialects.dialect_memory import read_note
 from handlers.llm.dialects.request_form import as_sent, form_of
 from handlers.pipeline.result_names import ResultNames
+from handlers.pipeline.stored_answers import every_call
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 logger = logging.getLogger(__name__)
@@ -125,12 +126,18 @@ class _Copier:
         names = wiring.result_names(self._spec, adapters.ledger, task)
         heads = [names.without_bodies()] if self._spec.full_text else []
         notes = endpoint_notes(adapters.directory / LEDGER)
+        self._batch, self._of_batch = ("", ""), dict[str, list[StoredAnswer]]()
         self._sought = [(each, _sent_forms(each.spec, notes)) for each in (names, *heads)]
         """How earlier results are named, those of heads too, and the settings as they were sent."""
 
     def copy(self, name: str, places: Sequence[PartPointer]) -> tuple[PartPointer, ...]:
         """Where the copies of these lines are, written at once."""
-        lines = tuple(self._adapters.store.read(where.key, where.offset, where.length) for where in places)
+        return self._put(name, tuple(self._read(where) for where in places))
+
+    def _read(self, where: PartPointer) -> bytes:
+        return self._adapters.store.read(where.key, where.offset, where.length)
+
+    def _put(self, name: str, lines: tuple[bytes, ...]) -> tuple[PartPointer, ...]:
         part = Part(self._plan.run_id, f"carried/{name}", lines)
         (copies,) = self._store.write_parts(_carrier(self._plan), [part])
         return copies
@@ -171,19 +178,36 @@ class _Copier:
         found = {}
         for name, result in self._adapters.ledger.reusable(list(asked)).items():
             names, first, paper = asked[name]
-            if names.is_same(paper, name) and self._readable(result):
+            if names.is_same(paper, name) and (line := self._result(result)) is not None:
                 kept = name if name.startswith((MADE_UP, REFUSED)) else first
-                (copy,) = self.copy(name, [result.pointer])
+                (copy,) = self._put(name, (line,))
                 found[kept] = (result, copy)
         return found
 
-    def _readable(self, result: Reusable) -> bool:
-        """Whether a result's segment is there; the paper is sent again if it is not."""
+    def _result(self, result: Reusable) -> bytes | None:
+        """A result's line; None if it cannot be read, and the paper is sent again. A record of a task file
+        that was asked by passages has the calls of their lines with it, for other checks to judge."""
         try:
-            self._adapters.store.read(result.pointer.key, result.pointer.offset, result.pointer.length)
+            data = self._read(result.pointer)
+            if self._spec.task != "file":
+                return data
+            line = decode(data, result.pointer)
+            return data if line.behind is None else encode(self._with_calls(line, result.pointer))
         except DamagedObjectError:
-            return False
-        return True
+            return None
+
+    def _with_calls(self, line: PartLine, where: PartPointer) -> PartLine:
+        found = self._answers_of(line.run_id, line.batch_id).get(line.id, ())
+        calls = every_call(self._adapters.store, dict.fromkeys((*(each.pointer for each in found), where)))
+        own = {call.id for call in line.calls}
+        carried = tuple(call for call in calls.calls if call.id not in own)
+        return line.model_copy(update={"carried": carried, "behind": None})
+
+    def _answers_of(self, run_id: str, batch_id: str) -> dict[str, list[StoredAnswer]]:
+        """Records follow each other as their batches do."""
+        if self._batch != (run_id, batch_id):
+            self._batch, self._of_batch = (run_id, batch_id), self._adapters.ledger.answers(run_id, batch_id)
+        return self._of_batch
 
 
 def _wanted(names: ResultNames, paper: Paper, sent: Iterable[RunSpec]) -> dict[str, _Wanted]:

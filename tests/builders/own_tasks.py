@@ -1,5 +1,6 @@
-"""Seven task files with sources of their own: papers four times, reviews in CSV, issues in JSONL, abstracts
-in Parquet. The texts are the project's, put together from small parts: each record is one of a kind."""
+"""Task files with sources of their own: papers four times, reviews in CSV, issues in JSONL, abstracts in
+Parquet; and papers for vectors, for a translation of one's own, for votes, and with bodies for passages. The
+texts are the project's, put together from small parts: each record is one of a kind."""
 
 from __future__ import annotations
 
@@ -63,11 +64,50 @@ title = "headline"
 system = "Say in at most 60 plain words what the study found."
 user = "{{ headline }}. {{ summary }}"
 """
+VECTORS = """v = 1
+name = "vectors"
+kind = "embed"
+[prompt]
+user = "{{ title }}: {{ abstract }}"
+[embed]
+dimensions = 8
+"""
+GERMAN = """v = 1
+name = "german"
+kind = "translation"
+[translation]
+target_language = "de"
+fields = ["title", "abstract"]
+[prompt]
+system = "You translate into {{ target_language }}."
+"""
+VOTES = """v = 1
+name = "votes"
+[prompt]
+user = "{{ title }} {{ abstract }}"
+[output.fields]
+field = ["physics", "other"]
+reason = "text 5..300"
+[model]
+temperature = 0.7
+samples = 3
+seed = 1
+"""
+PASSAGES = """v = 1
+name = "passages"
+[input]
+unit = "passage"
+[prompt]
+user = "{{ passage }}"
+[output.fields]
+terms = "list of text 1..20"
+"""
 _BOUNDS = {
     "subject": ("reason", "characters", 40), "methods": ("methods[].name", "characters", 30),
     "summary": ("summary", "words", 9), "polish": ("text", "words", 20),
     "reviews": ("complaints[].about", "characters", 30), "issues": ("summary", "characters", 40),
     "abstracts": ("plain", "words", 9),
+    "votes": ("reason", "characters", 40), "passages": ("terms[]", "characters", 12),
 }  # fmt: skip
 _ITEMS = ("kettle", "lamp", "chair", "tent", "radio", "bicycle", "blanket", "pan", "clock")
 _SAID = (
@@ -88,10 +128,18 @@ class OwnTask:
     name: str
     text: str
     source: Callable[[Path, int], Path]
+    calls: int = 1
+    """Of a record, at most, its repairs aside."""
+
+    @property
+    def has_checks(self) -> bool:
+        return self.name in _BOUNDS
 
     @property
     def stricter(self) -> str:
-        """The same requests; one check more."""
+        """The same requests; one check more, where a file may say one."""
+        if not self.has_checks:
+            return self.text
         field, unit, most = _BOUNDS[self.name]
         said = f'kind = "length", field = "{field}", unit = "{unit}", maximum = {most}, name = "later"'
         told = f'message = "Use at most {most} {unit}."'
@@ -125,6 +173,15 @@ def papers(folder: Path, count: int) -> Path:
             for n in range(count)
         ],
     )  # fmt: skip
+
+
+def bodies(folder: Path, count: int) -> Path:
+    """Papers of two or three passages."""
+    lines = [json.loads(each) for each in papers(folder, count).read_text("utf-8").splitlines()]
+    told = " ".join(f"It {each}, as the trials show." for each in _FOUND)
+    for n, paper in enumerate(lines):
+        paper["body"] = "\n\n".join(f"Trial {n} of part {part}. " + f"{told} " * 20 for part in range(2))
+    return _json_lines(folder / "bodies.jsonl", lines)
 
 
 def reviews(folder: Path, count: int) -> Path:
@@ -173,3 +230,10 @@ SEVEN = (
     OwnTask("issues", ISSUES, issues),
     OwnTask("abstracts", ABSTRACTS, abstracts),
 )
+OTHERS = (
+    OwnTask("vectors", VECTORS, papers),
+    OwnTask("german", GERMAN, papers),
+    OwnTask("votes", VOTES, papers, calls=3),
+    OwnTask("passages", PASSAGES, bodies, calls=3),
+)
+"""Of other kinds."""
