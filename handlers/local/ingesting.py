@@ -62,7 +62,6 @@ def ingest_source(
     in a thread beside it if it takes long. ``reads``: what a task reads of a record."""
     mapping, processes = dict(map(_pair, source.mapping)), helper_processes()
     read_as = f"{source.format} in {source.encoding}" if source.encoding else source.format
-    note_inputs(settings, source.location)
     identity = (source.location, read_as, mapping, settings.state, reads)
     result = None if again else remembered(*identity)
     if result is None:
@@ -83,6 +82,7 @@ def ingest_source(
         remember(result, place)
         if told := notes.phrases():
             console.print("; ".join(told), markup=False, soft_wrap=True)
+    note_inputs(settings, source.location)
     console.print(counts_of(result, full_text=settings.full_text, reads=reads), markup=False, soft_wrap=True)
     if result.rejects or result.differing:
         console.print(f"[yellow]rejected lines:[/] {escape(str(result.rejects_path))}", soft_wrap=True)

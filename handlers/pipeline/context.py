@@ -133,6 +133,12 @@ class RunContext:
         """The settings that the requests have as they are sent now."""
         return self.as_sent(self.record.spec)
 
+    @property
+    def looks_for_made_up(self) -> bool:
+        """Whether results of the built-in model server are looked for. A stack pays for each name that it
+        asks for, so that the endpoint is asked first who it is; elsewhere once there is such a result."""
+        return not self.job.in_stack or self.is_built_in()
+
     def give_up(self) -> bool:
         """True when no further call of this run may start."""
         return self.job.stop.draining or self.control.state != "active"

@@ -237,7 +237,11 @@ def test_results_of_a_finished_run_are_what_its_repaired_ledger_exports(
     assert results(tmp_path) == written
 
 
-def test_a_cancelled_run_stays_so_through_a_repair(flags: list[object], tmp_path: Path) -> None:
+def test_a_cancelled_run_stays_so_through_a_repair(
+    papers: Path, tmp_path: Path, server: RunningServer
+) -> None:
+    flags = run_flags(papers, tmp_path, server)
+    assert paperfleet(*flags, "--limit", 3).report["counts"]["pending"] > 0
     assert paperfleet("cancel", *flags[2:6]).code == 0
     repaired(tmp_path)
     status = paperfleet("status", *flags[2:6], "--json").report

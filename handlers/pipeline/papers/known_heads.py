@@ -58,4 +58,4 @@ def _names(context: RunContext, pending: PendingPaper) -> list[str]:
     except Exception:  # its own run says what is the matter
         logger.warning("the head of paper %s has no fingerprint", pending.paper.id, exc_info=True)
         return []
-    return [*found, MADE_UP + found[0]] if context.is_built_in() else found
+    return [*found, MADE_UP + found[0]] if context.looks_for_made_up else found

@@ -43,7 +43,7 @@ def _by_name(context: RunContext, papers: list[PendingPaper], earlier: bool) -> 
     by_name: dict[str, list[PendingPaper]] = {}
     for pending in papers:
         first, *others = pending.names
-        if context.is_built_in():  # whose results no other run takes over
+        if context.looks_for_made_up:
             others.append(MADE_UP + first)
         for name in others if earlier else (first,):
             by_name.setdefault(name, []).append(pending)
@@ -60,6 +60,8 @@ def _take_named(
     lines, answered = found
     results = context.job.backend.ledger.reusable(list(by_name), earlier=earlier) if by_name else {}
     for name, result in results.items():
+        if name.startswith(MADE_UP) and not context.is_built_in():  # no other run takes it over
+            continue
         old = _readable(context, name, result)
         if old is None:
             continue
@@ -110,10 +112,11 @@ def _take_refused(
     left: dict[str, list[PendingPaper]] = {}
     for pending in papers:
         if pending.skip is None and pending.paper.id not in lines:
-            for mark in ("", MADE_UP)[: 1 + context.is_built_in()]:
+            for mark in ("", MADE_UP)[: 1 + context.looks_for_made_up]:
                 left.setdefault(REFUSED + mark + pending.names[0], []).append(pending)
     for name, result in context.job.backend.ledger.reusable(list(left)).items():
-        old = None if result.run_id == message.run_id else _readable(context, name, result)
+        strange = name.startswith(REFUSED + MADE_UP) and not context.is_built_in()
+        old = None if strange or result.run_id == message.run_id else _readable(context, name, result)
         if old is None:
             continue
         theirs, name_of = _what_led_to(context, name, result, old), name.removeprefix(REFUSED)
