@@ -34,7 +34,7 @@ def test_a_run_is_drawn_in_place_and_ends_with_how_it_stands(tmp_path: Path) -> 
     shown = run(tmp_path, 300)
     assert shown.code == 0
     assert max(map(bars, shown.frames)) == 1
-    assert any(re.search(" s left| second left", row) for frame in shown.frames for row in frame)
+    assert any(re.search(r" (s|min) left| second left", row) for frame in shown.frames for row in frame)
     assert all(len(row) <= 80 for frame in shown.frames for row in frame)
     verdict = "\n".join(shown.last[-7:])
     assert f"results: {tmp_path}"[:70] in verdict
