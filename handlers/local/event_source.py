@@ -167,7 +167,7 @@ class EventSource:
         return bool(messages)
 
     def _wait(self) -> None:
-        if self._open:
+        if self._open or self._one_ended.is_set():  # one may just have ended, since they were looked at
             self._one_ended.wait(self._idle)
             self._one_ended.clear()
         else:
