@@ -74,17 +74,27 @@ def aws_client(service: str, *, path_style: bool = False, read_timeout: float = 
     client.meta.events.register("before-send", retries.bound)
     client.meta.events.register("before-sign", retries.before_sign)
     client.meta.events.register_first("needs-retry", RenewedCredentials(client))
-    if service == "dynamodb":
-        client.meta.events.register("before-parse", _refuse_cut_answers)
+    guard = _refuse_cut_answers if service == "dynamodb" else _refuse_short_answers
+    client.meta.events.register("before-parse", guard)
     return client
 
 
 def _refuse_cut_answers(response_dict: Mapping[str, Any], **_: Any) -> None:
-    """An answer that is cut within its headers reads as a whole one without a body: an item that is not
-    there, a page without rows. DynamoDB says how long each of its answers is."""
-    headers = response_dict["headers"]
-    if "content-length" not in headers and "transfer-encoding" not in headers:
-        raise ConnectionClosedError(endpoint_url="the table's endpoint")
+    """An answer that is cut reads as a whole one without a body: an item that is not there, a page without
+    rows, a write that tells nothing. DynamoDB says how long each of its answers is."""
+    headers, told = response_dict["headers"], response_dict["headers"].get("content-length")
+    cut = "transfer-encoding" not in headers if told is None else told != str(len(response_dict["body"]))
+    if cut:
+        raise ConnectionClosedError(endpoint_url="the endpoint")
+
+
+def _refuse_short_answers(response_dict: Mapping[str, Any], **_: Any) -> None:
+    """The same of a service that may leave out how long an answer is. What is read as it comes is held to its
+    length there, and one about a head alone has none."""
+    body, told = response_dict["body"], response_dict["headers"].get("content-length")
+    is_head = response_dict.get("context", {}).get("operation_name", "").startswith("Head")
+    if told is not None and isinstance(body, bytes) and not is_head and told != str(len(body)):
+        raise ConnectionClosedError(endpoint_url="the endpoint")
 
 
 def code_of(error: ClientError) -> str:

@@ -17,22 +17,32 @@ from handlers.adapters.aws.outages import service_reach
 KEY = {"pk": {"S": "a"}, "sk": {"S": "b"}}
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"HTTP/1.1 200 OK\r\n",
-        b"HTTP/1.1 200 OK\r\nServer: x\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nConte",
-        b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n",
-    ],
+BODY = b'{"Item": {"a": {"N": "12"}}}'
+WHOLE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 28\r\nServer: x\r\n\r\n"
+    + BODY
 )
-def test_an_answer_that_is_cut_within_its_headers_is_none(
-    monkeypatch: pytest.MonkeyPatch, answer: bytes
+
+
+CUT = [
+    b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n",
+    *(WHOLE[:end] for end in range(len(b"HTTP/1.1 200"), len(WHOLE), 4)),
+    WHOLE[:-1],
+]
+
+
+def test_an_answer_that_is_cut_anywhere_is_none_and_a_whole_one_is_one(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(retries, "PATIENCE", 0.0)
+    said = [WHOLE]
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_cut, args=(server, answer), daemon=True).start()
-        with pytest.raises(ConnectionClosedError):
-            _client_of(server, monkeypatch).get_item(TableName="t", Key=KEY)
+        threading.Thread(target=_cut, args=(server, said), daemon=True).start()
+        client = _client_of(server, monkeypatch)
+        assert client.get_item(TableName="t", Key=KEY)["Item"] == {"a": {"N": "12"}}
+        for said[0] in CUT:
+            with pytest.raises(ConnectionClosedError):
+                client.get_item(TableName="t", Key=KEY)
 
 
 def _client_of(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -44,7 +54,7 @@ def _client_of(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Any:
     return aws_client("dynamodb")
 
 
-def _cut(server: socket.socket, answer: bytes) -> None:
+def _cut(server: socket.socket, said: list[bytes]) -> None:
     """Each request is read, and its answer broken off."""
     while True:
         try:
@@ -53,7 +63,7 @@ def _cut(server: socket.socket, answer: bytes) -> None:
             return
         with connection:
             connection.recv(65536)
-            connection.sendall(answer)
+            connection.sendall(said[0])
 
 
 def test_a_silent_endpoint_is_not_waited_for_beyond_the_end_of_an_invocation(
