@@ -12,14 +12,13 @@ from handlers.model_server import ServerSettings
 from tests.builders.command import corpus, paperfleet, run_flags
 from tests.builders.warm import start
 
-
 PAPERS = 450
 
 
 @pytest.mark.slow
 @pytest.mark.alone
 def test_the_last_slow_calls_of_a_run_are_sent_twice_and_each_paper_has_one_result(tmp_path: Path) -> None:
-    """Which calls are under way at a run's end is chance: of three runs in four one of them is slow enough."""
+    """Which calls a run ends with is chance: in three runs of four one of them is slow enough."""
     source = corpus(tmp_path / "papers.jsonl", PAPERS)
     assert any(_hedges(source, tmp_path / str(seed), seed) for seed in range(10))
 
