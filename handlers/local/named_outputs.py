@@ -84,7 +84,7 @@ def _is_same(output: Path, others: Iterable[Path]) -> bool:
     """Whether it is one of these files, by whatever name."""
     for other in others:
         with suppress(OSError, ValueError):
-            if os.path.samefile(output, other):  # noqa: PTH121 - one of the names may be a text
+            if output.samefile(other):
                 return True
     return False
 

@@ -42,13 +42,17 @@ class Way(Protocol):
 
     def retry(self, task: Path) -> dict[str, Any]:
         """What is flagged, asked again."""
+        assert self.command("retry", "--flagged").code == 0
+        return self.finish(task)
 
     def judged_by(self, task: Path) -> dict[str, Any]:
         """Other checks for the same requests: judged for nothing, and what they refuse is repaired."""
+        judge(self, task)
+        return self.retry(task)
 
 
 @dataclass
-class Local:
+class Local(Way):
     """``paperfleet run``."""
 
     folder: Path
@@ -69,17 +73,9 @@ class Local:
     def command(self, *arguments: object) -> Ran:
         return paperfleet(*arguments, "--run-id", self.run_id, "--state", self.folder / "state")
 
-    def retry(self, task: Path) -> dict[str, Any]:
-        assert self.command("retry", "--flagged").code == 0
-        return self.finish(task)
-
-    def judged_by(self, task: Path) -> dict[str, Any]:
-        judge(self, task)
-        return self.retry(task)
-
 
 @dataclass
-class Fleet:
+class Fleet(Way):
     """``shard`` and ``work`` on SQS, DynamoDB and S3."""
 
     folder: Path
@@ -119,14 +115,6 @@ class Fleet:
 
     def command(self, *arguments: object) -> Ran:
         return self._run(*arguments, "--run-id", self.run_id)
-
-    def retry(self, task: Path) -> dict[str, Any]:
-        assert self.command("retry", "--flagged").code == 0
-        return self.finish(task)
-
-    def judged_by(self, task: Path) -> dict[str, Any]:
-        judge(self, task)
-        return self.retry(task)
 
 
 @dataclass

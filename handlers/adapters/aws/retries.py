@@ -51,7 +51,8 @@ class Retries:
         chance: Callable[[], float] = _chance,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``chance`` is uniform in [0, 1)."""
+        """``chance`` is uniform in [0, 1). ``sleep`` waits between two looks for credentials, of which the
+        SDK makes one alone: the waits between its requests are its own."""
         self._reach = reach
         self._now = now
         self._chance = chance
