@@ -228,7 +228,7 @@ def test_a_cancel_ends_a_step_in_time_and_books_what_was_in_flight(actions: Acti
     with Running("actions", "work", "--state", actions.job_folder(1), **environment) as running:
         until(lambda: actions.server.stats()["in_flight"] == 2)
         running.interrupt()
-        ran = running.end(timeout=25)
+        ran = running.end(timeout=9)  # a cancelled step has ten seconds
     assert ran.code == 130
     actions.save(actions.job_folder(1), "paperfleet-job-1-1-z")
     report = actions.collect().report

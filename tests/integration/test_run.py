@@ -195,7 +195,7 @@ def test_a_second_ctrl_c_cuts_calls_off_and_books_them_as_indeterminate(
         running.interrupt()
         until(lambda: running.said("draining"))
         running.interrupt()
-        stopped = running.end(timeout=25)
+        stopped = running.end(timeout=15)
     assert stopped.code == 130
     assert stopped.report["calls"]["transient"] == 5
     assert stopped.report["indeterminate_usd"] > 0
