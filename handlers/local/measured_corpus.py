@@ -22,7 +22,7 @@ from handlers.errors import UsageError
 from handlers.llm.built_in import is_built_in
 from handlers.local.endpoint import GLOSS
 from handlers.local.ingesting import SourceSpec, ingest_source
-from handlers.local.task_file import task_bundle, task_reads
+from handlers.local.task_file import task_bundle
 from handlers.planning.sample import EVERY_PAPER, SampleBounds, SizedPaper
 from handlers.planning.workload import HasResults, Workload, measure_workload
 from handlers.ports import Task
@@ -104,7 +104,7 @@ def measure_corpus(
 ) -> MeasuredCorpus:
     """Ingest the source and make every request that a run would send, without sending it. ``again``: as if
     pilots with these settings had left no results."""
-    result = ingest_source(source, settings, console, reads=task_reads(settings))
+    result = ingest_source(source, settings, console, bundle=task_bundle(settings))
     return measure_ingested(result, settings, again=again)
 
 
