@@ -150,8 +150,10 @@ def wall(options: argparse.Namespace) -> Iterator[Row]:
             True,
         )
         yield ("utilization", round(report["worker_utilization"], 3), True)
-        yield ("ledger equals bill", report["spend_nano_usd"],
-               report["spend_nano_usd"] == stats["bill_nano_usd"])  # fmt: skip
+        spent, bill = report["spend_nano_usd"], stats["bill_nano_usd"]
+        held = round(1e9 * report["held_usd"])  # for calls that were cut off
+        yield ("ledger and bill, what is held beside it", f"{spent}; {bill}; {held}",
+               spent == bill or (held and spent + held >= bill))  # fmt: skip
         yield ("calls sent a second time", stats["duplicates"], True)
         yield ("calls; done", f"{calls}; {report['counts']['done']}", True)
         million = sum(len(each["body"]) for each in bodies.papers(options.source)) / 1e6
