@@ -31,7 +31,7 @@ from handlers.pipeline.deliveries.adopted_parts import adopt_parts
 from handlers.pipeline.deliveries.company import Company, Place
 from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import BatchLease, Heartbeat
-from handlers.pipeline.papers.known_heads import known_heads, task_for_body
+from handlers.pipeline.papers.known_heads import NO_HEAD, known_heads, task_for_body
 from handlers.pipeline.papers.open_batch import OpenBatch
 from handlers.pipeline.papers.open_paper import OpenPaper
 from handlers.pipeline.papers.reused_results import reuse_results
@@ -209,14 +209,16 @@ class BatchRunner:
         reused, answered = reuse_results(context, message, papers)
         papers = [each.knowing(answered.get(each.paper.id)) for each in papers]
         new = [pending for pending in papers if pending.paper.id not in reused]
-        heads = known_heads(context, new)
+        heads = known_heads(context, new, again=message.generation > 1)
         self._pool.reorder()
         for pending in papers:
-            paper, task = pending.paper, partial(self._run_paper, batch, pending)
+            paper, head = pending.paper, heads.get(pending.paper.id, NO_HEAD)
+            pending = pending.knowing(head.answered)
+            task = partial(self._run_paper, batch, pending)
             if paper.id in reused:
                 batch.finish(reused[paper.id], pending.weight)
             elif (whole := task_for_body(context, pending)) is not None:
-                OpenPaper(whole, batch, pending, self._pool, heads.get(paper.id, ())).begin(or_else=task)
+                OpenPaper(whole, batch, pending, self._pool, head).begin(or_else=task)
             else:
                 self._pool.submit(task, seconds=_forecast(context, paper))
 
