@@ -145,6 +145,7 @@ class Bench:
             stats = server.stats()
         bound = stats["latency_sum"] / self._in_flight
         first = stats["first_request_at"] or began + wall
+        last = stats["last_answer_at"] or began + wall
         if "rpm" in self._limits:
             bound = max(bound, self._calls / (self._limits["rpm"] / 60))
         over = round((wall - (first - began)) / bound, 2) if bound else None
@@ -154,6 +155,7 @@ class Bench:
             "CPU a call, ms": round(1000 * cpu / self._calls, 1),
             "peak memory, MB": round(memory.total),
             "start-up, s": round(first - began, 1),
+            "last answer to exit, s": round(began + wall - last, 2),
             "refused": stats["outcomes"].get("throttled", 0),
             "lost": self._calls - self._kept(),
             "paid twice": stats["duplicates"],
