@@ -16,7 +16,7 @@ from handlers.corpus.index import parse_index
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.paper import Paper
 from handlers.domain.plan import PilotFigures
-from handlers.domain.result import MADE_UP
+from handlers.domain.result import MADE_UP, OF_HEAD
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.built_in import is_built_in
@@ -149,7 +149,10 @@ def _results(settings: Settings, spec: RunSpec, task: Task, but_for: str | None)
 
         def named(paper: Paper) -> list[str]:
             first, *others = names.all(paper, sent)
-            return [first, *others, *([MADE_UP + first] if made_up else [])]
+            own = [first, MADE_UP + first][: 1 + made_up]
+            is_whole = spec.full_text and paper.body
+            heads = [] if is_whole or task.columns is not None else [OF_HEAD + name for name in own]
+            return [*own, *others, *heads]
 
         def has_results(papers: Sequence[Paper]) -> list[bool]:
             wanted = list(map(named, papers))
