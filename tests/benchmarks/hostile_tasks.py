@@ -1,4 +1,4 @@
-"""What becomes of task files, records and answers made to hurt: a table of each collection, with milliseconds.
+"""What becomes of task files, records and answers made to hurt: a table of each collection.
 
     python -m tests.benchmarks.hostile_tasks [files] [records] [answers]
 
