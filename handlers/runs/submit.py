@@ -40,7 +40,7 @@ class RunRequest(Frozen):
     run_id: RunId
     spec: RunSpec | None = None
     papers: int = Field(default=0, ge=0, le=_MOST_PAPERS)
-    """0: what the corpus has."""
+    """Number of papers; 0: what the corpus has."""
     same_as: int = Field(default=0, ge=0, le=_MOST_PAPERS)
     budget: NanoUsd | None = None
     """Cumulative for the run; None keeps what the run has (a new one: no limit)."""
