@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
+from handlers.bootstrap import wiring
 from handlers.bootstrap.host import SIGNALS, is_alive, new_id
 from handlers.bootstrap.notifications import Notifications
 from handlers.bootstrap.state import State, SystemClock, connect, open_state
@@ -105,6 +106,7 @@ class Fleet:
             # What every job needs is made once, and not in each fork.
             if not self._settings.task:
                 units()
+            wiring.read_certificates(self._settings)
             if self._settings.full_text:
                 import_module("handlers.tasks.translation.whole.paper_result")
             gc.freeze()  # the forks share these pages as long as no collection touches them
