@@ -44,8 +44,7 @@ def reap_dead_jobs(state: State, run_id: str) -> None:
     after an outage they may live, so that their leases are left to run out, as they have."""
     if state.by_itself:
         close_dead_jobs(state, run_id)
-        return
-    for job in state.ledger.jobs(run_id):
+    for job in () if state.by_itself else state.ledger.jobs(run_id):
         silent = state.clock.now() - job.heartbeat_at > DEAD_AFTER  # another machine's, or frozen for good
         if job.ended_at is None and (silent or not is_alive(job.owner)):
             _free_dead_job(state, run_id, job.job_id)
