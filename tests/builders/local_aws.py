@@ -24,6 +24,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from tests.builders.ended_process import ending
 from tests.builders.moto_memory import answered_directly, remember
 from tests.e2e.environments import node_package
 
@@ -267,10 +268,7 @@ def dynalite_server() -> Iterator[LocalAws]:
     """In a process of its own, on loopback; installed by npm when first needed."""
     modules = node_package("dynalite", _DYNALITE)
     command = ["node", "-e", _SERVE, str(modules / "dynalite")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with ending(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        try:
-            port = int(server.stdout.readline())  # told once it listens
-            yield LocalAws(f"http://127.0.0.1:{port}")
-        finally:
-            server.terminate()
+        port = int(server.stdout.readline())  # told once it listens
+        yield LocalAws(f"http://127.0.0.1:{port}")

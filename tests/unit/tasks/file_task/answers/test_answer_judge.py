@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +14,7 @@ from handlers.tasks.file_task.answers.answer_checks import SentRecord
 from handlers.tasks.file_task.answers.answer_judge import judge
 from handlers.tasks.file_task.answers.quotes import QuotedSource
 from handlers.tasks.file_task.task_bundle import TaskBundle
-from tests.builders.growth import assert_quick
+from tests.builders.growth import assert_linear, repeated
 from tests.builders.task_files import FOUR, SUBJECT, bundle_in
 
 RECORD = SentRecord({"title": "On BERT", "abstract": "We test 3 methods — “BERT” and  others — on MNIST."})
@@ -211,35 +211,51 @@ def test_formulas_and_numbers_come_back(
     assert failed or judged.fields is not None
 
 
-BOMBS: dict[str, Any] = {
-    "nested lists": '{"methods": ' + "[" * 900 + "]" * 900 + "}",
-    "nested deeper": "[" * 10_000,
-    "nested objects": '{"a":' * 900 + "1" + "}" * 900,
-    "digits": '{"methods": ' + "1" * 10**5 + "}",
-    "braces": "{" * 20_000,
-    "quotes": '"' * 20_000,
-    "backslashes": '{"methods": "' + "\\" * 20_000,
-    "items": json.dumps({"methods": [{"name": "a", "quote": "b"}] * 2_000, "datasets": []}),
-    "wrong items": json.dumps({"methods": [1] * 2_000, "datasets": []}),
-    "keys": json.dumps({f"k{n}": n for n in range(5_000)}),
-    "thoughts": "<think>" * 5_000,
-    "fences": "```json\n" * 5_000,
-    "one word": "a" * 10**5,
-    "spaces": " " * 10**5,
-    "commas": '{"methods": [' + "," * 20_000,
-    "surrogates": '{"methods": "\ud800\ud800"}',
-    "nulls": "\x00" * 10_000,
-    "placeholders": "⟦1⟧" * 10_000,
-    "far too long": "x" * 4_000_001,
+BOMBS: dict[str, Callable[[int], str]] = {
+    "nested lists": lambda size: '{"methods": ' + "[" * (size // 2) + "]" * (size // 2) + "}",
+    "never closed": repeated("["),
+    "nested objects": lambda size: '{"a":' * (size // 6) + "1" + "}" * (size // 6),
+    "digits": lambda size: '{"methods": ' + "1" * size + "}",
+    "braces": repeated("{"),
+    "quotes": repeated('"'),
+    "backslashes": lambda size: '{"methods": "' + "\\" * size,
+    "items": lambda size: json.dumps(
+        {"methods": [{"name": "a", "quote": "b"}] * (size // 30), "datasets": []}
+    ),
+    "wrong items": lambda size: json.dumps({"methods": [1] * (size // 3), "datasets": []}),
+    "keys": lambda size: json.dumps({f"k{n}": n for n in range(size // 14)}),
+    "thoughts": repeated("<think>"),
+    "fences": repeated("```json\n"),
+    "one word": repeated("a"),
+    "spaces": repeated(" "),
+    "commas": lambda size: '{"methods": [' + "," * size,
+    "surrogates": lambda size: '{"methods": "' + "\ud800" * size + '"}',
+    "nulls": repeated("\x00"),
+    "placeholders": repeated("⟦1⟧"),
 }
+"""Answers of about so many bytes."""
 
 
-@pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
-def test_an_answer_made_to_hurt_is_flagged_in_no_time(bundles: dict[str, TaskBundle], content: str) -> None:
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+@pytest.mark.parametrize("size", [1_800, 20_000])
+def test_an_answer_made_to_hurt_is_flagged(
+    bundles: dict[str, TaskBundle], bomb: Callable[[int], str], size: int
+) -> None:
     for bundle in (bundles["methods"], bundles["summary"]):
-        assert_quick(lambda bundle=bundle: judge(bundle, content, "stop", MASKED), seconds=0.1)
-        judged = judge(bundle, content, "stop", MASKED)
+        judged = judge(bundle, bomb(size), "stop", MASKED)
         assert not judged.passes or bundle.text_field
+
+
+def test_an_answer_that_is_far_too_long_is_flagged(bundles: dict[str, TaskBundle]) -> None:
+    assert not judge(bundles["methods"], "x" * 4_000_001, "stop", MASKED).passes
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_an_answer_made_to_hurt_is_judged_in_linear_time(
+    bundles: dict[str, TaskBundle], bomb: Callable[[int], str]
+) -> None:
+    for bundle in (bundles["methods"], bundles["summary"]):
+        assert_linear(bomb, lambda content, bundle=bundle: judge(bundle, content, "stop", MASKED))
 
 
 PIECES = [
