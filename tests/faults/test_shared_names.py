@@ -43,8 +43,8 @@ def test_machines_of_one_name_kill_no_jobs_of_each_other(tmp_path: Path) -> None
             machines = []
             for number in range(MACHINES):
                 command = [*NAMESPACE, sys.executable, "-m", "handlers.cli", "work", "--run-id", "r",
-                           "--state", tmp_path / str(number), "--base-url", model.base_url, *PRICES, "--jobs", "1",
-                           "--workers", "4"]  # fmt: skip
+                           "--state", tmp_path / str(number), "--base-url", model.base_url, *PRICES,
+                           "--jobs", "1", "--workers", "4"]  # fmt: skip
                 log = stack.enter_context((tmp_path / f"log-{number}").open("wb"))
                 machine = ending(command, env=dict(os.environ) | here, stdout=log, stderr=log, patience=0)
                 machines.append(stack.enter_context(machine))

@@ -161,7 +161,14 @@ def test_a_key_that_nobody_stored_is_said_before_a_message_is_taken(
 @pytest.mark.parametrize(
     ("setting", "value", "named"),
     [
-        ("PAPERFLEET_TABLE", "no-such-table", "table 'no-such-table' does not exist in region us-east-1"),
+        pytest.param(
+            *(
+                "PAPERFLEET_TABLE",
+                "no-such-table",
+                "table 'no-such-table' does not exist in region us-east-1",
+            ),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             *("PAPERFLEET_BUCKET", "no-such-bucket", "bucket 'no-such-bucket' does not exist"),
             marks=pytest.mark.slow,
