@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 
 from handlers.model_server import ServerSettings
 from tests.builders.command import PRICES, corpus, paperfleet, until
+from tests.builders.ended_process import ending
 from tests.builders.local_aws import LocalAws, moto_server, name_of, without_waiting
 from tests.builders.outage_proxy import OutageProxy, outage_proxy
 from tests.builders.warm import start
@@ -123,13 +124,11 @@ def _machine(
     folder.mkdir()
     hurried = ["tests.faults.hurried", str(outage.shorter), str(flag)]
     command = [sys.executable, "-m", *hurried, *work, "--state", str(folder / "state")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=dict(os.environ) | environment, stdout=log, stderr=log)
-    try:
+    with (
+        (folder / "log").open("wb") as log,
+        ending(command, env=dict(os.environ) | environment, stdout=log, stderr=log, patience=0) as process,
+    ):
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def main(arguments: Sequence[str]) -> None:

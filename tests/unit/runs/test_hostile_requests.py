@@ -18,7 +18,7 @@ from handlers.runs.submit import RunRequest, submit_run
 from handlers.runs.upload import request_of_upload, uploaded_key
 from handlers.settings import Settings
 from tests.builders import values
-from tests.builders.growth import assert_quick
+from tests.builders.growth import assert_linear
 
 LINE = b'{"id":"a","title":"t"}\n'
 KEYS = [
@@ -65,12 +65,23 @@ def test_an_index_that_is_none_is_refused(
     (tmp_path / "corpora" / "x.jsonl").write_bytes(LINE)
     (tmp_path / "corpora" / "x.index").write_bytes(index)
 
-    def refused() -> None:
+    with pytest.raises(PaperfleetError, match="ingest it again"):
+        submit_run(state, asked("corpora/x.jsonl", found.sha256))
+    assert state.ledger.run_ids() == []
+
+
+@pytest.mark.parametrize("piece", [b"\0", b"[", b"9", b"a\tb\n", b"{}\n", b"\n"])
+def test_an_index_that_is_none_is_refused_in_linear_time(
+    tmp_path: Path, state: State, found: IngestResult, piece: bytes
+) -> None:
+    (tmp_path / "corpora" / "x.jsonl").write_bytes(LINE)
+
+    def refused(index: bytes) -> None:
+        (tmp_path / "corpora" / "x.index").write_bytes(index)
         with pytest.raises(PaperfleetError, match="ingest it again"):
             submit_run(state, asked("corpora/x.jsonl", found.sha256))
 
-    assert_quick(refused, seconds=0.1)
-    assert state.ledger.run_ids() == []
+    assert_linear(lambda size: piece * (size // len(piece)), refused)
 
 
 def test_a_run_has_as_many_papers_as_its_corpus(state: State, found: IngestResult) -> None:

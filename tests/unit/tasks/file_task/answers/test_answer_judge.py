@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from handlers.tasks.file_task.answers.answer_judge import judge
 from handlers.tasks.file_task.answers.quotes import QuotedSource
 from handlers.tasks.file_task.task_bundle import TaskBundle
-from tests.builders.growth import assert_quick
+from tests.builders.growth import assert_linear, repeated
 from tests.builders.hostile_answers import BOMBS, GOOD, MASKED, READ, RECORD, REFUSED, SAID
 from tests.builders.task_files import FOUR, SUBJECT, bundle_in
 
@@ -169,11 +170,43 @@ def test_formulas_and_numbers_come_back(
 
 
 @pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
-def test_an_answer_made_to_hurt_is_flagged_in_no_time(bundles: dict[str, TaskBundle], content: str) -> None:
+def test_an_answer_made_to_hurt_is_flagged(bundles: dict[str, TaskBundle], content: str) -> None:
     for bundle in (bundles["methods"], bundles["summary"]):
-        assert_quick(lambda bundle=bundle: judge(bundle, content, "stop", MASKED), seconds=0.1)
         judged = judge(bundle, content, "stop", MASKED)
         assert not judged.passes or bundle.text_field
+
+
+GROWING: dict[str, Callable[[int], str]] = {
+    "nested lists": lambda size: '{"methods": ' + "[" * (size // 2) + "]" * (size // 2) + "}",
+    "never closed": repeated("["),
+    "nested objects": lambda size: '{"a":' * (size // 6) + "1" + "}" * (size // 6),
+    "digits": lambda size: '{"methods": ' + "1" * size + "}",
+    "braces": repeated("{"),
+    "quotes": repeated('"'),
+    "backslashes": lambda size: '{"methods": "' + "\\" * size,
+    "items": lambda size: json.dumps(
+        {"methods": [{"name": "a", "quote": "b"}] * (size // 30), "datasets": []}
+    ),
+    "wrong items": lambda size: json.dumps({"methods": [1] * (size // 3), "datasets": []}),
+    "keys": lambda size: json.dumps({f"k{n}": n for n in range(size // 14)}),
+    "thoughts": repeated("<think>"),
+    "fences": repeated("```json\n"),
+    "one word": repeated("a"),
+    "spaces": repeated(" "),
+    "commas": lambda size: '{"methods": [' + "," * size,
+    "surrogates": lambda size: '{"methods": "' + "\ud800" * size + '"}',
+    "nulls": repeated("\x00"),
+    "placeholders": repeated("⟦1⟧"),
+}
+"""Answers of about so many bytes."""
+
+
+@pytest.mark.parametrize("bomb", GROWING.values(), ids=GROWING)
+def test_an_answer_made_to_hurt_is_judged_in_linear_time(
+    bundles: dict[str, TaskBundle], bomb: Callable[[int], str]
+) -> None:
+    for bundle in (bundles["methods"], bundles["summary"]):
+        assert_linear(bomb, lambda content, bundle=bundle: judge(bundle, content, "stop", MASKED))
 
 
 PIECES = [
