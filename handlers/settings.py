@@ -177,11 +177,7 @@ class Settings(BaseSettings):
     rpm: float | None = setting("Declared limit: requests a minute, all jobs.", LIMIT, **_RATE)
     tpm: float | None = setting("Declared limit: tokens a minute, all jobs.", LIMIT, **_RATE)
     hedge: FewCalls = setting(
-        "Share of calls, e.g. 0.5%, to pay for twice: the last slow ones.",
-        SESSION,
-        default=0.0,
-        ge=0,
-        le=0.05,
+        "Share of calls, e.g. 0.5%, to pay for twice: the last slow ones.", SESSION, default=0, ge=0, le=0.05
     )
     budget: Usd | None = setting(
         "USD that the run may cost in all, over all sessions.", BUDGET, ge=0, le=10**6

@@ -100,6 +100,8 @@ class Attempt(NamedTuple):
     message: str = ""
     """The message's generation and id."""
     most: int = 1 << 30
+    overdue: float = 0.0
+    """Seconds for which a lease must have run out that its holder did not end."""
 
 
 ANY_ATTEMPT = Attempt()
