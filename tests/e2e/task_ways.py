@@ -145,7 +145,7 @@ class Sessions:
         self._plan(task, *flags)
         for share in self.actions.planned["jobs"]:
             assert self.actions.begin(share["job"]).code == 0
-            assert self.actions.work(share["job"], PAPERFLEET_MAX_FAILED="100%").code == 0
+            assert self.actions.work_on(share["job"], PAPERFLEET_MAX_FAILED="100%").code == 0
         return _report(self.actions.collect())
 
     def command(self, *arguments: object) -> Ran:
