@@ -176,10 +176,10 @@ def papers(folder: Path, count: int) -> Path:
 
 
 def bodies(folder: Path, count: int) -> Path:
-    """Papers of two or three passages."""
+    """Papers of two or three passages, of which no two are equal."""
     lines = [json.loads(each) for each in papers(folder, count).read_text("utf-8").splitlines()]
-    told = " ".join(f"It {each}, as the trials show." for each in _FOUND)
     for n, paper in enumerate(lines):
+        told = " ".join(f"It {each}, as trial {n} shows." for each in _FOUND)
         paper["body"] = "\n\n".join(f"Trial {n} of part {part}. " + f"{told} " * 20 for part in range(2))
     return _json_lines(folder / "bodies.jsonl", lines)
 
