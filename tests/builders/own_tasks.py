@@ -102,6 +102,11 @@ user = "{{ passage }}"
 [output.fields]
 terms = "list of text 1..20"
 """
+PLUGIN = f"""{VOTES.partition("[model]")[0]}[[check]]
+kind = "plugin"
+plugin = "no_other"
+options = {{ refuse = ["physics", "other"] }}
+"""
 _BOUNDS = {
     "subject": ("reason", "characters", 40), "methods": ("methods[].name", "characters", 30),
     "summary": ("summary", "words", 9), "polish": ("text", "words", 20),
@@ -237,3 +242,5 @@ OTHERS = (
     OwnTask("passages", PASSAGES, bodies, calls=3),
 )
 """Of other kinds."""
+JUDGED = OwnTask("judged", PLUGIN, papers)
+"""By code of the distribution of ``tests.builders.plugin_folder``, which lets nothing through."""
