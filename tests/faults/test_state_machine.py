@@ -59,6 +59,7 @@ class Promises(RuleBasedStateMachine):
 
     fleet: SmallFleet
     corpus: ClassVar[dict[str, Any]] = {}
+    promises: ClassVar[tuple[Callable[[Standing], None], ...]] = seven_promises.PROMISES
     state: Path | None = None
     """The state folder, where there is one."""
     checkpoint: Path | None = None
@@ -270,7 +271,7 @@ class Promises(RuleBasedStateMachine):
             self._asked.clear()
             self._standings = self.fleet.standings() if hasattr(self, "fleet") else []
         self._asked.add(promise)
-        for standing in self._standings:
+        for standing in self._standings if promise in self.promises else ():
             promise(standing)
 
     def teardown(self) -> None:
@@ -301,7 +302,7 @@ class Promises(RuleBasedStateMachine):
             self.fleet.frozen.pop()()
         self.fleet.bury()
         for standing in self.fleet.standings():
-            for promise in seven_promises.PROMISES:
+            for promise in self.promises:
                 promise(standing)
 
     def _state(self, run: str) -> str | None:
