@@ -26,10 +26,10 @@ from handlers.tasks.file_task.samples.sampled_task import SampledFileTask
 from tests.builders.fakes import FakeClock
 from tests.builders.task_files import sampled, written
 from tests.faults.crashing import Point
+from tests.faults.promise_machine import Promises
 from tests.faults.seven_promises import PROMISES, promise_5_the_mathematics_is_exact
 from tests.faults.small_fleet import SmallFleet
 from tests.faults.stories import EVERYWHERE
-from tests.faults.test_state_machine import Promises
 
 REPAIRED = sampled(1) + "[repair]\ntries = 2\n"
 VOTED = sampled(3)
