@@ -178,7 +178,8 @@ KEYS_WITHOUT_WORDS = {
     "fatal": "Refused in a way that parks the run.",
     "fields": "Field → translation.",
     "file": "File in the state folder.",
-    "fingerprint": "Hash of text and requests: equal ones share a result.",
+    "fingerprint": "Hash of text and requests: equal ones share a result. Of a whole paper's line `head`: "
+    "that of the result without its body, after `head:`.",
     "finish_reason": "As the answer says it.",
     "finished_at": "When it ended; null if it has not.",
     "flag_share": "Papers that are flagged, of those that are sent.",

@@ -45,6 +45,7 @@ SILENCE = Flag("Endpoint", ("run", "plan", "pilot", "work"))
 MODEL = Flag("Endpoint", ("init", *SPECIFY, "actions plan", "task check"))
 REQUEST = Flag("Endpoint", SPECIFY)
 TEXT = Flag("Text", SPECIFY)
+TASK = Flag("Text", (*SPECIFY, "actions plan"))
 PLUGINS = Flag("Text", (*SPECIFY, "work", "regate", "task check", "task push"))
 FLEET = Flag("Fleet", SHAPE)
 WORKERS = Flag("Fleet", (*SHAPE, "pilot", "invoke"))
@@ -74,7 +75,7 @@ def share_of(value: Any) -> Any:
     except ValueError:
         share = -1.0
     if rest or not 0 <= share <= 1:
-        raise ValueError(f"{value!r} is no share of the papers: give a percentage such as 5%")
+        raise ValueError(f"{value!r} is no share: give a percentage such as 5%")
     return share
 
 
@@ -85,7 +86,18 @@ def usd_of(value: Any) -> Any:
     return _DOLLARS.sub("", value.strip())
 
 
+def few_of(value: Any) -> Any:
+    """A share of the calls that are paid for twice; ValueError for more than few."""
+    share = share_of(value)
+    if isinstance(share, int | float) and not 0 <= share <= _FEW:
+        raise ValueError(f"{str(value)!r} is not allowed: give a percentage from 0% to {_FEW:.0%}")
+    return share
+
+
 Usd = Annotated[Decimal, BeforeValidator(usd_of)]
 """An amount of money."""
 Share = Annotated[float, BeforeValidator(share_of)]
 """A share of the papers, as a number or as a percentage."""
+FewCalls = Annotated[float, BeforeValidator(few_of)]
+"""A share of the calls."""
+_FEW = 0.05

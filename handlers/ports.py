@@ -174,9 +174,9 @@ class Ledger(EndpointNotes, OpenRuns, RunMoney, Protocol):
         ttl: float,
         attempt: Attempt = ANY_ATTEMPT,
     ) -> int | None:
-        """Claim a batch and return the lease's epoch; None if it is finished, another lease is live, or
-        ``attempt.most`` attempts failed. It counts as one of them from now on: a holder's death says nothing
-        more."""
+        """Claim a batch and return the lease's epoch; None if it is finished, another lease is live or ran
+        out less than ``attempt.overdue`` seconds ago, or ``attempt.most`` attempts failed. It counts as one
+        of them from now on: a holder's death says nothing more."""
 
     def lease_state(self, run_id: str, batch_id: str) -> LeaseState | None:
         """None if there is no such batch."""

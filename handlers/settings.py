@@ -31,10 +31,12 @@ from handlers.flag_groups import (
     SESSION,
     SILENCE,
     STATE,
+    TASK,
     TEXT,
     THINKING,
     WHERE,
     WORKERS,
+    FewCalls,
     Share,
     Usd,
     setting,
@@ -153,7 +155,7 @@ class Settings(BaseSettings):
     )
     call_timeout: float = setting("Seconds for a whole call.", CONNECTION, default=180.0, gt=0)
 
-    task: Path | None = setting("Task file (TOML): what is asked of each record; none: translation.", TEXT)
+    task: Path | None = setting("Task file (TOML): what is asked of each record; none: translation.", TASK)
     task_bundle: str | None = setting("What `task push` printed, for uploads.", pattern="^[0-9a-f]{64}$")
     allow_plugins: str | None = setting("Distributions whose checks may judge, commas between.", PLUGINS)
     target_language: str = setting("Language code.", TEXT, default="en")
@@ -174,12 +176,8 @@ class Settings(BaseSettings):
     )
     rpm: float | None = setting("Declared limit: requests a minute, all jobs.", LIMIT, **_RATE)
     tpm: float | None = setting("Declared limit: tokens a minute, all jobs.", LIMIT, **_RATE)
-    hedge: Share = setting(
-        "Share of calls, e.g. 0.5%, to pay for twice: the last slow ones.",
-        SESSION,
-        default=0.0,
-        ge=0,
-        le=0.05,
+    hedge: FewCalls = setting(
+        "Share of calls, e.g. 0.5%, to pay for twice: the last slow ones.", SESSION, default=0, ge=0, le=0.05
     )
     budget: Usd | None = setting(
         "USD that the run may cost in all, over all sessions.", BUDGET, ge=0, le=10**6

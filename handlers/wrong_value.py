@@ -30,8 +30,8 @@ _BY_ERROR = {"int": int, "float": float, "decimal": Decimal, "finite": float, "b
 """First word of an error's type → what was wanted."""
 _OF_TEXT = {
     "string_pattern_mismatch": "text that matches `{pattern}`",
-    "string_too_short": "text of at least {min_length} characters",
-    "string_too_long": "text of at most {max_length} characters",
+    "string_too_short": "text of at least {min_length} character(s)",
+    "string_too_long": "text of at most {max_length} character(s)",
 }
 _OWN_WORDS = ("value_error", "assertion_error", "extra_forbidden", "missing")
 
@@ -99,7 +99,8 @@ def _of_error(first: Mapping[str, Any]) -> str:
     if first["type"].startswith(("greater_than", "less_than")):
         return "a number" + _range(bounds)
     if first["type"] in _OF_TEXT:
-        return _OF_TEXT[first["type"]].format(**bounds)
+        plural = "" if 1 in (bounds.get("min_length"), bounds.get("max_length")) else "s"
+        return _OF_TEXT[first["type"]].format(**bounds).replace("(s)", plural)
     return _KINDS.get(_BY_ERROR.get(first["type"].partition("_")[0]), "")
 
 

@@ -92,8 +92,7 @@ def collect(
     """Merge into the settings' state folder, check the sums, and write report and results to ``output``."""
     plan = read_plan(plan_folder)
     read = [] if isinstance(saved, GitHubEnvironment) else [each / LEDGER for each in saved]
-    for name in _WRITTEN:
-        keep_apart(settings, "--output", output / name, plan_folder / PLAN_FILE, *read)
+    keep_apart(settings, [("--output", output / name) for name in _WRITTEN], plan_folder / PLAN_FILE, *read)
     queue = None
     if isinstance(saved, GitHubEnvironment):
         gather(saved, settings.state, console)

@@ -32,7 +32,7 @@ from handlers.domain.batch import BatchMessage
 from handlers.domain.ledger import Reusable, StoredAnswer
 from handlers.domain.paper import Paper
 from handlers.domain.part_lines import decode, encode
-from handlers.domain.result import MADE_UP, REFUSED, Part, PartLine, PartPointer
+from handlers.domain.result import MADE_UP, OF_HEAD, REFUSED, Part, PartLine, PartPointer
 from handlers.domain.run import RunSpec
 from handlers.errors import DamagedObjectError, UsageError
 from handlers.llm.dialects.dialect_memory import read_note
@@ -178,10 +178,11 @@ class _Copier:
         found = {}
         for name, result in self._adapters.ledger.reusable(list(asked)).items():
             names, first, paper = asked[name]
+            if name.startswith(OF_HEAD) and result.run_id == self._plan.run_id:
+                continue  # it travels with the answers of unfinished papers
             if names.is_same(paper, name) and (line := self._result(result)) is not None:
-                kept = name if name.startswith((MADE_UP, REFUSED)) else first
                 (copy,) = self._put(name, (line,))
-                found[kept] = (result, copy)
+                found[_looked_for(name, first)] = (result, copy)
         return found
 
     def _result(self, result: Reusable) -> bytes | None:
@@ -213,10 +214,20 @@ class _Copier:
 def _wanted(names: ResultNames, paper: Paper, sent: Iterable[RunSpec]) -> dict[str, _Wanted]:
     """Under each name that a result of the paper may have."""
     first, *others = names.all(paper, names.spec)
-    others += [names.name(paper, each) for each in sent] + [MADE_UP + first]
+    asked = list(dict.fromkeys(names.name(paper, each) for each in sent))
+    others += [*asked, MADE_UP + first]
+    if names.spec.task != "file" and not names.spec.full_text:
+        others += [OF_HEAD + each for each in (first, *asked, MADE_UP + first)]
     if names.spec.task == "file":  # what was refused is judged by other checks, and repaired
         others += [REFUSED + first, REFUSED + MADE_UP + first]
     return dict.fromkeys([first, *others], _Wanted(names, first, paper))
+
+
+def _looked_for(name: str, first: str) -> str:
+    """The name by which every job looks for what stands under this one."""
+    if name.startswith((MADE_UP, REFUSED, OF_HEAD + MADE_UP)):
+        return name
+    return OF_HEAD + first if name.startswith(OF_HEAD) else first
 
 
 def _without_body(paper: Paper) -> Paper:

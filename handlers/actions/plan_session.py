@@ -58,9 +58,8 @@ def plan_session(
     if inputs.history:
         gather(github, settings.state, console)
     refuse_strangers(output)
-    keep_apart(settings, "--output", output, inputs.corpus)
-    reads = None if bundle is None else bundle.reads
-    corpus = ingest_source(SourceSpec(inputs.corpus), settings, console, reads=reads)
+    keep_apart(settings, [("--output", output)], inputs.corpus)
+    corpus = ingest_source(SourceSpec(inputs.corpus), settings, console, bundle=bundle)
     settings = settings.model_copy(
         update={"run_id": inputs.run_id or run_id_of(inputs.corpus, corpus, settings, bundle)}
     )

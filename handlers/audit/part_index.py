@@ -128,17 +128,19 @@ class PartIndex:
     def _interrupted(self, outcome: LedgerEntry) -> Iterator[LedgerEntry]:
         """A paper's lines that say pending, at no cost: its outcome has the cost of all."""
         rows = self._db.execute(
-            "SELECT generation, error, flags, key, offset, length FROM line WHERE paper = ? AND terminal = 0"
+            "SELECT generation, error, fingerprint, flags, key, offset, length FROM line"
+            " WHERE paper = ? AND terminal = 0"
             " ORDER BY generation, key, offset",
             (outcome.paper_id,),
         )
-        for generation, error, flags, *place in rows.fetchall():
+        for generation, error, fingerprint, flags, *place in rows.fetchall():
             yield LedgerEntry(
                 paper_id=outcome.paper_id,
                 generation=generation,
                 status="pending",
                 weight=outcome.weight,
                 error=error,
+                fingerprint=fingerprint,
                 pointer=_pointer(*place),
                 flags=tuple(json.loads(flags)),
             )

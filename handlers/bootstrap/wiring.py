@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -25,7 +27,7 @@ from handlers.errors import UsageError
 from handlers.flag_groups import names_in
 from handlers.llm.built_in import is_built_in
 from handlers.llm.client import HttpChatModel
-from handlers.llm.client_settings import ClientSettings
+from handlers.llm.client_settings import ClientSettings, default_ssl_context
 from handlers.llm.dialects.dialect_memory import DialectMemory, endpoint_key
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.limits.limiter import Limiter
@@ -158,6 +160,14 @@ def chat_model(
     return HttpChatModel(
         client, api_key(settings), clock, on_headers=on_headers, memory=memory, key_source=source
     )
+
+
+def read_certificates(settings: Settings) -> None:
+    """Read what is trusted before jobs are forked, which share it then. Whatever is wrong with it, a job
+    says."""
+    with suppress(UsageError, ValueError):
+        if urlsplit(settings.base_url or "").scheme == "https":
+            default_ssl_context(settings.ca_file, _trusted(os.environ))
 
 
 def _trusted(environment: Mapping[str, str]) -> tuple[Path, ...]:

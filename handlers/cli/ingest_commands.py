@@ -18,7 +18,7 @@ from handlers.errors import UsageError
 from handlers.local import ingesting
 from handlers.local.endpoint import check_endpoint, endpoint
 from handlers.local.ingesting import SourceSpec
-from handlers.local.task_file import task_reads
+from handlers.local.task_file import task_bundle
 from handlers.settings import load_settings
 
 
@@ -96,7 +96,7 @@ def try_paper(
     console = Console(stderr=True, highlight=False)
     tell_of_provider(settings, console)
     named = SourceSpec(source, mapping or (), source_format, encoding)
-    result = ingesting.ingest_source(named, settings, console, reads=task_reads(settings))
+    result = ingesting.ingest_source(named, settings, console, bundle=task_bundle(settings))
     paper = _find(result, paper_id)
     from handlers.local.trial import Trial  # most of the package
 

@@ -80,7 +80,7 @@ def plan(
     assumption. Writes a plan file that `run --plan` executes.
     """
     settings = load_settings(**flags)
-    keep_apart(settings, "--output", output, source, assume)
+    keep_apart(settings, [("--output", output)], source, assume)
     console = Console(stderr=True, highlight=False)
     tell_of_provider(settings, console)
     corpus = measure_corpus(SourceSpec(source, mapping or (), source_format, encoding), settings, console)

@@ -54,7 +54,7 @@ def review(
     and a search. It never shows papers whose licence forbids derivatives. Needs the extra `report`.
     """
     settings = with_run(load_settings(**flags))
-    keep_apart(settings, "--output", output)
+    keep_apart(settings, [("--output", output)])
     console = Console(stderr=True, highlight=False)
     with open_state(settings.run_id, settings) as adapters:
         columns = AnswerColumns.of_run(adapters.ledger.run(settings.run_id).spec, adapters.store)

@@ -18,7 +18,7 @@ from handlers.local.ingesting import SAMPLE, SourceSpec, ingest_source
 from handlers.local.named_outputs import note_inputs
 from handlers.local.preflight import refuse_damaged
 from handlers.local.state_lock import only_parent
-from handlers.local.task_file import task_reads
+from handlers.local.task_file import task_bundle
 from handlers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def run(
             SourceSpec(source or "", mapping or (), source_format, encoding),
             partial(_load_session, settings),
         )
-        reads = task_reads(settings)
-        corpus = ingest_source(spec, settings, console, again=False, alongside=alongside, reads=reads)
+        bundle = task_bundle(settings)
+        corpus = ingest_source(spec, settings, console, again=False, alongside=alongside, bundle=bundle)
         from handlers.local.session import exit_code, print_report, run_planned, tell_files
 
         report = run_planned(settings, corpus, planned, console, wait=wait)

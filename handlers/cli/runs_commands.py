@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,13 +23,13 @@ from handlers.local.named_outputs import keep_apart
 from handlers.reporting.markdown import to_markdown
 from handlers.reporting.plain import plain
 from handlers.reporting.terminal import render
-from handlers.results.answer_records import AnswerColumns
+from handlers.results.answer_records import SOURCE, AnswerColumns
 from handlers.results.export import Counts, export, export_jsonl
 from handlers.results.export_shape import ExportShape, Format, columns_of, format_of
 from handlers.results.markdown_writer import export_markdown
 from handlers.results.parquet_writer import export_parquet
 from handlers.results.records import OWN, with_own
-from handlers.results.run_answers import with_answers
+from handlers.results.run_answers import unlike_vectors, with_answers
 from handlers.results.xlsx_writer import export_xlsx
 from handlers.settings import load_settings
 
@@ -72,8 +73,8 @@ def report(
     to_stdout = html is not None and str(html) == "-"
     if to_stdout and (str(output) == "-" if output else bool(as_json or form)):
         raise UsageError("--html -: the page goes to standard output, so the report needs --output FILE")
-    for flag, path in (("--output", output), ("--html", html)):
-        keep_apart(load_settings(**flags), flag, path, plan)
+    site = None if review is None else review / "index.html"
+    keep_apart(load_settings(**flags), [("--output", output), ("--html", html)], plan, site)
     with opened_run(flags) as (adapters, run):
         summary = with_answers(report_of(adapters, run, detail=True), adapters)
         if html is not None:
@@ -128,7 +129,7 @@ def export_results(
     if columns and written == "markdown":
         raise UsageError("--columns: markdown has the same fields in every file")
     asked = None if columns is None else columns_of(columns)
-    keep_apart(load_settings(**flags), "--output", output)
+    keep_apart(load_settings(**flags), [("--output", output)])
     with opened_run(flags) as (adapters, run):
         shape, own = _shape(adapters, run, asked, ExportShape(drafts=drafts, bom=bom))
         if shape.answers is not None and written == "markdown":
@@ -137,10 +138,35 @@ def export_results(
             _refuse_vectors(written)
         counts = _export(adapters, run, target, written, shape)
         own = () if written == "markdown" else own
+        warnings = list(_warnings(adapters, run, shape))
     _say(", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no papers")
+    for warning in warnings:
+        _say(f"warning: {warning}")
     if own:
-        names = ", ".join(map(plain, own[:_NAMED])) + (", ..." if len(own) > _NAMED else "")
+        _tell_left_out(own, shape)
+
+
+def _tell_left_out(own: tuple[str, ...], shape: ExportShape) -> None:
+    names = ", ".join(map(plain, own[:_NAMED])) + (", ..." if len(own) > _NAMED else "")
+    if shape.answers is None:
         _say(f"the source's own columns are left out ({names}): `--columns id,title,abstract,own` takes them")
+        return
+    first = next(iter(shape.answers.answers), "status")
+    _say(
+        f"the source's fields are left out ({names}): `--columns id,{plain(first)},own` takes them, and"
+        " `carry` in the task file's [output] those that it names"
+    )
+
+
+def _warnings(adapters: State, run: str, shape: ExportShape) -> Iterator[str]:
+    """What whoever reads the file cannot see in it."""
+    answers = shape.answers
+    if answers is None:
+        return
+    if set(answers.vectors) & set(shape.columns):
+        yield from unlike_vectors(run, answers, adapters)
+    if any(name.startswith(SOURCE) for name in shape.columns):
+        yield from answers.carried_by_none(adapters.store.lines(adapters.ledger.run(run).spec.corpus))
 
 
 def _refuse_vectors(form: Format) -> None:
@@ -159,7 +185,8 @@ def _shape(
     answers = AnswerColumns.of_run(spec, adapters.store)
     if answers is not None:
         names = answers.chosen(asked, adapters.store.lines(spec.corpus))
-        return replace(shape, columns=names, answers=answers), ()
+        left_out = answers.left_out(adapters.store.lines(spec.corpus)) if asked is None else ()
+        return replace(shape, columns=names, answers=answers), left_out
     lines = adapters.store.lines(spec.corpus)
     names = with_own(columns_of(None) if asked is None else asked, lines)
     own = with_own((OWN,), adapters.store.lines(spec.corpus)) if asked is None else ()

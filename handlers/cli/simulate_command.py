@@ -17,6 +17,7 @@ from handlers.counted import counted
 from handlers.domain.fleet_tiers import TIERS
 from handlers.domain.plan import PlanFile
 from handlers.errors import UsageError
+from handlers.local.named_outputs import keep_apart
 from handlers.model_server.limits import Limits
 from handlers.model_server.server_settings import ServerSettings
 from handlers.pipeline.pace import AWS
@@ -25,8 +26,9 @@ from handlers.planning.assumptions import Assumptions
 from handlers.planning.plan_rows import work_of_call, worker_rate
 from handlers.planning.platform_limits import platform_limits
 from handlers.reporting.plan_table import money
-from handlers.reporting.sim_charts import check_charts, write_charts
+from handlers.reporting.sim_charts import chart_files, check_charts, write_charts
 from handlers.reporting.tables import duration
+from handlers.settings import load_settings
 from handlers.simulation.sim_api import ApiLimits
 from handlers.simulation.sim_job import body_passage
 from handlers.simulation.sim_setup import SimResult, SimSetup
@@ -66,6 +68,7 @@ def simulate(
     """
     setup = _setup(plan, tier, {name: value for name, value in flags.items() if value is not None})
     if charts is not None:
+        keep_apart(load_settings(), [("--charts", path) for path in chart_files(charts)], plan)
         check_charts(charts)
     console = Console(stderr=True, highlight=False)
     clock = SystemClock()

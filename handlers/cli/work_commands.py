@@ -20,7 +20,7 @@ from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.ingesting import SourceSpec, ingest_source
 from handlers.local.preflight import refuse_forgotten
 from handlers.local.session import exit_code, final_report, print_report, submit_request
-from handlers.local.task_file import task_bundle, task_reads
+from handlers.local.task_file import task_bundle
 from handlers.reporting.progress import Progress
 from handlers.runs.run_request import run_request
 from handlers.settings import Settings, load_settings
@@ -45,11 +45,11 @@ def shard(
     settings = _with_batch_size(load_settings(**flags))
     spec = SourceSpec(source, mapping or (), source_format, encoding)
     console = Console(stderr=True, highlight=False)
-    result = ingest_source(spec, settings, console, reads=task_reads(settings))
+    bundle = task_bundle(settings)
+    result = ingest_source(spec, settings, console, bundle=bundle)
     with open_state(settings.run_id, settings) as adapters:
         if settings.backend == "embedded":
             refuse_forgotten(adapters, settings.run_id)
-        bundle = task_bundle(settings)
         submitted = submit_request(adapters, run_request(settings, result, bundle), settings, bundle)
         if outlook := budget_outlook(adapters, settings):
             console.print(outlook, markup=False, soft_wrap=True)

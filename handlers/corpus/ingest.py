@@ -108,7 +108,7 @@ def ingest(
             for chunk, results in chunks:
                 intake.take(chunk, results)
         if not intake.papers:
-            raise SourceError(_nothing_good(source, intake))
+            raise SourceError(_nothing_good(source, intake, of_a_task=reads is not None))
         profile = intake.profile()
         normaliser.reader.refuse_unseen(profile.filled)
         if reads is not None and not of_corpus:  # of a sample few records may have what others have
@@ -252,15 +252,16 @@ def _text_key(paper: Prepared) -> bytes:
     return paper.digest + bytes([paper.flags & NO_DERIVATIVES]) + paper.apart
 
 
-def _nothing_good(source: Source, intake: _Intake) -> str:
-    notes = notes_of(source)
+def _nothing_good(source: Source, intake: _Intake, *, of_a_task: bool) -> str:
+    notes, noun = notes_of(source), "record" if of_a_task else "paper"
     if not intake.rejects:
         empty = "has no record below the columns' names" if notes.columns else "is empty"
-        return f"{source.name} {empty}{notes.doubt() or ': give a source with at least one paper'}"
+        return f"{source.name} {empty}{notes.doubt() or f': give a source with at least one {noun}'}"
     first = intake.first_reject
     header = ". Does its first line have the columns' names?" if "where the header has" in first else ""
-    none = f"none of its {intake.rejects:,} records is a paper; the first"
-    what = none if intake.rejects > 1 else "its one record is no paper"
+    kind = "of use" if of_a_task else "a paper"
+    none = f"none of its {intake.rejects:,} records is {kind}; the first"
+    what = none if intake.rejects > 1 else "its one record is " + ("of no use" if of_a_task else "no paper")
     return f"{source.name}: {what}: {first}{header}{notes.doubt()}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -26,9 +27,11 @@ from handlers.corpus.fields.field_text import (
 )
 from handlers.corpus.fields.inverted_index import INDEX_FIELDS
 from handlers.corpus.fields.keyword_list import keywords_of
+from handlers.corpus.fields.naming_field import naming_field
 from handlers.corpus.index import EMPTY, NO_DERIVATIVES
 from handlers.corpus.language import SAMPLE_CHARACTERS, detect_language, is_certain
 from handlers.corpus.sources.reader import Record
+from handlers.corpus.sources.source_notes import shown
 from handlers.corpus.text import clean_text, clean_value
 from handlers.domain.language_names import normalise_language
 from handlers.domain.licenses import forbids_derivatives, normalise_license
@@ -155,7 +158,8 @@ class Normaliser:
         if not text:
             names = ", ".join(sorted(map(clean_text, record))[:12])[:200]
             name = self.reader.stated["id"]
-            raise RecordError(f"no {name!r} (fields: {names}); map it with --map id=FIELD")
+            mapped = shlex.quote(f"id={shown(naming_field(record) or 'FIELD')}")
+            raise RecordError(f"no {name!r} (fields: {names}); map it with --map {mapped}")
         return text
 
 

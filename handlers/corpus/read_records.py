@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from typing import Any
 
 from handlers.corpus.field_names import FIELDS, FieldReader
 from handlers.corpus.fields.field_text import RecordError
+from handlers.corpus.fields.naming_field import naming_field
 from handlers.corpus.index import EMPTY, NO_DERIVATIVES
 from handlers.corpus.language import SAMPLE_CHARACTERS
 from handlers.corpus.normalise import (
@@ -93,7 +95,10 @@ class RecordNormaliser(Normaliser):
         try:
             return self._id(value, record)
         except RecordError as error:
-            raise RecordError(f'{error}; or the task file says `id = "{BY_DIGEST}"` in [input]') from error
+            meant = naming_field(record)
+            named_so = f"`id = {json.dumps(shown(meant), ensure_ascii=False)}` or " if meant else ""
+            said = f'{named_so}`id = "{BY_DIGEST}"`'
+            raise RecordError(f"{error}; or the task file says {said} in [input]") from error
 
     def _paper(self, record: Record) -> _Parts:
         raw, known = self.reader.read(record)

@@ -12,7 +12,7 @@ from pydantic import Field
 from handlers.domain.call import CallTotals
 from handlers.domain.money import NanoUsd
 from handlers.domain.paper import PaperStatus
-from handlers.domain.result import MADE_UP, OF_FILE, REFUSED, PartPointer
+from handlers.domain.result import MADE_UP, OF_FILE, OF_HEAD, REFUSED, PartPointer
 from handlers.domain.value import Frozen
 
 REPAIRER = "repair"
@@ -47,8 +47,10 @@ class LedgerEntry(Frozen):
     @property
     def stands_under(self) -> str:
         """The name under which later runs find the result; "" if they do not. Answers to a task file are
-        found when they were refused, too, and need not be paid for again."""
-        if self.status == "done":
+        found when they were refused, too, and need not be paid for again; so are those to a whole paper's
+        head, which is named in a line of the unfinished paper."""
+        is_head = self.status == "pending" and self.fingerprint.startswith(OF_HEAD)
+        if self.status == "done" or is_head:
             return self.fingerprint
         of_file = self.fingerprint.removeprefix(MADE_UP).startswith(OF_FILE)
         return REFUSED + self.fingerprint if self.status == "flagged" and of_file else ""
@@ -98,6 +100,8 @@ class Attempt(NamedTuple):
     message: str = ""
     """The message's generation and id."""
     most: int = 1 << 30
+    overdue: float = 0.0
+    """Seconds for which a lease must have run out that its holder did not end."""
 
 
 ANY_ATTEMPT = Attempt()

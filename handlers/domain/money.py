@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, NewType
 
 from pydantic import Field
@@ -15,6 +16,7 @@ PicoUsd = NewType("PicoUsd", int)
 NANO = 1_000_000_000
 PICO_A_NANO = 1000
 PICO = NANO * PICO_A_NANO
+_SMALL = 0.001
 
 
 class Price(Frozen):
@@ -35,6 +37,14 @@ def budget_words(amount: float) -> str:
     if not amount:
         return "0"
     return f"{amount:.2f}" if amount >= 1 else f"{amount:.4f}" if amount >= 0.0001 else f"{amount:.9f}"
+
+
+def dollars(amount: float) -> str:
+    """``$12.3456``, ``$0.0042``, ``$0.000031``: four decimals, or of less than a tenth of a cent two figures
+    that say something."""
+    small = 0 < amount < _SMALL
+    decimals = min(9, 1 - math.floor(math.log10(amount))) if small else 4
+    return f"${amount:,.{decimals}f}"
 
 
 def rounded_up(amount: int) -> NanoUsd:

@@ -12,6 +12,8 @@ from handlers.domain.coverage import Coverage
 from handlers.domain.paper import PaperStatus
 from handlers.domain.value import Frozen
 
+HEAD = "head"
+"""Key of the passage of title, abstract and keywords."""
 TERMS = "terms"
 """Key of the passage that asks for a paper's terms. No paper is flagged or fails by it, and one whose frame
 is known does not ask it again."""
@@ -23,6 +25,10 @@ OF_FILE = "f1:"
 """Begins the name of a result of a task file."""
 REFUSED = "refused:"
 """Stands before the name of one whose answers were refused: whoever asks the same judges them."""
+
+OF_HEAD = "head:"
+"""Stands before the name of a result of title, abstract and keywords alone, at the line of a whole paper that
+has paid for them: whoever asks the same judges the answers."""
 
 
 class Check(Frozen):

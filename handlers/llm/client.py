@@ -294,5 +294,7 @@ def way_to(settings: ClientSettings, ssl_context: ssl.SSLContext | None) -> Way:
 
     if ssl_context is None and urlsplit(settings.base_url).scheme == "https":
         ssl_context = default()
+    if ssl_context is not None:
+        ssl_context.set_alpn_protocols(["http/1.1"])
     proxy = settings.proxy
     return Way(ssl_context, proxy, default() if proxy is not None and proxy.scheme == "https" else None)

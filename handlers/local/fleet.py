@@ -16,11 +16,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
+from handlers.bootstrap import wiring
 from handlers.bootstrap.host import SIGNALS, is_alive, new_id
 from handlers.bootstrap.notifications import Notifications
 from handlers.bootstrap.state import State, SystemClock, connect, open_state
 from handlers.domain.run import DEAR_HOURS, SessionRecord
 from handlers.errors import PaperfleetError
+from handlers.local.early_results import EarlyResults
 from handlers.local.job_process import FAILED, job_main
 from handlers.reporting.progress import Progress
 from handlers.runs.submit import queue_entry
@@ -63,9 +65,17 @@ def _free_dead_job(state: State, run_id: str, job_id: str) -> None:
 class Fleet:
     """A session of local jobs. SQLite is closed whenever a process is forked."""
 
-    def __init__(self, settings: Settings, progress: Progress, *, cut_off_after: float = math.inf) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress,
+        *,
+        cut_off_after: float = math.inf,
+        early: EarlyResults | None = None,
+    ) -> None:
         """``cut_off_after``: seconds between the first signal and the end of calls in flight, where the
-        platform leaves no time for a drain."""
+        platform leaves no time for a drain. ``early``: who makes results while the last papers land."""
+        self._early = early
         self._cut_off_after = cut_off_after
         self._signalled_at = math.inf
         self._settings = settings
@@ -93,6 +103,7 @@ class Fleet:
             # What every job needs is made once, and not in each fork.
             if not self._settings.task:
                 units()
+            wiring.read_certificates(self._settings)
             if self._settings.full_text:
                 import_module("handlers.tasks.translation.whole.paper_result")
             gc.freeze()  # the forks share these pages as long as no collection touches them
@@ -101,6 +112,8 @@ class Fleet:
                     if not self._signals:
                         self._start()
                 self._watch(notifications)
+                if self._early is not None:
+                    self._early.wait(lambda: bool(self._signals or self._failure))
             outcome = self._close_session()
         finally:
             notifications.end(outcome)
@@ -184,6 +197,10 @@ class Fleet:
                     self._progress.update(state.ledger, self._run_id, now=state.clock.now())
                     self._say_changes(state)
                 notifications.look(state.ledger)
+            if self._early is not None and self._early.is_due(state.ledger):
+                state.close()
+                state = None
+                self._early.begin(self._parent_end, self._own_end)
             self._wait()
         if state is not None:
             state.close()

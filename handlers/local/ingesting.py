@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,12 +22,16 @@ from handlers.corpus.read_records import rarely_filled
 from handlers.corpus.sources.formats import Source, open_source
 from handlers.corpus.sources.source_notes import named, notes_of
 from handlers.counted import counted
-from handlers.domain.tasks.reads import Reads
+from handlers.domain.tasks.reads import RECORD
 from handlers.errors import SourceError, UsageError
 from handlers.extras import how_to_get
 from handlers.local.named_outputs import note_inputs
 from handlers.reporting.plain import plain
+from handlers.results.answer_records import AnswerColumns
 from handlers.settings import Settings
+
+if TYPE_CHECKING:
+    from handlers.tasks.file_task.task_bundle import TaskBundle
 
 SAMPLE = Path(corpus.__path__[0]) / "sample.jsonl"
 """The papers that Paperfleet ships."""
@@ -55,12 +60,13 @@ def ingest_source(
     *,
     again: bool = True,
     alongside: Callable[[], None] | None = None,
-    reads: Reads | None = None,
+    bundle: TaskBundle | None = None,
 ) -> IngestResult:
     """Ingest into the settings' state folder, and into the stack's bucket if the backend is AWS; say
     what came of it. Not ``again``: a file that has not changed since is left alone. ``alongside`` is called
-    in a thread beside it if it takes long. ``reads``: what a task reads of a record."""
+    in a thread beside it if it takes long. ``bundle``: the task that reads its records."""
     mapping, processes = dict(map(_pair, source.mapping)), helper_processes()
+    reads = None if bundle is None else bundle.reads
     read_as = f"{source.format} in {source.encoding}" if source.encoding else source.format
     identity = (source.location, read_as, mapping, settings.state, reads)
     result = None if again else remembered(*identity)
@@ -83,7 +89,9 @@ def ingest_source(
         if told := notes.phrases():
             console.print("; ".join(told), markup=False, soft_wrap=True)
     note_inputs(settings, source.location)
-    console.print(counts_of(result, full_text=settings.full_text, reads=reads), markup=False, soft_wrap=True)
+    warnings = (f"warning: {each}" for each in carried_by_none(result, bundle))
+    for sentence in (counts_of(result, settings.full_text, bundle), *warnings):
+        console.print(sentence, markup=False, soft_wrap=True)
     if result.rejects or result.differing:
         console.print(f"[yellow]rejected lines:[/] {escape(str(result.rejects_path))}", soft_wrap=True)
     if settings.backend == "aws":
@@ -117,8 +125,18 @@ def refuse_empty(name: str, profile: Profile, mapping: Mapping[str, str], column
     )
 
 
-def counts_of(result: IngestResult, *, full_text: bool, reads: Reads | None = None) -> str:
-    """``1,294 papers (3 of equal text)``, and what of them is not sent."""
+def carried_by_none(result: IngestResult, bundle: TaskBundle | None) -> list[str]:
+    """A sentence for each field that exports are to carry along and no record has."""
+    if bundle is None or not bundle.tables.output.carry:
+        return []
+    with result.corpus.open("rb") as lines:
+        return AnswerColumns.of_bundle(bundle).carried_by_none(lines)
+
+
+def counts_of(result: IngestResult, full_text: bool, bundle: TaskBundle | None = None) -> str:
+    """``1,294 papers (3 of equal text)``, and what of them is not sent; of a task's records, which fields few
+    have."""
+    reads = None if bundle is None else bundle.reads
     less = [
         f"{result.same_as:,} of equal text" if result.same_as else "",
         _dropped(result),
@@ -126,7 +144,8 @@ def counts_of(result: IngestResult, *, full_text: bool, reads: Reads | None = No
         f"{result.profile.without_text:,} without a text" if result.profile.without_text else "",
     ]
     told = ", ".join(filter(None, less))
-    sentence = counted(result.papers, "paper") + (f" ({told})" if told else "")
+    noun = "record" if reads is not None and reads.shape == RECORD else "paper"
+    sentence = counted(result.papers, noun) + (f" ({told})" if told else "")
     if reads is not None:
         return "; ".join([sentence, *rarely_filled(reads, result.profile.filled, result.papers)])
     if (bodies := result.profile.filled["body"]) and not full_text:
@@ -136,12 +155,10 @@ def counts_of(result: IngestResult, *, full_text: bool, reads: Reads | None = No
 
 
 def _rejected(result: IngestResult) -> str:
-    """With a reason where they are more than the papers: then the source is hardly read as it is meant."""
+    """With the first one's reason: mostly it is that of all, and tells how they are to be read."""
     if not result.rejects:
         return ""
     told = f"{counted(result.rejects, 'line')} rejected"
-    if result.rejects <= result.papers:
-        return told
     with suppress(OSError, ValueError), result.rejects_path.open("rb") as lines:
         first = json.loads(lines.readline())
         told += f", e.g. line {first['line']:,}: {plain(first['reason'])}"

@@ -16,13 +16,13 @@ from handlers.corpus.index import parse_index
 from handlers.corpus.ingest import IngestResult
 from handlers.domain.paper import Paper
 from handlers.domain.plan import PilotFigures
-from handlers.domain.result import MADE_UP
+from handlers.domain.result import MADE_UP, OF_HEAD
 from handlers.domain.run import RunSpec
 from handlers.errors import UsageError
 from handlers.llm.built_in import is_built_in
 from handlers.local.endpoint import GLOSS
 from handlers.local.ingesting import SourceSpec, ingest_source
-from handlers.local.task_file import task_bundle, task_reads
+from handlers.local.task_file import task_bundle
 from handlers.planning.sample import EVERY_PAPER, SampleBounds, SizedPaper
 from handlers.planning.workload import HasResults, Workload, measure_workload
 from handlers.ports import Task
@@ -104,7 +104,7 @@ def measure_corpus(
 ) -> MeasuredCorpus:
     """Ingest the source and make every request that a run would send, without sending it. ``again``: as if
     pilots with these settings had left no results."""
-    result = ingest_source(source, settings, console, reads=task_reads(settings))
+    result = ingest_source(source, settings, console, bundle=task_bundle(settings))
     return measure_ingested(result, settings, again=again)
 
 
@@ -149,7 +149,10 @@ def _results(settings: Settings, spec: RunSpec, task: Task, but_for: str | None)
 
         def named(paper: Paper) -> list[str]:
             first, *others = names.all(paper, sent)
-            return [first, *others, *([MADE_UP + first] if made_up else [])]
+            own = [first, MADE_UP + first][: 1 + made_up]
+            is_whole = spec.full_text and paper.body
+            heads = [] if is_whole or task.columns is not None else [OF_HEAD + name for name in own]
+            return [*own, *others, *heads]
 
         def has_results(papers: Sequence[Paper]) -> list[bool]:
             wanted = list(map(named, papers))

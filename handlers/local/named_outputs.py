@@ -7,9 +7,10 @@ Each command that reads files notes them in its state, so that later ones, which
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,8 @@ _NOTED = (CORPORA, ".sources")
 _ENDING = ".path"
 _NAMED_BY_TASKS = (("prompt", "system_file"), ("prompt", "user_file"), ("output", "schema_file"))
 _RUN_FILES = ("run.json", RUN_PLAN)
+Outputs = Sequence[tuple[str, Path | None]]
+"""Flags that name what a command writes, and what they name."""
 
 
 def note_inputs(settings: Settings, *read: str | Path | None) -> None:
@@ -36,12 +39,28 @@ def note_inputs(settings: Settings, *read: str | Path | None) -> None:
                 place.write_bytes(os.fsencode(path))
 
 
-def keep_apart(settings: Settings, flag: str, output: Path | None, *read: str | Path | None) -> None:
-    """UsageError if writing ``output``, a file or a folder that is replaced, would lose a file of the state
-    or one that is read: here (``read``), by the settings, or by an earlier command on the state. Links and
-    other spellings of a name are followed."""
-    if output is None or str(output) == "-":
-        return
+def keep_apart(settings: Settings, outputs: Outputs, *read: str | Path | None) -> None:
+    """UsageError if writing one of the ``outputs`` of a command (flag, and a file or a folder that is
+    replaced; None and ``-`` are none) would lose a file of the state, another output, or a file that is read:
+    here (``read``), by the settings, or by an earlier command on the state. Links and other spellings of a
+    name are followed."""
+    written = [(flag, path) for flag, path in outputs if path is not None and str(path) != "-"]
+    for flag, path in written:
+        _keep_from_read(settings, flag, path, *read)
+    for (flag, path), (other_flag, other) in itertools.combinations(written, 2):
+        if _are_one(path, other):
+            raise UsageError(f"{other_flag} {other}: {flag} writes that too: give another name")
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    """Whether what is written last replaces the other; a device takes both."""
+    if any(each.exists() and not (each.is_file() or each.is_dir()) for each in (path, other)):
+        return False
+    one, two = _real(path), _real(other)
+    return one == two or one in two.parents or two in one.parents or _is_same(path, (other,))
+
+
+def _keep_from_read(settings: Settings, flag: str, output: Path, *read: str | Path | None) -> None:
     state, target = _real(settings.state), _real(output)
     if _is_of_state(target, state) or _is_same(output, (state / LEDGER, state / QUEUE)):
         raise UsageError(

@@ -26,6 +26,7 @@ from handlers.domain.run import DEAR_HOURS, Control
 from handlers.domain.run_report import RunReport
 from handlers.errors import PaperfleetError
 from handlers.local.budget_outlook import budget_outlook, with_guessed_number
+from handlers.local.early_results import EarlyResults
 from handlers.local.endpoint import endpoint
 from handlers.local.fleet import Fleet, reap_dead_jobs
 from handlers.local.preflight import refuse_forgotten, refuse_made_up
@@ -106,10 +107,11 @@ def run_corpus(ready: Settings, corpus: IngestResult, console: Console) -> RunRe
         if emitted and (outlook := budget_outlook(state, ready)):
             console.print(outlook, markup=False, soft_wrap=True)
     failure = ""
-    if emitted:
-        with Progress(console, endpoint=ready.base_url or "") as progress:
-            failure = Fleet(ready, progress).run()
-    return _finish(ready, failure, console)
+    with EarlyResults(ready) as early:
+        if emitted:
+            with Progress(console, endpoint=ready.base_url or "") as progress:
+                failure = Fleet(ready, progress, early=early).run()
+        return _finish(ready, failure, early, console)
 
 
 def _clear(state: State, run_id: str) -> None:
@@ -133,12 +135,12 @@ def submit_request(
     return submit_run(state, request)
 
 
-def _finish(settings: Settings, failure: str, console: Console) -> RunReport:
+def _finish(settings: Settings, failure: str, early: EarlyResults, console: Console) -> RunReport:
     """Report, and results once the run is finished. ``failure``: why results could not be kept."""
     with open_state(settings.run_id, settings) as state:
         report = final_report(settings, state, failure)
         try:
-            _write(report, settings, state)
+            _write(report, settings, state, early)
         except OSError as error:
             console.print(f"report and results cannot be written: {error}", markup=False)
     if report.state != "finished":
@@ -164,12 +166,12 @@ def final_report(settings: Settings, state: State, failure: str) -> RunReport:
     return report.model_copy(update={"state": "parked", "reason": failure}) if failure else report
 
 
-def _write(report: RunReport, settings: Settings, state: State) -> None:
+def _write(report: RunReport, settings: Settings, state: State, early: EarlyResults) -> None:
     folder = run_folder(settings.state, settings.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
     (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    if report.state == "finished":
+    if report.state == "finished" and not early.finish(state):
         results = folder / "results.jsonl"
         export_jsonl(state, settings.run_id, results, processes=export_processes(state))
 

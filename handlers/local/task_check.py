@@ -14,7 +14,7 @@ from handlers.domain.money import NanoUsd, Price, usd
 from handlers.domain.value import Frozen
 from handlers.errors import UsageError
 from handlers.llm.prices.pricing import worst_cost
-from handlers.local.ingesting import SourceSpec, counts_of
+from handlers.local.ingesting import SourceSpec, carried_by_none, counts_of
 from handlers.local.measured_corpus import MeasuredCorpus, measure_corpus
 from handlers.local.task_file import task_bundle
 from handlers.planning.sample import SizedPaper
@@ -119,7 +119,8 @@ def _with_corpus(report: TaskReport, corpus: MeasuredCorpus, bundle: TaskBundle)
     return report.model_copy(
         update={
             "reads": {name: profile.filled.get(name, 0) / profile.papers for name in bundle.reads.fields},
-            "source": counts_of(corpus.ingest_result, full_text=True),
+            "source": counts_of(corpus.ingest_result, True, bundle),
+            "warnings": (*report.warnings, *carried_by_none(corpus.ingest_result, bundle)),
             "skipped": {why: round(count) for why, count in corpus.workload.skipped.items()},
             "requests": _sizes(sized, bundle.samples) if sized else None,
             "model": model,

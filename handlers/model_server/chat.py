@@ -277,7 +277,7 @@ class Chat:
 
         def ended(written: bool) -> None:
             latency = self._monotonic() - began
-            self._bill.leave(digest, delivered=written and billed, latency=latency)
+            self._bill.leave(digest, delivered=written and billed, latency=latency, now=self._now())
 
         return replace(reply, on_end=ended)
 

@@ -49,6 +49,7 @@ class ServerBill:
         self._largest_repeat = 0
         self._latency = 0.0
         self._times: tuple[float, float] | None = None
+        self._answered_at: float | None = None
 
     def note(self, outcome: str, status: int | None, *, now: float) -> None:
         """Count a request by what becomes of it; ``status`` is None where no status line is sent."""
@@ -60,13 +61,14 @@ class ServerBill:
         self.in_flight += 1
         self._max_in_flight = max(self._max_in_flight, self.in_flight)
 
-    def leave(self, text: bytes, *, delivered: bool, latency: float) -> None:
+    def leave(self, text: bytes, *, delivered: bool, latency: float, now: float) -> None:
         """An admitted request ended. ``delivered``: the whole answer was written to a live connection."""
         self.in_flight -= 1
         if delivered:
             self._delivered.add(text)
             self._counts["delivered"] += 1
             self._latency += latency
+            self._answered_at = now
 
     def charge(self, text: bytes, tokens: Tokens, nano_usd: int) -> None:
         """Book one generated answer; ``text`` is the digest of its messages."""
@@ -99,4 +101,5 @@ class ServerBill:
             "latency_sum": round(self._latency, 6),
             "first_request_at": self._times[0] if self._times else None,
             "last_request_at": self._times[1] if self._times else None,
+            "last_answer_at": self._answered_at,
         }

@@ -31,13 +31,14 @@ from handlers.pipeline.deliveries.adopted_parts import adopt_parts
 from handlers.pipeline.deliveries.company import Company, Place
 from handlers.pipeline.deliveries.returns import Returns
 from handlers.pipeline.heartbeat import BatchLease, Heartbeat
-from handlers.pipeline.papers.known_heads import known_heads, task_for_body
+from handlers.pipeline.papers.known_heads import NO_HEAD, known_heads, task_for_body
 from handlers.pipeline.papers.open_batch import OpenBatch
 from handlers.pipeline.papers.open_paper import OpenPaper
 from handlers.pipeline.papers.reused_results import reuse_results
 from handlers.pipeline.papers.sampled_paper import sampled_outcome
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import PaperAttempt, PendingPaper, failed_unread, run_paper
+from handlers.pipeline.stop import LONGEST_OUTAGE
 from handlers.pipeline.stored_answers import NOTHING, StoredCalls, stored_calls
 
 logger = logging.getLogger(__name__)
@@ -93,13 +94,13 @@ class BatchRunner:
         try:
             message = _parse(delivery.body)
             context = self._contexts(message.run_id)
-            context.arrive()  # a process may have been frozen since its heartbeat last looked
+            context.refresh()  # a process may have been frozen since its heartbeat last looked
             if context.control.state != "active":
                 return True  # not lost: `resume` and `run` emit unfinished batches from the ledger
             with self._company.joined() as place:
                 epoch = self._lease(context, message, delivery)
                 if epoch is None:
-                    return self._returns.refused(message, delivery)
+                    return self._returns.refused(message, delivery, grace=self._job.grace.left)
                 return self._work_on(context, message, delivery, epoch, place)
         except UnavailableError as error:
             logger.warning("message %s: %s", delivery.id, error)
@@ -128,9 +129,24 @@ class BatchRunner:
             self._arriving.discard(delivery.receipt)
 
     def _lease(self, context: RunContext, message: BatchMessage, delivery: QueueMessage) -> int | None:
+        """On a platform, whose sandboxes may sleep until the next message, it waits here until leases that
+        ran out may be taken."""
+        epoch = self._ask_lease(message, delivery)
+        if epoch is None and self._job.on_platform and self._job.grace.left and self._has_run_out(message):
+            context.await_holders()
+            epoch = self._ask_lease(message, delivery)
+        return epoch
+
+    def _ask_lease(self, message: BatchMessage, delivery: QueueMessage) -> int | None:
         now, attempt = self._clock.now(), self._returns.attempt(message, delivery)
-        where = (message.run_id, message.batch_id, context.job.id)
+        if self._job.grace.left:
+            attempt = attempt._replace(overdue=LONGEST_OUTAGE)
+        where = (message.run_id, message.batch_id, self._job.id)
         return self._ledger.lease(*where, now=now, ttl=LEASE_TTL, attempt=attempt)
+
+    def _has_run_out(self, message: BatchMessage) -> bool:
+        state = self._ledger.lease_state(message.run_id, message.batch_id)
+        return state is not None and 0 < state.lease_until <= self._clock.now()
 
     def _work_on(
         self, context: RunContext, message: BatchMessage, delivery: QueueMessage, epoch: int, place: Place
@@ -193,14 +209,16 @@ class BatchRunner:
         reused, answered = reuse_results(context, message, papers)
         papers = [each.knowing(answered.get(each.paper.id)) for each in papers]
         new = [pending for pending in papers if pending.paper.id not in reused]
-        heads = known_heads(context, new)
+        heads = known_heads(context, new, again=message.generation > 1)
         self._pool.reorder()
         for pending in papers:
-            paper, task = pending.paper, partial(self._run_paper, batch, pending)
+            paper, head = pending.paper, heads.get(pending.paper.id, NO_HEAD)
+            pending = pending.knowing(head.answered)
+            task = partial(self._run_paper, batch, pending)
             if paper.id in reused:
                 batch.finish(reused[paper.id], pending.weight)
             elif (whole := task_for_body(context, pending)) is not None:
-                OpenPaper(whole, batch, pending, self._pool, heads.get(paper.id, ())).begin(or_else=task)
+                OpenPaper(whole, batch, pending, self._pool, head).begin(or_else=task)
             else:
                 self._pool.submit(task, seconds=_forecast(context, paper))
 

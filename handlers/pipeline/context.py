@@ -21,6 +21,7 @@ from handlers.pipeline.budget_lease import BudgetLease
 from handlers.pipeline.calls.thinking import RoomyAsk
 from handlers.pipeline.calls.tier_choice import TierChoice
 from handlers.pipeline.circuit_breaker import CircuitBreaker
+from handlers.pipeline.deliveries.takeover_grace import TakeoverGrace
 from handlers.pipeline.failure_rate import FailureRate
 from handlers.pipeline.job_meter import JobMeter
 from handlers.pipeline.pace import AWS, EMBEDDED
@@ -39,9 +40,6 @@ _ASKED_EVERY = 30.0
 """Seconds between two looks at a run's control item itself."""
 _AWAY = 10.0
 """Seconds without a successful write after which the ledger is away."""
-_EXTENDED_WITHIN = 10.0
-"""Seconds after an outage of the ledger within which every job has extended its leases: the longest pause
-between two tries of its heartbeat, and the requests."""
 _LOOK_UP = 0.25
 """Seconds after which a pause looks whether to give up."""
 
@@ -71,6 +69,9 @@ class JobContext:
     """Share of the calls that may be sent a second time at a run's end."""
     force: bool = False
     """True to pay again for what an earlier run has translated already."""
+
+    def __post_init__(self) -> None:
+        self.grace = TakeoverGrace(self.backend.clock, in_stack=self.in_stack)
 
 
 @dataclass
@@ -163,14 +164,10 @@ class RunContext:
             self.call_seconds()
             self.pause(_LOOK_UP)
 
-    def arrive(self) -> None:
-        """Ask the control item for a message that has come. Just after an outage what others work on seems to
-        be free, and they get the time to say that it is not."""
-        clock, ledger = self.job.backend.clock, self.job.backend.ledger
-        asked_at = clock.monotonic()
-        self.refresh()
-        if max(clock.monotonic() - asked_at, ledger.away_for()) > _AWAY:
-            self.job.stop.wait(_EXTENDED_WITHIN)
+    def await_holders(self) -> None:
+        """Wait until leases that ran out may be taken, or nothing could be done with them."""
+        while self.job.grace.left and not (self.give_up() or self.out_of_time):
+            self.job.stop.wait(_LOOK_UP)
 
     @property
     def out_of_time(self) -> bool:

@@ -154,6 +154,7 @@ class Heartbeat:
             now, job = self._clock.now(), context.job
             if not self._ledger.beat(context.run_id, job.id, at=now, stats=context.stats()):
                 job.stop.drain("this job was declared dead")
+            job.grace.heard()
 
     def look(self) -> None:
         """As often: read the counters of the others, and let them have what money is not needed here; where

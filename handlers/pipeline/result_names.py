@@ -48,6 +48,8 @@ class ResultNames:
         self._other_specs = others
         self._others = list(self._known(others))
         self._sent = spec, task
+        self.have_bodies = any(other.full_text for other in others)
+        """Whether other runs may have asked for the same papers with their bodies."""
 
     def _known(self, others: Sequence[RunSpec]) -> Iterator[tuple[Task, Callable[[str], str]]]:
         """Those of a version that this one knows."""
@@ -120,7 +122,10 @@ def kindred(spec: RunSpec, ledger: Ledger) -> list[RunSpec]:
         if bare not in named and _fixed(other) == _fixed(spec):
             named.append(bare)
             found.append(other)
-    return found[:_OTHERS]
+    kept, left = found[:_OTHERS], found[_OTHERS:]
+    if not any(other.full_text for other in kept):  # whose heads may be paid for
+        kept += [other for other in left if other.full_text][:1]
+    return kept
 
 
 def _fixed(spec: RunSpec) -> dict[str, object]:

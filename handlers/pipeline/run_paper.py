@@ -194,7 +194,7 @@ def run_paper(
         code, reason = told(error)
         line = attempt.line("failed", error=code, reason=reason)
     seconds = clock.monotonic() - start
-    if line is not None and line.calls and not (calls.replayed or pending.stored.calls):
+    if line is not None and line.calls and not (calls.given or pending.stored.calls):
         size = context.task.size(paper)
         context.forecast.learn(size, paper.language, max(0.0, seconds - calls.waited))
     finished = line is not None and line.status != "pending"

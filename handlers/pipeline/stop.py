@@ -15,7 +15,7 @@ from handlers.ports import Clock
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_OUTAGE = 1800.0
+LONGEST_OUTAGE = 1800.0
 """Seconds that what is paid for waits in memory for a store or a ledger."""
 _LONGEST_WAIT = 15.0
 T = TypeVar("T")
@@ -126,7 +126,7 @@ class Patience:
             try:
                 return work()
             except UnavailableError as error:
-                left = min(_LONGEST_OUTAGE - (self._clock.monotonic() - since), self._time_left())
+                left = min(LONGEST_OUTAGE - (self._clock.monotonic() - since), self._time_left())
                 if left <= 0:
                     raise
                 logger.warning("what is paid for waits to be written: %s", error)

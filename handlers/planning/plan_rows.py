@@ -9,13 +9,12 @@ from functools import cached_property
 
 from handlers.domain.fleet_tiers import CUSTOM, MOST_AUTO
 from handlers.domain.plan import Binding, PilotFigures, PlanRow, Risk
+from handlers.llm.limits.aimd import SLOW_START
 from handlers.pipeline.auto_workers import GROWTH, START
 from handlers.planning.assumptions import Assumptions
 from handlers.planning.demand import Demand
 from handlers.planning.platforms import Platform, Span
 
-_SLOW_START = 0.5
-"""Seconds of the fleet's work lost while slots open, all of them within a second (see llm/limits/aimd.py)."""
 _START_ERROR = 0.5
 """Share of a start's seconds by which one start differs from another."""
 _RAMP_BINDS = 0.25
@@ -203,7 +202,7 @@ class _Fleet:
         steady = 3600 * demand.papers / self.ceilings[self.tightest]
         busy, mean = min(self.workers, demand.units), demand.service_time.mean
         if self.tightest == "workers":
-            opening = min(_SLOW_START, mean)
+            opening = min(SLOW_START, mean)
             idle = max(0.0, 1 - _FIRST_STAGE * demand.sent / self.workers) * demand.first_stage
             work = opening + idle + steady + demand.tail(busy)
             longest = demand.first_stage + demand.longest_unit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handlers.counted import counted
+from handlers.domain.money import dollars
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import markdown
 from handlers.reporting.tables import (
@@ -26,9 +27,9 @@ def to_markdown(report: RunReport) -> str:
 def _lines(report: RunReport) -> Iterator[str]:
     yield f"# Run {markdown(report.run_id)}: {standing(report)}"
     yield ""
-    held = f", ${report.held_usd:,.4f} held" if report.held_usd else ""
+    held = f", {dollars(report.held_usd)} held" if report.held_usd else ""
     papers = counted(report.papers, "paper")
-    yield f"{report.finished:,} of {papers} finished, ${report.spend_usd:,.4f} spent{held}."
+    yield f"{report.finished:,} of {papers} finished, {dollars(report.spend_usd)} spent{held}."
     yield f"Model: {markdown(report.model)}. Started: {report.started_at or '-'}."
     if report.finished_at:
         yield f"Finished: {report.finished_at}."

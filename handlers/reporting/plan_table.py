@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from handlers.counted import counted
+from handlers.domain.money import dollars
 from handlers.domain.plan import Elsewhere, Plan, PlanRow
 from handlers.reporting.plain import markdown, plain
 from handlers.reporting.tables import ReportTable, duration
@@ -166,4 +167,4 @@ def _elsewhere(each: Elsewhere) -> tuple[str, ...]:
 
 def money(usd: float) -> str:
     """Two decimals, more for small amounts."""
-    return f"${usd:,.2f}" if usd >= 10 or not usd else f"${usd:,.4f}"
+    return f"${usd:,.2f}" if usd >= 10 or not usd else dollars(usd)

@@ -14,7 +14,7 @@ from rich.console import Console
 from handlers.counted import counted
 from handlers.domain.job import JobRecord
 from handlers.domain.ledger import BudgetState
-from handlers.domain.money import NanoUsd, budget_words, usd
+from handlers.domain.money import NanoUsd, budget_words, dollars, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import RunRecord, RunTotals
 from handlers.ports import Ledger
@@ -179,9 +179,9 @@ def _thoughts(live: Sequence[JobRecord]) -> str:
 
 
 def _money(totals: RunTotals, state: BudgetState) -> str:
-    spent = f"${usd(totals.calls.cost):.4f}"
+    spent = dollars(usd(totals.calls.cost))
     if state.held:
-        spent += f" and ${usd(state.held):.4f} held"
+        spent += f" and {dollars(usd(state.held))} held"
     if state.budget is None:
         return spent
     share = f" ({totals.calls.taken / state.budget:.0%})" if state.budget else ""

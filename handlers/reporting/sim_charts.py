@@ -36,6 +36,11 @@ def check_charts(folder: Path) -> None:
         raise _unwritable(folder, error) from error
 
 
+def chart_files(folder: Path) -> list[Path]:
+    """All that are written."""
+    return [folder / f"{name}.{form}" for name in _CHARTS for form in ("svg", "png")]
+
+
 def write_charts(samples: Samples, folder: Path) -> list[Path]:
     """``papers``, ``slots`` and ``throttles``, each as .svg and .png. UsageError if a file cannot be
     written or the extra is missing."""

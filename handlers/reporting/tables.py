@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from handlers.counted import counted
+from handlers.domain.money import dollars
 from handlers.domain.run_report import ForecastFigure, JobReport, Latency, RunReport
 from handlers.reporting.answers_told import answer_tables
 
@@ -62,8 +63,8 @@ def kept_told(report: RunReport) -> str:
     if report.state in ("finished", "running") or report.in_hand_usd <= 0:
         return ""
     return (
-        f"${report.in_hand_usd:,.4f} of it went to whole papers that have not ended: their answered passages"
-        " are saved, and none of them is paid for again"
+        f"{dollars(report.in_hand_usd)} of it went to whole papers that have not ended: their answered"
+        " passages are saved, and none of them is paid for again"
     )
 
 
@@ -143,7 +144,7 @@ def _amount(name: str, value: float) -> str:
     """Hours as a duration, dollars to four decimals, the others as counts."""
     if name == "hours":
         return duration(value * 3600)
-    return f"${value:,.4f}" if name == "cost_usd" else f"{value:,.0f}"
+    return dollars(value) if name == "cost_usd" else f"{value:,.0f}"
 
 
 def duration(seconds: float) -> str:
@@ -191,15 +192,15 @@ def _spread(walls: list[float]) -> str:
 
 
 def _cost(report: RunReport) -> str:
-    spent = f"${report.spend_usd:,.4f}"
+    spent = dollars(report.spend_usd)
     if report.indeterminate_usd:
-        spent += f" (${report.indeterminate_usd:,.4f} of it indeterminate)"
+        spent += f" ({dollars(report.indeterminate_usd)} of it indeterminate)"
     if report.held_usd:
-        spent += f" + ${report.held_usd:,.4f} held"
+        spent += f" + {dollars(report.held_usd)} held"
     if report.budget_usd is None:
         return f"{spent}, no budget set"
     taken = _percent(report.spend_usd + report.held_usd, report.budget_usd)
-    return f"{spent} of ${report.budget_usd:,.4f} ({taken})"
+    return f"{spent} of {dollars(report.budget_usd)} ({taken})"
 
 
 def _expected(report: RunReport) -> list[Row]:
@@ -209,7 +210,7 @@ def _expected(report: RunReport) -> list[Row]:
         return []
     covered = expected.covered is not None and expected.covered < 1
     budget = f"; the budget ends at about {expected.covered:.0%} of the papers" if covered else ""
-    rows: list[Row] = [("expected in all", f"${expected.cost_usd:,.4f}{budget}")]
+    rows: list[Row] = [("expected in all", dollars(expected.cost_usd) + budget)]
     if expected.wall_s is not None:
         up_to = "up to " if report.reused else ""  # results that are there are known as each paper is read
         need = up_to + counted(expected.papers, "paper needs", "papers need")
@@ -250,7 +251,7 @@ _JOB_COLUMNS = ("job", "ended", "time", "papers", "busy", "p50 / p90 / p99", "er
 
 
 def _job(job: JobReport) -> Row:
-    lost = f", ${job.lost_usd:.4f} lost" if job.lost_usd else ""
+    lost = f", {dollars(job.lost_usd)} lost" if job.lost_usd else ""
     return (
         job.id,
         (job.outcome or "running") + lost,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from handlers.domain.money import dollars
+
 _SHOWN = 4_000
 """Characters of each message of the first request."""
 
@@ -31,8 +33,8 @@ def task_lines(report: Mapping[str, Any]) -> Iterator[str]:
     if report["cost_usd"]:
         low, high = report["cost_usd"]
         yield (
-            f"cost: ${low:.4f} to ${high:.4f} with {report['model']}, without repairs; a call reserves"
-            f" ${report['worst_call_usd'] or 0:.6f} at most"
+            f"cost: {dollars(low)} to {dollars(high)} with {report['model']}, without repairs; a call"
+            f" reserves ${report['worst_call_usd'] or 0:.6f} at most"
         )
     elif sizes:
         yield f"cost: no price is known for {report['model']}: give --price-in and --price-out"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
 
 from handlers.counted import counted
+from handlers.domain.money import dollars
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run_report import RunReport
 from handlers.reporting.plain import plain
@@ -22,6 +24,8 @@ from handlers.reporting.tables import (
     tables,
 )
 
+_WIDEST = 1_000
+"""Characters of a line that a terminal wraps."""
 _COLOURS = {
     "finished": "green",
     "running": "cyan",
@@ -39,8 +43,11 @@ def render(report: RunReport, console: Console) -> None:
 
 
 def print_table(table: ReportTable, console: Console) -> None:
-    """One table alone."""
-    console.print(_grid(table))
+    """One table alone, as wide as it is: a name that is broken to fit in cannot be copied."""
+    grid = _grid(table)
+    options = console.options.update(max_width=_WIDEST)
+    console.width = max(console.width, Measurement.get(console, options, grid).maximum)
+    console.print(grid)
 
 
 def _figures(report: RunReport) -> RenderableType:
@@ -54,11 +61,11 @@ def _figures(report: RunReport) -> RenderableType:
 def _head(report: RunReport) -> Panel:
     stands = standing(report)
     colour = "cyan" if stands == "ready" else _COLOURS[report.state]
-    held = f" and ${report.held_usd:,.4f} held" if report.held_usd else ""
+    held = f" and {dollars(report.held_usd)} held" if report.held_usd else ""
     head = Text.assemble(
         (stands, f"bold {colour}"),
         f": {report.finished:,} of {counted(report.papers, 'paper')}{_less(report)},"
-        f" ${report.spend_usd:,.4f}{held}, model {plain(report.model)}",
+        f" {dollars(report.spend_usd)}{held}, model {plain(report.model)}",
     )
     if told := segments_told(report):
         head.append(f"\n{told}")
@@ -80,7 +87,10 @@ def _less(report: RunReport) -> str:
 
 
 def _grid(table: ReportTable) -> Grid:
-    grid = Grid(title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    title = Text(table.title)
+    grid = Grid(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, collapse_padding=True
+    )
     for position, column in enumerate(table.columns):
         figures = position > 0 and table.columns != ("metric", "value")
         grid.add_column(Text(column), justify="right" if figures else "left", overflow="fold")

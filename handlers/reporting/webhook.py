@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from handlers.counted import counted
-from handlers.domain.money import budget_words, usd
+from handlers.domain.money import budget_words, dollars, usd
 from handlers.domain.paper import TERMINAL
 from handlers.domain.run import Control, RunTotals
 from handlers.errors import UsageError
@@ -184,9 +184,9 @@ def _at_work(ledger: Ledger, run_id: str, now: float) -> bool:
 def _progress(totals: RunTotals) -> str:
     counts = totals.counts
     finished = sum(counts[status] for status in TERMINAL)
-    held = f", ${usd(totals.calls.held):.4f} held" if totals.calls.held else ""
+    held = f", {dollars(usd(totals.calls.held))} held" if totals.calls.held else ""
     papers = counted(finished + counts["pending"], "paper")
     return (
         f"{finished:,} of {papers} finished, {counts['flagged']:,} flagged, "
-        f"{counts['failed']:,} failed, ${usd(totals.calls.cost):.4f} spent{held}."
+        f"{counts['failed']:,} failed, {dollars(usd(totals.calls.cost))} spent{held}."
     )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
-from itertools import chain
-from typing import Any, Self
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
+from handlers.corpus.sources.source_notes import named, shown
 from handlers.domain.run import RunSpec
 from handlers.domain.tasks.answer_types import VECTOR, Schema, kinds_of
 from handlers.domain.tasks.reads import RECORD, Reads
 from handlers.domain.tasks.vectors import numbers_of
 from handlers.errors import UsageError
 from handlers.ports import ObjectStore
+
+if TYPE_CHECKING:
+    from handlers.tasks.file_task.task_bundle import TaskBundle
 
 _BEFORE = ("id", "status")
 _AFTER = (
@@ -36,6 +41,8 @@ _TYPES = {
 }
 _JSON = "JSON"
 _ALWAYS = {"checks": _JSON, "usage": _JSON, "cost_usd": "DOUBLE"}
+_LEARNED_FROM = 100
+"""Records by whose fields a name is told that none has."""
 _DEEPEST = 20
 """Levels of a type; what is below is JSON."""
 
@@ -60,7 +67,10 @@ class AnswerColumns:
             return None
         from handlers.tasks.file_task.stored_bundle import stored_bundle  # for such runs alone
 
-        bundle = stored_bundle(spec.task_bundle, store)
+        return cls.of_bundle(stored_bundle(spec.task_bundle, store))
+
+    @classmethod
+    def of_bundle(cls, bundle: TaskBundle) -> Self:
         tables = bundle.tables
         carry = tuple(tables.output.carry)
         return cls(bundle.columns, carry, bundle.reads, tables.name, tables.embed.normalise)
@@ -138,10 +148,44 @@ class AnswerColumns:
         found = [list(own) if name == OWN else [name] for name in columns]
         return tuple(dict.fromkeys(chain.from_iterable(found)))
 
+    def carried_by_none(self, lines: Iterable[bytes]) -> list[str]:
+        """A sentence for each field of ``carry`` that no line has, with the nearest that one of the first
+        hundred has. Lines that do not have its name are not parsed."""
+        waiting = {name: _name_within(name) for name in self.carry}
+        there: dict[str, None] = {}
+        for number, line in enumerate(lines):
+            if number >= _LEARNED_FROM and not any(name in line for name in waiting.values()):
+                continue
+            paper = from_json(line)
+            there |= dict.fromkeys(map(self.source_field, self.own(paper))) if number < _LEARNED_FROM else {}
+            waiting = {n: each for n, each in waiting.items() if self.of_source(n, paper) is None}
+            if not waiting:
+                break
+        return [_no_record_has(name, list(there)) for name in waiting]
+
+    def left_out(self, lines: Iterable[bytes]) -> tuple[str, ...]:
+        """Fields of the first hundred lines, where a task file says of none that exports have it."""
+        if self.carry:
+            return ()
+        papers = map(from_json, islice(lines, _LEARNED_FROM))
+        there = dict.fromkeys(chain.from_iterable(map(self.own, papers)))
+        return tuple(name for name in map(self.source_field, there) if name not in ("id", "language"))
+
     def own(self, paper: Mapping[str, Any]) -> Iterator[str]:
         """Columns for all fields of the source."""
         record = paper.get(RECORD)
         yield from (SOURCE + name for name in (record if isinstance(record, dict) else paper))
+
+
+def _name_within(name: str) -> bytes:
+    """What every line has that has the field."""
+    return to_json(name.partition(".")[0])[1:-1]
+
+
+def _no_record_has(name: str, there: Sequence[str]) -> str:
+    near = get_close_matches(name, there, n=1, cutoff=0.5)
+    hint = f"nearest: {shown(near[0])}" if near else f"the source has {named(there)}"
+    return f"output.carry: no record has {shown(name)!r}, its column is empty; {hint}"
 
 
 def duckdb_type(schema: Schema, depth: int = 0) -> str:

@@ -44,11 +44,11 @@ def export(
     """
     if form in ("jsonl", "json"):
         return export_jsonl(backend, run_id, output, shape=shape, array=form == "json")
-    shape = shape or _usual_shape(backend, run_id)
-    counts = _no_counts()
+    shape = shape or usual_shape(backend, run_id)
+    counts = no_counts()
     delimiter = "\t" if form == "tsv" else ","
     chunks = chunked(backend, run_id, shape)
-    with _output_file(output) as file:
+    with output_file(output) as file:
         lines = CsvLines(
             file, shape.columns, delimiter=delimiter, bom=shape.bom, as_json=shape.answers is not None
         )
@@ -72,12 +72,12 @@ def export_jsonl(
 ) -> Counts:
     """``export`` as JSON Lines, or as one ``array`` with an object a line. ``processes`` make the lines of a
     large run beside this one, with the same result; only for a store whose objects are files."""
-    shape = shape or _usual_shape(backend, run_id)
-    make, chunks = _begin(backend, run_id, shape)
-    counts = _no_counts()
+    shape = shape or usual_shape(backend, run_id)
+    make, chunks = begin(backend, run_id, shape)
+    counts = no_counts()
     whole = needs_papers(shape.columns, shape.answers)
     framed = _array if array else nullcontext
-    with _output_file(output) as opened, framed(opened) as file:
+    with output_file(output) as opened, framed(opened) as file:
         try:
             for chunk in islice(chunks, _ALONE) if processes > 1 and may_fork() else chunks:
                 _write_chunk(make(chunk), file, counts)
@@ -125,17 +125,17 @@ def chunked(
     backend: Backend, run_id: str, shape: ExportShape
 ) -> Iterator[Iterator[tuple[PaperStatus, dict[str, Any]]]]:
     """Status and record of each paper, few of which are in memory."""
-    make, chunks = _begin(backend, run_id, shape)
+    make, chunks = begin(backend, run_id, shape)
     return map(make, chunks)
 
 
-def _usual_shape(backend: Backend, run_id: str) -> ExportShape:
+def usual_shape(backend: Backend, run_id: str) -> ExportShape:
     """All columns that the run's task has."""
     answers = AnswerColumns.of_run(backend.ledger.run(run_id).spec, backend.store)
     return ExportShape() if answers is None else ExportShape(answers.names, answers=answers)
 
 
-def _begin(backend: Backend, run_id: str, shape: ExportShape) -> tuple[_Make, Iterator[list[SourceRow]]]:
+def begin(backend: Backend, run_id: str, shape: ExportShape) -> tuple[_Make, Iterator[list[SourceRow]]]:
     """What makes records of a chunk, and the chunks."""
     spec = backend.ledger.run(run_id).spec
     make = partial(
@@ -149,7 +149,7 @@ def _begin(backend: Backend, run_id: str, shape: ExportShape) -> tuple[_Make, It
     return make, chunks_of(backend, run_id, spec)
 
 
-def _no_counts() -> Counts:
+def no_counts() -> Counts:
     return dict.fromkeys((*TERMINAL, "pending"), 0)
 
 
@@ -158,7 +158,7 @@ def _write_chunk(
 ) -> None:
     for status, record in chunk:
         counts[status] += 1
-        file.write(_json_line(record))
+        file.write(json_line(record))
 
 
 class _Block(NamedTuple):
@@ -175,13 +175,13 @@ def _block(make: _Make, chunk: list[PackedRow]) -> _Block | None:
     """None if a record cannot be made: the parent makes the chunk again and raises the error in its place."""
     try:
         results = list(make(unpack(chunk)))
-        lines = b"".join(_json_line(record) for _, record in results)
+        lines = b"".join(json_line(record) for _, record in results)
         return _Block(lines, Counter(status for status, _ in results))
     except Exception:  # noqa: BLE001 - raised once more, in the process that tells the user
         return None
 
 
-def _json_line(record: dict[str, Any]) -> bytes:
+def json_line(record: dict[str, Any]) -> bytes:
     try:
         return to_json(record) + b"\n"
     except PydanticSerializationError:  # half of a surrogate pair, which UTF-8 has no bytes for
@@ -189,7 +189,7 @@ def _json_line(record: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def _output_file(output: Output) -> Iterator[IO[bytes]]:
+def output_file(output: Output) -> Iterator[IO[bytes]]:
     """A file that takes its name only once it is whole; standard output and devices as they are."""
     if output == "-":
         yield sys.stdout.buffer

@@ -62,8 +62,13 @@ def unpack(chunk: list[PackedRow]) -> list[SourceRow]:
 
 def chunks_of(backend: Backend, run_id: str, spec: RunSpec) -> Iterator[list[SourceRow]]:
     """Memory holds few chunks of papers, however many there are."""
+    return rows_of(backend, run_id, backend.store.lines(spec.corpus))
+
+
+def rows_of(backend: Backend, run_id: str, lines: Iterator[bytes]) -> Iterator[list[SourceRow]]:
+    """The papers of these lines of the corpus, chunk by chunk."""
     passages = PassageLines(backend.ledger, backend.store, run_id)
-    for papers in _papers(backend.store.lines(spec.corpus)):
+    for papers in _papers(lines):
         leaders = [paper.get("same_as") or paper["id"] for paper, _ in papers]
         rows = backend.ledger.paper_rows(run_id, list(dict.fromkeys(leaders)))
         yield [

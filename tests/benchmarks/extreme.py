@@ -167,6 +167,7 @@ def measure(
         began = time.time()
         flags += ["--jobs", options.jobs, "--workers", options.workers, *options.extra]
         ran, wall, cpu, memory = timed(flags, every=2.0, **environment)
+        ended = time.time()
         if not ran.out:
             raise SystemExit(ran.err)
         stats = server.stats()
@@ -178,6 +179,7 @@ def measure(
     return figures(options, made, ran.report, stats, memory) | {
         "command to first call, s": round(min(call.started_at for call in made) - began, 2),
         "wall of the command, s": round(wall, 1),
+        "last answer to exit, s": round(ended - stats["last_answer_at"], 2),
         "client CPU a paper, ms": round(1000 * cpu / options.papers, 2),
         "load of the machine": round(os.getloadavg()[0], 2),
     }

@@ -25,6 +25,7 @@ from tests.benchmarks.peer_bench import PEERS, Bench, Peer, Shape, environment
 from tests.benchmarks.peers_page import WALL
 
 KEPT = Path(__file__).parents[2] / "docs" / "benchmarks.json"
+SHAPES = (Shape(10, 100), Shape(2, 500))
 _FIGURES = (WALL, "CPU a call, ms", "peak memory, MB")
 
 
@@ -50,12 +51,12 @@ def _ratio(ours: object, theirs: object) -> float | None:
 
 
 def worse(now: Mapping[str, Mapping[str, float]], before: Mapping[str, Any], share: float) -> list[str]:
-    """Ratios that are more than ``share`` above those before, shape by shape."""
+    """Ratios that are more than ``share`` above those before, shape by shape, and those that are gone."""
     return [
-        f"{shape}, {name}: {ratio:g} where it was {before[shape][name]:g}"
+        f"{shape}, {name}: {ratios.get(name, 'none')} where it was {was:g}"
         for shape, ratios in now.items()
-        for name, ratio in ratios.items()
-        if name in before.get(shape, {}) and ratio > (1 + share) * before[shape][name]
+        for name, was in before.get(shape, {}).items()
+        if name not in ratios or ratios[name] > (1 + share) * was
     ]
 
 
@@ -69,7 +70,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--shapes", nargs="*", type=Shape.of, default=[Shape(10, 100), Shape(2, 500)])
+    parser.add_argument("--shapes", nargs="*", type=Shape.of, default=list(SHAPES))
     parser.add_argument("--peer", default="httpx", choices=[peer.environment for peer in PEERS])
     parser.add_argument("--calls", type=int, default=2_000)
     parser.add_argument("--pairs", type=int, default=3)
@@ -94,7 +95,8 @@ def main() -> int:
     for problem in problems:
         print(f"worse: {problem}")
     if options.keep:
-        KEPT.write_text(json.dumps(before | {options.keep: found}, indent=1) + "\n")
+        release = before.get(options.keep, {}) | found
+        KEPT.write_text(json.dumps(before | {options.keep: release}, indent=1) + "\n")
     return int(bool(problems or lost))
 
 

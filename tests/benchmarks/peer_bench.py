@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handlers.bootstrap.state import connect
-from handlers.domain.paper import Paper
+from handlers.bootstrap.state import open_state
+from handlers.domain.call import CallTotals
+from handlers.domain.run import RunTotals
 from handlers.model_server import RunningServer, ServerSettings, start
 from handlers.settings import load_settings
-from handlers.tasks.translation.translate import TranslateTask
+from tests.benchmarks.peer_work import ABSTRACTS, SCHEMA, WHOLE, prompts
 from tests.benchmarks.process import Memory
-from tests.builders import values
-from tests.builders.command import PRICES, corpus
+from tests.builders.command import PRICES
 
 _ROOT = Path(__file__).parents[2]
 _CLIENTS = Path(__file__).with_name("peer_clients")
@@ -37,6 +37,8 @@ class Peer:
     environment: str
     requirement: str
     client: str
+    takes_forms: bool = False
+    """Whether its client hands on what a request says of its answer's form."""
 
 
 PEERS = (
@@ -44,7 +46,10 @@ PEERS = (
     Peer("openai, async", "openai", "openai==3.54.0", "openai_async.py"),
     Peer("langchain .batch", "langchain", "langchain-openai==1.7.3", "langchain_batch.py"),
     Peer("litellm batch_completion", "litellm", "litellm==1.106.2", "litellm_batch.py"),
-    Peer("bespokelabs-curator", "curator", "bespokelabs-curator==0.1.31", "curator.py"),
+    Peer("bespokelabs-curator", "curator", "bespokelabs-curator==0.1.31", "curator.py", takes_forms=True),
+    Peer(
+        "async-batch-llm", "abllm", "async-batch-llm[openai]==0.28.0", "async_batch_llm.py", takes_forms=True
+    ),
 )
 
 
@@ -73,6 +78,8 @@ class Shape:
 SCENARIOS: dict[str, tuple[int, dict[str, Any]]] = {
     "100": (100, {}),
     "1000": (1_000, {}),
+    "whole": (100, {}),
+    "schema": (100, {}),
     "limited": (
         100,
         {"rpm": 3_000.0, "burst": 1.0, "http_500": 0.01, "http_503": 0.01, "http_529": 0.01},
@@ -80,10 +87,16 @@ SCENARIOS: dict[str, tuple[int, dict[str, Any]]] = {
 }
 
 
+_WORK = {"whole": WHOLE, "schema": SCHEMA}
+"""Scenarios of something else than abstracts."""
+FOR_FEW = frozenset(_WORK)
+"""Which not every peer is put through."""
+
+
 def environment(peer: Peer) -> str:
     """Make the peer's environment if it is not there; returns the version that it has."""
     python = _ROOT / ".envs" / peer.environment / "bin" / "python"
-    package = re.split("[=<>]", peer.requirement)[0]
+    package = re.split("[=<>[]", peer.requirement)[0]
     ask = [str(python), "-c", f"import importlib.metadata as m; print(m.version({package!r}))"]
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
@@ -93,17 +106,6 @@ def environment(peer: Peer) -> str:
         subprocess.run([*pip, peer.requirement], check=True, stderr=subprocess.DEVNULL)
         found = subprocess.run(ask, capture_output=True, text=True, check=True)
     return found.stdout.strip()
-
-
-def prompts(papers: Path, target: Path) -> Path:
-    """The requests that Paperfleet would send for these papers."""
-    task = TranslateTask(values.spec())
-    with papers.open(encoding="utf-8") as source, target.open("w", encoding="utf-8") as file:
-        for line in source:
-            paper = Paper.model_validate_json(line)
-            messages = [message.model_dump() for message in task.first_request(paper).messages]
-            file.write(json.dumps({"id": paper.id, "messages": messages}, ensure_ascii=False) + "\n")
-    return target
 
 
 class Bench:
@@ -124,10 +126,11 @@ class Bench:
         self._in_flight, self._limits = SCENARIOS[scenario]
         jobs = max(1, self._in_flight // 100)
         self._shape = shape or Shape(jobs, self._in_flight // jobs)
-        self._calls = calls
         self._folder = folder
         self._patience = patience
-        self._papers = corpus(folder / "papers.jsonl", calls)
+        self._work = _WORK.get(scenario, ABSTRACTS)
+        self._papers = self._work.papers(folder / "papers.jsonl", calls)
+        self._calls = prompts(self._work, self._papers, folder / "prompts.jsonl")
         self._output = folder / "out.jsonl"
         self._said = folder / "stderr.txt"
 
@@ -145,6 +148,7 @@ class Bench:
             stats = server.stats()
         bound = stats["latency_sum"] / self._in_flight
         first = stats["first_request_at"] or began + wall
+        last = stats["last_answer_at"] or began + wall
         if "rpm" in self._limits:
             bound = max(bound, self._calls / (self._limits["rpm"] / 60))
         over = round((wall - (first - began)) / bound, 2) if bound else None
@@ -154,8 +158,9 @@ class Bench:
             "CPU a call, ms": round(1000 * cpu / self._calls, 1),
             "peak memory, MB": round(memory.total),
             "start-up, s": round(first - began, 1),
+            "last answer to exit, s": round(began + wall - last, 2),
             "refused": stats["outcomes"].get("throttled", 0),
-            "lost": self._calls - self._kept(),
+            "lost": self._asked_for() - self._kept(),
             "paid twice": stats["duplicates"],
         }
 
@@ -174,7 +179,8 @@ class Bench:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             delivered = server.stats()["delivered"]
-        return f"{min(1.0, self._kept() / delivered):.0%}" if delivered else "-"
+        kept = self._answers() if self._peer is None else self._kept()
+        return f"{min(1.0, kept / delivered):.0%}" if delivered else "-"
 
     def _settings(self) -> ServerSettings:
         return ServerSettings(mode="canned", latency=1.0, sigma=0.3, **self._limits)
@@ -192,12 +198,12 @@ class Bench:
     def _command(self, server: RunningServer) -> list[str]:
         if self._peer is None:
             shape = ["--jobs", self._shape.jobs, "--workers", self._shape.workers]
-            flags = [*shape, "--state", self._folder / "state"]
+            flags = [*shape, "--state", self._folder / "state", *self._work.flags(self._folder)]
             flags += ["--run-id", "r", "--base-url", server.base_url, "--model", "m", *PRICES, "--json"]
             run = [sys.executable, "-m", "handlers.cli", "run", self._papers, *flags]
             return [str(each) for each in run]
         python = _ROOT / ".envs" / self._peer.environment / "bin" / "python"
-        asked = prompts(self._papers, self._folder / "prompts.jsonl")
+        asked = self._folder / "prompts.jsonl"
         line = [python, _CLIENTS / self._peer.client, server.base_url, asked, self._in_flight, self._output]
         return [str(each) for each in line]
 
@@ -222,14 +228,24 @@ class Bench:
         print(f"exit code {code}: {said[-1] if said else ''}", file=sys.stderr)
         return f"ended with exit code {code}"
 
+    def _answers(self) -> int:
+        """Calls of Paperfleet whose answer is on disk, a whole paper's before the paper has ended."""
+        return self._totals().calls.ok
+
+    def _totals(self) -> RunTotals:
+        if not (self._folder / "state").exists():
+            return RunTotals(dict.fromkeys(("done", "flagged"), 0), 0, CallTotals(), 0)
+        with open_state("r", load_settings(state=self._folder / "state")) as state:
+            return state.ledger.totals("r")
+
+    def _asked_for(self) -> int:
+        """Papers of Paperfleet, requests of a peer."""
+        return self._calls if self._peer else sum(1 for _ in self._papers.open(encoding="utf-8"))
+
     def _kept(self) -> int:
-        """Papers whose answer is on disk."""
+        """Those of them that have an answer on disk."""
         if self._peer is None:
-            if not (self._folder / "state").exists():
-                return 0
-            adapters = connect(load_settings(state=self._folder / "state"), "r")
-            counts = adapters.ledger.totals("r").counts
-            adapters.close()
+            counts = self._totals().counts
             return counts["done"] + counts["flagged"]
         if self._output.exists():
             lines = self._output.read_text(encoding="utf-8").splitlines()

@@ -7,9 +7,10 @@
 Each peer lives in an environment of its own under ``.envs`` (made here, versions pinned below) and is
 configured as its documentation says; ``peer_clients`` has what was run. Paperfleet does the whole way:
 masking, gate, ledger, results. Scenarios: ``100`` and ``1000`` calls in flight, and ``limited`` (50 a
-second, 3% of answers 500, 503 or 529, 100 in flight). After each a shorter run is ended by ``kill -9`` at
-half way: which of the answers that the server had delivered are on disk. A peer that has not finished after
-``--patience`` seconds is ended and stands in the table as such, with what it lost.
+second, 3% of answers 500, 503 or 529, 100 in flight); ``whole`` and ``schema`` are whole papers and a task
+whose answers have a schema, for the peers that hand a form on. After each a shorter run is ended by
+``kill -9`` at half way: which of the answers that the server had delivered are on disk. A peer that has not
+finished after ``--patience`` seconds is ended and stands in the table as such, with what it lost.
 
 Without ``--readme`` the table of what was run is printed, and nothing is kept. With it, figures are kept in
 ``peers.json``, and a run with fewer peers or scenarios replaces its part alone. Exit code 1 if Paperfleet
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.medians import median
-from tests.benchmarks.peer_bench import PEERS, SCENARIOS, Bench, Peer, environment
+from tests.benchmarks.peer_bench import FOR_FEW, PEERS, SCENARIOS, Bench, Peer, environment
 from tests.benchmarks.peers_page import DURABLE, WALL, render
 
 _KEPT = Path(__file__).with_name("peers.json")
@@ -77,6 +78,8 @@ def main() -> int:
         found = kept.setdefault(name, {})
         found["name"] = shown
         for scenario in options.scenarios:
+            if peer is not None and not peer.takes_forms and scenario in FOR_FEW:
+                continue
             found[scenario] = measured(peer, scenario, options)
             failed |= peer is None and found[scenario]["lost"] > 0
             print(f"{shown}, {scenario}: {json.dumps(found[scenario])}", flush=True)

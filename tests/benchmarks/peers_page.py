@@ -12,10 +12,13 @@ WALL, DURABLE = "wall over the bound", "on disk after `kill -9`"
 _TITLES = {
     "100": "100 in flight",
     "1000": "1,000 in flight",
+    "whole": "Whole papers, 100 in flight",
+    "schema": "A task with a schema, 100 in flight",
     "limited": "50 a second and 3% faults, 100 in flight",
 }
 _COLUMNS = (
-    WALL, "CPU a call, ms", "peak memory, MB", "start-up, s", "refused", "lost", "paid twice", DURABLE,
+    WALL, "CPU a call, ms", "peak memory, MB", "start-up, s", "refused", "lost",
+    "paid twice", DURABLE,
 )  # fmt: skip
 _WIDTH, _ROW, _LEFT = 760, 26, 250
 

@@ -17,6 +17,7 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def measure(
     flags += ["--price-cached", CACHED] if options.habits else []
     flags += ["--jobs", options.jobs, "--workers", options.workers, *options.extra]
     ran, wall, cpu, memory = timed(flags)
+    ended = time.time()
     report, stats = ran.report, server.stats()
     results = state / "runs" / "r" / "results.jsonl"
     changed = changed_formulas(options.corpus, results) if results.exists() else ["no results"]
@@ -66,6 +68,7 @@ def measure(
         ("calls of a second run", sent_again, sent_again == 0 and again.code == ran.code),
         ("wall of the session, s", round(report["wall_s"], 1), True),
         ("wall of the command, s", round(wall, 1), True),
+        ("last answer to exit, s", round(ended - stats["last_answer_at"], 2), True),
         ("latency bound, s", round(bound, 1), True),
         ("utilization", round(report["worker_utilization"], 3), True),
         ("latency p50/p90/p99, s", json.dumps(report["latency_s"]), True),

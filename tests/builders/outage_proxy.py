@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
-Mode = Literal["through", "refused", "reset", "silent"]
+Mode = Literal["through", "refused", "reset", "silent", "late"]
+"""Late: what is sent in the outage arrives after it, and nothing comes back before; silent: it never does."""
+_LOOK = 0.05
 
 
 class OutageProxy:
@@ -78,10 +81,14 @@ class OutageProxy:
                 self._open -= {client, server}
 
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
-        """Until either end is closed; while it is to be silent nothing is passed on."""
+        """Until either end is closed. A stream in which something was lost carries nothing any more."""
+        is_whole = True
         with suppress(OSError):
             while data := source.recv(65_536):
-                if self._mode != "silent":
+                is_whole = is_whole and self._mode != "silent"
+                while self._mode == "late":
+                    time.sleep(_LOOK)
+                if is_whole:
                     target.sendall(data)
         for each in (source, target):
             with suppress(OSError):

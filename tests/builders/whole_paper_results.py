@@ -6,7 +6,7 @@ import gzip
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,23 @@ def list_schedule(latencies: Iterable[float], workers: int) -> float:
     for each in latencies:
         heapq.heapreplace(free, free[0] + each)
     return max(free)
+
+
+def idle_slots(calls: Sequence[tuple[float, float]], workers: int) -> dict[str, float]:
+    """Where slots stood empty between the first call's start and the last one's end, as shares of the calls'
+    own time: until all were busy for the first time (nine of ten of them), after the last call had begun,
+    and between. ``calls``: (start, latency)."""
+    changes = sorted([(start, 1) for start, _ in calls] + [(start + long, -1) for start, long in calls])
+    last = max(start for start, _ in calls)
+    idle, busy, phase, before = {"start": 0.0, "middle": 0.0, "tail": 0.0}, 0, "start", changes[0][0]
+    for at, change in changes:
+        idle[phase] += (workers - busy) * (at - before)
+        busy, before = busy + change, at
+        if phase == "start" and busy >= 0.9 * workers:
+            phase = "middle"
+        if at >= last:
+            phase = "tail"
+    return {name: seconds / sum(long for _, long in calls) for name, seconds in idle.items()}
 
 
 def two_stages(state: Path, workers: int) -> tuple[float, float, float]:

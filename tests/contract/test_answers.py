@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from handlers.domain.ledger import LedgerEntry, StoredAnswer
-from handlers.domain.result import PartPointer
+from handlers.domain.result import OF_HEAD, PartPointer
 from handlers.ports import Ledger
 from tests.builders import values
 from tests.builders.values import RUN, call, commit, entry
@@ -37,6 +37,23 @@ def test_answers_of_many_lines_and_jobs_are_united_in_their_order(ledger: Ledger
     assert [each.pointer for each in found["p1"]] == [place(1), place(3), place(12), place(0, other)]
     assert [each.pointer for each in found["p2"]] == [place(4)]
     assert ledger.paper_rows(RUN, ["p1"])["p1"].pointer == place(1), "the last that was said of it"
+
+
+def test_a_heads_answer_is_found_by_its_name_whatever_became_of_its_paper(ledger: Ledger) -> None:
+    head = answer("p1", 1, fingerprint=OF_HEAD + "fp")
+    broken_off = answer("p2", 2, fingerprint="fp-2")
+    done = entry("p1", pointer=place(3), fingerprint="fp-1")
+    ledger.commit([commit(head, broken_off, done)])
+    ledger.commit([commit(answer("p3", 4, fingerprint=OF_HEAD + "fp"), part="2")])
+    late = answer("p1", 5, fingerprint=OF_HEAD + "late")
+    ledger.commit([commit(late, part="3")])
+    names = [OF_HEAD + "fp", OF_HEAD + "late", "fp", "fp-1", "fp-2", OF_HEAD + "fp-2"]
+    found = ledger.reusable(names)
+    assert {name: each.pointer for name, each in found.items()} == {
+        OF_HEAD + "fp": place(1), "fp-1": place(3), OF_HEAD + "late": place(5),
+    }  # fmt: skip
+    ledger.forget_result(OF_HEAD + "fp", place(1))
+    assert ledger.reusable([OF_HEAD + "fp"]) == {}
 
 
 def test_answers_come_back_by_their_batch_alone(ledger: Ledger) -> None:

@@ -36,6 +36,18 @@ def test_a_holder_who_dies_five_times_gets_the_batch_no_more(ledger: Ledger) -> 
     assert attempts(ledger) == (5, 0)
 
 
+def test_a_lease_that_ran_out_may_be_left_to_its_holder_and_one_that_ended_is_free(ledger: Ledger) -> None:
+    late = FIVE._replace(overdue=1800)
+    assert hold(ledger, 2000) == 1
+    assert hold(ledger, 2061, late) is None
+    assert hold(ledger, 2060 + 1799, late) is None
+    assert attempts(ledger) == (1, 0)
+    assert ledger.extend_lease(RUN, "b1", 1, now=3000, ttl=60)
+    assert hold(ledger, 3060 + 1800, late) == 2
+    ledger.end_lease(RUN, "b1", 2)
+    assert hold(ledger, 4861, late) == 3
+
+
 def test_a_pardon_counts_once_and_only_for_who_holds_the_lease(ledger: Ledger) -> None:
     hold(ledger, 0)
     epoch = hold(ledger, 100)

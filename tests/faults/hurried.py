@@ -23,12 +23,13 @@ def hurry(times: int) -> None:
     job.LEASE_TTL = max(8.0, 120 / times)  # before anybody takes it from there
     from handlers.adapters.aws import clients, retries
     from handlers.pipeline import context, heartbeat, stop
-    from handlers.pipeline.deliveries import returns
+    from handlers.pipeline.deliveries import returns, takeover_grace
 
     retries.PATIENCE, retries._AWAY, retries._CAP = 90 / times, 20 / times, 5 / times
     clients.aws_client.__kwdefaults__["read_timeout"] = max(4.0, 30 / times)
     stop._LONGEST_WAIT = 15 / times
-    context._AWAY = context._EXTENDED_WITHIN = 10 / times
+    context._AWAY = 10 / times
+    takeover_grace._IN_A_STACK, takeover_grace._GAP = max(12.0, 60 / times), max(10.0, 15 / times)
     heartbeat._EXTEND_EVERY = max(2.0, 30 / times)
     returns._FIRST_DELAY, returns._JITTER = 30 / times, 10 / times
 

@@ -25,7 +25,7 @@ from tests.builders.warm import start
 from tests.faults.hurried import NAME, SHORTER
 
 Service = Literal["dynamodb", "s3", "sqs"]
-Away = Literal["refused", "reset", "silent", "no name"]
+Away = Literal["refused", "reset", "silent", "late", "no name"]
 EVERYTHING: tuple[Service, ...] = ("dynamodb", "s3", "sqs")
 JOBS, WORKERS = 2, 4
 _PRICED = {"mode": "canned", "price_in": "0.15", "price_out": "0.60"}
@@ -44,6 +44,8 @@ class Outage:
     latency: float = 0.4
     machines: int = 1
     cut_off: int = 1
+    apart: float = 0.0
+    """Seconds after which one service comes back after the other, in their order."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,12 @@ def outlive(folder: Path, outage: Outage) -> Outlived:
             if outage.away == "no name":
                 flag.touch()
             for proxy in proxies.values():
-                proxy.set(
-                    "reset" if outage.away == "reset" else "silent" if outage.away == "silent" else "refused"
-                )
+                proxy.set("refused" if outage.away == "no name" else outage.away)
             time.sleep(outage.seconds / outage.shorter)  # the outage: it ends for no event
             requests = int(model.stats()["requests"])
             flag.unlink(missing_ok=True)
-            for proxy in proxies.values():
+            for number, proxy in enumerate(proxies.values()):
+                time.sleep(outage.apart / outage.shorter if number else 0)
                 proxy.set("through")
             began = time.monotonic()
             codes = [each.wait(900) for each in working]

@@ -299,6 +299,39 @@ def test_a_head_that_was_paid_without_its_body_is_taken_over(fleets: Fleets) -> 
     assert line(fleet).behind.sent == 4
 
 
+BARE = {"full_text": False, "body_version": None}
+
+
+@pytest.mark.parametrize("answered", [1, 3, 5])
+@pytest.mark.parametrize("task_of", [ParagraphTask, TranslateTask])
+def test_a_head_that_was_paid_with_its_body_is_taken_over(
+    fleets: Fleets, answered: int, task_of: Any
+) -> None:
+    fleet = fleets(task_of=task_of)
+    fleet.work("first", ["ok"] * answered + ["no_key"])  # its paper may never end
+    before = fleet.api.calls
+    fleet.submit("bare", **BARE)
+    fleet.work("bare")
+    bare = line(fleet, "bare")
+    assert (bare.status, bare.calls, fleet.api.calls) == ("done", (), before)
+    (head,) = (each for each in interim(fleet) if each.passage == "head")
+    assert [call.id for call in bare.carried] == [call.id for call in head.calls]
+    fleet.submit("third", **BARE)
+    fleet.work("third")
+    assert line(fleet, "third").reused_from == "bare/paper-00000"
+    finish(fleet)
+    assert (line(fleet).status, fleet.api.calls) == ("done", before + 5 - min(answered, 5))
+
+
+def test_answers_to_a_head_that_was_refused_are_asked_for_again(fleets: Fleets) -> None:
+    fleet = fleets()
+    fleet.work("first", ["flawed"] * 2)  # its head, and the repair
+    before = fleet.api.calls
+    fleet.submit("bare", **BARE)
+    fleet.work("bare")
+    assert (line(fleet, "bare").status, fleet.api.calls) == ("done", before + 1)
+
+
 def test_a_whole_paper_is_taken_over_by_a_later_run(fleets: Fleets) -> None:
     fleet = fleets()
     fleet.work("first")

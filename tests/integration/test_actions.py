@@ -404,12 +404,13 @@ def test_a_whole_paper_goes_on_over_sessions_of_which_one_is_killed(actions: Act
     assert ran.report["spend_nano_usd"] >= bill["bill_nano_usd"]
 
 
-def test_heads_that_a_run_without_bodies_has_paid_for_are_taken_over(actions: Actions) -> None:
+@pytest.mark.parametrize("bodies_first", [False, True])
+def test_heads_that_a_run_has_paid_for_are_taken_over(actions: Actions, bodies_first: bool) -> None:
     whole_papers(actions.source, 3, paragraphs=8)
     asked: list[int] = []
-    for full_text in ("", "true", ""):
+    for number, full_text in enumerate(("true", "", "") if bodies_first else ("", "true", "")):
         before = actions.server.stats()["requests"]
-        run_id = () if full_text or not asked else ("--run-id", "again")
+        run_id = () if full_text or not number else ("--run-id", f"again-{number}")
         assert actions.plan("--budget", "1", *run_id, jobs=1, PAPERFLEET_FULL_TEXT=full_text).code == 0
         assert actions.begin(1).code == 0
         while actions.outputs["more"] == "true":
@@ -417,9 +418,11 @@ def test_heads_that_a_run_without_bodies_has_paid_for_are_taken_over(actions: Ac
         assert actions.collect().report["counts"]["done"] == 3
         asked.append(actions.server.stats()["requests"] - before)
         actions.next_run()
-    heads, bodies, again = asked
-    assert (heads, again) == (3, 0)
-    assert bodies > 3
+    if bodies_first:
+        assert asked[1:] == [0, 0]
+    else:
+        assert (asked[0], asked[2]) == (3, 0)
+    assert asked[not bodies_first] > 3
     assert actions.server.stats()["duplicates"] == 0
 
 

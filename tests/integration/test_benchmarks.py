@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks import medians, peers_page
+from tests.benchmarks import medians, paired, peer_work, peers_page
 from tests.builders import documents
 from tests.builders.command import paperfleet
 
@@ -120,3 +120,55 @@ def test_the_page_has_the_tables_of_the_figures_that_are_kept() -> None:
     kept = json.loads((ROOT / "tests/benchmarks/peers.json").read_text(encoding="utf-8"))
     assert peers_page.PICTURE.read_text(encoding="utf-8") == peers_page.picture(kept)
     assert peers_page.table(kept) in PAGE.read_text(encoding="utf-8")
+
+
+RATIOS = {peers_page.WALL: 1.5, "CPU a call, ms": 2.0, "peak memory, MB": 1.4}
+
+
+def compared(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, now: dict[str, float | None], *flags: str, lost: int = 0
+) -> int:
+    """Exit code of ``paired`` where a release with ``RATIOS`` was kept and the pairs give these."""
+    kept = tmp_path / "benchmarks.json"
+    if not kept.exists():
+        kept.write_text(json.dumps({"0.9": {"2x500": {"CPU a call, ms": 9.0}}, "1.0": {"2x500": RATIOS}}))
+    monkeypatch.setattr(paired, "KEPT", kept)
+    monkeypatch.setattr(paired, "environment", lambda peer: "1.0")
+    monkeypatch.setattr(paired, "pair", lambda *given: now | {"lost": lost, "lost by the peer": 0})
+    monkeypatch.setattr(sys, "argv", ["paired", "--shapes", "2x500", *flags])
+    return paired.main()
+
+
+@pytest.mark.parametrize("name", list(RATIOS))
+def test_a_figure_that_is_a_tenth_worse_than_the_last_release_is_red(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compared(monkeypatch, tmp_path, RATIOS | {name: 1.09 * RATIOS[name]}, "--against", "0.1") == 0
+    assert compared(monkeypatch, tmp_path, RATIOS | {name: 1.12 * RATIOS[name]}, "--against", "0.1") == 1
+    assert f"worse: 2x500, {name}" in capsys.readouterr().out
+    assert compared(monkeypatch, tmp_path, RATIOS | {name: None}, "--against", "0.1") == 1
+    assert compared(monkeypatch, tmp_path, RATIOS, "--against", "0.1", lost=1) == 1
+
+
+def test_a_release_is_held_against_from_when_it_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slower = {name: 2 * ratio for name, ratio in RATIOS.items()}
+    assert compared(monkeypatch, tmp_path, slower, "--keep", "1.1") == 0
+    assert compared(monkeypatch, tmp_path, slower, "--against", "0.1") == 0
+
+
+def test_the_nightly_workflow_holds_figures_against_the_last_release() -> None:
+    nightly = (ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "run: make figures" in nightly and '"paired --against 0.1"' in makefile
+    (last,) = [*paired.kept().values()][-1:]
+    assert {str(shape) for shape in paired.SHAPES} <= set(last)
+
+
+def test_peers_are_asked_what_paperfleet_asks(tmp_path: Path) -> None:
+    for work, calls in ((peer_work.ABSTRACTS, 20), (peer_work.SCHEMA, 20), (peer_work.WHOLE, 20)):
+        papers = work.papers(tmp_path / "papers.jsonl", calls)
+        assert peer_work.prompts(work, papers, tmp_path / "prompts.jsonl") == pytest.approx(calls, abs=4)
+        rows = [json.loads(line) for line in (tmp_path / "prompts.jsonl").read_text("utf-8").splitlines()]
+        assert all(bool(row["form"]) is (work is peer_work.SCHEMA) for row in rows)

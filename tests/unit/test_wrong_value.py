@@ -177,7 +177,7 @@ class _Texts(BaseModel):
     ("values", "said"),
     [
         ({"language": "English"}, "'English' is not allowed: give text that matches `^[a-z]{2}$`"),
-        ({"name": ""}, "'' is not allowed: give text of at least 1 characters"),
+        ({"name": ""}, "'' is not allowed: give text of at least 1 character"),
         ({"name": "long"}, "'long' is not allowed: give text of at most 3 characters"),
         ({"name": 1}, "'1' is not allowed: give text"),
     ],

@@ -81,7 +81,7 @@ class BatchItems(BatchCounts):
             plus={"epoch": 1, "attempts": 1},
             condition="attribute_exists(pk) AND attribute_not_exists(#finished_at) AND #lease_until <= :now"
             " AND (attribute_not_exists(#attempts) OR #attempts < :most)",
-            arguments={"now": now, "most": attempt.most},
+            arguments={"now": now - attempt.overdue, "most": attempt.most},
         )
         item = item or self._table.get(*key)  # a repeated request finds the claim of the one before
         if item is None or item.get("claim") != claim:

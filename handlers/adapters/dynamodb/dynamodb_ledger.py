@@ -16,7 +16,7 @@
 ``RUN#<run>#<bucket> | CALLS#<part>`` what a part's calls cost, put once
 ``RUN#<run>#<bucket> | ANSWER#<part>`` a line of an unfinished paper, with its batch
 ``SESSION#<session> | SESSION``          and ``RUN#<run> | SESSION#<session>``, which names it
-``FP#<fingerprint> | FP``                a result that later runs may take over
+``FP#<fingerprint> | FP``                a result that later runs may take over, or a whole paper's head
 ``ENDPOINT#<key> | NOTE``                what an endpoint does not take
 ``GLOSSARY#<sha256> | PART#<n>``         terms of runs, by their content
 =======================================  ==========================================================

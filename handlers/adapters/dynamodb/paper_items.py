@@ -64,7 +64,8 @@ class PaperItems(BatchItems, AnswerItems, OpenRunItems):
         )
         taken = list(zip(entries, outcomes, strict=True))
         accepted = [pair for pair, item in taken if item is not None]
-        self._put_fingerprints(accepted)
+        ended_now = [pair for pair in accepted if pair[1].status != "pending"]
+        self._put_fingerprints([*ended_now, *_heads(parts)])
         ended: dict[tuple[str, str], list[Item | None]] = {}
         for (commit, entry), item in taken:
             if entry.status != "pending":
@@ -245,6 +246,14 @@ def _one_a_paper(commit: Commit) -> list[LedgerEntry]:
             entry = said.model_copy(update=sums)
         entries[entry.paper_id] = entry
     return list(entries.values())
+
+
+def _heads(parts: Sequence[Commit]) -> Iterator[tuple[Commit, LedgerEntry]]:
+    """Those that have a name, whatever became of their papers since."""
+    for commit in parts:
+        for entry in commit.entries:
+            if entry.status == "pending" and entry.stands_under:
+                yield commit, entry
 
 
 def _pointer(item: Item) -> PartPointer:

@@ -102,7 +102,15 @@ class BatchTables:
                 "UPDATE batch SET epoch = epoch + 1, owner = ?, lease_until = ?, attempts = attempts + 1,"
                 " holder = ? WHERE run_id = ? AND batch_id = ? AND finished_at IS NULL AND lease_until <= ?"
                 " AND attempts < ? RETURNING epoch",
-                (owner, now + ttl, attempt.message, run_id, batch_id, now, attempt.most),
+                (
+                    owner,
+                    now + ttl,
+                    attempt.message,
+                    run_id,
+                    batch_id,
+                    now - attempt.overdue,
+                    attempt.most,
+                ),
             ).fetchone()
             return None if row is None else int(row["epoch"])
 

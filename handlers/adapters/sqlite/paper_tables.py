@@ -1,4 +1,4 @@
-"""Outcomes of papers, the calls that paid for them, and results that later runs may take over."""
+"""Outcomes of papers, and the calls that paid for them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from types import MappingProxyType
 from handlers.adapters.sqlite.answer_tables import put_answers
 from handlers.adapters.sqlite.database import Database
 from handlers.adapters.sqlite.open_runs import arm
+from handlers.adapters.sqlite.result_tables import put_heads, put_name
 from handlers.domain.call import CallTotals
-from handlers.domain.ledger import Commit, LedgerEntry, PaperRow, Reusable
+from handlers.domain.ledger import Commit, LedgerEntry, PaperRow
 from handlers.domain.paper import TERMINAL, PaperStatus
 from handlers.domain.result import PartPointer
 
@@ -31,12 +32,6 @@ _UPSERT = (
 )
 _NOT_ENDED = _UPSERT.replace("generation = excluded.generation, ", "")
 """A pending paper's generation stays the one in which it was opened: its answers count from there."""
-_PUT_FINGERPRINT = (
-    "INSERT INTO fingerprint VALUES (?,?,?,?,?,?,?) ON CONFLICT (fingerprint) DO UPDATE SET run_id ="
-    " excluded.run_id, paper_id = excluded.paper_id, key = excluded.key, offset = excluded.offset,"
-    " length = excluded.length, followed = fingerprint.followed + 1 WHERE key = ? AND offset = ?"
-)
-"""The first result stays, unless this one goes on from it."""
 _NO_BODY: Mapping[str, int] = MappingProxyType({})
 _Sums = tuple[int, int, int]
 """Cost, calls and milliseconds of a paper by now."""
@@ -75,6 +70,7 @@ class PaperTables:
                 if not _book_calls(db, commit):
                     continue  # the part came before, and its papers with it
                 put_answers(db, commit)
+                put_heads(db, commit)
                 pending_first = sorted(commit.entries, key=lambda entry: entry.status != "pending")
                 taken = [(entry, sums) for entry in pending_first if (sums := _take(db, commit, entry))]
                 accepted.update((commit.run_id, entry.paper_id) for entry, _ in taken)
@@ -84,24 +80,6 @@ class PaperTables:
     def unbooked(self, run_id: str, parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         known = "SELECT 1 FROM part WHERE run_id = ? AND part_id = ?"
         return [pair for pair in parts if self._db.row(known, (run_id, pair[1])) is None]
-
-    def reusable(self, fingerprints: Sequence[str], *, earlier: bool = False) -> dict[str, Reusable]:
-        del earlier  # nothing is missed here
-        rows: dict[str, Reusable] = {}
-        for start in range(0, len(fingerprints), _CHUNK):
-            chunk = fingerprints[start : start + _CHUNK]
-            marks = ",".join("?" * len(chunk))
-            sql = f"SELECT * FROM fingerprint WHERE fingerprint IN ({marks})"
-            for row in self._db.rows(sql, chunk):
-                rows[row["fingerprint"]] = Reusable(row["run_id"], row["paper_id"], _pointer(row))
-        return rows
-
-    def forget_result(self, fingerprint: str, pointer: PartPointer) -> None:
-        with self._db.write() as db:
-            db.execute(
-                "DELETE FROM fingerprint WHERE fingerprint = ? AND key = ? AND offset = ?",
-                (fingerprint, pointer.key, pointer.offset),
-            )
 
     def reopen(self, run_id: str, *, statuses: Sequence[PaperStatus], error: str | None) -> int:
         marks = ",".join("?" * len(statuses))
@@ -242,21 +220,8 @@ def _take(db: sqlite3.Connection, commit: Commit, entry: LedgerEntry) -> _Sums |
         return sums
     if entry.reused:
         db.execute("UPDATE run SET reused = reused + ? WHERE run_id = ?", (entry.weight, commit.run_id))
-    if name := entry.stands_under:
-        before = (None, None) if entry.supersedes is None else (entry.supersedes.key, entry.supersedes.offset)
-        db.execute(
-            _PUT_FINGERPRINT,
-            (
-                name,
-                commit.run_id,
-                entry.paper_id,
-                where.key,
-                where.offset,
-                where.length,
-                int(entry.supersedes is not None),
-                *before,
-            ),
-        )
+    if entry.stands_under:
+        put_name(db, commit.run_id, entry)
     return sums
 
 
@@ -276,10 +241,6 @@ def _count(db: sqlite3.Connection, commit: Commit, taken: Sequence[tuple[LedgerE
             f"UPDATE batch SET {changes} WHERE run_id = ? AND batch_id = ?",
             (*sums.values(), commit.run_id, commit.batch_id),
         )
-
-
-def _pointer(row: sqlite3.Row) -> PartPointer:
-    return PartPointer(key=row["key"], offset=row["offset"], length=row["length"])
 
 
 def _paper(row: sqlite3.Row) -> PaperRow:

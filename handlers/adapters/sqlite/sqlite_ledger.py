@@ -12,6 +12,7 @@ from handlers.adapters.sqlite.job_tables import JobTables
 from handlers.adapters.sqlite.open_runs import KNOWN_RUNS, OPEN_RUN, OpenRunTable
 from handlers.adapters.sqlite.paper_tables import PaperTables
 from handlers.adapters.sqlite.rejudging import Rejudging
+from handlers.adapters.sqlite.result_tables import ResultTables
 from handlers.adapters.sqlite.run_tables import BUDGET_WORD, RunTables
 
 PART_CALLS = """
@@ -147,7 +148,15 @@ CREATE TABLE session (
 
 
 class SqliteLedger(
-    RunTables, BatchTables, PaperTables, AnswerTables, Rejudging, JobTables, EndpointTables, OpenRunTable
+    RunTables,
+    BatchTables,
+    PaperTables,
+    ResultTables,
+    AnswerTables,
+    Rejudging,
+    JobTables,
+    EndpointTables,
+    OpenRunTable,
 ):
     """Sums (``tally``, batch counts, ``run.held``) are kept in the transaction that changes them,
     so that status reads a few rows however many papers there are."""

@@ -15,6 +15,7 @@ from handlers.cli.existing.opened_run import check_folder
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.counted import counted
+from handlers.domain.money import dollars
 from handlers.domain.paper import PaperStatus
 from handlers.domain.run import RunState
 from handlers.errors import EarlierLayoutError
@@ -82,7 +83,7 @@ def _table(runs: list[ListedRun]) -> ReportTable:
             f"{run.papers - run.counts['pending']:,} of {run.papers:,}",
             f"{run.counts['flagged']:,}",
             f"{run.counts['failed']:,}",
-            f"${run.spend_usd:,.4f}",
+            dollars(run.spend_usd),
             age(run.age_s),
         )
         for run in runs

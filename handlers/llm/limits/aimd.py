@@ -9,6 +9,8 @@ from handlers.llm.limits.gossip import FleetReport
 _OPENING, _REOPENING = 1.5, 0.25
 """Of the ceiling, what a second opens at first, and after the first refusal at most. A refusal takes some
 20 to 200 ms to come back: what was sent meanwhile is refused too, which costs a call and nothing else."""
+SLOW_START = 1 / (2 * _OPENING)
+"""Seconds of a fleet's work lost while slots open: half of the opening."""
 _BUSY = 0.9
 """Share of the slots that must be in use before a success says that more would be good."""
 _PROBE = 1.0

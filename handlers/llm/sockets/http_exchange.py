@@ -177,5 +177,4 @@ class HttpExchange:
         stream = self._wire.connect_tcp(host, self._origin.port, connect)
         if self._ssl_context is None:
             return stream
-        self._ssl_context.set_alpn_protocols(["http/1.1"])
         return stream.start_tls(self._ssl_context, host, connect)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpcore
 
 from handlers.llm.proxies import HttpProxy, tunnel
+from handlers.llm.sockets.socket_stream import Sessions, connected
 from handlers.ports import Clock
 
-_SLICE = 65_536
-_SLICE_IN = 16_384
-"""Bytes that a thread sets aside while it waits for an answer; most answers are shorter."""
+_SLICE = 16_384
+"""Bytes that are read or written at a time, a TLS record's at most; most requests and answers are shorter."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +26,17 @@ class Way:
     proxy: HttpProxy | None = None
     proxy_context: ssl.SSLContext | None = None
     """For a proxy that is spoken to over TLS itself."""
+    sessions: Sessions = field(default_factory=Sessions, compare=False)
+    """Of whichever of both TLS is spoken to here."""
 
 
-class Wire(httpcore.NetworkBackend):
+class Wire:
     """Opens one connection's socket, and fits each of its waits into the call's deadline."""
 
     def __init__(self, clock: Clock, way: Way = Way()) -> None:
         self._clock = clock
         self._way = way
-        self._socket: socket.socket | None = None
-        self._backend = httpcore.SyncBackend()
+        self._stream: httpcore.NetworkStream | None = None
         self.deadline = 0.0
         self.cut = False
         self.connected = False
@@ -46,27 +46,23 @@ class Wire(httpcore.NetworkBackend):
         """Seconds to the deadline; 0 once it was cut off."""
         return 0.0 if self.cut else max(0.0, self.deadline - self._clock.monotonic())
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
+    def connect_tcp(self, host: str, port: int, timeout: float) -> httpcore.NetworkStream:
         if not self.left:
             raise httpcore.ConnectTimeout("no time left to connect")
-        wait = min(self.left, timeout or self.left)
-        proxy = self._way.proxy
+        wait = min(self.left, timeout)
+        way, proxy = self._way, self._way.proxy
         to = (host, port) if proxy is None else (proxy.host, proxy.port)
-        stream = self._backend.connect_tcp(*to, wait, local_address, socket_options)
+        if proxy is not None and proxy.scheme == "https" and way.ssl_context is not None:
+            stream = httpcore.SyncBackend().connect_tcp(*to, wait)  # which can do TLS within TLS
+        else:
+            stream = connected(*to, wait, way.sessions)
         return self.watch(stream if proxy is None else self._through(stream, proxy, (host, port), wait))
 
     def _through(
         self, stream: httpcore.NetworkStream, proxy: HttpProxy, to: tuple[str, int], wait: float
     ) -> httpcore.NetworkStream:
         """Through the proxy that ``stream`` leads to: a tunnel for TLS; else the proxy reads the request."""
-        self._socket = stream.get_extra_info("socket")
+        self._stream = stream
         if proxy.scheme == "https" and self._way.proxy_context is not None:
             stream = stream.start_tls(self._way.proxy_context, proxy.host, wait)
         if self._way.ssl_context is None:
@@ -74,13 +70,13 @@ class Wire(httpcore.NetworkBackend):
         return tunnel(stream, proxy, *to, timeout=min(self.left, wait) or wait)
 
     def watch(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
-        self._socket = stream.get_extra_info("socket")
+        self._stream = stream
         return TimedStream(stream, self)
 
     def cut_off(self) -> None:
         """Wake whoever waits on the socket; from any thread."""
         self.cut = True
-        if (wire := self._socket) is not None:
+        if (stream := self._stream) is not None and (wire := stream.get_extra_info("socket")) is not None:
             with suppress(OSError):
                 # Not SSLSocket's own method, which pulls the session from under the reading thread.
                 socket.socket.shutdown(wire, socket.SHUT_RDWR)
@@ -98,10 +94,10 @@ class TimedStream(httpcore.NetworkStream):
         left = self._wire.left
         if not left:
             raise httpcore.ReadTimeout("the call's time is up")
-        return self._stream.read(min(max_bytes, _SLICE_IN), min(left, timeout or left))
+        return self._stream.read(min(max_bytes, _SLICE), min(left, timeout or left))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Kept until the request is whole, which h11 tells by an empty write, or its answer is to be read:
+        """Kept until the request is whole, which an empty write tells, or its answer is to be read:
         head and body go out as one packet and not two."""
         if buffer:
             self._unsent.append(buffer)

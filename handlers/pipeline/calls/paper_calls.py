@@ -69,8 +69,8 @@ class PaperCalls:
         self._sent_at = 0.0
         self.waited = 0.0
         """Seconds spent waiting for slots, budget and backoff."""
-        self.replayed = False
-        """Whether an answer was given again."""
+        self.given: list[CallRecord] = []
+        """Those whose answers were given again."""
         self.made_up = False
         """Whether an answer is the built-in model server's."""
         whole = [call for call in self.carried if is_whole(call)]
@@ -81,7 +81,7 @@ class PaperCalls:
         """Those of one passage, with records of their own: what is known and the paper's start are shared."""
         made = copy.copy(self)
         made.labels = self.labels | {"passage": key}
-        made.records = []
+        made.records, made.given = [], []
         return made
 
     def set_down(self) -> None:
@@ -92,7 +92,8 @@ class PaperCalls:
         """ports.Ask. StoppedError: the job drains or the run is parked, and the paper stays pending."""
         digest = request.digest
         if (known := self._replay.get(digest)) is not None:
-            self.replayed, self.made_up = True, self.made_up or known.made_up
+            self.made_up = self.made_up or known.made_up
+            self.given.append(known)
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
         if self.keep is not None and any(map(is_whole, self.records)):
             self.keep()

@@ -64,8 +64,9 @@ class Returns:
         self._queue.release(delivery.receipt, delay=delay, reason=reason, body=delivery.body)
         return False
 
-    def refused(self, message: BatchMessage, delivery: QueueMessage) -> bool:
-        """The batch could not be leased. True if the message has served its purpose."""
+    def refused(self, message: BatchMessage, delivery: QueueMessage, *, grace: float = 0.0) -> bool:
+        """The batch could not be leased. True if the message has served its purpose. ``grace``: seconds for
+        which a lease that ran out is left to its holder."""
         run_id, batch_id, now = message.run_id, message.batch_id, self._clock.now()
         if self._ledger.finish_batch(run_id, batch_id, now=now):
             return True
@@ -80,6 +81,9 @@ class Returns:
                 return True
             delay = min(state.lease_until - now, self._pace.longest_return)
             self._unblamed(delivery, delay + _JITTER * self._clock.random(), "leased by another job")
+            return False
+        if grace and state.lease_until:
+            self._unblamed(delivery, grace + _JITTER * self._clock.random(), "its holder may be back at once")
             return False
         if state.attempts >= self._most:
             if not self._is_double(state.message, message, delivery):  # of several messages one is buried

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from handlers.domain.call import CallRecord, CallTotals
+from handlers.domain.call import CallTotals
 from handlers.domain.call_errors import ModelCallError
 from handlers.domain.paper import PaperStatus
-from handlers.domain.result import FRAME, TERMS, PartLine, PassageResult
+from handlers.domain.result import FRAME, HEAD, TERMS, PartLine, PassageResult
 from handlers.errors import StoppedError
 from handlers.pipeline.calls.paper_calls import PaperCalls
 from handlers.pipeline.calls.paper_start import PaperStart
+from handlers.pipeline.papers.known_heads import KnownHead, name_of_head
 from handlers.pipeline.papers.open_batch import OpenBatch
 from handlers.pipeline.pool import WorkerPool
 from handlers.pipeline.run_paper import PaperAttempt, PendingPaper, said_of, told
@@ -40,15 +41,15 @@ class OpenPaper:
         batch: OpenBatch,
         pending: PendingPaper,
         pool: WorkerPool,
-        head: Sequence[CallRecord] = (),
+        head: KnownHead,
     ) -> None:
-        """``head``: calls that another run made for the paper without its body."""
         context, message, stored = batch.context, batch.message, pending.stored
         self._task, self._batch, self._pending, self._pool = task, batch, pending, pool
+        self._head = head
         self._context, self._clock = context, context.job.backend.clock
         self._calls = PaperCalls(
             context,
-            (*head, *stored.earlier, *stored.calls),
+            (*stored.earlier, *stored.calls),
             generation=message.generation,
             batch=message.batch_id,
             paper=pending.paper.id,
@@ -159,7 +160,7 @@ class OpenPaper:
         calls.keep = partial(self._keep, work.key, calls)
         result, reason = self._run(work, calls)
         seconds = self._clock.monotonic() - start
-        if calls.records and not calls.replayed:
+        if calls.records and not calls.given:
             learned = max(0.0, seconds - calls.waited)
             self._context.forecast.learn(work.weight, self._pending.paper.language, learned)
         self._context.meter.paper(seconds=seconds, waited=calls.waited, finished=False)
@@ -170,9 +171,9 @@ class OpenPaper:
             self._reasons[work.key] = reason or ""
         passed = result is not None and result.status == "done"
         if calls.records or (result is not None and passed != (work.key in self._pending.stored.passed)):
-            self._put(
-                work.key, calls=tuple(calls.records), passed=passed, reason=reason or None, latency=seconds
-            )
+            said = {"calls": tuple(calls.records), "passed": passed, "reason": reason or None}
+            named = self._named(calls) if work.key == HEAD and passed and calls.records else {}
+            self._put(work.key, latency=seconds, **said, **named)
         return result
 
     def _add(self, calls: PaperCalls) -> None:
@@ -185,6 +186,20 @@ class OpenPaper:
         """What of a passage was answered before it is repaired."""
         self._add(calls)
         self._put(key, calls=tuple(calls.records))
+
+    def _named(self, calls: PaperCalls) -> dict[str, object]:
+        """What lets other runs find the head that these calls paid for, with all that it was answered: none
+        of it by another run, where it has a name of its own."""
+        own = {call.id for call in self._pending.stored.calls}
+        if any(call.id not in own for call in calls.given):
+            return {}
+        try:
+            name = name_of_head(self._context, self._pending, self._head, made_up=calls.made_up)
+        except Exception:
+            logger.warning("a head has no name for other runs", extra=calls.labels, exc_info=True)
+            return {}
+        kept = calls.carried[len(self._calls.carried) :]
+        return {"fingerprint": name, "carried": (*calls.given, *kept)}
 
     def _run(self, work: PassageWork, calls: PaperCalls) -> tuple[PassageResult | None, str]:
         """With a sentence that says why it did not pass. Never raises: an error that nobody foresaw fails

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from handlers.domain.call import ChatRequest
 from handlers.domain.call_errors import RejectedError
 from handlers.domain.paper import Paper
-from handlers.domain.result import PassageResult
+from handlers.domain.result import HEAD, TERMS, PassageResult
 from handlers.ports import Ask
 from handlers.tasks.translation.exchange import Exchange, groups
 from handlers.tasks.translation.masked_fields import MaskedFields, masked_fields
@@ -17,8 +17,6 @@ from handlers.tasks.translation.passages.weights import weight
 from handlers.tasks.translation.prompt import Prompter
 from handlers.tasks.translation.segment import segments
 from handlers.tasks.translation.stored_verdict import NO_TEXT, StoredVerdict, worst
-
-HEAD, TERMS = "head", "terms"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from handlers.domain.call import ChatRequest
 from handlers.domain.paper import Paper
-from handlers.domain.result import PassageResult, TaskResult
+from handlers.domain.result import HEAD, PassageResult, TaskResult
 from handlers.domain.run import RunSpec
 from handlers.domain.value import sha256_of
 from handlers.domain.writing_systems import scripts_of
 from handlers.ports import Ask, PassageWork
 from handlers.tasks.translation import policy
-from handlers.tasks.translation.field_work import HEAD, FieldWork, head_of
+from handlers.tasks.translation.field_work import FieldWork, head_of
 from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.identity import as_asked, identities
 from handlers.tasks.translation.prompt import Prompter, capped
@@ -30,6 +31,10 @@ _KEPT = 256
 """Papers that are masked for their fingerprints and wait for a worker; beyond them they are masked again."""
 _LARGEST_ANSWER = 8_192
 """Tokens: a user's cap below this is reached by passages, and so part of what is asked."""
+
+
+_Head = tuple[str, str, tuple[str, ...], str]
+"""Title, abstract, keywords and language."""
 
 
 class TranslateTask:
@@ -52,7 +57,7 @@ class TranslateTask:
         self._as_asked = as_asked(spec)
         self._identity = identities(spec)
         self._lock = threading.Lock()
-        self._masked: dict[int, tuple[Paper, FieldWork]] = {}
+        self._masked: dict[_Head, FieldWork] = {}
         self._whole: dict[int, tuple[weakref.ref[Paper], CutPaper]] = {}
 
     def digest(self, paper: Paper) -> str:
@@ -76,21 +81,29 @@ class TranslateTask:
         return (self._identity(paper.text_digest(), self._named(paper).asked),)
 
     def _named(self, paper: Paper) -> FieldWork:
-        """The head with its requests as a fingerprint digests them; kept for a worker, unless it keeps a body
-        in memory."""
+        """The head with its requests as a fingerprint digests them; kept for a worker."""
+        key = _texts_of_head(paper)
         with self._lock:
-            kept = self._masked.get(id(paper))
-        if kept is not None and kept[0] is paper:
-            return kept[1]
+            kept = self._masked.get(key)
+        if kept is not None:
+            return kept
         work = self._head(paper)
         named = FieldWork(HEAD, work.fields, self._prompter(work.fields.language, self._as_asked))
         work = work.asking(named.requests())
-        if not (self._spec.full_text and paper.body):
-            with self._lock:
-                while len(self._masked) >= _KEPT:
-                    del self._masked[next(iter(self._masked))]
-                self._masked[id(paper)] = (paper, work)
+        with self._lock:
+            while len(self._masked) >= _KEPT:
+                del self._masked[next(iter(self._masked))]
+            self._masked[key] = work
         return work
+
+    def _to_ask(self, paper: Paper) -> FieldWork:
+        """The head with its requests as they are sent, where they are made already."""
+        with self._lock:
+            work = self._masked.pop(_texts_of_head(paper), None)
+        if work is None:
+            return self._head(paper)
+        sent = self._as_sent(work.asked)
+        return work if sent is work.asked else work.asking(sent)
 
     def _with_body(self, paper: Paper, digest: str, language: str) -> str:
         """The digest with what else the requests for a body come of: they are not made for it, as cutting a
@@ -122,11 +135,8 @@ class TranslateTask:
             frame = self.frame(paper, results)
             results |= {work.key: work.run(ask) for work in self.rest(paper, frame)}
             return self.result(paper, results)
-        with self._lock:
-            kept = self._masked.pop(id(paper), None)
-        work = kept[1] if kept is not None and kept[0] is paper else self._head(paper)
-        sent = self._as_sent(work.asked)
-        return self._unpassaged(paper, work, (work if sent is work.asked else work.asking(sent)).run(ask))
+        work = self._to_ask(paper)
+        return self._unpassaged(paper, work, work.run(ask))
 
     def _unpassaged(self, paper: Paper, work: FieldWork, said: PassageResult) -> TaskResult:
         texts = {key: said.texts.get(key, "") for key in work.fields.parts}
@@ -192,8 +202,12 @@ class TranslateTask:
         with self._lock:
             kept = self._whole.get(key)
             if kept is None or kept[0]() is not paper:
-                language = policy.source_language(paper)
-                whole = CutPaper(paper.model_copy(), self._spec, language, self._glossary)
+                language, cut = policy.source_language(paper), paper.model_copy()
+                whole = CutPaper(cut, self._spec, language, self._glossary, partial(self._to_ask, cut))
                 kept = weakref.ref(paper, lambda _: self._whole.pop(key, None)), whole
                 self._whole[key] = kept
             return kept[1]
+
+
+def _texts_of_head(paper: Paper) -> _Head:
+    return paper.title, paper.abstract, paper.keywords, policy.source_language(paper)

@@ -36,7 +36,7 @@ class Translate(curator.LLM):
 model = Translate(
     model_name="m",
     backend="openai",
-    generation_params={"max_tokens": 2000},
+    generation_params={"max_tokens": 2000, **rows[0]["form"]},  # which all have
     backend_params={
         "base_url": base_url,
         "max_concurrent_requests": in_flight,

@@ -13,7 +13,7 @@ from handlers.domain.call import CallTotals
 from handlers.domain.coverage import Coverage
 from handlers.domain.ledger import Commit, PaperRow
 from handlers.domain.paper import PaperStatus
-from handlers.domain.result import PartPointer
+from handlers.domain.result import OF_HEAD, PartPointer
 from tests.builders.values import RUN, batch, call, part_line, run_record
 
 Line = tuple[int, PaperStatus]
@@ -126,4 +126,17 @@ def test_a_row_that_is_made_again_says_what_the_line_says_that_it_points_at(tmp_
     row = ledger.paper_rows(RUN, ["p1"])["p1"]
     assert row.pointer is not None
     assert row.error == errors[row.pointer.offset // 100]
+    ledger.close()
+
+
+def test_a_repaired_ledger_knows_the_heads_that_were_paid_for(tmp_path: Path) -> None:
+    ledger, name = SqliteLedger(tmp_path / "ledger.sqlite3"), OF_HEAD + "fp"
+    ledger.create_run(run_record(papers=2))
+    lines = [part_line("p1", "pending", fingerprint=name), part_line("p1", "flagged", generation=2)]
+    with part_index() as index:
+        index.add(ScannedLine(place(number), line) for number, line in enumerate(lines))
+        entries = tuple(index.entries(batch(generation=2)))
+    ledger.add_batches([batch(generation=2)])
+    ledger.commit([Commit(RUN, "b1", "b1/repair-papers", "repair", entries, CallTotals(), 1.0)])
+    assert ledger.reusable([name])[name].pointer == place(0)
     ledger.close()

@@ -191,7 +191,7 @@ def test_papers_without_text_are_marked_and_never_follow(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        ({"title": "x", "handle": "1"}, "no 'id' (fields: handle, title); map it with --map id=FIELD"),
+        ({"title": "x", "handle": "1"}, "no 'id' (fields: handle, title); map it with --map id=handle"),
         ({"id": True}, "id is a bool"),
         ({"id": "x", "title": 2.5}, "title is the number 2.5, which may have been another"),
         ({"id": "x", "keywords": [{"a": 1}]}, "keywords is an object that has no words"),

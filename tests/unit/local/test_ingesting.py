@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from handlers.corpus.ingest import IngestResult
-from handlers.domain.tasks.reads import Reads
 from handlers.errors import SourceError
 from handlers.local.ingesting import SourceSpec, ingest_source
+from handlers.local.task_file import task_bundle
 from handlers.settings import Settings
 
 
@@ -21,6 +21,18 @@ def ingested(folder: Path, source: Path, *mapping: str, full_text: bool = False)
     settings = Settings(state=folder / "state", full_text=full_text)
     result = ingest_source(SourceSpec(str(source), mapping), settings, Console(file=said))
     return result, said.getvalue()
+
+
+def reading(folder: Path, *fields: str, carry: str = "") -> Path:
+    """A task file that reads these."""
+    user = " ".join(f"{{{{? {name} }}}}{{{{ {name} }}}}{{{{/ {name} }}}}" for name in fields)
+    file = folder / "own.toml"
+    file.write_text(
+        f'v = 1\nname = "own"\ninput = {{ shape = "record" }}\nprompt = {{ user = "{user}" }}\n'
+        f'[output]\ntext = "answer"\ncarry = [{carry}]\n',
+        encoding="utf-8",
+    )
+    return file
 
 
 def table(path: Path, header: str, *rows: str) -> Path:
@@ -48,14 +60,14 @@ def test_whoever_names_the_column_of_a_nearly_empty_source_knows_it(tmp_path: Pa
     assert said.endswith("99 papers (98 without a text)\n")
 
 
-def test_why_is_said_where_more_lines_are_rejected_than_taken(tmp_path: Path) -> None:
+def test_why_the_first_rejected_line_is_rejected_is_said(tmp_path: Path) -> None:
     """An id that is none, say: a run would go on with the few that are left."""
     rows = [f"{n % 3},题 {n}" for n in range(9)]
     for _ in range(2):  # it is remembered with the rest
         said = "".join(ingested(tmp_path, table(tmp_path / "in.csv", "id,title", *rows))[1].split("\n"))
         assert "3 papers (6 lines rejected, e.g. line 5: the id stands in line 2 with another text" in said
-    few = ingested(tmp_path, table(tmp_path / "few.csv", "id,title", *rows[:4]))[1]
-    assert "3 papers (1 line rejected)" in few
+    few = "".join(ingested(tmp_path, table(tmp_path / "few.csv", "id,title", *rows[:4]))[1].split("\n"))
+    assert "3 papers (1 line rejected, e.g. line 5: the id stands in line 2 with another text" in few
 
 
 def test_dropped_records_with_other_content_are_said_by_their_lines(tmp_path: Path) -> None:
@@ -74,17 +86,38 @@ def test_fields_that_few_records_have_are_said_and_each_task_has_a_corpus_of_its
     source = table(tmp_path / "in.csv", "id,text,note", *(f"{n},x{n}," for n in range(8)), "8,x8,y", "9,,")
     found = set()
     for fields, told in (
-        (("note", "text"), "10 papers (1 without a text); note is in 1 of 10\n"),
-        (("text",), "10 papers (1 without a text)\n"),
+        (("note", "text"), "10 records (1 without a text); note is in 1 of 10\n"),
+        (("text",), "10 records (1 without a text)\n"),
     ):
         for _ in range(2):
             said = StringIO()
-            console, reads = Console(file=said, width=200), Reads(shape="record", fields=fields)
-            settings = Settings(state=tmp_path / "state")
-            result = ingest_source(SourceSpec(str(source)), settings, console, again=False, reads=reads)
+            settings = Settings(state=tmp_path / "state", task=reading(tmp_path, *fields))
+            result = ingest_source(
+                SourceSpec(str(source)),
+                settings,
+                Console(file=said, width=200),
+                again=False,
+                bundle=task_bundle(settings),
+            )
             assert said.getvalue().endswith(told)
             found.add(result.sha256)
     assert len(found) == 2
+
+
+def test_a_field_to_carry_along_that_no_record_has_is_said_with_the_nearest(tmp_path: Path) -> None:
+    source = table(tmp_path / "in.csv", "id,product,text", *(f"{n},a,x{n}" for n in range(200)), "200,a,x,y")
+    for carry, told in (
+        ('"text", "produkt"', "no record has 'produkt', its column is empty; nearest: product"),
+        ('"zzz.a", "id"', "no record has 'zzz.a', its column is empty; the source has id, product, text"),
+        ('"product", "text"', ""),
+    ):
+        settings = Settings(state=tmp_path / "state", task=reading(tmp_path, "text", carry=carry))
+        said = StringIO()
+        ingest_source(
+            SourceSpec(str(source)), settings, Console(file=said, width=200), bundle=task_bundle(settings)
+        )
+        warned = [line for line in said.getvalue().splitlines() if line.startswith("warning: ")]
+        assert warned == [f"warning: output.carry: {told}"] * bool(told)
 
 
 def test_bodies_that_are_not_sent_are_said(tmp_path: Path) -> None:

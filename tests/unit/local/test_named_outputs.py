@@ -61,7 +61,7 @@ def test_a_file_that_is_read_is_not_written_by_any_name(
 ) -> None:
     settings = load_settings(state=place / "state")  # of a later command, which names no source
     with pytest.raises(UsageError, match=r"^--output .*: give (another name|a file outside of it)$"):
-        keep_apart(settings, "--output", spelled(place / name))
+        keep_apart(settings, [("--output", spelled(place / name))])
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,24 @@ def test_a_file_that_is_read_is_not_written_by_any_name(
 )  # fmt: skip
 def test_nothing_is_written_among_what_a_state_cannot_make_again(place: Path, name: str) -> None:
     with pytest.raises(UsageError, match="is part of the state"):
-        keep_apart(load_settings(state=place / "state"), "--output", place / "state" / name)
+        keep_apart(load_settings(state=place / "state"), [("--output", place / "state" / name)])
 
 
 @pytest.mark.parametrize("name", [".", "folder", "state"])
 def test_a_folder_that_holds_what_is_read_is_not_replaced(place: Path, name: str) -> None:
     with pytest.raises(UsageError, match="is in that folder: give a new one"):
-        keep_apart(load_settings(state=place / "state"), "--output", Path(name))
+        keep_apart(load_settings(state=place / "state"), [("--output", Path(name))])
 
 
 @pytest.mark.parametrize(
     "name", ["new.jsonl", "other.jsonl", "terms.csv", "state/runs/june/report.md", "state/june.csv", "-"]
 )
 def test_other_files_are_written_as_ever(place: Path, name: str) -> None:
-    keep_apart(load_settings(state=place / "state"), "--output", Path(name), place / "not-there")
+    keep_apart(load_settings(state=place / "state"), [("--output", Path(name))], place / "not-there")
 
 
 def test_what_a_command_reads_itself_is_kept_without_a_note(place: Path) -> None:
     with pytest.raises(UsageError, match=r"--output other\.jsonl: that is .*other\.jsonl, which is read"):
-        keep_apart(load_settings(state=place / "no-state"), "--output", Path("other.jsonl"), "other.jsonl")
+        keep_apart(
+            load_settings(state=place / "no-state"), [("--output", Path("other.jsonl"))], "other.jsonl"
+        )

@@ -67,11 +67,12 @@ def test_repeats_are_told_from_repeats_of_answers_that_arrived() -> None:
     for delivered in (False, True, True):
         bill.enter()
         bill.charge(b"same", Tokens(1, 1), 7)
-        bill.leave(b"same", delivered=delivered, latency=0.5)
+        bill.leave(b"same", delivered=delivered, latency=0.5, now=3.0)
     stats = bill.stats()
     assert stats["bill_nano_usd"] == 21
     assert (stats["duplicates"], stats["duplicates_of_delivered"], stats["largest_repeat"]) == (2, 1, 3)
     assert (stats["delivered"], stats["latency_sum"]) == (2, 1.0)
+    assert stats["last_answer_at"] == 3.0
 
 
 def test_tokens_are_one_a_han_character_and_one_for_four_others() -> None:

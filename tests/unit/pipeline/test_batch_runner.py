@@ -63,22 +63,6 @@ def test_a_ledger_that_refuses_puts_a_message_off_for_longer_each_time(
     assert waits == [60, 120, 240]
 
 
-@pytest.mark.parametrize(
-    ("away", "took", "waits"), [(0.0, 0.0, 0), (9.0, 9.0, 0), (11.0, 0.0, 10), (0.0, 80.0, 10)]
-)
-def test_who_comes_just_after_an_outage_lets_the_holders_of_leases_say_so_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: float, took: float, waits: float
-) -> None:
-    """Those that ended meanwhile are of jobs that live and hold what they paid for."""
-    bench = Bench(tmp_path, GOOD)
-    control = bench.ledger.control
-    monkeypatch.setattr(bench.ledger, "away_for", lambda: away)
-    monkeypatch.setattr(bench.ledger, "control", lambda run: (bench.clock.sleep(took), control(run))[1])
-    began = bench.clock.now()
-    bench.context.arrive()
-    assert bench.clock.now() - began == took + waits
-
-
 class Decided(SqliteLedger):
     """What jobs hear of the run, and what was decided; a batch of finished papers that nobody can close."""
 

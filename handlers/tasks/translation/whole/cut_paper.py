@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from handlers.domain.paper import Paper
+from handlers.domain.result import TERMS
 from handlers.domain.run import RunSpec
 from handlers.own_property import own_property
-from handlers.tasks.translation.field_work import TERMS, FieldWork, head_of
+from handlers.tasks.translation.field_work import FieldWork
 from handlers.tasks.translation.glossary import Glossary
 from handlers.tasks.translation.masked_fields import MaskedFields, masked_fields
 from handlers.tasks.translation.masking.masking import PLACEHOLDER, mask
@@ -37,6 +38,8 @@ class CutPaper:
     language: str
     glossary: Glossary
     """Of the run."""
+    to_ask: Callable[[], FieldWork]
+    """Its head."""
 
     @property
     def body(self) -> str:
@@ -65,7 +68,7 @@ class CutPaper:
 
     @own_property
     def head(self) -> FieldWork:
-        return head_of(self.paper, Prompter(self.spec, self.glossary, self.language))
+        return self.to_ask()
 
     def first(self) -> Iterator[FieldWork]:
         """What is asked before the body and has something to ask. Most bodies are not cut before the head is

@@ -1,13 +1,20 @@
 """Short texts of a passage, cells of a table above all, whose translations have changed places. What names a
 text tells: its Latin words, which a translation keeps, and the terms of the glossary, whose translation is
-known. Of texts without such marks nothing tells their translations apart."""
+known. Of texts without such marks nothing tells their translations apart.
+
+A word is the same in either case, in any width, with a hyphen before its number, a space or nothing:
+``IL-6``, ``IL6``, ``il 6``.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 
-_LATIN = re.compile(r"[A-Za-z][A-Za-z0-9]{1,30}")
+_LATIN = re.compile(r"[a-z]{1,32}(?:[-‐‑‒–−]?[0-9]{1,8}(?:\.[0-9]{1,8})?[a-z]{0,32}){0,8}")
+_APART = re.compile(r"(?<=[A-Za-z])[ \u00a0](?=[0-9])")
+_HYPHENS = str.maketrans("", "", "-‐‑‒–−")
 _LONG = 5
 _SHORT = 60
 """Characters of a text at most: a longer one may change words with the next, as a sentence runs on."""
@@ -16,9 +23,9 @@ _SHORT = 60
 def exchanged(
     sources: Mapping[str, str], targets: Mapping[str, Iterable[str]], answers: Mapping[str, str]
 ) -> dict[str, str]:
-    """A sentence for each text that lacks a mark of its own, which stands in another's place, and has a mark
-    that another lacks: a good translation drops or adds a word, and does not both. ``targets``: by key, what
-    a text that is a term is to be called."""
+    """A sentence for each text that lacks a mark of its own, which stands in another's place and is none of
+    that one's marks, and has such a mark itself: a good translation drops or adds a word, and does not both.
+    ``targets``: by key, what a text that is a term is to be called."""
     marks = {
         key: found
         for key, text in sources.items()
@@ -26,21 +33,36 @@ def exchanged(
     }
     if len(marks) < 2:
         return {}
-    said = {key: f" {' '.join(_LATIN.findall(answers[key].casefold()))} " for key in marks}
+    said = {key: _said(answers[key]) for key in marks}
     lost = {key: gone for key, found in marks.items() if (gone := _lost(found, said[key]))}
-    moved = {key: _places(key, lost, said) for key in lost} if len(lost) > 1 else {}
-    given = {place for places in moved.values() for place in places}
+    if len(lost) < 2:
+        return {}
+    places = _places(marks, lost, said)
+    given = {place for found in places.values() for place in found}
     return {
-        key: f"stands what belongs to another text, and what belongs to it stands in {places[0]}"
-        for key, places in moved.items()
-        if places and key in given
+        key: f"stands what belongs to another text, and what belongs to it stands in {where}"
+        for key, gone in lost.items()
+        if key in given
+        and (where := next((place for mark in sorted(gone) for place in places.get(mark, ())), None))
     }
+
+
+def _words(text: str) -> list[str]:
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return [word.translate(_HYPHENS) for word in _LATIN.findall(plain.lower())]
 
 
 def _marks(source: str, targets: Iterable[str]) -> set[str]:
     """In small letters, the words of one with a space between them."""
-    marks = set(_LATIN.findall(source.casefold()))
-    return marks | {" ".join(_LATIN.findall(target.casefold())) for target in targets} - {""}
+    marks = {word for word in _words(source) if len(word) > 1}
+    return marks | {" ".join(_words(target)) for target in targets} - {""}
+
+
+def _said(answer: str) -> str:
+    """The words of a translation, those that a space parts from their number joined with it once more."""
+    joined = _APART.sub("", answer)
+    words = _words(answer) if joined is answer else [*_words(answer), *_words(joined)]
+    return f" {' '.join(words)} "
 
 
 def _lost(marks: set[str], answer: str) -> set[str]:
@@ -51,14 +73,29 @@ def _lost(marks: set[str], answer: str) -> set[str]:
 
 
 def _has(answer: str, mark: str) -> bool:
-    return f" {mark} " in answer or f" {mark}s " in answer or f" {mark}es " in answer
+    return any(f" {mark}{end} " in answer for end in ("", "s", "es"))
 
 
-def _places(key: str, lost: Mapping[str, set[str]], said: Mapping[str, str]) -> list[str]:
-    """Other texts without a mark of their own in whose translations one of this text's stands that is not
-    theirs."""
-    return [
-        other
-        for other, theirs in lost.items()
-        if other != key and any(_has(said[other], mark) for mark in lost[key] - theirs)
-    ]
+def _places(
+    marks: Mapping[str, set[str]], lost: Mapping[str, set[str]], said: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """By mark that a text has lost: the texts without a mark of their own in whose translations it stands
+    though it is none of theirs. Each translation is read once."""
+    sought = {mark for gone in lost.values() for mark in gone}
+    lengths = {mark.count(" ") + 1 for mark in sought}
+    places: dict[str, list[str]] = {}
+    for key in lost:
+        for mark in {each for each in _phrases(said[key].split(), lengths) if each in sought}:
+            if mark not in marks[key]:
+                places.setdefault(mark, []).append(key)
+    return places
+
+
+def _phrases(words: list[str], lengths: Iterable[int]) -> Iterator[str]:
+    """Neighbouring words, so many at a time, the last one without the ending of a plural too."""
+    for length in lengths:
+        for first in range(len(words) - length + 1):
+            phrase = " ".join(words[first : first + length])
+            yield phrase
+            yield phrase.removesuffix("s")
+            yield phrase.removesuffix("es")

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from handlers.domain.result import PassageResult
-from handlers.tasks.translation.field_work import HEAD, TERMS
+from handlers.domain.result import HEAD, TERMS, PassageResult
 from handlers.tasks.translation.masked_fields import MaskedFields
 
 _LONGEST_TARGET = 200

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from handlers.domain.coverage import Coverage
-from handlers.domain.result import Check, PassageResult, TaskResult
-from handlers.tasks.translation.field_work import HEAD
+from handlers.domain.result import HEAD, Check, PassageResult, TaskResult
 from handlers.tasks.translation.passages.joined_body import JoinedBody, join_body
 from handlers.tasks.translation.passages.weights import MOST_PASSAGES
 from handlers.tasks.translation.segment import join

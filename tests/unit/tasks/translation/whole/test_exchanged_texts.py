@@ -29,6 +29,9 @@ def keys(pairs: list[tuple[str, str]], targets: dict[str, list[str]] | None = No
         [("Fe", "Zn"), ("Zn含量", "Fe content"), ("pH值", "pH value")],
         [("II期", "Stage III"), ("III期", "Stage II")],
         [("ICU患者", "CCU patients"), ("CCU患者", "ICU patients")],
+        [("IL-6水平", "IL8 level"), ("IL-8水平", "IL6 level")],
+        [("Fe含量", "Fe3O4 content"), ("Fe3O4含量", "Fe content")],
+        [("PM2.5", "PM 10 load"), ("PM10浓度", "PM-2.5")],
         [("CTAB浓度", "SDS level"), ("SDS浓度", "PEG level"), ("PEG浓度", "CTAB level")],
     ],
 )
@@ -53,6 +56,15 @@ def test_so_do_terms_whose_translation_is_known() -> None:
         [("II期", "Phase 2"), ("III期", "Phase 3")],
         [("T检验", "t-test"), ("F检验", "F-test")],
         [("GPS站点", "GPS sites"), ("GIS图层", "GIS layers")],
+        [("IL6水平", "IL-6 level"), ("IL-6表达", "IL6 expression")],
+        [("IL6水平", "IL 6 level"), ("IL–6表达", "IL6 expression")],
+        [("CA125（U/ml）", "CA-125 (U/mL)"), ("CA-199", "CA199"), ("ca 125比", "CA-125 ratio")],
+        [("ＤＮＡ", "DNA"), ("Ⅱ期DNA", "stage II DNA"), ("II期RNA", "Stage Ⅱ RNA")],
+        [("株/mm-2", "plants/mm²"), ("株/cm²", "plants/cm-2")],
+        [("Fe₃O₄", "Fe3O4"), ("Fe2O3", "Fe₂O₃")],
+        [("SARS-CoV-2", "SARS-CoV2"), ("SARS-CoV", "SARS CoV")],
+        [("PCR法", "PCR-based method"), ("RT-PCR法", "RT–PCR method")],
+        [("IL-6水平", "level"), ("IL-6与CRP", "IL-6 and C-reactive protein"), ("CRP", "IL-6")],  # its own
     ],
 )
 def test_a_good_translation_is_not_refused(pairs: list[tuple[str, str]]) -> None:
