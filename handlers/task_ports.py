@@ -96,6 +96,10 @@ class SampledTask(Task, Protocol):
     def voted(self, results: Mapping[str, PassageResult]) -> TaskResult | None:
         """What the answers so far come to, in their order; None while a later one can change it."""
 
+    def undecided(self, results: Mapping[str, PassageResult]) -> TaskResult | None:
+        """The verdict where no other answer is asked for before they decide: flagged by what is wrong with
+        those that are refused; None if none is."""
+
 
 @runtime_checkable
 class WholePaperTask(Task, Protocol):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
-settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, database=None)
+settings.register_profile("quick", max_examples=15, deadline=None, derandomize=True, database=None)
 settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=400)
 settings.register_profile("new", max_examples=400, deadline=None, print_blob=True)
 settings.load_profile("quick")

@@ -24,7 +24,7 @@ from handlers.pipeline.committer import entry_of
 from handlers.pipeline.papers.known_answers import KnownAnswers, judged_again
 from handlers.pipeline.run_paper import said_of
 from handlers.pipeline.stored_answers import EveryCall, every_call
-from handlers.ports import Backend, Task, WholePaperTask
+from handlers.ports import Backend, SampledTask, Task, WholePaperTask
 from handlers.runs.submit import cut_batches
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,8 @@ class _Regate:
             line = self._line(row)
             stored = self._stored(line, row, answers)
             by_passage = isinstance(self._task, WholePaperTask) and self._task.is_whole(paper)
-            any_repair = self._task.columns is not None and not by_passage
+            many = by_passage or isinstance(self._task, SampledTask)  # a repair is one answer's alone
+            any_repair = self._task.columns is not None and not many
             known = KnownAnswers(stored.calls, any_repair=any_repair)
             result, passages = judged_again(self._task, paper, known, stored.frame)
             outcome = "unanswered" if known.missed else "unchanged"

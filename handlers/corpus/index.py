@@ -84,7 +84,7 @@ def _papers_of(header: bytes, corpus_sha256: str | None) -> int:
     try:
         fields = json.loads(header)
         version, owner, papers = fields["v"], fields["corpus_sha256"], int(fields["papers"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise CorpusChangedError("the corpus index has no header; ingest it again") from error
     if version != _VERSION or corpus_sha256 not in (None, owner):
         raise CorpusChangedError(

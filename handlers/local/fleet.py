@@ -26,7 +26,7 @@ from handlers.local.early_results import EarlyResults
 from handlers.local.job_process import FAILED, job_main
 from handlers.reporting.progress import Progress
 from handlers.runs.submit import queue_entry
-from handlers.runs.watch import DEAD_AFTER
+from handlers.runs.watch import DEAD_AFTER, close_dead_jobs
 from handlers.setting_sources import to_environment
 from handlers.settings import Settings
 from handlers.state_paths import job_log
@@ -40,11 +40,13 @@ _RESTARTS_PER_JOB = 5
 
 def reap_dead_jobs(state: State, run_id: str) -> None:
     """Close the jobs whose process is gone: free their leases, emit their batches again, book as
-    indeterminate what they held. In a stack by their heartbeats' age alone: they are other machines', and a
-    parent knows by itself of its own."""
-    for job in state.ledger.jobs(run_id):
+    indeterminate what they held. In a stack they are other machines', and their heartbeats' age alone tells:
+    after an outage they may live, so that their leases are left to run out, as they have."""
+    if state.by_itself:
+        close_dead_jobs(state, run_id)
+    for job in () if state.by_itself else state.ledger.jobs(run_id):
         silent = state.clock.now() - job.heartbeat_at > DEAD_AFTER  # another machine's, or frozen for good
-        if job.ended_at is None and (silent or not (state.by_itself or is_alive(job.owner))):
+        if job.ended_at is None and (silent or not is_alive(job.owner)):
             _free_dead_job(state, run_id, job.job_id)
 
 

@@ -122,9 +122,9 @@ def _with_corpus(report: TaskReport, corpus: MeasuredCorpus, bundle: TaskBundle)
             "source": counts_of(corpus.ingest_result, True, bundle),
             "warnings": (*report.warnings, *carried_by_none(corpus.ingest_result, bundle)),
             "skipped": {why: round(count) for why, count in corpus.workload.skipped.items()},
-            "requests": _sizes(sized, bundle.samples) if sized else None,
+            "requests": _sizes(sized, bundle) if sized else None,
             "model": model,
-            "cost_usd": _cost(sized, price) if price else None,
+            "cost_usd": _cost(sized, price, answered=not bundle.embeds) if price else None,
             "worst_call_usd": _worst(sized, price) if price and sized else None,
             "first": _first(corpus, bundle),
         }
@@ -138,22 +138,22 @@ def _price(settings: Settings, model: str) -> Price | None:
         return None
 
 
-def _sizes(sized: Sequence[SizedPaper], samples: int) -> RequestSizes:
+def _sizes(sized: Sequence[SizedPaper], bundle: TaskBundle) -> RequestSizes:
     prompts = sorted(each.prompt / each.requests for each in sized)
     count = sum(each.requests for each in sized)
     return RequestSizes(
         count=count,
-        samples=samples,
+        samples=bundle.samples,
         prompt_median=round(prompts[len(prompts) // 2]),
         prompt_largest=round(prompts[-1]),
-        answer_usual=round(sum(each.size for each in sized) / count),
-        max_tokens_largest=max(each.max_tokens for each in sized),
+        answer_usual=0 if bundle.embeds else round(sum(each.size for each in sized) / count),
+        max_tokens_largest=0 if bundle.embeds else max(each.max_tokens for each in sized),
     )
 
 
-def _cost(sized: Sequence[SizedPaper], price: Price) -> tuple[float, float]:
+def _cost(sized: Sequence[SizedPaper], price: Price, *, answered: bool) -> tuple[float, float]:
     prompt = sum(each.prompt for each in sized) * price.prompt
-    answer = sum(each.size for each in sized) * price.completion
+    answer = sum(each.size for each in sized) * price.completion if answered else 0
     low, high = (usd(NanoUsd(round((prompt + factor * answer) / 1000))) for factor in (_LEAST, _MOST))
     return float(low), float(high)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from handlers.llm.built_in import MARK
 from handlers.model_server import chance, tokens
@@ -91,7 +91,7 @@ class Chat:
         body = read_inputs(request.body)
         if body is None:
             message = "Expected JSON with model and input, a text or a list of texts that are not empty"
-            return self._refuse("bad_request", 400, message, code="invalid_request")
+            return self._refuse("bad_request", error_reply(400, message, code="invalid_request"))
         refused = self._unfit(body) or self._out_of_credit() or self._throttled(body)
         return refused or self._embedded(body)
 
@@ -121,21 +121,21 @@ class Chat:
         if key is None or hmac.compare_digest(header, key.encode()):
             return None
         message = "Incorrect API key provided"
-        return self._refuse("unauthorized", 401, message, code="invalid_api_key")
+        return self._refuse("unauthorized", error_reply(401, message, code="invalid_api_key"))
 
     def _asked(self, body: bytes) -> ChatBody | ServerReply:
         """The request, or the 4xx that it earns."""
         asked = read_request(body)
         if asked is None:
             message = "Expected JSON with model, messages of text, max_tokens over 0 and no stream"
-            return self._refuse("bad_request", 400, message, code="invalid_request")
+            return self._refuse("bad_request", error_reply(400, message, code="invalid_request"))
         return self._unfit(asked) or asked
 
     def _unfit(self, body: ChatBody) -> ServerReply | None:
         settings, model, prompt, limit = self.settings, body.model, body.prompt_tokens, body.max_tokens
         if settings.models and model not in settings.models:
             message = f"The model `{model[:100]}` does not exist or you do not have access to it"
-            return self._refuse("unknown_model", 404, message, code="model_not_found")
+            return self._refuse("unknown_model", error_reply(404, message, code="model_not_found"))
         most, total = settings.max_context_tokens, prompt + (limit or 0)
         if most is None or total <= most:
             return None
@@ -143,7 +143,7 @@ class Chat:
             f"This model's maximum context length is {most} tokens. However, you requested {total} tokens "
             f"({prompt} in the messages, {limit or 0} in the completion). Please reduce the length."
         )
-        return self._refuse("too_long", 400, message, code="context_length_exceeded")
+        return self._refuse("too_long", error_reply(400, message, code="context_length_exceeded"))
 
     def _out_of_credit(self) -> ServerReply | None:
         credit = self.settings.credit_usd
@@ -151,9 +151,8 @@ class Chat:
             return None
         message = "You exceeded your current quota, please check your plan and billing details"
         status = self.settings.credit_status
-        return self._refuse(
-            "no_credit", status, message, kind="insufficient_quota", code="insufficient_quota"
-        )
+        reply = error_reply(status, message, kind="insufficient_quota", code="insufficient_quota")
+        return self._refuse("no_credit", reply)
 
     def _throttled(self, body: ChatBody) -> ServerReply | None:
         in_flight = self._bill.in_flight
@@ -163,7 +162,8 @@ class Chat:
         headers = self._limits.retry_headers(wait, now=self._now())
         message = f"Rate limit reached. Please try again in {wait:.3f}s"
         code = "rate_limit_exceeded"
-        return self._refuse("throttled", 429, message, kind="requests", code=code, headers=headers)
+        reply = error_reply(429, message, kind="requests", code=code, headers=headers)
+        return self._refuse("throttled", reply)
 
     def _admitted(self, body: ChatBody) -> ServerReply:
         digest = chance.text_digest(self.settings.seed + body.seed, body.messages)
@@ -281,18 +281,9 @@ class Chat:
 
         return replace(reply, on_end=ended)
 
-    def _refuse(
-        self,
-        outcome: str,
-        status: int,
-        message: str,
-        *,
-        code: str,
-        kind: Literal["invalid_request_error", "insufficient_quota", "requests"] = "invalid_request_error",
-        headers: str = "",
-    ) -> ServerReply:
-        self._bill.note(outcome, status, now=self._now())
-        return error_reply(status, message, kind=kind, code=code, headers=self._headers() + headers)
+    def _refuse(self, outcome: str, reply: ServerReply) -> ServerReply:
+        self._bill.note(outcome, reply.status, now=self._now())
+        return replace(reply, headers=self._headers() + reply.headers)
 
     def _headers(self) -> str:
         return self._limits.headers()

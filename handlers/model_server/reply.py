@@ -43,7 +43,12 @@ def json_reply(status: int, value: object, *, headers: str = "", delay: float = 
 
 
 def error_reply(
-    status: int, message: str, *, kind: str, code: str | None = None, headers: str = ""
+    status: int,
+    message: str,
+    *,
+    kind: str = "invalid_request_error",
+    code: str | None = None,
+    headers: str = "",
 ) -> ServerReply:
     """An error in the form that OpenAI's API gives it."""
     error = {"message": message, "type": kind, "param": None, "code": code}

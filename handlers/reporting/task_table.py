@@ -27,13 +27,13 @@ def task_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"requests: {sizes['count']:,}{_samples(sizes['samples'])}; tokens of a prompt:"
             f" {sizes['prompt_median']:,} (median),"
-            f" {sizes['prompt_largest']:,} (largest); of an answer: about {sizes['answer_usual']:,}, at most"
-            f" {sizes['max_tokens_largest']:,}"
+            f" {sizes['prompt_largest']:,} (largest){_answer(sizes)}"
         )
     if report["cost_usd"]:
         low, high = report["cost_usd"]
+        between = dollars(low) if low == high else f"{dollars(low)} to {dollars(high)}"
         yield (
-            f"cost: {dollars(low)} to {dollars(high)} with {report['model']}, without repairs; a call"
+            f"cost: {between} with {report['model']}, without repairs; a call"
             f" reserves ${report['worst_call_usd'] or 0:.6f} at most"
         )
     elif sizes:
@@ -45,6 +45,12 @@ def task_lines(report: Mapping[str, Any]) -> Iterator[str]:
     for role, text in report["first"]:
         yield f"--- {role}"
         yield text[:_SHOWN]
+
+
+def _answer(sizes: Mapping[str, Any]) -> str:
+    """Nothing of a vector, which has no tokens."""
+    usual, most = sizes["answer_usual"], sizes["max_tokens_largest"]
+    return f"; of an answer: about {usual:,}, at most {most:,}" if most else ""
 
 
 def _samples(most: int) -> str:

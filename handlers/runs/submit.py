@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+
+from pydantic import Field
 
 from handlers.corpus.batching import cut
 from handlers.corpus.index import IndexEntry, parse_index
@@ -28,6 +31,7 @@ from handlers.tasks.translation.masking.masking import MASKINGS
 
 _MOST_SETTINGS = 64 * 1024
 """Bytes."""
+_MOST_PAPERS = 10**12
 
 
 class RunRequest(Frozen):
@@ -35,8 +39,9 @@ class RunRequest(Frozen):
 
     run_id: RunId
     spec: RunSpec | None = None
-    papers: int = 0
-    same_as: int = 0
+    papers: int = Field(default=0, ge=0, le=_MOST_PAPERS)
+    """Number of papers; 0: what the corpus has."""
+    same_as: int = Field(default=0, ge=0, le=_MOST_PAPERS)
     budget: NanoUsd | None = None
     """Cumulative for the run; None keeps what the run has (a new one: no limit)."""
 
@@ -145,11 +150,22 @@ def _create(backend: Backend, request: RunRequest) -> RunRecord:
         raise CorpusChangedError(f"corpus {spec.corpus} is not in the store: ingest the source first")
     _refuse_unknown_task(spec, backend.store)
     with closing(cut_batches(request.run_id, spec, backend.store)) as batches:
-        backend.ledger.add_batches(batches)
+        papers = Counter[str]()
+        backend.ledger.add_batches(_adding_up(batches, papers))
+    total = papers.total()
+    if request.papers not in (0, total) or request.same_as > total:
+        given = f"{request.papers:,} papers, {request.same_as:,} of them same_as"
+        raise UsageError(f"{given}: the corpus {spec.corpus} has {total:,}")
     now = backend.clock.now()
     return backend.ledger.create_run(
-        RunRecord(request.run_id, spec, request.papers, request.same_as, now, request.budget)
+        RunRecord(request.run_id, spec, total, request.same_as, now, request.budget)
     )
+
+
+def _adding_up(batches: Iterable[BatchMessage], papers: Counter[str]) -> Iterator[BatchMessage]:
+    for batch in batches:
+        papers[batch.run_id] += batch.papers
+        yield batch
 
 
 def _refuse_unknown_task(spec: RunSpec, store: ObjectStore) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from handlers.corpus.ingest import IngestResult, ingest
 from handlers.corpus.sources.formats import open_source
 from handlers.domain.value import sha256_of
-from handlers.errors import DamagedObjectError, UsageError
+from handlers.errors import DamagedObjectError, SourceError, UsageError, first_problem
 from handlers.ports import ObjectStore
 from handlers.runs.run_request import run_request
 from handlers.runs.submit import RunRequest
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 INCOMING = "incoming/"
 _SCRATCH, _DAY = "upload-", 86400.0
+_NAME_LOOKED_AT = 60
+"""Characters of a name that hold its ending."""
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -53,7 +55,7 @@ def uploaded_key(event: dict[str, object]) -> str | None:
     try:
         key = _Upload.model_validate(event).detail.object.key
     except ValidationError as error:
-        raise UsageError(f"not an Object Created event: {error}") from error
+        raise UsageError(f"not an Object Created event: {first_problem(error)}") from error
     if not key.startswith(INCOMING):
         raise UsageError(f"{key}: only objects under {INCOMING} are taken for a corpus")
     return key
@@ -70,15 +72,24 @@ def request_of_upload(key: str, *, store: ObjectStore, settings: Settings, alone
     settings.state.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(settings.state, older_than=0.0 if alone else _DAY)
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=settings.state) as scratch:
-        source = Path(scratch) / PurePosixPath(key).name
+        source = Path(scratch) / ("upload" + _ending(key))
         with source.open("wb") as copy:
             copy.writelines(store.lines(key))
-        result = ingest(
-            open_source(str(source)), Path(scratch), reads=None if bundle is None else bundle.reads
-        )
+        try:
+            result = ingest(
+                open_source(str(source)), Path(scratch), reads=None if bundle is None else bundle.reads
+            )
+        except (SourceError, UsageError) as error:
+            raise type(error)(str(error).replace(str(source), repr(key)[1:-1])) from error
         store_corpus(result, store)
         named = settings.model_copy(update={"run_id": run_id_of(key, result, bundle)})
         return run_request(named, result, bundle)
+
+
+def _ending(key: str) -> str:
+    """What tells the format of an object, whatever else its key is made of: it may be no name of a file."""
+    name = PurePosixPath(key).name
+    return "".join(PurePosixPath(_FOREIGN.sub("-", name[-_NAME_LOOKED_AT:])).suffixes[-2:])
 
 
 def _task_of_uploads(settings: Settings, store: ObjectStore) -> TaskBundle | None:

@@ -1,9 +1,10 @@
 """AWS requests, messages and DynamoDB units per paper, counted by the SDK's own events while jobs work.
 
-    python -m tests.benchmarks.aws_calls [PAPERS] [BATCH] [PARAGRAPHS] [--jobs JOBS]
+    python -m tests.benchmarks.aws_calls [PAPERS] [BATCH] [PARAGRAPHS] [--jobs JOBS] [--queue sqlite]
 
 S3 and SQS are moto's server; DynamoDB is dynalite, which counts the units that are billed. They are what
-``infra/cost.py`` takes for a paper. Of many jobs, ten share a process's connections.
+``infra/cost.py`` takes for a paper. Of many jobs, fifty share a process and ten its connections. Moto's SQS
+answers one at a time and for longer the more messages there are: hundreds of jobs take a file's queue.
 """
 
 from __future__ import annotations
@@ -17,21 +18,32 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
 from handlers.bootstrap import wiring
+from handlers.bootstrap.state import State, connect
 from handlers.domain.batch import QueueMessage
 from handlers.local.event_source import EventSource
 from handlers.model_server import ServerSettings, start
 from handlers.pipeline.job_runner import Job
+from handlers.runs.submit import queue_entry
+from handlers.settings import load_settings
 from tests.builders.command import corpus, paperfleet, whole_papers
 from tests.builders.local_aws import dynalite_server, moto_server
 
-_SHARED = 10
-"""Jobs on the same connections."""
+_SHARED, _A_PROCESS = 10, 50
+"""Jobs on the same connections, and in a process."""
+_IDLE = {"sqs": 0.05, "sqlite": 1.0}
+"""Seconds between two looks of a job at a queue that had nothing to give."""
 
 
 class Counted:
@@ -82,27 +94,49 @@ def counted(given: argparse.Namespace) -> Counted:
         flags = ("--batch-papers", given.batch, *["--full-text"] * bool(paragraphs))
         sharded = paperfleet("shard", source, "--model", "paperfleet-canned", *flags, **surroundings)
         assert sharded.code == 0, sharded.err
-        _count(count)
-        if given.elsewhere:
-            wiring.is_built_in = lambda _base_url: False
+        if given.queue == "sqlite":
+            state = _connected(given.queue)
+            state.queue.send(map(queue_entry, state.ledger.unfinished_batches("r")))
+            state.close()
         began = time.monotonic()
-        _work(given.jobs)
+        shares = [range(first, given.jobs, -(-given.jobs // _A_PROCESS))
+                  for first in range(-(-given.jobs // _A_PROCESS))]  # fmt: skip
+        with ProcessPoolExecutor(len(shares), mp_context=get_context("spawn")) as pool:
+            for part in pool.map(partial(_work, given), shares):
+                count.requests += part.requests
+                count.units += part.units
         count.seconds = time.monotonic() - began
     return count
 
 
-def _work(jobs: int) -> None:
+def _connected(queue: str) -> State:
+    """The stack's parts; its queue may be a file's."""
+    state = connect(load_settings())
+    if queue == "sqs":
+        return state
+    return replace(state, queue=SqliteQueue(state.directory / "q.sqlite3", "r", state.clock, max_receives=99))
+
+
+def _work(given: argparse.Namespace, numbers: Sequence[int]) -> Counted:
+    """A process of its own."""
+    count = Counted()
+    _count(count)
+    wiring.connect = lambda _settings: _connected(given.queue)
+    if given.elsewhere:
+        wiring.is_built_in = lambda _base_url: False
     threads = []
-    for number in range(jobs):
-        if number % _SHARED == 0:
+    for position, number in enumerate(numbers):
+        if position % _SHARED == 0:
             wiring._kept.cache_clear()
-        threads.append(threading.Thread(target=_work_as, args=(wiring.new_job(f"job-{number}"),)))
+        job = wiring.new_job(f"job-{number}")
+        threads.append(threading.Thread(target=_work_as, args=(job, _IDLE[given.queue])))
         threads[-1].start()
     for thread in threads:
         thread.join()
+    return count
 
 
-def _work_as(job: Job) -> None:
+def _work_as(job: Job, idle: float) -> None:
     """As a job's process does, of which there is one a job elsewhere."""
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -118,7 +152,7 @@ def _work_as(job: Job) -> None:
         failed = job.run(deliveries, lambda: context.get_remaining_time_in_millis() / 1000)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
-    EventSource(job, handler, ends_at=math.inf, settled=lambda: _settled(job)).run()
+    EventSource(job, handler, ends_at=math.inf, idle=idle, settled=lambda: _settled(job)).run()
     job.close("finished")
 
 
@@ -201,6 +235,12 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--jobs", type=int, default=1)
     made.add_argument("--workers", type=int, default=20, help="of each job")
+    made.add_argument(
+        "--queue",
+        choices=sorted(_IDLE),
+        default="sqs",
+        help="sqlite: a file's, whose requests are not counted",
+    )
     made.add_argument(
         "--elsewhere",
         action="store_true",

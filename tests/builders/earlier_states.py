@@ -22,6 +22,7 @@ from typing import Any
 
 from handlers.model_server import RunningServer, ServerSettings
 from tests.builders.command import PRICES, corpus, lines, until
+from tests.builders.ended_process import ending
 from tests.builders.local_aws import ENVIRONMENT, LocalAws, Stack, moto_server
 from tests.builders.warm import start
 from tests.builders.wire import WireServer, always, error, response
@@ -169,13 +170,11 @@ class _Maker:
         """``kill -9`` of parent and job with calls in flight."""
         before = server.stats()["delivered"]
         server.control(latency=3.0)
-        process = subprocess.Popen(
-            self._words([*flags, "--workers", 2]), env=self._environment, start_new_session=True
-        )
-        until(lambda: server.stats()["delivered"] >= before + 2 and server.stats()["in_flight"] == 2)
-        until(lambda: self._done() >= 2)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        words = self._words([*flags, "--workers", 2])
+        with ending(words, env=self._environment, start_new_session=True) as process:
+            until(lambda: server.stats()["delivered"] >= before + 2 and server.stats()["in_flight"] == 2)
+            until(lambda: self._done() >= 2)
+            os.killpg(process.pid, signal.SIGKILL)
         server.control(latency=0.0)
         until(lambda: server.stats()["in_flight"] == 0)
 

@@ -1,8 +1,8 @@
 """Time in proportion to the size: CPU seconds of one thread, as a ratio, so that a busy machine, a slow one
 or tracing changes nothing.
 
-The quick profile takes a sixteenth's or a quarter's word where that tells it closely; the others, which the
-slow suite and every night try, hold the whole size too, for something may begin beyond the quarter.
+The quick profile takes the word of the smallest part that tells it closely; the others, which the slow suite
+and every night try, hold the whole size too, for something may begin beyond the quarter.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def repeated(piece: str) -> Callable[[int], str]:
 def assert_linear(make: Callable[[int], Input], act: Callable[[Input], object], *, size: int = FLOOD) -> None:
     """``act`` on ``make(size)`` takes no more than in proportion to what it takes on a sixteenth; or, for
     short texts may go a shorter way, to what it takes on a quarter."""
-    if _quick() and any(_is_told_by(part, make, act) for part in (size // 16, size // 4)):
+    if _quick() and any(_is_told_by(size // part, make, act) for part in (64, 16, 4)):
         return
     small = max(_FLOOR, min(_spent(act, make(size // _SMALLER)) for _ in range(2)))
     large = make(size)
@@ -49,15 +49,6 @@ def assert_linear(make: Callable[[int], Input], act: Callable[[Input], object], 
             return
         allowed = max(allowed, _spent(act, make(size // 4)) * 4 * _LAST_SLACK)
     raise AssertionError(f"{spent:.3f} s for {size}, {small:.3f} s for a sixteenth, {allowed:.3f} s allowed")
-
-
-def assert_quick(work: Callable[[], object], *, seconds: float) -> None:
-    """Of a few tries one takes less CPU: beside other programs any one of them may take twice its time."""
-    for _ in range(_TRIES):
-        spent = _spent(lambda _: work(), None)
-        if spent < seconds:
-            return
-    raise AssertionError(f"{spent:.3f} s at the last try, not {seconds}")
 
 
 def _is_told_by(part: int, make: Callable[[int], Input], act: Callable[[Input], object]) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from moto.core.botocore_stubber import MockRawResponse
@@ -24,6 +25,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from tests.builders.ended_process import ending
 from tests.builders.moto_memory import answered_directly, remember
 from tests.e2e.environments import node_package
 
@@ -217,6 +219,8 @@ def answered_here(client: Any, wire: Wire) -> Any:
         answered, status, headers = run_wsgi_app(wire, asked.get_environ())
         return AWSResponse(request.url, int(status.split()[0]), headers, MockRawResponse(b"".join(answered)))
 
+    # By the signature moto's server knows a service; DynamoDB is answered without that server.
+    client.meta.events.register("choose-signer.dynamodb", lambda **_: UNSIGNED)
     client.meta.events.register("before-send", answer)
     return client
 
@@ -267,10 +271,7 @@ def dynalite_server() -> Iterator[LocalAws]:
     """In a process of its own, on loopback; installed by npm when first needed."""
     modules = node_package("dynalite", _DYNALITE)
     command = ["node", "-e", _SERVE, str(modules / "dynalite")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with ending(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        try:
-            port = int(server.stdout.readline())  # told once it listens
-            yield LocalAws(f"http://127.0.0.1:{port}")
-        finally:
-            server.terminate()
+        port = int(server.stdout.readline())  # told once it listens
+        yield LocalAws(f"http://127.0.0.1:{port}")

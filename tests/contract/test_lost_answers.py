@@ -17,7 +17,7 @@ from handlers.domain.result import Part
 from handlers.ports import Ledger
 from tests.builders import values
 from tests.builders.fakes import FakeClock
-from tests.builders.local_aws import LocalAws, name_of
+from tests.builders.local_aws import LocalAws, answered_here, name_of
 from tests.builders.values import RUN, call, commit, entry
 
 
@@ -40,7 +40,7 @@ class EachOnce:
 def client(service: str, aws: LocalAws) -> Any:
     """Backs off for milliseconds, where the fleet's own waits for seconds."""
     config = Config(retries={"mode": "legacy", "total_max_attempts": 4}, s3={"addressing_style": "path"})
-    return boto3.client(service, endpoint_url=aws.endpoint, config=config)
+    return answered_here(boto3.client(service, endpoint_url=aws.endpoint, config=config), aws.wire)
 
 
 @pytest.fixture

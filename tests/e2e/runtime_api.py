@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.builders.ended_process import ending
 from tests.e2e.artifact import sam_environment
 from tests.e2e.environments import environment
 
@@ -131,18 +132,14 @@ def sandbox(
         "POWERTOOLS_METRICS_NAMESPACE": "Paperfleet",
     } | variables
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [python, "-m", "awslambdaric", handler],
-            stdout=output,
-            stderr=output,
-            env=sam_environment() | variables,
-            preexec_fn=_no_core,
-        )
+        command = [python, "-m", "awslambdaric", handler]
+        surroundings = sam_environment() | variables
         try:
-            yield Sandbox(api, process, log)
+            with ending(
+                command, stdout=output, stderr=output, env=surroundings, preexec_fn=_no_core, patience=0
+            ) as process:
+                yield Sandbox(api, process, log)
         finally:
-            process.kill()
-            process.wait()
             api.shutdown()
             api.server_close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from handlers.adapters.dynamodb.dynamodb_ledger import DynamoDbLedger
 from handlers.bootstrap.state import SystemClock
 from handlers.domain.run import Control
 from tests.builders.command import Ran, paperfleet, until
+from tests.builders.ended_process import ending
 from tests.builders.ports import reserved_port
 from tests.e2e.artifact import OVERRIDES, sam, sam_environment
 from tests.e2e.environments import ROOT, environment
@@ -82,25 +82,19 @@ def _ministack(folder: Path, port: int, warm: int) -> Iterator[Cloud]:
             "LOG_LEVEL": "INFO",
         }
     )
-    with log.open("wb") as output:
-        process = subprocess.Popen(
+    with (
+        log.open("wb") as output,
+        ending(
             [tools / "ministack"],
             stdout=output,
             stderr=output,
             env=variables,
             cwd=folder,
             start_new_session=True,
-        )
-    try:
+        ),
+    ):
         until(lambda: accepts(port), seconds=60)
         yield Cloud(f"http://127.0.0.1:{port}", log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def accepts(port: int) -> bool:

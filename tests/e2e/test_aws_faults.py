@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from handlers.model_server import ServerSettings, start
 from tests.builders.command import PRICES, corpus, lines, paperfleet, until
+from tests.builders.ended_process import ending
 from tests.builders.local_aws import LocalAws
 from tests.builders.ports import reserved_port
 from tests.e2e.artifact import sam_environment
@@ -89,14 +89,10 @@ class Proxy:
 def microburst(upstream: str, folder: Path) -> Iterator[Proxy]:
     tool = environment("faults", "microburst==0.10.0") / "microburst"
     with reserved_port() as port, (folder / "microburst.log").open("wb") as log:
-        command = [tool, "--upstream", upstream, "--port", str(port), "--host", "127.0.0.1"]
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=sam_environment(), cwd=folder)
-        try:
+        command = [tool, "--upstream", upstream, "--port", port, "--host", "127.0.0.1"]
+        with ending(command, stdout=log, stderr=log, env=sam_environment(), cwd=folder):
             until(lambda: accepts(port), seconds=60)
             yield Proxy(f"http://127.0.0.1:{port}")
-        finally:
-            process.terminate()
-            process.wait(20)
 
 
 def test_throttles_resets_and_lost_answers_lose_no_paper_and_pay_for_none_twice(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.builders.command import PRICES, corpus, paperfleet, until
+from tests.builders.ended_process import ending
 from tests.builders.ports import reserved_port
 from tests.e2e.environments import environment
 
@@ -31,15 +32,9 @@ _ENGLISH = [
 @contextmanager
 def serving(port: int, *command: object) -> Iterator[str]:
     """Run a server until the block ends; yields its base URL once it takes connections."""
-    process = subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
+    with ending(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         until(lambda: _accepts(port), seconds=60)
         yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def _accepts(port: int) -> bool:

@@ -219,6 +219,7 @@ class Session:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self._log.close()
 
     def job_folders(self) -> dict[int, Path]:
         """Job number → its state folder, as far as jobs have begun."""

@@ -1,7 +1,7 @@
 """A run of two jobs on SQS, DynamoDB and S3, some of which are away for minutes in the middle of it.
 
-python -m tests.faults.outage_run dynamodb|s3|sqs|everything [refused|reset|silent|"no name"] [SECONDS]: with
-nothing shortened, ten minutes of outage by default.
+python -m tests.faults.outage_run dynamodb|s3|sqs|everything [refused|reset|silent|late|"no name"] [SECONDS]:
+with nothing shortened, ten minutes of outage by default.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 
 from handlers.model_server import ServerSettings
 from tests.builders.command import PRICES, corpus, paperfleet, until
+from tests.builders.ended_process import ending
 from tests.builders.local_aws import LocalAws, moto_server, name_of, without_waiting
 from tests.builders.outage_proxy import OutageProxy, outage_proxy
 from tests.builders.warm import start
@@ -44,8 +45,6 @@ class Outage:
     latency: float = 0.4
     machines: int = 1
     cut_off: int = 1
-    apart: float = 0.0
-    """Seconds after which one service comes back after the other, in their order."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,7 @@ def outlive(folder: Path, outage: Outage) -> Outlived:
             time.sleep(outage.seconds / outage.shorter)  # the outage: it ends for no event
             requests = int(model.stats()["requests"])
             flag.unlink(missing_ok=True)
-            for number, proxy in enumerate(proxies.values()):
-                time.sleep(outage.apart / outage.shorter if number else 0)
+            for proxy in proxies.values():
                 proxy.set("through")
             began = time.monotonic()
             codes = [each.wait(900) for each in working]
@@ -126,13 +124,11 @@ def _machine(
     folder.mkdir()
     hurried = ["tests.faults.hurried", str(outage.shorter), str(flag)]
     command = [sys.executable, "-m", *hurried, *work, "--state", str(folder / "state")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=dict(os.environ) | environment, stdout=log, stderr=log)
-    try:
+    with (
+        (folder / "log").open("wb") as log,
+        ending(command, env=dict(os.environ) | environment, stdout=log, stderr=log, patience=0) as process,
+    ):
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def main(arguments: Sequence[str]) -> None:

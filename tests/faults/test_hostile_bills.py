@@ -67,7 +67,7 @@ class HostileBills(RuleBasedStateMachine):
 
 
 TestHostileBills = HostileBills.TestCase
-TestHostileBills.settings = settings(EVERYWHERE, max_examples=25, stateful_step_count=20)
+TestHostileBills.settings = settings(EVERYWHERE, max_examples=8, stateful_step_count=20)
 
 
 @pytest.mark.slow

@@ -13,10 +13,12 @@ import pytest
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
+from handlers.bootstrap.state import State
 from handlers.domain.job import LEASE_TTL, JobRecord, JobStats
 from handlers.domain.result import Part, PartPointer
 from handlers.llm.limits.aimd import AimdLimit
 from handlers.llm.prices.tariff import ModelTariff
+from handlers.local.fleet import reap_dead_jobs
 from handlers.pipeline.batch_runner import BatchRunner
 from handlers.pipeline.circuit_breaker import CircuitBreaker
 from handlers.pipeline.context import JobContext, RunContext
@@ -189,6 +191,30 @@ def test_a_sandbox_waits_within_its_invocation(fleet: SmallFleet, asked: Counter
     holder.while_writing = meanwhile
     assert holder.work()
     assert set(asked.values()) == {1}
+
+
+def test_a_machine_that_begins_or_ends_then_frees_no_lease_of_another(
+    fleet: SmallFleet, asked: Counter[str], tmp_path: Path
+) -> None:
+    """Heartbeats of all are as old as the outage was long."""
+    holder, other = StackJob(fleet, "holder"), StackJob(fleet, "other")
+    state = State(fleet.raw, fleet.queue("r"), fleet.store, fleet.clock, tmp_path, lambda: None, True)
+
+    def meanwhile() -> None:
+        fleet.clock.advance(OUTAGE)
+        reap_dead_jobs(state, "r")
+        other.heartbeat.report()
+        assert not other.work()
+        holder.heartbeat.keep()
+        holder.heartbeat.report()  # closed by its age, it starts no further call
+
+    holder.while_writing = meanwhile
+    assert not holder.work()
+    new = StackJob(fleet, "new")
+    new.live(LEASE_TTL + BEAT)
+    assert new.work()
+    assert set(asked.values()) == {1}
+    assert fleet.raw.totals("r").counts["done"] == 4
 
 
 @pytest.mark.parametrize("on_platform", [False, True], ids=["machine", "sandbox"])

@@ -37,9 +37,17 @@ def test_a_run_outlives_ten_minutes_without_its_ledger(tmp_path: Path, away: Awa
         (["sqs"], "reset"),
         (EVERYTHING, "refused"),
         (EVERYTHING, "silent"),
+        (EVERYTHING, "late"),
     ],
-    ids=["bucket-refused", "bucket-silent", "queue-reset", "everything-refused", "everything-silent"],
-)  # all nine take eight minutes: `python -m tests.faults.outage_run` has the others
+    ids=[
+        "bucket-refused",
+        "bucket-silent",
+        "queue-reset",
+        "everything-refused",
+        "everything-silent",
+        "everything-late",
+    ],
+)  # all ten take nine minutes: `python -m tests.faults.outage_run` has the others
 def test_a_run_outlives_ten_minutes_without(tmp_path: Path, services: list[Service], away: Away) -> None:
     outage = Outage(services, away)
     _nothing_is_lost(outlive(tmp_path, outage), outage)

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from handlers.model_server import ServerSettings
 from tests.builders.command import PRICES, corpus, paperfleet
+from tests.builders.ended_process import ending
 from tests.builders.local_aws import moto_server, name_of, without_waiting
 from tests.builders.warm import start
 
@@ -37,21 +39,16 @@ def test_machines_of_one_name_kill_no_jobs_of_each_other(tmp_path: Path) -> None
         submitted = paperfleet("shard", corpus(tmp_path / "papers.jsonl", PAPERS), "--run-id", "r", "--state",
                                tmp_path / "shard", "--model", "paperfleet-canned", **here)  # fmt: skip
         assert submitted.code == 0, submitted.err
-        machines = []
-        for number in range(MACHINES):
-            command = [*NAMESPACE, sys.executable, "-m", "handlers.cli", "work", "--run-id", "r", "--state",
-                       str(tmp_path / str(number)), "--base-url", model.base_url, *PRICES, "--jobs", "1",
-                       "--workers", "4"]  # fmt: skip
-            with (tmp_path / f"log-{number}").open("wb") as log:
-                machines.append(
-                    subprocess.Popen(command, env=dict(os.environ) | here, stdout=log, stderr=log)
-                )
-        try:
+        with ExitStack() as stack:
+            machines = []
+            for number in range(MACHINES):
+                command = [*NAMESPACE, sys.executable, "-m", "handlers.cli", "work", "--run-id", "r",
+                           "--state", tmp_path / str(number), "--base-url", model.base_url, *PRICES,
+                           "--jobs", "1", "--workers", "4"]  # fmt: skip
+                log = stack.enter_context((tmp_path / f"log-{number}").open("wb"))
+                machine = ending(command, env=dict(os.environ) | here, stdout=log, stderr=log, patience=0)
+                machines.append(stack.enter_context(machine))
             codes = [machine.wait(400) for machine in machines]
-        finally:
-            for machine in machines:
-                machine.kill()
-                machine.wait()
         report = paperfleet("report", "--run-id", "r", "--state", tmp_path / "shard", "--json", **here).report
         bill = model.stats()
     said = "".join((tmp_path / f"log-{number}").read_text() for number in range(MACHINES))

@@ -54,11 +54,11 @@ class PromisesOfBodies(Promises):
 
 
 TestPromises = Promises.TestCase
-TestPromises.settings = settings(EVERYWHERE, max_examples=28, stateful_step_count=30)
+TestPromises.settings = settings(EVERYWHERE, max_examples=10, stateful_step_count=30)
 
 
 TestPromisesOfPassages = PromisesOfPassages.TestCase
-TestPromisesOfPassages.settings = settings(EVERYWHERE, max_examples=8, stateful_step_count=20)
+TestPromisesOfPassages.settings = settings(EVERYWHERE, max_examples=4, stateful_step_count=20)
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -66,26 +65,21 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return corpus(tmp_path_factory.mktemp("corpus") / "papers.jsonl", PAPERS)
 
 
-def per_paper(operations: Counter[str]) -> dict[str, float]:
-    return {name: round(n / PAPERS, 2) for name, n in sorted(operations.items())}
-
-
 @pytest.mark.slow
 def test_a_corpus_goes_through_the_stack_and_is_paid_once(
-    papers: Path, fleet: Fleet, aws: LocalAws, server: RunningServer, tmp_path: Path
+    papers: Path, fleet: Fleet, server: RunningServer, tmp_path: Path
 ) -> None:
+    """What a paper takes of requests, by kind, is for ``test_requests_a_paper``: how often a fleet beats and
+    looks at its queue depends on how long its run takes."""
     submitted = fleet.shard(papers)
     assert submitted.code == 0, submitted.err
     assert json.loads(submitted.out)["papers"] == PAPERS
-    before = Counter(aws.wire.operations)
     worked = fleet.work(server)
     assert worked.code == 0, worked.err
     report = worked.report
     assert report["counts"] == {"done": PAPERS, "flagged": 0, "failed": 0, "skipped": 0, "pending": 0}
     assert report["spend_nano_usd"] == server.stats()["bill_nano_usd"] > 0
     assert report["queue"] == {"visible": 0, "in_flight": 0, "dead": 0, "shared": True}
-    calls = aws.wire.operations - before
-    assert sum(calls.values()) < 25 * PAPERS, per_paper(calls)
 
     results = tmp_path / "results.jsonl"
     assert fleet("export", "--aws", "--run-id", "r", "--output", results).code == 0
@@ -167,7 +161,14 @@ def test_a_key_that_nobody_stored_is_said_before_a_message_is_taken(
 @pytest.mark.parametrize(
     ("setting", "value", "named"),
     [
-        ("PAPERFLEET_TABLE", "no-such-table", "table 'no-such-table' does not exist in region us-east-1"),
+        pytest.param(
+            *(
+                "PAPERFLEET_TABLE",
+                "no-such-table",
+                "table 'no-such-table' does not exist in region us-east-1",
+            ),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             *("PAPERFLEET_BUCKET", "no-such-bucket", "bucket 'no-such-bucket' does not exist"),
             marks=pytest.mark.slow,

@@ -138,6 +138,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield root
 
 
+@pytest.mark.slow
 def test_other_processes_give_the_same_file_to_the_byte(state: Path, tmp_path: Path) -> None:
     alone, shared, printed = exported(
         state,

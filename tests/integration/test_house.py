@@ -74,3 +74,15 @@ def test_every_fault_that_is_put_in_on_purpose_names_a_line_and_tests_that_are_t
     assert [
         name for each in MUTATIONS for name in each.tests if not (root / name.split("::")[0]).exists()
     ] == []
+
+
+def test_a_process_of_a_test_ends_with_the_block_that_started_it() -> None:
+    """By ``with`` or ``ending``; else by a class that ends it itself, which is named here."""
+    ends_it = {"builders/warm.py", "builders/command.py", "e2e/workflow.py", "benchmarks/growth.py",
+               "benchmarks/peer_bench.py"}  # fmt: skip
+    guilty = {
+        str(path.relative_to(TESTS))
+        for path in TESTS.rglob("*.py")
+        if re.search(r"(?<!with )subprocess\.Popen\(", path.read_text(encoding="utf-8"))
+    }
+    assert guilty == ends_it

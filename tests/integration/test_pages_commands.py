@@ -67,6 +67,7 @@ def test_a_run_or_state_that_is_not_there_makes_no_site(state: Path, tmp_path: P
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.slow
 def test_parquet_has_the_rows_of_the_jsonl(state: Path, tmp_path: Path) -> None:
     for form in ("jsonl", "parquet"):
         ran = paperfleet("export", *flags(state), "--format", form, "--output", tmp_path / f"results.{form}")

@@ -90,6 +90,10 @@ def test_make_run_ends_well_and_says_where_everything_lies(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("command", sorted(generate.commands()))
 def test_every_command_has_help_with_an_example(command: str) -> None:
-    done = CliRunner().invoke(app_of(), [*command.split(), "--help"])
+    assert "Example" in (generate.commands()[command].epilog or "")
+
+
+def test_help_shows_the_example() -> None:
+    done = CliRunner().invoke(app_of(), ["actions", "begin", "--help"])
     assert done.exit_code == 0
     assert "Example" in done.output

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from handlers.atomic_file import replacing
+from tests.builders.ended_process import ending
 
 WRITER = """
 import sys
@@ -59,9 +61,11 @@ def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
 def test_two_processes_write_one_file_and_each_writes_it_whole(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     target.write_text("a" * 5000)
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(target), letter]) for letter in "ab"]
-    while any(writer.poll() is None for writer in writers):
-        assert target.read_text() in ("a" * 5000, "b" * 5000)
+    with ExitStack() as stack:
+        commands = [[sys.executable, "-c", WRITER, target, letter] for letter in "ab"]
+        writers = [stack.enter_context(ending(command)) for command in commands]
+        while any(writer.poll() is None for writer in writers):
+            assert target.read_text() in ("a" * 5000, "b" * 5000)
     assert [writer.returncode for writer in writers] == [0, 0]
     assert list(tmp_path.iterdir()) == [target]
 

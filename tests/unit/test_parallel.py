@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from handlers.parallel import ordered_map
+from tests.builders.ended_process import ending
 
 ROOT = Path(__file__).parents[2]
 _WAITS = """
@@ -74,8 +75,7 @@ def test_what_a_chunk_raises_is_raised_here() -> None:
 
 
 def test_a_killed_parent_leaves_no_process_behind() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", _WAITS], stdout=subprocess.PIPE, cwd=ROOT)
-    assert parent.stdout is not None
-    assert parent.stdout.read(1) == b"w", "at work"
-    parent.send_signal(signal.SIGKILL)
-    parent.communicate(timeout=20)  # the pipe is closed once no process has it
+    with ending([sys.executable, "-c", _WAITS], stdout=subprocess.PIPE, cwd=ROOT) as parent:
+        assert parent.stdout.read(1) == b"w", "at work"
+        parent.send_signal(signal.SIGKILL)
+        parent.communicate(timeout=20)  # the pipe is closed once no process has it

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
 from handlers.corpus.sources.json_lines import JsonlSource, Opener
-from handlers.corpus.sources.markdown_folder import MarkdownFolder
-from handlers.corpus.sources.parquet_rows import ParquetRows
 from handlers.corpus.sources.reader import MAX_LINE_BYTES, BadLine, Record, open_bytes, unpacked
 from handlers.corpus.sources.source_notes import SourceNotes
-from handlers.corpus.sources.tables.csv_rows import CsvSource
-from handlers.corpus.sources.tables.xlsx_rows import XlsxRows
 from handlers.corpus.sources.text_encoding import encoding_named
 from handlers.corpus.sources.utf8_stream import as_utf8
 from handlers.errors import SourceError
@@ -97,12 +94,22 @@ class _PlaceFactory(Protocol):
     def __call__(self, path: Path, *, limit: int, notes: SourceNotes) -> Source: ...
 
 
-FORMATS: dict[str, _Factory] = {"jsonl": JsonlSource, "csv": CsvSource}
+def _first_needed(module: str, name: str) -> Any:
+    """A class of this room, whose module is imported when a source of it is opened: most runs read JSON."""
+
+    def make(*arguments: Any, **named: Any) -> Source:
+        made: Source = getattr(import_module(f"{__package__}.{module}"), name)(*arguments, **named)
+        return made
+
+    return make
+
+
+FORMATS: dict[str, _Factory] = {"jsonl": JsonlSource, "csv": _first_needed("tables.csv_rows", "CsvSource")}
 """Formats that are read as a stream."""
 PLACES: dict[str, _PlaceFactory] = {
-    "parquet": ParquetRows,
-    "xlsx": XlsxRows,
-    "markdown": MarkdownFolder,
+    "parquet": _first_needed("parquet_rows", "ParquetRows"),
+    "xlsx": _first_needed("tables.xlsx_rows", "XlsxRows"),
+    "markdown": _first_needed("markdown_folder", "MarkdownFolder"),
 }
 """Formats that need a file or folder to go about in."""
 

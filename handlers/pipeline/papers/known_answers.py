@@ -9,7 +9,7 @@ from handlers.domain.call_errors import ContentFilteredError, TooLongError, Unan
 from handlers.domain.paper import Paper
 from handlers.domain.result import TERMS, PassageResult, TaskResult
 from handlers.pipeline.calls.thinking import is_whole
-from handlers.ports import Task, WholePaperTask
+from handlers.ports import SampledTask, Task, WholePaperTask
 
 _FILTERED, _TOO_LONG = "content_filter", "too_long"
 _MENDING = ("repair", "split")
@@ -57,9 +57,29 @@ def judged_again(
     """What the task makes of a paper by what is known alone, and of each of its passages, if it has any.
     ``frame``: the one that its body was asked with. Raises what the task raises."""
     if not (isinstance(task, WholePaperTask) and task.is_whole(paper)):
+        if isinstance(task, SampledTask):
+            return _sampled_again(task, paper, answers), {}
         return task.run(paper, answers.ask), {}
     works = [work for work in task.first(paper) if frame is None or work.key != TERMS]
     results = {work.key: work.run(answers.ask) for work in works}
     frame = dict(task.frame(paper, results)) if frame is None else frame
     results |= {work.key: work.run(answers.ask) for work in task.rest(paper, frame)}
     return task.result(paper, results), results
+
+
+def _sampled_again(task: SampledTask, paper: Paper, answers: KnownAnswers) -> TaskResult:
+    """Each stored answer is judged. Where those that pass do not decide, for others are refused, a retry asks
+    for what is missing."""
+    results: dict[str, PassageResult] = {}
+    for work in task.samples(paper):
+        missed = answers.missed
+        try:
+            results[work.key] = work.run(answers.ask)
+        except UnansweredError:
+            if (verdict := task.undecided(results)) is None:
+                raise
+            answers.missed = missed
+            return verdict
+        if (voted := task.voted(results)) is not None:
+            return voted
+    return task.run(paper, answers.ask)

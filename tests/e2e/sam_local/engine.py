@@ -10,7 +10,6 @@ import fcntl
 import os
 import platform
 import shutil
-import signal
 import socket
 import struct
 import subprocess
@@ -20,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.builders.ended_process import ending
 from tests.e2e.environments import installed_once
 
 NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -91,18 +91,18 @@ def own_engine(unpacked: Path, data: Path, log: Path) -> Iterator[dict[str, str]
     # A socket's path has 107 characters at most, and a checkout may lie deep.
     with tempfile.TemporaryDirectory(prefix="e") as short, log.open("wb") as output:
         host = f"unix://{short}/docker.sock"
-        process = subprocess.Popen(
+        with ending(
             ["dockerd", "--iptables=false", "--ip6tables=false", "--data-root", str(data),
              "--exec-root", short, "--pidfile", f"{short}/pid", "-H", host],
-            stdout=output, stderr=output, start_new_session=True,
+            stdout=output, stderr=output, start_new_session=True, patience=30,
             env=variables | {"LD_LIBRARY_PATH": os.pathsep.join(libraries)},
-        )  # fmt: skip
-        try:
+        ) as process:  # fmt: skip
             found = {"PATH": variables["PATH"], "DOCKER_HOST": host}
             _wait(process, os.environ | found, log)
             yield found
-        finally:
-            _stop(process)
+    for left in Path("/sys/fs/cgroup").glob("*/docker"):
+        with suppress(OSError):
+            left.rmdir()
 
 
 def _wait(process: subprocess.Popen[bytes], environment: dict[str, str], log: Path) -> None:
@@ -112,18 +112,6 @@ def _wait(process: subprocess.Popen[bytes], environment: dict[str, str], log: Pa
             last = " ".join(log.read_text(errors="replace").splitlines()[-3:])
             raise CannotError(f"the container engine does not start here: {last}")
         time.sleep(0.2)  # between two questions: the engine tells nobody that it is up
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for left in Path("/sys/fs/cgroup").glob("*/docker"):
-        with suppress(OSError):
-            left.rmdir()
 
 
 def _bring_up_loopback() -> None:

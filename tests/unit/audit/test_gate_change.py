@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from handlers.audit.gate_change import change_gate, changed_gate
+from handlers.domain.call_errors import UnansweredError
 from handlers.domain.job import JobStats
 from handlers.errors import RunChangedError, UsageError
 from handlers.pipeline.papers.known_answers import KnownAnswers, judged_again
 from handlers.tasks.file_task.file_task import FileTask
 from handlers.tasks.file_task.load_task import key_of
+from handlers.tasks.file_task.samples.sampled_task import SampledFileTask
 from handlers.tasks.file_task.stored_bundle import put_bundle
+from handlers.tasks.file_task.task_kinds import task_of_bundle
 from tests.builders import values
 from tests.builders.fakes import FakeClock
-from tests.builders.task_files import SUBJECT, SUMMARY, bundle_in, paper, spec_of, task_in
+from tests.builders.task_files import SUBJECT, SUMMARY, bundle_in, paper, sampled, spec_of, task_in
 from tests.builders.values import RUN, call
 
 STRICTER = SUBJECT + '[[check]]\nkind = "contains"\nfield = "reason"\ntexts = ["magic"]\n'
@@ -54,6 +57,47 @@ def test_a_record_is_judged_by_what_is_known_alone(
     result, passages = judged_again(task_in(tmp_path, text), paper(), known, None)
     assert (result.status, passages, known.given, known.missed) == (status, {}, given, 0)
     assert result.gate == task_in(tmp_path, text).gate
+
+
+VOTED = sampled(5).replace('field = ["physics", "other"]', 'field = ["physics", "other"]\nreason = "text"')
+NO_MAGIC = VOTED + '[[check]]\nkind = "contains"\nfield = "reason"\ntexts = ["magic"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "reasons", "status", "given"),
+    [
+        (VOTED, ["magic", "none", "magic"], "done", 3),
+        (NO_MAGIC, ["magic", "magic", "magic"], "done", 3),
+        (NO_MAGIC, ["magic", "none"], "flagged", 2),  # one of five votes does not decide
+        (NO_MAGIC, ["none", "magic", "none", "magic", "magic"], "done", 4),
+        (NO_MAGIC, ["none", "none", "none"], "flagged", 3),
+        (VOTED, ["magic", "magic"], None, 2),  # nothing is wrong with them: they are too few
+    ],
+)
+def test_each_of_several_answers_is_judged_again(
+    tmp_path: Path, text: str, reasons: list[str], status: str | None, given: int
+) -> None:
+    bundle = bundle_in(tmp_path, text)
+    task = task_of_bundle(bundle, spec_of(bundle, temperature=0.7))
+    assert isinstance(task, SampledFileTask)
+    calls = [
+        call(
+            f"c{n}",
+            request=request.digest,
+            raw=f'{{"field":"physics","reason":"{said}"}}',
+            finish_reason="stop",
+        )
+        for n, (request, said) in enumerate(zip(task.requests(paper()), reasons, strict=False))
+    ]
+    known = KnownAnswers(calls)
+    if status is None:
+        with pytest.raises(UnansweredError):
+            judged_again(task, paper(), known, None)
+        assert known.missed == 1
+        return
+    result, _ = judged_again(task, paper(), known, None)
+    assert (result.status, known.given, known.missed) == (status, given, 0)
+    assert result.error == ("contains" if status == "flagged" else None)
 
 
 def test_what_was_never_asked_is_missed_and_no_verdict(tmp_path: Path) -> None:

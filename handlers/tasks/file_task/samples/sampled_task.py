@@ -104,6 +104,10 @@ class SampledFileTask(FileTask):
         said = {**fields[place], AGREEMENT: round(share, 4)}
         return TaskResult(status="done", fields=said, checks=checks, gate=self.gate)
 
+    def undecided(self, results: Mapping[str, PassageResult]) -> TaskResult | None:
+        refused = [each for each in results.values() if each.status != "done"]
+        return self._refused(refused, list(map(_fields_of, refused))) if refused else None
+
     def _refused(self, ordered: list[PassageResult], fields: list[dict[str, Any]]) -> TaskResult:
         """No answer passes: the one with least wrong is shown."""
         best = min(range(len(ordered)), key=lambda place: weight_of(ordered[place].checks))

@@ -54,21 +54,23 @@ def _loop(units: Sequence[str], size: int) -> Sequence[str] | None:
     counts = Counter(grams)
     if max(counts.values(), default=0) < _TIMES:
         return None
-    if size == _WORDS and _GRAMS_IN_A_ROW not in bytes(counts[gram] >= _TIMES - 1 for gram in grams):
-        return None
-    return _repeated_stretch(units, size)
+    if size == _WORDS:
+        frequent = {gram for gram, count in counts.items() if count >= _TIMES - 1}
+        if _GRAMS_IN_A_ROW not in bytes(map(frequent.__contains__, grams)):
+            return None
+    return _repeated_stretch(units, grams, size)
 
 
 def _grams(units: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
     return zip(*(units[start:] for start in range(size)), strict=False)
 
 
-def _repeated_stretch(units: Sequence[str], size: int) -> Sequence[str] | None:
+def _repeated_stretch(units: Sequence[str], grams: list[tuple[str, ...]], size: int) -> Sequence[str] | None:
     """A stretch that follows upon itself: every n-gram in it was last seen at the same distance.
     Lists (``30 cases in group A, 30 cases in group B``) repeat words and not stretches."""
     last: dict[tuple[str, ...], int] = {}
     distance = streak = 0
-    for place, gram in enumerate(_grams(units, size)):
+    for place, gram in enumerate(grams):
         gap = place - last.get(gram, place)
         streak = streak + 1 if gap and gap == distance else int(gap > 0)
         distance = gap

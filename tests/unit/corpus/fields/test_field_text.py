@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.corpus.fields.field_text import RecordError, abstract_of, body_of, date_of, title_of
@@ -100,7 +100,6 @@ anything: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=50)
 @given(anything)
 def test_no_value_raises_anything_else(value: object) -> None:
     try:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.tasks.file_task.template import TemplateError, compiled
-from tests.builders.growth import assert_quick
+from tests.builders.growth import assert_linear, repeated
 
 VALUES: dict[str, Any] = {
     "a": "x {{ b }} {% for %}",
@@ -77,15 +77,13 @@ def test_any_text_is_a_template_or_is_refused(text: str) -> None:
         assert error.line >= 1
 
 
-@pytest.mark.parametrize(
-    "text", ["{{ a }" * 40_000, "{" * 200_000, "{{ '" * 50_000, "{{ a }}" * 999 + "x" * 10**6]
-)
-def test_hostile_templates_take_no_time(text: str) -> None:
-    def tried() -> None:
+@pytest.mark.parametrize("piece", ["{{ a }", "{", "{{ '", "{{ a }}", "x", "{{? a }}", "{{ a }}{{/ a }}"])
+def test_hostile_templates_are_read_in_linear_time(piece: str) -> None:
+    def tried(text: str) -> None:
         with suppress(TemplateError):
             compiled(text)
 
-    assert_quick(tried, seconds=0.5)
+    assert_linear(repeated(piece), tried)
 
 
 @pytest.mark.parametrize(

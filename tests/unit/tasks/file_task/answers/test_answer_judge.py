@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers.tasks.file_task.answers.answer_checks import SentRecord
 from handlers.tasks.file_task.answers.answer_judge import judge
 from handlers.tasks.file_task.answers.quotes import QuotedSource
 from handlers.tasks.file_task.task_bundle import TaskBundle
-from tests.builders.growth import assert_quick
+from tests.builders.growth import assert_linear, repeated
+from tests.builders.hostile_answers import BOMBS, GOOD, MASKED, READ, RECORD, REFUSED, SAID
 from tests.builders.task_files import FOUR, SUBJECT, bundle_in
-
-RECORD = SentRecord({"title": "On BERT", "abstract": "We test 3 methods — “BERT” and  others — on MNIST."})
-GOOD = {"field": "physics", "confidence": 0.5, "reason": "It is about physics."}
-SAID = json.dumps(GOOD)
 
 
 @pytest.fixture(scope="module")
@@ -33,23 +29,6 @@ def subject(bundles: dict[str, TaskBundle]) -> TaskBundle:
     return bundles["subject"]
 
 
-READ = [
-    SAID,
-    f"```json\n{SAID}\n```",
-    f"Here it is: {SAID} I hope this helps.",
-    f"<think>Is it {{}}? {{\"field\": \"other\"}}</think>{SAID}",
-    json.dumps({"result": GOOD}),
-    SAID[:-1] + ",}",
-    json.dumps(GOOD | {"confidence": "0.5"}),
-    json.dumps(GOOD | {"field": "Physics."}),
-    json.dumps(GOOD | {"field": " 'PHYSICS' "}),
-    json.dumps(GOOD | {"field": "ｐｈｙｓｉｃｓ"}),
-    json.dumps({"Field": "physics", "CONFIDENCE": 0.5, "reason": GOOD["reason"]}),
-    json.dumps(GOOD | {"extra": [1, 2, 3]}),
-    f"{{\"field\": \"other\"}} no, rather: {SAID}",
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("content", READ)
 def test_what_can_mean_one_thing_is_read(subject: TaskBundle, content: str) -> None:
     judged = judge(subject, content, "stop", RECORD)
@@ -57,26 +36,8 @@ def test_what_can_mean_one_thing_is_read(subject: TaskBundle, content: str) -> N
     assert judged.fields == GOOD
 
 
-REFUSED = [
-    ("", "json"),
-    ("physics", "json"),
-    ("I'm sorry, but I can't help with that.", "json"),
-    (SAID[:-5], "json"),
-    (json.dumps(GOOD | {"confidence": "50%"}), "schema"),
-    (json.dumps(GOOD | {"confidence": 1.5}), "schema"),
-    (json.dumps(GOOD | {"confidence": True}), "schema"),
-    (json.dumps(GOOD | {"field": "astrology"}), "schema"),
-    (json.dumps(GOOD | {"field": ["physics"]}), "schema"),
-    (json.dumps(GOOD | {"reason": "x"}), "schema"),
-    (json.dumps({"field": "physics"}), "schema"),
-    (json.dumps([GOOD, GOOD])[:-1], None),
-    ('{"field": "physics", "field": "other", "confidence": 0.5, "reason": "because"}', "json"),
-    (SAID.replace("0.5", "NaN"), "schema"),
-    (SAID.replace("0.5", "Infinity"), "schema"),
-    (SAID.replace("0.5", "9" * 400), "schema"),
-    (SAID.replace("0.5", "1e999"), "schema"),
-    ("<think>" + SAID, "json"),
-]
+def test_there_are_forty_that_are_refused_or_made_to_hurt() -> None:
+    assert len(REFUSED) + len(BOMBS) >= 40
 
 
 @pytest.mark.parametrize(("content", "failed"), REFUSED)
@@ -187,9 +148,6 @@ def test_a_text_is_read_as_it_stands(bundles: dict[str, TaskBundle], text: str, 
     assert judge(bundles["summary"], text, "stop", RECORD).error == failed
 
 
-MASKED = SentRecord({"abstract": "The energy ⟦1⟧ of 3 cells is ⟦2⟧."})
-
-
 @pytest.mark.parametrize(
     ("text", "failed"),
     [
@@ -211,35 +169,46 @@ def test_formulas_and_numbers_come_back(
     assert failed or judged.fields is not None
 
 
-BOMBS: dict[str, Any] = {
-    "nested lists": '{"methods": ' + "[" * 900 + "]" * 900 + "}",
-    "nested deeper": "[" * 10_000,
-    "nested objects": '{"a":' * 900 + "1" + "}" * 900,
-    "digits": '{"methods": ' + "1" * 10**5 + "}",
-    "braces": "{" * 20_000,
-    "quotes": '"' * 20_000,
-    "backslashes": '{"methods": "' + "\\" * 20_000,
-    "items": json.dumps({"methods": [{"name": "a", "quote": "b"}] * 2_000, "datasets": []}),
-    "wrong items": json.dumps({"methods": [1] * 2_000, "datasets": []}),
-    "keys": json.dumps({f"k{n}": n for n in range(5_000)}),
-    "thoughts": "<think>" * 5_000,
-    "fences": "```json\n" * 5_000,
-    "one word": "a" * 10**5,
-    "spaces": " " * 10**5,
-    "commas": '{"methods": [' + "," * 20_000,
-    "surrogates": '{"methods": "\ud800\ud800"}',
-    "nulls": "\x00" * 10_000,
-    "placeholders": "⟦1⟧" * 10_000,
-    "far too long": "x" * 4_000_001,
-}
-
-
 @pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
-def test_an_answer_made_to_hurt_is_flagged_in_no_time(bundles: dict[str, TaskBundle], content: str) -> None:
+def test_an_answer_made_to_hurt_is_flagged(bundles: dict[str, TaskBundle], content: str) -> None:
     for bundle in (bundles["methods"], bundles["summary"]):
-        assert_quick(lambda bundle=bundle: judge(bundle, content, "stop", MASKED), seconds=0.1)
         judged = judge(bundle, content, "stop", MASKED)
         assert not judged.passes or bundle.text_field
+
+
+GROWING: dict[str, Callable[[int], str]] = {
+    "nested lists": lambda size: '{"methods": ' + "[" * (size // 2) + "]" * (size // 2) + "}",
+    "never closed": repeated("["),
+    "nested objects": lambda size: '{"a":' * (size // 6) + "1" + "}" * (size // 6),
+    "digits": lambda size: '{"methods": ' + "1" * size + "}",
+    "braces": repeated("{"),
+    "quotes": repeated('"'),
+    "backslashes": lambda size: '{"methods": "' + "\\" * size,
+    "items": lambda size: json.dumps(
+        {"methods": [{"name": "a", "quote": "b"}] * (size // 30), "datasets": []}
+    ),
+    "wrong items": lambda size: json.dumps({"methods": [1] * (size // 3), "datasets": []}),
+    "keys": lambda size: json.dumps({f"k{n}": n for n in range(size // 14)}),
+    "thoughts": repeated("<think>"),
+    "fences": repeated("```json\n"),
+    "one word": repeated("a"),
+    "spaces": repeated(" "),
+    "commas": lambda size: '{"methods": [' + "," * size,
+    "surrogates": lambda size: '{"methods": "' + "\ud800" * size + '"}',
+    "nulls": repeated("\x00"),
+    "placeholders": repeated("⟦1⟧"),
+}
+"""Answers of about so many bytes."""
+
+
+@pytest.mark.parametrize("bomb", GROWING.values(), ids=GROWING)
+def test_an_answer_made_to_hurt_is_judged_in_linear_time(
+    bundles: dict[str, TaskBundle], bomb: Callable[[int], str]
+) -> None:
+    for bundle in (bundles["methods"], bundles["summary"]):
+        assert_linear(
+            bomb, lambda content, bundle=bundle: judge(bundle, content, "stop", MASKED), size=60_000
+        )
 
 
 PIECES = [
