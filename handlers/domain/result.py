@@ -109,7 +109,7 @@ class PartLine(BaseModel):
     checks: tuple[Check, ...] = ()
     calls: tuple[CallRecord, ...] = ()
     carried: tuple[CallRecord, ...] = ()
-    """Calls of earlier, interrupted attempts, booked in their own parts and not counted here."""
+    """Calls before the last ones, of this attempt and of interrupted ones: booked in lines of their own."""
     model: str = ""
     prompt_version: str = ""
     fingerprint: str = ""

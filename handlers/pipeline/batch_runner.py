@@ -227,7 +227,8 @@ class BatchRunner:
         line = None
         try:
             if not batch.lease.lost.is_set():
-                line = run_paper(batch.context, batch.message, pending, _sampled(batch, pending))
+                put = partial(batch.put, weight=pending.weight)
+                line = run_paper(batch.context, batch.message, pending, put, _sampled(batch.context, put))
                 batch.context.watch_failures(line)
         finally:
             if line is None:
@@ -276,12 +277,12 @@ class BatchRunner:
         return found
 
 
-def _sampled(batch: OpenBatch, pending: PendingPaper) -> Callable[[PaperAttempt], PartLine] | None:
+def _sampled(
+    context: RunContext, put: Callable[[PartLine], None]
+) -> Callable[[PaperAttempt], PartLine] | None:
     """Of a task that asks several times over, with a line for each answer."""
-    task = batch.context.sampled
-    if task is None:
-        return None
-    return lambda attempt: sampled_outcome(attempt, task, lambda line: batch.put(line, pending.weight))
+    task = context.sampled
+    return None if task is None else lambda attempt: sampled_outcome(attempt, task, put)
 
 
 def _forecast(context: RunContext, paper: Paper) -> Callable[[], float]:

@@ -134,9 +134,9 @@ class PaperAttempt:
         """The paper's last line."""
         return self.line(result.status, error=result.error, reason=said_of(result) or None, result=result)
 
-    def interim(self, passage: str, *, reason: str | None) -> PartLine:
-        """The line of one of several answers, which passed if no reason is given against it."""
-        said = {"passage": passage, "passed": reason is None, "reason": reason}
+    def interim(self, passage: str = "", *, passed: bool = False, reason: str | None = None) -> PartLine:
+        """The line of one of several answers, or of calls that others follow before there is a verdict."""
+        said = {"passage": passage, "passed": passed, "reason": reason}
         return self.line("pending").model_copy(update=_BARE | said)
 
 
@@ -160,10 +160,12 @@ def run_paper(
     context: RunContext,
     message: BatchMessage,
     pending: PendingPaper,
+    put: Callable[[PartLine], None] | None = None,
     outcome: Callable[[PaperAttempt], PartLine] | None = None,
 ) -> PartLine | None:
-    """The paper's line; None if it stays pending and no call was made for it. ``outcome``: what works on it
-    in place of the task's ``run``.
+    """The paper's last line; None if it stays pending and no call was made for it since its line before.
+    ``put``: takes the lines before, each with what was answered by then. ``outcome``: what works on it in
+    place of the task's ``run``.
 
     Never raises: an error that nobody foresaw fails this paper, with its class as the error's.
     """
@@ -177,6 +179,8 @@ def run_paper(
     )
     calls.start = PaperStart(context, made=bool(pending.stored.calls))
     attempt = PaperAttempt(context, message, pending, calls)
+    if put is not None:
+        calls.keep = lambda: put(attempt.interim())
     start = clock.monotonic()
     line: PartLine | None = None
     try:

@@ -81,7 +81,7 @@ def _result(row: PaperRow | None, store: ObjectStore, passages: PassageLines) ->
     if row is None:
         return None
     behind = None
-    if row.status == "pending" and (line := read_line(store, row)) is not None and line.passage:
+    if row.status == "pending" and (line := read_line(store, row)) is not None:
         sums = CallTotals.of(passages.calls(line, since=row.generation))
         behind = {name: getattr(sums, name) for name in _SUMS}
     where = row.pointer

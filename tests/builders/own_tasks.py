@@ -102,6 +102,11 @@ user = "{{ passage }}"
 [output.fields]
 terms = "list of text 1..20"
 """
+PLUGIN = f"""{VOTES.partition("[model]")[0]}[[check]]
+kind = "plugin"
+plugin = "no_other"
+options = {{ refuse = ["physics", "other"] }}
+"""
 _BOUNDS = {
     "subject": ("reason", "characters", 40), "methods": ("methods[].name", "characters", 30),
     "summary": ("summary", "words", 9), "polish": ("text", "words", 20),
@@ -176,10 +181,10 @@ def papers(folder: Path, count: int) -> Path:
 
 
 def bodies(folder: Path, count: int) -> Path:
-    """Papers of two or three passages."""
+    """Papers of two or three passages, of which no two are equal."""
     lines = [json.loads(each) for each in papers(folder, count).read_text("utf-8").splitlines()]
-    told = " ".join(f"It {each}, as the trials show." for each in _FOUND)
     for n, paper in enumerate(lines):
+        told = " ".join(f"It {each}, as trial {n} shows." for each in _FOUND)
         paper["body"] = "\n\n".join(f"Trial {n} of part {part}. " + f"{told} " * 20 for part in range(2))
     return _json_lines(folder / "bodies.jsonl", lines)
 
@@ -237,3 +242,5 @@ OTHERS = (
     OwnTask("passages", PASSAGES, bodies, calls=3),
 )
 """Of other kinds."""
+JUDGED = OwnTask("judged", PLUGIN, papers)
+"""By code of the distribution of ``tests.builders.plugin_folder``, which lets nothing through."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from handlers.model_server import RunningServer, ServerSettings, start
+from handlers.pipeline.pace import AWS, EMBEDDED
 from tests.builders.actions_session import KEY, Actions
 from tests.builders.command import PRICES, Ran, Running, paperfleet, shifted_clock
 from tests.builders.github_server import github_server
@@ -17,12 +18,11 @@ from tests.builders.local_aws import moto_server, name_of
 from tests.builders.own_tasks import OwnTask
 
 RECORDS, JOBS, WORKERS = 40, 2, 4
-LATENCY, COMMIT = 0.3, 0.25
-"""Seconds of a call, and between two commits of a job."""
-_HELD = JOBS * WORKERS + round(JOBS * WORKERS / LATENCY * COMMIT)
-"""In flight, and what all workers end between two commits."""
-ALLOWED = {"local": _HELD, "actions": _HELD, "aws": _HELD + JOBS * WORKERS}
-"""The emulator of AWS, which does one thing at a time, may hold a commit for as long as a call takes."""
+_WRITE = 0.25
+"""Seconds for which a flush may be under way, its wait for company apart, where a disk or an emulator that
+does one thing at a time is shared with the calls themselves."""
+_LATENCY = {"local": 0.3, "actions": 0.3, "aws": 1.0}
+"""Seconds of a call: on AWS, where a flush waits for two seconds, half of the calls take longer than that."""
 _SEVERAL = ("samples = ", 'unit = "passage"')
 """In the files of tasks that ask more than once of a record."""
 _MODEL = ("--model", "paperfleet-canned")
@@ -32,6 +32,9 @@ _FLEET = ("--jobs", JOBS, "--workers", WORKERS, "--max-failed", "100%")  # a str
 class Way(Protocol):
     """One of the ways that a task file is run on. Reports are those of ``report --json``."""
 
+    flush: float
+    """Seconds after which an answer is booked."""
+
     def begun(self, task: Path) -> Running:
         """The work on the run, under way."""
 
@@ -39,6 +42,10 @@ class Way(Protocol):
 
     def command(self, *arguments: object) -> Ran:
         """On the run's state."""
+
+    def booked(self) -> int:
+        """Calls that the ledger has."""
+        return sent_by(self.command("report", "--json"))
 
     def retry(self, task: Path) -> dict[str, Any]:
         """What is flagged, asked again."""
@@ -59,6 +66,7 @@ class Local(Way):
     source: Path
     server: RunningServer
     run_id: str = "r"
+    flush = EMBEDDED.commit_delay + _WRITE
 
     def _line(self, task: Path) -> tuple[object, ...]:
         return ("run", self.source, "--task", task, "--state", self.folder / "state", "--run-id", self.run_id,
@@ -83,6 +91,7 @@ class Fleet(Way):
     server: RunningServer
     environment: dict[str, str]
     run_id: str = "r"
+    flush = AWS.commit_delay + _WRITE
 
     @property
     def _work(self) -> tuple[object, ...]:
@@ -122,6 +131,7 @@ class Sessions:
     """The workflow's steps, session after session."""
 
     actions: Actions
+    flush = EMBEDDED.commit_delay + _WRITE
 
     def begun(self, task: Path) -> Running:
         self._plan(task)
@@ -145,13 +155,19 @@ class Sessions:
         self._plan(task, *flags)
         for share in self.actions.planned["jobs"]:
             assert self.actions.begin(share["job"]).code == 0
-            assert self.actions.work(share["job"], PAPERFLEET_MAX_FAILED="100%").code == 0
+            assert self.actions.work_on(share["job"], PAPERFLEET_MAX_FAILED="100%").code == 0
         return _report(self.actions.collect())
 
     def command(self, *arguments: object) -> Ran:
         actions = self.actions
         state = actions.folder / f"state-{actions.run_id}-{actions.attempt}"
         return paperfleet(*arguments, "--run-id", actions.planned["run_id"], "--state", state)
+
+    def booked(self) -> int:
+        """By the first job."""
+        state = self.actions.job_folder(1)
+        run_id = self.actions.planned["run_id"]
+        return sent_by(paperfleet("report", "--json", "--run-id", run_id, "--state", state))
 
     def retry(self, task: Path) -> dict[str, Any]:
         self.actions.next_run()
@@ -172,6 +188,12 @@ def judge(way: Way, task: Path) -> None:
     assert not any(left.values()), ran.out
 
 
+def sent_by(ran: Ran) -> int:
+    """Calls, by a report."""
+    assert ran.code == 0, ran.err
+    return int(ran.report["calls"]["sent"])
+
+
 def _report(ran: Ran) -> dict[str, Any]:
     assert ran.code in (0, 3), ran.err[-3000:] + ran.out[-500:]
     return ran.report
@@ -180,7 +202,12 @@ def _report(ran: Ran) -> dict[str, Any]:
 @contextmanager
 def prepared(name: str, own: OwnTask, folder: Path) -> Iterator[tuple[Way, RunningServer]]:
     """A way with nothing on it."""
-    priced = {"price_in": Decimal("0.15"), "price_out": Decimal("0.60"), "latency": LATENCY, "sigma": 0.2}
+    priced = {
+        "price_in": Decimal("0.15"),
+        "price_out": Decimal("0.60"),
+        "latency": _LATENCY[name],
+        "sigma": 0.2,
+    }
     with ExitStack() as stack:
         key = {"api_key": KEY} if name == "actions" else {}
         server = stack.enter_context(start(ServerSettings(mode="canned", **priced, **key)))

@@ -34,6 +34,10 @@ Answer = Literal[
 ]
 
 
+Answerer = Callable[[ChatRequest, bool], str]
+"""An answer's text by the request, and whether it is to be a good one."""
+
+
 class Inline(WorkerPool):
     """Does a paper when it is given one, and then what that has submitted, in its order."""
 
@@ -71,9 +75,12 @@ class Unheld(Limiter):
 class Api:
     """``ChatModel``: answers as it is told, keeps the bill, and is asked nothing that was paid before."""
 
-    def __init__(self, clock: FakeClock, look: Callable[[str, ChatRequest], None]) -> None:
-        """``look`` hears of each call before it is answered."""
-        self._clock, self._look = clock, look
+    def __init__(
+        self, clock: FakeClock, look: Callable[[str, ChatRequest], None], answer: Answerer | None = None
+    ) -> None:
+        """``look`` hears of each call before it is answered. ``answer``: what is said, good or with a fault;
+        None: what papers are answered."""
+        self._clock, self._look, self._said = clock, look, answer
         self.script: deque[Answer] = deque()
         self.run_id = ""
         self.bill: defaultdict[str, int] = defaultdict(int)
@@ -111,6 +118,8 @@ class Api:
 
     def _answer(self, request: ChatRequest, fault: Any) -> ChatAnswer:
         self.bill[self.run_id] += USAGE.cost(PRICE)
+        if self._said is not None:
+            return ChatAnswer(self._said(request, fault is None), finish_reason="stop", usage=USAGE)
         content = compose(request.messages[-1].content, Filler(), fault, 0.5)
         return ChatAnswer(content=content.text, finish_reason=content.finish_reason, usage=USAGE)
 

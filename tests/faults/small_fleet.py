@@ -44,7 +44,7 @@ from tests.builders.fakes import FakeClock
 from tests.builders.judge import Gate, Judge
 from tests.builders.paragraph_task import ParagraphTask
 from tests.faults.crashing import CrashError, Point, Process
-from tests.faults.one_thread import PRICE, Answer, Api, AtOnce, Inline, Unheld
+from tests.faults.one_thread import PRICE, Answer, Answerer, Api, AtOnce, Inline, Unheld
 from tests.faults.oracle import Oracle, Recording, Watched
 from tests.faults.seven_promises import Standing, standing_of
 
@@ -67,6 +67,7 @@ class SmallFleet:
         papers: int = 7,
         paragraphs: int = 0,
         task_of: Callable[[RunSpec], Task] = TranslateTask,
+        answer: Answerer | None = None,
     ) -> None:
         """``paragraphs``: of each body, each a passage; without any, papers are their abstracts."""
         self.clock = clock
@@ -80,7 +81,7 @@ class SmallFleet:
         self.dead: list[tuple[str, str]] = []
         self.frozen: list[Callable[[], Any]] = []
         self.seen: list[tuple[str, QueueMessage]] = []
-        self.api = Api(clock, self.look_for_answer)
+        self.api = Api(clock, self.look_for_answer, answer)
         self.found = self._ingest(folder, papers, paragraphs)
         self.sources = {
             paper["id"]: paper for paper in map(json.loads, self.found.corpus.read_bytes().splitlines())

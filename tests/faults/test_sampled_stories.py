@@ -13,7 +13,7 @@ import pytest
 from handlers.adapters.file_store import FileStore
 from handlers.adapters.sqlite.sqlite_ledger import SqliteLedger
 from handlers.adapters.sqlite.sqlite_queue import SqliteQueue
-from handlers.domain.call import ChatAnswer, ChatRequest
+from handlers.domain.call import ChatRequest
 from handlers.domain.part_lines import decode
 from handlers.domain.result import PartLine
 from handlers.runs import control
@@ -21,11 +21,9 @@ from handlers.tasks.file_task.samples.sampled_task import SampledFileTask
 from tests.builders.fakes import FakeClock
 from tests.builders.task_files import bundle_in, sampled
 from tests.faults.crashing import Point
-from tests.faults.one_thread import PRICE, USAGE
 from tests.faults.seven_promises import PROMISES, promise_5_the_mathematics_is_exact
 from tests.faults.small_fleet import SmallFleet
 
-CALL = USAGE.cost(PRICE)
 Fleets = Callable[..., SmallFleet]
 
 
@@ -38,19 +36,18 @@ def fleets(tmp_path: Path) -> Iterator[Fleets]:
         clock = FakeClock()
         bundle = bundle_in(tmp_path, sampled(samples))
         ledger, store = SqliteLedger(tmp_path / "ledger.sqlite3"), FileStore(tmp_path)
+
+        def answer(request: ChatRequest, good: bool) -> str:
+            del good  # each sample says what it is told
+            values = {"p": "physics", "o": "other", "x": "astrology"}
+            return json.dumps({"field": values[said[request.sample % len(said)]]})
+
         fleet = SmallFleet(
             tmp_path, ledger=ledger, store=store, clock=clock, papers=1,
-            task_of=lambda spec: SampledFileTask(bundle, spec),
+            task_of=lambda spec: SampledFileTask(bundle, spec), answer=answer,
             queue_of=lambda name: SqliteQueue(tmp_path / "queue.sqlite3", name, clock, max_receives=3),
         )  # fmt: skip
 
-        def answer(request: ChatRequest, _: Any) -> ChatAnswer:
-            fleet.api.bill[fleet.api.run_id] += USAGE.cost(PRICE)
-            values = {"p": "physics", "o": "other", "x": "astrology"}
-            content = json.dumps({"field": values[said[request.sample % len(said)]]})
-            return ChatAnswer(content=content, finish_reason="stop", usage=USAGE)
-
-        fleet.api._answer = answer  # the answers of this task, and not of papers
         fleet.submit("first")
         made.append(fleet)
         return fleet

@@ -13,10 +13,14 @@ from handlers.errors import UsageError
 from handlers.model_server import RunningServer, ServerSettings
 from handlers.tasks.file_task.load_task import load_task
 from tests.builders.actions_session import PAPERS, Actions
-from tests.builders.command import Ran, lines
+from tests.builders.command import Ran, Running, lines
 from tests.builders.github_server import github_server
+from tests.builders.own_tasks import JUDGED, OTHERS, OwnTask
+from tests.builders.plugin_folder import installed
 from tests.builders.task_files import SUBJECT, SUMMARY, written
 from tests.builders.warm import start
+
+TASKS = {each.name: each for each in OTHERS}
 
 
 @pytest.fixture
@@ -38,13 +42,53 @@ def session(actions: Actions, task: Path, *flags: object) -> Ran:
     assert ran.code == 0, ran.err
     for share in actions.planned["jobs"]:
         assert actions.begin(share["job"]).code == 0
-        worked = actions.work(share["job"], PAPERFLEET_MAX_FAILED="100%")
+        worked = actions.work_on(share["job"], PAPERFLEET_MAX_FAILED="100%")
         assert worked.code == 0, worked.err
     return actions.collect()
 
 
 def results(actions: Actions) -> list[dict[str, object]]:
     return lines(actions.folder / f"results-{actions.run_id}-{actions.attempt}" / "results.jsonl")
+
+
+class WithPlugins(Actions):
+    """On runners that a distribution with checks is installed on, which the repository's variable allows."""
+
+    def call(self, command: str, *flags: object, **changes: str) -> Ran:
+        here = {"PYTHONPATH": str(self.folder / "site"), "PAPERFLEET_ALLOW_PLUGINS": "own-checks"}
+        with Running("actions", command, *flags, **self.environment(**changes), **here) as running:
+            ran = running.end(90)
+        self.outputs = dict(line.split("=", 1) for line in (self.folder / "output").read_text().splitlines())
+        return ran
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("own", "counts", "calls"),
+    [
+        (TASKS["vectors"], {"done": PAPERS}, PAPERS),
+        (TASKS["german"], {"flagged": PAPERS}, 2 * PAPERS),  # the server translates nothing
+        (TASKS["votes"], {"done": PAPERS}, 29),
+        (TASKS["passages"], {"done": PAPERS}, 3 * PAPERS),
+        (JUDGED, {"flagged": PAPERS}, 2 * PAPERS),
+    ],
+    ids=lambda own: getattr(own, "name", ""),
+)
+def test_tasks_of_every_kind_go_through_a_session(
+    actions: Actions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    own: OwnTask, counts: dict[str, int], calls: int,
+) -> None:  # fmt: skip
+    installed(tmp_path / "site", monkeypatch)
+    if own is JUDGED:
+        actions = WithPlugins(actions.folder, actions.github, actions.server)
+    actions.source = own.source(tmp_path, PAPERS)
+    ran = session(actions, own.file(tmp_path))
+    assert {name: n for name, n in ran.report["counts"].items() if n} == counts
+    stats = actions.server.stats()
+    assert (ran.report["spend_nano_usd"], ran.report["indeterminate_usd"]) == (stats["bill_nano_usd"], 0)
+    assert (stats["duplicates"], stats["charged"], ran.report["calls"]["sent"]) == (0, calls, calls)
+    assert len(results(actions)) == PAPERS
+    assert actions.audit().code == 0
 
 
 @pytest.mark.slow

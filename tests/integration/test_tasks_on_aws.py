@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from handlers.adapters.aws.sqs_queue import SqsQueue
@@ -16,14 +17,17 @@ from handlers.bootstrap.state import SystemClock
 from handlers.errors import UsageError
 from handlers.local.event_source import sqs_event
 from handlers.model_server import RunningServer, ServerSettings
-from tests.builders.command import PRICES, Ran, corpus, lines, paperfleet
+from tests.builders.command import PRICES, Ran, corpus, here, lines, paperfleet
 from tests.builders.local_aws import LocalAws, Stack, moto_server, name_of
 from tests.builders.own_process import own_process
+from tests.builders.own_tasks import JUDGED, OTHERS, SEVEN, OwnTask
+from tests.builders.plugin_folder import installed
 from tests.builders.task_files import SUBJECT, written
 from tests.builders.warm import start
 
 pytestmark = pytest.mark.slow
 PAPERS = 12
+TASKS = {each.name: each for each in (*SEVEN, *OTHERS)}
 ROOT = Path(__file__).parents[2]
 
 
@@ -71,12 +75,31 @@ class Functions:
         assert ran.code in (0, 3), ran.err
         return ran.report
 
+    def invoke(self, server: RunningServer, **settings: str) -> None:
+        """The process function, with an event for each message, as one that a platform keeps warm."""
+        from handlers.process import handler
+
+        own = {
+            "AWS_LAMBDA_FUNCTION_NAME": "process", "POWERTOOLS_METRICS_NAMESPACE": "Paperfleet",
+            "PAPERFLEET_API_KEY": "none", "PAPERFLEET_BASE_URL": server.base_url, "PAPERFLEET_WORKERS": "4",
+            "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60", "PAPERFLEET_MAX_FAILED": "100%",
+        }  # fmt: skip
+        client = self.aws.client("sqs")
+        queue = SqsQueue(client, self.stack.queue_url, None, None, SystemClock(), long_poll=0)
+        waiting = list(queue.receive(limit=10, visibility=900))
+        assert len(waiting) > 0
+        with own_process(self.environment | own | settings):
+            for message in waiting:
+                assert handler(sqs_event(message), Context()) == {"batchItemFailures": []}
+            assert wiring._bundle.cache_info().misses == 1
+
     def upload(self, source: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> dict[str, Any]:
         """As EventBridge tells the shard function of it."""
         from handlers.shard import handler
 
         event = json.loads((ROOT / "events" / "upload.json").read_text())
-        key = event["detail"]["object"]["key"]
+        named = Path(event["detail"]["object"]["key"]).with_suffix(source.suffix)
+        key = event["detail"]["object"]["key"] = str(named)
         self.aws.client("s3").put_object(Bucket=self.stack.bucket, Key=key, Body=source.read_bytes())
         here = {"PAPERFLEET_STATE": str(self.folder / "tmp"), "PAPERFLEET_MODEL": "paperfleet-canned"}
         for name, value in (self.environment | here | settings).items():
@@ -149,21 +172,44 @@ def test_a_task_that_is_swapped_in_the_bucket_costs_nothing_and_says_so(
 def test_the_process_function_reads_a_task_once_a_process(
     functions: Functions, server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from handlers.process import handler
-
     digest = functions.push(SUBJECT)
     functions.upload(corpus(tmp_path / "june.jsonl", PAPERS), monkeypatch, PAPERFLEET_TASK_BUNDLE=digest)
-    own = {
-        "AWS_LAMBDA_FUNCTION_NAME": "process", "POWERTOOLS_METRICS_NAMESPACE": "Paperfleet",
-        "PAPERFLEET_API_KEY": "none", "PAPERFLEET_BASE_URL": server.base_url, "PAPERFLEET_WORKERS": "4",
-        "PAPERFLEET_PRICE_IN": "0.15", "PAPERFLEET_PRICE_OUT": "0.60",
-    }  # fmt: skip
-    client = functions.aws.client("sqs")
-    queue = SqsQueue(client, functions.stack.queue_url, None, None, SystemClock(), long_poll=0)
-    waiting = list(queue.receive(limit=10, visibility=900))
-    assert len(waiting) > 0
-    with own_process(functions.environment | own):
-        for message in waiting:
-            assert handler(sqs_event(message), Context()) == {"batchItemFailures": []}
-        assert wiring._bundle.cache_info().misses == 1
+    functions.invoke(server)
     assert server.stats()["charged"] == PAPERS
+
+
+@pytest.mark.parametrize(
+    ("own", "counts", "calls"),
+    [
+        (TASKS["vectors"], {"done": PAPERS}, PAPERS),
+        (TASKS["german"], {"flagged": PAPERS}, 2 * PAPERS),  # the server translates nothing
+        (TASKS["votes"], {"done": PAPERS}, 29),
+        (TASKS["passages"], {"done": PAPERS}, 3 * PAPERS),
+        (TASKS["polish"], {"done": PAPERS}, PAPERS),
+        (TASKS["reviews"], {"done": 8, "flagged": 4}, 19),
+        (JUDGED, {"flagged": PAPERS}, 2 * PAPERS),
+    ],
+    ids=lambda own: getattr(own, "name", ""),
+)
+def test_tasks_of_every_kind_go_through_both_functions(
+    functions: Functions, server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    own: OwnTask, counts: dict[str, int], calls: int,
+) -> None:  # fmt: skip
+    installed(tmp_path / "site", monkeypatch)
+    monkeypatch.setenv("PAPERFLEET_ALLOW_PLUGINS", "own-checks")
+    for name, value in functions.environment.items():
+        monkeypatch.setenv(name, value)
+    state = ("--state", tmp_path / "state")
+    digest = here("task", "push", own.file(tmp_path), "--aws", *state).out.strip()
+    run_id = functions.upload(own.source(tmp_path, PAPERS), monkeypatch, PAPERFLEET_TASK_BUNDLE=digest)[
+        "run_id"
+    ]
+    functions.invoke(server, PAPERFLEET_ALLOW_PLUGINS="own-checks")
+    report = json.loads(here("report", "--run-id", run_id, "--aws", *state, "--json").out)
+    assert {name: n for name, n in report["counts"].items() if n} == counts
+    stats = server.stats()
+    assert (report["spend_nano_usd"], report["calls"]["sent"]) == (stats["bill_nano_usd"], stats["charged"])
+    assert (stats["duplicates"], stats["charged"]) == (0, calls)
+    output = tmp_path / "results.parquet"
+    assert here("export", "--run-id", run_id, "--aws", *state, "--output", output).code == 0
+    assert duckdb.sql(f"SELECT count(*) FROM '{output}'").fetchall() == [(PAPERS,)]

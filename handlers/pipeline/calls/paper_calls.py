@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from handlers.domain.call import CallRecord, ChatAnswer, ChatRequest
@@ -63,6 +63,9 @@ class PaperCalls:
         self._clock = context.job.backend.clock
         self.carried = tuple(carried)
         self.records: list[CallRecord] = []
+        self.keep: Callable[[], None] | None = None
+        """Hands over a line with what was answered before another request is sent: a kill repeats of several
+        calls the last one."""
         self._sent_at = 0.0
         self.waited = 0.0
         """Seconds spent waiting for slots, budget and backoff."""
@@ -92,6 +95,9 @@ class PaperCalls:
             self.made_up = self.made_up or known.made_up
             self.given.append(known)
             return ChatAnswer(content=known.raw or "", finish_reason=known.finish_reason, usage=known.usage)
+        if self.keep is not None and any(map(is_whole, self.records)):
+            self.keep()
+            self.set_down()
         before = self._clock.monotonic()
         with self._context.flights.join(f"{digest}/{self._generation}", self._cannot_wait) as flight:
             if flight.answer is not None:

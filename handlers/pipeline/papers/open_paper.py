@@ -157,17 +157,17 @@ class OpenPaper:
     def _asked(self, work: PassageWork) -> PassageResult | None:
         """What became of it, once its line is with the committer; None if it was broken off."""
         calls, start = self._calls.of_passage(work.key), self._clock.monotonic()
+        calls.keep = partial(self._keep, work.key, calls)
         result, reason = self._run(work, calls)
         seconds = self._clock.monotonic() - start
         if calls.records and not calls.given:
             learned = max(0.0, seconds - calls.waited)
             self._context.forecast.learn(work.weight, self._pending.paper.language, learned)
         self._context.meter.paper(seconds=seconds, waited=calls.waited, finished=False)
-        totals = CallTotals.of(calls.records)
+        self._add(calls)
         with self._lock:
             self._made_up = self._made_up or calls.made_up
             self._seconds += seconds
-            self._behind = self._behind.plus(totals) if calls.records else self._behind
             self._reasons[work.key] = reason or ""
         passed = result is not None and result.status == "done"
         if calls.records or (result is not None and passed != (work.key in self._pending.stored.passed)):
@@ -175,6 +175,17 @@ class OpenPaper:
             named = self._named(calls) if work.key == HEAD and passed and calls.records else {}
             self._put(work.key, latency=seconds, **said, **named)
         return result
+
+    def _add(self, calls: PaperCalls) -> None:
+        if calls.records:
+            totals = CallTotals.of(calls.records)
+            with self._lock:
+                self._behind = self._behind.plus(totals)
+
+    def _keep(self, key: str, calls: PaperCalls) -> None:
+        """What of a passage was answered before it is repaired."""
+        self._add(calls)
+        self._put(key, calls=tuple(calls.records))
 
     def _named(self, calls: PaperCalls) -> dict[str, object]:
         """What lets other runs find the head that these calls paid for, with all that it was answered: none
@@ -187,7 +198,8 @@ class OpenPaper:
         except Exception:
             logger.warning("a head has no name for other runs", extra=calls.labels, exc_info=True)
             return {}
-        return {"fingerprint": name, "carried": tuple(calls.given)}
+        kept = calls.carried[len(self._calls.carried) :]
+        return {"fingerprint": name, "carried": (*calls.given, *kept)}
 
     def _run(self, work: PassageWork, calls: PaperCalls) -> tuple[PassageResult | None, str]:
         """With a sentence that says why it did not pass. Never raises: an error that nobody foresaw fails

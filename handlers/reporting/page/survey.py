@@ -124,8 +124,8 @@ class _Gathered:
         if line is None:
             self.unreadable += row.pointer is not None
             return
-        is_whole = bool(line.passage or line.behind)
-        for call in self.passages.calls(line) if is_whole else (*line.calls, *line.carried):
+        in_several = row.status == "pending" or line.behind
+        for call in self.passages.calls(line) if in_several else (*line.calls, *line.carried):
             self.timeline.call(call)
         if row.status == "pending":
             return
