@@ -18,6 +18,8 @@ RUN_PLAN = "plan.json"
 SEGMENTS, RESULTS, SESSIONS, TOLD = "segments", "results", "sessions", "told"
 """Folders of a run: parts of a machine's jobs, parts of a stack's, what Actions' sessions measured, and the
 events that a webhook has heard."""
+AHEAD = ".results.jsonl.ahead.tmp"
+"""In a run's folder: results that a session writes while its last papers land."""
 
 REVIEW_SITE = "review-site.txt"
 """In a run's folder: where its review site was written last."""

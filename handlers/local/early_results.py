@@ -17,7 +17,7 @@ from handlers.bootstrap.state import State, open_state
 from handlers.ports import Ledger
 from handlers.results.early_export import Ahead, complete, write_ahead
 from handlers.settings import Settings
-from handlers.state_paths import run_folder
+from handlers.state_paths import AHEAD, run_folder
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,14 @@ _TICK = 0.2
 
 class EarlyResults:
     """Results of a session that are there when it ends. What goes wrong is logged and costs time alone: they
-    are made at the end then, as without it."""
+    are made at the end then, as without it. A command that changes papers which have
+    ended takes the file away."""
 
     def __init__(self, settings: Settings) -> None:
         jobs, workers = settings.shape
         self._settings, self._workers = settings, jobs * workers
         self._folder = run_folder(settings.state, settings.run_id)
-        self._scratch = self._folder / ".results.jsonl.ahead.tmp"
+        self._scratch = self._folder / AHEAD
         self._may_begin = settings.backend == "embedded"
         self._process: multiprocessing.process.BaseProcess | None = None
         self._answer: Connection | None = None

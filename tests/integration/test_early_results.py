@@ -62,12 +62,18 @@ def state(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[State
         yield opened
 
 
-def land(state: State, numbers: Sequence[int], part: str) -> None:
-    lines = [part_line(f"p{number}", STATUSES[number % 5]) for number in numbers]
+def land(state: State, numbers: Sequence[int], part: str, generation: int = 1) -> None:
+    lines = [part_line(f"p{number}", STATUSES[number % 5], generation=generation) for number in numbers]
     if lines:
         (pointers,) = state.store.write_parts("job-a", [Part(RUN, part, tuple(map(encode, lines)))])
         entries = [
-            values.entry(line.id, line.status, pointer=where, weight=1 + (number in FOLLOWED))
+            values.entry(
+                line.id,
+                line.status,
+                pointer=where,
+                weight=1 + (number in FOLLOWED),
+                generation=generation,
+            )
             for number, line, where in zip(numbers, lines, pointers, strict=True)
         ]
         state.ledger.commit([values.commit(*entries, part=part)])
@@ -129,6 +135,19 @@ def test_results_that_do_not_fit_the_ledger_are_made_again(began: EarlyResults, 
         land(state, LEADERS[-3:], "2")
         assert not began.finish(state)
         scratch.unlink()
+        assert not began.finish(state)
+
+
+def test_papers_that_were_opened_again_are_written_as_they_ended_last(
+    began: EarlyResults, settings: Settings
+) -> None:
+    began.wait(lambda: False)
+    assert here("retry", "--state", settings.state, "--run-id", RUN, "--flagged").code == 0
+    with open_state(RUN, settings) as state:
+        land(state, LEADERS[-3:], "2")
+        flagged = [number for number in LEADERS[:-3] if STATUSES[number % 5] == "flagged"]
+        land(state, flagged, "3", generation=2)
+        assert not state.ledger.totals(RUN).counts["pending"]
         assert not began.finish(state)
 
 

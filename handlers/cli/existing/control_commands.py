@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from handlers.bootstrap.state import State
-from handlers.cli.existing.opened_run import opened_run
+from handlers.cli.existing.opened_run import forget_ahead, opened_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.counted import counted
@@ -52,6 +52,7 @@ def retry(
         raise UsageError("say which papers: --failed, --flagged or --class ERROR")
     with opened_run(flags) as (adapters, run):
         done = control.retry(adapters, run, statuses=chosen or ["failed", "flagged"], error=error)
+        forget_ahead(adapters, run)
         ready = _ready(adapters, run)
     named = " or ".join(chosen or ["failed", "flagged"])
     again = (

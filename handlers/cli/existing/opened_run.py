@@ -13,7 +13,7 @@ from handlers.bootstrap.state import State, open_state
 from handlers.counted import counted
 from handlers.errors import UnknownRunError
 from handlers.settings import Settings, load_settings
-from handlers.state_paths import PILOT
+from handlers.state_paths import AHEAD, PILOT, run_folder
 
 
 @contextmanager
@@ -23,6 +23,11 @@ def opened_run(flags: dict[str, Any]) -> Iterator[tuple[State, str]]:
     settings = with_run(load_settings(**flags))
     with open_state(settings.run_id, settings) as adapters:
         yield adapters, settings.run_id
+
+
+def forget_ahead(adapters: State, run_id: str) -> None:
+    """Papers that had ended were changed: a session that has written them ahead makes its results anew."""
+    (run_folder(adapters.directory, run_id) / AHEAD).unlink(missing_ok=True)
 
 
 def with_run(settings: Settings) -> Settings:

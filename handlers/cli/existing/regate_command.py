@@ -12,7 +12,7 @@ from handlers.audit.gate_change import change_gate, changed_gate
 from handlers.audit.regate import Regated, regate
 from handlers.bootstrap import wiring
 from handlers.bootstrap.host import is_alive
-from handlers.cli.existing.opened_run import opened_run
+from handlers.cli.existing.opened_run import forget_ahead, opened_run
 from handlers.cli.flags import shared_options
 from handlers.cli.flags.setting_flags import add_command
 from handlers.counted import counted
@@ -52,6 +52,8 @@ def regate_run(
             record = replace(record, spec=changed)
             judge = wiring.task_of(changed, bundle=bundle)
         done = regate(adapters, record, judge, dry=dry)
+        if not dry:
+            forget_ahead(adapters, run)
     typer.echo(done.model_dump_json() if as_json else f"run {run}: {_sentence(done)}")
 
 
