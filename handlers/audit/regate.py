@@ -212,9 +212,9 @@ class _Regate:
 
 
 def _to_note(result: TaskResult, passages: Mapping[str, PassageResult]) -> dict[str, bool]:
-    """Of each passage whose verdict a retry must know of, whether it passed. One that its own checks refuse is
-    judged again by the retry, which begins with its answer and pays for the repair alone; one that the whole
-    paper's check refuses would pass again, and is asked anew."""
+    """Of each passage whose verdict a retry must know of, whether it passed. One that its own checks refuse
+    is judged again by the retry, which begins with its answer and pays for the repair alone; one that the
+    whole paper's check refuses would pass again, and is asked anew."""
     passed = {key: True for key, each in passages.items() if each.status == "done"}
     return passed | dict.fromkeys(result.blamed, False)
 
