@@ -22,7 +22,7 @@ def run(
     source = corpus(folder / "papers.jsonl", papers)
     line = [sys.executable, "-m", "handlers.cli", "run", str(source), "--state", str(folder / "state")]
     environment = dict.fromkeys((name for name in os.environ if name.startswith("PAPERFLEET_")), "")
-    line += ["--jobs", "1", "--workers", "2"]
+    line += ["--jobs", "1", "--workers", "2", "--rpm", "6000"]  # seconds, on any machine
     return record(line, narrowed=narrowed, environment=environment | {"TERM": term})
 
 

@@ -88,7 +88,9 @@ class Function:
 
 
 def command(aws: LocalAws, stack: Stack, folder: Path, *arguments: object) -> Ran:
-    return paperfleet(*arguments, "--run-id", "r", "--state", folder, **aws.environment, **stack.settings())
+    """Work begins with a minute in which the leases of machines that are gone are left to them."""
+    where = ("--run-id", "r", "--state", folder)
+    return paperfleet(*arguments, *where, timeout=240, **aws.environment, **stack.settings())
 
 
 def test_a_paper_larger_than_an_invocation_is_paid_once(
