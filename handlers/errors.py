@@ -55,13 +55,16 @@ class RunChangedError(UsageError):
     ``diff`` maps each setting to (value of the run, value asked for).
     """
 
-    def __init__(self, run_id: str, diff: dict[str, tuple[object, object]]) -> None:
-        self.diff = diff
+    def __init__(
+        self, run_id: str, diff: dict[str, tuple[object, object]], *, task_file: str = "FILE"
+    ) -> None:
+        """``task_file``: the task file that was asked for, as a command line takes it."""
+        self.run_id, self.diff = run_id, diff
         if diff and diff.keys() <= _OF_A_GATE and "task_gate" in diff:
             super().__init__(
                 f"run {run_id!r} is judged by other checks than this task file's: `paperfleet regate --run-id"
-                f" {run_id} --task FILE` judges its answers by these, at no cost, and then the same command"
-                " goes on; or give another --run-id"
+                f" {run_id} --task {task_file}` judges its answers by these, at no cost, and then the same"
+                " command goes on; or give another --run-id"
             )
             return
         moved = diff.keys() & {"corpus", "corpus_sha256"}

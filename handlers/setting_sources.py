@@ -27,7 +27,7 @@ _IN_NO_FILE = SECRETS | {"allow_plugins"}
 """A folder that somebody sends must not bring the right to run code along."""
 _NO_SETTINGS = {
     *("corpus", "schedule", "account", "runs_on", "continue", "job_minutes", "checkpoint_minutes"),
-    *("aws_role", "deploy_role", "package", "corpus_dir", "test_built"),
+    *("aws_role", "deploy_role", "package", "plugins", "corpus_dir", "test_built"),
 }
 """Read by the workflows and the tests, as variables of the same prefix."""
 

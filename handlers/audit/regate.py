@@ -70,7 +70,8 @@ class _Verdict:
     """Another one than stands."""
 
     row: PaperRow
-    line: PartLine
+    line: PartLine | None
+    """None where the paper stays flagged, and passages of it are let through that were not."""
     passages: tuple[PartLine, ...]
     """Lines of passages whose verdicts are others."""
 
@@ -117,8 +118,10 @@ class _Regate:
             known = KnownAnswers(stored.calls, any_repair=any_repair)
             result, passages = judged_again(self._task, paper, known, stored.frame)
             outcome = "unanswered" if known.missed else "unchanged"
-            if not known.missed and result.status != row.status and stored.calls:
-                return self._verdict(row, line, stored, result, passages)
+            if not known.missed and stored.calls:
+                verdict = self._verdict(row, line, stored, result, passages)
+                if verdict.line is not None or verdict.passages:
+                    return verdict
         except (BadLineError, DamagedObjectError) as error:
             logger.warning("paper %s: %s", row.paper_id, error)
         except PaperfleetError as error:
@@ -159,33 +162,31 @@ class _Regate:
         result: TaskResult,
         passages: Mapping[str, PassageResult],
     ) -> _Verdict:
+        moves = result.status != row.status
         new = {
-            "generation": row.generation + 1,
+            "generation": row.generation + moves,
             "at": self._backend.clock.now(),
             "gate": result.gate or self._task.gate,
             "calls": (),
         }
         said = {name: getattr(result, name) for name in _SAID} | {"reason": said_of(result) or None}
         carried = {"carried": line.carried + line.calls}  # booked where they lie, and found there again
-        passed = {key: each.status == "done" for key, each in passages.items()}
-        passed |= dict.fromkeys(result.blamed, False)
-        why = {key: said_of(passages[key]) or said_of(result) or "refused" for key in passed}
+        why = said_of(result) or "refused"
         others = [
             line.model_copy(
-                update=_BARE
-                | new
-                | {"passage": key, "passed": passes, "reason": None if passes else why[key]}
+                update=_BARE | new | {"passage": key, "passed": passes, "reason": None if passes else why}
             )
-            for key, passes in passed.items()
-            if stored.passed.get(key) is not passes
+            for key, passes in _to_note(result, passages).items()
+            if "flagged" in (row.status, result.status) and stored.passed.get(key) is not passes
         ]
-        if not passages and result.status == "flagged":  # a retry begins with what was answered
+        if not passages and moves and result.status == "flagged":  # a retry begins with what was answered
             others = [line.model_copy(update=_BARE | new | carried | {"passed": True, "reason": None})]
-        return _Verdict(row, line.model_copy(update=new | said | carried), tuple(others))
+        moved = line.model_copy(update=new | said | carried) if moves else None
+        return _Verdict(row, moved, tuple(others))
 
     def _move(self, message: BatchMessage, verdicts: Sequence[_Verdict]) -> None:
         """The lines first, then the rows, each where it still is as it was read."""
-        lines = list(chain.from_iterable((*each.passages, each.line) for each in verdicts))
+        lines = list(chain.from_iterable(filter(None, (*each.passages, each.line)) for each in verdicts))
         run_id, batch_id, now = message.run_id, message.batch_id, self._backend.clock.now()
         entries: list[LedgerEntry] = []
         part_id = f"{batch_id}/{self._job}"
@@ -204,7 +205,18 @@ class _Regate:
 
     def _count(self, verdicts: Sequence[_Verdict]) -> None:
         for each in verdicts:
-            self.moved[f"{each.row.status}->{each.line.status}"] += each.row.weight
+            if each.line is None:
+                self.counts["unchanged"] += each.row.weight
+            else:
+                self.moved[f"{each.row.status}->{each.line.status}"] += each.row.weight
+
+
+def _to_note(result: TaskResult, passages: Mapping[str, PassageResult]) -> dict[str, bool]:
+    """Of each passage whose verdict a retry must know of, whether it passed. One that its own checks refuse
+    is judged again by the retry, which begins with its answer and pays for the repair alone; one that the
+    whole paper's check refuses would pass again, and is asked anew."""
+    passed = {key: True for key, each in passages.items() if each.status == "done"}
+    return passed | dict.fromkeys(result.blamed, False)
 
 
 def regate(backend: Backend, record: RunRecord, task: Task, *, dry: bool = False) -> Regated:

@@ -40,6 +40,7 @@ def init(**flags: Any) -> None:
     if file.exists() or file.is_symlink():
         raise UsageError(f"{FILE} is here already, and init overwrites nothing: edit it, or move it away")
     settings = _asked(flags, _QUESTIONS)
+    from handlers.corpus.sources.formats import source_at_hand
     from handlers.local import first_settings  # most of the package
 
     if not first_settings.has_price(settings):
@@ -59,9 +60,8 @@ def init(**flags: Any) -> None:
             opened.write(text)
     except OSError as error:
         raise UsageError(f"{FILE} cannot be written: {error.strerror}") from error
-    typer.echo(
-        f"{FILE} is written; next: `paperfleet run papers.jsonl`, or `paperfleet pilot papers.jsonl` first"
-    )
+    source = source_at_hand()
+    typer.echo(f"{FILE} is written; next: `paperfleet run {source}`, or `paperfleet pilot {source}` first")
 
 
 def _asked(flags: dict[str, Any], questions: dict[str, str]) -> Settings:

@@ -63,6 +63,7 @@ def init(
     """Write a first task file, with a comment on each part. It runs as it stands: without --base-url the
     built-in model server makes up answers of its form. Overwrites nothing.
     """
+    from handlers.corpus.sources.formats import source_at_hand
     from handlers.tasks.file_task.first_task import FIRST_KINDS, first_file
     from handlers.tasks.file_task.load_task import load_task
 
@@ -80,9 +81,10 @@ def init(
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from error
     load_task(file)
+    source = source_at_hand()
     typer.echo(
-        f"{file} is written; next: `paperfleet task check {file} --source papers.jsonl`, then"
-        f" `paperfleet run papers.jsonl --task {file}`"
+        f"{file} is written; next: `paperfleet task check {file} --source {source}`, then"
+        f" `paperfleet run {source} --task {file}`"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sqlite3
 from contextlib import suppress
 from dataclasses import replace
@@ -24,7 +25,7 @@ from handlers.corpus.ingest import IngestResult
 from handlers.counted import counted
 from handlers.domain.run import DEAR_HOURS, Control
 from handlers.domain.run_report import RunReport
-from handlers.errors import PaperfleetError
+from handlers.errors import PaperfleetError, RunChangedError
 from handlers.local.budget_outlook import budget_outlook, with_guessed_number
 from handlers.local.early_results import EarlyResults
 from handlers.local.endpoint import endpoint
@@ -132,7 +133,12 @@ def submit_request(
     if settings.backend == "aws" and settings.shard_function is not None:
         event = request.model_dump(mode="json")
         return Submitted.model_validate(call_function(settings.shard_function, event))
-    return submit_run(state, request)
+    try:
+        return submit_run(state, request)
+    except RunChangedError as error:
+        if settings.task is None:
+            raise
+        raise RunChangedError(error.run_id, error.diff, task_file=shlex.quote(str(settings.task))) from None
 
 
 def _finish(settings: Settings, failure: str, early: EarlyResults, console: Console) -> RunReport:

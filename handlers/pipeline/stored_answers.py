@@ -105,18 +105,21 @@ def _was_refused_since(line: PartLine) -> bool:
 
 def _passed_before(lines: Iterable[PartLine], opened: int) -> list[PartLine]:
     """The lines of earlier generations whose answers may be given again: a passage that did not pass by a
-    generation's end is asked anew, and one that passed later is not judged by what it was told before."""
+    generation's end is asked anew, and one that passed later is not judged by what it was told before, but
+    where a later gate lets through just that."""
     usable: dict[str, list[PartLine]] = {}
+    refused: dict[str, list[PartLine]] = {}
     for generation, members in groupby(lines, lambda line: line.generation):
         if generation >= opened:
             break
         last: dict[str, bool] = {}
         for line in members:
-            usable.setdefault(line.passage, []).append(line)
+            judged = refused.pop(line.passage, []) if line.passed and line.gate else []
+            usable.setdefault(line.passage, []).extend((*judged, line))
             last[line.passage] = line.passed if _is_verdict(line) else last.get(line.passage, False)
         for passage, let_through in last.items():
             if not let_through:
-                del usable[passage]
+                refused[passage] = usable.pop(passage)
     return [line for each in usable.values() for line in each]
 
 

@@ -172,6 +172,48 @@ def test_what_is_installed_is_the_checkout_only_if_it_is_this_project(
     assert ran.stdout.strip() == f"install --quiet --disable-pip-version-check {installed}"
 
 
+_WITH_CHECKS = ("plan", "work", "plan-aws", "work-aws")
+
+
+def _installing(job: str) -> dict[str, Any]:
+    (step,) = (step for step in backfill()["jobs"][job]["steps"] if "PLUGINS" in step.get("env", {}))
+    return step
+
+
+@pytest.mark.parametrize("job", _WITH_CHECKS)
+def test_checks_in_python_are_installed_and_allowed_by_variables_alone(job: str) -> None:
+    step = _installing(job)
+    assert step["env"] == {"PLUGINS": "${{ vars.PAPERFLEET_PLUGINS }}"}
+    assert step["run"] == _installing("plan")["run"]
+    whole = str(backfill()["jobs"][job])
+    assert "'PAPERFLEET_ALLOW_PLUGINS': '${{ vars.PAPERFLEET_ALLOW_PLUGINS }}'" in whole
+
+
+@pytest.mark.parametrize(
+    ("named", "installed"),
+    [
+        ("my-checks==1.2.0", "my-checks==1.2.0"),
+        ("my_checks==1!2+local  ./checks/own", "my_checks==1!2+local ./checks/own"),
+        *((each, "") for each in (
+            "my-checks", "my-checks>=1", "git+https://h/x", "https://h/x.whl", "-r x", "--index-url=https://h",
+            "../x", "./../x", "/x", "./-x", "a==1 -e", "$(id)", "a==1;id", "a @ file:///x", "*", "a==*",
+        )),
+    ],
+)  # fmt: skip
+def test_what_is_installed_for_checks_has_a_version_or_is_the_repositorys(
+    named: str, installed: str, tmp_path: Path
+) -> None:
+    line = 'pip() { echo "$@"; }\n' + _installing("plan")["run"]
+    environment = {"PLUGINS": named, "PATH": os.environ["PATH"]}
+    ran = subprocess.run(
+        ["bash", "-e", "-c", line], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    if installed:
+        assert ran.stdout.strip() == f"--quiet --disable-pip-version-check install {installed}"
+    else:
+        assert (ran.returncode, ran.stdout[:9]) == (2, "::error::")
+
+
 def test_the_key_is_in_the_steps_that_call_the_api_and_in_no_other() -> None:
     for name, job in backfill()["jobs"].items():
         assert "secrets." not in str(job.get("env", "")), name

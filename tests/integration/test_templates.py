@@ -100,6 +100,17 @@ def test_every_variable_is_a_setting(function: dict[str, Any]) -> None:
     assert settings <= set(Settings.model_fields)
 
 
+def test_which_code_judges_is_the_stacks_to_say_and_by_names_alone() -> None:
+    allowed = [name for name, each in FUNCTIONS.items() if f"{PREFIX}ALLOW_PLUGINS" in _environment(each)]
+    assert allowed == ["ProcessFunction"]
+    parameter = STACK["Parameters"]["AllowPlugins"]
+    assert parameter["Default"] == ""
+    for good in ("", "my-checks", "My_Checks,b.c"):
+        assert re.fullmatch(parameter["AllowedPattern"], good)
+    for bad in ("*", "a,", ",a", "a b", "./a", "a==1", "-a", "git+https://h/a", "a\nb"):
+        assert not re.fullmatch(parameter["AllowedPattern"], bad)
+
+
 def test_the_event_source_takes_one_batch_and_hears_of_partial_failures() -> None:
     source = FUNCTIONS["ProcessFunction"]["Events"]["Batches"]["Properties"]
     assert source["BatchSize"] == 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Iterator
 from importlib import import_module
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -25,6 +28,8 @@ _SUFFIXES = {
     ".txt": "csv",
 }
 _PLACE_SUFFIXES = {".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx"}
+_READY = frozenset({*_SUFFIXES, *_PLACE_SUFFIXES} - {".json", ".txt"})
+_MOST_LOOKED_AT = 10_000
 _SAVE = "is not read; save its sheet as CSV (UTF-8) and give that file"
 _EXPORT = "is not read; export the records as CSV from where it comes from, and give that file"
 _INSTEAD = {
@@ -139,3 +144,19 @@ def _format_named(name: str, location: str) -> _Factory:
             f"{location}: unknown format {name!r}; say --format {' or '.join([*FORMATS, *PLACES])}"
         )
     return FORMATS[name]
+
+
+def source_at_hand(otherwise: str = "papers.jsonl") -> str:
+    """What a next command may take for its source, as a shell takes it: the one file of this folder that goes
+    by a source's name; ``otherwise`` where there is none, or it is for people to choose."""
+    found: list[str] = []
+    try:
+        with os.scandir() as entries:
+            for entry in islice(entries, _MOST_LOOKED_AT):
+                plain = entry.name.removesuffix(".gz")
+                if Path(plain).suffix.lower() in _READY and entry.is_file() and entry.name.isprintable():
+                    found.append(entry.name)
+    except OSError:
+        return otherwise
+    (name,) = found if len(found) == 1 else (otherwise,)
+    return shlex.quote(f"./{name}" if name.startswith("-") else name)

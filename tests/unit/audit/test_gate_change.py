@@ -177,6 +177,7 @@ def test_whoever_goes_on_with_other_checks_is_told_what_judges_by_them(tmp_path:
     first, stricter = spec_of(bundle_in(tmp_path, SUBJECT)), spec_of(bundle_in(tmp_path, STRICTER))
     told = str(RunChangedError("june", first.diff(stricter)))
     assert "`paperfleet regate --run-id june --task FILE`" in told
+    assert "--task own.toml`" in str(RunChangedError("june", first.diff(stricter), task_file="own.toml"))
     assert str(first.task_gate) not in told
     other = str(RunChangedError("june", first.diff(stricter.model_copy(update={"model": "b"}))))
     assert "regate" not in other

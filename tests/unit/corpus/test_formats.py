@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.corpus.sources.formats import Source, open_source
+from handlers.corpus.sources.formats import Source, open_source, source_at_hand
 from handlers.corpus.sources.json_lines import parse_object
 from handlers.corpus.sources.reader import BadLine, excerpt_of
 from handlers.corpus.sources.source_notes import NotingSource
@@ -308,3 +308,25 @@ def test_a_third_of_damaged_lines_does_not_make_another_encoding_of_it(tmp_path:
     rows = read(open_source(saved(tmp_path, "a.csv", b"id,title\n" + b"".join(lines))))
     assert {row["title"] for _, row in rows if not isinstance(row, BadLine)} == {text.decode("gb18030")}
     assert len(bad(rows)) == 13
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], "papers.jsonl"),
+        (["reviews.csv", "own.toml", "README.md", "notes.txt"], "reviews.csv"),
+        (["issues of June.jsonl.gz"], "'issues of June.jsonl.gz'"),
+        (["-rf.parquet"], "./-rf.parquet"),
+        (["$(id).csv"], "'$(id).csv'"),
+        (["a\x1b[2J.csv"], "papers.jsonl"),
+        (["a.jsonl", "b.csv"], "papers.jsonl"),
+        (["package.json"], "papers.jsonl"),
+    ],
+)
+def test_the_source_at_hand_is_the_one_that_is_there(
+    names: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in names:
+        Path(name).touch()
+    assert source_at_hand() == said
