@@ -38,7 +38,7 @@ from handlers.errors import DamagedObjectError, UsageError
 from handlers.llm.dialects.dialect_memory import read_note
 from handlers.llm.dialects.request_form import as_sent, form_of
 from handlers.pipeline.result_names import ResultNames
-from handlers.pipeline.stored_answers import every_call
+from handlers.pipeline.stored_answers import every_call, still_counts
 from handlers.state_paths import LEDGER, SEGMENTS, index_key, run_key
 
 logger = logging.getLogger(__name__)
@@ -99,8 +99,7 @@ def _carry(plan: SessionPlan, adapters: State, output: Path) -> None:
     the same texts. Copies of single lines spare the plan every session's segments."""
     store = FileStore(output)
     copier = _Copier(plan, adapters, store)
-    full_text = adapters.ledger.run(plan.run_id).spec.full_text
-    answers = unfinished_answers(output / LEDGER, plan.run_id, earlier=full_text)
+    answers = unfinished_answers(output / LEDGER, plan.run_id)
     point_at(output / LEDGER, plan.run_id, copier.answers(answers))
     if other_runs_results(output / LEDGER, plan.run_id):
         for batch in adapters.ledger.unfinished_batches(plan.run_id):
@@ -163,7 +162,9 @@ class _Copier:
             return set()
         if line.passage:
             return {hashlib.sha256(data).hexdigest()}
-        return set() if answer.earlier else {call.id for call in (*line.carried, *line.calls)}
+        if not still_counts(line, answer.opened):
+            return set()
+        return {call.id for call in (*line.carried, *line.calls)}
 
     def results(self, batch: BatchMessage) -> dict[str, tuple[Reusable, PartPointer]]:
         """Fingerprint → an earlier run's result for it, and the copy. All go by the name of the requests as

@@ -82,12 +82,15 @@ class _Regate:
     def __init__(self, backend: Backend, record: RunRecord, task: Task, *, dry: bool) -> None:
         self._backend, self._record, self._task, self._dry = backend, record, task, dry
         self._job = f"{JOB}-{secrets.token_hex(4)}"
+        self._newest = 0
+        """Generation of the batch: a retry opens its papers by the next one, whichever they had."""
         self.counts: Counter[str] = Counter()
         self.moved: Counter[str] = Counter()
 
     def batch(self, message: BatchMessage) -> None:
         rows = self._backend.ledger.paper_rows(message.run_id, message.ids)
         places = self._backend.ledger.answers(message.run_id, message.batch_id)
+        self._newest = max((row.generation for row in rows.values()), default=0)
         verdicts = []
         for position, paper_id in enumerate(message.ids):
             row = rows.get(paper_id)
@@ -164,7 +167,7 @@ class _Regate:
     ) -> _Verdict:
         moves = result.status != row.status
         new = {
-            "generation": row.generation + moves,
+            "generation": max(row.generation + 1, self._newest) if moves else row.generation,
             "at": self._backend.clock.now(),
             "gate": result.gate or self._task.gate,
             "calls": (),

@@ -89,7 +89,7 @@ def _read(store: ObjectStore, places: Sequence[PartPointer], opened: int) -> Sto
     lines.sort(key=lambda line: (line.generation, line.at))
     passed = {line.passage: line.passed for line in lines if _is_verdict(line)}
     return StoredCalls(
-        calls=_once_each(line for line in lines if line.generation >= opened - _was_refused_since(line)),
+        calls=_once_each(line for line in lines if still_counts(line, opened)),
         earlier=_once_each(_passed_before([line for line in lines if line.passage], opened)),
         passed=frozenset(key for key, let_through in passed.items() if let_through),
         frame=next((line.frame or {} for line in lines if line.passage == FRAME), None),
@@ -97,10 +97,12 @@ def _read(store: ObjectStore, places: Sequence[PartPointer], opened: int) -> Sto
     )
 
 
-def _was_refused_since(line: PartLine) -> bool:
-    """Whether it has answers of a paper without passages that one gate let through and a later one refuses:
-    the retry after that asks for repairs alone."""
-    return line.passed and not line.passage
+def still_counts(line: PartLine, opened: int) -> bool:
+    """Whether a paper of this generation begins with the line's answers: with its own, and with those of a
+    paper without passages that one gate let through and a later one refuses, as a retry after that asks for
+    repairs alone."""
+    was_refused_since = line.passed and not line.passage
+    return line.generation >= opened - was_refused_since
 
 
 def _passed_before(lines: Iterable[PartLine], opened: int) -> list[PartLine]:

@@ -184,7 +184,7 @@ def test_a_sandbox_waits_within_its_invocation(fleet: SmallFleet, asked: Counter
             if waited["for"] == 5:
                 holder.heartbeat.keep()
 
-        new.context.job.stop.wait = wait  # type: ignore[method-assign]  # the story's own time
+        new.context.job.stop.wait = wait  # the story's own time
         assert not new.work()
         assert waited["for"] > 5
 

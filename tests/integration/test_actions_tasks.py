@@ -13,7 +13,7 @@ from handlers.errors import UsageError
 from handlers.model_server import RunningServer, ServerSettings
 from handlers.tasks.file_task.load_task import load_task
 from tests.builders.actions_session import PAPERS, Actions
-from tests.builders.command import Ran, Running, lines
+from tests.builders.command import Ran, Running, lines, paperfleet
 from tests.builders.github_server import github_server
 from tests.builders.own_tasks import JUDGED, OTHERS, OwnTask
 from tests.builders.plugin_folder import installed
@@ -126,6 +126,24 @@ def test_a_changed_file_is_another_run_which_pays_for_what_is_new_alone(actions:
     asked = SUMMARY.replace("in at most 60 words", "in one sentence")
     assert session(actions, written(actions.folder, asked)).report["reused"] == 0
     assert actions.server.stats()["requests"] >= stats["requests"] + PAPERS
+
+
+@pytest.mark.slow
+def test_a_run_that_was_judged_again_pays_for_repairs_alone(actions: Actions) -> None:
+    named = ("--run-id", "june")
+    assert session(actions, written(actions.folder, SUMMARY), *named).report["counts"]["done"] == PAPERS
+    paid = actions.server.stats()["requests"]
+    stricter = written(actions.folder, SUMMARY.replace("maximum = 60", "maximum = 6"))
+    state = actions.folder / f"state-{actions.run_id}-{actions.attempt}"
+    ran = paperfleet("regate", "--task", stricter, "--run-id", "june", "--state", state, "--json")
+    assert ran.report["moved"] == {"done->flagged": PAPERS}
+    actions.save(state, f"paperfleet-state-{actions.attempt}")
+
+    actions.next_run()
+    calls = session(actions, stricter, *named, "--retry", "flagged").report["calls"]
+    stats = actions.server.stats()
+    assert stats["requests"] - paid == calls["sent"] - calls["repairs"] == PAPERS
+    assert stats["duplicates"] == 0
 
 
 @pytest.mark.slow

@@ -75,23 +75,23 @@ class UnfinishedAnswer(NamedTuple):
 
     paper_id: str
     where: PartPointer
-    earlier: bool
-    """Before it was opened again: only answers to passages of whole papers still count."""
+    opened: int
+    """The paper's generation: of what it was answered before that, some lines do not count any more."""
 
 
-def unfinished_answers(ledger: Path, run_id: str, *, earlier: bool) -> list[UnfinishedAnswer]:
-    """Those of a run, paper by paper; with ``earlier`` those from before a paper was opened again too."""
+def unfinished_answers(ledger: Path, run_id: str) -> list[UnfinishedAnswer]:
+    """Those of a run, paper by paper, those from before a paper was opened again too."""
     SqliteLedger(ledger).close()  # brought up to date
     with closing(sqlite3.connect(ledger)) as db:
         rows = db.execute(
-            "SELECT a.paper_id, a.key, a.offset, a.length, a.generation < p.generation FROM answer a"
+            "SELECT a.paper_id, a.key, a.offset, a.length, p.generation FROM answer a"
             " JOIN paper p USING (run_id, paper_id) WHERE a.run_id = ? AND p.status = 'pending'"
-            " AND (? OR a.generation >= p.generation) ORDER BY a.paper_id, a.generation, a.key, a.offset",
-            (run_id, earlier),
+            " ORDER BY a.paper_id, a.generation, a.key, a.offset",
+            (run_id,),
         )
         return [
-            UnfinishedAnswer(paper_id, PartPointer(key=key, offset=offset, length=length), bool(before))
-            for paper_id, key, offset, length, before in rows
+            UnfinishedAnswer(paper_id, PartPointer(key=key, offset=offset, length=length), opened)
+            for paper_id, key, offset, length, opened in rows
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from handlers.bootstrap.state import State, connect
 from handlers.domain.paper import Paper
 from handlers.domain.part_lines import decode, encode
 from handlers.domain.result import Part, PartLine, PartPointer
+from handlers.pipeline.stored_answers import NOTHING, StoredCalls, stored_calls
+from handlers.ports import Ledger, ObjectStore
 from handlers.settings import Settings
 from handlers.state_paths import LEDGER, index_key
 from handlers.tasks.translation.masking.masking import MASKING_VERSION
@@ -60,19 +63,21 @@ WHOLE: dict[str, Any] = {**VERSIONS, "full_text": True, "body_version": BODY_VER
 class Answered:
     """A state in which the whole paper ``p1`` was answered, flagged, opened again and answered again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, first: Sequence[PartLine] = FIRST, **spec: Any) -> None:
         self.state: State = connect(Settings(state=folder, run_id=RUN), RUN)
-        record = run_record(papers=2, **WHOLE)
+        record = run_record(papers=2, **(spec or WHOLE))
         for name in (record.spec.corpus, index_key(record.spec.corpus)):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).touch()
         self.state.ledger.add_batches([batch()])
         self.state.ledger.create_run(record)
         self.state.ledger.open_session(session())
-        self.commit("1", *FIRST)
+        self.commit("1", *first)
         self.commit("2", part_line("p1", "flagged", calls=()))
+        self.retry()
+
+    def retry(self) -> None:
         assert self.state.ledger.reopen(RUN, statuses=["flagged"], error=None) == 1
-        self.commit("3", *AGAIN)
 
     def commit(self, part: str, *lines: PartLine) -> None:
         name = f"b1/1-job-a-{part}"
@@ -86,17 +91,7 @@ class Answered:
 
 def travelled(folder: Path) -> list[PartLine]:
     """The lines that a job of this plan is given, in their order."""
-    slice_ledger(
-        folder / LEDGER,
-        folder / "job.sqlite3",
-        RUN,
-        ["b1"],
-        budget=None,
-        session="s1",
-        limit=None,
-        carried="",
-    )
-    ledger, store = SqliteLedger(folder / "job.sqlite3"), FileStore(folder)
+    ledger, store = of_job(folder)
     answers = [answer.pointer for answer in ledger.answers(RUN, "b1")["p1"]]
     assert all(CARRIED in where.key for where in answers)
     lines = [decode(store.read(where.key, where.offset, where.length), where) for where in answers]
@@ -105,10 +100,24 @@ def travelled(folder: Path) -> list[PartLine]:
     return sorted(lines, key=lambda line: line.at)
 
 
+def of_job(folder: Path) -> tuple[SqliteLedger, FileStore]:
+    """What a job of this plan has."""
+    into = folder / "job.sqlite3"
+    slice_ledger(folder / LEDGER, into, RUN, ["b1"], budget=None, session="s1", limit=None, carried="")
+    return SqliteLedger(into), FileStore(folder)
+
+
+def known(ledger: Ledger, store: ObjectStore) -> StoredCalls:
+    """What the work on the paper begins with."""
+    row = ledger.paper_rows(RUN, ["p1"])["p1"]
+    return stored_calls(ledger, store, batch(), {"p1": row}).get("p1", NOTHING)
+
+
 def test_every_line_of_a_whole_paper_s_passages_travels_once_also_those_without_a_call(
     tmp_path: Path,
 ) -> None:
     answered = Answered(tmp_path / "state")
+    answered.commit("3", *AGAIN)
     answered.commit("4", passage_line("body/2", "e", passed=True, generation=2, at=8.0))
     answered.commit("5", *AGAIN)  # as a merge brings an earlier plan's copy
     write_folder(session_plan(), answered.state, tmp_path / "plan")
@@ -120,10 +129,49 @@ def test_every_line_of_a_whole_paper_s_passages_travels_once_also_those_without_
 
 def test_an_abstract_s_answers_from_before_a_retry_do_not_travel(tmp_path: Path) -> None:
     answered = Answered(tmp_path / "state")
+    answered.commit("3", *AGAIN)
     answered.commit("4", passage_line("", "e", at=8.0), passage_line("", "f", generation=2, at=9.0))
     write_folder(session_plan(), answered.state, tmp_path / "plan")
     assert [call.id for line in travelled(tmp_path / "plan") for call in line.calls][-2:] == ["d", "f"]
     answered.state.close()
+
+
+REFUSED_SINCE = passage_line("", "a", "b", passed=True, generation=1, at=4.0)
+"""As ``regate`` leaves it: what was let through, and is refused now."""
+VOTES = [passage_line("vote/0", "a", passed=True, at=1.0), passage_line("vote/1", "b", reason="no", at=2.0)]
+KINDS: dict[str, tuple[dict[str, Any], list[PartLine], int]] = {
+    "refused at once": (VERSIONS, [passage_line("", "a", at=1.0)], 0),
+    "refused since": (VERSIONS, [passage_line("", "a", at=1.0), REFUSED_SINCE], 2),
+    "without a body": (WHOLE, [passage_line("", "a", at=1.0), REFUSED_SINCE], 2),
+    "votes": (VERSIONS, VOTES, 1),
+    "votes refused since": (VERSIONS, [*VOTES, REFUSED_SINCE], 2),
+    "passages": (WHOLE, FIRST[:4], 2),
+}
+"""What a flagged paper of a run was answered, and how many of the calls a retry begins with."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_retry_begins_with_what_it_begins_with_where_the_run_was_made(tmp_path: Path, kind: str) -> None:
+    spec, lines, calls = KINDS[kind]
+    answered = Answered(tmp_path / "state", lines, **spec)
+    write_folder(session_plan(), answered.state, tmp_path / "plan")
+    here = known(answered.state.ledger, answered.state.store)
+    ledger, store = of_job(tmp_path / "plan")
+    assert known(ledger, store) == here
+    assert len({call.id for call in here.calls + here.earlier}) == calls
+    for each in (answered.state, ledger, store):
+        each.close()
+
+
+def test_what_one_retry_began_with_is_left_behind_by_the_next(tmp_path: Path) -> None:
+    answered = Answered(tmp_path / "state", [REFUSED_SINCE], **VERSIONS)
+    answered.commit("3", part_line("p1", "flagged", generation=2, calls=()))
+    answered.retry()
+    write_folder(session_plan(), answered.state, tmp_path / "plan")
+    ledger, store = of_job(tmp_path / "plan")
+    assert ledger.answers(RUN, "b1") == {}
+    for each in (answered.state, ledger, store):
+        each.close()
 
 
 @pytest.mark.parametrize("had_body", [True, False])

@@ -24,8 +24,9 @@ from handlers.domain.part_lines import decode, encode
 from handlers.domain.result import Part, PartLine
 from handlers.domain.run import RunSpec
 from handlers.pipeline.committer import entry_of
+from handlers.pipeline.stored_answers import stored_calls
 from handlers.ports import Backend
-from handlers.runs.submit import RunRequest, submit_run
+from handlers.runs.submit import RunRequest, cut_batches, submit_run
 from handlers.tasks.translation.translate import TranslateTask
 from tests.builders.fakes import FakeClock
 from tests.builders.values import RUN, call, part_line
@@ -43,7 +44,7 @@ ANSWERS = {
 class Run:
     """Of two batches, the second of which waits: what a gate of another day made of the first."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, batch_papers: int = 1) -> None:
         source = folder / "in.jsonl"
         rows = [{"id": name, "title": title, "language": "zh"} for name, title in TITLES.items()]
         source.write_text(
@@ -55,7 +56,7 @@ class Run:
         self.backend = Backend(self.ledger, self.queue, self.store, FakeClock(1000.0))
         spec = RunSpec(
             corpus_sha256=found.sha256, corpus=found.key, prompt_version="p", masking_version="2",
-            model="m", batch_papers=1,
+            model="m", batch_papers=batch_papers,
         )  # fmt: skip
         submit_run(
             self.backend, RunRequest(run_id=RUN, spec=spec, papers=found.papers, same_as=found.same_as)
@@ -63,12 +64,13 @@ class Run:
         self.task = TranslateTask(spec)
         self._parts = 0
         for message in list(self.ledger.unfinished_batches(RUN)):
-            (paper_id,) = message.ids
-            if paper_id != "waiting":
-                self._answer(message, paper_id)
+            for position, paper_id in enumerate(message.ids):
+                if paper_id != "waiting":
+                    self._answer(message, position, paper_id)
+            assert self.ledger.finish_batch(RUN, message.batch_id, now=2.0) == ("waiting" not in message.ids)
 
-    def _answer(self, message: BatchMessage, name: str) -> None:
-        paper = read_paper(self.store.read(message.corpus, *message.ranges[0]), name)
+    def _answer(self, message: BatchMessage, position: int, name: str) -> None:
+        paper = read_paper(self.store.read(message.corpus, *message.ranges[position]), name)
         answered = name in ANSWERS
         request = self.task.first_request(paper).digest if name != "unanswered" else "another"
         raw = json.dumps({"title": ANSWERS.get(name, "")})
@@ -83,13 +85,12 @@ class Run:
                 reused_from=None if answered else f"{RUN}/good", fingerprint=self.task.fingerprint(paper),
             ),
         )  # fmt: skip
-        assert self.ledger.finish_batch(RUN, message.batch_id, now=2.0)
 
     def put(self, message: BatchMessage, line: PartLine) -> None:
         self._parts += 1
         part_id = f"{message.batch_id}/1-job-{self._parts}"
         ((where,),) = self.store.write_parts("job", [Part(RUN, part_id, (encode(line),))])
-        entry = entry_of(line, message.weight(0), where)
+        entry = entry_of(line, message.weight(message.ids.index(line.id)), where)
         totals = CallTotals.of(line.calls)
         self.ledger.commit([Commit(RUN, message.batch_id, part_id, "job", (entry,), totals, 1.0)])
 
@@ -195,3 +196,22 @@ def test_a_refused_one_is_asked_again_by_a_retry(run: Run) -> None:
         == 3
     )
     assert run.regated().unfinished == 3
+
+
+def test_a_retry_begins_with_what_is_refused_now_though_others_of_the_batch_were_retried_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handlers.corpus.batching._size", lambda left, most: most)  # no small ones at the end
+    run = Run(tmp_path, batch_papers=4)
+    message = next(cut_batches(RUN, run.ledger.run(RUN).spec, run.store))
+    for generation in (2, 3):
+        assert run.ledger.reopen(RUN, statuses=["flagged"], error=None) == 1
+        said = {"batch_id": message.batch_id, "generation": generation, "calls": ()}
+        run.put(message, part_line("wrongly_flagged", "flagged", **said))
+        assert run.ledger.finish_batch(RUN, message.batch_id, now=2.0)
+    assert run.regated().moved["done->flagged"]
+    run.ledger.reopen(RUN, statuses=["flagged"], error=None)
+    row = run.ledger.paper_rows(RUN, ["wrongly_done"])["wrongly_done"]
+    found = stored_calls(run.ledger, run.store, message, {"wrongly_done": row})["wrongly_done"]
+    assert [each.id for each in found.calls] == ["c-wrongly_done"]
+    run.close()
