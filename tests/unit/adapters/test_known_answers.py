@@ -50,9 +50,7 @@ def test_the_answer_that_an_earlier_release_kept_in_a_row_is_known(tmp_path: Pat
 
 def test_a_slice_has_the_answers_of_its_batches_at_their_copies(tmp_path: Path) -> None:
     path = answered(tmp_path / "ledger.sqlite3", 1, 2, 3)
-    assert unfinished_answers(path, RUN, earlier=False) == [
-        ("p1", place(number), False) for number in (1, 2, 3)
-    ]
+    assert unfinished_answers(path, RUN) == [("p1", place(number), 1) for number in (1, 2, 3)]
     copy = "runs/r/segments/carried-s1.jsonl"
     point_at(path, RUN, {place(3): place(0, copy)})
     assert answers(path) == {"p1": [StoredAnswer(1, place(0, copy))]}
@@ -103,12 +101,10 @@ def test_what_became_of_a_body_goes_into_slices_and_merges_and_into_files_of_ear
             assert ledger.paper_rows(RUN, ["p1"])["p1"].segments == body
 
 
-def test_answers_from_before_a_paper_was_opened_again_are_told_apart(tmp_path: Path) -> None:
+def test_answers_tell_the_generation_in_which_their_paper_was_opened(tmp_path: Path) -> None:
     path = answered(tmp_path / "ledger.sqlite3", 1)
     with closing(SqliteLedger(path)) as ledger:
         ledger.commit([commit(entry("p1", "flagged"), part="end")])
         ledger.reopen(RUN, statuses=["flagged"], error=None)
         ledger.commit([commit(entry("p1", "pending", generation=2, pointer=place(2)), part="again")])
-    found = [("p1", place(1), True), ("p1", place(2), False)]
-    assert list(unfinished_answers(path, RUN, earlier=True)) == found
-    assert list(unfinished_answers(path, RUN, earlier=False)) == found[1:]
+    assert unfinished_answers(path, RUN) == [("p1", place(1), 2), ("p1", place(2), 2)]
