@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,7 @@ from types import TracebackType
 
 from handlers.bootstrap.host import SIGNALS
 from handlers.bootstrap.state import State, open_state
+from handlers.errors import PaperfleetError
 from handlers.ports import Ledger
 from handlers.results.early_export import Ahead, complete, write_ahead
 from handlers.settings import Settings
@@ -30,8 +32,8 @@ _TICK = 0.2
 
 class EarlyResults:
     """Results of a session that are there when it ends. What goes wrong is logged and costs time alone: they
-    are made at the end then, as without it. A command that changes papers which have
-    ended takes the file away."""
+    are made at the end then, as without it. A command that changes papers which have ended takes the file
+    away."""
 
     def __init__(self, settings: Settings) -> None:
         jobs, workers = settings.shape
@@ -119,7 +121,7 @@ class EarlyResults:
         try:
             with open_state(self._settings.run_id, self._settings) as state:
                 ahead = write_ahead(state, self._settings.run_id, self._scratch)
-        except Exception as error:  # noqa: BLE001 - no room, a damaged part: the run's end meets it again
+        except (OSError, sqlite3.Error, PaperfleetError) as error:  # no room, a damaged part: met again
             logger.warning("results are made at the end: %s", error)
         answer.send(ahead)
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
 Mode = Literal["through", "refused", "reset", "silent", "late"]
 """Late: what is sent in the outage arrives after it, and nothing comes back before; silent: it never does."""
-_LOOK = 0.05
 
 
 class OutageProxy:
@@ -23,6 +21,8 @@ class OutageProxy:
         self._mode: Mode = "through"
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._delivers = threading.Event()
+        self._delivers.set()
         self._listener = self._listen(0)
         self.port = int(self._listener.getsockname()[1])
 
@@ -33,6 +33,10 @@ class OutageProxy:
 
     def set(self, mode: Mode) -> None:
         before, self._mode = self._mode, mode
+        if mode == "late":
+            self._delivers.clear()
+        else:
+            self._delivers.set()
         if mode == "refused":
             self._close_listener()
         elif before == "refused":
@@ -41,6 +45,7 @@ class OutageProxy:
             self._cut()
 
     def close(self) -> None:
+        self._delivers.set()
         self._close_listener()
         self._cut()
 
@@ -86,8 +91,7 @@ class OutageProxy:
         with suppress(OSError):
             while data := source.recv(65_536):
                 is_whole = is_whole and self._mode != "silent"
-                while self._mode == "late":
-                    time.sleep(_LOOK)
+                self._delivers.wait()
                 if is_whole:
                     target.sendall(data)
         for each in (source, target):
